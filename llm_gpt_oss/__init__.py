@@ -1,0 +1,28 @@
+"""OpenAI's gpt-oss for LLM, served by Ollama."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import llm
+from llm.models import ModelWithAliases
+
+
+# Last, so that of two plugins with a model called gpt-oss:20b it is this one's that `llm -m gpt-oss:20b` runs.
+@llm.hookimpl(trylast=True)
+def register_models(register: Callable[..., None], model_aliases: list[ModelWithAliases]) -> None:
+    from .models import AsyncGptOss, GptOss
+    from .registry import registrations
+    from .settings import Settings
+
+    settings = Settings.from_env()
+    for tag, aliases in registrations(settings.model, model_aliases):
+        register(GptOss(tag, settings), AsyncGptOss(tag, settings), aliases=aliases)
+
+
+@llm.hookimpl
+def register_commands(cli: click.Group) -> None:
+    from .cli import gpt_oss
+
+    cli.add_command(gpt_oss)

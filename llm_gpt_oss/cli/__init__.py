@@ -1,0 +1,48 @@
+"The `llm gpt-oss` commands. Each is imported when it is asked for: llm imports this for every prompt."
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ..errors import GptOssError
+
+# Command to the module whose `command` it is.
+COMMANDS = {
+    "models": "models",
+    "pull": "pull",
+    "setup": "setup",
+    "status": "status",
+    "unload": "unload",
+    "warm": "warm",
+}
+INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
+
+
+class CommandGroup(click.Group):
+    "Our errors become click's, and Ctrl-C one line, whatever the command."
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = import_module(f"{__name__}.{COMMANDS[cmd_name]}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GptOssError as problem:
+            raise click.ClickException(str(problem)) from problem
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Stopped.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(name="gpt-oss", cls=CommandGroup)
+def gpt_oss() -> None:
+    "Commands for running gpt-oss on Ollama"

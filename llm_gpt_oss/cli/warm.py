@@ -1,0 +1,32 @@
+"`llm gpt-oss warm`"
+
+from __future__ import annotations
+
+import click
+
+from ..engines.ollama.client import Client, load
+from ..setup.model import loaded
+from .engine import connect, tag
+from .terminal import memory
+
+
+def warm(client: Client, wanted: str) -> None:
+    "Load the model, and say what that took."
+    click.echo(f"Loading {wanted} into memory", err=True)
+    client.send(load(wanted))
+    running = loaded(client, wanted)
+    took = f": {memory(running.size, running.size_vram)}" if running else ""
+    click.echo(f"{wanted} is in memory{took}.")
+
+
+@click.command(name="warm")
+@click.argument("name", metavar="[TAG]", required=False)
+def command(name: str | None) -> None:
+    """
+    Load a model into memory, so that the next prompt starts at once
+
+    Without TAG: the model that `llm -m gpt-oss` runs.
+    """
+    wanted = tag(name)
+    with connect() as client:
+        warm(client, wanted)

@@ -1,0 +1,1 @@
+"""The places where text can be completed."""

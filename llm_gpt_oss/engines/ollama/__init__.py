@@ -1,0 +1,1 @@
+"Ollama, asked to complete raw text."

@@ -1,0 +1,161 @@
+"The two clients that send a `Call` to Ollama: the same requests, answers and errors, waited for or awaited."
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from ...completion import Json
+from ...errors import EngineError, StreamCut
+from ...flow import atranslate, translate
+from ...settings import SILENCE, Server
+from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running
+from .calls import Call, embed, generate, load, ps, pull, show, tags, unload, version
+from .connection import faults, options
+from .failure import failure, foreign
+from .ndjson import NdjsonReader
+
+__all__ = [
+    "AsyncClient",
+    "Call",
+    "Client",
+    "Embedded",
+    "ModelDetails",
+    "ModelInfo",
+    "PullStatus",
+    "Running",
+    "embed",
+    "generate",
+    "load",
+    "ps",
+    "pull",
+    "show",
+    "tags",
+    "unload",
+    "version",
+]
+
+T = TypeVar("T")
+
+
+class AnswerReader(Generic[T]):
+    "Bytes in, what the call reads from each line out. A line that is an error is raised as what it means."
+
+    def __init__(self, call: Call[T]) -> None:
+        self._call = call
+        self._lines = NdjsonReader()
+
+    def feed(self, data: bytes, /) -> Iterator[T]:
+        for line in self._lines.feed(data):
+            yield _read(self._call, line)
+
+    def finish(self) -> Iterator[T]:
+        for line in self._lines.finish():
+            yield _read(self._call, line)
+
+
+def _read(call: Call[T], data: Json) -> T:
+    if "error" in data:
+        raise failure(None, data["error"], call.model)
+    try:
+        return call.read(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise foreign(f"{call.path} has another form there") from error
+
+
+def _answer(call: Call[T], response: httpx.Response) -> T:
+    _accept(call, response)
+    try:
+        data = response.json()
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise foreign(f"{call.path} is not JSON there")
+    return _read(call, data)
+
+
+def _accept(call: Call[Any], response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    moved = response.headers.get("Location") if response.is_redirect else None
+    raise failure(response.status_code, f"it points to {moved}" if moved else response.text, call.model)
+
+
+def _request(call: Call[Any]) -> dict[str, Any]:
+    request: dict[str, Any] = {"method": call.method, "url": call.path}
+    if call.body is None:
+        return request
+    # Not json=: it cannot write half of a surrogate pair, which a shell's argument may hold.
+    return {**request, "content": json.dumps(call.body), "headers": {"Content-Type": "application/json"}}
+
+
+class Client:
+    "Waits. A stream that is closed closes its connection."
+
+    def __init__(self, server: Server, *, silence: float = SILENCE) -> None:
+        self._server, self._silence = server, silence
+        self._http = httpx.Client(**options(server, silence))
+
+    def send(self, call: Call[T]) -> T:
+        with self._faults():
+            response = self._http.request(**_request(call))
+        return _answer(call, response)
+
+    def stream(self, call: Call[T]) -> Generator[T, None, None]:
+        with self._faults(), self._http.stream(**_request(call)) as response:
+            if not response.is_success:
+                response.read()
+            _accept(call, response)
+            with self._faults(StreamCut):
+                yield from translate(response.iter_bytes(), AnswerReader(call))
+
+    def _faults(self, broken: type[EngineError] = EngineError) -> AbstractContextManager[None]:
+        return faults(self._server, self._silence, broken)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient:
+    "Awaits. Any number of calls at once, and on any event loop."
+
+    def __init__(self, server: Server, *, silence: float = SILENCE) -> None:
+        self._server, self._silence = server, silence
+        self._http = httpx.AsyncClient(**options(server, silence))
+
+    async def send(self, call: Call[T]) -> T:
+        with self._faults():
+            response = await self._http.request(**_request(call))
+        return _answer(call, response)
+
+    async def stream(self, call: Call[T]) -> AsyncGenerator[T, None]:
+        with self._faults():
+            async with self._http.stream(**_request(call)) as response:
+                if not response.is_success:
+                    await response.aread()
+                _accept(call, response)
+                with self._faults(StreamCut):
+                    async for item in atranslate(response.aiter_bytes(), AnswerReader(call)):
+                        yield item
+
+    def _faults(self, broken: type[EngineError] = EngineError) -> AbstractContextManager[None]:
+        return faults(self._server, self._silence, broken)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,1 @@
+"""The harmony format, and nothing else: no llm, no HTTP."""

@@ -1,0 +1,161 @@
+"""The models that llm sees: a sync and an async body over the same plan."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import llm
+from llm.parts import StreamEvent
+
+from .completion import AsyncEngine, Engine
+from .drive import adrive, drive
+from .errors import BadRequest, GptOssError
+from .events import EventWriter
+from .options import GptOssOptions
+from .plan import Plan
+from .settings import Settings
+from .shell import log_unfinished, tell
+from .wish import wish
+
+if TYPE_CHECKING:
+    from llm.models import _BaseModel as Base
+else:
+    Base = object
+
+
+class Shared(Base):
+    """What both have in common.
+
+    `model_id` is the engine's tag. `engine` is for a program that keeps one open; without it each prompt
+    opens and closes its own, on the server that `settings` name.
+    """
+
+    can_stream = True
+    supports_schema = True
+    supports_tools = True
+    Options = GptOssOptions  # type: ignore[assignment]  # as each plugin's do
+    # What llm's log need not hold again in every turn. Append only, for ever: past turns are read with it.
+    json_replacements: ClassVar[dict[str, Any]] = {
+        "answered": {"finish_reason": "stop", "notes": []},
+        "called": {"finish_reason": "tool_calls", "notes": []},
+    }
+
+    def __init__(self, model_id: str, settings: Settings) -> None:
+        self.model_id = model_id
+        self.settings = settings
+
+    def get_key(self, explicit_key: str | None = None) -> str | None:
+        "A key is sent where there is one; Ollama on this machine needs none."
+        key: str | None = llm.get_key(input=explicit_key, alias="ollama", env="OLLAMA_API_KEY")
+        return key
+
+    def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
+        if attachments:
+            raise BadRequest(
+                "gpt-oss reads text only: it cannot take an attachment.",
+                param="attachments",
+                remedy="Leave out -a, or pass a text file's content with -f FILE.",
+            )
+
+    def plan(self, prompt: llm.Prompt, *, stream: bool) -> tuple[Plan, EventWriter]:
+        "How this prompt will be asked. Raises BadRequest for what cannot be had."
+        today = self.settings.date or date.today().isoformat()
+        wanted, names = wish(prompt, self.model_id, stream=stream, date=today)
+        plan = Plan(wanted)
+        return plan, EventWriter(plan, names, _new_id, _milliseconds)
+
+
+class GptOss(Shared, llm.KeyModel):
+    "gpt-oss for `llm.get_model`."
+
+    def __init__(self, model_id: str, settings: Settings, engine: Engine | None = None) -> None:
+        super().__init__(model_id, settings)
+        self._engine = engine
+
+    def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.Response,
+        conversation: llm.Conversation | None,
+        key: str | None = None,
+    ) -> Generator[StreamEvent, None, None]:
+        plan, writer = self.plan(prompt, stream=stream)
+        with (
+            _recorded(plan, writer, response),
+            self._opened(key) as engine,
+            closing(drive(plan, engine)) as said,
+        ):
+            for item in said:
+                yield from writer.feed(item)
+
+    @contextmanager
+    def _opened(self, key: str | None) -> Iterator[Engine]:
+        if self._engine:
+            yield self._engine
+            return
+        from .engines.ollama.engine import OllamaEngine
+
+        with OllamaEngine(self.settings, key) as engine:
+            yield engine
+
+
+class AsyncGptOss(Shared, llm.AsyncKeyModel):
+    "gpt-oss for `llm.get_async_model`."
+
+    def __init__(self, model_id: str, settings: Settings, engine: AsyncEngine | None = None) -> None:
+        super().__init__(model_id, settings)
+        self._engine = engine
+
+    async def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.AsyncResponse,
+        conversation: llm.AsyncConversation | None,
+        key: str | None = None,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        plan, writer = self.plan(prompt, stream=stream)
+        with _recorded(plan, writer, response):
+            async with self._opened(key) as engine, aclosing(adrive(plan, engine)) as said:
+                async for item in said:
+                    for event in writer.feed(item):
+                        yield event
+
+    @asynccontextmanager
+    async def _opened(self, key: str | None) -> AsyncIterator[AsyncEngine]:
+        if self._engine:
+            yield self._engine
+            return
+        from .engines.ollama.engine import AsyncOllamaEngine
+
+        async with AsyncOllamaEngine(self.settings, key) as engine:
+            yield engine
+
+
+@contextmanager
+def _recorded(plan: Plan, writer: EventWriter, response: llm.Response | llm.AsyncResponse) -> Iterator[None]:
+    "However the turn ends, `response` says how; at the shell it is logged too where llm itself would not."
+    try:
+        yield
+    except BaseException as error:
+        writer.record(response)
+        if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError):
+            log_unfinished(response, error)
+        raise
+    writer.record(response)
+    tell(plan.notes)
+
+
+def _new_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+def _milliseconds() -> float:
+    return time.perf_counter() * 1000

@@ -1,0 +1,157 @@
+"""Which models llm gets from this plugin: built in, LOCAL_LLM_MODEL, and those in the user's own file.
+
+That file, `gpt-oss-models.json` in llm's user directory, is one JSON object: tag to list of aliases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import llm
+
+from .errors import BadRequest, GptOssError
+from .tags import checked
+
+BUILT_IN = {
+    "gpt-oss:20b": ("gpt-oss", "gpt-oss-20b"),
+    "gpt-oss:120b": ("gpt-oss-120b",),
+}
+# What LOCAL_LLM_MODEL moves to its own tag.
+MOVING_ALIAS = "gpt-oss"
+
+Added = Mapping[str, Iterable[str]]
+
+
+class Entry(NamedTuple):
+    "One model to register."
+
+    tag: str
+    aliases: tuple[str, ...]
+
+
+def entries(local: str | None, added: Added, taken: Collection[str] = ()) -> list[Entry]:
+    """Every model once, every name once.
+
+    Of two that claim an alias the later has it: built in, then added, then `local`. A tag is stronger than an
+    alias, and so is a name that llm already has for something else (`taken`).
+    """
+    claims = [*BUILT_IN.items(), *added.items(), *([(local, (MOVING_ALIAS,))] if local else [])]
+    owner = {alias: tag for tag, aliases in claims for alias in aliases}
+    tags = dict.fromkeys(tag for tag, _ in claims)
+    free = [alias for alias in owner if alias not in tags and alias not in taken]
+    return [Entry(tag, tuple(alias for alias in free if owner[alias] == tag)) for tag in tags]
+
+
+def resolve(name: str | None, known: Iterable[Entry]) -> str:
+    "The tag that a tag or an alias means; without a name, the one that `llm -m gpt-oss` runs."
+    wanted = name or MOVING_ALIAS
+    return next((entry.tag for entry in known if wanted in (entry.tag, *entry.aliases)), None) or checked(
+        wanted
+    )
+
+
+def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliases]) -> list[Entry]:
+    """What the hook registers, after `others`. Never raises, whatever the file holds.
+
+    Of two models under one name llm takes the one registered last, so ours would take even an alias that the
+    user gave to another model (`llm aliases set`): those stay. Only what is gpt-oss by its own id yields, as
+    the models of llm-ollama 0.15, which registers the bare tags (0.19 puts `ollama/` before them).
+    """
+    taken = {
+        name
+        for other in others
+        if not other.model.model_id.startswith("gpt-oss")
+        for name in (other.model.model_id, *other.aliases)
+    }
+    try:
+        added = read()
+    except GptOssError as problem:
+        _complain(str(problem))
+        added = {}
+    return entries(local, added, taken)
+
+
+@cache
+def _complain(problem: str) -> None:
+    # Once: llm asks for the models several times while it runs one prompt.
+    sys.stderr.write(f"Warning: {problem}\n")
+
+
+def path() -> Path:
+    "The user's file. It need not exist."
+    folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
+    return folder / "gpt-oss-models.json"
+
+
+def read() -> dict[str, list[str]]:
+    "Tag to aliases, in the order in which they were added."
+    try:
+        models = json.loads(path().read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as problem:
+        raise GptOssError(f"{path()} cannot be read: {problem.strerror}.") from problem
+    except ValueError as problem:
+        raise _broken(f"it is not JSON ({problem})") from problem
+    if not isinstance(models, dict):
+        raise _broken("it is not an object of tags")
+    for tag, aliases in models.items():
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+            raise _broken(f"{tag!r} should have a list of aliases")
+    return models
+
+
+def _broken(why: str) -> GptOssError:
+    return GptOssError(
+        f"{path()} holds the models that were added, and cannot be used: {why}.",
+        remedy="Repair it, or delete it and type `llm gpt-oss models add TAG` for each.",
+    )
+
+
+def add(tag: str, aliases: Iterable[str] = ()) -> None:
+    "Remember the tag, and these aliases beside any that it has. An alias moves here from another added tag."
+    models, new = read(), [_checked_alias(alias) for alias in aliases]
+    kept = {other: [alias for alias in names if alias not in new] for other, names in models.items()}
+    kept.setdefault(checked(tag), []).extend(new)
+    _write(kept)
+
+
+def remove(tag: str) -> None:
+    "Forget the tag and its aliases, or BadRequest if it was never added."
+    models = read()
+    if tag not in models:
+        known = f"Added are: {', '.join(models)}." if models else "None has been added."
+        raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=known)
+    del models[tag]
+    _write(models)
+
+
+def _checked_alias(alias: str) -> str:
+    if alias and not alias.startswith("-") and not any(char.isspace() for char in alias):
+        return alias
+    raise BadRequest(
+        f"{alias!r} cannot be an alias: it is a word that is typed after `llm -m`.", param="alias"
+    )
+
+
+def _write(models: Added) -> None:
+    import tempfile
+
+    target = path().resolve()  # a link into someone's dotfiles stays a link
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")  # made 0600
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(json.dumps(models, indent=4, ensure_ascii=False) + "\n")
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as problem:
+        raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem

@@ -1,0 +1,1 @@
+"What a fresh machine needs before gpt-oss answers: Ollama there, running, the model pulled and warm."

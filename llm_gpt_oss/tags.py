@@ -1,0 +1,36 @@
+"How Ollama names a model: `[host/][namespace/]model[:tag]`."
+
+from __future__ import annotations
+
+import re
+
+from .errors import BadRequest
+
+# As types/model/name.go has it. Strings, so that nothing is compiled before a tag is looked at.
+_MODEL = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
+_HOST = r"(?:https?://)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
+_TAG = rf"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_MODEL}(?::{_MODEL})?"
+
+
+def checked(tag: str) -> str:
+    "The tag as it came, or BadRequest if Ollama could have no model of that name."
+    if re.fullmatch(_TAG, tag):
+        return tag
+    raise BadRequest(
+        f"{tag!r} is no name of a model.",
+        param="model",
+        remedy="Type it as Ollama does: model, model:tag, namespace/model:tag or host/namespace/model:tag.",
+    )
+
+
+def same(one: str, other: str) -> bool:
+    "Whether two spellings name one model: `gpt-oss` is `gpt-oss:latest`, and case does not count."
+    return _whole(one) == _whole(other)
+
+
+def _whole(tag: str) -> tuple[str, ...]:
+    "Host, namespace, model and tag, with Ollama's defaults where the tag leaves them out."
+    *path, name = tag.casefold().rpartition("://")[2].split("/")
+    model, _, version = name.partition(":")
+    return (*("registry.ollama.ai", "library")[: 2 - len(path)], *path, model, version or "latest")

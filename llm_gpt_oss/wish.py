@@ -1,0 +1,77 @@
+"""`llm.Prompt` to what is wanted of the turn; what cannot be had is refused here, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import llm
+
+from .completion import Completion, Json
+from .errors import BadRequest
+from .names import ToolNames
+from .options import GptOssOptions
+from .render import conversation, left_open, parameters
+from .steps import Wish
+
+
+def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wish, ToolNames]:
+    """The wish, and the names that its tools go by.
+
+    `date` is the day that the model is told. Raises BadRequest with the option or field at fault.
+    """
+    options = cast(GptOssOptions, prompt.options)
+    tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
+    names = ToolNames(tool.name for tool in tools)
+    offered = [] if options.tool_choice == "none" else tools
+    withheld = [tool for tool in tools if tool not in offered]
+    return Wish(
+        conversation(prompt, offered, withheld, names, date),
+        Completion(
+            model,
+            prompt="",
+            max_tokens=options.max_tokens,
+            top_logprobs=options.rivals,
+            context_length=options.num_ctx,
+            keep_alive=options.keep_alive,
+            sampling=options.sampling,
+        ),
+        tools={names.shown(tool.name): parameters(tool) for tool in offered},
+        must_call=tuple(names.shown(name) for name in _must_call(options.tool_choice, tools)),
+        may_call=options.tool_choice != "none",
+        format=_format(prompt),
+        stop=tuple(options.stop or ()),
+        thinks=options.thinks,
+        budget=options.reasoning_tokens or None,
+        left_open=left_open(prompt.messages),
+        truncate=bool(options.truncate),
+        holds=not stream,
+    ), names
+
+
+def _must_call(choice: str | None, tools: list[llm.Tool]) -> list[str]:
+    known = [tool.name for tool in tools]
+    match choice:
+        case None | "auto" | "none":
+            return []
+        case "required" if known:
+            return known
+        case name if name in known:
+            return [name]
+    offered = f"On offer: {', '.join(known)}." if known else "Give tools with -T or --functions."
+    wanted = "any tool" if choice == "required" else f"a tool called {choice!r}"
+    raise BadRequest(f"tool_choice wants {wanted}, and there is none.", param="tool_choice", remedy=offered)
+
+
+def _format(prompt: llm.Prompt) -> Json | None:
+    if not prompt.schema:
+        return None
+    from .validate import flaw  # only a prompt with a schema pays for the validator before it is sent
+
+    schema = cast(Json, prompt.schema)
+    if reason := flaw(schema):
+        raise BadRequest(
+            f"The schema is no JSON schema: {reason}",
+            param="schema",
+            remedy="See `llm schemas --help` for the ways to write one.",
+        )
+    return schema

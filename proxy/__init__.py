@@ -1,0 +1,1 @@
+"""OpenAI's endpoints over the plugin and its log."""

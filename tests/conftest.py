@@ -1,0 +1,119 @@
+"""What every test stands on: its own user directory, a clean environment, no way out of this machine.
+
+A test marked `vcr` replays `cassettes/`; `--record-mode=rewrite` records it anew, and `--live` runs it
+against the real engine, as it does the tests marked `live`, which are skipped without it. Recording and
+live runs obey OLLAMA_* and LOCAL_LLM_MODEL; a replay has the model that was recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from recording import anonymous, portable
+from vcr.cassette import Cassette
+
+TESTS = Path(__file__).parent
+CASSETTES = TESTS.parent / "cassettes"
+RECORDED_MODEL = CASSETTES / "model"
+
+# Taken away before llm is imported, which reads LLM_LOAD_PLUGINS then: ours must load by its entry point.
+# A proxy would carry even a request for 127.0.0.1 elsewhere.
+MEDDLING = re.compile(r"OLLAMA_|LLM_|LOCAL_LLM_MODEL$|API_|OPENAI_|(http|https|all|no)_proxy$", re.IGNORECASE)
+OUTSIDE = {name: os.environ.pop(name) for name in list(os.environ) if MEDDLING.match(name)}
+
+# A busy machine is no bug, and what CI finds it must find again.
+hypothesis.settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", action="store_true", help="ask the real engine that OLLAMA_HOST names")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--live"):
+        config.option.disable_recording = True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--live"):
+        for item in items:
+            if item.get_closest_marker("live"):
+                item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
+
+
+@pytest.fixture
+def reaches_engine(request: pytest.FixtureRequest, record_mode: str) -> bool:
+    "Whether this test talks to the real engine."
+    if request.node.get_closest_marker("live"):
+        return True
+    recorded = request.node.get_closest_marker("vcr") is not None
+    return recorded and (request.config.getoption("--live") or record_mode != "none")
+
+
+@pytest.fixture(autouse=True)
+def environment(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaches_engine: bool
+) -> None:
+    "Nothing of the caller's, but where the engine is when the test is to reach it."
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
+    if reaches_engine:
+        for name, value in OUTSIDE.items():
+            if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL")):
+                monkeypatch.setenv(name, value)
+    elif request.node.get_closest_marker("vcr"):
+        # A cassette answers only for the model that it was recorded with.
+        monkeypatch.setenv("LOCAL_LLM_MODEL", RECORDED_MODEL.read_text().strip())
+
+
+@pytest.fixture(autouse=True)
+def closed_network(monkeypatch: pytest.MonkeyPatch, reaches_engine: bool) -> None:
+    "Only this machine, and of this machine not the Ollama that a developer happens to run."
+    if reaches_engine:
+        return
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any, /) -> None:
+        if self.family != socket.AF_UNIX:
+            host, port, *_ = address
+            if host not in ("127.0.0.1", "::1") or port == 11434:
+                self.close()
+                pytest.fail(f"a test connects to {host}:{port} instead of a scripted server", pytrace=False)
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
+    "`tests/a/test_b.py` has its cassettes in `cassettes/a/test_b/`."
+    return str(CASSETTES / request.path.relative_to(TESTS).with_suffix(""))
+
+
+@pytest.fixture
+def vcr_config() -> dict[str, Any]:
+    return {
+        "ignore_hosts": ["testserver"],  # our own app, in this process: VCR also patches ASGI
+        "match_on": ["method", "path", "query", "body"],
+        "before_record_request": anonymous,
+        "before_record_response": portable,
+    }
+
+
+@pytest.fixture(autouse=True)
+def whole_cassette(vcr: Cassette | None, record_mode: str) -> Iterator[None]:
+    "A replayed test asks for all that was recorded, no more (VCR sees to that) and no less."
+    yield
+    if vcr is None:
+        return
+    if record_mode == "none":
+        assert vcr.all_played, "fewer requests than the cassette holds: record it again"
+    else:
+        RECORDED_MODEL.write_text(os.environ.get("LOCAL_LLM_MODEL", "gpt-oss:20b") + "\n")

@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from scripted import CUT, HOLD, Dropping, Refusing, Reply, Scripted, answer, chunk, head, stream
+
+from llm_gpt_oss.completion import Completion
+from llm_gpt_oss.engines.ollama import connection
+from llm_gpt_oss.engines.ollama.answers import PullStatus
+from llm_gpt_oss.engines.ollama.client import AsyncClient, Call, Client, generate, pull, show, version
+from llm_gpt_oss.errors import (
+    EngineBusy,
+    EngineError,
+    EngineUnreachable,
+    GptOssError,
+    ModelMissing,
+    StreamCut,
+)
+from llm_gpt_oss.settings import Server, read_server
+
+Play = Callable[..., Scripted]
+Sends = Callable[..., Any]
+Streams = Callable[..., list[Any]]
+
+
+def wait_and_send(server: Server, call: Call[Any], silence: float = 5) -> Any:
+    with Client(server, silence=silence) as client:
+        return client.send(call)
+
+
+def await_and_send(server: Server, call: Call[Any], silence: float = 5) -> Any:
+    async def run() -> Any:
+        async with AsyncClient(server, silence=silence) as client:
+            return await client.send(call)
+
+    return asyncio.run(run())
+
+
+def wait_and_stream(server: Server, call: Call[Any], silence: float = 5) -> list[Any]:
+    with Client(server, silence=silence) as client:
+        return list(client.stream(call))
+
+
+def await_and_stream(server: Server, call: Call[Any], silence: float = 5) -> list[Any]:
+    async def run() -> list[Any]:
+        async with AsyncClient(server, silence=silence) as client:
+            return [item async for item in client.stream(call)]
+
+    return asyncio.run(run())
+
+
+SEND = [pytest.param(wait_and_send, id="send"), pytest.param(await_and_send, id="await send")]
+STREAM = [pytest.param(wait_and_stream, id="stream"), pytest.param(await_and_stream, id="async stream")]
+
+
+@pytest.fixture(params=SEND)
+def send(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=STREAM)
+def streamed(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=[*SEND, *STREAM])
+def ask(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+VERSION = answer({"version": "0.24.0"})
+PULLED = stream({"status": "pulling manifest"}, {"status": "success"})
+
+
+def test_a_whole_answer(play: Play, send: Sends) -> None:
+    server = play(VERSION)
+    assert send(Server(server.url), version()) == "0.24.0"
+    [request] = server.requests
+    assert (request.method, request.path, request.body) == ("GET", "/api/version", None)
+    assert request.headers["host"] == server.host
+    assert request.headers["user-agent"] == "llm-gpt-oss"
+    assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_stream(play: Play, streamed: Streams) -> None:
+    server = play(PULLED)
+    assert streamed(Server(server.url), pull("t")) == [PullStatus("pulling manifest"), PullStatus("success")]
+    [request] = server.requests
+    assert (request.method, request.path, request.body) == (
+        "POST",
+        "/api/pull",
+        {"model": "t", "stream": True},
+    )
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_a_path_headers_and_a_key_go_along(play: Play, ask: Sends) -> None:
+    server = play(answer({"status": "x", "version": "x"}))
+    there = read_server(f"{server.url}/behind/", (("X-One", "1"), ("user-agent", "mine"))).with_key("k")
+    ask(there, Call("GET", "/api/x", dict))
+    [request] = server.requests
+    assert request.path == "/behind/api/x"
+    assert request.headers["x-one"] == "1"
+    assert request.headers["user-agent"] == "mine"
+    assert request.headers["authorization"] == "Bearer k"
+
+
+def test_half_a_surrogate_pair_can_be_sent(play: Play, ask: Sends) -> None:
+    server = play(answer({"done": True}))
+    ask(Server(server.url), generate(Completion("t", "caf\udce9 \u4e16")))
+    assert server.requests[0].body["prompt"] == "caf\udce9 \u4e16"
+
+
+FAILURES: list[tuple[Reply, type[GptOssError], str]] = [
+    (answer({"error": "model 't' not found"}, 404), ModelMissing, "ollama pull t"),
+    (answer({"error": "server busy"}, 503), EngineBusy, "server busy"),
+    (answer("404 page not found", 404), EngineError, "not Ollama's API"),
+    (
+        answer("", 302, "Location: http://elsewhere.example/"),
+        EngineError,
+        "points to http://elsewhere.example/",
+    ),
+    (answer("", 304), EngineError, "(304)"),
+]
+
+
+@pytest.mark.parametrize(("reply", "kind", "words"), FAILURES)
+def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError], words: str) -> None:
+    server = play(reply)
+    with pytest.raises(kind, match=words) as caught:
+        ask(Server(server.url), show("t"))
+    assert type(caught.value) is kind
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", ["<html>", '["0.24.0"]', "{}", '{"version"'])
+def test_an_answer_that_is_not_ollamas(play: Play, send: Sends, body: str) -> None:
+    with pytest.raises(EngineError, match="not Ollama's API: /api/version") as caught:
+        send(Server(play(answer(body)).url), version())
+    assert "OLLAMA_HOST" in (caught.value.remedy or "")
+
+
+def test_a_stream_that_is_not_ollamas(play: Play, streamed: Streams) -> None:
+    with pytest.raises(EngineError, match="not Ollama's API: /api/pull"):
+        streamed(Server(play(stream({"odd": 1})).url), pull("t"))
+
+
+def test_an_error_in_a_stream(play: Play, streamed: Streams) -> None:
+    line = {"error": "pull model manifest: file does not exist"}
+    with pytest.raises(ModelMissing, match="no model t to download"):
+        streamed(Server(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
+
+
+def test_nobody_listens(ask: Sends) -> None:
+    with Refusing() as host, pytest.raises(EngineUnreachable) as caught:
+        ask(read_server(host), version())
+    assert caught.value.message == f"Ollama does not answer at http://{host}: connection refused."
+    assert caught.value.remedy == (
+        "Start it with `ollama serve`, or type `llm gpt-oss setup`, or set OLLAMA_HOST to where it runs."
+    )
+
+
+def test_nobody_listens_at_any_address_of_a_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Refusing() as host:
+        port = int(host.split(":")[1])
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 2
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with pytest.raises(EngineUnreachable, match=rf"at http://box\.example:{port}: connection refused"):
+            ask(read_server(f"box.example:{port}"), version())
+
+
+def test_an_unknown_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(EngineUnreachable, match=r"at http://box\.example:11434: name or service not known"):
+        ask(read_server("box.example"), version())
+
+
+def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECT", 0.1)
+    with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
+        ask(read_server(host), version())
+    assert "ollama serve" in str(caught.value)
+
+
+@pytest.mark.parametrize(("host", "seconds"), [("", 1), ("192.168.0.1", 1), ("https://box.example", 5)])
+def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
+    timeout = connection.options(read_server(host), 600)["timeout"]
+    assert (timeout.connect, timeout.read) == (seconds, 600)
+
+
+def test_silence_instead_of_an_answer(play: Play, ask: Sends) -> None:
+    with pytest.raises(EngineError, match=r"was silent for 0\.05 seconds\..*LLM_GPT_OSS_TIMEOUT") as caught:
+        ask(Server(play((HOLD,)).url), version(), silence=0.05)
+    assert type(caught.value) is EngineError
+
+
+def test_silence_in_a_stream(play: Play, streamed: Streams) -> None:
+    with pytest.raises(StreamCut, match=r"was silent for 0\.2 seconds\..*LLM_GPT_OSS_TIMEOUT"):
+        streamed(Server(play(stream({"status": "a"}, HOLD)).url), pull("t"), silence=0.2)
+
+
+def test_slowness_is_not_silence(play: Play, streamed: Streams) -> None:
+    server = play((0.15, *stream(0.15, {"status": "a"}, 0.15, {"status": "b"})))
+    assert streamed(Server(server.url), pull("t"), silence=0.4) == [PullStatus("a"), PullStatus("b")]
+
+
+BROKEN: list[Reply] = [
+    (
+        head(200, "Transfer-Encoding: chunked"),
+        chunk(b'{"status":"a"}\n{"sta'),
+    ),  # a goodbye, but no last chunk
+    (*stream(b'{"status":"a"}\n{"sta')[:-1], CUT),
+    (
+        head(200),
+        b'{"status":"a"}\n{"sta',
+    ),  # as old servers do: the end of the connection is the end of the body
+    stream(b'{"status":"a"}\n{"sta'),
+]
+
+
+@pytest.mark.parametrize("reply", BROKEN, ids=["unfinished", "reset", "closed", "half a line"])
+def test_a_stream_that_is_cut(play: Play, streamed: Streams, reply: Reply) -> None:
+    with pytest.raises(StreamCut):
+        streamed(Server(play(reply).url), pull("t"))
+
+
+@pytest.mark.parametrize("reply", [(), (CUT,), (b"HTTP/1.1 200 OK\r\nContent-Le",), (b"SSH-2.0\r\n",)])
+def test_no_answer(play: Play, ask: Sends, reply: Reply) -> None:
+    server = play(reply)
+    with pytest.raises(EngineError, match=f"Ollama at {server.url} broke off: ") as caught:
+        ask(Server(server.url), version())
+    assert type(caught.value) is EngineError
+
+
+def test_busy_and_then_not(play: Play) -> None:
+    server = play(answer({"error": "server busy"}, 503), VERSION)
+    with Client(Server(server.url)) as client:
+        with pytest.raises(EngineBusy):
+            client.send(version())
+        assert client.send(version()) == "0.24.0"
+
+
+def test_items_come_as_they_are_sent(play: Play) -> None:
+    server = play(stream({"status": "a"}, HOLD))
+    with Client(Server(server.url)) as client:
+        statuses = client.stream(pull("t"))
+        assert next(statuses) == PullStatus("a")
+        assert not server.gone.is_set()
+        statuses.close()
+        assert server.gone.wait(2)
+
+
+async def test_items_come_as_they_are_sent_when_awaited(play: Play) -> None:
+    server = play(stream({"status": "a"}, HOLD))
+    async with AsyncClient(Server(server.url)) as client:
+        statuses = client.stream(pull("t"))
+        assert await anext(statuses) == PullStatus("a")
+        assert not server.gone.is_set()
+        await statuses.aclose()
+        assert await asyncio.to_thread(server.gone.wait, 2)
+
+
+async def test_a_cancelled_task_closes_its_connection(play: Play) -> None:
+    server = play(stream({"status": "a"}, HOLD))
+    first = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in client.stream(pull("t")):
+            first.set()
+
+    async with AsyncClient(Server(server.url)) as client:
+        task = asyncio.create_task(read())
+        await first.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(server.gone.wait, 2)
+
+
+async def test_many_at_once(play: Play) -> None:
+    server = play(stream({"status": "a"}, HOLD))
+    async with AsyncClient(Server(server.url), silence=2) as client:
+        streams = [client.stream(pull("t")) for _ in range(101)]  # httpx alone stops at a hundred
+        assert await asyncio.gather(*map(anext, streams)) == [PullStatus("a")] * 101
+        for each in streams:
+            await each.aclose()
+
+
+def test_one_client_on_two_event_loops(play: Play) -> None:
+    client = AsyncClient(Server(play(VERSION).url))
+    assert [asyncio.run(client.send(version())) for _ in range(2)] == ["0.24.0"] * 2
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_for_this_machine(
+    play: Play, ask: Sends, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server = play(answer({"version": "x", "status": "x"}))
+    with Refusing() as proxy:
+        monkeypatch.setenv(name, f"http://{proxy}")
+        ask(Server(server.url), Call("GET", "/api/x", dict))
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_for_other_machines(play: Play, send: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = play(VERSION)
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    assert send(read_server("box.example"), version()) == "0.24.0"
+    assert proxy.requests[0].path == "http://box.example:11434/api/version"
+
+
+def test_a_proxy_that_refuses(send: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Refusing() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://{proxy}")
+        with pytest.raises(EngineUnreachable, match="connection refused"):
+            send(read_server("box.example"), version())
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy", "authorities"),
+    [
+        ("", "", False),
+        ("", "https://proxy.example", False),
+        ("box.example", "", False),
+        ("box.example", "https://proxy.example", True),
+        ("https://localhost", "", True),
+        ("ollama.com", "", True),
+    ],
+)
+def test_authorities_are_read_only_for_tls(
+    monkeypatch: pytest.MonkeyPatch, host: str, proxy: str, authorities: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    read = ssl.create_default_context()
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: read)
+    context = connection.options(read_server(host), 600)["verify"]
+    assert (context is read) is authorities
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_a_server_that_tls_does_not_know(monkeypatch: pytest.MonkeyPatch, send: Sends, play: Play) -> None:
+    server = play((head(400),))
+    with pytest.raises(EngineUnreachable, match="https://"):
+        send(read_server(server.url.replace("http:", "https:")), version())

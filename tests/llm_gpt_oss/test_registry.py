@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+from llm.models import ModelWithAliases
+
+from llm_gpt_oss import registry
+from llm_gpt_oss.errors import BadRequest, GptOssError
+from llm_gpt_oss.registry import Entry, entries, registrations, resolve
+
+B20, B120 = "gpt-oss:20b", "gpt-oss:120b"
+BUILT_IN = [Entry(B20, ("gpt-oss", "gpt-oss-20b")), Entry(B120, ("gpt-oss-120b",))]
+WITHOUT = [Entry(B20, ("gpt-oss-20b",)), BUILT_IN[1]]
+
+
+@pytest.mark.parametrize(
+    ("local", "added", "taken", "expected"),
+    [
+        pytest.param(None, {}, [], BUILT_IN, id="built in"),
+        pytest.param(B20, {}, [], BUILT_IN, id="local is the default already"),
+        pytest.param("mine", {}, [], [*WITHOUT, Entry("mine", ("gpt-oss",))], id="local"),
+        pytest.param(
+            B120, {}, [], [WITHOUT[0], Entry(B120, ("gpt-oss-120b", "gpt-oss"))], id="local is built in"
+        ),
+        pytest.param("gpt-oss", {}, [], [*WITHOUT, Entry("gpt-oss", ())], id="local is called as the alias"),
+        pytest.param(None, {"a/b": ["x", "y"]}, [], [*BUILT_IN, Entry("a/b", ("x", "y"))], id="added"),
+        pytest.param(
+            None, {"a": ["gpt-oss"]}, [], [*WITHOUT, Entry("a", ("gpt-oss",))], id="added moves an alias"
+        ),
+        pytest.param(
+            "b",
+            {"a": ["gpt-oss"]},
+            [],
+            [*WITHOUT, Entry("a", ()), Entry("b", ("gpt-oss",))],
+            id="local is stronger than added",
+        ),
+        pytest.param(
+            "a", {"a": ["x"]}, [], [*WITHOUT, Entry("a", ("gpt-oss", "x"))], id="local is added too"
+        ),
+        pytest.param(
+            None,
+            {"gpt-oss-20b": []},
+            [],
+            [Entry(B20, ("gpt-oss",)), BUILT_IN[1], Entry("gpt-oss-20b", ())],
+            id="a tag",
+        ),
+        pytest.param(None, {"a": ["x"]}, ["gpt-oss", "x", B120], [*WITHOUT, Entry("a", ())], id="taken"),
+    ],
+)
+def test_entries(
+    local: str | None, added: dict[str, list[str]], taken: list[str], expected: list[Entry]
+) -> None:
+    found = entries(local, added, taken)
+    assert [(entry.tag, {*entry.aliases}) for entry in found] == [(tag, {*names}) for tag, names in expected]
+
+
+def test_no_name_is_given_twice() -> None:
+    found = entries("b", {"a": ["x", "gpt-oss"], "b": ["x", "gpt-oss-20b"], B20: ["y"]})
+    names = [name for entry in found for name in (entry.tag, *entry.aliases)]
+    assert len(names) == len({*names})
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        (None, "mine"),
+        ("gpt-oss", "mine"),
+        ("gpt-oss-20b", B20),
+        ("x", "a/b"),
+        ("a/b", "a/b"),
+        ("other:1", "other:1"),
+    ],
+)
+def test_what_a_name_means(name: str | None, tag: str) -> None:
+    assert resolve(name, entries("mine", {"a/b": ["x"]})) == tag
+
+
+def test_a_name_that_means_nothing_has_to_be_a_tag() -> None:
+    with pytest.raises(BadRequest, match="'not one'"):
+        resolve("not one", entries(None, {}))
+
+
+class Other(llm.Model):
+    def __init__(self, model_id: str) -> None:
+        self.model_id = model_id
+
+    def execute(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+def other(model_id: str, *aliases: str) -> ModelWithAliases:
+    return ModelWithAliases(Other(model_id), None, [*aliases])
+
+
+@pytest.mark.parametrize(
+    ("others", "aliases"),
+    [
+        pytest.param([], {"gpt-oss", "gpt-oss-20b"}, id="alone"),
+        pytest.param([other("gpt-4o", "gpt-oss")], {"gpt-oss-20b"}, id="the user's alias stays the user's"),
+        pytest.param(
+            [other("gpt-oss-20b-cloud"), other("x/gpt-oss-20b", "gpt-oss")], {"gpt-oss-20b"}, id="elsewhere"
+        ),
+        pytest.param(
+            [other("gpt-oss:latest", "gpt-oss")], {"gpt-oss", "gpt-oss-20b"}, id="an older llm-ollama"
+        ),
+        pytest.param(
+            [other("ollama/gpt-oss:20b", "ollama/gpt-oss")], {"gpt-oss", "gpt-oss-20b"}, id="llm-ollama"
+        ),
+    ],
+)
+def test_registrations_leave_what_is_not_theirs(others: list[ModelWithAliases], aliases: set[str]) -> None:
+    assert {*registrations(None, others)[0].aliases} == aliases
+
+
+def test_the_file_starts_empty_and_keeps_what_is_added() -> None:
+    assert registry.read() == {}
+    registry.add("b/tune")
+    registry.add("a", ["x", "y"])
+    registry.add("b/tune", ["z", "y"])
+    assert registry.read() == {"b/tune": ["z", "y"], "a": ["x"]}
+    assert [entry.tag for entry in registrations(None, [])] == [B20, B120, "b/tune", "a"]
+    registry.remove("b/tune")
+    assert registry.read() == {"a": ["x"]}
+
+
+def test_the_file_is_for_its_owner_and_nothing_lies_beside_it() -> None:
+    registry.add("a")
+    assert stat.S_IMODE(registry.path().stat().st_mode) == 0o600
+    assert os.listdir(registry.path().parent) == [registry.path().name]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "dotfile").write_text("{}")
+    registry.path().symlink_to(tmp_path / "dotfile")
+    registry.add("a")
+    assert registry.path().is_symlink()
+    assert json.loads((tmp_path / "dotfile").read_text()) == {"a": []}
+
+
+def test_remove_says_what_there_is() -> None:
+    with pytest.raises(BadRequest, match="None has been added"):
+        registry.remove("a")
+    registry.add("b")
+    with pytest.raises(BadRequest, match="Added are: b"):
+        registry.remove("a")
+
+
+@pytest.mark.parametrize("alias", ["", "two words", "-m", "a\tb"])
+def test_an_alias_is_a_word(alias: str) -> None:
+    with pytest.raises(BadRequest, match="alias"):
+        registry.add("a", [alias])
+    assert registry.read() == {}
+
+
+def test_a_bad_tag_is_not_written() -> None:
+    with pytest.raises(BadRequest):
+        registry.add("no tag")
+    assert not registry.path().exists()
+
+
+@pytest.mark.parametrize("text", ['{"a": ["x"]', "[]", '{"a": "x"}', '{"a": [1]}', "\xff"])
+def test_a_broken_file_harms_nobody_who_does_not_use_it(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry._complain.cache_clear()
+    registry.path().write_bytes(text.encode("latin-1"))
+    assert registrations(None, []) == registrations(None, []) == BUILT_IN
+    said = capsys.readouterr().err
+    assert said.count("Warning: ") == 1
+    assert str(registry.path()) in said
+    for use in (registry.read, lambda: registry.add("b"), lambda: registry.remove("a")):
+        with pytest.raises(GptOssError, match="Repair it, or delete it"):
+            use()
+    assert registry.path().read_bytes() == text.encode("latin-1")
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    registry.path().mkdir()
+    with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
+        registry.read()
+
+
+@pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_cannot_be_written_leaves_the_old_file(
+    problem: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.add("a")
+
+    def replace(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(GptOssError if isinstance(problem, OSError) else KeyboardInterrupt):
+        registry.add("b")
+    assert registry.read() == {"a": []}
+    assert os.listdir(registry.path().parent) == [registry.path().name]

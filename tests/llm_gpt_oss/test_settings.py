@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+
+import pytest
+
+from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.settings import Server, Settings, read_headers, read_server
+
+# First the cases of Ollama's own tests. It falls back to a default where a port is none: we say so.
+HOSTS = {
+    "": "http://127.0.0.1:11434",
+    "1.2.3.4": "http://1.2.3.4:11434",
+    ":1234": "http://127.0.0.1:1234",
+    "1.2.3.4:1234": "http://1.2.3.4:1234",
+    "example.com": "http://example.com:11434",
+    "example.com:1234": "http://example.com:1234",
+    "[::1]": "http://[::1]:11434",
+    "::1": "http://[::1]:11434",
+    "[::1]:1337": "http://[::1]:1337",
+    " 1.2.3.4 ": "http://1.2.3.4:11434",
+    '"1.2.3.4"': "http://1.2.3.4:11434",
+    ' " 1.2.3.4 " ': "http://1.2.3.4:11434",
+    "'1.2.3.4'": "http://1.2.3.4:11434",
+    "http://1.2.3.4": "http://1.2.3.4:80",
+    "http://1.2.3.4:4321": "http://1.2.3.4:4321",
+    "https://1.2.3.4": "https://1.2.3.4:443",
+    "https://1.2.3.4:4321": "https://1.2.3.4:4321",
+    "https://example.com/ollama": "https://example.com:443/ollama",
+    "https://example.com/a/b/": "https://example.com:443/a/b",
+    "example.com/": "http://example.com:11434",
+    "HTTP://example.com": "http://example.com:80",
+    "ollama.com": "https://ollama.com:443",
+    "http://": "http://127.0.0.1:80",
+    "example.com:": "http://example.com:11434",
+    # An address to listen on is no address to connect to.
+    "0.0.0.0": "http://127.0.0.1:11434",
+    "0.0.0.0:1234": "http://127.0.0.1:1234",
+    "[::]": "http://[::1]:11434",
+    "::": "http://[::1]:11434",
+    "http://[::]:1234": "http://[::1]:1234",
+    "2001:DB8::0:1": "http://[2001:db8::1]:11434",
+    "my_box.local": "http://my_box.local:11434",
+    "bücher.example": "http://xn--bcher-kva.example:11434",
+}
+
+NO_HOSTS = [
+    ":66000",
+    ":0",
+    ":-1",
+    ":port",
+    "ftp://example.com",
+    "two words",
+    "[nothing]:3",
+    "http://example.com/?a=b",
+    "http://example.com/#a",
+    "a:b:c",
+    "x" * 64 + ".example",
+    "ex<mple",
+]
+
+
+@pytest.mark.parametrize(("text", "url"), HOSTS.items())
+def test_every_form_of_the_host(text: str, url: str) -> None:
+    assert Settings.from_env({"OLLAMA_HOST": text}).server == Server(url)
+
+
+@pytest.mark.parametrize("text", NO_HOSTS)
+def test_an_unusable_host_fails_when_it_is_used(text: str) -> None:
+    settings = Settings.from_env({"OLLAMA_HOST": text})
+    with pytest.raises(GptOssError, match="OLLAMA_HOST cannot be used") as caught:
+        _ = settings.server
+    assert caught.value.remedy == "Write host, host:port or http(s)://host:port."
+
+
+def basic(text: str) -> tuple[str, str]:
+    return ("Authorization", f"Basic {base64.b64encode(text.encode()).decode()}")
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "credentials"),
+    [
+        ("http://me:secret@example.com", "http://example.com:80", "me:secret"),
+        ("me:secret@example.com:1234/x", "http://example.com:1234/x", "me:secret"),
+        ("https://me:s%40c%2Fret@[::1]:1", "https://[::1]:1", "me:s@c/ret"),
+        ("https://me@example.com", "https://example.com:443", "me"),
+        ("https://me:a@b@example.com", "https://example.com:443", "me:a@b"),
+    ],
+)
+def test_credentials_leave_the_address(text: str, url: str, credentials: str) -> None:
+    assert read_server(text) == Server(url, (basic(credentials),))
+
+
+@pytest.mark.parametrize(
+    ("text", "headers"),
+    [
+        ("", ()),
+        ("X-One: 1", (("X-One", "1"),)),
+        ("X-One: 1; X-Two:2;", (("X-One", "1"), ("X-Two", "2"))),
+        ("X-One: 1\nCookie: a=b; c=d", (("X-One", "1"), ("Cookie", "a=b; c=d"))),
+        ("X-Time: 10:20", (("X-Time", "10:20"),)),
+        ('{"X-One": "1", "Cookie": "a=b; c=d"}', (("X-One", "1"), ("Cookie", "a=b; c=d"))),
+        ("{}", ()),
+    ],
+)
+def test_headers(text: str, headers: tuple[tuple[str, str], ...]) -> None:
+    assert Settings.from_env({"OLLAMA_HEADERS": text}).server.headers == headers
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("secret", "number 1 in it is no header"),
+        ("X-One: 1; secret", "number 2 in it is no header"),
+        ("Two words: secret", "number 1 in it is no header"),
+        ("X-One: sécret", "number 1 in it is no header"),
+        ('{"X-One": "secret\\r\\nX-Two: 2"}', "number 1 in it is no header"),
+        ('{"X-One": 1, "secret": 2}', "number 1 in it is no header"),
+        ('{"secret": ', "it is not JSON"),
+    ],
+)
+def test_unusable_headers_are_not_shown(text: str, why: str) -> None:
+    with pytest.raises(GptOssError) as caught:
+        _ = Settings.from_env({"OLLAMA_HEADERS": text}).server
+    assert caught.value.message == f"OLLAMA_HEADERS cannot be used: {why}."
+    assert "secret" not in str(caught.value) + repr(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "authorization"),
+    [
+        pytest.param("", None, [], id="none"),
+        pytest.param("", "k", ["Bearer k"], id="a key"),
+        pytest.param("authorization: mine", "k", ["mine"], id="a header is stronger"),
+    ],
+)
+def test_a_key(headers: str, key: str | None, authorization: list[str]) -> None:
+    sent = Server("http://h:1", read_headers(headers)).with_key(key).headers
+    assert [value for name, value in sent if name.lower() == "authorization"] == authorization
+
+
+def test_credentials_of_the_address_are_stronger_than_a_key_and_weaker_than_a_header() -> None:
+    assert read_server("me:secret@h").with_key("k").headers == (basic("me:secret"),)
+    header = (("authorization", "mine"),)
+    assert read_server("me:secret@h", header).headers == header
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("", True),
+        ("127.8.9.1", True),
+        ("[::1]:1", True),
+        ("https://localhost/x", True),
+        ("a.localhost", True),
+        ("0.0.0.0", True),
+        ("localhost.example", False),
+        ("192.168.0.1", False),
+        ("ollama.com", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert read_server(host).loopback is loopback
+
+
+SECRETIVE = {"OLLAMA_HOST": "http://me:secret@h", "OLLAMA_HEADERS": "X-Key: secret"}
+
+
+@pytest.mark.parametrize(
+    "host", ["http://me:secret@h:x", "http://me:se/secret@h", "h:1/?key=secret", "a@secret@b@:x"]
+)
+def test_no_secret_is_shown(host: str) -> None:
+    settings = Settings.from_env(SECRETIVE)
+    assert "secret" not in repr(settings) + repr(settings.server) + repr(settings.server.with_key("secret"))
+    with pytest.raises(GptOssError) as caught:
+        read_server(host)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_nothing_set() -> None:
+    settings = Settings.from_env({})
+    assert (settings.server, settings.model, settings.date) == (Server("http://127.0.0.1:11434"), None, None)
+    assert settings.silence == 600
+
+
+def test_all_set() -> None:
+    settings = Settings.from_env(
+        {"LOCAL_LLM_MODEL": " tag ", "LLM_GPT_OSS_DATE": "2026-11-23", "LLM_GPT_OSS_TIMEOUT": "1.5"}
+    )
+    assert (settings.model, settings.date, settings.silence) == ("tag", "2026-11-23", 1.5)
+
+
+def test_blank_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "OLLAMA_HOST",
+        "OLLAMA_HEADERS",
+        "LOCAL_LLM_MODEL",
+        "LLM_GPT_OSS_DATE",
+        "LLM_GPT_OSS_TIMEOUT",
+    ):
+        monkeypatch.setenv(name, " ")
+    assert Settings.from_env() == Settings()
+
+
+@pytest.mark.parametrize("text", ["today", "23.11.2026", "2026-13-01", "20261123", "2026-11-23T10:00"])
+def test_an_unusable_date(text: str) -> None:
+    with pytest.raises(GptOssError, match="LLM_GPT_OSS_DATE cannot be used") as caught:
+        _ = Settings.from_env({"LLM_GPT_OSS_DATE": text}).date
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan", "1e9", "10s"])
+def test_an_unusable_timeout(text: str) -> None:
+    with pytest.raises(GptOssError, match="LLM_GPT_OSS_TIMEOUT cannot be used") as caught:
+        _ = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": text}).silence
+    assert text in str(caught.value)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().written = {}  # type: ignore[misc]

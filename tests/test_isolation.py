@@ -1,0 +1,52 @@
+"""What conftest.py promises to every other test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import llm
+import pytest
+from recording import anonymous, portable
+from vcr.request import Request
+
+
+def test_the_user_directory_is_this_tests(tmp_path: Path) -> None:
+    assert tmp_path in llm.user_dir().parents
+
+
+def test_nothing_of_the_callers_environment() -> None:
+    assert [name for name in os.environ if name.startswith(("OLLAMA_", "LOCAL_LLM_", "LLM_"))] == [
+        "LLM_USER_PATH"
+    ]
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1", 11434), ("192.0.2.1", 80)])
+def test_no_way_out(address: tuple[str, int]) -> None:
+    with pytest.raises(pytest.fail.Exception, match=address[0]):
+        socket.create_connection(address)
+
+
+async def test_no_way_out_for_async_code_either() -> None:
+    with pytest.raises(pytest.fail.Exception):
+        await asyncio.open_connection("127.0.0.1", 11434)
+
+
+def test_scripted_servers_can_be_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+
+
+def test_cassettes_do_not_tell_who_asked_whom() -> None:
+    headers = {"Authorization": "Bearer secret", "X-Mine": "secret", "Content-Type": "application/json"}
+    request = anonymous(Request("POST", "https://me:secret@my.host:1/api/show?a=b", b"{}", headers))
+    assert request.uri == "http://ollama/api/show?a=b"
+    assert dict(request.headers) == {"Content-Type": "application/json"}
+
+
+def test_cassettes_do_not_tell_where_models_lie() -> None:
+    body = b'{"modelfile":"# with:\\n\\nFROM /home/me/.ollama/models/blobs/sha256-1\\nTEMPLATE x"}'
+    answer = portable({"body": {"string": body}})
+    assert answer["body"]["string"] == b'{"modelfile":"# with:\\n\\nFROM blobs/sha256-1\\nTEMPLATE x"}'
