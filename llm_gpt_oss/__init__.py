@@ -9,7 +9,7 @@ import llm
 from llm.models import ModelWithAliases
 
 
-# Last, so that of two plugins with a model called gpt-oss:20b it is this one's that `llm -m gpt-oss:20b` runs.
+# Last, so that of two plugins with a model called gpt-oss:20b it is this one's that llm runs.
 @llm.hookimpl(trylast=True)
 def register_models(register: Callable[..., None], model_aliases: list[ModelWithAliases]) -> None:
     from .models import AsyncGptOss, GptOss

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 import time
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import llm
@@ -63,10 +63,13 @@ class Shared(Base):
                 remedy="Leave out -a, or pass a text file's content with -f FILE.",
             )
 
-    def plan(self, prompt: llm.Prompt, *, stream: bool) -> tuple[Plan, EventWriter]:
-        "How this prompt will be asked. Raises BadRequest for what cannot be had."
-        today = self.settings.date or date.today().isoformat()
-        wanted, names = wish(prompt, self.model_id, stream=stream, date=today)
+    def plan(self, prompt: llm.Prompt, *, stream: bool, date: str | None = None) -> tuple[Plan, EventWriter]:
+        """How this prompt will be asked, on that day (YYYY-MM-DD), or today.
+
+        Raises BadRequest for what cannot be had.
+        """
+        day = date or self.settings.date or datetime.date.today().isoformat()
+        wanted, names = wish(prompt, self.model_id, stream=stream, date=day)
         plan = Plan(wanted)
         return plan, EventWriter(plan, names, _new_id, _milliseconds)
 

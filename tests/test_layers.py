@@ -50,6 +50,7 @@ ORDER = [
     "llm_gpt_oss.events",
     "llm_gpt_oss.shell",
     "llm_gpt_oss.models",
+    "llm_gpt_oss.logged",
     "llm_gpt_oss.setup",
     "llm_gpt_oss.setup.progress",
     "llm_gpt_oss.setup.unpack",

@@ -12,6 +12,7 @@ from ..errors import GptOssError
 # Command to the module whose `command` it is.
 COMMANDS = {
     "models": "models",
+    "prompt": "prompt",
     "pull": "pull",
     "setup": "setup",
     "status": "status",

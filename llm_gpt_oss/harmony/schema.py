@@ -126,8 +126,7 @@ def _union(whole: Schema, variants: list[Any], others: list[Any]) -> Schema:
     if whole.get("nullable") is True:
         variants = [*others, _NULL]
     each = [_merged(shared, v) if isinstance(v, dict) and v != _NULL else v for v in variants]
-    notes = {key: value for key, value in _among(_ANNOTATIONS, whole).items() if key != "nullable"}
-    return {**notes, "oneOf": each}
+    return {**_among(_ANNOTATIONS, whole), "oneOf": each}
 
 
 def _among(keys: tuple[str, ...], schema: Schema) -> Schema:

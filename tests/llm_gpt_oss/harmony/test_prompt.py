@@ -433,11 +433,13 @@ CALLED, BROWSED, RESULT = call("f", "{}"), replace(call("f", "{}"), header=HEADE
 @pytest.mark.parametrize(
     ("messages", "dropped"),
     [
+        ([THOUGHT], []),
         ([ASKED, THOUGHT], []),
         ([ASKED, THOUGHT, CALLED, RESULT], []),
         ([ASKED, THOUGHT, SAID, CALLED, RESULT, THOUGHT, ANSWERED], []),
         ([ASKED, THOUGHT, SAID, CALLED, RESULT, THOUGHT, ANSWERED, ASKED], [1, 5]),
         ([ASKED, THOUGHT, BROWSED, RESULT, ANSWERED, ASKED], [1]),
+        ([ASKED, Message(Header("tool", "analysis", name="f"), "1"), ANSWERED, ASKED], []),
         ([ASKED, THOUGHT, ASKED], []),
         ([ASKED, THOUGHT, ASKED, THOUGHT, ANSWERED, ASKED], [1, 3]),
         ([ASKED, ANSWERED, THOUGHT, ANSWERED, ASKED, THOUGHT, CALLED, RESULT], [2]),

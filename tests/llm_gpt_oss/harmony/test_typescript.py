@@ -116,6 +116,9 @@ BETTER = [
     pytest.param({"type": "object", "additionalProperties": NUMBER}, "{[key: string]: number}", id="map"),
     pytest.param({"type": "object", "additionalProperties": {}}, "{[key: string]: any}", id="map of any"),
     pytest.param({"type": "object", "additionalProperties": False}, "{\n}", id="closed object"),
+    pytest.param(one(STRING, additionalProperties={}), "{\na?: string,\n}", id="any beside properties"),
+    pytest.param({"additionalProperties": NUMBER}, "{[key: string]: number}", id="map without type"),
+    pytest.param({"patternProperties": {"^x": STRING}}, "{[key: string]: string}", id="pattern without type"),
     pytest.param(
         {"patternProperties": {"^x": STRING}, "additionalProperties": NUMBER, "description": "D"},
         "// D\n{[key: string]: string, [key: string]: number}",
@@ -289,6 +292,7 @@ REFERENCES = [
         "number",
         id="allOf beside a reference",
     ),
+    pytest.param({"$ref": "#/$defs/A", "$defs": {"A": {}}}, "any", id="to anything"),
     pytest.param({"$ref": 7, "type": "string"}, "string", id="no reference at all"),
 ]
 

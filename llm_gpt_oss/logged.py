@@ -1,0 +1,55 @@
+"""A turn of llm's log, as the prompt that it was."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import llm
+import sqlite_utils
+from llm.logs import LogStore
+
+from .errors import BadRequest
+from .models import GptOss
+
+
+def logged_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prompt, str]:
+    """The prompt of that turn, with tools to show but not to run, and the day on which it was asked.
+
+    Raises BadRequest where there is no such turn, or its model is none of ours.
+    """
+    store = LogStore(database)  # type: ignore[no-untyped-call]
+    row = next(database.query("select * from turns where id = ?", [turn_id]), None)
+    if row is None:
+        raise BadRequest(
+            f"There is no turn {turn_id!r} in the log.",
+            param="turn",
+            remedy="`llm logs list` shows the id of each turn.",
+        )
+    model = llm.get_model(row["model"])
+    if not isinstance(model, GptOss):
+        raise BadRequest(f"That turn was {row['model']}'s, which reads no harmony.", param="turn")
+    day = datetime.fromisoformat(row["datetime_utc"]).astimezone().date().isoformat()
+    prompt = llm.Prompt(  # type: ignore[no-untyped-call]
+        None,
+        model,
+        messages=store.load_chain(row["parent_message_hash"]),
+        tools=_tools(database, turn_id),
+        schema=_schema(database, row["schema_id"]),
+        options=model.Options(**json.loads(row["options_json"] or "{}")),
+    )
+    return prompt, day
+
+
+def _tools(database: sqlite_utils.Database, turn_id: str) -> list[llm.Tool]:
+    rows = database.query(
+        "select tools.* from turn_tools join tools on tools.id = turn_tools.tool_id"
+        " where turn_tools.turn_id = ? order by turn_tools.rowid",
+        [turn_id],
+    )
+    return [llm.Tool(row["name"], row["description"], json.loads(row["input_schema"])) for row in rows]
+
+
+def _schema(database: sqlite_utils.Database, schema_id: str | None) -> dict[str, object] | None:
+    rows = database.query("select content from schemas where id = ?", [schema_id])
+    return next((json.loads(row["content"]) for row in rows), None)
