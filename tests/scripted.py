@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 
 def head(status: int, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", *headers, "Connection: close"]
+    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -11,10 +11,13 @@ from urllib.request import getproxies
 
 import httpx
 
-from ...errors import EngineError, EngineUnreachable
+from ...errors import EngineBusy, EngineError, EngineUnreachable
 from ...settings import Server
 
-CONNECT, CONNECT_TLS = 1.0, 5.0  # seconds; the latter has a handshake and a distance to cover
+# Seconds. The latter has a handshake to make, and far to go.
+CONNECT, CONNECT_TLS = 1.0, 5.0
+# Requests at once.
+MANY = 1000
 
 
 def options(server: Server, silence: float) -> dict[str, Any]:
@@ -30,7 +33,7 @@ def options(server: Server, silence: float) -> dict[str, Any]:
         "base_url": server.url,
         "headers": headers,
         "timeout": httpx.Timeout(silence, connect=connect),
-        "limits": httpx.Limits(max_connections=1000, max_keepalive_connections=0),
+        "limits": httpx.Limits(max_connections=MANY, max_keepalive_connections=0),
         "trust_env": not server.loopback,  # a proxy would carry even a request for 127.0.0.1 elsewhere
         "verify": _certificates(server),
     }
@@ -52,6 +55,8 @@ def faults(server: Server, silence: float, broken: type[EngineError] = EngineErr
         raise _unreachable(server, "no sign of life") from error
     except (httpx.ConnectError, httpx.ProxyError) as error:
         raise _unreachable(server, _reason(error)) from error
+    except httpx.PoolTimeout as error:
+        raise EngineBusy(f"{MANY} requests to Ollama are under way, and none of them ends.") from error
     except httpx.TimeoutException as error:
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
         raise broken(f"Ollama at {server.url} was silent for {silence:g} seconds.", remedy=remedy) from error

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import httpx
@@ -288,11 +289,29 @@ async def test_a_cancelled_task_closes_its_connection(play: Play) -> None:
 
 async def test_many_at_once(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    async with AsyncClient(Server(server.url), silence=2) as client:
-        streams = [client.stream(pull("t")) for _ in range(101)]  # httpx alone stops at a hundred
+    async with AsyncClient(Server(server.url), silence=2) as client, AsyncExitStack() as opened:
+        # httpx alone stops at a hundred.
+        streams = [await opened.enter_async_context(aclosing(client.stream(pull("t")))) for _ in range(101)]
         assert await asyncio.gather(*map(anext, streams)) == [PullStatus("a")] * 101
-        for each in streams:
-            await each.aclose()
+
+
+def test_too_many_at_once() -> None:
+    with pytest.raises(EngineBusy, match="1000 requests"), connection.faults(Server("http://h:1"), 600):
+        raise httpx.PoolTimeout("")
+
+
+def test_nothing_stays_open_between_two_calls(play: Play) -> None:
+    server = play((*VERSION, HOLD))
+    with Client(Server(server.url)) as client:
+        client.send(version())
+        assert server.gone.wait(2)
+
+
+async def test_nothing_stays_open_between_two_awaited_calls(play: Play) -> None:
+    server = play((*VERSION, HOLD))
+    async with AsyncClient(Server(server.url)) as client:
+        await client.send(version())
+        assert await asyncio.to_thread(server.gone.wait, 2)
 
 
 def test_one_client_on_two_event_loops(play: Play) -> None:
