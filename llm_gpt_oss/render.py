@@ -178,11 +178,8 @@ def _formats(schema: Any) -> tuple[ResponseFormat, ...]:
     if not schema:
         return ()
     title = schema.get("title")
-    return (
-        ResponseFormat(
-            title if isinstance(title, str) and title.strip() else "answer", schema, schema.get("description")
-        ),
-    )
+    name = " ".join(title.split()) if isinstance(title, str) else ""
+    return (ResponseFormat(name or "answer", schema, schema.get("description")),)
 
 
 def _unavailable(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:

@@ -164,4 +164,5 @@ def test_and_nothing_else_is_there() -> None:
     for node in rest:
         assert isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
         if isinstance(node, ast.FunctionDef):
-            assert [ast.unparse(decorator) for decorator in node.decorator_list] == ["llm.hookimpl"]
+            (decorator,) = node.decorator_list
+            assert ast.unparse(decorator).startswith("llm.hookimpl")
