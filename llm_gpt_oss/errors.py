@@ -18,16 +18,24 @@ llm.ModelError
 
 from __future__ import annotations
 
+import click
 import llm
 
 
-class GptOssError(llm.ModelError):
-    "`str()` is one paragraph for a person: what happened, then the remedy to type."
+class GptOssError(llm.ModelError, click.ClickException):
+    """`str()` is one paragraph for a person: what happened, then the remedy to type.
+
+    Also click's, which shows that paragraph and no traceback: `llm chat` lets the errors of a model through.
+    """
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        super().__init__(f"{message} {remedy}" if remedy else message)
-        self.message = message
+        super().__init__(message)
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+    format_message = __str__
 
 
 class BadRequest(GptOssError):

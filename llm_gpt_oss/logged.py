@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 import llm
 import sqlite_utils
 from llm.logs import LogStore
+from llm.parts import Message, ToolResultPart
 
 from .errors import BadRequest
 from .models import GptOss
@@ -30,15 +32,27 @@ def logged_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Pr
     if not isinstance(model, GptOss):
         raise BadRequest(f"That turn was {row['model']}'s, which reads no harmony.", param="turn")
     day = datetime.fromisoformat(row["datetime_utc"]).astimezone().date().isoformat()
+    messages = store.load_chain(row["parent_message_hash"])
     prompt = llm.Prompt(  # type: ignore[no-untyped-call]
         None,
         model,
-        messages=store.load_chain(row["parent_message_hash"]),
+        messages=messages,
+        tool_results=_results(messages),
         tools=_tools(database, turn_id),
         schema=_schema(database, row["schema_id"]),
         options=model.Options(**json.loads(row["options_json"] or "{}")),
     )
     return prompt, day
+
+
+def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:
+    "What the tools said that this turn was asked with, if it was a later round of a chain."
+    parts = [part for message in messages[-1:] for part in message.parts]
+    return [
+        llm.ToolResult(part.name, part.output, tool_call_id=part.tool_call_id)
+        for part in parts
+        if isinstance(part, ToolResultPart)
+    ]
 
 
 def _tools(database: sqlite_utils.Database, turn_id: str) -> list[llm.Tool]:

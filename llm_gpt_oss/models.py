@@ -20,7 +20,7 @@ from .events import EventWriter
 from .options import GptOssOptions
 from .plan import Plan
 from .settings import Settings
-from .shell import log_unfinished, tell
+from .shell import end_line, log_unfinished, tell
 from .wish import wish
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ class Shared(Base):
             )
 
     def plan(self, prompt: llm.Prompt, *, stream: bool, date: str | None = None) -> tuple[Plan, EventWriter]:
-        """How this prompt will be asked, on that day (YYYY-MM-DD), or today.
+        """How this prompt will be asked. The day that the model is told is the one that the settings fix,
+        else `date` (YYYY-MM-DD), else today.
 
         Raises BadRequest for what cannot be had.
         """
-        day = date or self.settings.date or datetime.date.today().isoformat()
+        day = self.settings.date or date or datetime.date.today().isoformat()
         wanted, names = wish(prompt, self.model_id, stream=stream, date=day)
         plan = Plan(wanted)
         return plan, EventWriter(plan, names, _new_id, _milliseconds)
@@ -151,9 +152,11 @@ def _recorded(plan: Plan, writer: EventWriter, response: llm.Response | llm.Asyn
         writer.record(response)
         if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError):
             log_unfinished(response, error)
+        if isinstance(error, GptOssError):
+            end_line(response)
         raise
     writer.record(response)
-    tell(plan.notes)
+    tell(plan.notes, streamed=response.stream)
 
 
 def _new_id() -> str:

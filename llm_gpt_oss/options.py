@@ -123,7 +123,9 @@ class GptOssOptions(llm.Options):
         description="The same, with this many rivals of each token", default=None, ge=0, le=20
     )
     tool_choice: str | None = Field(
-        description="auto, none, required, or the name of the tool to call", default=None, min_length=1
+        description="auto, none, required, or the name of the tool to call; once it has answered, as auto",
+        default=None,
+        min_length=1,
     )
     truncate: bool | None = Field(
         description="Drop whole turns, oldest first, where the prompt is longer than the context, "

@@ -12,7 +12,19 @@ from .errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssE
 from .harmony.conversation import Effort, Message
 from .render import call
 from .salvage import arguments
-from .steps import ANALYSIS, Step, Wish, acting, answering, calling, first, nearest, prompt
+from .steps import (
+    ANALYSIS,
+    NEXT_MESSAGE,
+    Step,
+    Wish,
+    acting,
+    answering,
+    calling,
+    first,
+    named,
+    nearest,
+    prompt,
+)
 from .tally import Tally
 from .transcript import Call, Note, Text, Transcript, Writing
 from .truncation import without_oldest
@@ -90,10 +102,11 @@ class Plan:
                 self._note(
                     "unbound", f"The engine cannot bind the arguments by their schema. {error.message}"
                 )
-                self._step = replace(self._step, format=None)
+                self._step = replace(self._step, format=None, stop=(NEXT_MESSAGE,))
             case ContextOverflow() if self.wish.truncate:
                 self._conversation, dropped = without_oldest(self._conversation, error)
-                self._note("truncated", f"The {dropped} oldest messages were left out: the context was full.")
+                oldest = "oldest message was" if dropped == 1 else f"{dropped} oldest messages were"
+                self._note("truncated", f"The {oldest} left out: the context was full.")
             case _:
                 raise error
         return 0.0
@@ -125,25 +138,33 @@ class Plan:
             return
         match self._step.kind:
             case "think":
-                self._said += [writing.message for writing in self._transcript.written]
+                # What else came, behind an end that the model forgot, has no place before what is opened now.
+                self._said += [w.message for w in self._transcript.written if w.is_thought]
                 self._step = acting(self.wish)
             case "name":
-                name = nearest(self._transcript.raw, self.wish.must_call)
-                self._step = calling(name, self.wish.tools.get(name))
+                self._name(named(self._transcript.raw))
             case "call":
-                self._calls[:0] = self._transcript.written
+                self._calls[:0] = self._transcript.written[:1]
                 yield from self._settle()
             case "free" | "answer":
                 yield from self._judge()
+
+    def _name(self, name: str) -> None:
+        meant = nearest(name, self.wish.must_call)
+        if name != meant:
+            why = f"The model wanted to call {name or 'nothing'}, which it must not: {meant} was taken."
+            self._note("renamed", why, self._transcript.raw)
+        self._step = calling(meant, self.wish.tools.get(meant))
 
     def _judge(self) -> Iterator[Text | Call]:
         "The model has stopped by itself, or at something that it must not write by itself."
         written = self._transcript.written
         self._calls = [writing for writing in written if writing.is_call]
-        texts = [writing for writing in written if not writing.is_call and writing.text.strip()]
+        texts = [writing for writing in written if not writing.is_call and writing.message.text.strip()]
         self._said += [writing.message for writing in texts]
         visible = {writing.channel for writing in texts} - {"analysis"}
         if self._calls and self.wish.may_call:
+            yield from self._release()
             yield from self._settle()
         elif "final" in visible or (visible and not self._step.stop):
             yield from self._answered()
@@ -154,12 +175,13 @@ class Plan:
 
     def _settle(self) -> Iterator[Call]:
         "Each call with arguments that can be used; where they can not, that one is asked for again, once."
+        asked_again = self._step.kind == "call"
         while self._calls:
             writing = self._calls.pop(0)
             name = str(writing.header.recipient).removeprefix("functions.")
             read = arguments(writing.text, self.wish.tools.get(name))
             flaw = read if isinstance(read, str) else read.misfit
-            if flaw and self._step.kind != "call":
+            if flaw and not asked_again:
                 self._note(
                     "asked_again", f"The arguments of {name} were asked for again: {flaw}", writing.text
                 )
@@ -175,6 +197,7 @@ class Plan:
                     f"The arguments of {name} were repaired: {', '.join(read.repairs)}",
                     writing.text,
                 )
+            asked_again = False
             self._said.append(call(name, read.text))
             self._shown = True
             yield Call(writing.number, name, read)
@@ -182,7 +205,7 @@ class Plan:
 
     def _answered(self) -> Iterator[Text]:
         flaw = self._flaw()
-        if flaw and self._held and self._once("misfit"):
+        if flaw and self._held and self._tokens_left() != 0 and self._once("misfit"):
             self._note(
                 "retried",
                 f"The answer did not fit its schema and was asked for again: {flaw}",
@@ -191,7 +214,7 @@ class Plan:
             self._said = [message for message in self._said if message.header.channel != "final"]
             self._held.clear()
             self._other_seed()
-            self._step = answering(self.wish)
+            self._step = self._step if self._step.kind == "answer" else answering(self.wish)
             return
         if flaw:
             self._note("misfit", f"The answer does not fit its schema: {flaw}")
@@ -202,16 +225,19 @@ class Plan:
         "What is wrong with the answer under the format that was asked for."
         if self.wish.format is None:
             return None
+        answer = next(m.text for m in reversed(self._said) if m.header.channel == "final")
         try:
-            value = json.loads(self._said[-1].text)
-        except ValueError as error:
+            value = json.loads(answer)
+        except (ValueError, RecursionError) as error:
             return f"it is no JSON: {error}"
         return misfit(value, self.wish.format)
 
     def _open_answer(self) -> None:
         if self._calls:
             self._note(
-                "call_dropped", "The model called a tool although it must not; the answer was opened for it."
+                "call_dropped",
+                "The model called a tool although it must not; the answer was opened for it.",
+                self._transcript.raw,
             )
         elif not self._step.stop:
             self._note("answer_opened", "The model stopped without an answer; the answer was opened for it.")

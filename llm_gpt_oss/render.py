@@ -55,7 +55,8 @@ def left_open(messages: Sequence[Message]) -> bool:
     "Does the history end in the middle of the assistant's answer or reasoning, to be gone on with?"
     if not messages or messages[-1].role != "assistant" or not messages[-1].parts:
         return False
-    return isinstance(messages[-1].parts[-1], TextPart | ReasoningPart)
+    last = messages[-1].parts[-1]
+    return isinstance(last, TextPart | ReasoningPart) and last.text != ""
 
 
 def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony.Message]:

@@ -46,7 +46,10 @@ class Server:
         "The same, asked with this key. Credentials that were written for this very server stay."
         if not key or any(name.lower() == "authorization" for name, _ in self.headers):
             return self
-        return replace(self, headers=(*self.headers, ("Authorization", f"Bearer {key}")))
+        if not _is_header_value(key):
+            remedy = "Type `llm keys set ollama` and enter it anew."
+            raise GptOssError("The key for Ollama has characters that cannot be sent.", remedy=remedy)
+        return replace(self, headers=(*self.headers, ("Authorization", f"Bearer {key.strip()}")))
 
     @property
     def loopback(self) -> bool:
@@ -167,11 +170,18 @@ def read_headers(text: str) -> Headers:
 
 
 def _header(number: int, name: str, value: object) -> tuple[str, str]:
-    whole = isinstance(value, str) and value.isascii() and value.isprintable()
-    if not whole or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
+    if (
+        not isinstance(value, str)
+        or not _is_header_value(value)
+        or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII)
+    ):
         # Neither is shown: what looks like a name may be half of a key.
         raise _unusable(HEADERS, f"number {number} in it is no header", HOW)
-    return name, str(value)
+    return name, value.strip()
+
+
+def _is_header_value(text: str) -> bool:
+    return text.isascii() and text.strip().isprintable()
 
 
 def _is_date(text: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import click
 import llm
 import sqlite_utils
-from llm.cli import logs_db_path, logs_on
+from llm.cli import chat, logs_db_path, logs_on, prompt
 
 from .transcript import Note
 
@@ -22,11 +22,19 @@ from .transcript import Note
 TOLD = ("length", "truncated", "misfit")
 
 
-def tell(notes: Iterable[Note]) -> None:
+def tell(notes: Iterable[Note], *, streamed: bool) -> None:
+    "On lines of their own: behind an answer that llm has yet to end, or before one that it has yet to print."
     if _command():
         for note in notes:
             if note.kind in TOLD:
-                click.echo(click.style(f"\n{note.text}", fg="yellow"), err=True, nl=False)
+                text = f"\n{note.text}" if streamed else note.text
+                click.echo(click.style(text, fg="yellow"), err=True, nl=not streamed)
+
+
+def end_line(response: llm.Response | llm.AsyncResponse) -> None:
+    "Before an error: what was streamed so far has not ended its line."
+    if _command() and response.stream and response._stream_events:
+        click.echo(err=True)
 
 
 def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
@@ -45,7 +53,7 @@ def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseExcept
 
 def _command() -> click.Context | None:
     context = click.get_current_context(silent=True)
-    return context if context and context.info_name in ("prompt", "chat") else None
+    return context if context and context.command in (prompt, chat) else None
 
 
 def _logging(command: click.Context) -> bool:

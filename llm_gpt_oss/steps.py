@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Literal
 
 from .completion import Completion, Json
@@ -107,7 +107,9 @@ def answering(wish: Wish, begun: str = "") -> Step:
 
 def _going_on(wish: Wish) -> Step:
     last = wish.conversation.messages[-1]
-    if last.header.channel == "analysis":
+    if last.header.channel == "analysis" and (wish.must_call or wish.budget is not None):
+        return Step("think", last.header, last.text, stop=(NEXT_MESSAGE,), limit=wish.budget)
+    if last.header.channel != "final":
         return Step(
             "free", last.header, last.text, stop=(f"{CHANNEL}final",) if wish.format or wish.stop else ()
         )
@@ -115,10 +117,14 @@ def _going_on(wish: Wish) -> Step:
     return Step("answer", last.header, last.text, stop=(*wish.stop, NEXT_MESSAGE))
 
 
-def nearest(said: str, allowed: Sequence[str]) -> str:
-    "The allowed tool that the model means by what it wrote after `functions`."
-    name = (said.replace("<", " ").split() or [""])[0].lstrip(".")
-    return (get_close_matches(name, allowed, n=1, cutoff=0.0) or list(allowed))[0]
+def named(said: str) -> str:
+    "The tool's name in what the model wrote after `functions`."
+    return (said.replace("<", " ").split() or [""])[0].lstrip(".")
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    "The allowed tool that the model means by this name."
+    return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
 
 
 def prompt(step: Step, conversation: Conversation, said: Sequence[Message], *, left_open: bool) -> str:

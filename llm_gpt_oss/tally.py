@@ -15,13 +15,18 @@ class Tally:
     def __init__(self) -> None:
         self.completions = 0
         self.prompt_tokens: int | None = None
-        self.completion_tokens = 0
         self.reasoning_tokens = 0
         self.load_ms = 0.0
         self.prompt_ms = 0.0
         self.completion_ms = 0.0
+        self._ended = 0
         self._pieces = 0
         self._wide: dict[bool, int] = {True: 0, False: 0}
+
+    @property
+    def completion_tokens(self) -> int:
+        "Those of the completions that have ended, and what came so far of the one under way."
+        return self._ended + self._pieces
 
     def piece(self, piece: Piece) -> None:
         self._pieces += max(1, len(piece.logprobs))
@@ -33,14 +38,14 @@ class Tally:
 
     def done(self, done: Done, *, unseen: int) -> None:
         "A completion has ended. `unseen` tokens of it were rightly not shown: its end, or a stop string."
-        if self.completions == 0:
+        if self.prompt_tokens is None:
             self.prompt_tokens = done.prompt_tokens
         self.completions += 1
         wide = sum(self._wide.values())
         if done.completion_tokens is None:
-            self.completion_tokens += self._pieces + unseen
+            self._ended += self._pieces + unseen
         else:
-            self.completion_tokens += done.completion_tokens
+            self._ended += done.completion_tokens
             missing = max(0, done.completion_tokens - unseen - self._pieces)
             self.reasoning_tokens += round(missing * self._wide[True] / wide) if wide else 0
         self.load_ms += done.load_ms or 0
@@ -50,7 +55,7 @@ class Tally:
 
     def start_over(self) -> None:
         "The turn is asked again from its prompt on: that prompt is the one that counts."
-        self.completions = 0
+        self.prompt_tokens = None
 
     def details(self) -> dict[str, float | int]:
         "What llm keeps as token details: milliseconds, tokens a second, reasoning tokens."

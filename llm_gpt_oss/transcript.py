@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .completion import Logprob, Piece
 from .harmony.conversation import Header, Message
@@ -60,8 +60,13 @@ class Writing:
         return self.header.recipient is not None
 
     @property
+    def is_thought(self) -> bool:
+        return self.channel == "analysis" and not self.is_call
+
+    @property
     def message(self) -> Message:
-        return Message(self.header, self.begun + self.text)
+        header = self.header if self.is_call else replace(self.header, channel=self.channel)
+        return Message(header, self.begun + self.text)
 
 
 class Transcript:
@@ -96,9 +101,8 @@ class Transcript:
                 case Opened(header, slips):
                     self._open = self._begin(header)
                     self._foreign = self._foreign or self._speaks_for_others(header)
-                    self._notes += [
-                        Note("mended", f"A message's header was mended: {slip}.") for slip in slips
-                    ]
+                    for slip in () if self._foreign else slips:
+                        self._notes.append(Note("mended", f"A message's header was mended: {slip}."))
                 case Said() if self._open and not self._foreign:
                     yield from self._hear(self._open, event)
                 case Closed() if self._open:
@@ -121,7 +125,6 @@ class Transcript:
 
     def _hear(self, writing: Writing, said: Said) -> Iterator[Text]:
         writing.text += said.text
-        reasoning = writing.channel == "analysis" and not writing.is_call
-        self._tally.said(said.text, said.tokens, reasoning=reasoning)
+        self._tally.said(said.text, said.tokens, reasoning=writing.is_thought)
         if not writing.is_call:
             yield Text(writing.number, writing.channel, said.text, said.logprobs)

@@ -10,7 +10,8 @@ from .completion import Json
 def misfit(value: Any, schema: Json) -> str | None:
     """The chief reason why `value` does not fit, with its place; None where it fits.
 
-    A schema that cannot check anything (invalid, or with references that lead nowhere) fits everything:
+    A schema that cannot check anything (invalid, or with references that lead nowhere or
+    in a circle) fits everything:
     its author has to mend that, not the model. References to other documents are never fetched.
     """
     # Imported here: it costs more than the whole plugin, and is needed only once there is something to check.
@@ -25,7 +26,7 @@ def misfit(value: Any, schema: Json) -> str | None:
     validator = validator_for(schema, default=Draft202012Validator)
     try:
         error = best_match(validator(schema, registry=Registry()).iter_errors(value))
-    except Unresolvable:
+    except (Unresolvable, RecursionError):
         return None
     return f"{error.json_path}: {error.message}" if error else None
 

@@ -24,6 +24,8 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
     names = ToolNames(tool.name for tool in tools)
     offered = [] if options.tool_choice == "none" else tools
     withheld = [tool for tool in tools if tool not in offered]
+    # llm gives each round of a chain the same options: a choice that bound them all would never end it.
+    must_call = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
     return Wish(
         conversation(prompt, offered, withheld, names, date),
         Completion(
@@ -36,7 +38,7 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
             sampling=options.sampling,
         ),
         tools={names.shown(tool.name): parameters(tool) for tool in offered},
-        must_call=tuple(names.shown(name) for name in _must_call(options.tool_choice, tools)),
+        must_call=tuple(map(names.shown, must_call)),
         may_call=options.tool_choice != "none",
         format=_format(prompt),
         stop=tuple(options.stop or ()),

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from ..errors import GptOssError
-
 # Command to the module whose `command` it is.
 COMMANDS = {
     "models": "models",
@@ -23,7 +21,7 @@ INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
 
 
 class CommandGroup(click.Group):
-    "Our errors become click's, and Ctrl-C one line, whatever the command."
+    "Ctrl-C is one line, whatever the command."
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *COMMANDS])
@@ -37,8 +35,6 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except GptOssError as problem:
-            raise click.ClickException(str(problem)) from problem
         except (KeyboardInterrupt, click.Abort):
             click.echo("Stopped.", err=True)
             ctx.exit(INTERRUPTED)

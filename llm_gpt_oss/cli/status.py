@@ -9,14 +9,12 @@ from pathlib import Path
 import click
 from llm.cli import logs_db_path, logs_on
 
-from ..engines.ollama.client import Client, version
-from ..errors import EngineError
+from ..engines.ollama.client import Client, Running, version
+from ..engines.ollama.engine import harmonic, speaks_harmony
+from ..errors import EngineError, NotGptOss
 from ..setup.model import installed, loaded
 from . import engine
 from .terminal import columns, memory, moment, size
-
-# What Ollama calls the architecture: its own library's files one way, files converted elsewhere the other.
-FAMILIES = ("gptoss", "gpt-oss")
 
 
 @dataclass(frozen=True)
@@ -41,19 +39,21 @@ class Status:
 
 def look(client: Client, known: Status) -> Status:
     "The status with what the server says."
+    tag = known.model
     try:
         known = replace(known, version=client.send(version()))
-        model, running = installed(client, known.model), loaded(client, known.model)
-    except EngineError as problem:
+        if (model := installed(client, tag)) is None:
+            return replace(known, problem=f"Ollama has no {tag}. Type `llm gpt-oss pull {tag}`.")
+        known = replace(known, installed=True, size=model.size)
+        if not speaks_harmony(tag, set()):
+            client.send(harmonic(tag))
+        running = loaded(client, tag)
+    except (EngineError, NotGptOss) as problem:
         return replace(known, problem=str(problem))
-    if model is None:
-        return replace(known, problem=f"Ollama has no {known.model}. Type `llm gpt-oss pull {known.model}`.")
-    if model.family and model.family not in FAMILIES:
-        why = f"{known.model} is a {model.family} model, not a gpt-oss. Type the tag of one that is."
-        return replace(known, installed=True, size=model.size, problem=why)
-    known = replace(known, installed=True, size=model.size)
-    if running is None:
-        return known
+    return known if running is None else _with_memory(known, running)
+
+
+def _with_memory(known: Status, running: Running) -> Status:
     return replace(
         known,
         loaded=True,

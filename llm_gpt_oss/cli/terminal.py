@@ -11,7 +11,7 @@ import click
 
 from ..setup.progress import Progress
 
-_BAR = 24
+_BAR = 16
 
 
 def size(count: int) -> str:

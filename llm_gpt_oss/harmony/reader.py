@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ..completion import Logprob, Piece
 from .conversation import CHANNELS, Header, Role
@@ -57,17 +56,13 @@ class HarmonyReader:
         self._heading = ""
 
     def feed(self, piece: Piece, /) -> Iterator[Event]:
-        parts = [piece.text] if self._bound else [part for part in _split(piece.text) if part]
-        whole = len(parts) == 1
-        for part in parts:
-            if not self._bound and MARKER.fullmatch(part):
-                yield from self._marker(part)
+        for text, logprobs in [(piece.text, piece.logprobs)] if self._bound else _parts(piece):
+            if not self._bound and MARKER.fullmatch(text):
+                yield from self._marker(text)
             elif not self._open:
-                self._heading += part
-            elif whole:
-                yield Said(part, max(1, len(piece.logprobs)), piece.logprobs)
+                self._heading += text
             else:
-                yield Said(part)
+                yield Said(text, max(1, len(logprobs)), logprobs)
 
     def finish(self) -> Iterator[Event]:
         if self._open:
@@ -81,14 +76,11 @@ class HarmonyReader:
             yield from self._marker_in_text(marker)
         elif marker == MESSAGE:
             self._open = True
-            header, _, slips = parse_header(self._heading)
-            yield Opened(header, slips)
-        elif marker == START:
-            self._heading = ""
-        elif marker in ENDS:
-            yield from self._headless(marker)
-        else:
+            yield Opened(*parse_header(self._heading))
+        elif marker in (CHANNEL, CONSTRAIN):
             self._heading += marker
+        else:
+            yield from self._headless(END if marker == START else marker)
 
     def _marker_in_text(self, marker: str) -> Iterator[Event]:
         "MESSAGE and CONSTRAIN mean nothing here; START and CHANNEL begin a header after a forgotten end."
@@ -99,21 +91,20 @@ class HarmonyReader:
         yield Closed(marker if marker in ENDS else END)
 
     def _headless(self, marker: str | None) -> Iterator[Event]:
-        "What stood where a header should, and was text: an answer that forgot its header."
-        header, rest, _ = parse_header(self._heading)
+        "Text where a header should stand: the header was forgotten, or what ends it."
+        header, text = _without_end(self._heading)
         self._heading = ""
-        if rest.strip():
-            yield Opened(header, ("header missing",))
-            yield Said(rest)
+        if text.strip():
+            yield Opened(header, ("header's end missing" if header.channel else "header missing",))
+            yield Said(text)
             yield Closed(marker)
 
 
-def parse_header(heading: str) -> tuple[Header, str, tuple[str, ...]]:
-    """The header that stands between START and MESSAGE, its parts in any order; the words that are no part of
-    one; and the slips that were mended on the way."""
+def parse_header(heading: str) -> tuple[Header, tuple[str, ...]]:
+    "The header between START and MESSAGE, its parts in any order; and the slips that were mended."
     words = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _WORD.finditer(heading)]
     channel, recipient, content_type = _first(words, "channel"), _first(words, "to"), _first(words, "type")
-    role, name, bare = _author([word for kind, word in words if kind == "bare"])
+    role, name, bare = _author([word for kind, word in words if kind == "bare"], recipient)
     slips = []
     if [kind for kind, _ in words].count("channel") > 1:
         slips.append("channel named twice")
@@ -121,26 +112,38 @@ def parse_header(heading: str) -> tuple[Header, str, tuple[str, ...]]:
         slips.append("role named twice")
     if channel is None and bare and bare[0] in CHANNELS:
         channel = bare.pop(0)
-    if channel is None or CHANNEL not in heading:
+    if role == "assistant" and (channel is None or CHANNEL not in heading):
         slips.append("channel missing")
     if role == "assistant" and recipient and not recipient.startswith("functions."):
         slips.append("recipient without functions.")
-    if content_type is None and bare and (channel or recipient):
-        content_type = bare.pop(0)
-    elif content_type is not None:
+    if content_type is not None:
         content_type = CONSTRAIN + content_type
-    rest = "" if channel or recipient else _ROLE.sub("", heading)
-    return Header(role, channel or None, recipient, content_type, name), rest, tuple(slips)
+    elif bare and (channel or recipient):
+        content_type = bare.pop(0)
+    return Header(role, channel, recipient, content_type, name), tuple(slips)
 
 
+def _without_end(heading: str) -> tuple[Header, str]:
+    "The header that the text begins with, though no MESSAGE ends it; and what stands behind it."
+    end = 0
+    for match in _WORD.finditer(heading):
+        if match.lastgroup == "bare":
+            break
+        end = match.end()
+    header, _ = parse_header(heading[:end])
+    text = heading[end:]
+    return header, _CONTENT_TYPE.sub("", text) if header.channel or header.recipient else text
+
+
+# What comes behind a word of one kind may be glued to it.
 _WORD = re.compile(
-    rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*)"
-    rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<]*)"
-    r"|to=\s*(?P<to>[^\s<]+)"
+    rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*?)(?=to=|\W|$)"
+    rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<{{]*)"
+    r"|to=\s*(?P<to>[^\s<{]+)"
     r"|(?P<role>assistant)"
     r"|(?P<bare>[^\s<]+)"
 )
-_ROLE = re.compile(r"^(?:assistant)+")
+_CONTENT_TYPE = re.compile(r"^\s*(?:(?:json|code)\b\s*)?")
 _ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "tool": "tool"}
 
 
@@ -148,21 +151,27 @@ def _first(words: list[tuple[str, str]], kind: str) -> str | None:
     return next((word for found, word in words if found == kind and word), None)
 
 
-def _author(bare: list[str]) -> tuple[Role, str | None, list[str]]:
+def _author(bare: list[str], recipient: str | None) -> tuple[Role, str | None, list[str]]:
     "A model that goes on past its own message may speak for others."
-    if bare and bare[0] in _ROLES:
-        return _ROLES[bare[0]], None, bare[1:]
-    if bare and bare[0].startswith("functions."):
-        return "tool", bare[0], bare[1:]
+    first, *others = bare or [""]
+    role, _, name = first.partition(":")
+    if role in _ROLES:
+        return _ROLES[role], name or None, others
+    if first.startswith("functions.") or (first and recipient == "assistant"):
+        return "tool", first, others
     return "assistant", None, bare
 
 
-def _split(text: str) -> list[str]:
-    "Text and markers in turn; most pieces have nothing to split."
-    if "<|" not in text:
-        return [text]
-    ends = [0]
-    for match in MARKER.finditer(text):
-        ends += match.span()
-    ends.append(len(text))
-    return [text[a:b] for a, b in pairwise(ends)]
+def _parts(piece: Piece) -> Iterator[tuple[str, tuple[Logprob, ...]]]:
+    "Text and markers in turn, each with its tokens; most pieces have nothing to split."
+    texts, tokens = [text for text in _MARKERS.split(piece.text) if text], list(piece.logprobs)
+    for text in texts[:-1]:
+        mine: list[Logprob] = []
+        while tokens and len("".join(logprob.token for logprob in mine)) < len(text):
+            mine.append(tokens.pop(0))
+        yield text, tuple(mine)
+    for text in texts[-1:]:
+        yield text, tuple(tokens)
+
+
+_MARKERS = re.compile(f"({MARKER.pattern})")

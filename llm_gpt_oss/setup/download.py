@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 _PASSING = {408, 429, 500, 502, 503, 504}  # what a server answers that may answer otherwise in a moment
 
 
-class _Cut(Exception):
+class _Cut(GptOssError):
     "The connection ended, or never began: worth another attempt."
 
 

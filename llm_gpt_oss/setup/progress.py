@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ..errors import GptOssError
+
 # Attempts in a row that get no further; the pauses between them double, 15 seconds in all.
 PATIENCE = 5
 
@@ -22,7 +24,7 @@ Report = Callable[[Progress], None]
 
 
 def persist(
-    attempt: Callable[[], Iterator[Progress]], report: Report, *, interruption: type[Exception]
+    attempt: Callable[[], Iterator[Progress]], report: Report, *, interruption: type[GptOssError]
 ) -> None:
     """Run the attempt to its end, again and again as long as interruptions find it further than before.
 
@@ -41,5 +43,5 @@ def persist(
             idle += 1
             if not furthest or idle == PATIENCE:
                 raise
-            report(Progress(f"Interrupted, going on: {cut}"))
+            report(Progress(f"Interrupted, going on: {cut.message}"))
             time.sleep(2 ** (idle - 1))

@@ -101,6 +101,7 @@ def test_credentials_leave_the_address(text: str, url: str, credentials: str) ->
         ("X-One: 1\nCookie: a=b; c=d", (("X-One", "1"), ("Cookie", "a=b; c=d"))),
         ("X-Time: 10:20", (("X-Time", "10:20"),)),
         ('{"X-One": "1", "Cookie": "a=b; c=d"}', (("X-One", "1"), ("Cookie", "a=b; c=d"))),
+        ('{"X-One": "1\\n"}', (("X-One", "1"),)),
         ("{}", ()),
     ],
 )
@@ -132,12 +133,20 @@ def test_unusable_headers_are_not_shown(text: str, why: str) -> None:
     [
         pytest.param("", None, [], id="none"),
         pytest.param("", "k", ["Bearer k"], id="a key"),
+        pytest.param("", "k\n", ["Bearer k"], id="a key with a line end"),
         pytest.param("authorization: mine", "k", ["mine"], id="a header is stronger"),
     ],
 )
 def test_a_key(headers: str, key: str | None, authorization: list[str]) -> None:
     sent = Server("http://h:1", read_headers(headers)).with_key(key).headers
     assert [value for name, value in sent if name.lower() == "authorization"] == authorization
+
+
+@pytest.mark.parametrize("key", ["secret\nX-Two: 2", "s\u00e9cret"])
+def test_a_key_that_cannot_be_sent(key: str) -> None:
+    with pytest.raises(GptOssError, match="llm keys set ollama") as caught:
+        Server("http://h:1").with_key(key)
+    assert "cret" not in str(caught.value)
 
 
 def test_credentials_of_the_address_are_stronger_than_a_key_and_weaker_than_a_header() -> None:

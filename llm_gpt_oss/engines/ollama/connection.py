@@ -41,7 +41,7 @@ def options(server: Server, silence: float) -> dict[str, Any]:
 
 def _certificates(server: Server) -> ssl.SSLContext:
     "Reading the authorities takes 20 ms and more, and plain HTTP needs none: then nobody is trusted."
-    if server.url.startswith("https:") or (getproxies() and not server.loopback):
+    if server.url.startswith("https:") or (not server.loopback and getproxies()):
         return httpx.create_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

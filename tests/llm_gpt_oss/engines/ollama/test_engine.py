@@ -56,6 +56,7 @@ def complete(request: pytest.FixtureRequest) -> Any:
 
 HELLO = {"response": "Hello", "done": False}
 LAST = {"response": "", "done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 2}
+FULL = {"response": "", "done": True, "done_reason": "length", "eval_duration": -9223372036854775808}
 WHOLE = stream(HELLO, LAST)
 SAID = [Piece("Hello"), Done("stop", 3, 2)]
 OFFICIAL = "gpt-oss:20b"
@@ -169,13 +170,23 @@ def test_closing_the_generator_hangs_up(play: Play) -> None:
         assert server.gone.wait(2)
 
 
+def test_an_error_hangs_up_though_its_traceback_lives(play: Play) -> None:
+    server = play(stream(FULL, HOLD))
+    with OllamaEngine(settings(server.host)) as engine:
+        with pytest.raises(ContextOverflow) as caught:
+            next(engine.complete(Completion(OFFICIAL, "p")))
+        assert server.gone.wait(2)
+        assert caught.tb
+
+
 async def test_closing_the_async_generator_hangs_up(play: Play) -> None:
     server = play(stream(HELLO, HOLD))
     async with AsyncOllamaEngine(settings(server.host)) as engine:
         said = engine.complete(Completion(OFFICIAL, "p"))
         assert await anext(said) == Piece("Hello")
         await said.aclose()
-        assert await asyncio.to_thread(server.gone.wait, 2)
+        # The event loop stands still: the connection was closed before, not left to be.
+        assert server.gone.wait(2)
 
 
 async def test_one_hangs_up_and_the_others_go_on(play: Play) -> None:

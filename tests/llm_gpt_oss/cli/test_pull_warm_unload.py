@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from commands import run
+from webserver import WebServer, lines
+
+
+def test_pull_shows_how_far_it_is(ollama: WebServer) -> None:
+    layer = {"status": "pulling 123456789abc", "digest": "sha256:1", "total": 2_000_000}
+    steps = [{**layer, "completed": done} for done in (0, 100_000, 1_000_000, 1_000_001, 2_000_000)]
+    ollama.routes["/api/pull"] = lines({"status": "pulling manifest"}, *steps, {"status": "success"})
+    result = run("pull", "127.0.0.1:5000/library/tiny", "--insecure")
+    assert result.stderr.splitlines() == [
+        "pulling manifest",
+        "pulling 123456789abc: 0 % of 2.0 MB",
+        "pulling 123456789abc: 50 % of 2.0 MB",
+        "pulling 123456789abc: 100 % of 2.0 MB",
+        "success",
+    ]
+    assert result.stdout == "127.0.0.1:5000/library/tiny is here.\n"
+    assert ollama.bodies == [{"model": "127.0.0.1:5000/library/tiny", "stream": True, "insecure": True}]
+
+
+def test_pull_of_something_that_is_no_tag(ollama: WebServer) -> None:
+    result = run("pull", "not a tag")
+    assert (result.exit_code, ollama.requests) == (1, [])
+    assert result.stderr.startswith("Error: 'not a tag' is no name of a model.")
+
+
+def test_warm_loads_and_unload_does_the_contrary(ollama: WebServer) -> None:
+    result = run("warm")
+    assert result.stdout == "gpt-oss:20b is in memory: 14.0 GB 50 % on the GPU.\n"
+    assert result.stderr == "Loading gpt-oss:20b into memory\n"
+    ollama.routes["/api/ps"] = lines({"models": []})
+    assert run("warm").stdout == "gpt-oss:20b is in memory.\n"
+    ollama.bodies.clear()
+    ollama.routes["/api/generate"] = lines({"done": True, "done_reason": "unload"})
+    assert run("unload", "gpt-oss-120b").stdout == "gpt-oss:120b is out of memory.\n"
+    assert ollama.bodies[0]["model"] == "gpt-oss:120b"
+    assert ollama.bodies[0]["keep_alive"] == 0
+
+
+def test_without_a_tag_it_is_the_model_that_gpt_oss_means(
+    ollama: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_LLM_MODEL", "tiny")
+    assert run("pull").stdout == "tiny is here.\n"

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import llm
+import pytest
+from click.testing import CliRunner
+from commands import TAG, run
+from fake_ollama import PID_FILE, SCRIPT, end, free_port, tar
+from webserver import Answer, WebServer
+
+from llm_gpt_oss import registry
+from llm_gpt_oss.cli import gpt_oss
+from llm_gpt_oss.cli import setup as setup_command
+from llm_gpt_oss.setup.progress import Progress
+
+
+@dataclass
+class Model:
+    "What llm.get_model gives, as far as setup asks."
+
+    tag: str
+
+    def prompt(self, text: str, **options: Any) -> list[str]:
+        return [f"{self.tag} says ", f"hello, {options['reasoning_effort']}"]
+
+
+@pytest.fixture(autouse=True)
+def answering_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm, "get_model", Model)
+
+
+HELLO = "$ llm -m {0} 'Say hello in one short sentence.'\n{0} says hello, low\n"
+
+
+def test_setup_where_all_is_there_already(ollama: WebServer) -> None:
+    result = run("setup")
+    assert result.stdout == (
+        f"Ollama 0.33.0 answers at {ollama.url}.\n"
+        "gpt-oss:20b is here.\n"
+        "gpt-oss:20b is in memory: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
+    )
+    assert "/api/pull" not in [path for path, _ in ollama.requests]
+    assert not registry.path().exists()
+
+
+def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> None:
+    result = run("setup", "--model", "my-tune")
+    assert result.exit_code == 0
+    assert ollama.bodies[2] == {"model": "my-tune", "stream": True}
+    assert "pulling manifest\nsuccess\n" in result.stderr
+    assert registry.read() == {"my-tune": []}
+    assert result.stdout.endswith(HELLO.format("my-tune"))
+
+
+def test_setup_starts_nothing_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_command, "answering", lambda client: None)
+    monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.1:11434")
+    result = run("setup", "--yes")
+    assert result.exit_code == 1
+    assert (
+        "Nobody answers at http://192.0.2.1:11434, and that is another machine. Start Ollama there"
+        in result.stderr
+    )
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> list[str]:
+    "What setup does to the machine, none of it done: downloads and starts are noted here."
+    done: list[str] = []
+
+    def install(source: str, report: Any) -> Path:
+        done.append(f"install {source}")
+        report(Progress("unpacking"))
+        return Path("/there/ollama")
+
+    def start(program: Path, client: Any) -> str:
+        done.append(f"start {program}")
+        return "1.2.3"
+
+    monkeypatch.setattr(setup_command, "answering", lambda client: None)
+    monkeypatch.setattr(setup_command, "find", lambda: None)
+    monkeypatch.setattr(setup_command, "install", install)
+    monkeypatch.setattr(setup_command, "start", start)
+    return done
+
+
+def test_setup_starts_the_ollama_that_is_there(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_command, "find", lambda: Path("/here/ollama"))
+    result = run("setup")
+    assert started == ["start /here/ollama"]
+    assert "Starting /here/ollama serve. Its log: " in result.stderr
+    assert result.stdout.startswith("Ollama 1.2.3 answers at ")
+
+
+OFFICIAL = "https://github.com/ollama/ollama/releases/latest/download/"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "source"),
+    [
+        pytest.param([], {}, OFFICIAL, id="official"),
+        pytest.param(["--from", "http://m/"], {}, "http://m/", id="--from"),
+        pytest.param([], {"LLM_GPT_OSS_OLLAMA_RELEASE": "http://e/"}, "http://e/", id="environment"),
+        pytest.param(
+            ["--from", "http://m/"], {"LLM_GPT_OSS_OLLAMA_RELEASE": "http://e/"}, "http://m/", id="both"
+        ),
+    ],
+)
+def test_setup_downloads_from_where_it_is_told(
+    arguments: list[str],
+    environ: dict[str, str],
+    source: str,
+    started: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert run("setup", "--yes", *arguments).exit_code == 0
+    assert started == [f"install {source}", "start /there/ollama"]
+
+
+def test_setup_downloads_nothing_that_nobody_agreed_to(started: list[str]) -> None:
+    result = run("setup")
+    assert (result.exit_code, started) == (1, [])
+    assert "Type `llm gpt-oss setup --yes` to download it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "done", "said"),
+    [
+        pytest.param("y\n", 0, [f"install {OFFICIAL}", "start /there/ollama"], "unpacking", id="yes"),
+        pytest.param("n\n", 1, [], "Error: Nothing was downloaded. Install Ollama from", id="no"),
+        pytest.param("", 130, [], "Stopped.", id="Ctrl-C"),
+    ],
+)
+def test_setup_asks_a_person(
+    typed: str, code: int, done: list[str], said: str, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup_command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    result = CliRunner().invoke(gpt_oss, ["setup"], input=typed)
+    assert f"Download it from {OFFICIAL} to {llm.user_dir()}/gpt-oss? [y/N]" in result.stderr
+    assert said in result.stderr
+    assert (result.exit_code, started) == (code, done)
+
+
+def test_setup_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> None:
+    "Here `ollama` serves the release, and what the release holds is the Ollama."
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv(PID_FILE, str(tmp_path / "pid"))
+    monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{free_port()}")
+    content, name = gzip.compress(tar(**{"bin/ollama": SCRIPT})), "ollama-linux-arm64.tgz"
+    sums = f"{hashlib.sha256(content).hexdigest()}  ./{name}\n"
+    ollama.routes = {f"/v/{name}": Answer(content), "/v/sha256sum.txt": Answer(sums.encode())}
+    try:
+        result = run("setup", "--yes", "--from", f"{ollama.url}/v")
+        assert result.exit_code == 0, result.output
+        assert "Ollama 1.2.3 answers at http://127.0.0.1:" in result.stdout
+        assert result.stdout.endswith(HELLO.format(TAG))
+        assert f"{name}: 100 % of " in result.stderr
+        assert run("setup").stdout == result.stdout
+        assert run("status").exit_code == 0
+    finally:
+        end(tmp_path / "pid")

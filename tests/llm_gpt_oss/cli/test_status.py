@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import llm
+import pytest
+from commands import LOADED, TAG, THERE, run
+from webserver import WebServer, lines
+
+from llm_gpt_oss.cli.terminal import moment
+
+
+def test_status_for_people(ollama: WebServer) -> None:
+    until = moment(LOADED["expires_at"])
+    result = run("status")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"Ollama   0.33.0 at {ollama.url}",
+        "Model    gpt-oss:20b",
+        "Pulled   yes, 13.8 GB",
+        f"Loaded   yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
+        f"Log      {llm.user_dir()}/logs.db, nothing yet",
+        "Logging  on",
+    ]
+    assert result.stderr == ""
+
+
+def test_status_for_programs(ollama: WebServer) -> None:
+    (llm.user_dir() / "logs.db").write_bytes(b"12345")
+    (llm.user_dir() / "logs-off").touch()
+    result = run("status", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "server": ollama.url,
+        "model": TAG,
+        "log": f"{llm.user_dir()}/logs.db",
+        "log_size": 5,
+        "logging": False,
+        "version": "0.33.0",
+        "installed": True,
+        "size": 13_780_000_000,
+        "loaded": True,
+        "context_length": 8192,
+        "memory": 14_000_000_000,
+        "memory_on_gpu": 7_000_000_000,
+        "expires_at": LOADED["expires_at"],
+        "problem": None,
+        "ready": True,
+    }
+
+
+TINY = {"name": "tiny:latest", "size": 7}
+
+
+@pytest.mark.parametrize(
+    ("routes", "shown", "problem"),
+    [
+        pytest.param(
+            {"/api/tags": {"models": [THERE]}},
+            "Pulled   no\nLoaded   no",
+            "Ollama has no tiny. Type `llm gpt-oss pull tiny`.",
+            id="not pulled",
+        ),
+        pytest.param(
+            {"/api/tags": {"models": [TINY]}, "/api/show": {"details": {"family": "bert"}}},
+            "Pulled   yes, 7 B\nLoaded   no",
+            "bert",
+            id="not of the family",
+        ),
+        pytest.param(
+            {"/api/tags": {"error": "disk on fire"}}, "Pulled   no", "disk on fire", id="in trouble"
+        ),
+    ],
+)
+def test_status_says_why_there_would_be_no_answer(
+    routes: dict[str, Any], shown: str, problem: str, ollama: WebServer
+) -> None:
+    ollama.routes |= {path: lines(answer) for path, answer in routes.items()}
+    result = run("status", "tiny")
+    assert result.exit_code == 1
+    assert shown in result.stdout
+    assert problem in result.stderr
+    as_json = run("status", "tiny", "--json")
+    assert (as_json.exit_code, as_json.stderr) == (1, "")
+    assert json.loads(as_json.stdout)["ready"] is False
+    assert problem in json.loads(as_json.stdout)["problem"]
+
+
+def test_a_gpt_oss_of_another_name_is_ready(ollama: WebServer) -> None:
+    ollama.routes["/api/tags"] = lines({"models": [TINY]})
+    ollama.routes["/api/show"] = lines({"details": {"family": "gptoss"}})
+    assert run("status", "tiny").exit_code == 0
+
+
+@pytest.mark.usefixtures("nobody")
+def test_status_knows_its_own_side_when_nobody_answers() -> None:
+    (llm.user_dir() / "logs-off").touch()
+    shown = run("status").stdout
+    assert "Ollama   no answer at http://127.0.0.1:1\n" in shown
+    assert "Pulled   unknown\nLoaded   unknown\n" in shown
+    assert "Logging  off: `llm logs on` turns it on\n" in shown
+
+
+def test_a_model_that_is_not_loaded_is_ready_all_the_same(ollama: WebServer) -> None:
+    ollama.routes["/api/ps"] = lines({"models": []})
+    ollama.routes["/api/tags"] = lines(
+        {"models": [{"name": TAG, "size": 1}]}
+    )  # no family: nothing against it
+    result = run("status", "gpt-oss-20b")
+    assert result.exit_code == 0
+    assert "Loaded   no\n" in result.stdout
+
+
+def test_an_older_server_says_less(ollama: WebServer) -> None:
+    ollama.routes["/api/ps"] = lines({"models": [{"name": TAG, "size": 10, "size_vram": 0}]})
+    assert "Loaded   yes, 10 B on the CPU\n" in run("status").stdout
+
+
+def test_no_secret_is_shown(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama.url.replace("//", "//me:pa55@"))
+    monkeypatch.setenv("OLLAMA_API_KEY", "hidden")
+    for arguments in (["status"], ["status", "--json"]):
+        result = run(*arguments)
+        assert result.exit_code == 0
+        assert "pa55" not in result.output
+        assert "hidden" not in result.output
+    assert ollama.requests[0][1]["Authorization"] == "Basic bWU6cGE1NQ=="
+
+
+def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
+    (llm.user_dir() / "keys.json").write_text(json.dumps({"ollama": "k"}))
+    run("status")
+    assert ollama.requests[0][1]["Authorization"] == "Bearer k"

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from webserver import Answer, WebServer, lines
+
+from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.errors import EngineError, EngineUnreachable, ModelMissing, StreamCut
+from llm_gpt_oss.settings import Server
+from llm_gpt_oss.setup import model
+from llm_gpt_oss.setup.progress import Progress
+
+
+@pytest.fixture
+def ollama(web: WebServer) -> Iterator[Client]:
+    with Client(Server(web.url)) as client:
+        yield client
+
+
+def layer(done: int | None) -> dict[str, Any]:
+    completed = {} if done is None else {"completed": done}
+    return {"status": "pulling d21a14b98389", "digest": "sha256:d2", "total": 100, **completed}
+
+
+START, SUCCESS = {"status": "pulling manifest"}, {"status": "success"}
+FETCHED = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
+
+
+def test_a_pull_tells_how_far_it_is(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
+    web.routes["/api/pull"] = lines(START, layer(None), layer(100), SUCCESS)
+    model.fetch(ollama, "tiny", seen.append)
+    assert seen == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *FETCHED]
+    assert web.bodies == [{"model": "tiny", "stream": True}]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(lines(START, layer(40)), id="ends"),
+        pytest.param(Answer(lines(START, layer(40), layer(50)).body, cut=150), id="is cut"),
+        pytest.param(
+            lines(START, layer(40), {"error": "max retries exceeded: unexpected EOF"}), id="gives up"
+        ),
+    ],
+)
+def test_a_pull_that_breaks_is_asked_for_again(
+    broken: Answer, ollama: Client, web: WebServer, seen: list[Progress], pauses: list[float]
+) -> None:
+    web.routes["/api/pull"] = [broken, lines(START, layer(40), layer(100), SUCCESS)]
+    model.fetch(ollama, "tiny", seen.append, insecure=True)
+    assert seen[-2:] == FETCHED
+    assert web.bodies == [{"model": "tiny", "stream": True, "insecure": True}] * 2
+    assert pauses == [1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lines({"error": "pull model manifest: file does not exist"}), ModelMissing),
+        (lines(START), StreamCut),
+        (Answer(), EngineError),
+    ],
+)
+def test_a_pull_that_never_begins_is_not(
+    answer: Answer, error: type[Exception], ollama: Client, web: WebServer, pauses: list[float]
+) -> None:
+    web.routes["/api/pull"] = answer
+    with pytest.raises(error):
+        model.fetch(ollama, "tiny", lambda _: None)
+    assert (len(web.requests), pauses) == (1, [])
+
+
+def test_a_pull_is_refused_within_a_second_where_nobody_answers(client: Client) -> None:
+    with pytest.raises(EngineUnreachable):
+        model.fetch(client, "tiny", lambda _: None)
+
+
+def test_a_model_is_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
+    web.routes["/api/tags"] = lines({"models": [{"name": "a:latest", "digest": "d", "size": 1}]})
+    web.routes["/api/ps"] = lines({"models": [{"name": "b:latest", "size": 2, "size_vram": 1}]})
+    assert model.installed(ollama, "a") is not None
+    assert model.installed(ollama, "b") is None
+    assert model.loaded(ollama, "library/b") is not None
+    assert model.loaded(ollama, "a") is None

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_ollama import SCRIPT, alive, program, tar
+from webserver import Answer, WebServer
+
+from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.settings import Server
+from llm_gpt_oss.setup import server
+from llm_gpt_oss.setup.progress import Progress
+
+NAME = "ollama-linux-amd64.tgz"
+
+
+def test_a_server_is_started_apart_and_waited_for(client: Client, pid_file: Path, tmp_path: Path) -> None:
+    assert server.answering(client) is None
+    assert server.start(program(tmp_path / "ollama", SCRIPT), client) == "1.2.3"
+    assert server.answering(client) == "1.2.3"
+    pid = int(pid_file.read_text())
+    assert os.getsid(pid) == pid  # Ctrl-C in our terminal is not for it
+    assert stat.S_IMODE((server.home() / "ollama.log").stat().st_mode) == 0o600
+    assert stat.S_IMODE(server.home().stat().st_mode) == 0o700
+
+
+def test_a_server_that_dies_shows_its_last_words(client: Client, tmp_path: Path) -> None:
+    dying = program(tmp_path / "ollama", "seq 20; echo 'address already in use' >&2; exit 3")
+    with pytest.raises(GptOssError) as failed:
+        server.start(dying, client)
+    message = str(failed.value)
+    assert "stopped at once (exit status 3)" in message
+    assert "\n  14\n" in message
+    assert "\n  13\n" not in message
+    assert "\n  address already in use\n" in message
+    assert str(server.home() / "ollama.log") in message
+
+
+def test_a_server_that_does_not_answer_is_ended(client: Client, pid_file: Path, tmp_path: Path) -> None:
+    (server.home() / "ollama.log").write_text("of another time\n")
+    deaf = program(tmp_path / "ollama", "echo $$ > $PID_FILE; exec sleep 60")
+    with pytest.raises(GptOssError, match=r"does not answer after 0\.3 seconds(?s:.*)\(nothing\)"):
+        server.start(deaf, client, patience=0.3)
+    assert not alive(pid_file)
+
+
+def test_ctrl_c_ends_the_server_that_is_starting(client: Client, pid_file: Path, tmp_path: Path) -> None:
+    deaf = program(tmp_path / "ollama", "echo $$ > $PID_FILE; exec sleep 60")
+
+    class Interrupted(Client):
+        def send(self, call: Any) -> Any:
+            while not (pid_file.exists() and pid_file.read_text()):
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with Interrupted(Server("http://127.0.0.1:1")) as client, pytest.raises(KeyboardInterrupt):
+        server.start(deaf, client)
+    assert not alive(pid_file)
+
+
+def test_a_program_that_cannot_be_run(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(GptOssError, match=r"nothing cannot be run: No such file.*ollama\.com"):
+        server.start(tmp_path / "nothing", client)
+
+
+def test_windows_has_its_own_way_to_start_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    class Popen:
+        def __init__(self, command: list[Any], **how: Any) -> None:
+            given.update(how)
+
+    monkeypatch.setattr(server.sys, "platform", "win32")
+    monkeypatch.setattr(server.subprocess, "DETACHED_PROCESS", 8, raising=False)
+    monkeypatch.setattr(server.subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    monkeypatch.setattr(server.subprocess, "Popen", Popen)
+    server._serve(tmp_path, io.BytesIO())
+    assert given["creationflags"] == 520
+    assert "start_new_session" not in given
+
+
+def test_the_program_on_the_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    assert server.find() is None
+    ours = program(server.home() / "ollama/bin/ollama", "")
+    assert server.find() == ours
+    theirs = program(tmp_path / "path/ollama", "")
+    assert server.find() == theirs
+
+
+@pytest.fixture
+def release(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    "A release for this machine with nothing in it but a program, at the address that is returned."
+    content = gzip.compress(tar(**{"bin/ollama": "#!/bin/sh\n"}))
+    monkeypatch.setattr(server.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(server.platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("PATH", "")
+    web.routes[f"/v/{NAME}"] = Answer(content)
+    web.routes["/v/sha256sum.txt"] = Answer(f"{hashlib.sha256(content).hexdigest()}  ./{NAME}\n".encode())
+    return f"{web.url}/v"
+
+
+def test_a_release_becomes_a_program(release: str, seen: list[Progress]) -> None:
+    found = server.install(release, seen.append)
+    assert found == server.home() / "ollama/bin/ollama" == server.find()
+    assert os.listdir(server.home()) == ["ollama"]
+    assert list(dict.fromkeys(step.label for step in seen)) == [NAME, f"checking {NAME}", f"unpacking {NAME}"]
+
+
+def test_an_interrupted_unpacking_is_done_again_without_a_download(
+    release: str, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "unpack", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.install(release, lambda _: None)
+    web.requests.clear()
+    assert server.install(release, lambda _: None) == server.find()
+    assert web.requests[-1][1]["Range"].startswith("bytes=")
+
+
+def test_a_release_without_a_program(release: str, web: WebServer) -> None:
+    content = gzip.compress(tar(readme="hello"))
+    web.routes[f"/v/{NAME}"] = Answer(content)
+    web.routes["/v/sha256sum.txt"] = Answer(f"{hashlib.sha256(content).hexdigest()}  {NAME}\n".encode())
+    with pytest.raises(GptOssError, match=f"{NAME} holds no program called ollama"):
+        server.install(release, lambda _: None)

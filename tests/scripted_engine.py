@@ -1,0 +1,81 @@
+"""An engine that plays a script: the nth completion gets the nth part of it.
+
+engine = ScriptedEngine("<|channel|>final<|message|>Hello", cut("<|channel|>final<|message|>Hel"), StreamCut("…"))
+...
+assert engine.asked[0].prompt.endswith("<|start|>assistant")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Generator, Iterator
+from typing import Any
+
+from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
+from llm_gpt_oss.harmony.markers import MARKER
+
+# A text (which then stops by itself), an error, or items: texts, pieces, how it ends, errors.
+Part = str | BaseException | list[Any]
+
+WORD = re.compile(rf"{MARKER.pattern}|\s?(?:(?!<\|)\S)+|\s|<")
+
+
+def pieces(text: str) -> list[Piece]:
+    "Markers and words, each a piece."
+    return [Piece(match[0]) for match in WORD.finditer(text)]
+
+
+def spoken(*texts: str) -> list[Piece]:
+    "Each text a piece, with the log probability of each of its characters as if it was a token."
+    return [Piece(text, tuple(Logprob(char, -0.5) for char in text)) for text in texts]
+
+
+def cut(text: str, **counts: Any) -> list[Any]:
+    "The text, cut for length."
+    said = pieces(text)
+    return [*said, Done("length", **{"prompt_tokens": 100, "completion_tokens": len(said), **counts})]
+
+
+def stopped(text: str, **counts: Any) -> list[Any]:
+    "The text, and its end."
+    said = pieces(text)
+    return [*said, Done("stop", **{"prompt_tokens": 100, "completion_tokens": len(said) + 1, **counts})]
+
+
+class Script:
+    "`asked` are the completions so far, `closed` says how many of them came to an end of any kind."
+
+    def __init__(self, *parts: Part) -> None:
+        self.asked: list[Completion] = []
+        self.closed = 0
+        self._parts = parts
+
+    def play(self, completion: Completion) -> Iterator[Piece | Done]:
+        self.asked.append(completion)
+        assert len(self.asked) <= len(self._parts), f"one completion too many: {completion.prompt[-200:]}"
+        part = self._parts[len(self.asked) - 1]
+        for item in stopped(part) if isinstance(part, str) else part if isinstance(part, list) else [part]:
+            match item:
+                case BaseException():
+                    raise item
+                case str():
+                    yield from pieces(item)
+                case _:
+                    yield item
+
+
+class ScriptedEngine(Script):
+    def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
+        try:
+            yield from self.play(completion)
+        finally:
+            self.closed += 1
+
+
+class AsyncScriptedEngine(Script):
+    async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+        try:
+            for item in self.play(completion):
+                yield item
+        finally:
+            self.closed += 1
