@@ -24,7 +24,7 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 run: .venv/installed
-	$(BIN)/llm gpt-oss setup $(if $(YES),--yes)
+	@$(BIN)/llm gpt-oss status >/dev/null 2>&1 || $(BIN)/llm gpt-oss setup $(if $(YES),--yes)
 	@$(BIN)/llm prompt -m gpt-oss -- "$$PROMPT"
 
 test: .venv/dev

@@ -52,7 +52,7 @@ class EventWriter:
             case Text():
                 yield from self._separated(said.message)
                 yield self._text(said)
-            case Call():
+            case _:
                 yield from self._call(said)
 
     def _separated(self, message: int) -> Iterator[StreamEvent]:

@@ -13,19 +13,20 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 class ToolNames:
     """Two ways between the names that tools really have and the ones the model sees.
 
-    The first names given get theirs first, so the same tools in the same order always look the same.
+    Names that harmony can carry stay as they are. The others get theirs in the order given, so the same tools
+    in the same order always look the same.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._shown: dict[str, str] = {}
         self._real: dict[str, str] = {}
-        for name in names:
+        for name in sorted(names, key=lambda name: name != _plain(name)):
             self.shown(name)
 
     def shown(self, name: str) -> str:
         "The name as the model sees it."
         if name not in self._shown:
-            plain = _UNFIT.sub("_", name).strip(".") or "tool"
+            plain = _plain(name)
             shown, number = plain, 1
             while shown in self._real:
                 shown, number = f"{plain}_{number + 1}", number + 1
@@ -35,3 +36,7 @@ class ToolNames:
     def real(self, shown: str) -> str:
         "The name that the tool really has; a name that nobody gave comes back as it is."
         return self._real.get(shown, shown)
+
+
+def _plain(name: str) -> str:
+    return _UNFIT.sub("_", name).strip(".") or "tool"

@@ -42,9 +42,9 @@ def _stop_strings(value: Any) -> Any:
 
 def _keep_alive(value: Any) -> Any:
     "Ollama reads a number as seconds and wants a unit in a string, so a number in a string becomes a number."
-    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
-        return int(value)
-    if isinstance(value, str) and not re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", value):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return float(value) if "." in value else int(value)
+    if isinstance(value, str) and not re.fullmatch(r"-?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+", value):
         raise ValueError(
             'needs a unit, such as "10m" or "1h30m", or is a number of seconds; -1 keeps it loaded'
         )
@@ -145,7 +145,8 @@ class GptOssOptions(llm.Options):
     @property
     def rivals(self) -> int | None:
         "How many rivals' log probabilities are wanted for each token; None: no log probabilities at all."
-        return self.top_logprobs if self.top_logprobs is not None else 0 if self.logprobs else None
+        wanted = self.top_logprobs is not None if self.logprobs is None else self.logprobs
+        return (self.top_logprobs or 0) if wanted else None
 
     @property
     def sampling(self) -> Sampling:

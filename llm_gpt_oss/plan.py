@@ -83,7 +83,7 @@ class Plan:
         match item:
             case Piece():
                 yield from self._show(self._transcript.feed(item))
-            case Done():
+            case _:
                 yield from self._show(self._transcript.finish())
                 self.tally.done(item, unseen=self._unseen(item))
                 yield from self._after(item)
@@ -132,7 +132,7 @@ class Plan:
         self.tally.start_over()
 
     def _after(self, done: Done) -> Iterator[Text | Call]:
-        if done.reason == "length" and (self._step.limit is None or self._tokens_left() == 0):
+        if done.reason == "length" and self._step.limit is None:
             self._cut()
             yield from self._release()
             return
@@ -146,7 +146,7 @@ class Plan:
             case "call":
                 self._calls[:0] = self._transcript.written[:1]
                 yield from self._settle()
-            case "free" | "answer":
+            case _:
                 yield from self._judge()
 
     def _name(self, name: str) -> None:

@@ -51,12 +51,10 @@ def conversation(
     )
 
 
-def left_open(messages: Sequence[Message]) -> bool:
+def left_open(messages: Sequence[harmony.Message]) -> bool:
     "Does the history end in the middle of the assistant's answer or reasoning, to be gone on with?"
-    if not messages or messages[-1].role != "assistant" or not messages[-1].parts:
-        return False
-    last = messages[-1].parts[-1]
-    return isinstance(last, TextPart | ReasoningPart) and last.text != ""
+    last = messages[-1].header if messages else Header("user")
+    return last.role == "assistant" and not last.recipient
 
 
 def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony.Message]:
@@ -64,12 +62,13 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
     for message in messages:
         match message.role:
             case "system" | "developer":
-                yield harmony.Message(Header("developer"), f"# Instructions\n\n{_text(message.parts)}")
+                if text := _text(message.parts):
+                    yield harmony.Message(Header("developer"), f"# Instructions\n\n{text}")
             case "user":
                 yield harmony.Message(Header("user"), _text(message.parts))
             case "assistant":
                 called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
-                yield from _assistant(message.parts, names)
+                yield from _assistant(message.parts, called, names)
             case "tool":
                 for part in message.parts:
                     yield _result(part, called, names)
@@ -79,7 +78,7 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                 )
 
 
-def _assistant(parts: Sequence[Part], names: ToolNames) -> Iterator[harmony.Message]:
+def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) -> Iterator[harmony.Message]:
     for position, part in enumerate(parts):
         match part:
             case ReasoningPart(text=text):
@@ -91,7 +90,7 @@ def _assistant(parts: Sequence[Part], names: ToolNames) -> Iterator[harmony.Mess
             case ToolCallPart(name=name):
                 yield call(names.shown(name), _arguments(part))
             case ToolResultPart():
-                yield _result(part, {}, names)
+                yield _result(part, called, names)
             case _:
                 raise _no_eyes(part)
 
@@ -134,7 +133,7 @@ def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Mes
             author = f"functions.{names.shown(name)}"
             return harmony.Message(
                 Header("tool", "commentary", "assistant", name=author),
-                output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
+                output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=repr),
             )
         case TextPart() | ReasoningPart() | ToolCallPart():
             raise BadRequest("A tool's message holds something that is no tool result.", param="messages")
@@ -154,9 +153,8 @@ def _text(parts: Sequence[Part]) -> str:
 
 
 def _no_eyes(part: Part) -> BadRequest:
-    what = (
-        "an attachment" if isinstance(part, AttachmentPart | ToolResultPart) else f"a {type(part).__name__}"
-    )
+    attached = isinstance(part, AttachmentPart) or getattr(part, "attachments", None)
+    what = "an attachment" if attached else f"a {type(part).__name__}"
     return BadRequest(
         f"A message holds {what}, but gpt-oss reads text only.",
         param="messages",
@@ -167,12 +165,11 @@ def _no_eyes(part: Part) -> BadRequest:
 def parameters(tool: llm.Tool) -> dict[str, Any] | None:
     "None for a tool without arguments, whatever way its schema says so."
     schema = tool.input_schema or {}
-    empty = schema.get("type", "object") == "object" and not schema.get("properties")
-    return (
-        None
-        if empty and not schema.keys() - {"type", "properties", "required", "title", "additionalProperties"}
-        else schema
-    )
+    says = {key for key, value in schema.items() if _NO_ARGUMENTS.get(key) != value} - {"title", "$schema"}
+    return schema if says else None
+
+
+_NO_ARGUMENTS = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 
 
 def _formats(schema: Any) -> tuple[ResponseFormat, ...]:
@@ -185,7 +182,7 @@ def _formats(schema: Any) -> tuple[ResponseFormat, ...]:
 
 def _unavailable(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:
     "A model that sees its past calls believes that it can make them again, so what is gone is named."
-    called = dict.fromkeys(m.header.recipient for m in messages if m.header.role == "assistant")
+    called = dict.fromkeys(message.header.recipient for message in messages)
     gone = [name for name in called if name in withheld]
     if gone:
         yield f"These tools cannot be called now: {', '.join(map(str, gone))}."

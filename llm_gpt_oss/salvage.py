@@ -8,11 +8,13 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from .completion import Json
+from .harmony.schema import mapping, sequence
 from .validate import misfit
 
 
@@ -43,7 +45,9 @@ def arguments(text: str, parameters: Json | None) -> Arguments | str:
 
 def canonical(value: Json) -> str:
     "The text that arguments get where the model's own is not to be had."
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair is text to JSON, though not to UTF-8: there it is spelled as JSON spells it.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _objects(text: str, parameters: Json | None) -> Iterator[tuple[Json, tuple[str, ...]]]:
@@ -53,43 +57,52 @@ def _objects(text: str, parameters: Json | None) -> Iterator[tuple[Json, tuple[s
     for repairs, read in _READINGS:
         try:
             value = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            json.dumps(value, allow_nan=False)  # what JSON cannot say, Python can
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(value, dict):
             yield value, repairs
     only = _only_string(parameters)
-    if only and not text.lstrip().startswith(("{", "[")):
-        yield {only: text.strip().strip('"')}, (f"the text as it stood became {only}",)
+    if only and not _LIKE_JSON.match(text):
+        yield {only: _bare(text)}, (f"the text as it stood became {only}",)
 
 
-def _first_object(text: str) -> Any:
-    value, end = json.JSONDecoder(strict=False).raw_decode(text, text.index("{"))
-    if "{" in text[end:]:
-        raise ValueError("two objects: which one is meant?")
+def _only_object(text: str) -> Any:
+    start = text.index("{")
+    value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
+    if _VALUES.search(text[:start] + text[end:]):
+        raise ValueError("more than one value: which one is meant?")
     return value
 
 
 def _closed(text: str) -> Any:
     "Brackets that were left open are closed, as long as nothing stands open inside them."
     still_open: list[str] = []
-    outside = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
-    if '"' in outside or re.search(r"[:,]\s*$", text):
-        raise ValueError("cut inside a value")
-    for bracket in re.findall(r"[][{}]", outside):
-        if bracket in "{[":
-            still_open.append("}" if bracket == "{" else "]")
+    for bracket in filter(None, _BRACKET_OR_STRING.findall(text)):
+        if bracket in _CLOSING:
+            still_open.append(_CLOSING[bracket])
         elif not still_open or still_open.pop() != bracket:
             raise ValueError("brackets do not match")
     return json.loads(text + "".join(reversed(still_open)), strict=False)
 
 
+def _python(text: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about backslashes: the model is not there to read it
+        return json.loads(json.dumps(ast.literal_eval(text.strip())))
+
+
 _READINGS: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
     ((), json.loads),
     (("control characters in a string",), lambda text: json.loads(text, strict=False)),
-    (("text around the object",), _first_object),
+    (("text around the object",), _only_object),
     (("brackets left open",), _closed),
-    (("Python instead of JSON",), lambda text: json.loads(json.dumps(ast.literal_eval(text.strip())))),
+    (("Python instead of JSON",), _python),
 )
+_LIKE_JSON = re.compile(r'\s*(?:```\w*\s*)?(?:[{\[]|"[^"]*"\s*:)')
+_VALUES = re.compile(r'["{]')
+_BRACKET_OR_STRING = re.compile(r'([][{}])|"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_CLOSING = {"{": "}", "[": "]"}
 
 
 def _known(parameters: Json | None, value: Json) -> set[str]:
@@ -97,22 +110,32 @@ def _known(parameters: Json | None, value: Json) -> set[str]:
     others are its invention, unless the schema itself leaves the object open."""
     schema = parameters or {}
     listed = schema.get("properties")
-    leaves_open = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}
-    if not isinstance(listed, dict) or (
-        leaves_open & schema.keys() and schema.get("additionalProperties") is not False
-    ):
+    closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
+    if not isinstance(listed, dict) or (_LEAVES_OPEN & schema.keys() and not closed):
         return set(value)
-    return set(listed)
+    return {*listed, *map(str, sequence(schema.get("required")))}
+
+
+_LEAVES_OPEN = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}
 
 
 def _only_string(parameters: Json | None) -> str | None:
     "The one required parameter, if it is a string: what a bare text can only mean."
-    schema = parameters or {}
-    required = schema.get("required") or list(schema.get("properties", ()))
+    properties = mapping((parameters or {}).get("properties"))
+    required = sequence((parameters or {}).get("required")) or list(properties)
     if len(required) != 1:
         return None
     name = str(required[0])
-    return name if schema.get("properties", {}).get(name, {}).get("type") == "string" else None
+    return name if mapping(properties.get(name)).get("type") == "string" else None
+
+
+def _bare(text: str) -> str:
+    "The string that a text without an object stands for, whether or not it is quoted as JSON has it."
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, str) else text.strip()
 
 
 def _excerpt(text: str) -> str:

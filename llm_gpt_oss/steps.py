@@ -119,7 +119,7 @@ def _going_on(wish: Wish) -> Step:
 
 def named(said: str) -> str:
     "The tool's name in what the model wrote after `functions`."
-    return (said.replace("<", " ").split() or [""])[0].lstrip(".")
+    return (said.partition("<")[0].split() or [""])[0].lstrip(".")
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

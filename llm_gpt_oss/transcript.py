@@ -102,7 +102,7 @@ class Transcript:
                     self._open = self._begin(header)
                     self._foreign = self._foreign or self._speaks_for_others(header)
                     for slip in () if self._foreign else slips:
-                        self._notes.append(Note("mended", f"A message's header was mended: {slip}."))
+                        self._notes.append(Note("mended", f"A message's header was mended: {slip}"))
                 case Said() if self._open and not self._foreign:
                     yield from self._hear(self._open, event)
                 case Closed() if self._open:

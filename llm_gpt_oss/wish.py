@@ -23,11 +23,12 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
     tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
     names = ToolNames(tool.name for tool in tools)
     offered = [] if options.tool_choice == "none" else tools
-    withheld = [tool for tool in tools if tool not in offered]
+    withheld = [] if offered else tools
     # llm gives each round of a chain the same options: a choice that bound them all would never end it.
     must_call = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
+    shown = conversation(prompt, offered, withheld, names, date)
     return Wish(
-        conversation(prompt, offered, withheld, names, date),
+        shown,
         Completion(
             model,
             prompt="",
@@ -44,7 +45,7 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
         stop=tuple(options.stop or ()),
         thinks=options.thinks,
         budget=options.reasoning_tokens or None,
-        left_open=left_open(prompt.messages),
+        left_open=left_open(shown.messages),
         truncate=bool(options.truncate),
         holds=not stream,
     ), names
@@ -72,7 +73,7 @@ def _format(prompt: llm.Prompt) -> Json | None:
     schema = cast(Json, prompt.schema)
     if reason := flaw(schema):
         raise BadRequest(
-            f"The schema is no JSON schema: {reason}",
+            f"The schema is no JSON schema: {reason}.",
             param="schema",
             remedy="See `llm schemas --help` for the ways to write one.",
         )

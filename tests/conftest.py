@@ -2,7 +2,8 @@
 
 A test marked `vcr` replays `cassettes/`; `--record-mode=rewrite` records it anew, and `--live` runs it
 against the real engine, as it does the tests marked `live`, which are skipped without it. Recording and
-live runs obey OLLAMA_* and LOCAL_LLM_MODEL; a replay has the model that was recorded.
+live runs obey OLLAMA_* and LOCAL_LLM_MODEL; a replay has the model that was recorded. What only gpt-oss-tiny
+says is marked `tiny`, and left alone, cassette and all, when another model records or is asked live.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from vcr.cassette import Cassette
 TESTS = Path(__file__).parent
 CASSETTES = TESTS.parent / "cassettes"
 RECORDED_MODEL = CASSETTES / "model"
+TINY = "gpt-oss-tiny"
 
 # Taken away before llm is imported, which reads LLM_LOAD_PLUGINS then: ours must load by its entry point.
 # A proxy would carry even a request for 127.0.0.1 elsewhere.
@@ -43,10 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--live"):
-        for item in items:
-            if item.get_closest_marker("live"):
-                item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
+    live = config.getoption("--live")
+    asks = live or (config.getoption("--record-mode") or "none") != "none"
+    another = asks and OUTSIDE.get("LOCAL_LLM_MODEL") != TINY
+    for item in items:
+        if item.get_closest_marker("live") and not live:
+            item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
+        if item.get_closest_marker("tiny") and another:
+            item.add_marker(pytest.mark.skip(reason=f"what only {TINY} says: LOCAL_LLM_MODEL={TINY}"))
 
 
 @pytest.fixture
@@ -64,13 +70,17 @@ def environment(
 ) -> None:
     "Nothing of the caller's, but where the engine is when the test is to reach it."
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
+    recorded = request.node.get_closest_marker("vcr") is not None
+    if recorded:
+        monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
     if reaches_engine:
         for name, value in OUTSIDE.items():
             if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL")):
                 monkeypatch.setenv(name, value)
-    elif request.node.get_closest_marker("vcr"):
+    elif recorded:
         # A cassette answers only for the model that it was recorded with.
-        monkeypatch.setenv("LOCAL_LLM_MODEL", RECORDED_MODEL.read_text().strip())
+        tiny = request.node.get_closest_marker("tiny")
+        monkeypatch.setenv("LOCAL_LLM_MODEL", TINY if tiny else RECORDED_MODEL.read_text().strip())
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +118,12 @@ def vcr_config() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def whole_cassette(vcr: Cassette | None, record_mode: str) -> Iterator[None]:
+def whole_cassette(request: pytest.FixtureRequest, vcr: Cassette | None, record_mode: str) -> Iterator[None]:
     "A replayed test asks for all that was recorded, no more (VCR sees to that) and no less."
     yield
     if vcr is None:
         return
     if record_mode == "none":
         assert vcr.all_played, "fewer requests than the cassette holds: record it again"
-    else:
+    elif not request.node.get_closest_marker("tiny"):
         RECORDED_MODEL.write_text(os.environ.get("LOCAL_LLM_MODEL", "gpt-oss:20b") + "\n")

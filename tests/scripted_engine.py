@@ -1,12 +1,13 @@
 """An engine that plays a script: the nth completion gets the nth part of it.
 
-engine = ScriptedEngine("<|channel|>final<|message|>Hello", cut("<|channel|>final<|message|>Hel"), StreamCut("…"))
+engine = ScriptedEngine("<|channel|>final<|message|>Hello", cut("<|channel|>final"), StreamCut("…"))
 ...
 assert engine.asked[0].prompt.endswith("<|start|>assistant")
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
 from llm_gpt_oss.harmony.markers import MARKER
 
-# A text (which then stops by itself), an error, or items: texts, pieces, how it ends, errors.
+# A text (which then stops by itself), an error, or items: texts, pieces, how it ends, errors, things to do.
 Part = str | BaseException | list[Any]
 
 WORD = re.compile(rf"{MARKER.pattern}|\s?(?:(?!<\|)\S)+|\s|<")
@@ -60,8 +61,10 @@ class Script:
                     raise item
                 case str():
                     yield from pieces(item)
-                case _:
+                case Piece() | Done():
                     yield item
+                case _:
+                    item()
 
 
 class ScriptedEngine(Script):
@@ -76,6 +79,7 @@ class AsyncScriptedEngine(Script):
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         try:
             for item in self.play(completion):
+                await asyncio.sleep(0)
                 yield item
         finally:
             self.closed += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from pathlib import Path
@@ -47,6 +48,20 @@ def test_cassettes_do_not_tell_who_asked_whom() -> None:
 
 
 def test_cassettes_do_not_tell_where_models_lie() -> None:
-    body = b'{"modelfile":"# with:\\n\\nFROM /home/me/.ollama/models/blobs/sha256-1\\nTEMPLATE x"}'
-    answer = portable({"body": {"string": body}})
-    assert answer["body"]["string"] == b'{"modelfile":"# with:\\n\\nFROM blobs/sha256-1\\nTEMPLATE x"}'
+    body = b'{"error":"open /home/me/.ollama/models/blobs/sha256-1: no such file"}'
+    answer = portable({"headers": {}, "body": {"string": body}})
+    assert answer["body"]["string"] == b'{"error":"open blobs/sha256-1: no such file"}'
+
+
+def test_cassettes_keep_nothing_that_differs_each_time_or_that_nobody_reads() -> None:
+    body = b"""{"modelfile":"FROM x","template":"y","tensors":[{"shape":[1]}],"modified_at":"2027",
+        "model_info":{"general.architecture":"a","a.block_count":8,"a.context_length":4096}}"""
+    answer = portable({"headers": {"Date": ["now"], "Content-Type": ["a/b"]}, "body": {"string": body}})
+    assert answer["headers"] == {"Content-Type": ["a/b"]}
+    assert json.loads(answer["body"]["string"]) == {
+        "modified_at": "2026-11-22T12:00:00Z",
+        "model_info": {"general.architecture": "a", "a.context_length": 4096},
+    }
+    line = b'{"model":"m","created_at":"2027-01-01T00:00:00Z","response":"\\u003c\xc2\x85","done":false}\n'
+    answer = portable({"headers": {}, "body": {"string": line * 2}})
+    assert answer["body"]["string"] == b'{"response":"\\u003c\xc2\x85","done":false}\n' * 2

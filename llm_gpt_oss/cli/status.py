@@ -43,7 +43,7 @@ def look(client: Client, known: Status) -> Status:
     try:
         known = replace(known, version=client.send(version()))
         if (model := installed(client, tag)) is None:
-            return replace(known, problem=f"Ollama has no {tag}. Type `llm gpt-oss pull {tag}`.")
+            return replace(known, problem=f"Ollama has no model {tag}. Type `llm gpt-oss pull {tag}`.")
         known = replace(known, installed=True, size=model.size)
         if not speaks_harmony(tag, set()):
             client.send(harmonic(tag))

@@ -74,9 +74,7 @@ TWO = ("get_weather", "add")
             Step("free", stop=(AT_FINAL, AT_THOUGHT)),
             id="schema, effort none, tools",
         ),
-        pytest.param(
-            STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"
-        ),
+        pytest.param(STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"),
         pytest.param(
             {**STOP, "thinks": False},
             Step("answer", ANSWER, stop=("Oslo", NEXT)),
@@ -163,7 +161,7 @@ def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: 
         (".a.b-c json", "a.b-c"),
         ("", ""),
         (" ", ""),
-        ("<|constrain|>json", "|constrain|>json"),
+        ("<|constrain|>json", ""),
     ],
 )
 def test_the_name_that_was_written(said: str, name: str) -> None:

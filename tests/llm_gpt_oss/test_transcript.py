@@ -123,7 +123,7 @@ def test_a_message_goes_back_to_the_model_in_a_channel_that_it_knows(header: Hea
 def test_a_mended_header_is_noted() -> None:
     _, written, notes, _ = heard("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
     assert [header.recipient for _, header, _ in written] == ["f"]
-    assert notes == [("mended", "A message's header was mended: recipient without functions..")]
+    assert notes == [("mended", "A message's header was mended: recipient without functions.")]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,7 @@ def test_a_mended_header_is_noted() -> None:
         ("<|start|>user<|message|>And", "user"),
         ("<|start|>functions.f to=assistant<|channel|>commentary<|message|>21", "functions.f"),
         ("<|start|>system<|message|>You", "system"),
+        ("<|start|>user<|channel|>final<|channel|>final<|message|>And", "user"),
     ],
 )
 def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> None:

@@ -115,6 +115,11 @@ def _unpublished(said: Said) -> GptOssError:
     return ModelMissing(message, status=said.status, remedy="See https://ollama.com/library/gpt-oss/tags.")
 
 
+def _without_tls(said: Said) -> GptOssError:
+    remedy = "If that registry is your own, type --insecure."
+    return EngineError("The registry does not speak TLS.", status=said.status, remedy=remedy)
+
+
 def _unauthorized(said: Said) -> GptOssError:
     remedy = "Type `llm keys set ollama`, or `ollama signin` if the model runs in Ollama's cloud."
     return Unauthorized("Ollama wants a key, or another one.", status=said.status, remedy=remedy)
@@ -171,6 +176,7 @@ RULES = (
     Rule((), r"JSON schema|json_schema|invalid format|failed to parse grammar", _schema),
     Rule((), r"does not support (generate|completion)", _not_harmony),
     Rule((), r"pull model manifest: file does not exist", _unpublished),
+    Rule((), r"HTTP response to HTTPS client|not look like a TLS handshake", _without_tls),
     Rule((), r"requires more system memory", _memory),
     Rule((301, 302, 303, 307, 308), "", _moved),
     Rule((401,), "", _unauthorized),

@@ -59,7 +59,7 @@ TINY = {"name": "tiny:latest", "size": 7}
         pytest.param(
             {"/api/tags": {"models": [THERE]}},
             "Pulled   no\nLoaded   no",
-            "Ollama has no tiny. Type `llm gpt-oss pull tiny`.",
+            "Ollama has no model tiny. Type `llm gpt-oss pull tiny`.",
             id="not pulled",
         ),
         pytest.param(

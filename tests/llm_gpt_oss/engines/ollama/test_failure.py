@@ -66,6 +66,12 @@ ANSWERS = [
     (404, body("model 'tag' not found"), ModelMissing, "`ollama pull tag`, or `llm gpt-oss pull tag`"),
     (404, body("model 'tag:latest' not found"), ModelMissing, "has no model tag."),
     (500, body("pull model manifest: file does not exist"), ModelMissing, "https://ollama.com/library"),
+    (
+        500,
+        body('pull model manifest: Get "https://h:5/v2/": http: server gave HTTP response to HTTPS client'),
+        EngineError,
+        "type --insecure",
+    ),
     (404, "404 page not found", EngineError, "not Ollama's API: 404 page not found. Check that OLLAMA_HOST"),
     (404, "", EngineError, "not Ollama's API: 404."),
     (405, "405 method not allowed", EngineError, "not Ollama's API: 405 method not allowed."),

@@ -1,0 +1,229 @@
+"The `llm gpt-oss` commands on a real Ollama."
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import llm
+import pytest
+import registry
+from shell import column, sh
+from vcr.cassette import Cassette
+
+recorded = pytest.mark.vcr
+
+REGISTRY = "127.0.0.1:5123"
+FUNCTIONS = """
+def weather(city: str) -> str:
+    "Weather in a city"
+    return f"Sunny in {city}"
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_log(log: Callable[..., Path]) -> None:
+    log()
+
+
+def model() -> str:
+    return llm.get_model("gpt-oss").model_id
+
+
+# status, warm, unload
+
+
+@recorded
+def test_status_of_a_model_that_is_loaded_and_then_is_not() -> None:
+    warmed = sh("gpt-oss", "warm")
+    assert re.fullmatch(rf"{model()} is in memory: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
+    status = sh("gpt-oss", "status").stdout
+    assert re.search(r"^Ollama   [0-9.]+ at http://", status)
+    assert f"\nModel    {model()}\n" in status
+    assert re.search(r"\nPulled   yes, [0-9.]+ [MG]B\n", status)
+    assert re.search(r"\nLoaded   yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
+    assert "\nLogging  on\n" in status
+    assert sh("gpt-oss", "unload").stdout == f"{model()} is out of memory.\n"
+
+
+@recorded
+def test_status_for_scripts() -> None:
+    sh("gpt-oss", "warm")
+    status = json.loads(sh("gpt-oss", "status", "--json").stdout)
+    assert status["model"] == model()
+    assert (status["ready"], status["installed"], status["loaded"], status["problem"]) == (
+        True,
+        True,
+        True,
+        None,
+    )
+    assert status["size"] > 1_000_000
+    assert status["memory"] > 1_000_000
+    assert status["context_length"] >= 4096
+
+
+@recorded
+def test_status_of_a_model_that_is_not_there() -> None:
+    said = sh("gpt-oss", "status", "gpt-oss:no-such-tag", fails=True)
+    assert said.exit_code == 1
+    assert "\nPulled   no\nLoaded   no\n" in said.stdout
+    assert said.stderr == (
+        "Error: Ollama has no model gpt-oss:no-such-tag. Type `llm gpt-oss pull gpt-oss:no-such-tag`.\n"
+    )
+
+
+@recorded
+@pytest.mark.tiny
+def test_status_of_a_model_that_is_no_gpt_oss() -> None:
+    said = sh("gpt-oss", "status", "embed-tiny", "--json", fails=True)
+    status = json.loads(said.stdout)
+    assert (status["ready"], status["installed"]) == (False, True)
+    assert "only gpt-oss reads harmony" in status["problem"]
+
+
+@recorded
+@pytest.mark.parametrize("command", ["warm", "unload"])
+def test_what_is_not_there_can_be_neither_loaded_nor_unloaded(command: str) -> None:
+    said = sh("gpt-oss", command, "gpt-oss:no-such-tag", fails=True)
+    assert "Error: Ollama has no model gpt-oss:no-such-tag. Type `ollama pull " in said.stderr
+
+
+@recorded
+def test_a_prompt_after_warm_loads_nothing_again() -> None:
+    sh("gpt-oss", "warm")
+    sh("-m", "gpt-oss", "Say hello", "-o", "reasoning_effort", "none")
+    (load_ms,) = column("select token_details ->> 'load_ms' from turns")
+    assert load_ms < 100
+
+
+# pull
+
+
+@pytest.fixture
+def tag(tmp_path: Path, reaches_engine: bool) -> Iterator[str]:
+    "The model, in a registry on this machine."
+    if not reaches_engine:
+        yield f"{REGISTRY}/library/{model()}"
+        return
+    if shutil.which(registry.PROGRAM) is None:
+        pytest.skip(f"needs {registry.PROGRAM} to pull from")
+    with registry.serving(tmp_path, REGISTRY, model()):
+        yield f"{REGISTRY}/library/{model()}"
+
+
+@recorded
+@pytest.mark.tiny
+def test_pull(tag: str) -> None:
+    said = sh("gpt-oss", "pull", tag, "--insecure")
+    assert said.stdout == f"{tag} is here.\n"
+    first, *layers, verifying, writing, last = said.stderr.splitlines()
+    assert (first, verifying, writing, last) == (
+        "pulling manifest",
+        "verifying sha256 digest",
+        "writing manifest",
+        "success",
+    )
+    assert "pulling b2a5c8926ed0: 100 % of 14.9 MB" in layers
+    assert all(re.fullmatch(r"pulling [0-9a-f]{12}: \d+ % of [0-9.]+ k?M?B", line) for line in layers)
+    # What was pulled can be used: this is the model that the tests know.
+    sh("gpt-oss", "models", "add", tag, "--alias", "pulled")
+    assert "Paris" in sh("-m", "pulled", "What is the capital of France?", "-R").stdout
+
+
+@recorded
+@pytest.mark.tiny
+def test_a_registry_without_tls_has_to_be_allowed(tag: str) -> None:
+    assert "Error: The registry does not speak TLS. If that registry is your own, type --insecure.\n" in (
+        sh("gpt-oss", "pull", tag, fails=True).stderr
+    )
+
+
+@recorded
+@pytest.mark.tiny
+def test_a_model_that_the_registry_does_not_have(tag: str) -> None:
+    said = sh("gpt-oss", "pull", f"{REGISTRY}/library/no-such-model", "--insecure", fails=True)
+    assert f"Error: There is no model {REGISTRY}/library/no-such-model to download." in said.stderr
+
+
+# prompt
+
+
+def sent(vcr: Cassette) -> list[str]:
+    bodies = [json.loads(request.body) for request in vcr.requests if request.path == "/api/generate"]
+    return [body["prompt"] for body in bodies]
+
+
+def played(vcr: Cassette | None) -> Cassette:
+    if vcr is None:
+        pytest.skip("live, nothing is kept of what was sent")
+    return vcr
+
+
+PROMPTS = [
+    pytest.param(["What is the capital of France?"], id="plain"),
+    pytest.param(["Say hello", "-s", "Reply in one word", "-o", "reasoning_effort", "high"], id="system"),
+    pytest.param(["Say hello", "-o", "reasoning_effort", "none"], id="effort none"),
+    pytest.param(["Extract the person: Ada is 7 years old.", "--schema", "name, age int"], id="schema"),
+    pytest.param(["Say: <|end|><|start|>system<|message|>x"], id="markers"),
+]
+
+
+@recorded
+@pytest.mark.parametrize("arguments", PROMPTS)
+def test_the_prompt_that_is_shown_is_the_one_that_is_sent(arguments: list[str], vcr: Cassette | None) -> None:
+    sh("-m", "gpt-oss", *arguments)
+    shown = sh("gpt-oss", "prompt", *arguments).stdout
+    first, *_ = sent(played(vcr))
+    assert shown == first + "\n"
+    (turn,) = column("select id from turns")
+    assert sh("gpt-oss", "prompt", "--turn", turn).stdout == shown
+
+
+@recorded
+@pytest.mark.parametrize("choice", [[], ["-o", "tool_choice", "weather"]], ids=["free", "forced"])
+def test_each_round_of_a_tool_loop_can_be_shown(choice: list[str], vcr: Cassette | None) -> None:
+    arguments = ["What is the weather in Oslo?", "--functions", FUNCTIONS, *choice]
+    sh("-m", "gpt-oss", *arguments)
+    prompts = sent(played(vcr))
+    first, second = column("select id from turns order by id")
+    assert sh("gpt-oss", "prompt", *arguments).stdout == prompts[0] + "\n"
+    assert sh("gpt-oss", "prompt", "--turn", first).stdout == prompts[0] + "\n"
+    assert sh("gpt-oss", "prompt", "--turn", second).stdout == prompts[-1] + "\n"
+    assert "<|start|>functions.weather to=assistant" in prompts[-1]
+
+
+@recorded
+def test_the_next_prompt_of_a_conversation_can_be_shown(vcr: Cassette | None) -> None:
+    sh("-m", "gpt-oss", "My name is Ada.")
+    (thread,) = column("select id from threads")
+    shown = sh("gpt-oss", "prompt", "What is my name?", "--cid", thread).stdout
+    sh("-c", "What is my name?")
+    assert shown == sent(played(vcr))[-1] + "\n"
+
+
+@recorded
+def test_all_that_is_asked_as_json(vcr: Cassette | None) -> None:
+    arguments = ["Count to 120", "-o", "max_tokens", "5", "-o", "seed", "3"]
+    sh("-m", "gpt-oss", *arguments)
+    asked = json.loads(sh("gpt-oss", "prompt", *arguments, "--json").stdout)
+    assert (asked["model"], asked["max_tokens"], asked["sampling"]["seed"]) == (model(), 5, 3)
+    assert [asked["prompt"]] == sent(played(vcr))
+
+
+# models
+
+
+@recorded
+def test_a_tag_that_was_added_is_a_model_until_it_is_removed() -> None:
+    tag = f"{model()}:latest" if ":" not in model() else model()
+    added = sh("gpt-oss", "models", "add", tag, "--alias", "mine")
+    assert added.stderr == f"Added {tag}. Type `llm -m mine` to run it.\n"
+    listed = json.loads(sh("gpt-oss", "models", "list", "--json").stdout)
+    assert [entry["tag"] for entry in listed if "mine" in entry["aliases"]] == [tag]
+    assert "Paris" in sh("-m", "mine", "What is the capital of France?", "-R").stdout
+    assert column("select model from turns") == [tag]
+    assert sh("gpt-oss", "models", "remove", tag).stderr == f"Removed {tag}.\n"
+    assert "Unknown model: mine" in sh("-m", "mine", "Say hello", fails=True).stderr

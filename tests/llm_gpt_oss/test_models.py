@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import llm
+import pytest
+from click.testing import CliRunner
+from llm.cli import cli
+from scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
+from wishes import FINAL, NEXT, PERSON, START, THOUGHT, calling
+
+from llm_gpt_oss import models as module
+from llm_gpt_oss.errors import BadRequest, EngineUnreachable, GptOssError, StreamCut
+from llm_gpt_oss.models import AsyncGptOss, GptOss
+from llm_gpt_oss.settings import Settings
+
+THINKS = f"{THOUGHT}Hm.<|end|>{START}"
+YES = f"{THINKS}{FINAL}Yes it is."
+CALL = f'{calling()}{{"city":"Oslo"}}'
+Scripted = Callable[..., Any]
+
+
+def get_weather(city: str) -> str:
+    "Weather at a place."
+    return f"Warm in {city}"
+
+
+async def aget_weather(city: str) -> str:
+    "Weather at a place."
+    await asyncio.sleep(0)
+    return f"Warm in {city}"
+
+
+class Places(llm.Toolbox):
+    def __init__(self, sky: str) -> None:
+        self.sky = sky
+
+    def weather(self, city: str) -> str:
+        "Weather at a place."
+        return f"{self.sky} in {city}"
+
+
+def model(*script: Part) -> tuple[GptOss, ScriptedEngine]:
+    engine = ScriptedEngine(*script)
+    return GptOss("gpt-oss:20b", Settings(), engine), engine
+
+
+def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
+    engine = AsyncScriptedEngine(*script)
+    return AsyncGptOss("gpt-oss:20b", Settings(), engine), engine
+
+
+# Sync and async, streamed and not
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_both_answer_alike(stream: bool) -> None:
+    ours, engine = model(YES)
+    theirs, aengine = amodel(YES)
+    response, aresponse = ours.prompt("Warm?", stream=stream), theirs.prompt("Warm?", stream=stream)
+    text = list(response)
+    assert text == [chunk async for chunk in aresponse] == ["Yes", " it", " is."]
+    assert [event.chunk for event in response.stream_events()] == ["Hm.", *text]
+    assert engine.asked == aengine.asked
+    assert engine.asked[0].prompt.endswith(f"<|start|>user<|message|>Warm?<|end|>{START}")
+    assert (response.response_json, response.resolved_model) == (
+        aresponse.response_json,
+        aresponse.resolved_model,
+    )
+    assert response.usage().output == (await aresponse.usage()).output == 14
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_only_what_nobody_reads_along_is_asked_for_again(stream: bool) -> None:
+    ours, engine = model(THINKS, "7", '{"name":"Ada"}')
+    text = ours.prompt("Who?", schema=PERSON, stream=stream).text()
+    assert (text, len(engine.asked)) == (("7", 2) if stream else ('{"name":"Ada"}', 3))
+
+
+def test_reasoning_is_streamed_as_it_comes() -> None:
+    ours, _ = model([THINKS, pytest.fail])
+    events = ours.prompt("Warm?").stream_events()
+    assert next(events).type == "reasoning"
+    events.close()
+
+
+def test_options_reach_the_engine() -> None:
+    ours, engine = model("Yes.")
+    ours.prompt(
+        "Warm?",
+        reasoning_effort="none",
+        temperature=0.2,
+        seed=7,
+        max_tokens=50,
+        num_ctx=8192,
+        keep_alive="1h",
+    ).text()
+    [asked] = engine.asked
+    assert (asked.model, asked.max_tokens, asked.context_length, asked.keep_alive) == (
+        "gpt-oss:20b",
+        50,
+        8192,
+        "1h",
+    )
+    assert (asked.sampling.temperature, asked.sampling.seed) == (0.2, 7)
+    assert asked.prompt.endswith(f"{THOUGHT}<|end|>{START}{FINAL}")
+
+
+def test_a_wrong_wish_is_refused_before_anything_is_asked() -> None:
+    ours, engine = model()
+    with pytest.raises(BadRequest, match="tool_choice"):
+        ours.prompt("Warm?", tool_choice="required").text()
+    assert engine.asked == []
+
+
+# Tools
+
+RESULT = (
+    "<|start|>functions.{name} to=assistant<|channel|>commentary<|message|>{text}<|end|><|start|>assistant"
+)
+
+
+@pytest.mark.parametrize("tool", [get_weather, aget_weather])
+def test_a_chain(tool: Any) -> None:
+    name = tool.__name__
+    ours, engine = model(f'{THINKS}{calling(name)}{{"city":"Oslo"}}', YES)
+    chain = ours.chain("Warm in Oslo?", tools=[tool])
+    assert chain.text() == "Yes it is."
+    tail = RESULT.format(name=name, text="Warm in Oslo")
+    thought = f"{START}{THOUGHT}Hm.<|end|>"
+    assert engine.asked[1].prompt == (
+        f'{engine.asked[0].prompt.removesuffix(START)}{thought}{START}{calling(name)}{{"city":"Oslo"}}'
+        f"<|call|>{tail}"
+    )
+
+
+@pytest.mark.parametrize("tool", [get_weather, aget_weather])
+async def test_an_async_chain(tool: Any) -> None:
+    ours, engine = amodel(f'{calling(tool.__name__)}{{"city":"Oslo"}}', YES)
+    assert await ours.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
+    assert engine.asked[1].prompt.endswith(RESULT.format(name=tool.__name__, text="Warm in Oslo"))
+
+
+def test_a_toolbox() -> None:
+    ours, engine = model(f'{calling("Places_weather")}{{"city":"Oslo"}}', YES)
+    assert ours.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
+    assert "type Places_weather = (_: {\ncity: string,\n}) => any;" in engine.asked[0].prompt
+    assert engine.asked[1].prompt.endswith(RESULT.format(name="Places_weather", text="Rain in Oslo"))
+
+
+def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
+    ours, engine = model(f"{calling('nobody')}{{}}", YES)
+    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+    assert 'tool "nobody" does not exist<|end|>' in engine.asked[1].prompt
+
+
+def test_several_calls_at_once() -> None:
+    ours, engine = model(f'{CALL}{NEXT}assistant{calling()}{{"city":"Bergen"}}', YES)
+    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+    assert "Warm in Oslo<|end|>" in engine.asked[1].prompt
+    assert engine.asked[1].prompt.endswith(RESULT.format(name="get_weather", text="Warm in Bergen"))
+
+
+def test_a_conversation_goes_on() -> None:
+    ours, engine = model(YES, f"{FINAL}No.")
+    conversation = ours.conversation()
+    conversation.prompt("Warm?", system="Be brief.").text()
+    assert conversation.prompt("Cold?").text() == "No."
+    start = engine.asked[0].prompt.removesuffix(START)
+    assert engine.asked[1].prompt == (
+        f"{start}{START}{FINAL}Yes it is.<|end|><|start|>user<|message|>Cold?<|end|>{START}"
+    )
+
+
+# Keys and engines
+
+
+@pytest.mark.parametrize(
+    ("stored", "variable", "given", "used"),
+    [
+        pytest.param(None, None, None, None, id="none is needed"),
+        pytest.param("stored", None, None, "stored", id="llm keys set ollama"),
+        pytest.param(None, "variable", None, "variable", id="OLLAMA_API_KEY"),
+        pytest.param("stored", "variable", None, "stored", id="the stored one before the variable"),
+        pytest.param("stored", "variable", "given", "given", id="--key before all"),
+        pytest.param("stored", None, "ollama", "stored", id="--key with a name"),
+    ],
+)
+async def test_keys(
+    stored: str | None,
+    variable: str | None,
+    given: str | None,
+    used: str | None,
+    scripted: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = scripted(YES)
+    if stored:
+        assert CliRunner().invoke(cli, ["keys", "set", "ollama", "--value", stored]).exit_code == 0
+    if variable:
+        monkeypatch.setenv("OLLAMA_API_KEY", variable)
+    llm.get_model("gpt-oss:20b").prompt("Warm?", key=given).text()
+    await llm.get_async_model("gpt-oss:20b").prompt("Warm?", key=given).text()
+    assert server.keys == [used, used]
+
+
+def test_the_key_of_the_command_line(scripted: Scripted) -> None:
+    server = scripted(YES)
+    result = CliRunner().invoke(cli, ["-m", "gpt-oss", "Warm?", "--key", "k", "--no-log"])
+    assert (result.exit_code, result.stdout, server.keys) == (0, "Yes it is.\n", ["k"])
+
+
+async def test_each_prompt_opens_an_engine_and_closes_it(scripted: Scripted) -> None:
+    server = scripted(YES, YES)
+    settings = Settings()
+    ours, theirs = GptOss("m", settings), AsyncGptOss("m", settings)
+    ours.prompt("Warm?").text()
+    ours.prompt("Warm?").text()
+    assert (server.opened, server.closed, server.settings) == (2, 2, [settings, settings])
+    await theirs.prompt("Warm?").text()
+    assert (server.opened, server.closed, len(server.engine.asked), len(server.aengine.asked)) == (3, 3, 2, 1)
+
+
+async def test_an_engine_is_closed_when_the_prompt_fails(scripted: Scripted) -> None:
+    server = scripted(StreamCut("cut"))
+    for response in (GptOss("m", Settings()).prompt("Hi"), AsyncGptOss("m", Settings()).prompt("Hi")):
+        with pytest.raises(StreamCut):
+            await response.text() if isinstance(response, llm.AsyncResponse) else response.text()
+    assert (server.opened, server.closed) == (2, 2)
+
+
+async def test_an_engine_of_the_programs_own_stays_open(scripted: Scripted) -> None:
+    server = scripted()
+    ours, engine = model(YES, YES)
+    assert [ours.prompt("Warm?").text(), ours.prompt("Warm?").text()] == ["Yes it is."] * 2
+    theirs, aengine = amodel(YES)
+    assert await theirs.prompt("Warm?").text() == "Yes it is."
+    assert (len(engine.asked), len(aengine.asked), server.opened) == (2, 1, 0)
+
+
+def test_an_address_that_is_none_is_said_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://:x")
+    with pytest.raises(GptOssError, match="OLLAMA_HOST"):
+        llm.get_model("gpt-oss").prompt("Warm?").text()
+
+
+# Attachments
+
+
+@pytest.mark.parametrize("kind", [GptOss, AsyncGptOss])
+def test_attachments_are_refused(kind: Any) -> None:
+    with pytest.raises(BadRequest) as raised:
+        kind("m", Settings()).prompt(
+            "What is it?", attachments=[llm.Attachment(content=b"GIF", type="image/gif")]
+        )
+    assert raised.value.param == "attachments"
+    assert str(raised.value) == (
+        "gpt-oss reads text only: it cannot take an attachment. "
+        "Leave out -a, or pass a text file's content with -f FILE."
+    )
+
+
+def test_no_attachments_are_none() -> None:
+    ours, _ = model(YES)
+    assert ours.prompt("Warm?", attachments=[]).text() == "Yes it is."
+
+
+# The day
+
+
+def test_the_day_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = SimpleNamespace(today=lambda: date(2031, 2, 3))
+    monkeypatch.setattr(module, "datetime", SimpleNamespace(date=today))
+    ours, engine = model(YES)
+    ours.prompt("Warm?").text()
+    assert "\nCurrent date: 2031-02-03\n" in engine.asked[0].prompt
+
+
+def test_or_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch, scripted: Scripted) -> None:
+    monkeypatch.setenv("LLM_GPT_OSS_DATE", "2001-02-03")
+    server = scripted(YES)
+    llm.get_model("gpt-oss").prompt("Warm?").text()
+    assert "\nCurrent date: 2001-02-03\n" in server.engine.asked[0].prompt
+
+
+# The record
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "tokens"),
+    [
+        ([EngineUnreachable("nobody")], {"finish_reason": None, "notes": []}, 0),
+        ([[f"{THINKS}{FINAL}Ye", StreamCut("cut")]], {"finish_reason": None, "notes": []}, 11),
+        ([[f"{FINAL}Ye", RuntimeError("a bug")]], {"finish_reason": None, "notes": []}, 4),
+        ([[f"{FINAL}Ye", KeyboardInterrupt()]], {"finish_reason": None, "notes": []}, 4),
+    ],
+)
+async def test_errors_leave_a_record(script: list[Part], outcome: object, tokens: int) -> None:
+    error = script[0][-1] if isinstance(script[0], list) else script[0]
+    ours, _ = model(*script)
+    response = ours.prompt("Warm?")
+    with pytest.raises(type(error)) as raised:
+        response.text()
+    assert raised.value is error
+    assert (response.response_json or {})["outcome"] == outcome
+    assert (response.output_tokens, response.resolved_model) == (tokens, "gpt-oss:20b")
+    if isinstance(error, KeyboardInterrupt):
+        return  # it would end the event loop of this test
+    theirs, _ = amodel(*script)
+    aresponse = theirs.prompt("Warm?")
+    with pytest.raises(type(error)):
+        await aresponse.text()
+    assert (aresponse.response_json, aresponse.output_tokens) == (response.response_json, tokens)
+
+
+def test_a_response_that_is_left_is_stopped_and_recorded() -> None:
+    ours, engine = model(YES)
+    response = ours.prompt("Warm?")
+    events = response.stream_events()
+    next(events)
+    assert (engine.closed, response.response_json) == (0, None)
+    events.close()
+    assert (engine.closed, response.output_tokens) == (1, 4)
+    assert response.response_json == {"outcome": {"finish_reason": None, "notes": []}, "completions": 0}
+
+
+async def test_an_async_response_that_is_left_is_stopped_and_recorded() -> None:
+    ours, engine = amodel(YES)
+    response = ours.prompt("Warm?")
+    events = response.astream_events()
+    await anext(events)
+    assert (engine.closed, response.response_json) == (0, None)
+    await events.aclose()
+    assert (engine.closed, response.output_tokens) == (1, 4)
+
+
+async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
+    here = asyncio.Event()
+
+    class Waits(AsyncScriptedEngine):
+        async def complete(self, completion: Any) -> Any:
+            async for item in super().complete(completion):
+                yield item
+                here.set()
+                await asyncio.Event().wait()
+
+    engine = Waits(YES)
+    response = AsyncGptOss("m", Settings(), engine).prompt("Warm?")
+    task = asyncio.ensure_future(response.text())  # type: ignore[arg-type]
+    await here.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (response.response_json or {})["outcome"]["finish_reason"] is None
+    assert response.output_tokens == 1
+
+
+def test_or_the_one_that_a_program_gives() -> None:
+    prompt = llm.Prompt("Warm?", GptOss("m", Settings()), options=GptOss.Options())
+    for settings, day in (({}, "1999-12-31"), ({"LLM_GPT_OSS_DATE": "2001-02-03"}, "2001-02-03")):
+        plan, _ = GptOss("m", Settings.from_env(settings)).plan(prompt, stream=True, date="1999-12-31")
+        completion = plan.next()
+        assert completion is not None
+        assert f"\nCurrent date: {day}\n" in completion.prompt
+
+
+def test_ids_differ() -> None:
+    ours, _ = model(CALL, CALL)
+    ids = [ours.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
+    assert len({*ids}) == 2
+
+
+def test_the_first_token_takes_time() -> None:
+    ours, _ = model(YES)
+    usage = ours.prompt("Warm?").usage()
+    assert usage.details is not None
+    assert 0 <= usage.details["time_to_first_token_ms"] < 60_000
