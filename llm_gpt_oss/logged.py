@@ -28,9 +28,7 @@ def logged_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Pr
             param="turn",
             remedy="`llm logs list` shows the id of each turn.",
         )
-    model = llm.get_model(row["model"])
-    if not isinstance(model, GptOss):
-        raise BadRequest(f"That turn was {row['model']}'s, which reads no harmony.", param="turn")
+    model = _model(row["model"])
     day = datetime.fromisoformat(row["datetime_utc"]).astimezone().date().isoformat()
     messages = store.load_chain(row["parent_message_hash"])
     prompt = llm.Prompt(  # type: ignore[no-untyped-call]
@@ -53,6 +51,20 @@ def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:
         for part in parts
         if isinstance(part, ToolResultPart)
     ]
+
+
+def _model(tag: str) -> GptOss:
+    try:
+        model = llm.get_model(tag)
+    except llm.UnknownModelError:
+        raise BadRequest(
+            f"That turn was {tag}'s, which is no model of llm any more.",
+            param="turn",
+            remedy=f"Type `llm gpt-oss models add {tag}` if it is a gpt-oss.",
+        ) from None
+    if isinstance(model, GptOss):
+        return model
+    raise BadRequest(f"That turn was {tag}'s, which reads no harmony.", param="turn")
 
 
 def _tools(database: sqlite_utils.Database, turn_id: str) -> list[llm.Tool]:

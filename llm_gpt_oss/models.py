@@ -40,8 +40,8 @@ class Shared(Base):
     supports_schema = True
     supports_tools = True
     Options = GptOssOptions  # type: ignore[assignment]  # as each plugin's do
-    # What llm's log may leave out of a turn's `response_json`. Append only, for ever: past turns are read with
-    # it. Empty so far: the usual outcome takes 40 bytes, and left out it would be hidden from SQL.
+    # What llm's log may leave out of a turn's `response_json`. Append only, for ever: past turns are read
+    # with it. Empty so far: the usual outcome takes 40 bytes, and left out it would be hidden from SQL.
     json_replacements: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, model_id: str, settings: Settings) -> None:

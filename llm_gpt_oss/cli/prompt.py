@@ -43,7 +43,7 @@ def command(turn_id: str | None, json_: bool, **asked: Any) -> None:
 
     Takes a prompt as `llm prompt` does, or a turn of the log.
     """
-    with sqlite_utils.Database(logs_db_path()) as database:  # type: ignore[no-untyped-call]
+    with _log() as database:
         migrate(database)  # type: ignore[no-untyped-call]
         if turn_id:
             prompt, date = logged_prompt(database, turn_id)
@@ -56,6 +56,12 @@ def command(turn_id: str | None, json_: bool, **asked: Any) -> None:
     first = plan.next()
     assert first, "a plan that was not begun is not over"
     click.echo(json.dumps(asdict(first), indent=2, ensure_ascii=False) if json_ else first.prompt)
+
+
+def _log() -> sqlite_utils.Database:
+    "llm's log; an empty one where there is none yet, for printing a prompt is no reason to make it."
+    path = logs_db_path()  # type: ignore[no-untyped-call]
+    return sqlite_utils.Database(path) if path.exists() else sqlite_utils.Database(memory=True)
 
 
 def _new_prompt(
