@@ -12,8 +12,7 @@ from llm.parts import StreamEvent
 from .completion import Logprob
 from .names import ToolNames
 from .plan import Plan
-from .render import METADATA, PREAMBLE, SEPARATOR
-from .salvage import Arguments, canonical
+from .render import PREAMBLE, SEPARATOR, as_written
 from .transcript import Call, Text
 
 
@@ -71,7 +70,8 @@ class EventWriter:
     def _call(self, said: Call) -> Iterator[StreamEvent]:
         call = llm.ToolCall(self._names.real(said.name), said.arguments.value, self._new_id())
         self._calls.append(call)
-        name = StreamEvent("tool_call_name", call.name, provider_metadata=_as_written(said.arguments))
+        written = as_written(call.arguments, said.arguments.text)
+        name = StreamEvent("tool_call_name", call.name, provider_metadata=written)
         for event in (name, StreamEvent("tool_call_args", said.arguments.text)):
             event.part_index, event.tool_call_id = _part(said.message), call.tool_call_id
             yield event
@@ -89,7 +89,7 @@ class EventWriter:
         response.response_json = {
             "outcome": self._outcome(),
             "completions": tally.completions,
-            **({"logprobs": [_plain(logprob) for logprob in self._logprobs]} if self._logprobs else {}),
+            **({"logprobs": [as_openai(logprob) for logprob in self._logprobs]} if self._logprobs else {}),
         }
 
     def _outcome(self) -> dict[str, Any]:
@@ -102,19 +102,12 @@ def _part(message: int) -> int:
     return 2 * message
 
 
-def _as_written(arguments: Arguments) -> dict[str, Any] | None:
-    "Kept only where the text cannot be had from the arguments: it is part of the message's hash."
-    if arguments.text == canonical(arguments.value):
-        return None
-    return {METADATA: {"arguments": arguments.text}}
-
-
-def _plain(logprob: Logprob) -> dict[str, Any]:
-    "As OpenAI's API has it."
+def as_openai(logprob: Logprob) -> dict[str, Any]:
+    "As OpenAI's API has it (`types/chat/chat_completion_token_logprob.py`)."
     plain: dict[str, Any] = {
         "token": logprob.token,
         "logprob": logprob.logprob,
         "bytes": list(logprob.bytes) if logprob.bytes is not None else None,
-        "top_logprobs": [_plain(rival) for rival in logprob.top],
+        "top_logprobs": [as_openai(rival) for rival in logprob.top],
     }
     return plain

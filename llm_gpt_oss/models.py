@@ -17,6 +17,7 @@ from .completion import AsyncEngine, Engine
 from .drive import adrive, drive
 from .errors import BadRequest, GptOssError
 from .events import EventWriter
+from .key import ollama_key
 from .options import GptOssOptions
 from .plan import Plan
 from .settings import Settings
@@ -50,8 +51,7 @@ class Shared(Base):
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         "A key is sent where there is one; Ollama on this machine needs none."
-        key: str | None = llm.get_key(input=explicit_key, alias="ollama", env="OLLAMA_API_KEY")
-        return key
+        return ollama_key(explicit_key)
 
     def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
         if attachments:
@@ -148,7 +148,7 @@ def _recorded(plan: Plan, writer: EventWriter, response: llm.Response | llm.Asyn
         yield
     except BaseException as error:
         writer.record(response)
-        if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError):
+        if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
             log_unfinished(response, error)
         if isinstance(error, GptOssError):
             end_line(response)

@@ -16,7 +16,6 @@ from .steps import (
     ANALYSIS,
     NEXT_MESSAGE,
     Step,
-    Wish,
     acting,
     answering,
     calling,
@@ -29,6 +28,7 @@ from .tally import Tally
 from .transcript import Call, Note, Text, Transcript, Writing
 from .truncation import without_oldest
 from .validate import misfit
+from .wish import Wish
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -170,6 +170,9 @@ class Plan:
             yield from self._answered()
         elif self._step.kind == "free":
             self._open_answer()
+        elif self.wish.stop:
+            self._note("empty", "The answer is empty: a stop string came first.")
+            self.finish_reason = "stop"
         else:
             self._nothing_said()
 

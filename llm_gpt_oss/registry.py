@@ -51,9 +51,17 @@ def entries(local: str | None, added: Added, taken: Collection[str] = ()) -> lis
 def resolve(name: str | None, known: Iterable[Entry]) -> str:
     "The tag that a tag or an alias means; without a name, the one that `llm -m gpt-oss` runs."
     wanted = name or MOVING_ALIAS
-    return next((entry.tag for entry in known if wanted in (entry.tag, *entry.aliases)), None) or checked(
-        wanted
-    )
+    # Of two models under one name llm takes the later, and so does this.
+    found = [entry.tag for entry in known if wanted in (entry.tag, *entry.aliases)]
+    if found:
+        return found[-1]
+    return checked(name) if name else next(iter(BUILT_IN))
+
+
+def elsewhere(model: llm.Model) -> bool:
+    "Whether it is another plugin's, and not a model of Ollama's that we serve in the place of that plugin."
+    plugin = type(model).__module__.partition(".")[0]
+    return plugin not in ("llm_gpt_oss", "llm_ollama") and not model.model_id.startswith("gpt-oss")
 
 
 def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliases]) -> list[Entry]:
@@ -61,8 +69,11 @@ def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliase
 
     Of two models under one name llm takes the one registered last, so ours would take even an alias that the
     user gave to another model (`llm aliases set`): those stay. Only what is gpt-oss by its own id yields, as
-    the models of llm-ollama 0.15, which registers the bare tags (0.19 puts `ollama/` before them).
+    the models of llm-ollama 0.15, which registers the bare tags (0.19 puts `ollama/` before them). A tag that
+    is another plugin's model is left to it, with a warning.
     """
+    others = [*others]
+    foreign = {other.model.model_id for other in others if elsewhere(other.model)}
     taken = {
         name
         for other in others
@@ -74,6 +85,14 @@ def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliase
     except GptOssError as problem:
         _complain(str(problem))
         added = {}
+    for tag in foreign.intersection(added):
+        del added[tag]
+        _complain(f"{tag} stays another plugin's model. Type `llm gpt-oss models remove {tag}`.")
+    if local in foreign:
+        _complain(
+            f"LOCAL_LLM_MODEL is not used: {local} is another plugin's model. Type `unset LOCAL_LLM_MODEL`."
+        )
+        local = None
     return entries(local, added, taken)
 
 

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import llm
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from pydantic_core import from_json
 
+from .completion import Json
 from .errors import BadRequest
 from .harmony import conversation as harmony
 from .harmony.conversation import Conversation, Developer, Header, ResponseFormat, System
@@ -110,6 +112,23 @@ def call(name: str, arguments: str) -> harmony.Message:
 
 def call_header(name: str) -> Header:
     return Header("assistant", "commentary", f"functions.{name}", "<|constrain|>json")
+
+
+def as_written(arguments: Json, text: str) -> Json | None:
+    "What a call's `provider_metadata` keeps of the model's text: nothing, where the arguments tell it."
+    return None if text == canonical(arguments) else {METADATA: {"arguments": text}}
+
+
+def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
+    "A call whose arguments come as text, as OpenAI's clients send it back: the same part that the turn had."
+    try:
+        # Not json.loads(): that takes what can be neither sent on nor logged (lone surrogates, NaN), and
+        # raises RecursionError.
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        value = None
+    arguments = value if isinstance(value, dict) else {}
+    return ToolCallPart(name, arguments, call_id, provider_metadata=as_written(arguments, text))
 
 
 def _arguments(part: ToolCallPart) -> str:

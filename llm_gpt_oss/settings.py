@@ -23,7 +23,8 @@ from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
-from .errors import GptOssError
+from .errors import BadRequest, GptOssError
+from .tags import TAG_FORMS, checked
 
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
 DATE, TIMEOUT = "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
@@ -76,7 +77,18 @@ class Settings:
 
     @property
     def model(self) -> str | None:
+        "As it was written, since registering must not fail for it: `checked` does, where it is used."
         return self.written.get(MODEL)
+
+    def checked(self, tag: str) -> str:
+        "The tag as it came, or an error if Ollama could have no such model. It names MODEL if that is why."
+        try:
+            return checked(tag)
+        except BadRequest:
+            if tag != self.model:
+                raise
+            remedy = f"Write it as Ollama does: {TAG_FORMS}, or `unset {MODEL}`."
+            raise _unusable(MODEL, f"{tag!r} is no name of a model", remedy) from None
 
     @property
     def date(self) -> str | None:

@@ -6,17 +6,18 @@ arrived. Both happen only under `llm prompt` and `llm chat`: a program that uses
 
 from __future__ import annotations
 
-import copy
 import sqlite3
-import time
 from collections.abc import Iterable
+from typing import Any, cast
 
 import click
 import llm
 import sqlite_utils
 from llm.cli import chat, logs_db_path, logs_on, prompt
+from llm.logs import LogStore
 
 from .transcript import Note
+from .unfinished import as_it_stands
 
 # What changes the answer that the person is reading. The rest is in the log.
 TOLD = ("length", "truncated", "misfit")
@@ -32,23 +33,41 @@ def tell(notes: Iterable[Note], *, streamed: bool) -> None:
 
 
 def end_line(response: llm.Response | llm.AsyncResponse) -> None:
-    "Before an error: what was streamed so far has not ended its line."
-    if _command() and response.stream and response._stream_events:
+    "Before an error: what was streamed so far, in this round of a chain or an earlier one, is on its line."
+    if _command() and response.stream and (response._stream_events or _earlier(response)):
         click.echo(err=True)
 
 
 def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
-    "Logs what had arrived when `error` ended the turn, if anything had, and unless logging is off."
+    """Logs what had arrived when `error` ended the turn, if anything had, and unless logging is off.
+
+    So are the rounds of a chain before it: llm logs a chain when all of it is over.
+    """
     command = _command()
-    if command is None or not response._stream_events or not _logging(command):
+    if command is None or not _logging(command):
         return
-    turn = _as_it_stands(response)
-    turn.response_json = {**(turn.response_json or {}), "error": str(error) or type(error).__name__}
+    turns = [as_it_stands(earlier) for earlier in _earlier(response)]
+    if response._stream_events:
+        turn = as_it_stands(response)
+        turn.response_json = {**(turn.response_json or {}), "error": str(error) or "interrupted"}
+        turns.append(turn)
     try:
         with sqlite_utils.Database(command.params.get("database") or logs_db_path()) as database:  # type: ignore[no-untyped-call]
-            turn.log_to_db(database)  # type: ignore[no-untyped-call]
+            _log(turns, database)
     except sqlite3.Error as problem:
         click.echo(f"The unfinished turn could not be logged: {problem}", err=True)
+
+
+def _earlier(response: llm.Response | llm.AsyncResponse) -> list[llm.Response | llm.AsyncResponse]:
+    "The turns of the same conversation that this process has seen."
+    return cast(list[Any], response.conversation.responses) if response.conversation else []
+
+
+def _log(turns: Iterable[llm.Response], database: sqlite_utils.Database) -> None:
+    store = LogStore(database)  # type: ignore[no-untyped-call]
+    for turn in turns:
+        if not database.table("turns").count_where("id = ?", [turn.id]):
+            store.log(turn)
 
 
 def _command() -> click.Context | None:
@@ -60,10 +79,3 @@ def _logging(command: click.Context) -> bool:
     if command.params.get("no_log"):
         return False
     return bool(command.params.get("log") or logs_on())  # type: ignore[no-untyped-call]
-
-
-def _as_it_stands(response: llm.Response | llm.AsyncResponse) -> llm.Response:
-    "A copy that llm takes for complete, as it must be to be logged."
-    turn = response._to_sync_response() if isinstance(response, llm.AsyncResponse) else copy.copy(response)
-    turn._done, turn._end = True, time.monotonic()
-    return turn

@@ -14,16 +14,17 @@ put others before or behind it, and so does a free step that went wrong (`plan`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from .completion import Completion, Json
+from .completion import Json
 from .harmony.conversation import Conversation, Header, Message
 from .harmony.markers import CHANNEL, END, MESSAGE, START, neutralise
 from .harmony.prompt import OPENER, render, render_header, render_message
 from .render import call_header
+from .wish import Wish
 
 ANALYSIS = Header("assistant", "analysis")
 FINAL = Header("assistant", "final")
@@ -31,31 +32,6 @@ FINAL = Header("assistant", "final")
 # Reasoning ends where a next message begins. END alone would also match where the model spells it out.
 NEXT_MESSAGE = END + START
 NAMING = f"{OPENER}{CHANNEL}commentary to=functions"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is wanted of a turn.
-
-    `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
-    `tools` are the ones on offer, by the name that the model sees, each with its parameters' schema. One of
-    `must_call` has to be called; none may be where `may_call` is False. `budget` is the most tokens to think
-    for. `left_open`: the last message is the assistant's, and goes on. `holds`: nobody reads along, so an
-    answer can be looked at before it is given out.
-    """
-
-    conversation: Conversation
-    bounds: Completion
-    tools: Mapping[str, Json | None] = field(default_factory=dict)
-    must_call: tuple[str, ...] = ()
-    may_call: bool = True
-    format: Json | None = None
-    stop: tuple[str, ...] = ()
-    thinks: bool = True
-    budget: int | None = None
-    left_open: bool = False
-    truncate: bool = False
-    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

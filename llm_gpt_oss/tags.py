@@ -10,6 +10,7 @@ from .errors import BadRequest
 _MODEL = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
 _HOST = r"(?:https?://)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
+TAG_FORMS = "model, model:tag, namespace/model:tag or host/namespace/model:tag"
 _TAG = rf"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_MODEL}(?::{_MODEL})?"
 
 
@@ -20,7 +21,7 @@ def checked(tag: str) -> str:
     raise BadRequest(
         f"{tag!r} is no name of a model.",
         param="model",
-        remedy="Type it as Ollama does: model, model:tag, namespace/model:tag or host/namespace/model:tag.",
+        remedy=f"Type it as Ollama does: {TAG_FORMS}.",
     )
 
 

@@ -14,13 +14,18 @@ BLIND_SHARE = 0.25
 def without_oldest(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
     """The conversation without its oldest turns, and how many messages were left out.
 
-    At least one turn goes, and as many as make up for what is too much; the last one stays. Raises `overflow`
-    where there is only that one.
+    At least one turn goes, and as many as make up for what is too much; the last one stays. Raises
+    ContextOverflow where there is only that one.
     """
     messages = conversation.messages
     later_turns = [index for index, message in enumerate(messages) if index and message.header.role == "user"]
     if not later_turns:
-        raise overflow
+        raise ContextOverflow(
+            overflow.message,
+            prompt_tokens=overflow.prompt_tokens,
+            context_length=overflow.context_length,
+            remedy="There is no older turn to leave out: shorten it, or raise -o num_ctx.",
+        )
     excess = _excess(overflow) * sum(len(message.text) for message in messages)
     cut = next(
         (turn for turn in later_turns if sum(len(message.text) for message in messages[:turn]) >= excess),

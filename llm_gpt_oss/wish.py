@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 import llm
 
 from .completion import Completion, Json
 from .errors import BadRequest
+from .harmony.conversation import Conversation
 from .names import ToolNames
 from .options import GptOssOptions
 from .render import conversation, left_open, parameters
-from .steps import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a turn.
+
+    `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
+    `tools` are the ones on offer, by the name that the model sees, each with its parameters' schema. One of
+    `must_call` has to be called; none may be where `may_call` is False. `budget` is the most tokens to think
+    for. `left_open`: the last message is the assistant's, and goes on. `holds`: nobody reads along, so an
+    answer can be looked at before it is given out.
+    """
+
+    conversation: Conversation
+    bounds: Completion
+    tools: Mapping[str, Json | None] = field(default_factory=dict)
+    must_call: tuple[str, ...] = ()
+    may_call: bool = True
+    format: Json | None = None
+    stop: tuple[str, ...] = ()
+    thinks: bool = True
+    budget: int | None = None
+    left_open: bool = False
+    truncate: bool = False
+    holds: bool = False
 
 
 def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wish, ToolNames]:
@@ -40,7 +67,7 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
         ),
         tools={names.shown(tool.name): parameters(tool) for tool in offered},
         must_call=tuple(map(names.shown, must_call)),
-        may_call=options.tool_choice != "none",
+        may_call=bool(offered),
         format=_format(prompt),
         stop=tuple(options.stop or ()),
         thinks=options.thinks,

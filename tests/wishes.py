@@ -12,8 +12,8 @@ from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.harmony.conversation import Conversation, Developer, Header, Message, System
 from llm_gpt_oss.harmony.prompt import render
 from llm_gpt_oss.plan import Plan
-from llm_gpt_oss.steps import Wish
 from llm_gpt_oss.transcript import Call, Text
+from llm_gpt_oss.wish import Wish
 
 # How a prompt ends, or the model goes on.
 START = "<|start|>assistant"

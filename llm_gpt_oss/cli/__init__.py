@@ -9,13 +9,15 @@ import click
 
 # Command to the module whose `command` it is.
 COMMANDS = {
-    "models": "models",
-    "prompt": "prompt",
-    "pull": "pull",
-    "setup": "setup",
-    "status": "status",
-    "unload": "unload",
-    "warm": "warm",
+    "keys": "proxy.keys_cli",
+    "models": "llm_gpt_oss.cli.models",
+    "prompt": "llm_gpt_oss.cli.prompt",
+    "pull": "llm_gpt_oss.cli.pull",
+    "serve": "proxy.cli",
+    "setup": "llm_gpt_oss.cli.setup",
+    "status": "llm_gpt_oss.cli.status",
+    "unload": "llm_gpt_oss.cli.unload",
+    "warm": "llm_gpt_oss.cli.warm",
 }
 INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
 
@@ -29,7 +31,7 @@ class CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = import_module(f"{__name__}.{COMMANDS[cmd_name]}").command
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

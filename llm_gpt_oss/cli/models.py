@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import click
-import llm
 from llm.utils import dicts_to_table_string
 
 from .. import registry
 from ..settings import MODEL, Settings
-from .engine import known
+from .target import check_free, known
 
 HEADINGS = ["tag", "aliases", "from"]
 
@@ -51,17 +50,9 @@ def add(tag: str, aliases: tuple[str, ...]) -> None:
     \b
         llm gpt-oss models add gpt-oss-safeguard:20b --alias safeguard
     """
-    _check_free(aliases)
+    check_free(tag, aliases)
     registry.add(tag, aliases)
     click.echo(f"Added {tag}. Type `llm -m {aliases[0] if aliases else tag}` to run it.", err=True)
-
-
-def _check_free(aliases: tuple[str, ...]) -> None:
-    ours = {name for entry in known() for name in (entry.tag, *entry.aliases)}
-    taken = llm.get_model_aliases()
-    for alias in aliases:
-        if alias in taken and alias not in ours:
-            raise click.ClickException(f"{alias} already means {taken[alias].model_id}. Type another alias.")
 
 
 @command.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..setup.model import fetch
-from .engine import connect, tag
+from .target import connect, tag
 from .terminal import ProgressLine
 
 

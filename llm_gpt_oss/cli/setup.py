@@ -13,10 +13,10 @@ from ..engines.ollama.client import Client
 from ..errors import GptOssError
 from ..settings import Server
 from ..setup.download import without_login
-from ..setup.model import fetch, installed
+from ..setup.model import check_family, fetch, installed
 from ..setup.release import BY_HAND, OFFICIAL
 from ..setup.server import answering, find, home, install, start
-from . import engine
+from . import target
 from .terminal import ProgressLine
 from .warm import warm
 
@@ -43,15 +43,19 @@ def command(yes: bool, source: str, model: str | None) -> None:
     Finds Ollama, or downloads its official release; starts it; pulls the model; loads it; runs one prompt.
     What is there already stays as it is, so it can be typed again after anything.
     """
-    server, tag = engine.server(), engine.tag(model)
-    with engine.connect() as client:
+    server, tag = target.server(), target.tag(model)
+    new = tag not in [entry.tag for entry in target.known()]
+    if new:
+        target.check_free(tag)
+    with target.connect() as client:
         click.echo(f"Ollama {_running(client, server, source, yes)} answers at {server.url}.")
         if installed(client, tag) is None:
             with ProgressLine() as report:
                 fetch(client, tag, report)
         click.echo(f"{tag} is here.")
+        check_family(client, tag)
         warm(client, tag)
-    if tag not in [entry.tag for entry in engine.known()]:
+    if new:
         registry.add(tag)
     _say_hello(tag)
 

@@ -10,10 +10,9 @@ import click
 from llm.cli import logs_db_path, logs_on
 
 from ..engines.ollama.client import Client, Running, version
-from ..engines.ollama.engine import harmonic, speaks_harmony
 from ..errors import EngineError, NotGptOss
-from ..setup.model import installed, loaded
-from . import engine
+from ..setup.model import check_family, installed, loaded
+from . import target
 from .terminal import columns, memory, moment, size
 
 
@@ -45,8 +44,7 @@ def look(client: Client, known: Status) -> Status:
         if (model := installed(client, tag)) is None:
             return replace(known, problem=f"Ollama has no model {tag}. Type `llm gpt-oss pull {tag}`.")
         known = replace(known, installed=True, size=model.size)
-        if not speaks_harmony(tag, set()):
-            client.send(harmonic(tag))
+        check_family(client, tag)
         running = loaded(client, tag)
     except (EngineError, NotGptOss) as problem:
         return replace(known, problem=str(problem))
@@ -101,8 +99,8 @@ def command(ctx: click.Context, name: str | None, json_: bool) -> None:
     log = Path(logs_db_path())  # type: ignore[no-untyped-call]
     log_size = log.stat().st_size if log.exists() else None
     logging: bool = logs_on()  # type: ignore[no-untyped-call]
-    known = Status(engine.server().url, engine.tag(name), str(log), log_size, logging)
-    with engine.connect() as client:
+    known = Status(target.server().url, target.tag(name), str(log), log_size, logging)
+    with target.connect() as client:
         status = look(client, known)
     if json_:
         click.echo(json.dumps({**asdict(status), "ready": status.problem is None}, indent=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..engines.ollama.client import unload
-from .engine import connect, tag
+from .target import connect, tag
 
 
 @click.command(name="unload")

@@ -6,7 +6,7 @@ import click
 
 from ..engines.ollama.client import Client, load
 from ..setup.model import loaded
-from .engine import connect, tag
+from .target import connect, tag
 from .terminal import memory
 
 

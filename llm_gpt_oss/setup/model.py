@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..engines.ollama.client import Client, ModelInfo, PullStatus, Running, ps, pull, tags
+from ..engines.ollama.engine import harmonic, speaks_harmony
 from ..errors import EngineError, StreamCut
 from ..tags import same
 from .progress import Progress, Report, persist
@@ -18,6 +19,12 @@ def installed(client: Client, tag: str) -> ModelInfo | None:
 def loaded(client: Client, tag: str) -> Running | None:
     "The model in the server's memory."
     return next((model for model in client.send(ps()) if same(model.name, tag)), None)
+
+
+def check_family(client: Client, tag: str) -> None:
+    "NotGptOss if the model, which has to be there, is of another family."
+    if not speaks_harmony(tag, set()):
+        client.send(harmonic(tag))
 
 
 def fetch(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:

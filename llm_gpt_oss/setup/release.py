@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -60,9 +61,10 @@ def folder_and_names(source: str, system: str, machine: str) -> tuple[str, list[
 
 
 def checksums(text: str) -> dict[str, str]:
-    "File name to SHA-256, from what `sha256sum` prints."
+    "File name to SHA-256, from what `sha256sum` prints. What is none is left out: it becomes part of a path."
     lines = [line.split(maxsplit=1) for line in text.splitlines()]
-    return {line[1].lstrip("*").removeprefix("./"): line[0].lower() for line in lines if len(line) == 2}
+    sums = [line for line in lines if len(line) == 2 and re.fullmatch(r"[0-9A-Fa-f]{64}", line[0])]
+    return {name.lstrip("*").removeprefix("./"): checksum.lower() for checksum, name in sums}
 
 
 def choose(folder: str, wanted: list[str], sums: dict[str, str]) -> Archive:

@@ -45,8 +45,8 @@ from llm_gpt_oss.errors import (
 )
 from llm_gpt_oss.harmony.markers import MARKER
 from llm_gpt_oss.plan import BUSY_WAITS, Plan
-from llm_gpt_oss.steps import Wish
 from llm_gpt_oss.transcript import Call, Note, Text
+from llm_gpt_oss.wish import Wish
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 THOUGHT_OF = f"{START}{THOUGHT}Hm.<|end|>{START}"
@@ -895,7 +895,20 @@ def test_one_message_is_one() -> None:
 
 def test_the_last_turn_is_not_left_out() -> None:
     turn = played(wish(*HISTORY, truncate=True), *[ContextOverflow(f"full {n}") for n in range(9)])
-    assert (str(turn.error), turn.notes) == ("full 2", ["truncated"] * 2)
+    error = "full 2 There is no older turn to leave out: shorten it, or raise -o num_ctx."
+    assert (str(turn.error), turn.notes) == (error, ["truncated"] * 2)
+
+
+def test_an_answer_that_begins_with_a_stop_string_is_empty_and_no_error() -> None:
+    turn = played(wish(stop=("Yes",)), f"{THINKS}", "")
+    assert (turn.error, turn.notes, turn.plan.finish_reason) == (None, ["empty"], "stop")
+    assert turn.said == [("analysis", "Hm.")]
+
+
+def test_without_tools_a_call_is_no_answer() -> None:
+    call = "<|channel|>commentary to=functions.no_such_tool <|constrain|>json<|message|>{}"
+    turn = played(wish(may_call=False), call, "Yes.")
+    assert (turn.error, turn.notes, turn.said) == (None, ["call_dropped"], [("final", "Yes.")])
 
 
 def test_nothing_is_left_out_unasked() -> None:

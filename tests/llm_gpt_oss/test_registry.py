@@ -118,6 +118,36 @@ def test_registrations_leave_what_is_not_theirs(others: list[ModelWithAliases], 
     assert {*registrations(None, others)[0].aliases} == aliases
 
 
+@pytest.mark.parametrize(
+    ("local", "file", "warning"),
+    [
+        pytest.param(
+            "gpt-4o", {}, "LOCAL_LLM_MODEL is not used: gpt-4o is another plugin's model", id="local"
+        ),
+        pytest.param(None, {"gpt-4o": ["x"]}, "Type `llm gpt-oss models remove gpt-4o`", id="added"),
+    ],
+)
+def test_a_tag_that_is_another_plugins_model_is_left_to_it(
+    local: str | None, file: dict[str, list[str]], warning: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry._complain.cache_clear()
+    registry.path().write_text(json.dumps(file))
+    for _ in range(2):
+        assert registrations(local, [other("gpt-4o")]) == BUILT_IN
+    said = capsys.readouterr().err
+    assert (warning in said, said.count("Warning: ")) == (True, 1)
+
+
+def test_a_tag_of_llm_ollama_is_ours_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Other, "__module__", "llm_ollama")
+    assert registrations("my-tune:1", [other("my-tune:1")]) == [*WITHOUT, Entry("my-tune:1", ("gpt-oss",))]
+
+
+def test_of_two_models_under_one_alias_the_later_has_it() -> None:
+    assert resolve("x", [Entry(B20, ("x",)), Entry("a", ("x",))]) == "a"
+    assert resolve(None, [Entry(B20, ())]) == B20
+
+
 def test_the_file_starts_empty_and_keeps_what_is_added() -> None:
     assert registry.read() == {}
     registry.add("b/tune")

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 from turns import Turn, aturn, turn
 
-from llm_gpt_oss.errors import BadRequest, UnusableSchema
+from llm_gpt_oss.errors import BadRequest
 
 pytestmark = pytest.mark.vcr
 
@@ -111,9 +111,3 @@ def test_what_is_no_schema_never_leaves() -> None:
     with pytest.raises(BadRequest, match=r"\$\.type: 'nonsense' is not valid") as caught:
         ask(ADA, schema={"type": "nonsense"})
     assert caught.value.param == "schema"
-
-
-def test_a_schema_that_ollama_cannot_bind_is_told_from_other_errors() -> None:
-    pattern = {"type": "object", "properties": {"name": {"type": "string", "pattern": "(?<=x)y"}}}
-    with pytest.raises(UnusableSchema, match="Ollama cannot bind its output to this schema"):
-        ask(ADA, schema=pattern)

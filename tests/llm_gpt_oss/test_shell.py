@@ -6,7 +6,6 @@ import functools
 import json
 import signal
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +29,7 @@ from llm_gpt_oss.settings import Settings
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 YES = f"{THINKS}{FINAL}Yes."
 BROKEN: list[Any] = [f"{THINKS}{FINAL}Ye", StreamCut("The stream was cut.")]
+CALL = "<|channel|>commentary to=functions.llm_version <|constrain|>json<|message|>{}"
 ENDLESS = cut(f"{THINKS}{FINAL}Ye")
 Scripted = Callable[..., Any]
 Log = Callable[..., Path]
@@ -92,9 +92,26 @@ def test_so_is_one_that_is_interrupted(way: tuple[str, ...], scripted: Scripted,
     result = prompt(*way)
     assert (result.exit_code, result.stdout) == (1, "Ye")
     [turn] = turns(path)
-    # From Python 3.11 on Ctrl-C reaches what is awaited as a cancellation.
-    error = "CancelledError" if way and sys.version_info >= (3, 11) else "KeyboardInterrupt"
-    assert turn == unfinished(error)
+    assert turn == unfinished("interrupted")
+
+
+def test_so_is_one_that_nobody_reads_to_its_end(
+    scripted: Scripted, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "As in `llm … | head -1`: llm fails to print, and lets go of the answer."
+    path = log()
+    scripted(YES)
+
+    def broken_pipe(events: Any, **_: Any) -> None:
+        for event in events:
+            if event.type == "text":
+                events.close()
+                raise BrokenPipeError
+
+    monkeypatch.setattr("llm.cli.display_stream_events", broken_pipe)
+    assert prompt().exit_code == 1
+    [turn] = turns(path)
+    assert turn["json"]["error"] == "interrupted"
 
 
 def test_llm_logs_shows_it(scripted: Scripted, log: Log) -> None:
@@ -125,12 +142,22 @@ def test_a_chat_is_logged_too(scripted: Scripted, log: Log) -> None:
 
 def test_a_chain_is_logged_up_to_where_it_broke(scripted: Scripted, log: Log) -> None:
     path = log()
-    scripted("<|channel|>commentary to=functions.llm_version <|constrain|>json<|message|>{}", BROKEN)
+    scripted(CALL, BROKEN)
     assert prompt("-T", "llm_version").exit_code == 1
     with sqlite_utils.Database(path) as database:
-        tip = next(database.query("select tip_message_hash from turns"))["tip_message_hash"]
-        chain = LogStore(database).load_chain(tip)
+        first, last = database.query("select tip_message_hash, output_tokens from turns order by id")
+        chain = LogStore(database).load_chain(last["tip_message_hash"])
+    assert first["output_tokens"] > 0
     assert [message.role for message in chain] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_so_is_a_chain_that_broke_before_its_second_round_said_anything(scripted: Scripted, log: Log) -> None:
+    path = log()
+    scripted(CALL, [StreamCut("The stream was cut.")])
+    assert prompt("-T", "llm_version").exit_code == 1
+    with sqlite_utils.Database(path) as database:
+        [turn] = database.query("select response_json from turns")
+    assert '"finish_reason": "tool_calls"' in turn["response_json"]
 
 
 @pytest.mark.parametrize("way", [(), ("--async",)])

@@ -82,6 +82,49 @@ def test_what_cannot_be_checked_fits(value: Any, schema: dict[str, Any]) -> None
     assert misfit(value, schema) is None
 
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DOUBLED = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2, "$schema": DIALECT} for i in range(30)}
+AS = "a" * 40 + "!"
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        pytest.param(AS, {"pattern": "^(a+)+$"}, id="nested"),
+        pytest.param(AS, {"pattern": "^(a|a)*$"}, id="alternatives"),
+        pytest.param(AS, {"pattern": "^(?:(?=a)a?a)*$"}, id="optional"),
+        pytest.param("a" * 3000 + "!", {"pattern": "a*a*a*b"}, id="long"),
+        pytest.param({AS: 1}, {"patternProperties": {"^(a+)+$": {}}}, id="keys"),
+        pytest.param(
+            {AS: 1}, {"additionalProperties": False, "patternProperties": {"^(a+)+$": {}}}, id="other keys"
+        ),
+        pytest.param([1], {"unevaluatedItems": False}, id="a way of its own"),
+        pytest.param("x", {"$ref": "#/$defs/d0", "$defs": {**DOUBLED, "d30": {}}}, id="doubled"),
+        pytest.param("x", {"$schema": DIALECT, "$ref": "#/$defs/d0", "$defs": DOUBLED}, id="to nowhere"),
+    ],
+)
+def test_what_would_take_for_ever_fits(value: Any, schema: dict[str, Any]) -> None:
+    assert misfit(value, schema) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        ("2020-1-1", {"pattern": r"^\d{4}-\d{2}-\d{2}$"}),
+        ("x" * 100, {"pattern": r"^[^@]+@[^@]+\.[^@]+$"}),
+        ("bar?", {"pattern": "^(foo|bar)+$"}),
+        ("b", {"pattern": "(?=a)"}),
+        ({"b": 1}, {"additionalProperties": False, "patternProperties": {"^a": {}}}),
+        (
+            [{"a": i} for i in range(2000)] + [{"a": "x"}],
+            {"items": {"properties": {"a": {"type": "integer"}}}},
+        ),
+    ],
+)
+def test_what_takes_a_moment_is_checked(value: Any, schema: dict[str, Any]) -> None:
+    assert misfit(value, schema)
+
+
 def test_another_document_is_not_fetched() -> None:
     with Scripted(answer({"type": "string"})) as server:
         assert misfit(1, {"$ref": f"{server.url}/schema.json"}) is None

@@ -22,9 +22,9 @@ from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.names import ToolNames
 from llm_gpt_oss.settings import Settings
-from llm_gpt_oss.steps import Wish, first
+from llm_gpt_oss.steps import first
 from llm_gpt_oss.steps import prompt as text_of
-from llm_gpt_oss.wish import wish
+from llm_gpt_oss.wish import Wish, wish
 
 MODEL = GptOss("gpt-oss:20b", Settings({"LLM_GPT_OSS_DATE": "2026-11-22"}))
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -60,7 +60,7 @@ def test_a_plain_prompt() -> None:
     assert found.conversation.system is not None
     assert found.conversation.system.current_date == "2026-11-22"
     assert found.conversation.messages == (Harmony(Header("user"), "q"),)
-    assert found == Wish(found.conversation, Completion("gpt-oss:20b", ""))
+    assert found == Wish(found.conversation, Completion("gpt-oss:20b", ""), may_call=False)
     assert names.real("f") == "f"
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from .wire import Details, Embeddings, PullLine, Show, Tag
+from ...completion import Logprob
+from ...errors import StreamCut
+from .wire import Details, Embeddings, GenerateLine, PullLine, Show, Tag
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +101,65 @@ class Embedded:
     @classmethod
     def of(cls, data: Embeddings) -> Embedded:
         return cls(data["embeddings"], data.get("prompt_eval_count"))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    "A line of a completion. What the server leaves out, because it is zero or not known, is None or empty."
+
+    text: str = ""
+    logprobs: tuple[Logprob, ...] = ()
+    done: bool = False
+    done_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    load_ns: int | None = None
+    prompt_ns: int | None = None
+    completion_ns: int | None = None
+
+    @classmethod
+    def of(cls, data: GenerateLine) -> Written:
+        "Raises StreamCut for a line of another form."
+        try:
+            return cls(
+                text=_typed(data, "response", str) or "",
+                logprobs=tuple(map(_logprob, _typed(data, "logprobs", list) or ())),
+                done=_typed(data, "done", bool) or False,
+                done_reason=_typed(data, "done_reason", str),
+                prompt_tokens=_typed(data, "prompt_eval_count", int),
+                completion_tokens=_typed(data, "eval_count", int),
+                load_ns=_typed(data, "load_duration", int),
+                prompt_ns=_typed(data, "prompt_eval_duration", int),
+                completion_ns=_typed(data, "eval_duration", int),
+            )
+        except (TypeError, KeyError) as error:
+            raise StreamCut(
+                f"Ollama's answer has a line of another form: {json.dumps(data)[:80]}.",
+                remedy="Ask again; if it stays so, check that OLLAMA_HOST is where an Ollama runs.",
+            ) from error
+
+
+def _typed(data: Mapping[str, object], name: str, kind: type[T]) -> T | None:
+    value = data.get(name)
+    if value is not None and type(value) is not kind:  # a bool is an int to isinstance()
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return value
+
+
+def _logprob(data: object, *, rival: bool = False) -> Logprob:
+    "Rivals have no rivals of their own."
+    if not isinstance(data, dict):
+        raise TypeError("no token")
+    spelled = _typed(data, "bytes", list)
+    if any(type(byte) is not int for byte in spelled or ()):
+        raise TypeError("no bytes")
+    rivals = () if rival else _typed(data, "top_logprobs", list) or ()
+    token, logprob = data["token"], data["logprob"]
+    if not isinstance(token, str) or type(logprob) not in (int, float):
+        raise TypeError("no token")
+    return Logprob(
+        token,
+        logprob,
+        None if spelled is None else tuple(spelled),
+        tuple(_logprob(one, rival=True) for one in rivals),
+    )

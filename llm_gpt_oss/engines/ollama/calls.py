@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from ...completion import Completion, Json
 from ...errors import BadRequest
-from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running
-from .wire import Embeddings, GenerateBody, GenerateLine, PullLine, Show
+from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
+from .bindable import bindable
+from .wire import Embeddings, GenerateBody, PullLine, Show
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -78,7 +79,7 @@ def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> C
     return Call("POST", "/api/embed", lambda data: Embedded.of(cast(Embeddings, data)), body, tag)
 
 
-def generate(completion: Completion) -> Call[GenerateLine]:
+def generate(completion: Completion) -> Call[Written]:
     "A stream: the prompt goes raw, and too long a prompt is an error, never cut in silence."
     body: GenerateBody = {
         "model": completion.model,
@@ -92,12 +93,13 @@ def generate(completion: Completion) -> Call[GenerateLine]:
     if options := _options(completion):
         body["options"] = options
     if completion.format is not None:
-        body["format"] = completion.format
+        wanted = completion.format
+        body["format"] = wanted if wanted == "json" else bindable(wanted)
     if completion.top_logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": completion.top_logprobs}
     if completion.keep_alive is not None:
         body["keep_alive"] = completion.keep_alive
-    read = cast(Callable[[Json], GenerateLine], dict)
+    read = cast(Callable[[Json], Written], Written.of)
     return Call("POST", "/api/generate", read, cast(Json, body), completion.model)
 
 
@@ -106,7 +108,7 @@ def _options(completion: Completion) -> dict[str, Any]:
     if completion.max_tokens is not None and completion.max_tokens < 1:
         # Ollama would take it for no limit at all.
         message = f"An answer of {completion.max_tokens} tokens cannot be asked for."
-        raise BadRequest(message, param="max_tokens")
+        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
     options = {
         **asdict(completion.sampling),
         "num_predict": completion.max_tokens,

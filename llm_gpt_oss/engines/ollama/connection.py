@@ -56,7 +56,8 @@ def faults(server: Server, silence: float, broken: type[EngineError] = EngineErr
     except (httpx.ConnectError, httpx.ProxyError) as error:
         raise _unreachable(server, _reason(error)) from error
     except httpx.PoolTimeout as error:
-        raise EngineBusy(f"{MANY} requests to Ollama are under way, and none of them ends.") from error
+        message = f"{MANY} requests to Ollama are under way, and none of them ends."
+        raise EngineBusy(message, remedy="Try again when some of them have ended.") from error
     except httpx.TimeoutException as error:
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
         raise broken(f"Ollama at {server.url} was silent for {silence:g} seconds.", remedy=remedy) from error

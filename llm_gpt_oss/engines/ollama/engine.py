@@ -23,9 +23,10 @@ class OllamaEngine:
     def __init__(self, settings: Settings, key: str | None = None) -> None:
         self._client = Client(settings.server.with_key(key), silence=settings.silence)
         self._harmonic: set[str] = set()
+        self._checked = settings.checked
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
-        if not speaks_harmony(completion.model, self._harmonic):
+        if not speaks_harmony(self._checked(completion.model), self._harmonic):
             self._harmonic.add(self._client.send(harmonic(completion.model)))
         with closing(self._client.stream(generate(completion))) as lines:
             yield from translate(lines, GenerateReader())
@@ -43,9 +44,10 @@ class AsyncOllamaEngine:
     def __init__(self, settings: Settings, key: str | None = None) -> None:
         self._client = AsyncClient(settings.server.with_key(key), silence=settings.silence)
         self._harmonic: set[str] = set()
+        self._checked = settings.checked
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        if not speaks_harmony(completion.model, self._harmonic):
+        if not speaks_harmony(self._checked(completion.model), self._harmonic):
             self._harmonic.add(await self._client.send(harmonic(completion.model)))
         async with aclosing(self._client.stream(generate(completion))) as lines:
             async for item in atranslate(lines, GenerateReader()):

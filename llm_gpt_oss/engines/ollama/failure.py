@@ -74,8 +74,7 @@ def _unwrapped(error: object) -> tuple[str, dict[str, Any]]:
     while True:
         value = _parsed(error)
         if not isinstance(value, dict) or not value.keys() & {"error", "message"}:
-            text = error if isinstance(error, str) else json.dumps(error)
-            return " ".join(text.split())[:500], facts
+            return _printable(error if isinstance(error, str) else _written(error)), facts
         facts |= value
         error = value.get("error", value.get("message"))
 
@@ -84,13 +83,26 @@ def _parsed(value: object) -> object:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     return value
 
 
+def _written(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return ""
+
+
+def _printable(text: str) -> str:
+    "In one line, and with nothing that a terminal obeys: it is shown to a person."
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:500]
+
+
 def _overflow(said: Said) -> GptOssError:
-    return overflow(said.facts.get("n_prompt_tokens"), said.facts.get("n_ctx"))
+    counts = (said.facts.get(name) for name in ("n_prompt_tokens", "n_ctx"))
+    return overflow(*(count if type(count) is int and count > 0 else None for count in counts))
 
 
 def _schema(said: Said) -> GptOssError:
@@ -151,12 +163,15 @@ def _memory(said: Said) -> GptOssError:
 def _refused(said: Said) -> GptOssError:
     found = ((re.search(pattern, said.text), param) for pattern, param in PARAMS)
     param = next((match.expand(param) for match, param in found if match), None)
-    return BadRequest(f"Ollama refuses the request: {said.text}.", param=param)
+    remedy = "Change what it names, or leave it out."
+    return BadRequest(f"Ollama refuses the request: {said.text}.", param=param, remedy=remedy)
 
 
 def _failed(said: Said) -> GptOssError:
     status = f" ({said.status})" if said.status else ""
-    return EngineError(f"Ollama failed{status}: {said.text or 'it does not say why'}.", status=said.status)
+    message = f"Ollama failed{status}: {said.text or 'it does not say why'}."
+    remedy = "Try again; if it stays so, look into Ollama's log."
+    return EngineError(message, status=said.status, remedy=remedy)
 
 
 class Rule(NamedTuple):
@@ -173,7 +188,7 @@ class Rule(NamedTuple):
 # The first that fits. One error is a 400 in one version, a 500 in another, and may be a line of a stream.
 RULES = (
     Rule((), r"exceeds the (available )?context|longer than the context", _overflow),
-    Rule((), r"JSON schema|json_schema|invalid format|failed to parse grammar", _schema),
+    Rule((), r"JSON schema|json_schema|invalid format|vocabulary required for format|grammar", _schema),
     Rule((), r"does not support (generate|completion)", _not_harmony),
     Rule((), r"pull model manifest: file does not exist", _unpublished),
     Rule((), r"HTTP response to HTTPS client|not look like a TLS handshake", _without_tls),

@@ -30,9 +30,12 @@ class NdjsonReader:
             return
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             excerpt = line[:80].decode(errors="replace")
-            raise StreamCut(f"Ollama's answer breaks off, or is none: {excerpt!r} is not a line of it.")
+            raise StreamCut(
+                f"Ollama's answer breaks off, or is none: {excerpt!r} is not a line of it.",
+                remedy="Ask again; if it stays so, check that OLLAMA_HOST is where an Ollama runs.",
+            )
         yield value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from ...completion import Done, Logprob, Piece
+from ...completion import Done, Piece
 from ...errors import EmptyStream, StreamCut
+from .answers import Written
 from .failure import overflow
-from .wire import GenerateLine, TokenLogprob
 
 # Nothing takes longer than a week: Ollama's odd ones are of 292 years, or minus that.
 MAX_NANOSECONDS = 7 * 24 * 3600 * 10**9
@@ -18,15 +18,15 @@ class GenerateReader:
     "Lines in, pieces out, then Done. A stream that ends before its last line is raised as what became of it."
 
     def __init__(self) -> None:
-        self._last: GenerateLine | None = None
+        self._last: Written | None = None
         self._spoken = False
 
-    def feed(self, line: GenerateLine, /) -> Iterator[Piece | Done]:
+    def feed(self, line: Written, /) -> Iterator[Piece | Done]:
         self._last = line
-        if text := line.get("response"):
+        if line.text:
             self._spoken = True
-            yield Piece(text, tuple(map(_logprob, line.get("logprobs") or ())))
-        if line.get("done"):
+            yield Piece(line.text, line.logprobs)
+        if line.done:
             yield self._done(line)
 
     def finish(self) -> Iterator[Piece | Done]:
@@ -35,35 +35,25 @@ class GenerateReader:
             raise EmptyStream(
                 "Ollama answered without a single word.", remedy="Ask again, or ask differently."
             )
-        if not self._last.get("done"):
+        if not self._last.done:
             remedy = "The model may have repeated itself, or been stopped: ask again."
             raise StreamCut("Ollama's answer ended in the middle.", remedy=remedy)
         yield from ()
 
-    def _done(self, line: GenerateLine) -> Done:
-        reason: Literal["stop", "length"] = "length" if line.get("done_reason") == "length" else "stop"
-        generated = _count(line.get("eval_count"))
+    def _done(self, line: Written) -> Done:
+        reason: Literal["stop", "length"] = "length" if line.done_reason == "length" else "stop"
+        generated = _count(line.completion_tokens)
         if reason == "length" and not self._spoken and not generated:
             # v0.24's way to say that the prompt fills the context: what it counts is what it kept.
-            raise overflow(context_length=_count(line.get("prompt_eval_count")))
+            raise overflow(context_length=_count(line.prompt_tokens))
         return Done(
             reason,
-            prompt_tokens=_count(line.get("prompt_eval_count")),
+            prompt_tokens=_count(line.prompt_tokens),
             completion_tokens=generated,
-            load_ms=_milliseconds(line.get("load_duration")),
-            prompt_ms=_milliseconds(line.get("prompt_eval_duration")),
-            completion_ms=_milliseconds(line.get("eval_duration")),
+            load_ms=_milliseconds(line.load_ns),
+            prompt_ms=_milliseconds(line.prompt_ns),
+            completion_ms=_milliseconds(line.completion_ns),
         )
-
-
-def _logprob(token: TokenLogprob) -> Logprob:
-    spelled, rivals = token.get("bytes"), token.get("top_logprobs") or ()
-    return Logprob(
-        token["token"],
-        token["logprob"],
-        None if spelled is None else tuple(spelled),
-        tuple(map(_logprob, rivals)),
-    )
 
 
 def _count(tokens: int | None) -> int | None:

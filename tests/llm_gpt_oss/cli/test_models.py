@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import llm
 import pytest
 from commands import run
 
@@ -31,8 +32,23 @@ def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_name_that_llm_has_for_something_else_is_no_alias() -> None:
     result = run("models", "add", "tiny", "--alias", "gpt-4o")
     assert result.exit_code == 1
-    assert result.stderr == "Error: gpt-4o already means gpt-4o. Type another alias.\n"
+    assert result.stderr == "Error: gpt-4o already means another plugin's gpt-4o. Type another alias.\n"
     assert registry.read() == {}
+
+
+@pytest.mark.parametrize("tag", ["gpt-4o", "4o"])
+def test_nor_is_it_a_tag(tag: str) -> None:
+    result = run("models", "add", tag)
+    assert (result.exit_code, registry.read()) == (1, {})
+    assert result.stderr == (
+        f"Error: {tag} already means another plugin's gpt-4o. Add it under another: `ollama cp {tag} NAME`.\n"
+    )
+
+
+def test_the_list_has_the_aliases_of_llm() -> None:
+    llm.set_alias("fast", "gpt-oss:20b")
+    first, *_ = json.loads(run("models", "list", "--json").stdout)
+    assert {*first["aliases"]} == {"gpt-oss", "gpt-oss-20b", "fast"}
 
 
 def test_our_own_alias_may_be_moved() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llm
 import pytest
 import sqlite_utils
+from click.testing import CliRunner
 from commands import run
+from llm.cli import cli
 from llm.logs import LogStore
 
 
@@ -19,7 +22,9 @@ from llm.logs import LogStore
         (["x", "-m", "no-such-model"], "Unknown model: no-such-model"),
         (["x", "-m", "gpt-4o-mini"], "gpt-4o-mini is no gpt-oss"),
         (["x", "-o", "num_ctx", "1"], "num_ctx"),
-        (["x", "--cid", "01nothing"], "There is no conversation '01nothing' in the log."),
+        (["x", "--cid", "01nothing"], "No conversation found with id=01nothing"),
+        (["x", "-t", "no-such-template"], "no-such-template"),
+        (["x", "-f", "no-such-fragment"], "Fragment 'no-such-fragment' not found"),
         (["--turn", "01nothing"], "There is no turn '01nothing' in the log. `llm logs list` shows"),
         (["x", "-o", "tool_choice", "required"], "Give tools with -T or --functions."),
     ],
@@ -28,6 +33,85 @@ def test_what_it_refuses(arguments: list[str], message: str) -> None:
     result = run("prompt", *arguments)
     assert result.exit_code == 1
     assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "There is no prompt: type one, pipe one in, or name a fragment with -f."),
+        (["-s", "Be brief."], "There is no prompt"),
+        (["--turn", "x", "Why?", "-o", "seed", "1"], "leave out PROMPT, --option."),
+        (["--turn", "x", "-c"], "leave out --continue."),
+    ],
+)
+def test_what_is_typed_wrongly(arguments: list[str], message: str) -> None:
+    result = run("prompt", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+TEMPLATE = """
+system: You are $who.
+prompt: 'Say it in French: $input'
+options: {reasoning_effort: low}
+fragments: [file.txt]
+tools: [llm_version]
+defaults: {who: Ada}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "piped"),
+    [
+        pytest.param(["Why?"], None, id="plain"),
+        pytest.param(["Why?"], "From a pipe.", id="a pipe and a prompt"),
+        pytest.param([], "From a pipe.", id="a pipe"),
+        pytest.param(["Why?", "-f", "file.txt", "--sf", "file.txt"], None, id="fragments"),
+        pytest.param(["-f", "file.txt"], None, id="a fragment without a prompt"),
+        pytest.param(["Why?", "-o", "reasoning_effort", "high"], None, id="an option before a default"),
+        pytest.param(["Why?", "-t", "french"], None, id="template"),
+        pytest.param(
+            ["-t", "french", "-p", "who", "Bob"], "Piped", id="template with a parameter and a pipe"
+        ),
+        pytest.param(["Why?", "-t", "french", "-t", "schema"], None, id="two templates"),
+        pytest.param(["--schema", "name, age int"], None, id="a schema without a prompt"),
+        pytest.param(["And then?", "-c"], None, id="going on"),
+        pytest.param(["And then?", "-c", "-T", "llm_time"], None, id="going on with another tool"),
+    ],
+)
+def test_it_prints_what_llm_would_send(
+    arguments: list[str],
+    piped: str | None,
+    scripted: Any,
+    log: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log()
+    monkeypatch.chdir(tmp_path)
+    Path("file.txt").write_text("What a file holds.")
+    templates = llm.user_dir() / "templates"
+    templates.mkdir()
+    (templates / "french.yaml").write_text(TEMPLATE)
+    (templates / "schema.yaml").write_text("schema_object: {type: object, properties: {a: {type: string}}}")
+    (llm.user_dir() / "model_options.json").write_text('{"gpt-oss:20b": {"reasoning_effort": "low"}}')
+    server = scripted(*["<|channel|>final<|message|>Yes."] * 9)
+    shell = CliRunner()
+    first = shell.invoke(cli, ["-m", "gpt-oss", "Begin.", "-T", "llm_version"])
+    assert first.exit_code == 0, first.output
+    shown = shell.invoke(cli, ["gpt-oss", "prompt", *arguments], input=piped)
+    assert shown.exit_code == 0, shown.output
+    before = len(server.engine.asked)
+    shell.invoke(cli, ["-m", "gpt-oss", *arguments], input=piped)
+    assert shown.stdout == server.engine.asked[before].prompt + "\n"
+    if not {"-t", "--schema"} & {*arguments}:
+        assert shell.invoke(cli, ["gpt-oss", "prompt", "--turn", "last"]).stdout == shown.stdout
+
+
+def test_to_go_on_without_a_log_is_to_begin() -> None:
+    assert run("prompt", "Why?", "-c").stdout == run("prompt", "Why?").stdout
+    assert not (llm.user_dir() / "logs.db").exists()
+    assert "There is no turn 'last' in the log." in run("prompt", "--turn", "last").stderr
 
 
 @pytest.mark.parametrize(

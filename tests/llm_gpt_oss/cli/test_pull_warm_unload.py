@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import llm
 import pytest
 from commands import run
 from webserver import WebServer, lines
@@ -38,6 +39,20 @@ def test_warm_loads_and_unload_does_the_contrary(ollama: WebServer) -> None:
     assert run("unload", "gpt-oss-120b").stdout == "gpt-oss:120b is out of memory.\n"
     assert ollama.bodies[0]["model"] == "gpt-oss:120b"
     assert ollama.bodies[0]["keep_alive"] == 0
+
+
+def test_an_alias_of_llm_will_do(ollama: WebServer) -> None:
+    llm.set_alias("fast", "gpt-oss:120b")
+    assert run("pull", "fast").stdout == "gpt-oss:120b is here.\n"
+    llm.set_alias("gpt-oss", "gpt-4o")
+    assert run("pull").stdout == "gpt-oss:20b is here.\n"
+
+
+def test_a_variable_that_holds_no_tag_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_LLM_MODEL", "bad tag!")
+    assert run("warm").stderr.startswith(
+        "Error: LOCAL_LLM_MODEL cannot be used: 'bad tag!' is no name of a model."
+    )
 
 
 def test_without_a_tag_it_is_the_model_that_gpt_oss_means(

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from commands import TAG, run
 from fake_ollama import PID_FILE, SCRIPT, end, free_port, tar
-from webserver import Answer, WebServer
+from webserver import Answer, WebServer, lines
 
 from llm_gpt_oss import registry
 from llm_gpt_oss.cli import gpt_oss
@@ -51,12 +51,26 @@ def test_setup_where_all_is_there_already(ollama: WebServer) -> None:
 
 
 def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> None:
+    ollama.routes["/api/show"] = lines({"details": {"family": "gptoss"}})
     result = run("setup", "--model", "my-tune")
     assert result.exit_code == 0
-    assert ollama.bodies[2] == {"model": "my-tune", "stream": True}
+    assert {"model": "my-tune", "stream": True} in ollama.bodies
     assert "pulling manifest\nsuccess\n" in result.stderr
     assert registry.read() == {"my-tune": []}
     assert result.stdout.endswith(HELLO.format("my-tune"))
+
+
+def test_setup_neither_loads_nor_adds_what_is_no_gpt_oss(ollama: WebServer) -> None:
+    ollama.routes["/api/show"] = lines({"details": {"family": "llama"}})
+    result = run("setup", "--model", "llama3")
+    assert (result.exit_code, registry.read()) == (1, {})
+    assert "Error: llama3 is a model of the family llama" in result.stderr
+    assert "/api/generate" not in [path for path, _ in ollama.requests]
+
+
+def test_setup_takes_no_name_of_another_plugins_model(ollama: WebServer) -> None:
+    assert "gpt-4o already means another plugin's gpt-4o." in run("setup", "--model", "gpt-4o").stderr
+    assert ollama.requests == []
 
 
 def test_setup_starts_nothing_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:

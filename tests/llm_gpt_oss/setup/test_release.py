@@ -54,7 +54,7 @@ def test_a_source_is_on_the_web(source: str) -> None:
 
 
 def test_checksums_are_read_as_sha256sum_writes_them() -> None:
-    text = f"{SUM.upper()}  ./{NAME}\n{SUM} *b.zip\n\nnonsense\n"
+    text = f"{SUM.upper()}  ./{NAME}\n{SUM} *b.zip\n\nnonsense\n../../x  c.zip\n{SUM[1:]}  d.zip\n"
     assert checksums(text) == {NAME: SUM, "b.zip": SUM}
 
 

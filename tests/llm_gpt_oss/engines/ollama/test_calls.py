@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Completion, Sampling
-from llm_gpt_oss.engines.ollama.answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running
+from llm_gpt_oss.engines.ollama.answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
 from llm_gpt_oss.engines.ollama.client import (
     Call,
     embed,
@@ -18,7 +18,7 @@ from llm_gpt_oss.engines.ollama.client import (
     unload,
     version,
 )
-from llm_gpt_oss.errors import BadRequest
+from llm_gpt_oss.errors import BadRequest, StreamCut
 
 ALWAYS = {
     "model": "t",
@@ -56,6 +56,7 @@ COMPLETIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"format": "json"}, {"format": "json"}),
     ({"format": SCHEMA}, {"format": SCHEMA}),
     ({"format": {}}, {"format": {}}),
+    ({"format": {"type": "string", "pattern": "^(?=x)y$"}}, {"format": {"type": "string"}}),
     ({"top_logprobs": 0}, {"logprobs": True, "top_logprobs": 0}),
     ({"top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}),
     ({"keep_alive": "10m"}, {"keep_alive": "10m"}),
@@ -75,6 +76,7 @@ def test_no_tokens_would_be_no_limit(tokens: int) -> None:
     with pytest.raises(BadRequest) as caught:
         generate(Completion("t", "p", max_tokens=tokens))
     assert caught.value.param == "max_tokens"
+    assert "`-o max_tokens`" in str(caught.value)
 
 
 REQUESTS: list[tuple[Call[Any], tuple[str, str], dict[str, Any] | None]] = [
@@ -185,10 +187,31 @@ ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
     (unload("t"), {"model": "t", "response": "", "done": True, "done_reason": "unload"}, "unload"),
     (embed("t", ["a"]), {"embeddings": [[0.5, 1]], "prompt_eval_count": 12}, Embedded([[0.5, 1]], 12)),
     (embed("t", ["a"]), {"embeddings": [[0.5]]}, Embedded([[0.5]])),
-    (generate(Completion("t", "p")), {"response": "<|channel|>"}, {"response": "<|channel|>"}),
+    (generate(Completion("t", "p")), {"response": "<|channel|>"}, Written("<|channel|>")),
 ]
 
 
 @pytest.mark.parametrize(("call", "data", "value"), ANSWERS)
 def test_answers(call: Call[Any], data: dict[str, Any], value: Any) -> None:
     assert call.read(data) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"response": 5},
+        {"response": "a", "done": 1},
+        {"logprobs": [{}]},
+        {"logprobs": [5]},
+        {"logprobs": 5},
+        {"logprobs": [{"token": "a", "logprob": "x"}]},
+        {"logprobs": [{"token": "a", "logprob": -1, "bytes": ["x"]}]},
+        {"logprobs": [{"token": "a", "logprob": -1, "top_logprobs": [{"token": 5, "logprob": -1}]}]},
+        {"done": True, "eval_count": "x"},
+        {"done": True, "eval_count": True},
+    ],
+)
+def test_a_line_of_another_form(line: dict[str, Any]) -> None:
+    with pytest.raises(StreamCut, match=r"a line of another form: \{.*OLLAMA_HOST") as caught:
+        generate(Completion("t", "p")).read(line)
+    assert [*line][-1] in str(caught.value)

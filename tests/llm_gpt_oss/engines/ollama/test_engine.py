@@ -66,6 +66,14 @@ def family(name: str, *families: str) -> Reply:
     return answer({"details": {"family": name, "families": list(families) or None}, "model_info": {}})
 
 
+async def test_a_tag_that_cannot_be_one_is_not_sent() -> None:
+    broken, wanted = settings("127.0.0.1:1", LOCAL_LLM_MODEL="bad tag!"), Completion("bad tag!", "p")
+    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL"):
+        next(OllamaEngine(broken).complete(wanted))
+    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL"):
+        await anext(AsyncOllamaEngine(broken).complete(wanted))
+
+
 @pytest.mark.parametrize("tag", ["gpt-oss", "gpt-oss:20b", "gpt-oss:120b-cloud"])
 def test_official_tags_are_not_asked_about(play: Play, complete: Completes, tag: str) -> None:
     server = play(WHOLE)
@@ -114,6 +122,13 @@ FAULTS: list[tuple[str, Reply, list[Piece], type[GptOssError]]] = [
         [Piece("Hello")],
         UnusableSchema,
     ),
+    (
+        "a schema that cannot be bound",
+        answer({"error": "failed to load model vocabulary required for format"}, 500),
+        [],
+        UnusableSchema,
+    ),
+    ("a line of another form", stream(HELLO, {"response": 5}), [Piece("Hello")], StreamCut),
     ("F4 no last line", stream(HELLO, HELLO), [Piece("Hello")] * 2, StreamCut),
     ("cut in a line", (*stream(HELLO, b'{"respon', CUT),), [Piece("Hello")], StreamCut),
     ("F8 busy", answer({"error": "server busy"}, 503), [], EngineBusy),

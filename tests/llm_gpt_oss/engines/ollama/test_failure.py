@@ -62,6 +62,13 @@ ANSWERS = [
         "",
     ),
     (500, body("failed to parse grammar"), UnusableSchema, "plain types"),
+    (500, body("failed to load model vocabulary required for format"), UnusableSchema, "plain types"),
+    (400, nested("Failed to initialize samplers: failed to parse grammar"), UnusableSchema, ""),
+    (400, nested("exceeds the context", n_prompt_tokens="x", n_ctx=-1), ContextOverflow, "`-o num_ctx N`"),
+    (500, body("a\x1b[31m\u202eb\x07\r\nc"), EngineError, "(500): a[31mb c."),
+    (500, '{"error":' * 5000, EngineError, "Ollama failed (500): "),
+    (500, "", EngineError, "Try again"),
+    (400, body("odd"), BadRequest, "Change what it names"),
     (400, body('"embed-tiny" does not support generate'), NotGptOss, "gpt-oss:20b"),
     (404, body("model 'tag' not found"), ModelMissing, "`ollama pull tag`, or `llm gpt-oss pull tag`"),
     (404, body("model 'tag:latest' not found"), ModelMissing, "has no model tag."),
@@ -198,3 +205,10 @@ def test_the_context_to_ask_for(tokens: int | None, remedy: str) -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert len(str(failure(500, "x" * 10_000))) < 600
+
+
+def test_an_error_too_deep_to_tell() -> None:
+    error: dict[str, Any] = {}
+    for _ in range(100_000):
+        error = {"odd": error}
+    assert "it does not say why" in str(failure(None, error))

@@ -44,9 +44,11 @@ def test_nothing(body: bytes) -> None:
         pytest.param(b"[1, 2]\n", "[1, 2]", id="no object"),
         pytest.param(b"\xff\xfe{}\n", "\ufffd\ufffd{}", id="no text"),
         pytest.param(b"x" * 200, "x" * 80, id="long"),
+        pytest.param(b'{"a":' * 3000 + b"1" + b"}" * 3000, '{"a":' * 16, id="deep"),
     ],
 )
 def test_what_is_no_line(body: bytes, excerpt: str) -> None:
     with pytest.raises(StreamCut) as caught:
         list(translate([body], NdjsonReader()))
     assert f"{excerpt!r} is not a line of it" in str(caught.value)
+    assert "Ask again" in str(caught.value)

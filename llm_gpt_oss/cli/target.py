@@ -1,0 +1,47 @@
+"Which server and which model a command is about."
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import click
+import llm
+
+from ..engines.ollama.client import Client
+from ..key import ollama_key
+from ..models import GptOss
+from ..registry import Entry, elsewhere, read, resolve
+from ..settings import Server, Settings
+
+
+def server() -> Server:
+    "The one that a prompt would ask, with the key that it would send."
+    return Settings.from_env().server.with_key(ollama_key())
+
+
+def connect() -> Client:
+    return Client(server(), silence=Settings.from_env().silence)
+
+
+def known() -> list[Entry]:
+    "Our models as llm has them, with the aliases of `llm aliases set`. Raises for a file that llm warns of."
+    read()
+    models = llm.get_models_with_aliases()
+    return [Entry(one.model.model_id, (*one.aliases,)) for one in models if isinstance(one.model, GptOss)]
+
+
+def tag(name: str | None) -> str:
+    "What a TAG argument means: a tag, an alias, or left out."
+    return Settings.from_env().checked(resolve(name, known()))
+
+
+def check_free(tag: str, aliases: Collection[str] = ()) -> None:
+    "ClickException if llm has another plugin's model under one of these names."
+    models = llm.get_model_aliases()
+    for name in (tag, *aliases):
+        model = models.get(name)
+        if model and not isinstance(model, GptOss) and (name in aliases or elsewhere(model)):
+            way = (
+                "Type another alias." if name in aliases else f"Add it under another: `ollama cp {tag} NAME`."
+            )
+            raise click.ClickException(f"{name} already means another plugin's {model.model_id}. {way}")

@@ -1,0 +1,90 @@
+"Someone else's request, sent on to Ollama as it came, and Ollama's answer, byte for byte."
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from ...errors import StreamCut
+from ...settings import Server
+from .connection import faults, options
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+# RFC 9110, 7.6.1: they are about one connection, of which there are two here.
+HOP_BY_HOP = {
+    b"connection",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+}
+# Said to the server that passes the request on: its name, its keys, its own check of who asks. Ollama has
+# another name, wants other keys or none, and would refuse origins that were let in here.
+FOR_US = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
+# The one that passes the answer on has its own.
+OF_OLLAMA = {b"date", b"server"}
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    "`path` is Ollama's, with the query."
+
+    method: str
+    path: str
+    headers: RawHeaders
+    body: bytes | AsyncIterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    "`body` may be read once, inside the `async with`. Raises StreamCut where it does not come whole."
+
+    status: int
+    headers: RawHeaders
+    body: AsyncIterator[bytes]
+
+
+@asynccontextmanager
+async def passed_on(server: Server, request: Foreign, silence: float) -> AsyncIterator[Passed]:
+    """Ollama's answer as it begins. To leave is to close the connection, which ends the work there.
+
+    Raises EngineUnreachable, or EngineError where the connection breaks before an answer.
+    """
+    arguments: Any = {"headers": _kept(request.headers, FOR_US), "content": request.body or None}
+    with faults(server, silence):
+        async with (
+            httpx.AsyncClient(**options(server, silence)) as http,
+            http.stream(request.method, request.path, **arguments) as response,
+        ):
+            headers = _kept(response.headers.raw, OF_OLLAMA)
+            yield Passed(response.status_code, headers, _body(response, server, silence))
+
+
+async def _body(response: httpx.Response, server: Server, silence: float) -> AsyncIterator[bytes]:
+    with faults(server, silence, StreamCut):
+        async for data in response.aiter_raw():
+            yield data
+
+
+def _kept(headers: Iterable[tuple[bytes, bytes]], dropped: set[bytes]) -> RawHeaders:
+    "Names in lower case. A length that came beside another framing is not passed on: they may contradict."
+    lowered = [(name.lower(), value) for name, value in headers]
+    named = {
+        token.strip().lower()
+        for name, value in lowered
+        if name == b"connection"
+        for token in value.split(b",")
+    }
+    gone = HOP_BY_HOP | dropped | named
+    if any(name == b"transfer-encoding" for name, _ in lowered):
+        gone |= {b"content-length"}
+    return [(name, value) for name, value in lowered if name not in gone]
