@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+from pathlib import Path
 
+import llm
 import pytest
 
-from proxy.settings import Settings
+from proxy.settings import HANDED_DOWN, Settings
 
-DEFAULT = Settings(host="127.0.0.1", port=8000, model="gpt-oss:20b")
+
+def default() -> Settings:
+    return Settings(host="127.0.0.1", port=8000, model="gpt-oss:20b", database=llm.user_dir() / "logs.db")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ DEFAULT = Settings(host="127.0.0.1", port=8000, model="gpt-oss:20b")
     ],
 )
 def test_settings(environ: dict[str, str], changes: dict[str, object]) -> None:
-    assert Settings.from_env(environ) == dataclasses.replace(DEFAULT, **changes)
+    assert Settings.from_env(environ) == dataclasses.replace(default(), **changes)
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "8000.0", "http", "0x50", "8 0", "²", "٣", "9" * 5000])
@@ -36,8 +42,44 @@ def test_no_port(port: str) -> None:
 def test_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_PORT", "8124")
     assert Settings.from_env().port == 8124
+    assert Settings.of_this_process() == Settings.from_env()
+
+
+# Every field with another value than its default.
+OTHERS = Settings(
+    host="::1",
+    port=1,
+    model="m",
+    database=Path("/somewhere/log.db"),
+    log_policy="respect-store",
+    aliases={"gpt-4o": "m"},
+    num_ctx=4096,
+    running=2,
+    waiting=3,
+    workers=4,
+    reload=True,
+    keep_alive=1.5,
+    key_hash="abc",
+    open=True,
+    cors_origins=("https://app.example",),
+    all_models=True,
+    allow_model_changes=True,
+)
+
+
+def test_every_setting_is_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HANDED_DOWN, "")
+    for field in dataclasses.fields(Settings):
+        assert getattr(OTHERS, field.name) != getattr(default(), field.name), field.name
+    OTHERS.hand_down()
+    assert json.loads(os.environ[HANDED_DOWN])["port"] == 1
+    assert Settings.of_this_process() == OTHERS
+
+
+def test_the_hash_of_a_key_is_not_shown() -> None:
+    assert "abc" not in repr(OTHERS)
 
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        DEFAULT.port = 1  # type: ignore[misc]
+        OTHERS.port = 1  # type: ignore[misc]

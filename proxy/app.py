@@ -1,0 +1,109 @@
+"""The application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+
+import llm
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine
+from llm_gpt_oss.key import ollama_key
+from llm_gpt_oss.registry import entries, read
+from llm_gpt_oss.settings import Settings as PluginSettings
+
+from . import embeddings, health, model_list
+from .auth import Auth
+from .catalog import Catalog
+from .chat import route as chat
+from .complaints import misread
+from .completions import route as completions
+from .errors import ApiError, answered, no_such_route
+from .guard import Guard
+from .headers import EXPOSED, AnswerHeaders
+from .hookspecs import Plugins
+from .keys import KeyRing
+from .ollama_api import route as ollama_api
+from .queue import Queue
+from .server import Server
+from .settings import Settings
+from .stamp import Stamp, real
+from .store import Store
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    engine: AsyncEngine | None = None,
+    stamp: Stamp | None = None,
+    plugins: Sequence[object] = (),
+) -> FastAPI:
+    """`engine` and `stamp` are for tests: without them it is Ollama, and the clock. `plugins` come on top of
+    those that are installed (`hookspecs`)."""
+    settings = settings or Settings.of_this_process()
+    plugin = PluginSettings.from_env()
+    others = llm.get_models_with_aliases() if settings.all_models else ()
+    server = Server(
+        settings,
+        plugin,
+        Catalog(entries(settings.model, read()), settings.aliases, others),
+        (lambda: engine) if engine else cache(lambda: _ollama(plugin)),
+        Queue(settings.running, settings.waiting),
+        Store(settings.database),
+        stamp or real(),
+        Plugins(plugins),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await server.store.open()
+        yield
+        await server.store.close()
+
+    app = FastAPI(
+        title="llm-gpt-oss",
+        lifespan=lifespan,
+        # The pages that FastAPI makes of these load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        middleware=list(_middleware(settings)),
+        exception_handlers={
+            ApiError: answered,
+            llm.ModelError: answered,
+            RecursionError: answered,
+            RequestValidationError: misread,
+            HTTPException: no_such_route,
+        },
+    )
+    app.state.server = server
+    app.state.probe = health.Probe(server)
+    for module in (chat, completions, embeddings, ollama_api, model_list, health):
+        app.include_router(module.router)
+    server.plugins.register_routes(app)
+    return app
+
+
+def _ollama(plugin: PluginSettings) -> AsyncEngine:
+    return AsyncOllamaEngine(plugin, ollama_key())
+
+
+def _middleware(settings: Settings) -> Iterator[Middleware]:
+    "The outermost first."
+    yield Middleware(AnswerHeaders)
+    yield Middleware(Guard, names={settings.host}, origins=settings.cors_origins, anyone=settings.open)
+    if settings.cors_origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=EXPOSED,
+        )
+    yield Middleware(Auth, ring=KeyRing(settings.key_hash), open=settings.open)

@@ -1,0 +1,90 @@
+"""llm's database as we open it: fresh ones whole and private, the write lock taken first."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlite_utils
+from llm.logs import LogStore
+
+from . import sidecar
+
+# How long to wait for another process's lock, in milliseconds. Its turns take some; whoever holds it longer
+# must not hold up answers too.
+PATIENCE = 2000
+IMPATIENCE = 20
+
+
+def connected(path: Path) -> LogStore:
+    """llm's store and our tables in it, migrated. Its journal mode stays as it is.
+
+    A database that is not there yet is made beside its place and put there when it is whole: llm's own
+    migrations stumble over each other where two processes run them at once. Raises OSError or sqlite3.Error.
+    """
+    if not path.exists():
+        _made(path)
+    return _migrated(path)
+
+
+def _made(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        _migrated(draft).db.close()
+        _linked(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _linked(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was faster
+    except OSError:  # a file system without links: migrated in its place, then
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _migrated(path: Path) -> LogStore:
+    database = sqlite_utils.Database(sqlite3.connect(path))
+    try:
+        patience(database.conn, PATIENCE)
+        with locked(database.conn):
+            log = LogStore(database)  # type: ignore[no-untyped-call]
+            sidecar.migrate(database.conn)
+    except BaseException:
+        database.close()
+        raise
+    return log
+
+
+def patience(connection: sqlite3.Connection, milliseconds: int) -> None:
+    connection.execute(f"pragma busy_timeout = {milliseconds}")
+
+
+@contextmanager
+def locked(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that holds the write lock from its beginning.
+
+    llm's own begins by reading: when another process writes before it does, it fails at once, however long it
+    would wait for a lock.
+    """
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself may have ended it, as with a full disk
+            connection.execute("rollback")
+        raise
+
+
+def passing(error: Exception) -> bool:
+    "Whether the next turn may fare better: it is about the database, not about this turn."
+    return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

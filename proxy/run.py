@@ -1,0 +1,147 @@
+"""One model call under way: queue, start, stream, log."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import aclosing
+from dataclasses import replace
+
+import llm
+from fastapi import Request as Http
+from llm.parts import Message, StreamEvent
+
+from llm_gpt_oss.unfinished import as_it_stands
+
+from .ask import Ask, Finished, Usage
+from .catalog import AnyModel
+from .errors import api_error
+from .hookspecs import Plugins
+from .queue import Queue
+from .store import Store
+from .turn import Request, Turn
+
+# What a client that leaves is logged with; nginx's code, since HTTP has none.
+CLIENT_LEFT = 499
+
+
+class Run:
+    """`events` may be read once. The turn is in the log before `Finished` comes, and before an error leaves;
+    it is logged once, wherever it breaks off, from the moment that it has a model.
+
+    `chosen` finds the model, and adds what its name says to the Ask; it raises ApiError for an unknown one.
+    `log_of` tells where a turn goes, or None: asked anew when it is over, since that may change meanwhile.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        http: Http,
+        *,
+        chosen: Callable[[Ask], tuple[Ask, AnyModel]],
+        queue: Queue,
+        log_of: Callable[[Ask], Store | None],
+        plugins: Plugins,
+    ) -> None:
+        self._ask = ask
+        self._http = http
+        self._chosen = chosen
+        self._queue = queue
+        self._log_of = log_of
+        self._plugins = plugins
+
+    async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
+        started = time.perf_counter()
+        self._ask, self._model = self._chosen(await self._plugins.prepare_ask(self._ask, self._http))
+        self._request = await self._asked()
+        self._response = self._prompted(self._ask.messages)
+        self._store = self._log_of(self._ask)
+        try:
+            await self._begin()
+            waiting = time.perf_counter()
+            async with self._queue.place():
+                self._request = replace(self._request, queue_ms=_since(waiting))
+                async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
+                    async for event in events:
+                        if self._request.first_token_ms is None:
+                            self._request = replace(self._request, first_token_ms=_since(started))
+                        yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            await self._ended(CLIENT_LEFT, "The client left.")
+            raise
+        except Exception as error:
+            await self._ended(api_error(error).status, str(error) or type(error).__name__)
+            raise
+        await self._ended(200, None)
+        # Models that are none of ours tell no outcome.
+        reason = _outcome(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
+        yield Finished(reason, _usage(self._response))
+
+    async def _asked(self) -> Request:
+        body: bytes = self._http.state.body
+        named = await self._plugins.actor_from_request(self._http)
+        return Request(
+            self._ask.endpoint,
+            body.decode(),
+            named or getattr(self._http.state, "actor", None),
+            self._http.headers.get("user-agent"),
+            self._ask.stored,
+            self._ask.metadata,
+        )
+
+    def _prompted(self, messages: Sequence[Message]) -> llm.AsyncResponse:
+        response = self._model.prompt(
+            messages=list(messages),
+            tools=list(self._ask.tools),
+            schema=dict(self._ask.schema) if self._ask.schema else None,
+            stream=self._ask.stream,
+            options=dict(self._ask.options),
+        )
+        # Set again when the model is asked, but a turn may end before that.
+        response._start = time.monotonic()
+        response._start_utcnow = datetime.datetime.now(datetime.timezone.utc)
+        return response
+
+    async def _begin(self) -> None:
+        if self._store is None:
+            return
+        turn = Turn(as_it_stands(self._response), self._request)
+        messages = await self._store.begin(turn)
+        self._response = self._prompted(messages)
+        self._response.id = turn.id
+
+    async def _ended(self, status: int, error: str | None) -> None:
+        "Handed over before anything is waited for: from there on it is logged, even if we are cancelled."
+        if self._store is None:
+            return
+        turn = as_it_stands(self._response)
+        if error:
+            turn.response_json = {**(turn.response_json or {}), "error": error}
+        request = replace(self._request, status=status, error=error, finish_reason=_outcome(self._response))
+        logged = Turn(turn, request)
+        if self._log_of(self._ask) is None:
+            self._store.forget(logged)
+            return
+        await asyncio.shield(self._told(logged, self._store.record(logged)))
+
+    async def _told(self, turn: Turn, recorded: Future[None]) -> None:
+        await asyncio.wrap_future(recorded)
+        await self._plugins.turn_logged(turn.id, self._ask, turn.request.status, turn.request.error)
+
+
+def _since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _outcome(response: llm.AsyncResponse) -> str | None:
+    outcome = (response.response_json or {}).get("outcome") or {}
+    reason: str | None = outcome.get("finish_reason")
+    return reason
+
+
+def _usage(response: llm.AsyncResponse) -> Usage:
+    details = response.token_details or {}
+    return Usage(response.input_tokens or 0, response.output_tokens or 0, details.get("reasoning_tokens", 0))

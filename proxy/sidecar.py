@@ -1,0 +1,153 @@
+"""Our own tables in llm's log: what llm has no column for, and what finds a turn again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .turn import Turn, readable
+from .visible import calls
+
+# Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
+# looks like up to the answer (`visible`). `continues` counts the messages that `request` leaves out since the
+# turns before it in the thread hold them.
+MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "m001_requests",
+        (
+            """
+            create table gpt_oss_requests (
+                turn_id text primary key references turns (id), endpoint text not null, actor text,
+                client text, status integer not null, error text, finish_reason text, stored integer not null,
+                metadata text, request text not null, continues integer not null, queue_ms integer,
+                first_token_ms integer, datetime_utc text not null, instructions text, visible_tip text
+            )
+            """,
+            "create index gpt_oss_requests_visible_tip on gpt_oss_requests (visible_tip)",
+            """
+            create table gpt_oss_calls (
+                call_id text not null, turn_id text not null references turns (id),
+                primary key (call_id, turn_id)
+            ) without rowid
+            """,
+        ),
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    "Inside a transaction that holds the write lock."
+    connection.execute("create table if not exists gpt_oss_migrations (name text primary key)")
+    applied = {name for (name,) in connection.execute("select name from gpt_oss_migrations")}
+    for name, statements in MIGRATIONS:
+        if name not in applied:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("insert into gpt_oss_migrations values (?)", [name])
+
+
+def has(connection: sqlite3.Connection, turn_id: str) -> bool:
+    found = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id])
+    return found.fetchone() is not None
+
+
+def insert(
+    connection: sqlite3.Connection,
+    turn: Turn,
+    *,
+    covered: int,
+    instructions: str | None,
+    visible_tip: str | None,
+) -> None:
+    "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
+    request = turn.request
+    body, continues = _new_part(readable(request.body), len(turn.prompt), covered)
+    row: dict[str, Any] = {
+        "turn_id": turn.id,
+        "endpoint": request.endpoint,
+        "actor": request.actor,
+        "client": request.client,
+        "status": request.status,
+        "error": request.error,
+        "finish_reason": request.finish_reason,
+        "stored": request.stored,
+        "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
+        "request": json.dumps(body, ensure_ascii=False),
+        "continues": continues,
+        "queue_ms": request.queue_ms,
+        "first_token_ms": request.first_token_ms,
+        "datetime_utc": turn.response.datetime_utc(),
+        "instructions": instructions,
+        "visible_tip": visible_tip,
+    }
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
+    made = [(call.tool_call_id, turn.id) for call in calls(turn.answer)]
+    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
+
+
+def _new_part(body: Any, prompt: int, covered: int) -> tuple[Any, int]:
+    "Or a long conversation would be in the log once for each of its turns."
+    sent = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(sent, list):
+        return body, 0
+    # The prompt may have more at its head, such as the verbosity that was asked for.
+    known = max(0, covered - (prompt - len(sent)))
+    return {**body, "messages": sent[known:]}, known
+
+
+LAST_KNOWN = """
+select prefix.key as place, turns.thread_id, turns.tip_message_hash as tip,
+    threads.tip_message_hash as thread_tip
+from json_each(:tips) as prefix
+join gpt_oss_requests as request on request.visible_tip = prefix.value
+join turns on turns.id = request.turn_id
+join threads on threads.id = turns.thread_id
+where request.actor is :actor
+order by prefix.key desc, request.instructions is :instructions desc,
+    turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
+limit 1
+"""
+LAST_CALL = """
+select call.key as place, turns.thread_id, turns.tip_message_hash as tip,
+    threads.tip_message_hash as thread_tip
+from json_each(:calls) as call
+join gpt_oss_calls on gpt_oss_calls.call_id = call.value
+join gpt_oss_requests as request on request.turn_id = gpt_oss_calls.turn_id
+join turns on turns.id = request.turn_id
+join threads on threads.id = turns.thread_id
+where request.actor is :actor
+order by call.key desc, turns.id desc
+limit 1
+"""
+
+
+class Place(NamedTuple):
+    "Where a turn is in the log: in which thread, at which tip, and where that thread ends by now."
+
+    key: int
+    thread_id: str
+    tip: str
+    thread_tip: str
+
+
+def last_known(
+    connection: sqlite3.Connection,
+    tips: Sequence[str | None],
+    instructions: str | None,
+    actor: str | None,
+) -> Place | None:
+    "The turn after which the actor's log last stood at one of these tips, the later ones first."
+    given = {"tips": json.dumps(tips), "instructions": instructions, "actor": actor}
+    row = connection.execute(LAST_KNOWN, given).fetchone()
+    return Place(*row) if row else None
+
+
+def last_call(
+    connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
+) -> Place | None:
+    "The turn that made the last of these calls that the actor's log knows."
+    row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
+    return Place(*row) if row else None

@@ -1,0 +1,110 @@
+"""Turns that are not in the log yet: one file each, beside the database, for its owner's eyes only.
+
+A turn gets its file when it begins and loses it once it is in the log. So what is left after a crash is what
+was under way; and a turn that the database would not take waits there until it does. One file a turn, and not
+lines of one file, since several processes share the folder: nothing is ever appended to or cut out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .turn import Turn, from_json, to_json
+
+logger = logging.getLogger(__name__)
+
+# Turns that are held in memory where the folder cannot be written either.
+HELD = 1000
+
+
+class Spool:
+    """`NAME.json` is a turn that is over, `NAME.PID.begun` one that process PID has under way.
+
+    All methods raise OSError where the folder cannot be written. A turn to be kept is then held in memory.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._held: dict[str, Turn] = {}
+        self.folder = database.with_name(f"{database.name}-unlogged")
+
+    def begin(self, turn: Turn) -> None:
+        self._write(self._begun(turn), turn)
+
+    def keep(self, turn: Turn) -> None:
+        "A turn that is over, until `remove`."
+        try:
+            self._write(draft := self.folder / f"{turn.id}.{os.getpid()}.draft", turn)
+            draft.replace(self._kept(turn))
+            self._begun(turn).unlink(missing_ok=True)
+        except OSError:
+            self._hold(turn)
+            raise
+
+    def remove(self, turn: Turn) -> None:
+        self._held.pop(turn.id, None)
+        self._begun(turn).unlink(missing_ok=True)
+        self._kept(turn).unlink(missing_ok=True)
+
+    def recover(self) -> None:
+        "Takes what processes that are gone had under way for over."
+        for begun in self.folder.glob("*.begun"):
+            turn_id, pid, _ = begun.name.split(".")
+            # One with our own number was of a process before us: containers start with the same one again.
+            if int(pid) == os.getpid() or not _alive(int(pid)):
+                begun.replace(self.folder / f"{turn_id}.json")
+
+    def __len__(self) -> int:
+        return len(self._held) + len([*self.folder.glob("*.json")])
+
+    def __iter__(self) -> Iterator[Turn]:
+        "Those that are over, oldest first. What cannot be read is put aside."
+        yield from [*self._held.values()]
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                yield from_json(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                continue  # another process was faster
+            except (ValueError, KeyError, TypeError):
+                self._aside(path)
+
+    def reject(self, turn: Turn) -> None:
+        "Puts aside what the log will never take."
+        self.keep(turn)
+        self._held.pop(turn.id, None)
+        self._aside(self._kept(turn))
+
+    def _hold(self, turn: Turn) -> None:
+        self._held[turn.id] = turn
+        if len(self._held) > HELD:
+            lost = self._held.pop(next(iter(self._held)))
+            logger.error("The turn %s is lost: there was no place left to keep it", lost.id)
+
+    def _aside(self, path: Path) -> None:
+        path.replace(path.with_suffix(".rejected"))
+
+    def _begun(self, turn: Turn) -> Path:
+        return self.folder / f"{turn.id}.{os.getpid()}.begun"
+
+    def _kept(self, turn: Turn) -> Path:
+        return self.folder / f"{turn.id}.json"
+
+    def _write(self, path: Path, turn: Turn) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(to_json(turn))
+
+
+def _alive(pid: int) -> bool:
+    "Where it cannot be told, no: a turn taken for over too early is written anew when it ends."
+    if os.name != "posix":  # there, signal 0 would end the process
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,199 @@
+"""The log: written by one thread, and never in the way of an answer.
+
+A turn is a file in the spool from its beginning until it is in the database (`spool`). So a database that is
+locked, full or gone costs nothing but time: what waits is written with the next turn that can be, when the
+server stops, and when it starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from llm.parts import Message
+
+from . import sidecar
+from .database import IMPATIENCE, PATIENCE, connected, locked, passing, patience
+from .spool import Spool
+from .threads import Threads
+from .turn import UNFINISHED, Turn
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+# How long `close` waits for turns that have begun.
+GRACE = 5.0
+
+
+class Store:
+    """The log at `path`. Its methods may be called from any task of one event loop.
+
+    No method fails for what is wrong with the database: `state` tells of it.
+    """
+
+    def __init__(self, path: Path, *, grace: float = GRACE) -> None:
+        self._path = path
+        self._grace = grace
+        self._spool = Spool(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
+        self._threads: Threads | None = None
+        self._inode: int | None = None
+        self._problem: str | None = None
+        self._waiting = 0
+        self._under_way: set[str] = set()
+
+    @property
+    def state(self) -> str:
+        "`ok`; `behind N`, while N turns wait to be written; with the reason, where they cannot be."
+        behind = f"behind {self._waiting}" if self._waiting else "ok"
+        return f"{behind}, spooling: {self._problem}" if self._problem else behind
+
+    async def open(self) -> None:
+        "Logs what an earlier process left."
+        await self._run(self._recover)
+
+    async def begin(self, turn: Turn) -> list[Message]:
+        "The turn's messages with what the client left out put back (`threads`). `record` must follow."
+        self._under_way.add(turn.id)
+        return await self._run(lambda: self._begin(turn))
+
+    def record(self, turn: Turn) -> Future[None]:
+        "Done when the turn is where it cannot be lost. It will be, even if nobody waits for it."
+        future = self._thread.submit(self._record, turn)
+        self._under_way.discard(turn.id)
+        return future
+
+    def forget(self, turn: Turn) -> None:
+        "In place of `record`, where the turn is not to be logged after all."
+        self._thread.submit(self._forget, turn)
+        self._under_way.discard(turn.id)
+
+    async def close(self) -> None:
+        "Once the turns that have begun are recorded, or a while after that was asked for."
+        for _ in range(round(self._grace / 0.01)):
+            if not self._under_way:
+                break
+            await asyncio.sleep(0.01)
+        await self._run(self._close)
+        self._thread.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._thread.submit(work))
+
+    # On the log's own thread.
+
+    def _recover(self) -> None:
+        with suppress(OSError):
+            self._spool.recover()
+        self._catch_up()
+
+    def _begin(self, turn: Turn) -> list[Message]:
+        try:
+            self._spool.begin(turn)
+        except OSError as error:
+            self._report(error)
+        try:
+            return self._opened().history(turn.prompt, turn.request.actor)
+        except Exception as error:
+            self._report(error)
+            return turn.prompt
+
+    def _record(self, turn: Turn) -> None:
+        try:
+            self._write(turn)
+        except Exception as error:
+            self._keep(turn, error)
+        else:
+            self._catch_up()
+        self._count()
+
+    def _forget(self, turn: Turn) -> None:
+        with suppress(OSError):
+            self._spool.remove(turn)
+
+    def _write(self, turn: Turn) -> None:
+        threads = self._opened()
+        with locked(threads.connection):
+            threads.write(turn)
+        self._forget(turn)
+
+    def _keep(self, turn: Turn, error: Exception) -> None:
+        self._report(error)
+        try:
+            if passing(error):
+                self._spool.keep(turn)
+            else:
+                self._spool.reject(turn)
+        except OSError as problem:
+            self._report(problem)
+
+    def _catch_up(self) -> None:
+        "Writes what waits, oldest first, as far as that goes."
+        try:
+            for turn in self._spool:
+                self._late(turn)
+            self._opened()
+        except Exception as error:
+            self._report(error)
+        else:
+            self._recovered()
+        self._count()
+
+    def _late(self, turn: Turn) -> None:
+        connection = self._opened().connection
+        if turn.request.status == UNFINISHED and sidecar.has(connection, turn.id):
+            self._spool.remove(turn)  # it had been written just before the process was gone
+            return
+        try:
+            self._write(turn)
+        except Exception as error:
+            if passing(error):
+                raise
+            self._report(error)
+            self._spool.reject(turn)
+
+    def _opened(self) -> Threads:
+        "Anew where the file is another one by now: what is written to a deleted database is lost."
+        if self._threads and (not self._path.exists() or self._path.stat().st_ino != self._inode):
+            self._close_database()
+        if self._threads is None:
+            self._threads = Threads(connected(self._path))
+            self._inode = self._path.stat().st_ino
+        return self._threads
+
+    def _report(self, error: Exception) -> None:
+        if self._problem is None:
+            logger.warning("Turns are not logged but kept in %s: %s", self._spool.folder, error)
+        if not passing(error):
+            logger.error("A turn could not be logged", exc_info=error)
+        self._problem = str(error) or type(error).__name__
+        self._wait(IMPATIENCE)
+
+    def _recovered(self) -> None:
+        if self._problem is not None:
+            logger.warning("Turns are logged again")
+        self._problem = None
+        self._wait(PATIENCE)
+
+    def _wait(self, milliseconds: int) -> None:
+        if self._threads:
+            patience(self._threads.connection, milliseconds)
+
+    def _count(self) -> None:
+        self._waiting = len(self._spool)
+
+    def _close(self) -> None:
+        self._wait(PATIENCE)
+        self._catch_up()
+        self._close_database()
+
+    def _close_database(self) -> None:
+        if self._threads:
+            self._threads.connection.close()
+            self._threads = None

@@ -1,0 +1,156 @@
+"""Which thread of the log a request goes on with, and what its client left out.
+
+A request joins the thread whose conversation it continues. Where that thread has gone on meanwhile (an answer
+asked for anew, an earlier message edited, two requests at once) it forks it. A history of which only the end
+is left joins by the calls in it, and without any call begins a thread of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from llm.logs import LogStore, content_hash
+from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
+from llm.utils import monotonic_ulid
+
+from .sidecar import Place, insert, last_call, last_known
+from .turn import Turn
+from .visible import calls, instructions, same, tips
+
+NAME_LENGTH = 60
+
+
+class Known(NamedTuple):
+    "`covered` of the client's messages stand in the log, up to `place`."
+
+    place: Place
+    covered: int
+
+    @property
+    def moved_on(self) -> bool:
+        return self.place.tip != self.place.thread_tip
+
+
+class Threads:
+    "Over one log; an actor goes on only with what that actor asked."
+
+    def __init__(self, log: LogStore) -> None:
+        self._log = log
+        self.connection = log.db.conn
+
+    def history(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
+        "The client's messages with what it left out put back: reasoning, white space, the text of arguments."
+        known = self._known(messages[:-1], actor)
+        if known is None:
+            return self._with_reasoning(messages, actor)
+        first = instructions(messages)
+        logged = self._log.load_chain(known.place.tip)
+        logged = logged[instructions(logged) :]
+        while logged and [*tips(logged[-1:])] == [None]:
+            logged.pop()  # it broke off before anything was to be seen: nobody goes on from there
+        seen = calls(messages[first : known.covered])
+        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(logged), strict=True)}
+        rest = [_answering(message, ids) for message in messages[known.covered :]]
+        return [*messages[:first], *logged, *self._with_reasoning(rest, actor)]
+
+    def write(self, turn: Turn) -> None:
+        "In one transaction with the write lock: llm's rows and ours."
+        prompt, actor = turn.prompt, turn.request.actor
+        known = self._known(prompt, actor)
+        self._log.log(turn.response, thread_id=self._thread(prompt, actor, known))
+        first = instructions(prompt)
+        insert(
+            self.connection,
+            turn,
+            covered=known.covered if known else 0,
+            instructions=_instructions(prompt[:first]),
+            visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
+        )
+
+    def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
+        if known is None:
+            joined = self._by_calls(prompt, actor)
+            return joined or self._log.create_thread(_name(prompt), id=_thread_id())
+        if not known.moved_on:
+            return known.place.thread_id
+        return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=_thread_id())
+
+    def _known(self, messages: Sequence[Message], actor: str | None) -> Known | None:
+        first = instructions(messages)
+        seen = [*tips(messages[first:])]
+        place = last_known(self.connection, seen, _instructions(messages[:first]), actor)
+        if place is None:
+            return None
+        known = Known(place, first + place.key + 1)
+        if known.moved_on:
+            return self._further(known, seen[place.key + 1 :]) or known
+        return known
+
+    def _further(self, known: Known, later: Sequence[str | None]) -> Known | None:
+        "Where the thread went on without us, as from the shell, and the client knows it all the same."
+        chain = self._log.load_chain(known.place.thread_tip)
+        *_, tip = [None, *tips(chain[instructions(chain) :])]
+        if tip is None or tip not in later:
+            return None
+        return Known(known.place._replace(tip=known.place.thread_tip), known.covered + later.index(tip) + 1)
+
+    def _by_calls(self, prompt: Sequence[Message], actor: str | None) -> str | None:
+        "The thread of the last call, if the thread's last answer is the last that the client knows."
+        place = last_call(self.connection, [call.tool_call_id for call in calls(prompt)], actor)
+        answers = [message for message in prompt if message.role == "assistant"]
+        if place and answers and same(answers[-1], self._log.load_chain(place.thread_tip)[-1]):
+            return place.thread_id
+        return None
+
+    def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
+        "Messages that call a tool as they were logged, where the reasoning that led there is gone."
+        bare = {id(message) for message in messages if calls([message]) and not _reasons(message)}
+        wanted = [
+            call.tool_call_id for message in messages if id(message) in bare for call in calls([message])
+        ]
+        logged: dict[str | None, Message] = {}
+        while place := last_call(self.connection, wanted, actor):
+            del wanted[place.key :]
+            chain = self._log.load_chain(place.tip)
+            logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
+            wanted = [call_id for call_id in wanted if call_id not in logged]
+        return [_whole(message, logged) if id(message) in bare else message for message in messages]
+
+
+def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:
+    candidate = logged.get(calls([message])[0].tool_call_id)
+    return candidate if candidate and same(candidate, message) else message
+
+
+def _reasons(message: Message) -> bool:
+    return any(isinstance(part, ReasoningPart) for part in message.parts)
+
+
+def _answering(message: Message, ids: Mapping[str | None, str | None]) -> Message:
+    "Results answer the calls as they were logged, whatever the client calls them."
+    parts = [
+        replace(part, tool_call_id=ids.get(part.tool_call_id, part.tool_call_id))
+        if isinstance(part, ToolResultPart)
+        else part
+        for part in message.parts
+    ]
+    return replace(message, parts=parts)
+
+
+def _instructions(messages: Sequence[Message]) -> str | None:
+    return content_hash([message.to_dict() for message in messages]) if messages else None
+
+
+def _thread_id() -> str:
+    """Shaped like llm's ids and below all of them: `llm -c` goes on with the highest one, which must stay the
+    person's own."""
+    return "00" + str(monotonic_ulid()).lower()[2:]
+
+
+def _name(messages: Sequence[Message]) -> str:
+    "The first line that a user wrote: system prompts of agents make poor names."
+    said = [part for message in messages if message.role == "user" for part in message.parts]
+    line = " ".join(next((part.text for part in said if isinstance(part, TextPart)), "").split())
+    return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"

@@ -1,0 +1,136 @@
+"""A turn as it goes into the log, and as JSON for the time that it cannot."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import llm
+from llm.parts import Message
+from pydantic import ConfigDict
+
+# Values of these keys in a body are not kept, wherever they stand.
+SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
+KEPT_SECRET = "…"
+# How a turn stands whose process was gone before its answer was whole.
+UNFINISHED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is kept of a request beside its turn. `body` is JSON, as it was sent; see `readable`.
+
+    `actor` is who asked (the name of a key), `client` is its User-Agent. `first_token_ms` counts from when
+    the request was taken up, `queue_ms` is how long it waited for a place. What was repaired or asked again
+    is in the turn's own `response_json`, under `outcome.notes`.
+    """
+
+    endpoint: str
+    body: str
+    actor: str | None = None
+    client: str | None = None
+    stored: bool = False
+    metadata: Mapping[str, str] | None = None
+    status: int = UNFINISHED
+    error: str | None = "The server was gone before the answer was whole."
+    finish_reason: str | None = None
+    queue_ms: int | None = None
+    first_token_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    "`response` is done, or as far as it came."
+
+    response: llm.Response
+    request: Request
+
+    @property
+    def id(self) -> str:
+        return self.response.id
+
+    @property
+    def prompt(self) -> list[Message]:
+        return list(self.response.prompt.messages)
+
+    @property
+    def answer(self) -> list[Message]:
+        return [message for message in self.response._messages_now() if message.parts]
+
+
+def readable(body: str) -> Any:
+    "The body less its secrets."
+    return _without_secrets(json.loads(body))
+
+
+def _without_secrets(value: Any) -> Any:
+    match value:
+        case dict():
+            return {
+                key: KEPT_SECRET
+                if key.lower() in SECRETS and isinstance(held, str)
+                else _without_secrets(held)
+                for key, held in value.items()
+            }
+        case list():
+            return [_without_secrets(item) for item in value]
+    return value
+
+
+def to_json(turn: Turn) -> str:
+    "All that `from_json` needs: llm's own `to_dict` is enough to go on from a turn, not to log it."
+    response = turn.response
+    request = {**asdict(turn.request), "body": json.dumps(readable(turn.request.body), ensure_ascii=False)}
+    return json.dumps(
+        {
+            "request": request,
+            "response": response.to_dict(),
+            "stream": response.stream,
+            "resolved_model": response.resolved_model,
+            "duration_ms": response.duration_ms(),
+            "response_json": response.response_json,
+            "schema": response.prompt.schema,
+            "tools": [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+                for tool in response.prompt.tools
+                if isinstance(tool, llm.Tool)
+            ],
+        }
+    )
+
+
+def from_json(text: str) -> Turn:
+    "Raises ValueError, KeyError or TypeError for what `to_json` did not write."
+    data = json.loads(text)
+    said = data["response"]
+    response = llm.Response.from_dict(said, model=_Past(said["model"]))
+    response.prompt.schema = data["schema"]
+    response.prompt.tools = [llm.Tool(**tool) for tool in data["tools"]]
+    response.stream = data["stream"]
+    response.resolved_model = data["resolved_model"]
+    response.response_json = data["response_json"]
+    response._start_utcnow = datetime.datetime.fromisoformat(said["datetime_utc"])
+    # Half a millisecond more, or llm would cut 29 of them to 28.
+    response._start, response._end = 0.0, (data["duration_ms"] + 0.5) / 1000
+    return Turn(response, Request(**data["request"]))
+
+
+class _AnyOptions(llm.Options):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Past(llm.Model):
+    "The model of a turn that is over: whatever it was, it answers no more."
+
+    Options = _AnyOptions  # type: ignore[assignment]
+    supports_schema = True
+    supports_tools = True
+
+    def __init__(self, model_id: str) -> None:
+        self.model_id = model_id
+
+    def execute(self, *_: Any) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,153 @@
+"F28: whatever a client sends, it is the client that is at fault."
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from asking import CHAT, MINIMAL, transport
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from proxy.chat.request import ChatRequest
+
+JSON: SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+# Words and keys that get a request further into the code than arbitrary ones.
+WORDS = st.sampled_from(
+    [
+        "text",
+        "function",
+        "custom",
+        "user",
+        "tool",
+        "assistant",
+        "system",
+        "auto",
+        "required",
+        "f",
+        "json_object",
+    ]
+)
+KEYS = st.sampled_from(
+    ["type", "role", "content", "name", "function", "arguments", "tool_calls", "id", "parameters",
+     "json_schema", "schema", "properties", "$ref", "anyOf", "effort", "max_tokens"]
+)  # fmt: skip
+NEARLY: SearchStrategy[Any] = st.recursive(
+    WORDS | JSON,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), NEARLY, max_size=4)
+MESSAGES = st.lists(st.dictionaries(KEYS, NEARLY, max_size=4), max_size=3)
+
+
+class Asked:
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._client = httpx.AsyncClient(transport=transport(), base_url="http://localhost")
+
+    def status(self, body: bytes) -> int:
+        answer = self._loop.run_until_complete(self._client.post(CHAT, content=body))
+        if answer.status_code != 200:
+            assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+            assert len(answer.content) < 2000
+        return answer.status_code
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._client.aclose())
+        self._loop.close()
+
+
+@pytest.fixture
+def asked() -> Iterator[Asked]:
+    asked = Asked()
+    yield asked
+    asked.close()
+
+
+one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+
+
+@one_app_for_all
+@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_body(asked: Asked, body: bytes) -> None:
+    assert asked.status(body) == 400
+
+
+@one_app_for_all
+@given(FIELDS)
+def test_a_request_with_any_fields(asked: Asked, fields: dict[str, Any]) -> None:
+    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400, 404)
+
+
+@one_app_for_all
+@given(MESSAGES)
+def test_any_messages(asked: Asked, messages: list[Any]) -> None:
+    assert asked.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)
+
+
+def nested(depth: int, kind: str) -> Any:
+    schema: Any = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}} if kind == "object" else {kind: [schema]}
+    return schema
+
+
+@pytest.mark.parametrize("depth", [20, 60, 90, 150, 190])
+@pytest.mark.parametrize("kind", ["object", "anyOf", "allOf"])
+@pytest.mark.parametrize("place", ["tools", "response_format", "messages"])
+def test_deep_schemas(asked: Asked, depth: int, kind: str, place: str) -> None:
+    schema = nested(depth, kind)
+    fields: dict[str, Any] = {
+        "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
+        "response_format": {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+        },
+        "messages": {"messages": [*MINIMAL["messages"], {"role": "assistant", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": json.dumps(schema)}}
+        ]}, {"role": "tool", "tool_call_id": "a", "content": ""}]},
+    }[place]  # fmt: skip
+    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"$ref": "#/nowhere"},
+        {"$ref": "https://example.com/x.json"},
+        {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+        {"type": "object", "properties": {"a": {"$ref": "#"}}},
+        {"type": 5},
+        {"type": "object", "properties": []},
+        {"enum": "x"},
+        {"pattern": "("},
+        {"anyOf": {}},
+    ],
+)
+@pytest.mark.parametrize("place", ["tools", "response_format"])
+def test_odd_schemas(asked: Asked, schema: Any, place: str) -> None:
+    fields = {
+        "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
+        "response_format": {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+        },
+    }[place]
+    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
+
+
+@pytest.mark.parametrize("depth", [190, 1000, 100_000])
+def test_deep_arguments(asked: Asked, depth: int) -> None:
+    called = {"name": "f", "arguments": '{"a":' * depth + "1" + "}" * depth}
+    calling = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": called}]}
+    messages = [*MINIMAL["messages"], calling, {"role": "tool", "tool_call_id": "a", "content": ""}]
+    assert asked.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)

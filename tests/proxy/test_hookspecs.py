@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from logged_turns import system
+from scripted_proxy import HELLO, proxied
+
+from proxy.ask import Ask
+from proxy.errors import ApiError
+from proxy.hookspecs import GROUP, Plugins, hookimpl
+
+
+class Greeter:
+    "The example of a plugin: one of each hook."
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[str, str, int, str | None]] = []
+
+    @hookimpl
+    def register_routes(self, app: FastAPI) -> None:
+        @app.get("/greeting")
+        async def greeting() -> str:
+            return "Good day"
+
+    @hookimpl
+    def prepare_ask(self, ask: Ask) -> Ask:
+        return replace(ask, messages=(system("Greet first."), *ask.messages))
+
+    @hookimpl
+    async def actor_from_request(self, request: Request) -> str | None:
+        return request.headers.get("x-team")
+
+    @hookimpl
+    def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
+        self.logged.append((turn_id, ask.model, status, error))
+
+
+async def test_a_plugin(tmp_path: Path) -> None:
+    greeter = Greeter()
+    async with proxied(tmp_path / "logs.db", HELLO, plugins=[greeter]) as proxy:
+        assert (await proxy.client.get("/greeting")).json() == "Good day"
+        assert (await proxy.chat(user="Hi", headers={"x-team": "red"})).status_code == 200
+        ((turn_id, actor),) = proxy.rows("select turn_id, actor from gpt_oss_requests")
+        assert (actor, greeter.logged) == ("red", [(turn_id, "gpt-oss:20b", 200, None)])
+        assert "Greet first." in proxy.engine.asked[0].prompt
+
+
+async def test_a_turn_that_fails_is_told_of_too(tmp_path: Path) -> None:
+    greeter = Greeter()
+    async with proxied(tmp_path / "logs.db", [ApiError(418, "No.")], plugins=[greeter]) as proxy:
+        assert (await proxy.chat(user="Hi")).status_code == 418
+        assert greeter.logged[0][1:] == ("gpt-oss:20b", 418, "No.")
+
+
+class Refusing:
+    @hookimpl
+    def prepare_ask(self, ask: Ask, request: Request) -> None:
+        raise ApiError(402, f"{ask.model} is not free.", code="pay")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_ask_is_refused(tmp_path: Path, stream: bool) -> None:
+    async with proxied(tmp_path / "logs.db", plugins=[Refusing()]) as proxy:
+        answer = await proxy.chat(user="Hi", stream=stream)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (402, "pay")
+        assert proxy.rows("select * from turns") == []
+
+
+class Broken:
+    @hookimpl
+    def register_routes(self, app: Any) -> None:
+        raise KeyError
+
+    @hookimpl
+    def prepare_ask(self) -> None:
+        raise KeyError
+
+    @hookimpl
+    async def actor_from_request(self) -> None:
+        raise KeyError
+
+    @hookimpl
+    async def turn_logged(self) -> None:
+        raise KeyError
+
+
+async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    greeter = Greeter()
+    with caplog.at_level(logging.ERROR, "proxy.hookspecs"):
+        async with proxied(tmp_path / "logs.db", HELLO, plugins=[greeter, Broken()]) as proxy:
+            assert (await proxy.chat(user="Hi", headers={"x-team": "red"})).status_code == 200
+            assert proxy.rows("select actor from gpt_oss_requests") == [("red",)]
+    assert len(greeter.logged) == 1
+    said = [record.message for record in caplog.records]
+    assert [message.split(" of ")[0] for message in said] == [
+        "The hook register_routes",
+        "The hook prepare_ask",
+        "The hook actor_from_request",
+        "The hook turn_logged",
+    ]
+
+
+class Named:
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+
+    @hookimpl
+    def actor_from_request(self) -> str | None:
+        return self._name
+
+    @hookimpl
+    async def prepare_ask(self, ask: Ask) -> Ask | None:
+        return replace(ask, model=f"{ask.model}{self._name}") if self._name else None
+
+
+async def test_the_last_plugin_is_asked_first_and_each_gets_what_the_one_before_made() -> None:
+    plugins = Plugins([Named("a"), Named("b"), Named(None)])
+    assert await plugins.actor_from_request(Request({"type": "http"})) == "b"
+    made = await plugins.prepare_ask(Ask("/x", "m", ()), Request({"type": "http"}))
+    assert made.model == "mba"
+
+
+async def test_nobody_is_named() -> None:
+    assert await Plugins([Named(None)]).actor_from_request(Request({"type": "http"})) is None
+
+
+async def test_installed_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed(Distribution):
+        metadata = {"name": "one"}  # type: ignore[assignment]  # noqa: RUF012
+        entry_points = [EntryPoint("one", f"{__name__}:INSTALLED", GROUP)]  # type: ignore[assignment]  # noqa: RUF012
+
+        def read_text(self, filename: str) -> None:
+            return None
+
+        def locate_file(self, path: Any) -> Any:
+            return path
+
+    monkeypatch.setattr("importlib.metadata.distributions", lambda: [Installed()])
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Named("installed"))
+    assert await Plugins().actor_from_request(Request({"type": "http"})) == "installed"

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import Request as Http
+from llm.parts import StreamEvent
+from logged_turns import user
+from scripted_engine import cut
+from scripted_proxy import HELLO, HeldEngine, Proxy, proxied
+
+from llm_gpt_oss.errors import EngineError, EngineUnreachable
+from proxy import server
+from proxy.ask import Ask, Finished
+from proxy.errors import ApiError
+from proxy.run import Run
+from proxy.spool import Spool
+
+ASK = Ask("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
+TURNS = "select status, error, finish_reason from gpt_oss_requests"
+SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "logs.db"
+
+
+@pytest.fixture
+async def held(path: Path) -> AsyncIterator[Proxy]:
+    async with proxied(path, engine=HeldEngine(*SAID), running=1) as proxy:
+        yield proxy
+
+
+def run_of(proxy: Proxy, ask: Ask = ASK, **headers: str) -> Run:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    state = {"body": b'{"messages": [1], "api_key": "secret"}'}
+    return proxy.server.run(ask, Http({"type": "http", "headers": raw, "state": state}))
+
+
+async def all_of(run: Run) -> list[StreamEvent | Finished]:
+    async with aclosing(run.events()) as events:
+        return [event async for event in events]
+
+
+async def cancelled(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def nothing_is_left(proxy: Proxy, *, rows: list[Any]) -> None:
+    await proxy.server.store._run(lambda: None)  # behind all that was handed over
+    assert (proxy.server.queue.running, proxy.server.queue.waiting) == (0, 0)
+    assert getattr(proxy.engine, "open", 0) == 0
+    assert proxy.rows(TURNS) == rows
+    assert [*Spool(proxy.server.settings.database).folder.glob("*")] == []
+
+
+async def until(true: Callable[[], Any]) -> None:
+    while not true():  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0)
+
+
+LEFT = (499, "The client left.", None)
+
+
+KEPT = "select client, request, first_token_ms >= 0, queue_ms >= 0 from gpt_oss_requests"
+
+
+async def test_it_ends_with_how_it_went_and_is_logged_by_then(path: Path) -> None:
+    async with proxied(path, HELLO) as proxy, aclosing(run_of(proxy, user_agent="curl").events()) as events:
+        async for event in events:
+            if not isinstance(event, Finished):
+                assert proxy.rows(KEPT) == []
+        assert isinstance(event, Finished)
+        assert (event.reason, event.usage.completion_tokens) == ("stop", 5)
+        assert proxy.rows(KEPT) == [("curl", '{"messages": [1], "api_key": "…"}', 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("part", "row"),
+    [
+        pytest.param(HELLO, (200, None, "stop"), id="stop"),
+        pytest.param(cut("<|channel|>final<|message|>Hel"), (200, None, "length"), id="length"),
+    ],
+)
+async def test_a_turn_that_went_well(path: Path, part: Any, row: Any) -> None:
+    async with proxied(path, part) as proxy:
+        *_, last = await all_of(run_of(proxy))
+        assert isinstance(last, Finished)
+        assert last.reason == row[2]
+        assert proxy.rows(TURNS) == [row]
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "said"),
+    [
+        pytest.param([EngineUnreachable("Down.")], 503, [], id="before anything was said"),
+        pytest.param([*SAID, EngineError("Broke.")], 502, ["Hm"], id="after something was"),
+        pytest.param([KeyError("oh")], 500, [], id="unforeseen"),
+    ],
+)
+async def test_what_fails_is_logged_with_what_had_arrived(
+    path: Path, part: Any, status: int, said: list[str]
+) -> None:
+    async with proxied(path, part) as proxy:
+        with pytest.raises((EngineError, KeyError)) as failed:
+            await all_of(run_of(proxy))
+        assert proxy.rows(TURNS)[0][:2] == (status, str(failed.value))
+        assert [text for (text,) in proxy.rows("select text from parts where type = 'reasoning'")] == said
+        ((turn,),) = proxy.rows("select response_json from turns")
+        assert json.loads(turn)["error"] == str(failed.value)
+        ((took, when),) = proxy.rows("select duration_ms, datetime_utc from turns")
+        assert 0 <= took < 60_000
+        assert when
+
+
+async def test_an_unknown_model_is_no_turn(path: Path) -> None:
+    async with proxied(path) as proxy:
+        with pytest.raises(ApiError):
+            await all_of(run_of(proxy, Ask("/x", "gpt-5", (user("Hi"),))))
+        await nothing_is_left(proxy, rows=[])
+
+
+async def test_a_full_queue_is_logged(path: Path) -> None:
+    async with proxied(path, engine=HeldEngine(), running=1, waiting=0) as proxy:
+        first = asyncio.ensure_future(all_of(run_of(proxy)))
+        await proxy.engine.silent.wait()
+        with pytest.raises(ApiError) as refused:
+            await all_of(run_of(proxy))
+        assert proxy.rows(TURNS) == [(503, refused.value.message, None)]
+        ((took, when),) = proxy.rows("select duration_ms, datetime_utc from turns")
+        assert 0 <= took < 60_000
+        assert when
+        await cancelled(first)
+
+
+async def test_cancelled_before_it_begins(held: Proxy) -> None:
+    await cancelled(asyncio.ensure_future(all_of(run_of(held))))
+    await nothing_is_left(held, rows=[])
+
+
+async def test_cancelled_while_the_log_is_read(held: Proxy) -> None:
+    gate = threading.Event()
+    held.server.store._thread.submit(gate.wait)
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await until(lambda: held.server.store._under_way)
+    run.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[LEFT])
+    assert held.engine.asked == 0
+
+
+async def test_cancelled_in_the_queue(held: Proxy) -> None:
+    first = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    second = asyncio.ensure_future(all_of(run_of(held)))
+    await until(lambda: held.server.queue.waiting)
+    await cancelled(second)
+    assert held.rows(TURNS) == [LEFT]
+    assert held.engine.asked == 1
+    await cancelled(first)
+    await nothing_is_left(held, rows=[LEFT, LEFT])
+
+
+async def test_cancelled_before_the_first_token(path: Path) -> None:
+    async with proxied(path, engine=HeldEngine()) as proxy:
+        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        await proxy.engine.silent.wait()
+        await cancelled(run)
+        await nothing_is_left(proxy, rows=[LEFT])
+
+
+async def test_cancelled_in_the_middle(held: Proxy) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[LEFT])
+    assert held.rows("select text from parts where type = 'reasoning'") == [("Hm",)]
+
+
+async def test_closed_in_the_middle(held: Proxy) -> None:
+    events = run_of(held).events()
+    assert await anext(events)
+    await events.aclose()
+    await nothing_is_left(held, rows=[LEFT])
+
+
+async def test_cancelled_while_it_is_logged(path: Path) -> None:
+    gate = threading.Event()
+    async with proxied(path, HELLO) as proxy:
+        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        await until(lambda: proxy.engine.asked)
+        proxy.server.store._thread.submit(gate.wait)
+        await until(lambda: not proxy.server.store._under_way)
+        run.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        await cancelled(run)
+        await nothing_is_left(proxy, rows=[(200, None, "stop")])
+
+
+async def test_logging_goes_off_meanwhile(held: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    monkeypatch.setattr(server, "logs_on", lambda: False)
+    await cancelled(run)
+    await nothing_is_left(held, rows=[])
+
+
+async def test_not_logged_at_all(held: Proxy) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held, x_llm_log="off")))
+    await held.engine.silent.wait()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[])

@@ -1,0 +1,453 @@
+"Chat completions as OpenAI's own SDK has them, over answers of a real Ollama."
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import llm
+import openai
+import pytest
+from click.testing import CliRunner
+from fastapi import FastAPI
+from llm.cli import cli
+from openai.lib import pydantic_function_tool
+from pydantic import BaseModel
+from scripted_engine import AsyncScriptedEngine, Part, pieces
+from sdk import SDK, aasking, asking
+
+from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
+from proxy.app import create_app
+from proxy.settings import Settings
+from proxy.store import Store
+
+VCR = pytest.mark.vcr
+BOTH = pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])
+SENT_BACK = ["the message", "its dump", "what is needed"]
+CLIENTS = {"sync", "async", *SENT_BACK}
+OSLO = {"role": "user", "content": "What is the weather in Oslo?"}
+
+
+def user(content: str) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def function(name: str, description: str, **properties: Any) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": [*properties]}
+    return {
+        "type": "function",
+        "function": {"name": name, "description": description, "parameters": parameters},
+    }
+
+
+WEATHER = function("get_weather", "Weather in a city", city={"type": "string"})
+ADD = function("add", "Add two numbers", a={"type": "integer"}, b={"type": "integer"})
+ECHO = {"type": "custom", "custom": {"name": "echo", "description": "Echo a text"}}
+
+
+@pytest.fixture
+def default_cassette_name(request: pytest.FixtureRequest) -> str:
+    "Tests that differ only in the client ask the engine for the same."
+    name, _, ids = request.node.name.removesuffix("]").partition("[")
+    own = [each for each in ids.split("-") if each not in CLIENTS]
+    return "-".join([name, *own])
+
+
+@pytest.fixture(scope="module")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "logs.db"
+
+    async def made() -> None:
+        store = Store(path)
+        await store.open()
+        await store.close()
+
+    asyncio.run(made())
+    return path
+
+
+@pytest.fixture
+def app_with(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FastAPI]:
+    "An app that logs where llm does. Without a script its engine is Ollama."
+    monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
+    shutil.copy(empty_log, llm.user_dir() / "logs.db")
+
+    def made(*script: Part) -> FastAPI:
+        settings = replace(Settings.from_env(), host="testserver")
+        return create_app(settings, engine=AsyncScriptedEngine(*script) if script else None)
+
+    return made
+
+
+@pytest.fixture
+def sdk(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> Iterator[SDK]:
+    with opened(app_with()) as sdk:
+        yield sdk
+
+
+def logged() -> list[dict[str, Any]]:
+    "What `llm logs` shows, oldest first."
+    shown = CliRunner().invoke(cli, ["logs", "list", "--json", "-n", "0"], catch_exceptions=False)
+    turns: list[dict[str, Any]] = json.loads(shown.output)
+    return turns
+
+
+# One answer
+
+
+@BOTH
+@VCR
+def test_create(sdk: SDK) -> None:
+    completion = sdk.create(messages=[user("What is the capital of France?")])
+    (choice,) = completion.choices
+    assert (choice.message.content, choice.finish_reason) == ("The capital of France is Paris.", "stop")
+    assert "capital of France" in choice.message.to_dict()["reasoning"]
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens_details is not None
+    assert (
+        0 < completion.usage.completion_tokens_details.reasoning_tokens < completion.usage.completion_tokens
+    )
+    assert completion._request_id.startswith("req_")
+    (turn,) = logged()
+    assert (turn["prompt"], turn["response"]) == ("What is the capital of France?", choice.message.content)
+
+
+@BOTH
+@VCR
+def test_chunks(sdk: SDK) -> None:
+    "In the order that the SDK's accumulators need."
+    chunks = sdk.chunks(messages=[user("Say hello")], stream_options={"include_usage": True})
+    *told, last = chunks
+    assert {(chunk.id, chunk.created, chunk.model) for chunk in chunks} == {
+        (last.id, last.created, "gpt-oss")
+    }
+    assert [chunk.to_dict()["usage"] for chunk in told] == [None] * len(told)
+    assert (last.choices, last.usage is not None) == ([], True)
+    deltas = [chunk.choices[0].delta.to_dict() for chunk in told]
+    assert deltas[0] == {"role": "assistant", "content": "", "refusal": None}
+    assert {key for delta in deltas[1:] for key in delta} == {"reasoning", "content"}
+    assert [chunk.choices[0].finish_reason for chunk in told] == [None] * (len(told) - 1) + ["stop"]
+
+
+@BOTH
+@VCR
+def test_stream(sdk: SDK) -> None:
+    events, completion = sdk.stream(messages=[user("What is SQLite?")])
+    text = "".join(event.delta for event in events if event.type == "content.delta")
+    assert completion.choices[0].message.content == text == logged()[0]["response"]
+    assert [event.type for event in events if event.type != "chunk"][-1] == "content.done"
+
+
+@BOTH
+@VCR
+def test_several_choices(sdk: SDK) -> None:
+    events, completion = sdk.stream(messages=[user("Tell me a joke")], n=2)
+    assert [choice.index for choice in completion.choices] == [0, 1]
+    assert all("pelican" in choice.message.content for choice in completion.choices)
+    assert len([event for event in events if event.type == "content.done"]) == 2
+    assert len(logged()) == 2
+
+
+@BOTH
+@VCR
+def test_log_probabilities(sdk: SDK) -> None:
+    asked = {"messages": [user("What is 7 times 8?")], "logprobs": True, "top_logprobs": 2}
+    (choice,) = sdk.create(**asked).choices
+    assert choice.logprobs is not None
+    assert choice.logprobs.content is not None
+    assert "".join(token.token for token in choice.logprobs.content) == choice.message.content
+    assert {len(token.top_logprobs) for token in choice.logprobs.content} == {2}
+
+
+@BOTH
+@VCR
+def test_the_end_of_an_answer(sdk: SDK) -> None:
+    count = [user("Count to 120")]
+    (stopped,) = sdk.create(messages=count, stop=["7"]).choices
+    assert stopped.message.content is not None
+    assert (stopped.message.content.rstrip(" ,")[-1], stopped.finish_reason) == ("6", "stop")
+    (cut,) = sdk.create(messages=count, max_completion_tokens=10).choices
+    assert (cut.message.content, cut.finish_reason) == ("", "length")
+
+
+@BOTH
+@VCR
+def test_without_reasoning(sdk: SDK) -> None:
+    capital = [user("What is the capital of Peru?")]
+    none = sdk.create(messages=capital, reasoning_effort="none")
+    hidden = sdk.create(messages=capital, extra_body={"reasoning": {"exclude": True}})
+    for completion in (none, hidden):
+        message = completion.choices[0].message
+        assert message.content == "The capital of Peru is Lima."
+        assert "reasoning" not in message.to_dict()
+    assert none.usage is not None
+    assert none.usage.completion_tokens_details is not None
+    assert none.usage.completion_tokens_details.reasoning_tokens == 0
+
+
+# The form of an answer
+
+
+class Size(enum.Enum):
+    small = "small"
+    large = "large"
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+class Dog(BaseModel):
+    "What a model of many kinds of fields comes to."
+
+    name: str
+    size: Size
+    owner: Person | None
+    friends: list[Person]
+
+
+ADA = [user("Extract the person: Ada is 7 years old.")]
+
+
+@BOTH
+@VCR
+def test_parse(sdk: SDK) -> None:
+    completion = sdk.parse(messages=ADA, response_format=Person)
+    assert completion.choices[0].message.parsed == Person(name="Ada", age=7)
+
+
+@BOTH
+@VCR
+def test_parse_of_much(sdk: SDK) -> None:
+    completion = sdk.parse(messages=[user("Invent a dog")], response_format=Dog)
+    assert isinstance(completion.choices[0].message.parsed, Dog)
+
+
+@BOTH
+@VCR
+def test_parse_of_a_stream(sdk: SDK) -> None:
+    events, completion = sdk.stream(messages=ADA, response_format=Person)
+    assert completion.choices[0].message.parsed == Person(name="Ada", age=7)
+    assert [event.parsed for event in events if event.type == "content.done"] == [Person(name="Ada", age=7)]
+
+
+@BOTH
+@VCR
+def test_parse_of_what_was_cut(sdk: SDK) -> None:
+    with pytest.raises(openai.LengthFinishReasonError):
+        sdk.parse(messages=ADA, response_format=Person, max_completion_tokens=5)
+
+
+@BOTH
+@VCR
+def test_json_object(sdk: SDK) -> None:
+    asked = [user("Answer as JSON with keys name, age. Ada is 7 years old.")]
+    completion = sdk.create(messages=asked, response_format={"type": "json_object"})
+    assert isinstance(json.loads(completion.choices[0].message.content or ""), dict)
+
+
+# Tools
+
+
+class GetWeather(BaseModel):
+    "Weather in a city"
+
+    city: str
+
+
+@BOTH
+@VCR
+def test_parse_of_a_call(sdk: SDK) -> None:
+    completion = sdk.parse(messages=[OSLO], tools=[pydantic_function_tool(GetWeather)])
+    (call,) = completion.choices[0].message.tool_calls
+    assert call.function.parsed_arguments == GetWeather(city="Oslo")
+
+
+@BOTH
+@VCR
+def test_a_streamed_call(sdk: SDK) -> None:
+    events, completion = sdk.stream(messages=[OSLO], tools=[WEATHER])
+    (choice,) = completion.choices
+    (call,) = choice.message.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Oslo"})
+    assert call.id.startswith("call_")
+    assert choice.finish_reason == "tool_calls"
+    (done,) = [event for event in events if event.type == "tool_calls.function.arguments.done"]
+    assert done.arguments == call.function.arguments
+
+
+def result(call: Any) -> dict[str, Any]:
+    return {
+        "role": "tool",
+        "tool_call_id": call.id,
+        "content": f"Sunny in {json.loads(call.function.arguments)['city']}",
+    }
+
+
+@pytest.mark.parametrize("sent_back", SENT_BACK)
+@BOTH
+@VCR
+def test_a_loop(sdk: SDK, sent_back: str) -> None:
+    "However the client sends the call back, the engine is asked the same: the log puts the reasoning back."
+    message = sdk.create(messages=[OSLO], tools=[WEATHER]).choices[0].message
+    (call,) = message.tool_calls or ()
+    forms: dict[str, Any] = {
+        "the message": message,
+        "its dump": message.model_dump(),
+        "what is needed": {"role": "assistant", "tool_calls": [call.to_dict()]},
+    }
+    history = [OSLO, forms[sent_back], result(call)]
+    answer = sdk.create(messages=history, tools=[WEATHER]).choices[0].message
+    assert "Sunny in Oslo" in (answer.content or "")
+    goes_on = [*history, answer, user("What is the capital of Norway?")]
+    assert (
+        sdk.create(messages=goes_on, tools=[WEATHER]).choices[0].message.content
+        == "The capital of Norway is Oslo."
+    )
+
+    called, answered, asked = logged()
+    assert {turn["conversation_id"] for turn in (called, answered, asked)} == {called["conversation_id"]}
+    assert called["conversation_name"] == OSLO["content"]
+    assert [each["name"] for each in called["tool_calls"]] == ["get_weather"]
+    assert [each["output"] for each in answered["tool_results"]] == ["Sunny in Oslo"]
+    assert asked["prompt"] == "What is the capital of Norway?"
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        pytest.param({"type": "function", "function": {"name": "add"}}, {"add"}, id="named"),
+        pytest.param("required", {"add", "get_weather"}, id="required"),
+        pytest.param("none", set(), id="none"),
+        pytest.param(
+            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [ADD]}},
+            {"add"},
+            id="allowed",
+        ),
+    ],
+)
+@BOTH
+@VCR
+def test_choices_of_a_tool(sdk: SDK, choice: Any, names: set[str]) -> None:
+    (answer,) = sdk.create(messages=[OSLO], tools=[WEATHER, ADD], tool_choice=choice).choices
+    called = {call.function.name for call in answer.message.tool_calls or () if call.type == "function"}
+    assert called <= names
+    assert bool(called) == bool(names) == (answer.finish_reason == "tool_calls")
+    assert bool(answer.message.content) != bool(called)
+
+
+@BOTH
+@VCR
+def test_a_custom_tool(sdk: SDK) -> None:
+    asked: dict[str, Any] = {"messages": [user("Echo: hello there")], "tools": [ECHO]}
+    forced = {**asked, "tool_choice": {"type": "custom", "custom": {"name": "echo"}}}
+    message = sdk.create(**forced).choices[0].message
+    (call,) = message.tool_calls or ()
+    assert call.type == "custom"
+    assert (call.custom.name, call.custom.input) == ("echo", "hello there")
+    deltas = [chunk.choices[0].delta.to_dict() for chunk in sdk.chunks(**forced)]
+    streamed: list[Any] = [delta["tool_calls"][0] for delta in deltas if "tool_calls" in delta]
+    assert [each.get("type") for each in streamed] == ["custom", None]
+    assert "".join(each["custom"]["input"] for each in streamed) == "hello there"
+    echoed = {"role": "tool", "tool_call_id": call.id, "content": "hello there"}
+    assert (
+        sdk.create(**{**asked, "messages": [*asked["messages"], message, echoed]}).choices[0].message.content
+    )
+
+
+CALL = '<|channel|>commentary to=functions.add <|constrain|>json<|message|>{"a":1,"b":2}'
+TWICE = f"{CALL}<|end|><|start|>assistant{CALL}"
+
+
+@pytest.mark.parametrize(("parallel", "calls"), [(None, 2), (True, 2), (False, 1)])
+@BOTH
+def test_parallel_calls(
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], parallel: bool | None, calls: int
+) -> None:
+    with opened(app_with(TWICE)) as sdk:
+        given = {} if parallel is None else {"parallel_tool_calls": parallel}
+        message = sdk.create(messages=[user("Add")], tools=[ADD], **given).choices[0].message
+    assert len(message.tool_calls or ()) == calls
+
+
+# What goes wrong
+
+
+@BOTH
+def test_errors(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> None:
+    with opened(app_with("unused")) as sdk:
+        with pytest.raises(openai.NotFoundError) as unknown:
+            sdk.create(model="gpt-6", messages=[OSLO])
+        with pytest.raises(openai.BadRequestError) as bad:
+            sdk.create(messages=[OSLO], temperature=3)
+        with pytest.raises(openai.BadRequestError) as empty:
+            sdk.chunks(messages=[])
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+    assert unknown.value.request_id
+    assert (bad.value.param, empty.value.param) == ("temperature", "messages")
+    assert logged() == []
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    "How long the SDK waited before it asked again."
+    waits: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(openai._base_client.time, "sleep", waits.append)
+    monkeypatch.setattr(openai._base_client.anyio, "sleep", asleep)
+    return waits
+
+
+DOWN = EngineUnreachable("Nobody answers.")
+HELLO = "<|channel|>final<|message|>Hello!"
+
+
+@BOTH
+def test_retries(opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]) -> None:
+    "After the time that `Retry-After` gives."
+    with opened(app_with(DOWN, HELLO), max_retries=1) as sdk:
+        assert sdk.create(messages=[user("Say hello")]).choices[0].message.content == "Hello!"
+    assert slept == [5]
+
+
+@BOTH
+def test_retries_of_a_stream(
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]
+) -> None:
+    with (
+        opened(app_with(DOWN, DOWN), max_retries=1) as sdk,
+        pytest.raises(openai.InternalServerError) as caught,
+    ):
+        sdk.chunks(messages=[user("Say hello")])
+    assert (caught.value.status_code, slept) == (503, [5])
+
+
+@BOTH
+def test_no_retry_of_what_will_fail_again(
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]
+) -> None:
+    with (
+        opened(app_with(StreamCut("The stream was cut.")), max_retries=1) as sdk,
+        pytest.raises(openai.InternalServerError) as caught,
+    ):
+        sdk.create(messages=[user("Say hello")])
+    assert (caught.value.status_code, slept) == (502, [])
+
+
+@BOTH
+def test_a_stream_that_breaks_off(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> None:
+    broken = [*pieces("<|channel|>final<|message|>Hello"), BadAnswer("Nothing more came.", raw="")]
+    with opened(app_with(broken)) as sdk, pytest.raises(openai.APIError, match="Nothing more came") as caught:
+        sdk.chunks(messages=[user("Say hello")])
+    assert caught.value.code == "bad_answer"
+    assert [turn["response"] for turn in logged()] == ["Hello"]

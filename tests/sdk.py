@@ -1,0 +1,107 @@
+"""OpenAI's own SDK, sync and async, against an app in this process: one face for both.
+
+with asking(app) as sdk, or aasking(app) as sdk:
+    sdk.create(messages=[...])
+    sdk.chunks(messages=[...])
+    events, completion = sdk.stream(messages=[...])
+    completion = sdk.parse(messages=[...], response_format=Person)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import httpx2
+import openai
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from starlette.testclient import TestClient
+
+# VCR lets requests for this host through.
+BASE_URL = "http://testserver/v1"
+MODEL = "gpt-oss"
+
+
+class SDK(Protocol):
+    client: openai.OpenAI | openai.AsyncOpenAI
+
+    def create(self, **fields: Any) -> ChatCompletion: ...
+
+    def chunks(self, **fields: Any) -> list[ChatCompletionChunk]: ...
+
+    def stream(self, **fields: Any) -> tuple[list[Any], Any]: ...
+
+    def parse(self, **fields: Any) -> Any: ...
+
+
+class Sync:
+    def __init__(self, client: openai.OpenAI) -> None:
+        self.client = client
+
+    def create(self, **fields: Any) -> ChatCompletion:
+        completion: ChatCompletion = self.client.chat.completions.create(**{"model": MODEL, **fields})
+        return completion
+
+    def chunks(self, **fields: Any) -> list[ChatCompletionChunk]:
+        with self.client.chat.completions.create(**{"model": MODEL, **fields}, stream=True) as chunks:
+            return list(chunks)
+
+    def stream(self, **fields: Any) -> tuple[list[Any], Any]:
+        with self.client.chat.completions.stream(**{"model": MODEL, **fields}) as stream:
+            return list(stream), stream.get_final_completion()
+
+    def parse(self, **fields: Any) -> Any:
+        return self.client.chat.completions.parse(**{"model": MODEL, **fields})
+
+
+class Async:
+    def __init__(self, client: openai.AsyncOpenAI, portal: BlockingPortal) -> None:
+        self.client = client
+        self._portal = portal
+
+    def create(self, **fields: Any) -> ChatCompletion:
+        async def read() -> ChatCompletion:
+            completion: ChatCompletion = await self.client.chat.completions.create(
+                **{"model": MODEL, **fields}
+            )
+            return completion
+
+        return self._portal.call(read)
+
+    def chunks(self, **fields: Any) -> list[ChatCompletionChunk]:
+        async def read() -> list[ChatCompletionChunk]:
+            chunks = await self.client.chat.completions.create(**{"model": MODEL, **fields}, stream=True)
+            return [chunk async for chunk in chunks]
+
+        return self._portal.call(read)
+
+    def stream(self, **fields: Any) -> tuple[list[Any], Any]:
+        async def read() -> tuple[list[Any], Any]:
+            async with self.client.chat.completions.stream(**{"model": MODEL, **fields}) as stream:
+                return [event async for event in stream], await stream.get_final_completion()
+
+        return self._portal.call(read)
+
+    def parse(self, **fields: Any) -> Any:
+        return self._portal.call(lambda: self.client.chat.completions.parse(**{"model": MODEL, **fields}))
+
+
+@contextmanager
+def asking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
+    with TestClient(app) as http:
+        yield Sync(openai.OpenAI(base_url=BASE_URL, api_key="any", http_client=http, **settings))
+
+
+@contextmanager
+def aasking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(app.router.lifespan_context(app)),
+    ):
+        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app))
+        yield Async(
+            openai.AsyncOpenAI(base_url=BASE_URL, api_key="any", http_client=http, **settings), portal
+        )
