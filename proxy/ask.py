@@ -15,7 +15,7 @@ class Ask:
     """What the model is asked, in llm's words.
 
     `endpoint` and `model` are as the client wrote them; `options` are the plugin's. `custom` names the tools
-    whose one argument is free text. `logged` is whether the client wants the turn kept.
+    whose one argument is free text. `stored` is whether the client wants the turn kept.
     """
 
     endpoint: str

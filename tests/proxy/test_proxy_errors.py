@@ -75,7 +75,9 @@ async def test_what_the_sdk_makes_of_it(
     raised: type[openai.APIStatusError],
     headers: dict[str, str],
     stream: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("llm_gpt_oss.plan.BUSY_WAITS", ())
     async with client(error) as sdk:
         with pytest.raises(raised) as told:
             await sdk.chat.completions.create(**MINIMAL, stream=stream)
