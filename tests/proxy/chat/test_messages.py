@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import get_type_hints  # typing's own leaves Required[] around a role on 3.10
 
 from proxy.chat.messages import AnyMessage, messages
 from proxy.errors import ApiError
