@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
+
+# What becomes of a field of OpenAI's SDK: each endpoint has a table of its own.
+Decision = Literal["honoured", "no effect", "refused"]
 
 
 class Body(BaseModel):

@@ -6,11 +6,10 @@ First those of OpenAI's SDK, `types/chat/completion_create_params.py`, then what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
+from ..body import Decision
 from ..errors import ApiError
-
-Decision = Literal["honoured", "no effect", "refused"]
 
 FIELDS: dict[str, tuple[Decision, str]] = {
     "messages": ("honoured", "all roles; text parts; images, audio and files are refused"),

@@ -14,12 +14,10 @@ from pydantic import Field
 from llm_gpt_oss.options import KeepAlive
 
 from ..ask import Ask
-from ..body import Body
+from ..body import Body, Decision
 from ..catalog import EFFORTS
 from ..errors import ApiError
 from ..texts import Texts, texts_of
-
-Decision = Literal["honoured", "no effect", "refused"]
 
 # Each field of the SDK's type, and what becomes of it. `refused` fields are refused only where they ask for
 # something: null and an empty object ask for nothing.
