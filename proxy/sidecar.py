@@ -34,6 +34,45 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             """,
         ),
     ),
+    (
+        "m002_state",
+        (
+            "alter table gpt_oss_requests add column model text",
+            "alter table gpt_oss_requests add column answer_id text",
+            "alter table gpt_oss_requests add column idempotency_key text",
+            "alter table gpt_oss_requests add column added integer not null default 0",
+            "alter table gpt_oss_requests add column first_input integer not null default 0",
+            "alter table gpt_oss_requests add column pieces text",
+            "alter table gpt_oss_requests add column deleted integer not null default 0",
+            "create index gpt_oss_requests_answer on gpt_oss_requests (answer_id)",
+            """
+            create index gpt_oss_requests_idempotency on gpt_oss_requests (idempotency_key)
+                where idempotency_key is not null
+            """,
+            """
+            create index gpt_oss_requests_stored on gpt_oss_requests (endpoint, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_model on gpt_oss_requests (endpoint, model, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create table gpt_oss_metadata (
+                key text not null, value text not null, turn_id text not null references turns (id),
+                primary key (key, value, turn_id)
+            ) without rowid
+            """,
+            "create table gpt_oss_custom_calls (call_id text primary key) without rowid",
+            """
+            create table gpt_oss_conversations (
+                thread_id text primary key references threads (id), actor text, metadata text,
+                created integer not null, deleted integer not null default 0
+            )
+            """,
+            "create index gpt_oss_turns_tip on turns (tip_message_hash)",
+        ),
+    ),
 )
 
 

@@ -48,7 +48,7 @@ def connected() -> Iterator[Connect]:
 
 
 def names(log: LogStore, table: str) -> list[str]:
-    return [name for (name,) in log.db.execute(f"select name from {table}")]
+    return [name for (name,) in log.db.execute(f"select name from {table} order by name")]
 
 
 def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -> None:
@@ -60,7 +60,7 @@ def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
     assert len(names(log, "_llm_migrations")) == len({each.__name__ for each in MIGRATIONS})
-    assert names(log, "gpt_oss_migrations") == ["m001_requests"]
+    assert names(log, "gpt_oss_migrations") == ["m001_requests", "m002_state"]
 
 
 def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect) -> None:
@@ -80,16 +80,16 @@ def test_migrations_are_applied_once_each(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     connected(path)
-    later = ("m002_more", ("alter table gpt_oss_calls add column more text",))
+    later = ("m003_more", ("alter table gpt_oss_calls add column more text",))
     monkeypatch.setattr(sidecar, "MIGRATIONS", (*sidecar.MIGRATIONS, later))
     connected(path)
-    assert names(connected(path), "gpt_oss_migrations") == ["m001_requests", "m002_more"]
+    assert names(connected(path), "gpt_oss_migrations") == ["m001_requests", "m002_state", "m003_more"]
 
 
 def test_a_migration_that_fails_leaves_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
-    bad = ("m002_bad", ("create table gpt_oss_bad (a)", "oh"))
+    bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
     monkeypatch.setattr(sidecar, "MIGRATIONS", (*sidecar.MIGRATIONS, bad))
     with pytest.raises(sqlite3.OperationalError):
         connected(path)
@@ -150,7 +150,7 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
         raise KeyError
     with locked(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
-    assert names(connected(path), "gpt_oss_migrations") == ["m001_requests", "b"]
+    assert names(connected(path), "gpt_oss_migrations") == ["b", "m001_requests", "m002_state"]
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
