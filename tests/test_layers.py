@@ -95,6 +95,8 @@ ORDER = [
     "proxy.spool",
     "proxy.sidecar",
     "proxy.database",
+    "proxy.prunable",
+    "proxy.prune",
     "proxy.threads",
     "proxy.store",
     "proxy.run",
@@ -126,6 +128,7 @@ ORDER = [
     "proxy.serve",
     "proxy.cli",
     "proxy.keys_cli",
+    "proxy.logs_cli",
     "proxy.__main__",
 ]
 
