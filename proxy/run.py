@@ -82,11 +82,10 @@ class Run:
 
     async def _asked(self) -> Request:
         body: bytes = self._http.state.body
-        named = await self._plugins.actor_from_request(self._http)
         return Request(
             self._ask.endpoint,
             body.decode(),
-            named or getattr(self._http.state, "actor", None),
+            await self._plugins.actor_of(self._http),
             self._http.headers.get("user-agent"),
             self._ask.stored,
             self._ask.metadata,

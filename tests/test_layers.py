@@ -99,6 +99,7 @@ ORDER = [
     "proxy.prune",
     "proxy.threads",
     "proxy.store",
+    "proxy.viewer",
     "proxy.run",
     "proxy.server",
     "proxy.chat",
