@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 
@@ -20,6 +20,7 @@ from llm_gpt_oss.registry import entries, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from . import embeddings, health, model_list
+from .attempts import Attempts
 from .auth import Auth
 from .catalog import Catalog
 from .chat import route as chat
@@ -34,18 +35,19 @@ from .ollama_api import route as ollama_api
 from .queue import Queue
 from .server import Server
 from .settings import Settings
-from .stamp import Stamp, real
+from .stamp import new_id
 from .store import Store
+from .stored import Stored
 
 
 def create_app(
     settings: Settings | None = None,
     *,
     engine: AsyncEngine | None = None,
-    stamp: Stamp | None = None,
+    new_id: Callable[[], str] = new_id,
     plugins: Sequence[object] = (),
 ) -> FastAPI:
-    """`engine` and `stamp` are for tests: without them it is Ollama, and the clock. `plugins` come on top of
+    """`engine` and `new_id` are for tests: without them it is Ollama, and llm's ids. `plugins` come on top of
     those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
     plugin = PluginSettings.from_env()
@@ -57,7 +59,9 @@ def create_app(
         (lambda: engine) if engine else cache(lambda: _ollama(plugin)),
         Queue(settings.running, settings.waiting),
         Store(settings.database),
-        stamp or real(),
+        Stored(settings.database),
+        Attempts(),
+        new_id,
         Plugins(plugins),
     )
 
@@ -66,6 +70,7 @@ def create_app(
         await server.store.open()
         yield
         await server.store.close()
+        server.stored.close()
 
     app = FastAPI(
         title="llm-gpt-oss",

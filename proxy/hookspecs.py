@@ -89,11 +89,13 @@ class Plugins:
                 _complain(impl)
         return ask
 
-    async def actor_from_request(self, request: Request) -> str | None:
+    async def actor_of(self, request: Request) -> str | None:
+        "Who asks, as a plugin says, or else the name of the key."
         async for named in self._results("actor_from_request", {"request": request}):
             if named is not None:
                 return str(named)
-        return None
+        actor: str | None = getattr(request.state, "actor", None)
+        return actor
 
     async def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
         given = {"turn_id": turn_id, "ask": ask, "status": status, "error": error}

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from fastapi import Request
 from llm.cli import logs_on
+from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from .ask import Ask
+from .ask import Ask, Finished
+from .attempts import Attempt, Attempts, key_of
 from .catalog import AnyModel, Catalog, fitted
 from .hookspecs import Plugins
 from .queue import Queue
 from .run import Run
 from .settings import Settings
-from .stamp import Stamp
 from .store import Store
+from .stored import Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +34,43 @@ class Server:
     engine: Callable[[], AsyncEngine]
     queue: Queue
     store: Store
-    stamp: Stamp
+    stored: Stored
+    attempts: Attempts
+    new_id: Callable[[], str]
     plugins: Plugins
 
-    def run(self, ask: Ask, http: Request) -> Run:
+    async def attempt(self, http: Request, choices: int = 1) -> Attempt:
+        """At answering this request, whose body has been read. The same one sent again waits until the
+        first is over: it has the answer then, or the ids of turns that broke off."""
+        ids, key, done = [self.new_id() for _ in range(choices)], None, False
+        if sent := http.headers.get("idempotency-key"):
+            actor = await self.plugins.actor_of(http)
+            key = key_of(sent, http.url.path.encode(), (actor or "").encode(), http.state.body)
+            await self.attempts.over(key)
+            earlier = await self.stored.attempts(key)
+            done = sum(status == 200 for _, status in earlier) == choices
+            ids[: len(earlier)] = [turn_id for turn_id, _ in earlier]
+        return Attempt(tuple(ids), key, done)
+
+    def run(self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0) -> Run:
         return Run(
             ask,
             http,
+            attempt,
+            choice,
             chosen=self._chosen,
             queue=self.queue,
             log_of=lambda ask: self.log_of(http, stored=ask.stored),
             plugins=self.plugins,
         )
+
+    def events(
+        self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0
+    ) -> AsyncGenerator[StreamEvent | Finished, None]:
+        "The model's, or the log's where an earlier attempt was answered already."
+        if attempt.done:
+            return self.stored.events(attempt.ids[choice])
+        return self.run(ask, http, attempt, choice).events()
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)

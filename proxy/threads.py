@@ -15,6 +15,7 @@ from llm.logs import LogStore, content_hash
 from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
+from .ask import Continues
 from .sidecar import Place, insert, last_call, last_known
 from .turn import Turn
 from .visible import calls, instructions, same, tips
@@ -40,34 +41,63 @@ class Threads:
         self._log = log
         self.connection = log.db.conn
 
-    def history(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
-        "The client's messages with what it left out put back: reasoning, white space, the text of arguments."
+    def history(self, messages: Sequence[Message], actor: str | None, logged: int = 0) -> list[Message]:
+        """The client's messages with what it left out put back: reasoning, white space, the text of
+        arguments.
+
+        `logged` of them are the log's own already."""
+        if logged:
+            return [*messages[:logged], *self._with_reasoning(messages[logged:], actor)]
         known = self._known(messages[:-1], actor)
         if known is None:
             return self._with_reasoning(messages, actor)
         first = instructions(messages)
-        logged = self._log.load_chain(known.place.tip)
-        logged = logged[instructions(logged) :]
-        while logged and [*tips(logged[-1:])] == [None]:
-            logged.pop()  # it broke off before anything was to be seen: nobody goes on from there
+        said = self._log.load_chain(known.place.tip)
+        said = said[instructions(said) :]
+        while said and [*tips(said[-1:])] == [None]:
+            said.pop()  # it broke off before anything was to be seen: nobody goes on from there
         seen = calls(messages[first : known.covered])
-        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(logged), strict=True)}
+        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(said), strict=True)}
         rest = [_answering(message, ids) for message in messages[known.covered :]]
-        return [*messages[:first], *logged, *self._with_reasoning(rest, actor)]
+        return [*messages[:first], *said, *self._with_reasoning(rest, actor)]
 
     def write(self, turn: Turn) -> None:
         "In one transaction with the write lock: llm's rows and ours."
-        prompt, actor = turn.prompt, turn.request.actor
-        known = self._known(prompt, actor)
-        self._log.log(turn.response, thread_id=self._thread(prompt, actor, known))
+        prompt, request = turn.prompt, turn.request
+        known = None if request.continues else self._known(prompt, request.actor)
+        if request.continues:
+            self._log_behind(turn, request.continues)
+        else:
+            self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
         first = instructions(prompt)
         insert(
             self.connection,
             turn,
-            covered=known.covered if known else 0,
+            covered=known.covered if known else request.added + request.known,
             instructions=_instructions(prompt[:first]),
             visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
         )
+
+    def _log_behind(self, turn: Turn, place: Continues) -> None:
+        "Where the client says it goes on. What failed is a turn of the thread, but nobody goes on behind it."
+        request = turn.request
+        try:
+            tip = self._log.thread_tip(place.thread_id)
+        except KeyError:  # pruned in the meantime
+            self._log.log(
+                turn.response, thread_id=self._log.create_thread(_name(turn.prompt), id=_thread_id())
+            )
+            return
+        if tip != place.tip and not place.joins:
+            fork = self._log.create_thread(_name(turn.prompt), forked_from=place.thread_id, id=_thread_id())
+            self._log.log(turn.response, thread_id=fork)
+            return
+        self._log.log(turn.response, thread_id=place.thread_id)
+        if request.status != 200:
+            self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
+        elif tip != place.tip:
+            self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
+            self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:

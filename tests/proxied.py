@@ -7,7 +7,7 @@ async with proxied(AsyncScriptedEngine("Hello")) as proxy:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from llm_gpt_oss.completion import AsyncEngine
 from proxy.app import create_app
 from proxy.settings import Settings
-from proxy.stamp import Stamp
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,18 @@ class Proxied:
             )
 
 
-def counting_stamp() -> Stamp:
+# A ULID of 1,700,000,000 seconds.
+TURN = "01hf7yat00"
+
+
+def counting_ids() -> Callable[[], str]:
     numbers = count(1)
-    return Stamp(lambda prefix: f"{prefix}-{next(numbers)}", lambda: 1_700_000_000)
+    return lambda: f"{TURN}{next(numbers):016d}"
 
 
 @asynccontextmanager
 async def proxied(engine: AsyncEngine | None = None, **settings: Any) -> AsyncIterator[Proxied]:
-    app = create_app(Settings(**settings), engine=engine, stamp=counting_stamp())
+    app = create_app(Settings(**settings), engine=engine, new_id=counting_ids())
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -111,10 +111,11 @@ class ChatRequest(Body):
             message = "'top_logprobs' wants 'logprobs' to be true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
         tools, choice = chosen([tool.tool() for tool in self.tools or ()], self.tool_choice)
+        added = list(self._instructions())
         return Ask(
             "/v1/chat/completions",
             self.model,
-            tuple(self._messages()),
+            (*added, *messages(self.messages)),
             tuple(tools),
             frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
             self.response_format.schema_of() if self.response_format else None,
@@ -122,6 +123,8 @@ class ChatRequest(Body):
             stream=bool(self.stream),
             stored=bool(self.store),
             metadata=self.metadata or {},
+            added=len(added),
+            sent=tuple(range(len(added), len(added) + len(self.messages))),
         )
 
     def choices(self, ask: Ask) -> list[Ask]:
@@ -130,10 +133,9 @@ class ChatRequest(Body):
         seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
         return [replace(ask, options={**ask.options, **own}) for own in seeds]
 
-    def _messages(self) -> Iterator[Message]:
+    def _instructions(self) -> Iterator[Message]:
         if wanted := VERBOSITY.get(self.verbosity or "medium"):
             yield Message("system", [TextPart(wanted)])
-        yield from messages(self.messages)
 
     def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()

@@ -16,7 +16,7 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.events import AnswerEvent
 
 from ..ask import Ask, Finished, Usage
-from ..stamp import Stamp
+from ..stamp import created
 
 Chunk = dict[str, Any]
 
@@ -110,13 +110,13 @@ def _logprob(given: Logprob) -> dict[str, Any]:
     return {"token": given.token, "logprob": given.logprob, "bytes": spelled}
 
 
-def head(ask: Ask, stamp: Stamp) -> Chunk:
-    "What all chunks of one answer share."
+def head(model: str, answer_id: str) -> Chunk:
+    "What all chunks of one answer share. `answer_id` is the id of its first turn."
     return {
-        "id": stamp.new_id("chatcmpl"),
+        "id": f"chatcmpl-{answer_id}",
         "object": "chat.completion.chunk",
-        "created": stamp.now(),
-        "model": ask.model,
+        "created": created(answer_id),
+        "model": model,
         "service_tier": "default",
         "system_fingerprint": None,
     }

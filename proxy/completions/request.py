@@ -118,6 +118,8 @@ class CompletionRequest(Body):
                 tuple(self._messages(text)),
                 options={**options, **self._seed(copy)},
                 stream=bool(self.stream),
+                field="prompt",
+                added=1 if self.suffix else 0,
             )
             for text in self.prompts()
             for copy in range(self.copies)

@@ -27,8 +27,7 @@ class PassedTurn:
         self.feed = self._answer.feed
 
     async def begin(self) -> None:
-        named = await self._server.plugins.actor_from_request(self._http)
-        actor = named or getattr(self._http.state, "actor", None)
+        actor = await self._server.plugins.actor_of(self._http)
         client = self._http.headers.get("user-agent")
         body: bytes = self._http.state.body
         self._request = Request(self._ask.endpoint, body.decode(), actor, client)

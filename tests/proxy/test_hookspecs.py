@@ -123,13 +123,13 @@ class Named:
 
 async def test_the_last_plugin_is_asked_first_and_each_gets_what_the_one_before_made() -> None:
     plugins = Plugins([Named("a"), Named("b"), Named(None)])
-    assert await plugins.actor_from_request(Request({"type": "http"})) == "b"
+    assert await plugins.actor_of(Request({"type": "http"})) == "b"
     made = await plugins.prepare_ask(Ask("/x", "m", ()), Request({"type": "http"}))
     assert made.model == "mba"
 
 
 async def test_nobody_is_named() -> None:
-    assert await Plugins([Named(None)]).actor_from_request(Request({"type": "http"})) is None
+    assert await Plugins([Named(None)]).actor_of(Request({"type": "http"})) is None
 
 
 async def test_installed_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,4 +145,4 @@ async def test_installed_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("importlib.metadata.distributions", lambda: [Installed()])
     monkeypatch.setattr(EntryPoint, "load", lambda self: Named("installed"))
-    assert await Plugins().actor_from_request(Request({"type": "http"})) == "installed"
+    assert await Plugins().actor_of(Request({"type": "http"})) == "installed"

@@ -18,6 +18,7 @@ from scripted_proxy import HELLO, HeldEngine, Proxy, proxied
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy import server
 from proxy.ask import Ask, Finished
+from proxy.attempts import Attempt
 from proxy.errors import ApiError
 from proxy.run import Run
 from proxy.spool import Spool
@@ -41,7 +42,8 @@ async def held(path: Path) -> AsyncIterator[Proxy]:
 def run_of(proxy: Proxy, ask: Ask = ASK, **headers: str) -> Run:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     state = {"body": b'{"messages": [1], "api_key": "secret"}'}
-    return proxy.server.run(ask, Http({"type": "http", "headers": raw, "state": state}))
+    http = Http({"type": "http", "headers": raw, "state": state})
+    return proxy.server.run(ask, http, Attempt((proxy.server.new_id(),)))
 
 
 async def all_of(run: Run) -> list[StreamEvent | Finished]:

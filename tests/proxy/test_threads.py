@@ -228,7 +228,8 @@ def test_a_request_without_messages_is_kept_whole(log: Log, body: str) -> None:
 def test_what_we_put_before_a_request_is_no_part_of_it(log: Log) -> None:
     log.write(system("Answer briefly."), HI, answer=HELLO)
     body = json.dumps({"messages": [1, 2, 3]})
-    second = log.write(system("Answer briefly."), HI, HELLO, MORE, answer=said("a"), body=body)
+    answer = said("a")
+    second = log.write(system("Answer briefly."), HI, HELLO, MORE, answer=answer, body=body, sent=[3, 2, 1])
     assert json.loads(log.request(second)["request"]) == {"messages": [3]}
 
 

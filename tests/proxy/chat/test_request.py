@@ -141,7 +141,7 @@ def test_an_empty_object_does_ask_for_a_search() -> None:
 
 
 def test_the_plainest_request() -> None:
-    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),))
+    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), sent=(0,))
 
 
 @pytest.mark.parametrize(

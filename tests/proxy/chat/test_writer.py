@@ -20,12 +20,11 @@ from llm_gpt_oss.events import AnswerEvent
 from llm_gpt_oss.flow import translate
 from proxy.ask import Ask, Finished, Usage
 from proxy.chat.writer import ChatWriter, Chunk, folded, head, usage_of
-from proxy.stamp import Stamp
 
-STAMP = Stamp(lambda prefix: f"{prefix}-1", lambda: 1_700_000_000)
+TURN = "01hf7yat000000000000000001"
 ASK = Ask("/v1/chat/completions", "gpt-oss", (Message("user", []),), custom=frozenset({"patch"}))
 HEAD = {
-    "id": "chatcmpl-1",
+    "id": f"chatcmpl-{TURN}",
     "object": "chat.completion.chunk",
     "created": 1_700_000_000,
     "model": "gpt-oss",
@@ -40,7 +39,7 @@ COUNTED = usage_of([USAGE])
 def written(
     *events: StreamEvent | Finished, index: int = 0, reasoning: bool = True, parallel: bool = True
 ) -> list[Chunk]:
-    writer = ChatWriter(head(ASK, STAMP), ASK, index, reasoning=reasoning, parallel=parallel)
+    writer = ChatWriter(head(ASK.model, TURN), ASK, index, reasoning=reasoning, parallel=parallel)
     return list(translate(events, writer))
 
 

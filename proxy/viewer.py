@@ -1,0 +1,17 @@
+"""Who looks at the log through the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    "`actor` is the name of a key; `admin` may see all, the shell's turns too."
+
+    actor: str | None
+    admin: bool
+
+    def sees(self, actor: str | None) -> bool:
+        "What was asked by `actor`."
+        return self.admin or (actor is not None and actor == self.actor)
