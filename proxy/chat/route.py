@@ -48,13 +48,7 @@ class Answer:
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         for index, run in enumerate(self._runs):
-            writer = ChatWriter(
-                self._head,
-                self._ask,
-                index,
-                reasoning=self._request.shows_reasoning,
-                parallel=self._request.parallel_tool_calls is not False,
-            )
+            writer = ChatWriter(self._head, self._ask, index, reasoning=self._request.shows_reasoning)
             async with aclosing(run.events()) as events:
                 async for event in events:
                     if isinstance(event, Finished):
