@@ -42,6 +42,7 @@ ORDER = [
     "llm_gpt_oss.names",
     "llm_gpt_oss.validate",
     "llm_gpt_oss.salvage",
+    "llm_gpt_oss.strict",
     "llm_gpt_oss.render",
     "llm_gpt_oss.wish",
     "llm_gpt_oss.tally",
