@@ -13,6 +13,7 @@ ORDER = [
     "llm_gpt_oss.errors",
     "llm_gpt_oss.flow",
     "llm_gpt_oss.tags",
+    "llm_gpt_oss.jsonfile",
     "llm_gpt_oss.registry",
     "llm_gpt_oss.settings",
     "llm_gpt_oss.key",
