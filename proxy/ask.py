@@ -39,7 +39,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    "The turn is over and logged. `reason` is `stop`, `length` or `tool_calls`."
+    "The turn is over and logged. `reason` is `stop`, `length`, `tool_calls` or `content_filter`."
 
     reason: str
     usage: Usage

@@ -20,6 +20,7 @@ from .ask import Ask, Finished, Usage
 from .catalog import AnyModel
 from .errors import api_error
 from .hookspecs import Plugins
+from .outcome import finish_reason
 from .queue import Queue
 from .store import Store
 from .turn import Request, Turn
@@ -76,8 +77,8 @@ class Run:
             await self._ended(api_error(error).status, str(error) or type(error).__name__)
             raise
         await self._ended(200, None)
-        # Models that are none of ours tell no outcome.
-        reason = _outcome(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
+        # Not all models that are none of ours tell it.
+        reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
         yield Finished(reason, _usage(self._response))
 
     async def _asked(self) -> Request:
@@ -120,7 +121,9 @@ class Run:
         turn = as_it_stands(self._response)
         if error:
             turn.response_json = {**(turn.response_json or {}), "error": error}
-        request = replace(self._request, status=status, error=error, finish_reason=_outcome(self._response))
+        request = replace(
+            self._request, status=status, error=error, finish_reason=finish_reason(self._response)
+        )
         logged = Turn(turn, request)
         if self._log_of(self._ask) is None:
             self._store.forget(logged)
@@ -134,12 +137,6 @@ class Run:
 
 def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
-
-
-def _outcome(response: llm.AsyncResponse) -> str | None:
-    outcome = (response.response_json or {}).get("outcome") or {}
-    reason: str | None = outcome.get("finish_reason")
-    return reason
 
 
 def _usage(response: llm.AsyncResponse) -> Usage:

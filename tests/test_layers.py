@@ -99,6 +99,7 @@ ORDER = [
     "proxy.database",
     "proxy.threads",
     "proxy.store",
+    "proxy.outcome",
     "proxy.run",
     "proxy.server",
     "proxy.chat",
