@@ -71,7 +71,7 @@ def _answer(call: Call[T], response: httpx.Response) -> T:
     _accept(call, response)
     try:
         data = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise foreign(f"{call.path} is not JSON there")
