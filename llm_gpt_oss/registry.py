@@ -6,7 +6,6 @@ That file, `gpt-oss-models.json` in llm's user directory, is one JSON object: ta
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import llm
 
 from .errors import BadRequest, GptOssError
+from .jsonfile import changing
 from .tags import checked
 
 BUILT_IN = {
@@ -135,20 +135,20 @@ def _broken(why: str) -> GptOssError:
 
 def add(tag: str, aliases: Iterable[str] = ()) -> None:
     "Remember the tag, and these aliases beside any that it has. An alias moves here from another added tag."
-    models, new = read(), [_checked_alias(alias) for alias in aliases]
-    kept = {other: [alias for alias in names if alias not in new] for other, names in models.items()}
-    kept.setdefault(checked(tag), []).extend(new)
-    _write(kept)
+    new = [_checked_alias(alias) for alias in aliases]
+    with changing(path(), read) as models:
+        for names in models.values():
+            names[:] = [alias for alias in names if alias not in new]
+        models.setdefault(checked(tag), []).extend(new)
 
 
 def remove(tag: str) -> None:
     "Forget the tag and its aliases, or BadRequest if it was never added."
-    models = read()
-    if tag not in models:
-        known = f"Added are: {', '.join(models)}." if models else "None has been added."
-        raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=known)
-    del models[tag]
-    _write(models)
+    with changing(path(), read) as models:
+        if tag not in models:
+            known = f"Added are: {', '.join(models)}." if models else "None has been added."
+            raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=known)
+        del models[tag]
 
 
 def _checked_alias(alias: str) -> str:
@@ -157,20 +157,3 @@ def _checked_alias(alias: str) -> str:
     raise BadRequest(
         f"{alias!r} cannot be an alias: it is a word that is typed after `llm -m`.", param="alias"
     )
-
-
-def _write(models: Added) -> None:
-    import tempfile
-
-    target = path().resolve()  # a link into someone's dotfiles stays a link
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")  # made 0600
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(json.dumps(models, indent=4, ensure_ascii=False) + "\n")
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as problem:
-        raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem

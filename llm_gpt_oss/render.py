@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import llm
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from pydantic_core import from_json
 
 from .completion import Json
 from .errors import BadRequest
@@ -18,6 +17,7 @@ from .harmony.conversation import Conversation, Developer, Header, ResponseForma
 from .names import ToolNames
 from .options import GptOssOptions
 from .salvage import canonical
+from .strict import parsed
 
 # What a part's `provider_metadata` holds under this key: how the model itself wrote the part, where that
 # cannot be told from the part. Part of the message's hash in llm's log, so only what belongs to the text.
@@ -122,9 +122,7 @@ def as_written(arguments: Json, text: str) -> Json | None:
 def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
     "A call whose arguments come as text, as OpenAI's clients send it back: the same part that the turn had."
     try:
-        # Not json.loads(): that takes what can be neither sent on nor logged (lone surrogates, NaN), and
-        # raises RecursionError.
-        value = from_json(text, allow_inf_nan=False)
+        value = parsed(text)
     except ValueError:
         value = None
     arguments = value if isinstance(value, dict) else {}

@@ -63,9 +63,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The turn is over and logged. `reason` is `stop`, `length` or `tool_calls`; `completed_at` in
-    seconds since 1970.
-    """
+    """The turn is over and logged, in seconds since 1970 at `completed_at`. `reason` is `stop`, `length`,
+    `tool_calls` or `content_filter`."""
 
     reason: str
     usage: Usage

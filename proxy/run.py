@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
@@ -14,20 +15,23 @@ import llm
 from fastapi import Request as Http
 from llm.parts import Message, StreamEvent
 
-from llm_gpt_oss.errors import ContextOverflow
+from llm_gpt_oss.errors import ContextOverflow, GptOssError
 from llm_gpt_oss.unfinished import as_it_stands
 
 from .ask import Ask, Finished, Usage
 from .attempts import Attempt
 from .catalog import AnyModel
-from .errors import api_error
+from .errors import ApiError, api_error
 from .hookspecs import Plugins
+from .outcome import finish_reason
 from .queue import Queue
 from .replay import Pieces
 from .stamp import ended_at
 from .store import Store
 from .turn import Request, Turn
 from .visible import calls
+
+logger = logging.getLogger(__name__)
 
 # What a client that leaves is logged with; nginx's code, since HTTP has none.
 CLIENT_LEFT = 499
@@ -68,7 +72,7 @@ class Run:
 
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
         started = time.perf_counter()
-        self._ask, self._model = self._chosen(await self._plugins.prepare_ask(self._ask, self._http))
+        await self._choose()
         self._request = await self._asked()
         self._response = self._prompted(self._ask.messages)
         self._store = self._log_of(self._ask)
@@ -93,9 +97,17 @@ class Run:
             await self._ended(api_error(error).status, str(error) or type(error).__name__)
             raise
         completed_at = await self._ended(200, None)
-        # Models that are none of ours tell no outcome.
-        reason = _outcome(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
+        # Not all models that are none of ours tell it.
+        reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
         yield Finished(reason, _usage(self._response), completed_at)
+
+    async def _choose(self) -> None:
+        try:
+            self._ask, self._model = self._chosen(await self._plugins.prepare_ask(self._ask, self._http))
+        except (ApiError, GptOssError) as error:
+            # No turn without a model, so this is all that stays of it. Quoted, since clients write into it.
+            logger.warning("%s was refused and is not in the log: %r", self._ask.endpoint, str(error))
+            raise
 
     async def _asked(self) -> Request:
         body: bytes = self._http.state.body
@@ -150,7 +162,7 @@ class Run:
             self._request,
             status=status,
             error=error,
-            finish_reason=_outcome(self._response),
+            finish_reason=finish_reason(self._response),
             custom_calls=[*self._request.custom_calls, *self._called_custom()],
             pieces=self._pieces.lengths or None,
         )
@@ -172,12 +184,6 @@ class Run:
 
 def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
-
-
-def _outcome(response: llm.AsyncResponse) -> str | None:
-    outcome = (response.response_json or {}).get("outcome") or {}
-    reason: str | None = outcome.get("finish_reason")
-    return reason
 
 
 def _usage(response: llm.AsyncResponse) -> Usage:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from llm.logs import LogStore, content_hash
-from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
+from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
 from .ask import Continues
@@ -135,27 +135,21 @@ class Threads:
         return None
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
-        "Messages that call a tool as they were logged, where the reasoning that led there is gone."
-        bare = {id(message) for message in messages if calls([message]) and not _reasons(message)}
-        wanted = [
-            call.tool_call_id for message in messages if id(message) in bare for call in calls([message])
-        ]
+        "Messages that call a tool as they were logged: clients send no reasoning back, or a piece of it."
+        wanted = [call.tool_call_id for call in calls(messages)]
         logged: dict[str | None, Message] = {}
         while place := last_call(self.connection, wanted, actor):
             del wanted[place.key :]
             chain = self._log.load_chain(place.tip)
             logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
-        return [_whole(message, logged) if id(message) in bare else message for message in messages]
+        return [_whole(message, logged) for message in messages]
 
 
 def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:
-    candidate = logged.get(calls([message])[0].tool_call_id)
+    made = calls([message])
+    candidate = logged.get(made[0].tool_call_id) if made else None
     return candidate if candidate and same(candidate, message) else message
-
-
-def _reasons(message: Message) -> bool:
-    return any(isinstance(part, ReasoningPart) for part in message.parts)
 
 
 def _answering(message: Message, ids: Mapping[str | None, str | None]) -> Message:

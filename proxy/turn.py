@@ -23,7 +23,7 @@ UNFINISHED = 500
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is kept of a request beside its turn. `body` is JSON, as it was sent; see `readable`.
+    """What is kept of a request beside its turn. `body` is JSON (`llm_gpt_oss.strict`), as it was sent.
 
     `actor` is who asked (the name of a key), `client` is its User-Agent. `first_token_ms` counts from when
     the request was taken up, `queue_ms` is how long it waited for a place. What was repaired or asked again

@@ -151,6 +151,7 @@ class ChatRequest(Body):
         for name in ("frequency_penalty", "presence_penalty", "temperature", "top_p", "min_p"):
             yield name, getattr(self, name)
         yield from (("logprobs", self.logprobs), ("keep_alive", self.keep_alive))
+        yield "parallel_tool_calls", self.parallel_tool_calls
         yield "top_logprobs", self.top_logprobs if self.logprobs else None
 
     def _stop(self) -> list[str]:

@@ -24,18 +24,17 @@ Chunk = dict[str, Any]
 class ChatWriter:
     """A `flow.Translator` from `StreamEvent` and `Finished` to chunks, for choice `index` of an answer.
 
-    `head` is what all chunks of one answer share; `reasoning` says whether the chain of thought is shown,
-    `parallel` whether more than one call is. OpenAI's types know no custom call in a chunk, though its API
-    sends them (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
+    `head` is what all chunks of one answer share; `reasoning` says whether the chain of thought is shown.
+    OpenAI's types know no custom call in a chunk, though its API sends them
+    (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
     """
 
-    def __init__(self, head: Chunk, ask: Ask, index: int, *, reasoning: bool, parallel: bool) -> None:
+    def __init__(self, head: Chunk, ask: Ask, index: int, *, reasoning: bool) -> None:
         self._head = head
         self._custom = ask.custom
         self._index = index
         self._reasoning = reasoning
-        self._parallel = parallel
-        self._calls: list[str | None] = []
+        self._calls = 0
         self._begun = False
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
@@ -52,12 +51,8 @@ class ChatWriter:
                 yield self._chunk({"content": text}, logprobs=[_token_logprob(given) for given in logprobs])
             case StreamEvent(type="text", chunk=text):
                 yield self._chunk({"content": text})
-            case StreamEvent(tool_call_id=call_id) if self._calls and not (
-                self._parallel or call_id == self._calls[0]
-            ):
-                return
             case StreamEvent(type="tool_call_name", chunk=name, tool_call_id=call_id):
-                self._calls.append(call_id)
+                self._calls += 1
                 yield self._call({"id": call_id, **self._named(name)})
             case StreamEvent(type="tool_call_args", chunk=arguments):
                 yield self._call(self._arguments(arguments))
@@ -68,7 +63,7 @@ class ChatWriter:
         return iter(())
 
     def _call(self, delta: dict[str, Any]) -> Chunk:
-        return self._chunk({"tool_calls": [{"index": len(self._calls) - 1, **delta}]})
+        return self._chunk({"tool_calls": [{"index": self._calls - 1, **delta}]})
 
     def _named(self, name: str) -> dict[str, Any]:
         self._is_custom = name in self._custom

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,20 @@ def test_the_file_is_for_its_owner_and_nothing_lies_beside_it() -> None:
     registry.add("a")
     assert stat.S_IMODE(registry.path().stat().st_mode) == 0o600
     assert os.listdir(registry.path().parent) == [registry.path().name]
+
+
+def test_tags_that_are_added_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = registry.read
+
+    def slowly() -> dict[str, list[str]]:
+        found = read()
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(registry, "read", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(registry.add, "abcd"))
+    assert sorted(read()) == [*"abcd"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

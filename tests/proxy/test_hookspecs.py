@@ -65,11 +65,14 @@ class Refusing:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_ask_is_refused(tmp_path: Path, stream: bool) -> None:
+async def test_an_ask_is_refused(tmp_path: Path, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
     async with proxied(tmp_path / "logs.db", plugins=[Refusing()]) as proxy:
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, answer.json()["error"]["code"]) == (402, "pay")
         assert proxy.rows("select * from turns") == []
+    assert caplog.messages == [
+        "/v1/chat/completions was refused and is not in the log: 'gpt-oss:20b is not free.'"
+    ]
 
 
 class Broken:

@@ -125,11 +125,14 @@ async def test_what_fails_is_logged_with_what_had_arrived(
         assert when
 
 
-async def test_an_unknown_model_is_no_turn(path: Path) -> None:
+async def test_an_unknown_model_is_no_turn_but_a_line(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with proxied(path) as proxy:
         with pytest.raises(ApiError):
-            await all_of(run_of(proxy, Ask("/x", "gpt-5", (user("Hi"),))))
+            await all_of(run_of(proxy, Ask("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
         await nothing_is_left(proxy, rows=[])
+    (line,) = caplog.messages
+    start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
+    assert line.startswith(start)
 
 
 async def test_a_full_queue_is_logged(path: Path) -> None:

@@ -36,10 +36,8 @@ USAGE = Usage(10, 5, 3)
 COUNTED = usage_of([USAGE])
 
 
-def written(
-    *events: StreamEvent | Finished, index: int = 0, reasoning: bool = True, parallel: bool = True
-) -> list[Chunk]:
-    writer = ChatWriter(head(ASK.model, TURN), ASK, index, reasoning=reasoning, parallel=parallel)
+def written(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
+    writer = ChatWriter(head(ASK.model, TURN), ASK, index, reasoning=reasoning)
     return list(translate(events, writer))
 
 
@@ -124,11 +122,6 @@ def test_a_custom_call_that_did_not_keep_to_its_one_argument(arguments: str) -> 
 
 def test_reasoning_can_be_left_out() -> None:
     assert deltas(think("hm"), say("Hi"), done(), reasoning=False) == [{"content": "Hi"}, {}]
-
-
-def test_one_call_at_most() -> None:
-    two = [*call("add", "{}"), *call("add", "{}", "call_2"), done("tool_calls")]
-    assert deltas(*two, parallel=False) == [opened("add"), argued("{}"), {}]
 
 
 def test_what_has_no_place_is_no_secret() -> None:
