@@ -90,7 +90,7 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
                 if text and metadata != SEPARATOR:
                     yield harmony.Message(Header("assistant", _channel(part, parts[position + 1 :])), text)
             case ToolCallPart(name=name):
-                yield call(names.shown(name), _arguments(part))
+                yield call(names.shown(name), arguments_text(part))
             case ToolResultPart():
                 yield _result(part, called, names)
             case _:
@@ -129,7 +129,7 @@ def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
     return ToolCallPart(name, arguments, call_id, provider_metadata=as_written(arguments, text))
 
 
-def _arguments(part: ToolCallPart) -> str:
+def arguments_text(part: ToolCallPart) -> str:
     "The text that the model wrote, kept where it differs, so that the prompt's prefix stays the same."
     written = (part.provider_metadata or {}).get(METADATA, {}).get("arguments")
     return written if isinstance(written, str) else canonical(part.arguments)

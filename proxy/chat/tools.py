@@ -9,14 +9,7 @@ from pydantic import ConfigDict, Field
 
 from ..body import Body
 from ..errors import ApiError
-
-# A custom tool takes free text; the model sees a function with one string.
-FREE_TEXT = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
+from ..tools import FREE_TEXT
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 

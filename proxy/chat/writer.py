@@ -6,7 +6,6 @@ thought (openai-cookbook, "handle raw CoT").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from llm_gpt_oss.events import AnswerEvent
 
 from ..ask import Ask, Finished, Usage
 from ..stamp import created
+from ..tools import free_text
 
 Chunk = dict[str, Any]
 
@@ -74,7 +74,7 @@ class ChatWriter:
     def _arguments(self, text: str) -> dict[str, Any]:
         text = text.strip() or "{}"
         if self._is_custom:
-            return {"custom": {"input": _free_text(text)}}
+            return {"custom": {"input": free_text(text)}}
         return {"function": {"arguments": text}}
 
     def _chunk(
@@ -87,12 +87,6 @@ class ChatWriter:
             "finish_reason": finish_reason,
         }
         return {**self._head, "choices": [choice]}
-
-
-def _free_text(arguments: str) -> str:
-    "What the model gave as a custom tool's one argument; all that it gave, where it did not keep to that."
-    given = json.loads(arguments).get("input")
-    return given if isinstance(given, str) else arguments
 
 
 def _token_logprob(given: Logprob) -> dict[str, Any]:
