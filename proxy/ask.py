@@ -39,7 +39,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    "The turn is over and logged. `reason` is `stop`, `length` or `tool_calls`."
+    """The turn is over and logged. `reason` is `stop`, `length` or `tool_calls`; `completed_at` in
+    seconds since 1970.
+    """
 
     reason: str
     usage: Usage
+    completed_at: int = 0

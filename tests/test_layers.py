@@ -113,6 +113,8 @@ ORDER = [
     "proxy.chat.request",
     "proxy.chat.writer",
     "proxy.chat.route",
+    "proxy.responses",
+    "proxy.responses.object",
     "proxy.texts",
     "proxy.upstream",
     "proxy.completions",
