@@ -115,6 +115,8 @@ ORDER = [
     "proxy.chat.route",
     "proxy.responses",
     "proxy.responses.object",
+    "proxy.responses.under_way",
+    "proxy.responses.writer",
     "proxy.texts",
     "proxy.upstream",
     "proxy.completions",
