@@ -113,6 +113,7 @@ ORDER = [
     "proxy.chat.request",
     "proxy.chat.writer",
     "proxy.chat.route",
+    "proxy.replay",
     "proxy.responses",
     "proxy.responses.object",
     "proxy.responses.under_way",

@@ -150,6 +150,10 @@ def test_rivals_are_a_list_also_where_there_are_none() -> None:
     assert chunk["choices"][0]["logprobs"]["content"][0]["top_logprobs"] == []
 
 
+def test_what_is_empty_says_nothing() -> None:
+    assert deltas(think(""), say(""), say("Hi")) == [{"content": "Hi"}]
+
+
 def test_a_chunk() -> None:
     chunk = {"index": 2, "delta": ROLE, "logprobs": None, "finish_reason": None}
     assert written(say("Hi"), index=2)[0] == {**HEAD, "choices": [chunk]}
