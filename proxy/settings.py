@@ -25,6 +25,7 @@ DEFAULT_MODEL = "gpt-oss:20b"
 # What the processes of one server get from the one that started them: all settings, as JSON.
 HANDED_DOWN = "LLM_GPT_OSS_PROXY"
 
+Shown = Literal["text", "summary", "both"]
 LogPolicy = Literal["all", "respect-store", "off"]
 
 
@@ -39,13 +40,17 @@ class Settings:
     `key_hash` is of a key that holds for this run (`keys.hash_of`). `open` lets any client in although the
     address is not this machine's own. Pages of `cors_origins` may ask too. `all_models` serves whatever llm
     has. `allow_model_changes` lets apps pull, make and delete models of Ollama's.
+
+    `reasoning` is where `/v1/responses` shows the chain of thought: as text, as a summary for clients that
+    read nothing else, or as both. `open_responses` gives its events the names that Open Responses has.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     model: str = DEFAULT_MODEL
     database: Path = field(default_factory=lambda: _user_dir() / "logs.db")
-    log_policy: LogPolicy = "all"
+    log_policy: Shown = Literal["text", "summary", "both"]
+LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
     running: int = 4
@@ -58,6 +63,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
+    reasoning: Shown = "text"
+    open_responses: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llm.logs import LogStore
+from llm.logs import LogStore, message_hash
 from llm.parts import Message, StreamEvent
 
 from .ask import Finished, Usage
@@ -23,8 +24,12 @@ from .replay import replayed
 from .spool import Spool
 from .stamp import ended_at
 from .turn import Turn
+from .visible import calls
 
 T = TypeVar("T")
+
+# What no turn goes by is not looked for: clients write ids, and files are called after them.
+_TURN_ID = re.compile(r"[0-9a-z]{1,40}", re.ASCII)
 
 TURN = """
 select turns.*, request.endpoint, request.actor, request.status, request.error, request.finish_reason,
@@ -58,8 +63,8 @@ class Logged:
 
     `endpoint` is None for a turn that did not come through the proxy, `body` is empty then. `model` is as the
     client wrote it. Of `prompt`, the first `added` are none of the conversation's, and what the request
-    itself brought begins at `first_input`. `under_way`: it has no answer yet. `tip` is None until it is
-    in the database. `raw` is llm's `response_json`.
+    itself brought begins at `first_input`. `under_way`: it has no answer yet. `tip` is None until it is in
+    the database. `custom` are the ids of its calls of custom tools. `raw` is llm's `response_json`.
     """
 
     id: str
@@ -83,6 +88,7 @@ class Logged:
     stored: bool
     deleted: bool
     pieces: Sequence[Sequence[int]] | None
+    custom: frozenset[str]
     raw: Mapping[str, Any]
     under_way: bool = False
 
@@ -116,6 +122,8 @@ class Stored:
 
     async def turn(self, turn_id: str) -> Logged | None:
         "Whether it is deleted or not: of the database, or of what still waits to be written there."
+        if not _TURN_ID.fullmatch(turn_id):
+            return None
         return await asyncio.wrap_future(self._thread.submit(self._turn, turn_id))
 
     async def attempts(self, idempotency_key: str) -> list[tuple[str, int]]:
@@ -175,8 +183,18 @@ def logged(log: LogStore, turn_id: str) -> Logged | None:
         stored=bool(row["stored"]) or row["endpoint"] is None,
         deleted=bool(row["deleted"]),
         pieces=json.loads(row["pieces"]) if row["pieces"] else None,
+        custom=_custom(log, [each.message for each in chain]),
         raw=raw,
     )
+
+
+def _custom(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
+    "Which of the calls in these messages are of custom tools."
+    ids = [call.tool_call_id for call in calls(messages)]
+    if not ids:
+        return frozenset()
+    sql = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
+    return frozenset(call_id for (call_id,) in log.db.conn.execute(sql, [json.dumps(ids)]))
 
 
 def linked(log: LogStore, tip: str | None) -> list[Linked]:
@@ -190,6 +208,7 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
     request, response = turn.request, turn.response
     raw = response.response_json or {}
     details = response.token_details or {}
+    chain = [*_hashed([*turn.prompt, *turn.answer])]
     return Logged(
         id=turn.id,
         answer_id=request.answer_id or turn.id,
@@ -200,8 +219,8 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
         actor=request.actor,
         body=json.loads(request.body),
         metadata=request.metadata or {},
-        prompt=[Linked("", message) for message in turn.prompt],
-        answer=[Linked("", message) for message in turn.answer],
+        prompt=chain[: len(turn.prompt)],
+        answer=chain[len(turn.prompt) :],
         added=request.added,
         first_input=request.added + request.known,
         status=request.status,
@@ -214,6 +233,14 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
         stored=request.stored,
         deleted=False,
         pieces=request.pieces,
+        custom=frozenset(request.custom_calls),
         raw=raw,
         under_way=under_way,
     )
+
+
+def _hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+    tip: str | None = None
+    for message in messages:
+        tip = message_hash(message, tip)
+        yield Linked(tip, message)

@@ -15,14 +15,13 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from llm_gpt_oss.render import METADATA, SEPARATOR, arguments_text
 
 from ..tools import free_text
+from ..settings import Shown
 from .ids import item_id
 from .sealed import seal
 from .summary import summary_of
 
 Item = dict[str, Any]
 Status = Literal["in_progress", "completed", "incomplete"]
-# Where reasoning is shown: as `reasoning_text`, as a summary for clients that read nothing else, or as both.
-Shown = Literal["text", "summary", "both"]
 
 
 def message_item(

@@ -18,7 +18,6 @@ from llm_gpt_oss.events import AnswerEvent
 from ..items.ids import item_id
 from ..items.output import (
     Item,
-    Shown,
     Status,
     custom_tool_call_item,
     function_call_item,
@@ -30,6 +29,7 @@ from ..items.output import (
     reasoning_text,
     summary_text,
 )
+from ..settings import Shown
 from ..tools import free_text
 
 Event = dict[str, Any]

@@ -15,7 +15,8 @@ from llm_gpt_oss.render import SEPARATOR
 
 from ..ask import Finished
 from ..errors import ApiError
-from ..items.output import Item, Shown, Status
+from ..items.output import Item, Status
+from ..settings import Shown
 from . import object as whole
 from .under_way import Call, Event, Message, Reasoning, UnderWay
 
