@@ -49,8 +49,7 @@ class Settings:
     port: int = 8000
     model: str = DEFAULT_MODEL
     database: Path = field(default_factory=lambda: _user_dir() / "logs.db")
-    log_policy: Shown = Literal["text", "summary", "both"]
-LogPolicy = "all"
+    log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
     running: int = 4

@@ -14,8 +14,8 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 
 from llm_gpt_oss.render import METADATA, SEPARATOR, arguments_text
 
-from ..tools import free_text
 from ..settings import Shown
+from ..tools import free_text
 from .ids import item_id
 from .sealed import seal
 from .summary import summary_of

@@ -60,8 +60,7 @@ class Answer:
         async with self._begun() as said:
             *_, last = self._writer.begin()
             async for event in said:
-                for last in self._writer.feed(event):
-                    pass
+                *_, last = last, *self._writer.feed(event)
         response: dict[str, Any] = last["response"]
         return response
 

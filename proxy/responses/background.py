@@ -71,7 +71,7 @@ class Background:
         more.set()
 
     async def _look(self) -> None:
-        while not self._unwanted():
+        while not self._unwanted():  # noqa: ASYNC110 - what is looked for is made by another process
             await asyncio.sleep(LOOK)
         await self.cancel("The client cancelled it.")
 

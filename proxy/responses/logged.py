@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,11 +80,3 @@ def input_items(logged: Logged) -> list[dict[str, Any]]:
         for each in brought
         for item in items(each.message, each.hash.partition(":")[2], custom=logged.custom)
     ]
-
-
-def echoed(body: str) -> dict[str, Any]:
-    "A request's body as the response tells it: as it is logged."
-    from ..turn import readable
-
-    told: dict[str, Any] = readable(body)
-    return told
