@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 from openai.types import Completion
-from proxied import TURN, Proxied, proxied
+from proxied import TURN, Proxied, counting_ids, proxied
 from scripted_engine import AsyncScriptedEngine, Part, cut, spoken, stopped
 
 from llm_gpt_oss.completion import Done
@@ -37,7 +37,7 @@ async def ask(
     *parts: Part, **fields: Any
 ) -> tuple[httpx.Response, AsyncScriptedEngine, list[dict[str, Any]]]:
     engine = AsyncScriptedEngine(*parts)
-    async with proxied(engine) as proxy:
+    async with proxied(engine, new_id=counting_ids()) as proxy:
         answer = await proxy.post("/v1/completions", {**BODY, **fields})
         return answer, engine, proxy.turns()
 
