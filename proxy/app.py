@@ -33,6 +33,9 @@ from .hookspecs import Plugins
 from .keys import KeyRing
 from .ollama_api import route as ollama_api
 from .queue import Queue
+from .responses import route as responses
+from .responses.background import Backgrounds
+from .responses.context import Locks
 from .server import Server
 from .settings import Settings
 from .stamp import new_id
@@ -69,6 +72,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await server.store.open()
         yield
+        await app.state.backgrounds.close()
         await server.store.close()
         server.stored.close()
 
@@ -89,7 +93,9 @@ def create_app(
     )
     app.state.server = server
     app.state.probe = health.Probe(server)
-    for module in (chat, completions, embeddings, ollama_api, model_list, health):
+    app.state.backgrounds = Backgrounds(server.store.folder)
+    app.state.locks = Locks()
+    for module in (chat, responses, completions, embeddings, ollama_api, model_list, health):
         app.include_router(module.router)
     server.plugins.register_routes(app)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 from llm.cli import logs_on
@@ -39,17 +39,20 @@ class Server:
     new_id: Callable[[], str]
     plugins: Plugins
 
-    async def attempt(self, http: Request, choices: int = 1) -> Attempt:
-        """At answering this request, whose body has been read. The same one sent again waits until the
-        first is over: it has the answer then, or the ids of turns that broke off."""
-        ids, key, done = [self.new_id() for _ in range(choices)], None, False
-        if sent := http.headers.get("idempotency-key"):
-            actor = await self.plugins.actor_of(http)
-            key = key_of(sent, http.url.path.encode(), (actor or "").encode(), http.state.body)
-            await self.attempts.over(key)
-            earlier = await self.stored.attempts(key)
-            done = sum(status == 200 for _, status in earlier) == choices
-            ids[: len(earlier)] = [turn_id for turn_id, _ in earlier]
+    async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
+        """At answering this request, whose body has been read. The same one sent again has the answer of the
+        first, which it waits for unless `waits` is False, or the ids of turns that broke off."""
+        ids = [self.new_id() for _ in range(choices)]
+        if not (sent := http.headers.get("idempotency-key")):
+            return Attempt(tuple(ids))
+        actor = await self.plugins.actor_of(http)
+        key = key_of(sent, http.url.path.encode(), (actor or "").encode(), http.state.body)
+        if not waits and (running := self.attempts.running(key)):
+            return replace(running, running=True)
+        await self.attempts.over(key)
+        earlier = await self.stored.attempts(key)
+        done = sum(status == 200 for _, status in earlier) == choices
+        ids[: len(earlier)] = [turn_id for turn_id, _ in earlier]
         return Attempt(tuple(ids), key, done)
 
     def run(self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0) -> Run:

@@ -141,6 +141,12 @@ def insert(
         label(connection, turn.id, request.metadata or {})
 
 
+def delete(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
+    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    rows = [(turn_id,) for turn_id in turn_ids]
+    connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
+
+
 def label(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
     "So that a stored turn is found by its metadata; what it had before is gone."
     connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
