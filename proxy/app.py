@@ -33,6 +33,7 @@ from .hookspecs import Plugins
 from .keys import KeyRing
 from .ollama_api import route as ollama_api
 from .queue import Queue
+from .responses import compact, socket, tokens
 from .responses import route as responses
 from .responses.background import Backgrounds
 from .responses.context import Locks
@@ -95,7 +96,18 @@ def create_app(
     app.state.probe = health.Probe(server)
     app.state.backgrounds = Backgrounds(server.store.folder)
     app.state.locks = Locks()
-    for module in (chat, responses, completions, embeddings, ollama_api, model_list, health):
+    for module in (
+        chat,
+        responses,
+        tokens,
+        compact,
+        socket,
+        completions,
+        embeddings,
+        ollama_api,
+        model_list,
+        health,
+    ):
         app.include_router(module.router)
     server.plugins.register_routes(app)
     return app

@@ -54,7 +54,7 @@ async def received(http: Request) -> bytes:
     return bytes(body)
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
     try:
         sent = parsed(body)
     except ValueError as problem:

@@ -10,18 +10,21 @@ from llm.cli import logs_on
 from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.count import prompt_tokens
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from .ask import Ask, Finished
 from .attempts import Attempt, Attempts, key_of
 from .catalog import AnyModel, Catalog, fitted
+from .errors import ApiError
 from .hookspecs import Plugins
 from .queue import Queue
 from .run import Run
 from .settings import Settings
 from .store import Store
 from .stored import Stored
+from .threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,24 @@ class Server:
         if attempt.done:
             return self.stored.events(attempt.ids[choice])
         return self.run(ask, http, attempt, choice).events()
+
+    async def prompt_tokens(self, ask: Ask, http: Request) -> int:
+        "What the model would read for this Ask, with what its client left out put back."
+        ask, model = self._chosen(await self.plugins.prepare_ask(ask, http))
+        if not isinstance(model, AsyncGptOss):
+            message = f"The tokens of {ask.model} cannot be counted here, those of gpt-oss can."
+            raise ApiError(400, message, code="model_not_supported", param="model")
+        actor = await self.plugins.actor_of(http)
+        known = ask.added + ask.known if ask.continues else 0
+        messages = await self.stored.read(lambda log: Threads(log).history(ask.messages, actor, known))
+        asked = model.prompt(
+            messages=messages,
+            tools=list(ask.tools),
+            schema=dict(ask.schema) if ask.schema else None,
+            options=dict(ask.options),
+        )
+        async with self.queue.place():
+            return await prompt_tokens(model, asked.prompt, self.engine())
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)

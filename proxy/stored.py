@@ -208,7 +208,7 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
     request, response = turn.request, turn.response
     raw = response.response_json or {}
     details = response.token_details or {}
-    chain = [*_hashed([*turn.prompt, *turn.answer])]
+    chain = [*hashed([*turn.prompt, *turn.answer])]
     return Logged(
         id=turn.id,
         answer_id=request.answer_id or turn.id,
@@ -239,7 +239,8 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
     )
 
 
-def _hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+def hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+    "As they will stand in the log."
     tip: str | None = None
     for message in messages:
         tip = message_hash(message, tip)
