@@ -30,6 +30,7 @@ WANTED = {
     "list_type": "an array",
     "dict_type": "an object",
     "model_type": "an object",
+    "model_attributes_type": "an object",
     "none_required": "null",
     # Of literals; those of another type than theirs.
     "literal_error": "a string",

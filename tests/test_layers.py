@@ -113,6 +113,8 @@ ORDER = [
     "proxy.items.sealed",
     "proxy.items.summary",
     "proxy.items.output",
+    "proxy.items.wire",
+    "proxy.items.messages",
     "proxy.chat",
     "proxy.chat.fields",
     "proxy.chat.formats",
