@@ -38,21 +38,26 @@ class Attempts:
     "Those under way in this process."
 
     def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Event] = {}
+        self._under_way: dict[str, tuple[Attempt, asyncio.Event]] = {}
 
     @contextmanager
     def under_way(self, attempt: Attempt) -> Iterator[None]:
         if attempt.key is None or attempt.key in self._under_way:
             yield
             return
-        over = self._under_way[attempt.key] = asyncio.Event()
+        over = asyncio.Event()
+        self._under_way[attempt.key] = attempt, over
         try:
             yield
         finally:
             del self._under_way[attempt.key]
             over.set()
 
+    def running(self, key: str) -> Attempt | None:
+        attempt, _ = self._under_way.get(key, (None, None))
+        return attempt
+
     async def over(self, key: str) -> None:
         "Waits for an attempt with this key."
-        while over := self._under_way.get(key):
-            await over.wait()
+        while running := self._under_way.get(key):
+            await running[1].wait()

@@ -42,6 +42,9 @@ class Run:
     it is logged once, wherever it breaks off, from the moment that it has a model. `attempt` and `choice` say
     which turn it is: choice `choice` of an answer.
 
+    `begin` may be awaited before, once: it raises what can be told without asking the model, and from then on
+    the turn has its place in the log. `cancelled` says why, where the run ends because nobody waits for it.
+
     `chosen` finds the model, and adds what its name says to the Ask; it raises ApiError for an unknown one.
     `log_of` tells where a turn goes, or None: asked anew when it is over, since that may change meanwhile.
     """
@@ -69,32 +72,51 @@ class Run:
         self._queue = queue
         self._log_of = log_of
         self._plugins = plugins
+        self._begun = False
+        self.cancelled = "The client left."
 
-    async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
-        started = time.perf_counter()
+    async def begin(self) -> None:
+        self._begun = True
+        self._started = time.perf_counter()
         await self._choose()
         self._request = await self._asked()
         self._response = self._prompted(self._ask.messages)
         self._store = self._log_of(self._ask)
+        if self._store is None:
+            return
         try:
-            await self._begin()
+            messages = await self._store.begin(Turn(as_it_stands(self._response), self._request))
+        except asyncio.CancelledError as error:
+            await self._broke_off(error)
+            raise
+        self._response = self._prompted(messages)
+
+    @property
+    def is_logged(self) -> bool:
+        return self._store is not None
+
+    @property
+    def conversation(self) -> list[Message]:
+        "What the next request of this client would go on from, as far as it has come."
+        turn = as_it_stands(self._response)
+        return [*turn.prompt.messages[self._ask.added :], *turn._messages_now()]
+
+    async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
+        if not self._begun:
+            await self.begin()
+        try:
             waiting = time.perf_counter()
             async with self._queue.place():
                 self._request = replace(self._request, queue_ms=_since(waiting))
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
                     async for event in events:
                         if self._request.first_token_ms is None:
-                            self._request = replace(self._request, first_token_ms=_since(started))
+                            self._request = replace(self._request, first_token_ms=_since(self._started))
                         if self._ask.resumable:
                             self._pieces.feed(event)
                         yield event
-        except (GeneratorExit, asyncio.CancelledError):
-            await self._ended(CLIENT_LEFT, "The client left.")
-            raise
-        except Exception as error:
-            if isinstance(error, ContextOverflow):
-                error.param = self._ask.field
-            await self._ended(api_error(error).status, str(error) or type(error).__name__)
+        except (Exception, GeneratorExit, asyncio.CancelledError) as error:
+            await self._broke_off(error)
             raise
         completed_at = await self._ended(200, None)
         # Not all models that are none of ours tell it.
@@ -142,11 +164,13 @@ class Run:
         response._start_utcnow = datetime.datetime.now(datetime.timezone.utc)
         return response
 
-    async def _begin(self) -> None:
-        if self._store is None:
+    async def _broke_off(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            await self._ended(CLIENT_LEFT, self.cancelled)
             return
-        turn = Turn(as_it_stands(self._response), self._request)
-        self._response = self._prompted(await self._store.begin(turn))
+        if isinstance(error, ContextOverflow):
+            error.param = self._ask.field
+        await self._ended(api_error(error).status, str(error) or type(error).__name__)
 
     async def _ended(self, status: int, error: str | None) -> int:
         """Handed over before anything is waited for: from there on it is logged, even if we are cancelled.

@@ -44,6 +44,9 @@ class ChatWriter:
         match event:
             case Finished(reason=reason):
                 yield self._chunk({}, finish_reason=reason)
+            case StreamEvent(type="text" | "reasoning", chunk=""):
+                # Only from models that are not ours, and no part of what the log keeps.
+                return
             case StreamEvent(type="reasoning", chunk=text):
                 if self._reasoning:
                     yield self._chunk({"reasoning": text})
