@@ -285,9 +285,15 @@ def test_what_has_no_place_is_no_secret(kind: str) -> None:
         written(StreamEvent(kind, "2"))
 
 
-def test_arguments_of_no_call_are_no_secret() -> None:
+@pytest.mark.parametrize(
+    "before", [say(0, "Hi"), call(0, "add"), []], ids=["text", "another call", "nothing"]
+)
+def test_arguments_of_no_call_are_no_secret(before: list[StreamEvent]) -> None:
+    writing = writer()
+    events = [*writing.begin(), *translate(before, writing)]
     with pytest.raises(TypeError, match="arguments"):
-        written(*say(0, "Hi"), StreamEvent("tool_call_args", "{}", 2, "call_1"))
+        events += writing.feed(StreamEvent("tool_call_args", "{}", 2, "call_1"))
+    check([*events, *writing.failed(NO)])
 
 
 # The turn
