@@ -15,6 +15,7 @@ from .visible import calls
 # `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
 # the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
 # `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
+# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -73,6 +74,19 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )
             """,
             "create index gpt_oss_turns_tip on turns (tip_message_hash)",
+        ),
+    ),
+    (
+        "m003_items",
+        (
+            """
+            create table gpt_oss_items (
+                thread_id text not null references threads (id), message_hash text not null, n integer not null,
+                item_id text not null, primary key (thread_id, message_hash, n)
+            ) without rowid
+            """,
+            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
+            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
         ),
     ),
 )
