@@ -112,6 +112,8 @@ ORDER = [
     "proxy.items.messages",
     "proxy.chain",
     "proxy.recalled",
+    "proxy.prunable",
+    "proxy.prune",
     "proxy.threads",
     "proxy.store",
     "proxy.outcome",
@@ -158,6 +160,7 @@ ORDER = [
     "proxy.serve",
     "proxy.cli",
     "proxy.keys_cli",
+    "proxy.logs_cli",
     "proxy.__main__",
 ]
 

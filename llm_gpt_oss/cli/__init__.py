@@ -10,6 +10,7 @@ import click
 # Command to the module whose `command` it is.
 COMMANDS = {
     "keys": "proxy.keys_cli",
+    "logs": "proxy.logs_cli",
     "models": "llm_gpt_oss.cli.models",
     "prompt": "llm_gpt_oss.cli.prompt",
     "pull": "llm_gpt_oss.cli.pull",
