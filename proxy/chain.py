@@ -17,7 +17,8 @@ from typing import NamedTuple
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
-from .items.output import Item, Shown, items
+from .items.output import Item, items
+from .settings import Shown
 from .stored import Linked, linked
 from .visible import calls
 

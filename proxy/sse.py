@@ -29,7 +29,7 @@ def data(event: dict[str, Any]) -> bytes:
 
 def named(event: dict[str, Any]) -> bytes:
     "With the event's type as its name."
-    return b"event: " + event["type"].encode() + b"\n" + data(event)
+    return f"event: {event['type']}\n".encode() + data(event)
 
 
 class EventStream(Response):

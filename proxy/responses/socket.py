@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
 
 from ..errors import ApiError, api_error
-from ..reading import parsed, typed
+from ..reading import json_of, typed
 from ..server import Server
 from ..viewer import viewer_of
 from .answer import Answer
@@ -97,7 +97,7 @@ class Connection:
     def _request(self, text: str | bytes) -> Request:
         "As if it had been posted. Raises ApiError for what is no `response.create`."
         body = text.encode() if isinstance(text, str) else text
-        match parsed(body):
+        match json_of(body):
             case {"type": "response.create", **fields}:
                 pass
             case _:
