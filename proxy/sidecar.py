@@ -81,8 +81,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             """
             create table gpt_oss_items (
-                thread_id text not null references threads (id), message_hash text not null, n integer not null,
-                item_id text not null, primary key (thread_id, message_hash, n)
+                thread_id text not null references threads (id), message_hash text not null,
+                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
             ) without rowid
             """,
             "create index gpt_oss_items_id on gpt_oss_items (item_id)",

@@ -22,6 +22,7 @@ CALL = (
 )
 LOOK = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 URL = "/v1/responses"
+TURN_ID = "01hf7yat000000000000000001"
 
 
 def events(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -208,16 +209,16 @@ async def test_a_response_in_the_background_is_cancelled() -> None:
 
 async def test_a_stream_in_the_background_goes_on_when_its_client_leaves() -> None:
     engine = HeldEngine(*THINK_PIECES)
-    async with proxied(engine) as proxy:
+    async with proxied(engine, new_id=lambda: TURN_ID) as proxy:
         asking = asyncio.ensure_future(post(proxy, background=True, stream=True))
         await engine.silent.wait()
         asking.cancel()
         await asyncio.wait({asking})
         assert engine.open == 1
         engine.go.set()
-        while not (turns := proxy.turns()):
-            await asyncio.sleep(0.01)
-        assert [turn["status"] for turn in turns] == [200]
+        told = events(await proxy.get(f"{URL}/resp_{TURN_ID}", params={"stream": "true"}))
+        assert told[-1]["type"] == "response.completed"
+    assert [turn["status"] for turn in proxy.turns()] == [200]
 
 
 async def test_the_server_stops_while_a_response_is_made_in_the_background() -> None:
