@@ -34,7 +34,7 @@ from .keys import KeyRing
 from .ollama_api import route as ollama_api
 from .queue import Queue
 from .server import Server
-from .settings import Settings
+from .settings import Settings, user_dir
 from .stamp import new_id
 from .store import Store
 from .stored import Stored
@@ -63,6 +63,7 @@ def create_app(
         Attempts(),
         new_id,
         Plugins(plugins),
+        user_dir() / "logs-off",
     )
 
     @asynccontextmanager
