@@ -38,7 +38,7 @@ from .responses import route as responses
 from .responses.background import Backgrounds
 from .responses.context import Locks
 from .server import Server
-from .settings import Settings
+from .settings import Settings, user_dir
 from .stamp import new_id
 from .store import Store
 from .stored import Stored
@@ -67,6 +67,7 @@ def create_app(
         Attempts(),
         new_id,
         Plugins(plugins),
+        user_dir() / "logs-off",
     )
 
     @asynccontextmanager

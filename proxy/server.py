@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fastapi import Request
-from llm.cli import logs_on
 from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
@@ -29,7 +29,8 @@ from .threads import Threads
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    "`engine` raises GptOssError as long as the environment names none that can be asked."
+    """`engine` raises GptOssError as long as the environment names none that can be asked. `logs_off` is the
+    file that `llm logs off` makes."""
 
     settings: Settings
     plugin: PluginSettings
@@ -41,6 +42,7 @@ class Server:
     attempts: Attempts
     new_id: Callable[[], str]
     plugins: Plugins
+    logs_off: Path
 
     async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
         """At answering this request, whose body has been read. The same one sent again has the answer of the
@@ -105,11 +107,11 @@ class Server:
 
     def log_of(self, http: Request, *, stored: bool = False) -> Store | None:
         """Where the turns of this request go: nowhere, if they are not wanted. `stored` is whether the client
-        asked for that. `llm logs off` is a file, and may be typed at any time."""
+        asked for that. `llm logs off` may be typed at any time."""
         policy = self.settings.log_policy
         wanted = http.headers.get("x-llm-log", "on").lower() != "off"
         allowed = policy == "all" or (policy == "respect-store" and stored)
-        return self.store if wanted and allowed and logs_on() else None  # type: ignore[no-untyped-call]
+        return self.store if wanted and allowed and not self.logs_off.exists() else None
 
 
 def server_of(http: Request) -> Server:

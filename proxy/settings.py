@@ -48,7 +48,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     model: str = DEFAULT_MODEL
-    database: Path = field(default_factory=lambda: _user_dir() / "logs.db")
+    database: Path = field(default_factory=lambda: user_dir() / "logs.db")
     log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
@@ -91,7 +91,8 @@ def _read(written: dict[str, Any]) -> dict[str, Any]:
     return {**written, **paths, "cors_origins": tuple(written["cors_origins"])}
 
 
-def _user_dir() -> Path:
+def user_dir() -> Path:
+    "llm's, made if it is not there."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder
 

@@ -15,7 +15,6 @@ from proxied import HELLO, Proxied, proxied
 from scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
-from proxy import server
 from proxy.ask import Ask, Finished
 from proxy.attempts import Attempt
 from proxy.errors import ApiError
@@ -210,10 +209,10 @@ async def test_cancelled_while_it_is_logged() -> None:
         await nothing_is_left(proxy, rows=[(200, None, "stop")])
 
 
-async def test_logging_goes_off_meanwhile(held: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
-    monkeypatch.setattr(server, "logs_on", lambda: False)
+    held.server.logs_off.touch()
     await cancelled(run)
     await nothing_is_left(held, rows=[])
 
