@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 
 import llm
 from fastapi import FastAPI
@@ -14,9 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from llm_gpt_oss.completion import AsyncEngine
-from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine
-from llm_gpt_oss.key import ollama_key
-from llm_gpt_oss.registry import entries, read
+from llm_gpt_oss.registry import entries, places, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from . import embeddings, health, model_list
@@ -25,6 +22,7 @@ from .catalog import Catalog
 from .chat import route as chat
 from .complaints import misread
 from .completions import route as completions
+from .engines import Engines
 from .errors import ApiError, answered, no_such_route
 from .guard import Guard
 from .headers import EXPOSED, AnswerHeaders
@@ -45,16 +43,18 @@ def create_app(
     stamp: Stamp | None = None,
     plugins: Sequence[object] = (),
 ) -> FastAPI:
-    """`engine` and `stamp` are for tests: without them it is Ollama, and the clock. `plugins` come on top of
-    those that are installed (`hookspecs`)."""
+    """`engine` and `stamp` are for tests: without them it is each model's own, and the clock. `plugins` come
+    on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
-    plugin = PluginSettings.from_env()
+    plugin = PluginSettings.from_env().with_engine(settings.engine)
+    models = entries(settings.model, read(), places=places())
+    engines = Engines(plugin, models)
     others = llm.get_models_with_aliases() if settings.all_models else ()
     server = Server(
         settings,
         plugin,
-        Catalog(entries(settings.model, read()), settings.aliases, others),
-        (lambda: engine) if engine else cache(lambda: _ollama(plugin)),
+        Catalog(models, settings.aliases, others),
+        (lambda tag: engine) if engine else engines.of,
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         stamp or real(),
@@ -65,6 +65,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await server.store.open()
         yield
+        await engines.aclose()
         await server.store.close()
 
     app = FastAPI(
@@ -88,10 +89,6 @@ def create_app(
         app.include_router(module.router)
     server.plugins.register_routes(app)
     return app
-
-
-def _ollama(plugin: PluginSettings) -> AsyncEngine:
-    return AsyncOllamaEngine(plugin, ollama_key())
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

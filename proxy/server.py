@@ -24,12 +24,12 @@ from .store import Store
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    "`engine` raises GptOssError as long as the environment names none that can be asked."
+    "`engine` is a tag's, and raises GptOssError as long as there is none that can be asked."
 
     settings: Settings
     plugin: PluginSettings
     catalog: Catalog
-    engine: Callable[[], AsyncEngine]
+    engine: Callable[[str], AsyncEngine]
     queue: Queue
     store: Store
     stamp: Stamp
@@ -47,7 +47,7 @@ class Server:
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)
-        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine())
+        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine(meant.tag))
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": meant.effort}
         given = {name: value for name, value in defaults.items() if value is not None}
         return fitted(ask, model, given), model
