@@ -21,9 +21,11 @@ BLIND_LIMIT = 4096
 
 class Dialect(NamedTuple):
     """How servers differ. `limited`: without a limit of ours it would stop after 16 tokens, so it is asked
-    for the room that there is. `bound` is how a schema is sent."""
+    for the room that there is. `logprobs` is the least number for which it tells the chosen tokens' own.
+    `bound` is how a schema is sent."""
 
     limited: bool
+    logprobs: int
     repeat_penalty: str
     bound: Callable[[Json | Literal["json"]], Json]
 
@@ -40,8 +42,8 @@ def _llama_cpp(wanted: Json | Literal["json"]) -> Json:
 
 
 DIALECTS = {
-    "vllm": Dialect(True, "repetition_penalty", _vllm),
-    "llama.cpp": Dialect(False, "repeat_penalty", _llama_cpp),
+    "vllm": Dialect(True, 0, "repetition_penalty", _vllm),
+    "llama.cpp": Dialect(False, 1, "repeat_penalty", _llama_cpp),
 }
 
 
@@ -63,7 +65,7 @@ def completion(wanted: Completion, served_as: str, dialect: Dialect, limit: int 
         "add_special_tokens": False,
         "max_tokens": wanted.max_tokens or limit,
         "stop": list(wanted.stop) or None,
-        "logprobs": wanted.top_logprobs,
+        "logprobs": None if wanted.top_logprobs is None else max(dialect.logprobs, wanted.top_logprobs),
         **{name: getattr(chosen, name) for name in chosen.__dataclass_fields__ if name != "repeat_penalty"},
         dialect.repeat_penalty: chosen.repeat_penalty,
         **({} if wanted.format is None else dialect.bound(wanted.format)),

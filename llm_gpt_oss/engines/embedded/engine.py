@@ -54,12 +54,11 @@ class Weights:
     def load(self, wanted: Completion) -> Load:
         """With the context that the prompt asks for, else the model's own setting, else one that most
         machines have."""
+        facts, trained = self._model.facts, self.head.trained_context
+        context = wanted.context_length or facts.get("context") or DEFAULT_CONTEXT
         if find_spec("xllamacpp") is None:
             raise EngineError("The engine embedded needs xllamacpp, which is not here.", remedy=INSTALL)
-        facts = self._model.facts
-        context = wanted.context_length or facts.get("context") or DEFAULT_CONTEXT
-        if self.head.trained_context:
-            context = min(context, self.head.trained_context)
+        context = min(context, trained) if trained else context
         return Load(str(self.path), context, facts.get("threads"), facts.get("gpu_layers"))
 
     def keep(self, wanted: Completion) -> float:

@@ -124,8 +124,8 @@ def _failure(
     if said.get("short"):
         graphics = f" and {_gigabytes(said['graphics'])} on the GPU" if said["graphics"] else ""
         return EngineError(
-            f"{load.path} needs about {_gigabytes(needed)} of memory with a context of {load.context} tokens, "
-            f"and {_gigabytes(available)} are free{graphics}.",
+            f"{load.path} needs about {_gigabytes(needed)} of memory with a context of {load.context} "
+            f"tokens, and {_gigabytes(available)} are free{graphics}.",
             remedy="Close something, type `-o num_ctx 4096` for a shorter context, or take a smaller one.",
         )
     why = next((line for line in words if "error loading model" in line or "Error:" in line), "")

@@ -50,6 +50,7 @@ STRING = {"type": "string"}
             },
             id="the rest",
         ),
+        pytest.param("llama.cpp", {"top_logprobs": 0}, {"logprobs": 1}, id="the chosen tokens' own there"),
         pytest.param("llama.cpp", {"format": STRING}, {"json_schema": STRING}, id="a schema there"),
         pytest.param("llama.cpp", {"format": "json"}, {"json_schema": {"type": "object"}}, id="JSON there"),
         pytest.param(
