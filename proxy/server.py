@@ -29,13 +29,13 @@ from .threads import Threads
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`engine` raises GptOssError as long as the environment names none that can be asked. `logs_off` is the
-    file that `llm logs off` makes."""
+    """`engine` is a tag's, and raises GptOssError as long as there is none that can be asked. `logs_off` is
+    the file that `llm logs off` makes."""
 
     settings: Settings
     plugin: PluginSettings
     catalog: Catalog
-    engine: Callable[[], AsyncEngine]
+    engine: Callable[[str], AsyncEngine]
     queue: Queue
     store: Store
     stored: Stored
@@ -96,11 +96,11 @@ class Server:
             options=dict(ask.options),
         )
         async with self.queue.place():
-            return await prompt_tokens(model, asked.prompt, self.engine())
+            return await prompt_tokens(model, asked.prompt, self.engine(model.model_id))
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)
-        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine())
+        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine(meant.tag))
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": meant.effort}
         given = {name: value for name, value in defaults.items() if value is not None}
         return fitted(ask, model, given), model
