@@ -130,7 +130,7 @@ def _readings(loc: tuple[Step, ...], value: Any) -> Iterator[tuple[tuple[Step, .
         yield (), value
         return
     step, rest = loc[0], loc[1:]
-    if isinstance(step, int) if isinstance(value, list) else isinstance(value, dict) and step in value:
+    if step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value)):
         yield from (((step, *path), at) for path, at in _readings(rest, value[step]))
     if isinstance(step, str):
         yield from _readings(rest, value)
