@@ -11,13 +11,15 @@ from hashlib import blake2b
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """At one answer: the ids of its turns, one a choice; those of an earlier attempt where there was one,
-    so that what it left in the log is written anew and not once more. `key` is what finds it again,
-    `done` whether the answer is in the log already."""
+    """At one answer: the ids of its turns, one a choice; those of an earlier attempt where there was one, so
+    that what it left in the log is written anew and not once more. `key` is what finds it again. `done`: the
+    answer is in the log already; `running`: it is still being made.
+    """
 
     ids: tuple[str, ...]
     key: str | None = None
     done: bool = False
+    running: bool = False
 
     @property
     def answer_id(self) -> str:

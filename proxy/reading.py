@@ -31,9 +31,14 @@ async def body_of(http: Request, kind: type[B]) -> B:
     `http.state.body` is the body as it came.
     """
     http.state.body = await received(http)
-    sent = _parsed(http.state.body)
+    return typed(http.state.body, kind)
+
+
+def typed(body: bytes, kind: type[B]) -> B:
+    "Raises ApiError for a body that is no `kind`."
+    sent = json_of(body)
     try:
-        return kind.model_validate_json(http.state.body)
+        return kind.model_validate_json(body)
     except ValidationError as problem:
         raise complaint(problem.errors(include_url=False), sent) from None
 
@@ -54,7 +59,8 @@ async def received(http: Request) -> bytes:
     return bytes(body)
 
 
-def _parsed(body: bytes) -> Any:
+def json_of(body: bytes) -> Any:
+    "Raises ApiError."
     try:
         sent = parsed(body)
     except ValueError as problem:

@@ -31,7 +31,8 @@ LogPolicy = Literal["all", "respect-store", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 lets the system choose one. `aliases` are names for models that only the proxy knows.
+    """`port` 0 lets the system choose one. `engine` is where models run that are bound to none. `aliases` are
+    names for models that only the proxy knows.
 
     `num_ctx` is the context of every request; None is Ollama's own choice. `running` model calls go on at
     once and `waiting` more may wait, in each of `workers` processes. After `keep_alive` seconds of silence a
@@ -48,6 +49,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     model: str = DEFAULT_MODEL
+    engine: str | None = None
     database: Path = field(default_factory=lambda: user_dir() / "logs.db")
     log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)

@@ -10,11 +10,16 @@ from typing import Any, NamedTuple
 from .turn import Turn, readable
 from .visible import calls
 
+# Of this endpoint there is a list.
+LISTED = "/v1/chat/completions"
+
 # Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
 # looks like up to the answer (`visible`). `continues` counts the entries of the body's list that
 # `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
 # the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
 # `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
+# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
+# `gpt_oss_metadata` is of what can be listed: stored chat completions, each by the turn of its first choice.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -73,6 +78,30 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )
             """,
             "create index gpt_oss_turns_tip on turns (tip_message_hash)",
+        ),
+    ),
+    (
+        "m003_lists",
+        (
+            """
+            create table gpt_oss_items (
+                thread_id text not null references threads (id), message_hash text not null,
+                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
+            ) without rowid
+            """,
+            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
+            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
+            """
+            create index gpt_oss_requests_stored_actor on gpt_oss_requests (endpoint, actor, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_actor_model
+                on gpt_oss_requests (endpoint, actor, model, turn_id) where stored and not deleted
+            """,
+            "alter table gpt_oss_metadata add column actor text",
+            "create index gpt_oss_metadata_actor on gpt_oss_metadata (key, value, actor, turn_id)",
+            "create index gpt_oss_metadata_turn on gpt_oss_metadata (turn_id)",
         ),
     ),
 )
@@ -137,15 +166,22 @@ def insert(
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
     custom = [(call_id,) for call_id in request.custom_calls]
     connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
-    if request.stored:
+    if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
         label(connection, turn.id, request.metadata or {})
 
 
+def delete(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
+    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    rows = [(turn_id,) for turn_id in turn_ids]
+    connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
+    connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
+
+
 def label(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
-    "So that a stored turn is found by its metadata; what it had before is gone."
+    "So that a turn is found by its metadata; what it had before is gone."
     connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
-    rows = [(key, value, turn_id) for key, value in metadata.items()]
-    connection.executemany("insert into gpt_oss_metadata values (?, ?, ?)", rows)
+    sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
+    connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
 
 
 def _without(body: Any, entries: int) -> Any:

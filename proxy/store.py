@@ -54,6 +54,11 @@ class Store:
         behind = f"behind {self._waiting}" if self._waiting else "ok"
         return f"{behind}, spooling: {self._problem}" if self._problem else behind
 
+    @property
+    def folder(self) -> Path:
+        "Where turns wait that are not in the log yet."
+        return self._spool.folder
+
     async def open(self) -> None:
         "Logs what an earlier process left."
         await self._run(self._recover)

@@ -39,13 +39,15 @@ select turns.*, request.endpoint, request.actor, request.status, request.error, 
 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 """
 CHAIN = """
-with recursive chain (hash, parent, depth) as (
-    select hash, parent_hash, 0 from messages where hash = :tip
+with recursive chain (hash, parent, role, provider_metadata, depth) as (
+    select hash, parent_hash, role, provider_metadata, 0 from messages
+    where hash = :tip and hash is not :behind
     union all
-    select messages.hash, messages.parent_hash, depth + 1
+    select messages.hash, messages.parent_hash, messages.role, messages.provider_metadata, depth + 1
     from messages join chain on messages.hash = chain.parent
+    where messages.hash is not :behind
 )
-select hash from chain order by depth desc
+select hash, role, provider_metadata from chain order by depth desc
 """
 
 
@@ -155,15 +157,25 @@ class Stored:
 
 def logged(log: LogStore, turn_id: str) -> Logged | None:
     row = next(log.db.query(f"{TURN} where turns.id = ?", [turn_id]), None)
-    if row is None:
-        return None
-    chain = linked(log, row["tip_message_hash"])
+    return _logged(log, row, linked(log, row["tip_message_hash"])) if row else None
+
+
+def answered(log: LogStore, answer_ids: Sequence[str]) -> list[Logged]:
+    "The turns of these answers, in order, without what they were asked with: `prompt` is empty."
+    where = "where request.answer_id in (select value from json_each(?)) order by turns.id"
+    return [
+        _logged(log, row, linked(log, row["tip_message_hash"], behind=row["parent_message_hash"]))
+        for row in log.db.query(f"{TURN} {where}", [json.dumps(answer_ids)])
+    ]
+
+
+def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[Linked]) -> Logged:
     prompt = next((n for n, each in enumerate(chain, 1) if each.hash == row["parent_message_hash"]), 0)
-    raw = log.turn_response_json(turn_id) or {}
+    raw = _raw(log, row)
     details = json.loads(row["token_details"] or "{}")
     return Logged(
-        id=turn_id,
-        answer_id=row["answer_id"] or turn_id,
+        id=row["id"],
+        answer_id=row["answer_id"] or row["id"],
         thread_id=row["thread_id"],
         tip=row["tip_message_hash"],
         endpoint=row["endpoint"],
@@ -197,10 +209,22 @@ def _custom(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
     return frozenset(call_id for (call_id,) in log.db.conn.execute(sql, [json.dumps(ids)]))
 
 
-def linked(log: LogStore, tip: str | None) -> list[Linked]:
-    "The chain up to `tip`, oldest first."
-    hashes = [row[0] for row in log.db.conn.execute(CHAIN, {"tip": tip})]
-    return [Linked(*each) for each in zip(hashes, log.load_chain(tip), strict=True)]
+def _raw(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    written = row["response_json"] or "{}"
+    # Where llm left out what the messages say. To put it back it reads the whole conversation, twice.
+    raw = log.turn_response_json(row["id"]) if '"$' in written else json.loads(written)
+    return raw if isinstance(raw, dict) else {}
+
+
+def linked(log: LogStore, tip: str | None, *, behind: str | None = None) -> list[Linked]:
+    "The chain up to `tip`, oldest first; of it what stands behind one of its messages, if that is named."
+    rows = log.db.conn.execute(CHAIN, {"tip": tip, "behind": behind}).fetchall()
+    # As llm's `load_chain`, which asks for each message by itself.
+    parts = log._load_parts([hash for hash, _, _ in rows])
+    return [
+        Linked(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
+        for hash, role, metadata in rows
+    ]
 
 
 def of_spool(turn: Turn, under_way: bool) -> Logged:
@@ -208,7 +232,7 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
     request, response = turn.request, turn.response
     raw = response.response_json or {}
     details = response.token_details or {}
-    chain = [*_hashed([*turn.prompt, *turn.answer])]
+    chain = [*hashed([*turn.prompt, *turn.answer])]
     return Logged(
         id=turn.id,
         answer_id=request.answer_id or turn.id,
@@ -239,7 +263,8 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
     )
 
 
-def _hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+def hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+    "As they will stand in the log."
     tip: str | None = None
     for message in messages:
         tip = message_hash(message, tip)

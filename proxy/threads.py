@@ -16,6 +16,7 @@ from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
 from .ask import Continues
+from .chain import Chain, follows, keep
 from .sidecar import Place, insert, last_call, last_known
 from .turn import Turn
 from .visible import calls, instructions, same, tips
@@ -65,8 +66,9 @@ class Threads:
         "In one transaction with the write lock: llm's rows and ours."
         prompt, request = turn.prompt, turn.request
         known = None if request.continues else self._known(prompt, request.actor)
+        place = None
         if request.continues:
-            self._log_behind(turn, request.continues)
+            place = self._log_behind(turn, request.continues)
         else:
             self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
         first = instructions(prompt)
@@ -77,35 +79,56 @@ class Threads:
             instructions=_instructions(prompt[:first]),
             visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
         )
+        if place:
+            self._keep_ids(turn, place)
 
-    def _log_behind(self, turn: Turn, place: Continues) -> None:
-        "Where the client says it goes on. What failed is a turn of the thread, but nobody goes on behind it."
+    def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
+        """Where the client says it goes on; None if that was pruned in the meantime.
+
+        What failed is a turn of the thread, but nobody goes on behind it."""
         request = turn.request
         try:
             tip = self._log.thread_tip(place.thread_id)
-        except KeyError:  # pruned in the meantime
-            self._log.log(
-                turn.response, thread_id=self._log.create_thread(_name(turn.prompt), id=_thread_id())
-            )
-            return
+        except KeyError:
+            thread_id = self._log.create_thread(_name(turn.prompt), id=new_thread_id())
+            self._log.log(turn.response, thread_id=thread_id)
+            return None
         if tip != place.tip and not place.joins:
-            fork = self._log.create_thread(_name(turn.prompt), forked_from=place.thread_id, id=_thread_id())
+            fork = self._log.create_thread(
+                _name(turn.prompt), forked_from=place.thread_id, id=new_thread_id()
+            )
             self._log.log(turn.response, thread_id=fork)
-            return
+            return place
         self._log.log(turn.response, thread_id=place.thread_id)
         if request.status != 200:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
         elif tip != place.tip:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
             self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
+        return place
+
+    def _keep_ids(self, turn: Turn, place: Continues) -> None:
+        "Items go by the ids that they had, and those of the turn by those that its client was told."
+        columns = "thread_id, parent_message_hash, tip_message_hash"
+        row = self.connection.execute(f"select {columns} from turns where id = ?", [turn.id]).fetchone()
+        thread_id, parent, tip = row
+        thread_tip = self._log.thread_tip(thread_id)
+        joined = turn.request.status == 200 and thread_tip != tip
+        if not joined and thread_id == place.thread_id and follows(self.connection, parent, place.tip):
+            return
+        known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
+        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip).entries())
+        if joined:
+            own = [entry.id for entry in Chain(self._log, thread_id, tip).entries()][len(known) :]
+            keep(self._log, thread_id, own, Chain(self._log, thread_id, thread_tip).entries()[-len(own) :])
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:
             joined = self._by_calls(prompt, actor)
-            return joined or self._log.create_thread(_name(prompt), id=_thread_id())
+            return joined or self._log.create_thread(_name(prompt), id=new_thread_id())
         if not known.moved_on:
             return known.place.thread_id
-        return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=_thread_id())
+        return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=new_thread_id())
 
     def _known(self, messages: Sequence[Message], actor: str | None) -> Known | None:
         first = instructions(messages)
@@ -167,7 +190,7 @@ def _instructions(messages: Sequence[Message]) -> str | None:
     return content_hash([message.to_dict() for message in messages]) if messages else None
 
 
-def _thread_id() -> str:
+def new_thread_id() -> str:
     """Shaped like llm's ids and below all of them: `llm -c` goes on with the highest one, which must stay the
     person's own."""
     return "00" + str(monotonic_ulid()).lower()[2:]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastapi import Request
+
+from .hookspecs import Plugins
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -15,3 +19,7 @@ class Viewer:
     def sees(self, actor: str | None) -> bool:
         "What was asked by `actor`."
         return self.admin or (actor is not None and actor == self.actor)
+
+
+async def viewer_of(http: Request, plugins: Plugins) -> Viewer:
+    return Viewer(await plugins.actor_of(http), getattr(http.state, "admin", False))

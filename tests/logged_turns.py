@@ -53,6 +53,6 @@ def turn(*messages: Message, answer: Message | None = None, **request: Any) -> T
     response._start, response._end = 1.0, 1.25
     response._start_utcnow = datetime.datetime(2026, 8, 1, tzinfo=datetime.timezone.utc)
     sent = [*range(len(messages), 0, -1)]
-    given = {"status": 200, "error": None, "sent": sent, **request}
     body = json.dumps({"messages": [{"role": message.role} for message in messages]})
-    return Turn(response, Request("/v1/chat/completions", **{"body": body, **given}))
+    given = {"endpoint": "/v1/chat/completions", "body": body, "status": 200, "error": None, "sent": sent}
+    return Turn(response, Request(**{**given, **request}))

@@ -10,6 +10,7 @@ import click
 # Command to the module whose `command` it is.
 COMMANDS = {
     "keys": "proxy.keys_cli",
+    "logs": "proxy.logs_cli",
     "models": "llm_gpt_oss.cli.models",
     "prompt": "llm_gpt_oss.cli.prompt",
     "pull": "llm_gpt_oss.cli.pull",
@@ -44,4 +45,4 @@ class CommandGroup(click.Group):
 
 @click.group(name="gpt-oss", cls=CommandGroup)
 def gpt_oss() -> None:
-    "Commands for running gpt-oss on Ollama"
+    "Commands for running gpt-oss on Ollama, or on another engine"

@@ -49,7 +49,7 @@ def connected() -> Iterator[Connect]:
 
 
 def names(log: LogStore, table: str) -> list[str]:
-    return [name for (name,) in log.db.execute(f"select name from {table}")]
+    return [name for (name,) in log.db.execute(f"select name from {table} order by name")]
 
 
 def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -> None:
@@ -81,16 +81,16 @@ def test_migrations_are_applied_once_each(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     connected(path)
-    later = ("m003_more", ("alter table gpt_oss_calls add column more text",))
+    later = ("m999_more", ("alter table gpt_oss_calls add column more text",))
     monkeypatch.setattr(sidecar, "MIGRATIONS", (*sidecar.MIGRATIONS, later))
     connected(path)
-    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m003_more"]
+    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
 
 
 def test_a_migration_that_fails_leaves_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
-    bad = ("m002_bad", ("create table gpt_oss_bad (a)", "oh"))
+    bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
     monkeypatch.setattr(sidecar, "MIGRATIONS", (*sidecar.MIGRATIONS, bad))
     with pytest.raises(sqlite3.OperationalError):
         connected(path)
