@@ -127,6 +127,10 @@ class GptOssOptions(llm.Options):
         default=None,
         min_length=1,
     )
+    parallel_tool_calls: bool | None = Field(
+        description="Whether a turn may hold several tool calls; 0 keeps the first alone. Default: 1",
+        default=None,
+    )
     truncate: bool | None = Field(
         description="Drop whole turns, oldest first, where the prompt is longer than the context, "
         "instead of failing",

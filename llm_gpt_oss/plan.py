@@ -181,7 +181,7 @@ class Plan:
         asked_again = self._step.kind == "call"
         while self._calls:
             writing = self._calls.pop(0)
-            name = str(writing.header.recipient).removeprefix("functions.")
+            name = _tool(writing)
             read = arguments(writing.text, self.wish.tools.get(name))
             flaw = read if isinstance(read, str) else read.misfit
             if flaw and not asked_again:
@@ -204,7 +204,16 @@ class Plan:
             self._said.append(call(name, read.text))
             self._shown = True
             yield Call(writing.number, name, read)
+            if self.wish.one_call:
+                self._drop_calls()
         self.finish_reason = "tool_calls"
+
+    def _drop_calls(self) -> None:
+        for writing in self._calls:
+            self._note(
+                "call_dropped", f"{_tool(writing)} was called too, but one call was wanted.", writing.text
+            )
+        self._calls.clear()
 
     def _answered(self) -> Iterator[Text]:
         flaw = self._flaw()
@@ -304,6 +313,10 @@ class Plan:
 
     def _note(self, kind: str, text: str, raw: str | None = None) -> None:
         self.notes.append(Note(kind, text, raw))
+
+
+def _tool(writing: Writing) -> str:
+    return str(writing.header.recipient).removeprefix("functions.")
 
 
 def _bad_call(name: str, why: str, raw: str) -> BadAnswer:

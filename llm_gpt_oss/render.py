@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import llm
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from pydantic_core import from_json
 
 from .completion import Json
 from .errors import BadRequest
@@ -18,6 +17,7 @@ from .harmony.conversation import Conversation, Developer, Header, ResponseForma
 from .names import ToolNames
 from .options import GptOssOptions
 from .salvage import canonical
+from .strict import parsed
 
 # What a part's `provider_metadata` holds under this key: how the model itself wrote the part, where that
 # cannot be told from the part. Part of the message's hash in llm's log, so only what belongs to the text.
@@ -90,7 +90,7 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
                 if text and metadata != SEPARATOR:
                     yield harmony.Message(Header("assistant", _channel(part, parts[position + 1 :])), text)
             case ToolCallPart(name=name):
-                yield call(names.shown(name), _arguments(part))
+                yield call(names.shown(name), arguments_text(part))
             case ToolResultPart():
                 yield _result(part, called, names)
             case _:
@@ -122,16 +122,14 @@ def as_written(arguments: Json, text: str) -> Json | None:
 def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
     "A call whose arguments come as text, as OpenAI's clients send it back: the same part that the turn had."
     try:
-        # Not json.loads(): that takes what can be neither sent on nor logged (lone surrogates, NaN), and
-        # raises RecursionError.
-        value = from_json(text, allow_inf_nan=False)
+        value = parsed(text)
     except ValueError:
         value = None
     arguments = value if isinstance(value, dict) else {}
     return ToolCallPart(name, arguments, call_id, provider_metadata=as_written(arguments, text))
 
 
-def _arguments(part: ToolCallPart) -> str:
+def arguments_text(part: ToolCallPart) -> str:
     "The text that the model wrote, kept where it differs, so that the prompt's prefix stays the same."
     written = (part.provider_metadata or {}).get(METADATA, {}).get("arguments")
     return written if isinstance(written, str) else canonical(part.arguments)

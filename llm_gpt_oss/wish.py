@@ -22,9 +22,9 @@ class Wish:
 
     `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
     `tools` are the ones on offer, by the name that the model sees, each with its parameters' schema. One of
-    `must_call` has to be called; none may be where `may_call` is False. `budget` is the most tokens to think
-    for. `left_open`: the last message is the assistant's, and goes on. `holds`: nobody reads along, so an
-    answer can be looked at before it is given out.
+    `must_call` has to be called; none may be where `may_call` is False, only one where `one_call` is True.
+    `budget` is the most tokens to think for. `left_open`: the last message is the assistant's, and goes on.
+    `holds`: nobody reads along, so an answer can be looked at before it is given out.
     """
 
     conversation: Conversation
@@ -32,6 +32,7 @@ class Wish:
     tools: Mapping[str, Json | None] = field(default_factory=dict)
     must_call: tuple[str, ...] = ()
     may_call: bool = True
+    one_call: bool = False
     format: Json | None = None
     stop: tuple[str, ...] = ()
     thinks: bool = True
@@ -68,6 +69,7 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
         tools={names.shown(tool.name): parameters(tool) for tool in offered},
         must_call=tuple(map(names.shown, must_call)),
         may_call=bool(offered),
+        one_call=options.parallel_tool_calls is False,
         format=_format(prompt),
         stop=tuple(options.stop or ()),
         thinks=options.thinks,

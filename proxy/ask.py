@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from dataclasses import field as defaults
+from typing import Any, NamedTuple
 
 import llm
 from llm.parts import Message
+
+
+class Continues(NamedTuple):
+    """Where in the log a request says that it goes on: in which thread, behind which message (None: at its
+    beginning). `joins`: in that thread whatever happens to it meanwhile, as a conversation wants it;
+    otherwise a thread that has moved on is forked."""
+
+    thread_id: str
+    tip: str | None
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +26,13 @@ class Ask:
     """What the model is asked, in llm's words.
 
     `endpoint` and `model` are as the client wrote them; `options` are the plugin's. `custom` names the tools
-    whose one argument is free text. `stored` is whether the client wants the turn kept.
+    whose one argument is free text, `custom_calls` the calls of such tools that the client sent. `stored` is
+    whether the client wants the turn kept, `resumable` whether its stream can be asked for again. `field` is
+    where the request holds what the model reads.
+
+    Of `messages`, the first `added` are none of the conversation's (instructions for this one answer),
+    and the `known` behind them stand in the log where `continues` says. `sent` tells for each entry of
+    the request's list of messages or items which message it became.
     """
 
     endpoint: str
@@ -24,10 +41,17 @@ class Ask:
     tools: tuple[llm.Tool, ...] = ()
     custom: frozenset[str] = frozenset()
     schema: Mapping[str, Any] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = defaults(default_factory=dict)
     stream: bool = False
     stored: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = defaults(default_factory=dict)
+    field: str = "messages"
+    resumable: bool = False
+    added: int = 0
+    known: int = 0
+    continues: Continues | None = None
+    sent: tuple[int, ...] = ()
+    custom_calls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +63,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    "The turn is over and logged. `reason` is `stop`, `length` or `tool_calls`."
+    """The turn is over and logged, in seconds since 1970 at `completed_at`. `reason` is `stop`, `length`,
+    `tool_calls` or `content_filter`."""
 
     reason: str
     usage: Usage
+    completed_at: int = 0

@@ -13,7 +13,7 @@ from llm_gpt_oss.cli.target import tag
 from .hosts import host_of_origin
 from .keys import hash_of
 from .serve import serve
-from .settings import LogPolicy, Settings
+from .settings import LogPolicy, Settings, Shown
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, written: tuple[str, ...]) -> dict[str, str]:
@@ -47,6 +47,9 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 )
 @click.option("-m", "--model", help="What `gpt-oss` means  [default: LOCAL_LLM_MODEL or gpt-oss:20b]")
 @click.option(
+    "--engine", metavar="NAME", help="Where models run that are bound to none  [default: LLM_GPT_OSS_ENGINE]"
+)
+@click.option(
     "aliases",
     "--alias",
     multiple=True,
@@ -75,6 +78,12 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
     metavar="ORIGIN",
     help="Let pages of this origin ask from a browser",
 )
+@click.option(
+    "--reasoning",
+    type=click.Choice(get_args(Shown)),
+    help="Where /v1/responses shows the chain of thought  [default: text]",
+)
+@click.option("--open-responses", is_flag=True, help="Name its events as Open Responses does")
 @click.option("--workers", type=click.IntRange(1), help="Processes, each with its own queue  [default: 1]")
 @click.option("--reload", is_flag=True, help="Start anew when the code changes")
 def command(**given: Any) -> None:

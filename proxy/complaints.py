@@ -30,6 +30,7 @@ WANTED = {
     "list_type": "an array",
     "dict_type": "an object",
     "model_type": "an object",
+    "model_attributes_type": "an object",
     "none_required": "null",
     # Of literals; those of another type than theirs.
     "literal_error": "a string",
@@ -129,7 +130,7 @@ def _readings(loc: tuple[Step, ...], value: Any) -> Iterator[tuple[tuple[Step, .
         yield (), value
         return
     step, rest = loc[0], loc[1:]
-    if isinstance(step, int) if isinstance(value, list) else isinstance(value, dict) and step in value:
+    if step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value)):
         yield from (((step, *path), at) for path, at in _readings(rest, value[step]))
     if isinstance(step, str):
         yield from _readings(rest, value)

@@ -31,6 +31,40 @@ def connected(path: Path) -> LogStore:
     return _migrated(path)
 
 
+class LogFile:
+    """The log at `path` for one thread, opened anew where the file is another one by now: what is written
+    to a deleted database is lost.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log: LogStore | None = None
+        self._inode: int | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def opened(self) -> LogStore:
+        "Raises OSError or sqlite3.Error."
+        if self._log and (not self.exists or self._path.stat().st_ino != self._inode):
+            self.close()
+        if self._log is None:
+            self._log = connected(self._path)
+            self._inode = self._path.stat().st_ino
+        return self._log
+
+    def wait(self, milliseconds: int) -> None:
+        "How long for another process's lock, from now on."
+        if self._log:
+            patience(self._log.db.conn, milliseconds)
+
+    def close(self) -> None:
+        if self._log:
+            self._log.db.close()
+            self._log = None
+
+
 def _made(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -114,6 +114,12 @@ def api_error(error: Exception) -> ApiError:
     return ApiError(shape.status, told, shape.type, shape.code, getattr(error, "param", None), _retry(shape))
 
 
+def unavailable(error: Exception) -> ApiError:
+    "The log, at the moment."
+    message = f"The log cannot be used at the moment ({error}). Try again."
+    return ApiError(503, message, SERVER, "log_unavailable", headers={"Retry-After": "2"})
+
+
 def _retry(shape: Shape) -> Mapping[str, str]:
     "OpenAI's clients ask again after any 5xx unless they are told not to."
     if shape.status < 500:

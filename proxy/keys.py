@@ -12,15 +12,16 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import llm
 
 from llm_gpt_oss.errors import BadRequest, GptOssError
+from llm_gpt_oss.jsonfile import changing
 
 PREFIX = "sk-oss-"
 # The key that `serve --key` was given. Not a name that `add` takes.
@@ -80,42 +81,30 @@ def _key(name: str, sha256: str, admin: bool, created: str) -> Key:
 
 def add(name: str, *, admin: bool = False) -> str:
     "A new key, in clear: it cannot be had a second time."
-    keys = read()
     if not re.fullmatch(r"[A-Za-z0-9_][\w.@-]{0,63}", name, re.ASCII):
         remedy = "Use up to 64 letters, digits and any of . _ @ -"
         raise BadRequest(f"{name!r} is no name for a key.", param="name", remedy=remedy)
-    if name in {key.name for key in keys}:
-        remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
-        raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
     made = PREFIX + secrets.token_urlsafe(32)
-    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    _write([*keys, Key(name, hash_of(made), admin, created)])
+    with changing(path(), _entries) as entries:
+        if name in entries:
+            remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
+            raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
+        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        entries[name] = {"sha256": hash_of(made), "admin": admin, "created": created}
     return made
 
 
 def revoke(name: str) -> None:
     "BadRequest if there is no such key."
-    keys = read()
-    if name not in {key.name for key in keys}:
-        known = f"There are: {', '.join(key.name for key in keys)}." if keys else "There is none."
-        raise BadRequest(f"No key is called {name}.", param="name", remedy=known)
-    _write([key for key in keys if key.name != name])
+    with changing(path(), _entries) as entries:
+        if name not in entries:
+            known = f"There are: {', '.join(entries)}." if entries else "There is none."
+            raise BadRequest(f"No key is called {name}.", param="name", remedy=known)
+        del entries[name]
 
 
-def _write(keys: Iterable[Key]) -> None:
-    target = path().resolve()
-    entries = {key.name: {k: v for k, v in asdict(key).items() if k != "name"} for key in keys}
-    try:
-        handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")  # made 0600
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(json.dumps(entries, indent=4) + "\n")
-            os.replace(draft, target)
-        except BaseException:
-            os.unlink(draft)
-            raise
-    except OSError as problem:
-        raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem
+def _entries() -> dict[str, dict[str, Any]]:
+    return {key.name: {k: v for k, v in asdict(key).items() if k != "name"} for key in read()}
 
 
 class KeyRing:
@@ -127,6 +116,7 @@ class KeyRing:
 
     def __init__(self, given: str | None = None) -> None:
         "`given` is the hash of a key that is in no file."
+        self._path = path()
         self._given = () if given is None else (Key(GIVEN, given, admin=True),)
         self._seen: object = None
         self._keys: tuple[Key, ...] | GptOssError = ()
@@ -135,7 +125,7 @@ class KeyRing:
 
     def current(self) -> tuple[Key, ...]:
         "Raises GptOssError where the file cannot be used."
-        if (version := _version()) != self._seen:
+        if (version := _version(self._path)) != self._seen:
             self._seen, self._keys = version, _read_or_error()
         if isinstance(self._keys, GptOssError):
             raise self._keys
@@ -144,10 +134,10 @@ class KeyRing:
         return everybody
 
 
-def _version() -> object:
+def _version(file: Path) -> object:
     "Another one whenever the file was written: a file that replaces another is not the same inode."
     try:
-        status = os.stat(path())
+        status = os.stat(file)
     except OSError as problem:
         return problem.errno
     return status.st_mtime_ns, status.st_size, status.st_ino

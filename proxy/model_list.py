@@ -48,8 +48,10 @@ def _model(catalog: Catalog, name: str) -> dict[str, Any]:
 
 
 def _owner(meant: Meant) -> str:
-    "Who published it: Ollama's tags name those who are not OpenAI, llm's models whose key they need."
+    """Who published it: Ollama's tags name those who are not OpenAI. Of a model that is not ours, whose key
+    it needs, or which plugin has it."""
     if meant.other:
-        return meant.other.needs_key or "llm"
+        package = type(meant.other).__module__.partition(".")[0]
+        return meant.other.needs_key or package.replace("_", "-")
     path, _, _ = meant.tag.rpartition("/")
     return path.rpartition("/")[2] or "openai"

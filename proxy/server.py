@@ -2,63 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fastapi import Request
-from llm.cli import logs_on
+from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.count import prompt_tokens
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from .ask import Ask
+from .ask import Ask, Finished
+from .attempts import Attempt, Attempts, key_of
 from .catalog import AnyModel, Catalog, fitted
+from .errors import ApiError
 from .hookspecs import Plugins
 from .queue import Queue
 from .run import Run
 from .settings import Settings
-from .stamp import Stamp
 from .store import Store
+from .stored import Stored
+from .threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    "`engine` raises GptOssError as long as the environment names none that can be asked."
+    """`engine` is a tag's, and raises GptOssError as long as there is none that can be asked. `logs_off` is
+    the file that `llm logs off` makes."""
 
     settings: Settings
     plugin: PluginSettings
     catalog: Catalog
-    engine: Callable[[], AsyncEngine]
+    engine: Callable[[str], AsyncEngine]
     queue: Queue
     store: Store
-    stamp: Stamp
+    stored: Stored
+    attempts: Attempts
+    new_id: Callable[[], str]
     plugins: Plugins
+    logs_off: Path
 
-    def run(self, ask: Ask, http: Request) -> Run:
+    async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
+        """At answering this request, whose body has been read. The same one sent again has the answer of the
+        first, which it waits for unless `waits` is False, or the ids of turns that broke off."""
+        ids = [self.new_id() for _ in range(choices)]
+        if not (sent := http.headers.get("idempotency-key")):
+            return Attempt(tuple(ids))
+        actor = await self.plugins.actor_of(http)
+        key = key_of(sent, http.url.path.encode(), (actor or "").encode(), http.state.body)
+        if not waits and (running := self.attempts.running(key)):
+            return replace(running, running=True)
+        await self.attempts.over(key)
+        earlier = await self.stored.attempts(key)
+        done = sum(status == 200 for _, status in earlier) == choices
+        ids[: len(earlier)] = [turn_id for turn_id, _ in earlier]
+        return Attempt(tuple(ids), key, done)
+
+    def run(self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0) -> Run:
         return Run(
             ask,
             http,
+            attempt,
+            choice,
             chosen=self._chosen,
             queue=self.queue,
             log_of=lambda ask: self.log_of(http, stored=ask.stored),
             plugins=self.plugins,
         )
 
+    def events(
+        self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0
+    ) -> AsyncGenerator[StreamEvent | Finished, None]:
+        "The model's, or the log's where an earlier attempt was answered already."
+        if attempt.done:
+            return self.stored.events(attempt.ids[choice])
+        return self.run(ask, http, attempt, choice).events()
+
+    async def prompt_tokens(self, ask: Ask, http: Request) -> int:
+        "What the model would read for this Ask, with what its client left out put back."
+        ask, model = self._chosen(await self.plugins.prepare_ask(ask, http))
+        if not isinstance(model, AsyncGptOss):
+            message = f"The tokens of {ask.model} cannot be counted here, those of gpt-oss can."
+            raise ApiError(400, message, code="model_not_supported", param="model")
+        actor = await self.plugins.actor_of(http)
+        known = ask.added + ask.known if ask.continues else 0
+        messages = await self.stored.read(lambda log: Threads(log).history(ask.messages, actor, known))
+        asked = model.prompt(
+            messages=messages,
+            tools=list(ask.tools),
+            schema=dict(ask.schema) if ask.schema else None,
+            options=dict(ask.options),
+        )
+        async with self.queue.place():
+            return await prompt_tokens(model, asked.prompt, self.engine(model.model_id))
+
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)
-        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine())
+        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine(meant.tag))
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": meant.effort}
         given = {name: value for name, value in defaults.items() if value is not None}
         return fitted(ask, model, given), model
 
     def log_of(self, http: Request, *, stored: bool = False) -> Store | None:
         """Where the turns of this request go: nowhere, if they are not wanted. `stored` is whether the client
-        asked for that. `llm logs off` is a file, and may be typed at any time."""
+        asked for that. `llm logs off` may be typed at any time."""
         policy = self.settings.log_policy
         wanted = http.headers.get("x-llm-log", "on").lower() != "off"
         allowed = policy == "all" or (policy == "respect-store" and stored)
-        return self.store if wanted and allowed and logs_on() else None  # type: ignore[no-untyped-call]
+        return self.store if wanted and allowed and not self.logs_off.exists() else None
 
 
 def server_of(http: Request) -> Server:

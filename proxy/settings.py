@@ -25,12 +25,14 @@ DEFAULT_MODEL = "gpt-oss:20b"
 # What the processes of one server get from the one that started them: all settings, as JSON.
 HANDED_DOWN = "LLM_GPT_OSS_PROXY"
 
+Shown = Literal["text", "summary", "both"]
 LogPolicy = Literal["all", "respect-store", "off"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 lets the system choose one. `aliases` are names for models that only the proxy knows.
+    """`port` 0 lets the system choose one. `engine` is where models run that are bound to none. `aliases` are
+    names for models that only the proxy knows.
 
     `num_ctx` is the context of every request; None is Ollama's own choice. `running` model calls go on at
     once and `waiting` more may wait, in each of `workers` processes. After `keep_alive` seconds of silence a
@@ -39,12 +41,16 @@ class Settings:
     `key_hash` is of a key that holds for this run (`keys.hash_of`). `open` lets any client in although the
     address is not this machine's own. Pages of `cors_origins` may ask too. `all_models` serves whatever llm
     has. `allow_model_changes` lets apps pull, make and delete models of Ollama's.
+
+    `reasoning` is where `/v1/responses` shows the chain of thought: as text, as a summary for clients that
+    read nothing else, or as both. `open_responses` gives its events the names that Open Responses has.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     model: str = DEFAULT_MODEL
-    database: Path = field(default_factory=lambda: _user_dir() / "logs.db")
+    engine: str | None = None
+    database: Path = field(default_factory=lambda: user_dir() / "logs.db")
     log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
@@ -58,6 +64,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
+    reasoning: Shown = "text"
+    open_responses: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -85,7 +93,8 @@ def _read(written: dict[str, Any]) -> dict[str, Any]:
     return {**written, **paths, "cors_origins": tuple(written["cors_origins"])}
 
 
-def _user_dir() -> Path:
+def user_dir() -> Path:
+    "llm's, made if it is not there."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .turn import Turn, readable
 from .visible import calls
 
+# Of this endpoint there is a list.
+LISTED = "/v1/chat/completions"
+
 # Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
-# looks like up to the answer (`visible`). `continues` counts the messages that `request` leaves out since the
-# turns before it in the thread hold them.
+# looks like up to the answer (`visible`). `continues` counts the entries of the body's list that
+# `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
+# the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
+# `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
+# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
+# `gpt_oss_metadata` is of what can be listed: stored chat completions, each by the turn of its first choice.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -73,6 +80,30 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "create index gpt_oss_turns_tip on turns (tip_message_hash)",
         ),
     ),
+    (
+        "m003_lists",
+        (
+            """
+            create table gpt_oss_items (
+                thread_id text not null references threads (id), message_hash text not null,
+                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
+            ) without rowid
+            """,
+            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
+            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
+            """
+            create index gpt_oss_requests_stored_actor on gpt_oss_requests (endpoint, actor, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_actor_model
+                on gpt_oss_requests (endpoint, actor, model, turn_id) where stored and not deleted
+            """,
+            "alter table gpt_oss_metadata add column actor text",
+            "create index gpt_oss_metadata_actor on gpt_oss_metadata (key, value, actor, turn_id)",
+            "create index gpt_oss_metadata_turn on gpt_oss_metadata (turn_id)",
+        ),
+    ),
 )
 
 
@@ -102,7 +133,9 @@ def insert(
 ) -> None:
     "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
     request = turn.request
-    body, continues = _new_part(readable(request.body), len(turn.prompt), covered)
+    prompt = len(turn.prompt)
+    # Entries of earlier turns, or a long conversation would be in the log once for each of its turns.
+    continues = sum(prompt - from_end < covered for from_end in request.sent)
     row: dict[str, Any] = {
         "turn_id": turn.id,
         "endpoint": request.endpoint,
@@ -113,28 +146,50 @@ def insert(
         "finish_reason": request.finish_reason,
         "stored": request.stored,
         "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
-        "request": json.dumps(body, ensure_ascii=False),
+        "request": json.dumps(_without(readable(request.body), continues), ensure_ascii=False),
         "continues": continues,
         "queue_ms": request.queue_ms,
         "first_token_ms": request.first_token_ms,
         "datetime_utc": turn.response.datetime_utc(),
         "instructions": instructions,
         "visible_tip": visible_tip,
+        "model": request.model,
+        "answer_id": request.answer_id or turn.id,
+        "idempotency_key": request.idempotency_key,
+        "added": request.added,
+        "first_input": request.added + request.known,
+        "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,
     }
     places = ", ".join(f":{name}" for name in row)
     connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
     made = [(call.tool_call_id, turn.id) for call in calls(turn.answer)]
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
+    custom = [(call_id,) for call_id in request.custom_calls]
+    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
+    if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
+        label(connection, turn.id, request.metadata or {})
 
 
-def _new_part(body: Any, prompt: int, covered: int) -> tuple[Any, int]:
-    "Or a long conversation would be in the log once for each of its turns."
-    sent = body.get("messages") if isinstance(body, dict) else None
-    if not isinstance(sent, list):
-        return body, 0
-    # The prompt may have more at its head, such as the verbosity that was asked for.
-    known = max(0, covered - (prompt - len(sent)))
-    return {**body, "messages": sent[known:]}, known
+def delete(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
+    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    rows = [(turn_id,) for turn_id in turn_ids]
+    connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
+    connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
+
+
+def label(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
+    "So that a turn is found by its metadata; what it had before is gone."
+    connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
+    sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
+    connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
+
+
+def _without(body: Any, entries: int) -> Any:
+    "Less the first entries of its list of messages or items."
+    if not entries:
+        return body
+    field = "input" if "input" in body else "messages"
+    return {**body, field: body[field][entries:]}
 
 
 LAST_KNOWN = """

@@ -70,6 +70,15 @@ class Spool:
             except (ValueError, KeyError, TypeError):
                 self._aside(path)
 
+    def find(self, turn_id: str) -> tuple[Turn, bool] | None:
+        "A turn that is not in the log yet, and whether it is still under way, in whatever process."
+        for path in sorted(self.folder.glob(f"{turn_id}.*")):
+            try:
+                return from_json(path.read_text(encoding="utf-8")), path.suffix == ".begun"
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return None
+
     def reject(self, turn: Turn) -> None:
         "Puts aside what the log will never take."
         self.keep(turn)

@@ -27,6 +27,11 @@ def data(event: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
+def named(event: dict[str, Any]) -> bytes:
+    "With the event's type as its name."
+    return f"event: {event['type']}\n".encode() + data(event)
+
+
 class EventStream(Response):
     """The frames of an answer, with a comment wherever nothing comes for `seconds`.
 

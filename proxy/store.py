@@ -15,10 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from llm.logs import LogStore
 from llm.parts import Message
 
 from . import sidecar
-from .database import IMPATIENCE, PATIENCE, connected, locked, passing, patience
+from .database import IMPATIENCE, PATIENCE, LogFile, locked, passing
+from .errors import unavailable
 from .spool import Spool
 from .threads import Threads
 from .turn import UNFINISHED, Turn
@@ -38,12 +40,10 @@ class Store:
     """
 
     def __init__(self, path: Path, *, grace: float = GRACE) -> None:
-        self._path = path
         self._grace = grace
         self._spool = Spool(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
-        self._threads: Threads | None = None
-        self._inode: int | None = None
+        self._file = LogFile(path)
         self._problem: str | None = None
         self._waiting = 0
         self._under_way: set[str] = set()
@@ -53,6 +53,11 @@ class Store:
         "`ok`; `behind N`, while N turns wait to be written; with the reason, where they cannot be."
         behind = f"behind {self._waiting}" if self._waiting else "ok"
         return f"{behind}, spooling: {self._problem}" if self._problem else behind
+
+    @property
+    def folder(self) -> Path:
+        "Where turns wait that are not in the log yet."
+        return self._spool.folder
 
     async def open(self) -> None:
         "Logs what an earlier process left."
@@ -73,6 +78,14 @@ class Store:
         "In place of `record`, where the turn is not to be logged after all."
         self._thread.submit(self._forget, turn)
         self._under_way.discard(turn.id)
+
+    async def change(self, work: Callable[[LogStore], T]) -> T:
+        """What `work` comes to, in one transaction with the write lock.
+
+        Raises what it raises; ApiError where the log cannot be written: unlike a turn, a change does not
+        wait.
+        """
+        return await self._run(lambda: self._change(work))
 
     async def close(self) -> None:
         "Once the turns that have begun are recorded, or a while after that was asked for."
@@ -99,7 +112,8 @@ class Store:
         except OSError as error:
             self._report(error)
         try:
-            return self._opened().history(turn.prompt, turn.request.actor)
+            known = turn.request.added + turn.request.known if turn.request.continues else 0
+            return self._threads().history(turn.prompt, turn.request.actor, known)
         except Exception as error:
             self._report(error)
             return turn.prompt
@@ -113,12 +127,22 @@ class Store:
             self._catch_up()
         self._count()
 
+    def _change(self, work: Callable[[LogStore], T]) -> T:
+        try:
+            log = self._file.opened()
+            with locked(log.db.conn):
+                return work(log)
+        except Exception as error:
+            if passing(error):
+                raise unavailable(error) from error
+            raise
+
     def _forget(self, turn: Turn) -> None:
         with suppress(OSError):
             self._spool.remove(turn)
 
     def _write(self, turn: Turn) -> None:
-        threads = self._opened()
+        threads = self._threads()
         with locked(threads.connection):
             threads.write(turn)
         self._forget(turn)
@@ -138,7 +162,7 @@ class Store:
         try:
             for turn in self._spool:
                 self._late(turn)
-            self._opened()
+            self._file.opened()
         except Exception as error:
             self._report(error)
         else:
@@ -146,7 +170,7 @@ class Store:
         self._count()
 
     def _late(self, turn: Turn) -> None:
-        connection = self._opened().connection
+        connection = self._threads().connection
         if turn.request.status == UNFINISHED and sidecar.has(connection, turn.id):
             self._spool.remove(turn)  # it had been written just before the process was gone
             return
@@ -158,14 +182,8 @@ class Store:
             self._report(error)
             self._spool.reject(turn)
 
-    def _opened(self) -> Threads:
-        "Anew where the file is another one by now: what is written to a deleted database is lost."
-        if self._threads and (not self._path.exists() or self._path.stat().st_ino != self._inode):
-            self._close_database()
-        if self._threads is None:
-            self._threads = Threads(connected(self._path))
-            self._inode = self._path.stat().st_ino
-        return self._threads
+    def _threads(self) -> Threads:
+        return Threads(self._file.opened())
 
     def _report(self, error: Exception) -> None:
         if self._problem is None:
@@ -173,27 +191,18 @@ class Store:
         if not passing(error):
             logger.error("A turn could not be logged", exc_info=error)
         self._problem = str(error) or type(error).__name__
-        self._wait(IMPATIENCE)
+        self._file.wait(IMPATIENCE)
 
     def _recovered(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
         self._problem = None
-        self._wait(PATIENCE)
-
-    def _wait(self, milliseconds: int) -> None:
-        if self._threads:
-            patience(self._threads.connection, milliseconds)
+        self._file.wait(PATIENCE)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)
 
     def _close(self) -> None:
-        self._wait(PATIENCE)
+        self._file.wait(PATIENCE)
         self._catch_up()
-        self._close_database()
-
-    def _close_database(self) -> None:
-        if self._threads:
-            self._threads.connection.close()
-            self._threads = None
+        self._file.close()

@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from llm.logs import LogStore, content_hash
-from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
+from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
+from .ask import Continues
+from .chain import Chain, follows, keep
 from .sidecar import Place, insert, last_call, last_known
 from .turn import Turn
 from .visible import calls, instructions, same, tips
@@ -40,42 +42,93 @@ class Threads:
         self._log = log
         self.connection = log.db.conn
 
-    def history(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
-        "The client's messages with what it left out put back: reasoning, white space, the text of arguments."
+    def history(self, messages: Sequence[Message], actor: str | None, logged: int = 0) -> list[Message]:
+        """The client's messages with what it left out put back: reasoning, white space, the text of
+        arguments.
+
+        `logged` of them are the log's own already."""
+        if logged:
+            return [*messages[:logged], *self._with_reasoning(messages[logged:], actor)]
         known = self._known(messages[:-1], actor)
         if known is None:
             return self._with_reasoning(messages, actor)
         first = instructions(messages)
-        logged = self._log.load_chain(known.place.tip)
-        logged = logged[instructions(logged) :]
-        while logged and [*tips(logged[-1:])] == [None]:
-            logged.pop()  # it broke off before anything was to be seen: nobody goes on from there
+        said = self._log.load_chain(known.place.tip)
+        said = said[instructions(said) :]
+        while said and [*tips(said[-1:])] == [None]:
+            said.pop()  # it broke off before anything was to be seen: nobody goes on from there
         seen = calls(messages[first : known.covered])
-        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(logged), strict=True)}
+        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(said), strict=True)}
         rest = [_answering(message, ids) for message in messages[known.covered :]]
-        return [*messages[:first], *logged, *self._with_reasoning(rest, actor)]
+        return [*messages[:first], *said, *self._with_reasoning(rest, actor)]
 
     def write(self, turn: Turn) -> None:
         "In one transaction with the write lock: llm's rows and ours."
-        prompt, actor = turn.prompt, turn.request.actor
-        known = self._known(prompt, actor)
-        self._log.log(turn.response, thread_id=self._thread(prompt, actor, known))
+        prompt, request = turn.prompt, turn.request
+        known = None if request.continues else self._known(prompt, request.actor)
+        place = None
+        if request.continues:
+            place = self._log_behind(turn, request.continues)
+        else:
+            self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
         first = instructions(prompt)
         insert(
             self.connection,
             turn,
-            covered=known.covered if known else 0,
+            covered=known.covered if known else request.added + request.known,
             instructions=_instructions(prompt[:first]),
             visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
         )
+        if place:
+            self._keep_ids(turn, place)
+
+    def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
+        """Where the client says it goes on; None if that was pruned in the meantime.
+
+        What failed is a turn of the thread, but nobody goes on behind it."""
+        request = turn.request
+        try:
+            tip = self._log.thread_tip(place.thread_id)
+        except KeyError:
+            thread_id = self._log.create_thread(_name(turn.prompt), id=new_thread_id())
+            self._log.log(turn.response, thread_id=thread_id)
+            return None
+        if tip != place.tip and not place.joins:
+            fork = self._log.create_thread(
+                _name(turn.prompt), forked_from=place.thread_id, id=new_thread_id()
+            )
+            self._log.log(turn.response, thread_id=fork)
+            return place
+        self._log.log(turn.response, thread_id=place.thread_id)
+        if request.status != 200:
+            self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
+        elif tip != place.tip:
+            self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
+            self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
+        return place
+
+    def _keep_ids(self, turn: Turn, place: Continues) -> None:
+        "Items go by the ids that they had, and those of the turn by those that its client was told."
+        columns = "thread_id, parent_message_hash, tip_message_hash"
+        row = self.connection.execute(f"select {columns} from turns where id = ?", [turn.id]).fetchone()
+        thread_id, parent, tip = row
+        thread_tip = self._log.thread_tip(thread_id)
+        joined = turn.request.status == 200 and thread_tip != tip
+        if not joined and thread_id == place.thread_id and follows(self.connection, parent, place.tip):
+            return
+        known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
+        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip).entries())
+        if joined:
+            own = [entry.id for entry in Chain(self._log, thread_id, tip).entries()][len(known) :]
+            keep(self._log, thread_id, own, Chain(self._log, thread_id, thread_tip).entries()[-len(own) :])
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:
             joined = self._by_calls(prompt, actor)
-            return joined or self._log.create_thread(_name(prompt), id=_thread_id())
+            return joined or self._log.create_thread(_name(prompt), id=new_thread_id())
         if not known.moved_on:
             return known.place.thread_id
-        return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=_thread_id())
+        return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=new_thread_id())
 
     def _known(self, messages: Sequence[Message], actor: str | None) -> Known | None:
         first = instructions(messages)
@@ -105,27 +158,21 @@ class Threads:
         return None
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
-        "Messages that call a tool as they were logged, where the reasoning that led there is gone."
-        bare = {id(message) for message in messages if calls([message]) and not _reasons(message)}
-        wanted = [
-            call.tool_call_id for message in messages if id(message) in bare for call in calls([message])
-        ]
+        "Messages that call a tool as they were logged: clients send no reasoning back, or a piece of it."
+        wanted = [call.tool_call_id for call in calls(messages)]
         logged: dict[str | None, Message] = {}
         while place := last_call(self.connection, wanted, actor):
             del wanted[place.key :]
             chain = self._log.load_chain(place.tip)
             logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
-        return [_whole(message, logged) if id(message) in bare else message for message in messages]
+        return [_whole(message, logged) for message in messages]
 
 
 def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:
-    candidate = logged.get(calls([message])[0].tool_call_id)
+    made = calls([message])
+    candidate = logged.get(made[0].tool_call_id) if made else None
     return candidate if candidate and same(candidate, message) else message
-
-
-def _reasons(message: Message) -> bool:
-    return any(isinstance(part, ReasoningPart) for part in message.parts)
 
 
 def _answering(message: Message, ids: Mapping[str | None, str | None]) -> Message:
@@ -143,7 +190,7 @@ def _instructions(messages: Sequence[Message]) -> str | None:
     return content_hash([message.to_dict() for message in messages]) if messages else None
 
 
-def _thread_id() -> str:
+def new_thread_id() -> str:
     """Shaped like llm's ids and below all of them: `llm -c` goes on with the highest one, which must stay the
     person's own."""
     return "00" + str(monotonic_ulid()).lower()[2:]

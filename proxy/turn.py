@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import llm
 from llm.parts import Message
 from pydantic import ConfigDict
+
+from .ask import Continues
 
 # Values of these keys in a body are not kept, wherever they stand.
 SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
@@ -21,11 +23,17 @@ UNFINISHED = 500
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is kept of a request beside its turn. `body` is JSON, as it was sent; see `readable`.
+    """What is kept of a request beside its turn. `body` is JSON (`llm_gpt_oss.strict`), as it was sent.
 
     `actor` is who asked (the name of a key), `client` is its User-Agent. `first_token_ms` counts from when
     the request was taken up, `queue_ms` is how long it waited for a place. What was repaired or asked again
     is in the turn's own `response_json`, under `outcome.notes`.
+
+    `answer_id` is the first turn of the answer, where a client wanted several choices: None, if it is
+    this one. `idempotency_key` is what the client sends again when it asks the same again. `added`,
+    `known`, `continues` and `custom_calls` are the Ask's own. `sent` tells for each entry of the body's
+    list of messages or items how far from the prompt's end the message is that it became. `pieces` are
+    the lengths of the answer's deltas, part by part.
     """
 
     endpoint: str
@@ -39,6 +47,15 @@ class Request:
     finish_reason: str | None = None
     queue_ms: int | None = None
     first_token_ms: int | None = None
+    model: str | None = None
+    answer_id: str | None = None
+    idempotency_key: str | None = None
+    added: int = 0
+    known: int = 0
+    continues: Continues | None = None
+    sent: Sequence[int] = field(default_factory=list)
+    custom_calls: Sequence[str] = field(default_factory=list)
+    pieces: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +132,12 @@ def from_json(text: str) -> Turn:
     response._start_utcnow = datetime.datetime.fromisoformat(said["datetime_utc"])
     # Half a millisecond more, or llm would cut 29 of them to 28.
     response._start, response._end = 0.0, (data["duration_ms"] + 0.5) / 1000
-    return Turn(response, Request(**data["request"]))
+    return Turn(response, _request(data["request"]))
+
+
+def _request(data: dict[str, Any]) -> Request:
+    place = data["continues"]
+    return Request(**{**data, "continues": Continues(*place) if place else None})
 
 
 class _AnyOptions(llm.Options):

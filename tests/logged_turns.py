@@ -52,6 +52,7 @@ def turn(*messages: Message, answer: Message | None = None, **request: Any) -> T
     response = llm.Response.from_dict(data, model=MODEL)  # type: ignore[arg-type]
     response._start, response._end = 1.0, 1.25
     response._start_utcnow = datetime.datetime(2026, 8, 1, tzinfo=datetime.timezone.utc)
-    given = {"status": 200, "error": None, **request}
+    sent = [*range(len(messages), 0, -1)]
     body = json.dumps({"messages": [{"role": message.role} for message in messages]})
-    return Turn(response, Request("/v1/chat/completions", **{"body": body, **given}))
+    given = {"endpoint": "/v1/chat/completions", "body": body, "status": 200, "error": None, "sent": sent}
+    return Turn(response, Request(**{**given, **request}))

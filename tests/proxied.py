@@ -1,13 +1,13 @@
 """The proxy in this process, with an engine that a test scripts.
 
-async with proxied(AsyncScriptedEngine("Hello")) as proxy:
-    answer = await proxy.post("/v1/completions", {"model": "gpt-oss", "prompt": "Hi"})
+async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+    answer = await proxy.chat(user="Hi")
     assert [turn["status"] for turn in proxy.turns()] == [200]
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -19,14 +19,23 @@ from fastapi import FastAPI
 
 from llm_gpt_oss.completion import AsyncEngine
 from proxy.app import create_app
+from proxy.server import Server
 from proxy.settings import Settings
-from proxy.stamp import Stamp
+from proxy.stamp import new_id
+
+HELLO = "<|channel|>final<|message|>Hello"
 
 
 @dataclass(frozen=True)
 class Proxied:
     app: FastAPI
     client: httpx.AsyncClient
+    engine: Any
+
+    @property
+    def server(self) -> Server:
+        server: Server = self.app.state.server
+        return server
 
     async def get(self, path: str, **given: Any) -> httpx.Response:
         return await self.client.get(path, **given)
@@ -34,25 +43,45 @@ class Proxied:
     async def post(self, path: str, body: Any, **given: Any) -> httpx.Response:
         return await self.client.post(path, json=body, **given)
 
+    async def chat(
+        self, *messages: dict[str, Any], user: str | None = None, headers: Any = None, **fields: Any
+    ) -> httpx.Response:
+        said = [*messages, *([{"role": "user", "content": user}] if user else [])]
+        body = {"model": "gpt-oss:20b", "messages": said, **fields}
+        return await self.post("/v1/chat/completions", body, headers=headers)
+
     def turns(self) -> list[dict[str, Any]]:
         "What is logged, with what is kept of the request beside each turn; oldest first."
-        with sqlite_utils.Database(self.app.state.server.settings.database) as log:
+        with sqlite_utils.Database(self.server.settings.database) as log:
             return list(
                 log.query("select * from turns join gpt_oss_requests on turn_id = turns.id order by turns.id")
             )
 
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with sqlite_utils.Database(self.server.settings.database) as log:
+            return log.execute(sql).fetchall()
 
-def counting_stamp() -> Stamp:
+
+# A ULID of 1,700,000,000 seconds.
+TURN = "01hf7yat00"
+
+
+def counting_ids() -> Callable[[], str]:
     numbers = count(1)
-    return Stamp(lambda prefix: f"{prefix}-{next(numbers)}", lambda: 1_700_000_000)
+    return lambda: f"{TURN}{next(numbers):016d}"
 
 
 @asynccontextmanager
-async def proxied(engine: AsyncEngine | None = None, **settings: Any) -> AsyncIterator[Proxied]:
-    app = create_app(Settings(**settings), engine=engine, stamp=counting_stamp())
+async def proxied(
+    engine: AsyncEngine | None = None,
+    plugins: Sequence[object] = (),
+    new_id: Callable[[], str] = new_id,
+    **settings: Any,
+) -> AsyncIterator[Proxied]:
+    app = create_app(Settings(**settings), engine=engine, new_id=new_id, plugins=plugins)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
-        yield Proxied(app, client)
+        yield Proxied(app, client, engine)

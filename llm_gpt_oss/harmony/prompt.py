@@ -25,12 +25,10 @@ from .typescript import typescript
 OPENER = f"{START}assistant"
 
 
-def render(conversation: Conversation, *, drop_analysis: bool = True) -> str:
-    "The whole prompt, short of the opener. Analysis of turns that are over is left out unless it is wanted."
-    messages = conversation.messages
-    if drop_analysis:
-        messages = _without_stale_analysis(messages)
+def render(conversation: Conversation) -> str:
+    "The whole prompt, short of the opener. Analysis of turns that are over is left out."
     frame = _frame(conversation.system, conversation.developer)
+    messages = _without_stale_analysis(conversation.messages)
     return "".join(map(render_message, (*frame, *messages)))
 
 

@@ -5,11 +5,9 @@ First those of OpenAI's SDK, `types/chat/completion_create_params.py`, then what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..body import Decision
-from ..errors import ApiError
 
 FIELDS: dict[str, tuple[Decision, str]] = {
     "messages": ("honoured", "all roles; text parts; images, audio and files are refused"),
@@ -64,12 +62,3 @@ IDLE: dict[str, tuple[Any, ...]] = {
     "function_call": ("none", "auto"),
     "logit_bias": ({},),
 }
-
-
-def refuse(sent: Mapping[str, Any]) -> None:
-    "Raises ApiError for a field that asks for what cannot be had."
-    for name, (decision, why) in FIELDS.items():
-        value = sent.get(name)
-        if decision == "refused" and value is not None and value not in IDLE.get(name, ()):
-            message = f"'{name}' is not supported here: {why}."
-            raise ApiError(400, message, code="unsupported_parameter", param=name)

@@ -10,19 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from llm_gpt_oss.render import tool_call_part
 
-from ..body import Body
+from ..body import Sent
 from ..errors import ApiError
-
-
-class Sent(Body):
-    """Part of a history. Clients send back whatever servers of all kinds once put into it (`annotations`,
-    `parsed`, `reasoning_details`, `prompt_cache_breakpoint`): what is not read here asks for nothing."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class TextContent(Sent):

@@ -6,30 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from llm.parts import Message, TextPart
+from llm.parts import Message
 from pydantic import Field
-
-from llm_gpt_oss.options import KeepAlive
 
 from ..ask import Ask
 from ..body import Body
 from ..errors import ApiError
-from .fields import refuse
+from ..request import Effort, Metadata, Sampling, StreamOptions, Tokens, Verbosity, asked_for, bounded, refuse
+from .fields import FIELDS, IDLE
 from .formats import ResponseFormat
 from .messages import AnyMessage, messages
 from .tools import AnyTool, ToolChoice, chosen
-
-VERBOSITY = {"low": "Answer briefly.", "medium": None, "high": "Answer at length and in detail."}
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
-# The highest number that engines can hold; more tokens than that is as good as no limit.
-INT32 = 2**31 - 1
-Tokens = Annotated[int, Field(ge=1)]
-Metadata = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
-]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Reasoning(Body):
@@ -41,42 +28,27 @@ class Reasoning(Body):
     enabled: bool | None = None
 
 
-class StreamOptions(Body):
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-
-
-class ChatRequest(Body):
+class ChatRequest(Sampling):
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
-    frequency_penalty: Penalty | None = None
     include_reasoning: bool | None = None
-    keep_alive: KeepAlive | None = None
     logprobs: bool | None = None
     max_completion_tokens: Tokens | None = None
     max_tokens: Tokens | None = None
     metadata: Metadata | None = None
-    min_p: Probability | None = None
     modalities: list[Literal["text"]] | None = None
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     parallel_tool_calls: bool | None = None
-    presence_penalty: Penalty | None = None
     reasoning: Reasoning | None = None
     reasoning_effort: Effort | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     response_format: ResponseFormat | None = None
-    seed: int | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     tool_choice: ToolChoice | None = None
     tools: list[AnyTool] | None = None
-    top_k: Annotated[int, Field(ge=-1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    top_p: Probability | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
+    verbosity: Verbosity | None = None
 
     # Without effect, whatever they hold.
     prediction: Any = None
@@ -106,15 +78,16 @@ class ChatRequest(Body):
 
     def ask(self) -> Ask:
         "Raises ApiError for what is refused."
-        refuse(dict(self))
+        refuse(dict(self), FIELDS, IDLE)
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' wants 'logprobs' to be true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
         tools, choice = chosen([tool.tool() for tool in self.tools or ()], self.tool_choice)
+        added = list(self._instructions())
         return Ask(
             "/v1/chat/completions",
             self.model,
-            tuple(self._messages()),
+            (*added, *messages(self.messages)),
             tuple(tools),
             frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
             self.response_format.schema_of() if self.response_format else None,
@@ -122,6 +95,8 @@ class ChatRequest(Body):
             stream=bool(self.stream),
             stored=bool(self.store),
             metadata=self.metadata or {},
+            added=len(added),
+            sent=tuple(range(len(added), len(added) + len(self.messages))),
         )
 
     def choices(self, ask: Ask) -> list[Ask]:
@@ -130,33 +105,17 @@ class ChatRequest(Body):
         seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
         return [replace(ask, options={**ask.options, **own}) for own in seeds]
 
-    def _messages(self) -> Iterator[Message]:
-        if wanted := VERBOSITY.get(self.verbosity or "medium"):
-            yield Message("system", [TextPart(wanted)])
-        yield from messages(self.messages)
+    def _instructions(self) -> Iterator[Message]:
+        yield from asked_for(self.verbosity)
 
     def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
         off = "none" if reasoning.enabled is False else None
         yield "reasoning_effort", self.reasoning_effort or reasoning.effort or off
-        yield "reasoning_tokens", _bounded(reasoning.max_tokens)
-        yield "max_tokens", _bounded(self.max_completion_tokens or self.max_tokens)
-        yield "top_k", _bounded(self.top_k)
-        yield "repeat_penalty", self.repetition_penalty
-        yield "stop", self._stop() or None
-        yield "seed", None if self.seed is None else self.seed % 2**31
+        yield "reasoning_tokens", bounded(reasoning.max_tokens)
+        yield "max_tokens", bounded(self.max_completion_tokens or self.max_tokens)
         yield "tool_choice", choice
-        for name in ("frequency_penalty", "presence_penalty", "temperature", "top_p", "min_p"):
-            yield name, getattr(self, name)
-        yield from (("logprobs", self.logprobs), ("keep_alive", self.keep_alive))
+        yield "logprobs", self.logprobs
+        yield "parallel_tool_calls", self.parallel_tool_calls
+        yield from self.sampling()
         yield "top_logprobs", self.top_logprobs if self.logprobs else None
-
-    def _stop(self) -> list[str]:
-        "The plugin's option would read a lone string as JSON if it can; an empty one would stop at once."
-        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return [text for text in given if text]
-
-
-def _bounded(count: int | None) -> int | None:
-    "-1 is vLLM's word for all of `top_k`, as 0 is here."
-    return None if count is None else min(max(count, 0), INT32)

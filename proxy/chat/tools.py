@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import llm
 from pydantic import ConfigDict, Field
 
 from ..body import Body
-from ..errors import ApiError
-
-# A custom tool takes free text; the model sees a function with one string.
-FREE_TEXT = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
+from ..tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, offered
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -38,15 +30,6 @@ class FunctionTool(Body):
         return llm.Tool(self.function.name, self.function.description, self.function.parameters or {})
 
 
-class Grammar(Body):
-    syntax: Literal["lark", "regex"]
-    definition: str
-
-
-class TextFormat(Body):
-    type: Literal["text"]
-
-
 class GrammarFormat(Body):
     type: Literal["grammar"]
     grammar: Grammar
@@ -59,12 +42,9 @@ class Custom(Body):
 
     @property
     def told(self) -> str | None:
-        "The description, with the grammar that the text has to follow: it is shown, not enforced."
-        if not isinstance(self.format, GrammarFormat):
-            return self.description
-        grammar = self.format.grammar
-        rule = f"The input follows this {grammar.syntax} grammar:\n{grammar.definition}"
-        return f"{self.description}\n{rule}" if self.description else rule
+        if isinstance(self.format, GrammarFormat):
+            return self.format.grammar.told(self.description)
+        return self.description
 
 
 class CustomTool(Body):
@@ -113,7 +93,6 @@ class AllowedTools(Body):
     allowed_tools: Allowed
 
 
-Mode = Literal["none", "auto", "required"]
 ToolChoice = Mode | Annotated[NamedFunction | NamedCustom | AllowedTools, Field(discriminator="type")]
 
 
@@ -122,29 +101,14 @@ def chosen(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.T
 
     Raises ApiError where what has to be called is not there.
     """
-    offered, how = _chosen(tools, choice)
-    if how == "required" and not offered:
-        raise _refused("The tool choice is 'required', but there are no tools.")
-    return offered, how
+    return offered(tools, _meant(choice))
 
 
-def _chosen(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
+def _meant(choice: ToolChoice | None) -> Choice:
     match choice:
         case AllowedTools(allowed_tools=allowed):
-            return _only({tool.name for tool in allowed.tools}, tools), allowed.mode
+            return Choice(allowed.mode, among={tool.name for tool in allowed.tools})
         case NamedFunction(name=name) | NamedCustom(name=name):
-            only = _only({name}, tools)
-            # The plugin's option has one word for a mode and for a name.
-            return (only, "required") if name in get_args(Mode) else (tools, name)
+            return Choice(name=name)
         case _:
-            return tools, choice
-
-
-def _only(names: set[str], tools: list[llm.Tool]) -> list[llm.Tool]:
-    if unknown := sorted(names - {tool.name for tool in tools}):
-        raise _refused(f"The tool choice names '{unknown[0]}', which is not among the tools.")
-    return [tool for tool in tools if tool.name in names]
-
-
-def _refused(why: str) -> ApiError:
-    return ApiError(400, why, code="invalid_value", param="tool_choice")
+            return Choice(choice)

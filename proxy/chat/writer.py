@@ -6,7 +6,6 @@ thought (openai-cookbook, "handle raw CoT").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,7 +15,8 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.events import AnswerEvent
 
 from ..ask import Ask, Finished, Usage
-from ..stamp import Stamp
+from ..stamp import created
+from ..tools import free_text
 
 Chunk = dict[str, Any]
 
@@ -24,18 +24,17 @@ Chunk = dict[str, Any]
 class ChatWriter:
     """A `flow.Translator` from `StreamEvent` and `Finished` to chunks, for choice `index` of an answer.
 
-    `head` is what all chunks of one answer share; `reasoning` says whether the chain of thought is shown,
-    `parallel` whether more than one call is. OpenAI's types know no custom call in a chunk, though its API
-    sends them (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
+    `head` is what all chunks of one answer share; `reasoning` says whether the chain of thought is shown.
+    OpenAI's types know no custom call in a chunk, though its API sends them
+    (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
     """
 
-    def __init__(self, head: Chunk, ask: Ask, index: int, *, reasoning: bool, parallel: bool) -> None:
+    def __init__(self, head: Chunk, ask: Ask, index: int, *, reasoning: bool) -> None:
         self._head = head
         self._custom = ask.custom
         self._index = index
         self._reasoning = reasoning
-        self._parallel = parallel
-        self._calls: list[str | None] = []
+        self._calls = 0
         self._begun = False
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
@@ -45,6 +44,9 @@ class ChatWriter:
         match event:
             case Finished(reason=reason):
                 yield self._chunk({}, finish_reason=reason)
+            case StreamEvent(type="text" | "reasoning", chunk=""):
+                # Only from models that are not ours, and no part of what the log keeps.
+                return
             case StreamEvent(type="reasoning", chunk=text):
                 if self._reasoning:
                     yield self._chunk({"reasoning": text})
@@ -52,12 +54,8 @@ class ChatWriter:
                 yield self._chunk({"content": text}, logprobs=[_token_logprob(given) for given in logprobs])
             case StreamEvent(type="text", chunk=text):
                 yield self._chunk({"content": text})
-            case StreamEvent(tool_call_id=call_id) if self._calls and not (
-                self._parallel or call_id == self._calls[0]
-            ):
-                return
             case StreamEvent(type="tool_call_name", chunk=name, tool_call_id=call_id):
-                self._calls.append(call_id)
+                self._calls += 1
                 yield self._call({"id": call_id, **self._named(name)})
             case StreamEvent(type="tool_call_args", chunk=arguments):
                 yield self._call(self._arguments(arguments))
@@ -68,7 +66,7 @@ class ChatWriter:
         return iter(())
 
     def _call(self, delta: dict[str, Any]) -> Chunk:
-        return self._chunk({"tool_calls": [{"index": len(self._calls) - 1, **delta}]})
+        return self._chunk({"tool_calls": [{"index": self._calls - 1, **delta}]})
 
     def _named(self, name: str) -> dict[str, Any]:
         self._is_custom = name in self._custom
@@ -79,7 +77,7 @@ class ChatWriter:
     def _arguments(self, text: str) -> dict[str, Any]:
         text = text.strip() or "{}"
         if self._is_custom:
-            return {"custom": {"input": _free_text(text)}}
+            return {"custom": {"input": free_text(text)}}
         return {"function": {"arguments": text}}
 
     def _chunk(
@@ -94,12 +92,6 @@ class ChatWriter:
         return {**self._head, "choices": [choice]}
 
 
-def _free_text(arguments: str) -> str:
-    "What the model gave as a custom tool's one argument; all that it gave, where it did not keep to that."
-    given = json.loads(arguments).get("input")
-    return given if isinstance(given, str) else arguments
-
-
 def _token_logprob(given: Logprob) -> dict[str, Any]:
     "`types/chat/chat_completion_token_logprob.py`"
     return {**_logprob(given), "top_logprobs": [_logprob(rival) for rival in given.top]}
@@ -110,13 +102,13 @@ def _logprob(given: Logprob) -> dict[str, Any]:
     return {"token": given.token, "logprob": given.logprob, "bytes": spelled}
 
 
-def head(ask: Ask, stamp: Stamp) -> Chunk:
-    "What all chunks of one answer share."
+def head(model: str, answer_id: str) -> Chunk:
+    "What all chunks of one answer share. `answer_id` is the id of its first turn."
     return {
-        "id": stamp.new_id("chatcmpl"),
+        "id": f"chatcmpl-{answer_id}",
         "object": "chat.completion.chunk",
-        "created": stamp.now(),
-        "model": ask.model,
+        "created": created(answer_id),
+        "model": model,
         "service_tier": "default",
         "system_fingerprint": None,
     }

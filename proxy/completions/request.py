@@ -6,7 +6,7 @@ The fields are those of `types/completion_create_params.py`, and what clients of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from llm.parts import Message, TextPart
 from pydantic import Field
@@ -17,6 +17,7 @@ from ..ask import Ask
 from ..body import Body, Decision
 from ..catalog import EFFORTS
 from ..errors import ApiError
+from ..request import INT32, Effort, Penalty, Probability, StreamOptions
 from ..texts import Texts, texts_of
 
 # Each field of the SDK's type, and what becomes of it. `refused` fields are refused only where they ask for
@@ -53,16 +54,7 @@ BETWEEN = (
     "and nothing else: neither the beginning nor the end again.\n\n{suffix}"
 )
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 StopString = Annotated[str, Field(min_length=1)]
-INT32 = 2**31 - 1
-
-
-class StreamOptions(Body):
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class CompletionRequest(Body):
@@ -118,6 +110,8 @@ class CompletionRequest(Body):
                 tuple(self._messages(text)),
                 options={**options, **self._seed(copy)},
                 stream=bool(self.stream),
+                field="prompt",
+                added=1 if self.suffix else 0,
             )
             for text in self.prompts()
             for copy in range(self.copies)

@@ -15,7 +15,7 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.events import AnswerEvent
 
 from ..ask import Finished, Usage
-from ..stamp import Stamp
+from ..stamp import created
 
 Chunk = dict[str, Any]
 
@@ -77,12 +77,12 @@ def _top(logprob: Logprob) -> dict[str, float]:
     return {rival.token: rival.logprob for rival in (*logprob.top, logprob)}
 
 
-def head(model: str, stamp: Stamp) -> Chunk:
-    "What all chunks of one answer share."
+def head(model: str, answer_id: str) -> Chunk:
+    "What all chunks of one answer share. `answer_id` is the id of its first turn."
     return {
-        "id": stamp.new_id("cmpl"),
+        "id": f"cmpl-{answer_id}",
         "object": "text_completion",
-        "created": stamp.now(),
+        "created": created(answer_id),
         "model": model,
         "system_fingerprint": None,
     }

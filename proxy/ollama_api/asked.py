@@ -10,7 +10,9 @@ from typing import Any
 
 import llm
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
+
+from llm_gpt_oss.strict import parsed
 
 from ..ask import Ask
 
@@ -92,8 +94,8 @@ LOGGED: dict[str, type[ChatBody | GenerateBody]] = {"/api/chat": ChatBody, "/api
 def asked(endpoint: str, body: bytes) -> Ask | None:
     "None where nothing is said to a model: another endpoint, a model only loaded, a body of another form."
     try:
-        read = LOGGED[endpoint].model_validate_json(body)
-    except (KeyError, ValidationError):
+        read = LOGGED[endpoint].model_validate(parsed(body))
+    except (KeyError, ValueError):
         return None
     if not (messages := read.said()):
         return None

@@ -65,6 +65,8 @@ FORMS: list[tuple[str, str, Any]] = [
     ("top_logprobs", "20", 20),
     ("tool_choice", "required", "required"),
     ("tool_choice", "get_weather", "get_weather"),
+    ("parallel_tool_calls", "1", True),
+    ("parallel_tool_calls", "false", False),
     ("truncate", "1", True),
     ("truncate", "no", False),
 ]
@@ -158,6 +160,7 @@ def test_what_is_not_said_is_none() -> None:
         ("top_logprobs", 21),
         ("tool_choice", ""),
         ("tool_choice", 1),
+        ("parallel_tool_calls", "perhaps"),
         ("truncate", "perhaps"),
         ("temprature", 1),
     ],

@@ -536,6 +536,21 @@ def test_a_call_that_does_not_fit_twice_is_passed_on_and_said_so() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "more", "asked_again"),
+    [("Oslo", [], []), (None, ['{"city":"Oslo"}'], ["asked_again"])],
+)
+def test_one_call_at_most(first: str | None, more: list[Part], asked_again: list[str]) -> None:
+    further = f"{call('Bergen')}<|end|>{START}{PREAMBLE}And{NEXT}assistant{calling('add')}{{"
+    text = f"{THINKS}{call(first) if first else calling() + '['}<|end|>{START}{further}"
+    turn = played(wish(tools=TOOLS, one_call=True), text, *more)
+    assert turn.said == [("analysis", "Hm."), ("commentary", "And"), ("get_weather", OSLO)]
+    assert turn.plan.finish_reason == "tool_calls"
+    notes = [(note.kind, note.raw) for note in turn.plan.notes if note.kind != "asked_again"]
+    assert notes == [("call_dropped", '{"city": "Bergen"}'), ("call_dropped", "{")]
+    assert turn.notes == [*asked_again, "call_dropped", "call_dropped"]
+
+
 def test_an_unknown_tool_is_asked_again_as_any_object() -> None:
     turn = played(wish(tools=TOOLS), calling("nobody") + "[", '{"x":1}')
     assert (turn.engine.asked[1].format, turn.said) == (ANY, [("nobody", {"x": 1})])
@@ -985,6 +1000,7 @@ def wishes(draw: st.DrawFn) -> Wish:
         tools=tools,
         must_call=tuple(draw(st.sampled_from([(), tuple(tools), tuple(tools)[:1]]))),
         may_call=draw(st.booleans()) or bool(tools),
+        one_call=draw(st.booleans()),
         format=draw(st.sampled_from([None, PERSON])),
         stop=draw(st.sampled_from([(), ("7",)])),
         thinks=draw(st.booleans()),

@@ -128,6 +128,21 @@ async def test_all_models_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await client.post(CHAT, json={**MINIMAL, "model": "others"})).status_code == 404
 
 
+class Cut(Others):
+    "As llm's models of OpenAI's API record a stream."
+
+    async def execute(self, prompt: Any, stream: bool, response: llm.AsyncResponse, **_: Any) -> Any:
+        yield "Hi"
+        response.response_json = {"content": "Hi", "finish_reason": "length"}
+
+
+async def test_another_models_answer_that_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm, "get_models_with_aliases", lambda: [ModelWithAliases(Sync(), Cut(), [])])
+    async with asking(all_models=True) as client:
+        answer = await client.post(CHAT, json={**MINIMAL, "model": "others"})
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+
+
 async def test_one_context_for_all_and_the_effort_of_a_name() -> None:
     engine = Greeting()
     async with asking(engine, num_ctx=4096) as client:

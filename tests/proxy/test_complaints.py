@@ -55,6 +55,15 @@ def tool(**fields: Any) -> dict[str, Any]:
         (part(type="text"), "missing_required_parameter", "messages[0].content[1].text"),
         (part(type="text", text=5), "invalid_type", "messages[0].content[1].text"),
         (part(type="smell"), "invalid_value", "messages[0].content[1].type"),
+        pytest.param(
+            {
+                "tools": [],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [5]}},
+            },
+            "invalid_type",
+            "tool_choice.allowed_tools.tools[0]",
+            id="a list of the same name that is shorter",
+        ),
         ({"model": None}, "invalid_type", "model"),
         ({"n": 0}, "integer_below_min_value", "n"),
         ({"n": 1000}, "integer_above_max_value", "n"),

@@ -18,6 +18,7 @@ from proxy import database, sidecar
 from proxy.database import locked
 
 Connect = Callable[[Path], LogStore]
+ALL = [name for name, _ in sidecar.MIGRATIONS]
 
 OPENERS = """
 import sys
@@ -60,7 +61,7 @@ def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
     assert len(names(log, "_llm_migrations")) == len({each.__name__ for each in MIGRATIONS})
-    assert names(log, "gpt_oss_migrations") == ["m001_requests", "m002_state"]
+    assert names(log, "gpt_oss_migrations") == ALL
 
 
 def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect) -> None:
@@ -80,10 +81,10 @@ def test_migrations_are_applied_once_each(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     connected(path)
-    later = ("m003_more", ("alter table gpt_oss_calls add column more text",))
+    later = ("m999_more", ("alter table gpt_oss_calls add column more text",))
     monkeypatch.setattr(sidecar, "MIGRATIONS", (*sidecar.MIGRATIONS, later))
     connected(path)
-    assert names(connected(path), "gpt_oss_migrations") == ["m001_requests", "m002_state", "m003_more"]
+    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
 
 
 def test_a_migration_that_fails_leaves_nothing(
@@ -150,7 +151,7 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
         raise KeyError
     with locked(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
-    assert names(connected(path), "gpt_oss_migrations") == ["b", "m001_requests", "m002_state"]
+    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "b"]
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
 from logged_turns import system
-from scripted_proxy import HELLO, proxied
+from proxied import HELLO, proxied
+from scripted_engine import AsyncScriptedEngine
 
 from proxy.ask import Ask
 from proxy.errors import ApiError
@@ -41,9 +41,9 @@ class Greeter:
         self.logged.append((turn_id, ask.model, status, error))
 
 
-async def test_a_plugin(tmp_path: Path) -> None:
+async def test_a_plugin() -> None:
     greeter = Greeter()
-    async with proxied(tmp_path / "logs.db", HELLO, plugins=[greeter]) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), plugins=[greeter]) as proxy:
         assert (await proxy.client.get("/greeting")).json() == "Good day"
         assert (await proxy.chat(user="Hi", headers={"x-team": "red"})).status_code == 200
         ((turn_id, actor),) = proxy.rows("select turn_id, actor from gpt_oss_requests")
@@ -51,9 +51,9 @@ async def test_a_plugin(tmp_path: Path) -> None:
         assert "Greet first." in proxy.engine.asked[0].prompt
 
 
-async def test_a_turn_that_fails_is_told_of_too(tmp_path: Path) -> None:
+async def test_a_turn_that_fails_is_told_of_too() -> None:
     greeter = Greeter()
-    async with proxied(tmp_path / "logs.db", [ApiError(418, "No.")], plugins=[greeter]) as proxy:
+    async with proxied(AsyncScriptedEngine([ApiError(418, "No.")]), plugins=[greeter]) as proxy:
         assert (await proxy.chat(user="Hi")).status_code == 418
         assert greeter.logged[0][1:] == ("gpt-oss:20b", 418, "No.")
 
@@ -65,11 +65,14 @@ class Refusing:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_ask_is_refused(tmp_path: Path, stream: bool) -> None:
-    async with proxied(tmp_path / "logs.db", plugins=[Refusing()]) as proxy:
+async def test_an_ask_is_refused(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async with proxied(AsyncScriptedEngine(), plugins=[Refusing()]) as proxy:
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, answer.json()["error"]["code"]) == (402, "pay")
         assert proxy.rows("select * from turns") == []
+    assert caplog.messages == [
+        "/v1/chat/completions was refused and is not in the log: 'gpt-oss:20b is not free.'"
+    ]
 
 
 class Broken:
@@ -90,12 +93,10 @@ class Broken:
         raise KeyError
 
 
-async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     greeter = Greeter()
     with caplog.at_level(logging.ERROR, "proxy.hookspecs"):
-        async with proxied(tmp_path / "logs.db", HELLO, plugins=[greeter, Broken()]) as proxy:
+        async with proxied(AsyncScriptedEngine(HELLO), plugins=[greeter, Broken()]) as proxy:
             assert (await proxy.chat(user="Hi", headers={"x-team": "red"})).status_code == 200
             assert proxy.rows("select actor from gpt_oss_requests") == [("red",)]
     assert len(greeter.logged) == 1

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,6 +102,18 @@ def test_a_file_that_cannot_be_read() -> None:
     keys.path().mkdir()
     with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
         read()
+
+
+def test_keys_that_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly() -> tuple[Key, ...]:
+        found = read()
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(keys, "read", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(add, "abcd"))
+    assert [holder(key, read()).name for key in made] == [*"abcd"]  # type: ignore[union-attr]
 
 
 def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

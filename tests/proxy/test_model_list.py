@@ -79,8 +79,18 @@ class Other(llm.AsyncModel):
         yield ""
 
 
-@pytest.mark.parametrize(("key", "owner"), [("anthropic", "anthropic"), (None, "llm")])
-async def test_a_model_that_is_another_plugins(key: str | None, owner: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "module", "owner"),
+    [
+        pytest.param("anthropic", "llm_claude", "anthropic", id="by its key"),
+        pytest.param(None, "llm_some_server.models", "llm-some-server", id="by its plugin"),
+        pytest.param(None, "llm.default_plugins.openai_models", "llm", id="in llm's own file of models"),
+    ],
+)
+async def test_a_model_that_is_another_plugins(
+    key: str | None, module: str, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Other, "__module__", module)
     other = Other("claude", key)
     catalog = Catalog([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
     async with proxied() as proxy:

@@ -50,6 +50,7 @@ OTHERS = Settings(
     host="::1",
     port=1,
     model="m",
+    engine="embedded",
     database=Path("/somewhere/log.db"),
     log_policy="respect-store",
     aliases={"gpt-4o": "m"},

@@ -52,6 +52,8 @@ async def test_a_body_in_pieces() -> None:
         b'{"name": "\\ud800"}',
         b'{"name": "a", "more": NaN}',
         b'{"name": "a", "more": -Infinity}',
+        b'{"name": "a", "more": {"maximum": [1e999]}}',
+        b'{"name": "a", "more": ' + b"1" * 400 + b".0}",
         b'{"name": "a", "more": ' + b"1" * 5000 + b"}",
         b'{"name": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"name": "a", "more": ' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"}",

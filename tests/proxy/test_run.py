@@ -5,19 +5,18 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import Request as Http
 from llm.parts import StreamEvent
 from logged_turns import user
-from scripted_engine import cut
-from scripted_proxy import HELLO, HeldEngine, Proxy, proxied
+from proxied import HELLO, Proxied, proxied
+from scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
-from proxy import server
 from proxy.ask import Ask, Finished
+from proxy.attempts import Attempt
 from proxy.errors import ApiError
 from proxy.run import Run
 from proxy.spool import Spool
@@ -28,20 +27,16 @@ SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "logs.db"
-
-
-@pytest.fixture
-async def held(path: Path) -> AsyncIterator[Proxy]:
-    async with proxied(path, engine=HeldEngine(*SAID), running=1) as proxy:
+async def held() -> AsyncIterator[Proxied]:
+    async with proxied(HeldEngine(*SAID), running=1) as proxy:
         yield proxy
 
 
-def run_of(proxy: Proxy, ask: Ask = ASK, **headers: str) -> Run:
+def run_of(proxy: Proxied, ask: Ask = ASK, **headers: str) -> Run:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     state = {"body": b'{"messages": [1], "api_key": "secret"}'}
-    return proxy.server.run(ask, Http({"type": "http", "headers": raw, "state": state}))
+    http = Http({"type": "http", "headers": raw, "state": state})
+    return proxy.server.run(ask, http, Attempt((proxy.server.new_id(),)))
 
 
 async def all_of(run: Run) -> list[StreamEvent | Finished]:
@@ -56,7 +51,7 @@ async def cancelled(task: asyncio.Future[Any]) -> None:
     assert task.cancelled()
 
 
-async def nothing_is_left(proxy: Proxy, *, rows: list[Any]) -> None:
+async def nothing_is_left(proxy: Proxied, *, rows: list[Any]) -> None:
     await proxy.server.store._run(lambda: None)  # behind all that was handed over
     assert (proxy.server.queue.running, proxy.server.queue.waiting) == (0, 0)
     assert getattr(proxy.engine, "open", 0) == 0
@@ -75,8 +70,11 @@ LEFT = (499, "The client left.", None)
 KEPT = "select client, request, first_token_ms >= 0, queue_ms >= 0 from gpt_oss_requests"
 
 
-async def test_it_ends_with_how_it_went_and_is_logged_by_then(path: Path) -> None:
-    async with proxied(path, HELLO) as proxy, aclosing(run_of(proxy, user_agent="curl").events()) as events:
+async def test_it_ends_with_how_it_went_and_is_logged_by_then() -> None:
+    async with (
+        proxied(AsyncScriptedEngine(HELLO)) as proxy,
+        aclosing(run_of(proxy, user_agent="curl").events()) as events,
+    ):
         async for event in events:
             if not isinstance(event, Finished):
                 assert proxy.rows(KEPT) == []
@@ -92,8 +90,8 @@ async def test_it_ends_with_how_it_went_and_is_logged_by_then(path: Path) -> Non
         pytest.param(cut("<|channel|>final<|message|>Hel"), (200, None, "length"), id="length"),
     ],
 )
-async def test_a_turn_that_went_well(path: Path, part: Any, row: Any) -> None:
-    async with proxied(path, part) as proxy:
+async def test_a_turn_that_went_well(part: Any, row: Any) -> None:
+    async with proxied(AsyncScriptedEngine(part)) as proxy:
         *_, last = await all_of(run_of(proxy))
         assert isinstance(last, Finished)
         assert last.reason == row[2]
@@ -108,10 +106,8 @@ async def test_a_turn_that_went_well(path: Path, part: Any, row: Any) -> None:
         pytest.param([KeyError("oh")], 500, [], id="unforeseen"),
     ],
 )
-async def test_what_fails_is_logged_with_what_had_arrived(
-    path: Path, part: Any, status: int, said: list[str]
-) -> None:
-    async with proxied(path, part) as proxy:
+async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int, said: list[str]) -> None:
+    async with proxied(AsyncScriptedEngine(part)) as proxy:
         with pytest.raises((EngineError, KeyError)) as failed:
             await all_of(run_of(proxy))
         assert proxy.rows(TURNS)[0][:2] == (status, str(failed.value))
@@ -123,15 +119,18 @@ async def test_what_fails_is_logged_with_what_had_arrived(
         assert when
 
 
-async def test_an_unknown_model_is_no_turn(path: Path) -> None:
-    async with proxied(path) as proxy:
+async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with proxied(AsyncScriptedEngine()) as proxy:
         with pytest.raises(ApiError):
-            await all_of(run_of(proxy, Ask("/x", "gpt-5", (user("Hi"),))))
+            await all_of(run_of(proxy, Ask("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
         await nothing_is_left(proxy, rows=[])
+    (line,) = caplog.messages
+    start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
+    assert line.startswith(start)
 
 
-async def test_a_full_queue_is_logged(path: Path) -> None:
-    async with proxied(path, engine=HeldEngine(), running=1, waiting=0) as proxy:
+async def test_a_full_queue_is_logged() -> None:
+    async with proxied(HeldEngine(), running=1, waiting=0) as proxy:
         first = asyncio.ensure_future(all_of(run_of(proxy)))
         await proxy.engine.silent.wait()
         with pytest.raises(ApiError) as refused:
@@ -143,12 +142,12 @@ async def test_a_full_queue_is_logged(path: Path) -> None:
         await cancelled(first)
 
 
-async def test_cancelled_before_it_begins(held: Proxy) -> None:
+async def test_cancelled_before_it_begins(held: Proxied) -> None:
     await cancelled(asyncio.ensure_future(all_of(run_of(held))))
     await nothing_is_left(held, rows=[])
 
 
-async def test_cancelled_while_the_log_is_read(held: Proxy) -> None:
+async def test_cancelled_while_the_log_is_read(held: Proxied) -> None:
     gate = threading.Event()
     held.server.store._thread.submit(gate.wait)
     run = asyncio.ensure_future(all_of(run_of(held)))
@@ -161,7 +160,7 @@ async def test_cancelled_while_the_log_is_read(held: Proxy) -> None:
     assert held.engine.asked == 0
 
 
-async def test_cancelled_in_the_queue(held: Proxy) -> None:
+async def test_cancelled_in_the_queue(held: Proxied) -> None:
     first = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
     second = asyncio.ensure_future(all_of(run_of(held)))
@@ -173,15 +172,15 @@ async def test_cancelled_in_the_queue(held: Proxy) -> None:
     await nothing_is_left(held, rows=[LEFT, LEFT])
 
 
-async def test_cancelled_before_the_first_token(path: Path) -> None:
-    async with proxied(path, engine=HeldEngine()) as proxy:
+async def test_cancelled_before_the_first_token() -> None:
+    async with proxied(HeldEngine()) as proxy:
         run = asyncio.ensure_future(all_of(run_of(proxy)))
         await proxy.engine.silent.wait()
         await cancelled(run)
         await nothing_is_left(proxy, rows=[LEFT])
 
 
-async def test_cancelled_in_the_middle(held: Proxy) -> None:
+async def test_cancelled_in_the_middle(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
     await cancelled(run)
@@ -189,16 +188,16 @@ async def test_cancelled_in_the_middle(held: Proxy) -> None:
     assert held.rows("select text from parts where type = 'reasoning'") == [("Hm",)]
 
 
-async def test_closed_in_the_middle(held: Proxy) -> None:
+async def test_closed_in_the_middle(held: Proxied) -> None:
     events = run_of(held).events()
     assert await anext(events)
     await events.aclose()
     await nothing_is_left(held, rows=[LEFT])
 
 
-async def test_cancelled_while_it_is_logged(path: Path) -> None:
+async def test_cancelled_while_it_is_logged() -> None:
     gate = threading.Event()
-    async with proxied(path, HELLO) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         run = asyncio.ensure_future(all_of(run_of(proxy)))
         await until(lambda: proxy.engine.asked)
         proxy.server.store._thread.submit(gate.wait)
@@ -210,15 +209,15 @@ async def test_cancelled_while_it_is_logged(path: Path) -> None:
         await nothing_is_left(proxy, rows=[(200, None, "stop")])
 
 
-async def test_logging_goes_off_meanwhile(held: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
-    monkeypatch.setattr(server, "logs_on", lambda: False)
+    held.server.logs_off.touch()
     await cancelled(run)
     await nothing_is_left(held, rows=[])
 
 
-async def test_not_logged_at_all(held: Proxy) -> None:
+async def test_not_logged_at_all(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held, x_llm_log="off")))
     await held.engine.silent.wait()
     await cancelled(run)

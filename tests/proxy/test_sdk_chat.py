@@ -375,6 +375,10 @@ def test_parallel_calls(
         given = {} if parallel is None else {"parallel_tool_calls": parallel}
         message = sdk.create(messages=[user("Add")], tools=[ADD], **given).choices[0].message
     assert len(message.tool_calls or ()) == calls
+    (turn,) = logged()
+    assert [each["tool_call_id"] for each in turn["tool_calls"]] == [
+        each.id for each in message.tool_calls or ()
+    ]
 
 
 # What goes wrong

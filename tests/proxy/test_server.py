@@ -5,7 +5,8 @@ from typing import Any
 
 import llm
 import pytest
-from scripted_proxy import HELLO, proxied
+from proxied import HELLO, proxied
+from scripted_engine import AsyncScriptedEngine
 
 TURNS = "select count(*) from turns"
 
@@ -26,16 +27,16 @@ TURNS = "select count(*) from turns"
     ],
 )
 async def test_what_is_logged(
-    tmp_path: Path, policy: str, fields: dict[str, Any], headers: dict[str, str], logged: int
+    policy: str, fields: dict[str, Any], headers: dict[str, str], logged: int
 ) -> None:
-    async with proxied(tmp_path / "logs.db", HELLO, log_policy=policy) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), log_policy=policy) as proxy:
         assert (await proxy.chat(user="Hi", headers=headers, **fields)).status_code == 200
         assert proxy.rows(TURNS) == [(logged,)]
 
 
-async def test_logging_goes_off_and_on_while_it_runs(tmp_path: Path) -> None:
+async def test_logging_goes_off_and_on_while_it_runs() -> None:
     off = llm.user_dir() / "logs-off"  # type: ignore[no-untyped-call]
-    async with proxied(tmp_path / "logs.db", HELLO, HELLO, HELLO) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
         await proxy.chat(user="1")
         off.touch()
         await proxy.chat(user="2")
@@ -45,8 +46,8 @@ async def test_logging_goes_off_and_on_while_it_runs(tmp_path: Path) -> None:
         assert proxy.rows(TURNS) == [(2,)]
 
 
-async def test_what_is_kept_of_a_request(tmp_path: Path) -> None:
-    async with proxied(tmp_path / "logs.db", HELLO) as proxy:
+async def test_what_is_kept_of_a_request() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         headers = {"User-Agent": "curl", "Authorization": "Bearer secret"}
         await proxy.chat(user="Hi", headers=headers, metadata={"a": "b"}, store=True)
         rows = proxy.rows("select endpoint, client, stored, metadata, status from gpt_oss_requests")
@@ -55,10 +56,10 @@ async def test_what_is_kept_of_a_request(tmp_path: Path) -> None:
         assert "secret" not in dump
 
 
-async def test_the_key_of_a_request_is_its_actor(tmp_path: Path) -> None:
+async def test_the_key_of_a_request_is_its_actor() -> None:
     from proxy.keys import hash_of
 
-    async with proxied(tmp_path / "logs.db", HELLO, key_hash=hash_of("sesame")) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_of("sesame")) as proxy:
         answer = await proxy.chat(user="Hi", headers={"Authorization": "Bearer sesame"})
         assert answer.status_code == 200
         ((actor,),) = proxy.rows("select actor from gpt_oss_requests")
@@ -69,14 +70,14 @@ async def test_the_key_of_a_request_is_its_actor(tmp_path: Path) -> None:
 async def test_the_answer_does_not_mind_a_broken_log(tmp_path: Path, stream: bool) -> None:
     path = tmp_path / "logs.db"
     path.mkdir()
-    async with proxied(path, HELLO) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), database=path) as proxy:
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, "Hello" in answer.text) == (200, True)
         assert proxy.server.store.state.startswith("behind 1, spooling: ")
 
 
-async def test_choices_are_turns_of_their_own(tmp_path: Path) -> None:
-    async with proxied(tmp_path / "logs.db", HELLO, HELLO) as proxy:
+async def test_choices_are_turns_of_their_own() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
         answer = await proxy.chat(user="Hi", n=2)
         assert len(answer.json()["choices"]) == 2
         assert proxy.rows("select count(*), count(distinct thread_id) from turns") == [(2, 2)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import llm
 import pytest
 from click.testing import CliRunner
 from llm.cli import cli, load_conversation
-from scripted_engine import ScriptedEngine
-from scripted_proxy import proxied
+from proxied import proxied
+from scripted_engine import AsyncScriptedEngine, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama import engine
 
@@ -37,12 +35,6 @@ class Opened(ScriptedEngine):
         pass
 
 
-@pytest.fixture
-def path() -> Path:
-    folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
-    return folder / "logs.db"
-
-
 def shell(monkeypatch: pytest.MonkeyPatch, answer: str, *arguments: str) -> ScriptedEngine:
     "`llm ARGUMENTS`, to which the model says `answer`."
     said = Opened(THINKING + answer)
@@ -52,11 +44,12 @@ def shell(monkeypatch: pytest.MonkeyPatch, answer: str, *arguments: str) -> Scri
     return said
 
 
-def app(path: Path, *turns: Sequence[str]) -> list[tuple[Any, ...]]:
+def app(*turns: Sequence[str]) -> list[tuple[Any, ...]]:
     "Each turn is what was said before it, in turns, and what the model says now."
 
     async def run() -> list[tuple[Any, ...]]:
-        async with proxied(path, *(THINKING + answer for *_, answer in turns)) as proxy:
+        engine = AsyncScriptedEngine(*(THINKING + answer for *_, answer in turns))
+        async with proxied(engine) as proxy:
             for *said, _ in turns:
                 roles = ("user", "assistant") * len(said)
                 messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
@@ -66,11 +59,11 @@ def app(path: Path, *turns: Sequence[str]) -> list[tuple[Any, ...]]:
     return asyncio.run(run())
 
 
-def test_apps_never_capture_continue(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_apps_never_capture_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     shell(monkeypatch, "Yes", "-m", "gpt-oss:20b", "Mine")
     mine = load_conversation(None)
     assert mine
-    app(path, ["Hi", "Hello"], ["Else", "Hello"])
+    app(["Hi", "Hello"], ["Else", "Hello"])
     again = load_conversation(None)
     assert again
     assert again.id == mine.id
@@ -78,23 +71,21 @@ def test_apps_never_capture_continue(monkeypatch: pytest.MonkeyPatch, path: Path
     assert "Mine" in asked.asked[0].prompt
 
 
-def test_the_shell_goes_on_with_an_apps_thread_and_the_app_after_it(
-    monkeypatch: pytest.MonkeyPatch, path: Path
-) -> None:
-    ((thread_id, _),) = app(path, ["Hi", "Hello"])
+def test_the_shell_goes_on_with_an_apps_thread_and_the_app_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((thread_id, _),) = app(["Hi", "Hello"])
     asked = shell(monkeypatch, "Sure", "--cid", thread_id, "More")
     assert asked.asked[0].prompt.endswith(
         "<|start|>user<|message|>Hi<|end|><|start|>assistant<|channel|>final<|message|>Hello<|end|>"
         "<|start|>user<|message|>More<|end|><|start|>assistant"
     )
-    *_, knowing = app(path, ["Hi", "Hello", "More", "Sure", "And?", "So"])
+    *_, knowing = app(["Hi", "Hello", "More", "Sure", "And?", "So"])
     assert knowing == (thread_id, None)
-    *_, ignorant = app(path, ["Hi", "Hello", "Other", "So"])
+    *_, ignorant = app(["Hi", "Hello", "Other", "So"])
     assert ignorant[1] == thread_id
 
 
-def test_an_apps_turns_are_shown(path: Path) -> None:
-    ((thread_id, _),) = app(path, ["Hi there", "Hello"])
+def test_an_apps_turns_are_shown() -> None:
+    ((thread_id, _),) = app(["Hi there", "Hello"])
     shown = CliRunner().invoke(cli, ["logs", "--cid", thread_id]).output
     assert "Hi there" in shown
     assert "Hello" in shown

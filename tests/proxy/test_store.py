@@ -135,7 +135,7 @@ async def test_it_waits_for_a_lock_before_it_spools(path: Path, monkeypatch: pyt
 async def test_the_disk_is_full(path: Path) -> None:
     turns = [turn(user(str(n) * 9999)) for n in range(2)]
     async with opened(path) as one:
-        connection = one._threads.connection  # type: ignore[union-attr]
+        connection = one._file.opened().db.conn
         await one._run(lambda: connection.execute("pragma max_page_count = 1"))
         await record(one, turns[0])
         assert one.state == "behind 1, spooling: database or disk is full"
@@ -147,7 +147,7 @@ async def test_the_disk_is_full(path: Path) -> None:
 
 async def test_read_only(path: Path) -> None:
     async with opened(path) as one:
-        connection = one._threads.connection  # type: ignore[union-attr]
+        connection = one._file.opened().db.conn
         await one._run(lambda: connection.execute("pragma query_only = 1"))
         await record(one, first := turn(HI))
         assert one.state == "behind 1, spooling: attempt to write a readonly database"

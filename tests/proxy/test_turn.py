@@ -9,6 +9,7 @@ import pytest
 from llm.parts import Message
 from logged_turns import call, said, system, thought, turn, user
 
+from proxy.ask import Continues
 from proxy.turn import from_json, readable, to_json
 
 
@@ -24,6 +25,9 @@ def test_a_turn_survives_as_json() -> None:
         queue_ms=3,
         first_token_ms=4,
         finish_reason="stop",
+        continues=Continues("01", None, joins=True),
+        custom_calls=["call_1"],
+        pieces=[[1, 1], [5]],
     )
     response = before.response
     response.prompt.options = response.model.Options(temperature=0.5)  # type: ignore[attr-defined]

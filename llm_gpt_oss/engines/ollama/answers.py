@@ -9,26 +9,21 @@ from typing import TypeVar
 
 from ...completion import Logprob
 from ...errors import StreamCut
-from .wire import Details, Embeddings, GenerateLine, PullLine, Show, Tag
+from .wire import Embeddings, GenerateLine, PullLine, Show, Tag
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    "A model on the server's disk. Only newer servers say how long its context can be."
+    "A model on the server's disk."
 
     name: str
-    digest: str
     size: int
-    family: str
-    context_length: int | None = None
 
     @classmethod
     def of(cls, tag: Tag) -> ModelInfo:
-        details = tag.get("details", Details())
-        family, length = details.get("family", ""), details.get("context_length")
-        return cls(tag["name"], tag.get("digest", ""), tag.get("size", 0), family, length)
+        return cls(tag["name"], tag.get("size", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +44,29 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    """What a model is. `families` are all that it names, `context_length` is the most that it was made for.
-
-    `parameters` is the text of its model file's parameters, one a line.
-    """
+    "What a model is. `families` are all that it names."
 
     family: str
     families: tuple[str, ...] = ()
-    context_length: int | None = None
-    parameters: str = ""
-    capabilities: tuple[str, ...] = ()
-    parameter_size: str | None = None
-    quantization: str | None = None
 
     @classmethod
     def of(cls, data: Show) -> ModelDetails:
         details, facts = data["details"], data.get("model_info") or {}
-        architecture = facts.get("general.architecture", "")
-        return cls(
-            family=details.get("family") or architecture,
-            families=tuple(details.get("families") or ()),
-            context_length=facts.get(f"{architecture}.context_length"),
-            parameters=data.get("parameters", ""),
-            capabilities=tuple(data.get("capabilities") or ()),
-            parameter_size=details.get("parameter_size"),
-            quantization=details.get("quantization_level"),
-        )
+        family = details.get("family") or facts.get("general.architecture", "")
+        return cls(family, tuple(details.get("families") or ()))
 
 
 @dataclass(frozen=True, slots=True)
 class PullStatus:
-    "How a download goes: `completed` of `total` bytes of the layer `digest`."
+    "How a download goes: `completed` of `total` bytes of a layer."
 
     status: str
-    digest: str | None = None
     total: int | None = None
     completed: int | None = None
 
     @classmethod
     def of(cls, data: PullLine) -> PullStatus:
-        return cls(data["status"], data.get("digest"), data.get("total"), data.get("completed"))
+        return cls(data["status"], data.get("total"), data.get("completed"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ...completion import Json
 from ...errors import EngineError, StreamCut
 from ...flow import atranslate, translate
 from ...settings import SILENCE, Server
-from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running
+from .answers import Embedded, ModelInfo, PullStatus, Running
 from .calls import Call, embed, generate, load, ps, pull, show, tags, unload, version
 from .connection import faults, options
 from .failure import failure, foreign
@@ -24,7 +24,6 @@ __all__ = [
     "Call",
     "Client",
     "Embedded",
-    "ModelDetails",
     "ModelInfo",
     "PullStatus",
     "Running",
@@ -71,7 +70,7 @@ def _answer(call: Call[T], response: httpx.Response) -> T:
     _accept(call, response)
     try:
         data = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise foreign(f"{call.path} is not JSON there")

@@ -50,18 +50,13 @@ class Details(TypedDict, total=False):
 
     family: str
     families: list[str] | None
-    parameter_size: str
-    quantization_level: str
-    context_length: int
 
 
 class Tag(TypedDict, total=False):
     "A model of GET /api/tags and /api/ps; the last three in the latter alone."
 
     name: str
-    digest: str
     size: int
-    details: Details
     size_vram: int
     context_length: int
     expires_at: str
@@ -72,16 +67,12 @@ class Show(TypedDict, total=False):
 
     details: Details
     model_info: dict[str, Any]
-    parameters: str
-    template: str
-    capabilities: list[str]
 
 
 class PullLine(TypedDict, total=False):
     "A line of POST /api/pull."
 
     status: str
-    digest: str
     total: int
     completed: int
 

@@ -54,8 +54,8 @@ def talk(
     return Conversation(system, developer or Developer(), messages)
 
 
-def prompt(conversation: Conversation, **how: bool) -> str:
-    return render(conversation, **how) + OPENER
+def prompt(conversation: Conversation) -> str:
+    return render(conversation) + OPENER
 
 
 CAPITAL = "What is the capital of the largest country in the world?"
@@ -302,15 +302,6 @@ def test_openai_vectors(conversation: Conversation, expected: str) -> None:
     assert prompt(conversation) == expected
 
 
-def test_openai_vector_preserve_cot() -> None:
-    assert prompt(talk(*SUM), drop_analysis=False) == (
-        "<|start|>user<|message|>What is 2 + 2?<|end|>"
-        "<|start|>assistant<|channel|>analysis<|message|>thinking 2+2<|end|>"
-        "<|start|>assistant<|channel|>final<|message|>4<|end|>"
-        "<|start|>user<|message|>What is 3 + 5?<|end|><|start|>assistant"
-    )
-
-
 HEADERS = [
     (Header("user"), "<|start|>user<|message|>"),
     (Header("user", name="ada"), "<|start|>user:ada<|message|>"),
@@ -486,10 +477,10 @@ FRAMES = st.builds(
 )
 
 
-def goes_on(old: Conversation, new: Conversation, **how: bool) -> bool:
+def goes_on(old: Conversation, new: Conversation) -> bool:
     "Whether the new prompt is the old one and more; where the model speaks next, its opener included."
     speaks = new.messages[len(old.messages)].header.role == "assistant"
-    return prompt(new, **how).startswith(prompt(old, **how) if speaks else render(old, **how))
+    return prompt(new).startswith(prompt(old) if speaks else render(old))
 
 
 @given(FRAMES, st.lists(TURN, min_size=1, max_size=3), st.data())
@@ -499,16 +490,6 @@ def test_a_turn_only_adds_a_tail(frame: Conversation, turns: list[Any], data: st
     length = data.draw(st.integers(1, len(turn) - 1))
     old = replace(frame, messages=(*before, *turn[:length]))
     assert goes_on(old, replace(frame, messages=(*before, *turn)))
-
-
-@given(FRAMES, st.lists(TURN, min_size=1, max_size=3), st.data())
-def test_a_conversation_only_adds_a_tail_when_reasoning_stays(
-    frame: Conversation, turns: list[Any], data: st.DataObject
-) -> None:
-    messages = sum(turns, ())
-    length = data.draw(st.integers(0, len(messages) - 1))
-    old, new = replace(frame, messages=messages[:length]), replace(frame, messages=messages)
-    assert goes_on(old, new, drop_analysis=False)
 
 
 @given(FRAMES, st.lists(TURN, min_size=1, max_size=3), st.data())

@@ -117,8 +117,8 @@ def test_arguments_are_kept_as_the_model_wrote_them() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "[1]", "{", '{"a": NaN}', '{"a": "\\ud800"}', '{"a": ' + "[" * 100_000],
-    ids=["nothing", "a list", "cut", "NaN", "half a character", "deep"],
+    ["", "[1]", "{", '{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": ' + "[" * 100_000],
+    ids=["nothing", "a list", "cut", "NaN", "infinite", "half a character", "deep"],
 )
 def test_arguments_that_are_no_object(arguments: str) -> None:
     call = {**CALLED, "function": {"name": "add", "arguments": arguments}}

@@ -66,6 +66,7 @@ HONOURED: dict[str, tuple[Any, dict[str, Any]]] = {
     "max_completion_tokens": (10, {"max_tokens": 10}),
     "max_tokens": (10, {"max_tokens": 10}),
     "min_p": (0.1, {"min_p": 0.1}),
+    "parallel_tool_calls": (False, {"parallel_tool_calls": False}),
     "presence_penalty": (-0.5, {"presence_penalty": -0.5}),
     "reasoning": ({"effort": "low", "max_tokens": 5}, {"reasoning_effort": "low", "reasoning_tokens": 5}),
     "reasoning_effort": ("none", {"reasoning_effort": "none"}),
@@ -84,7 +85,6 @@ ELSEWHERE = {
     "modalities",
     "model",
     "n",
-    "parallel_tool_calls",
     "response_format",
     "store",
     "stream",
@@ -141,7 +141,7 @@ def test_an_empty_object_does_ask_for_a_search() -> None:
 
 
 def test_the_plainest_request() -> None:
-    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),))
+    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), sent=(0,))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 from openai.types import Completion
-from proxied import Proxied, proxied
+from proxied import TURN, Proxied, counting_ids, proxied
 from scripted_engine import AsyncScriptedEngine, Part, cut, spoken, stopped
 
 from llm_gpt_oss.completion import Done
@@ -37,7 +37,7 @@ async def ask(
     *parts: Part, **fields: Any
 ) -> tuple[httpx.Response, AsyncScriptedEngine, list[dict[str, Any]]]:
     engine = AsyncScriptedEngine(*parts)
-    async with proxied(engine) as proxy:
+    async with proxied(engine, new_id=counting_ids()) as proxy:
         answer = await proxy.post("/v1/completions", {**BODY, **fields})
         return answer, engine, proxy.turns()
 
@@ -46,7 +46,7 @@ async def test_an_answer() -> None:
     answer, engine, turns = await ask("Hello there")
     whole = Completion.model_validate(answer.json())
     assert answer.json() == {
-        "id": "cmpl-1",
+        "id": f"cmpl-{TURN}0000000000000001",
         "object": "text_completion",
         "created": 1_700_000_000,
         "model": "gpt-oss",

@@ -10,9 +10,9 @@ from llm_gpt_oss.events import AnswerEvent
 from llm_gpt_oss.flow import translate
 from proxy.ask import Finished, Usage
 from proxy.completions.writer import CompletionWriter, folded, head, usage_of
-from proxy.stamp import Stamp
 
-HEAD = head("gpt-oss", Stamp(lambda prefix: f"{prefix}-1", lambda: 17))
+TURN = "01hf7yat000000000000000001"
+HEAD = head("gpt-oss", TURN)
 DONE = Finished("stop", Usage(3, 2, 0))
 A, B = Logprob("a", -0.5, top=(Logprob("a", -0.5), Logprob("x", -2.0))), Logprob("b", -1.0)
 
@@ -31,13 +31,13 @@ def legacy(tokens: list[str], logprobs: list[float], offsets: list[int], top: An
 
 
 def test_head() -> None:
-    assert HEAD == {
-        "id": "cmpl-1",
+    assert {
+        "id": f"cmpl-{TURN}",
         "object": "text_completion",
-        "created": 17,
+        "created": 1_700_000_000,
         "model": "gpt-oss",
         "system_fingerprint": None,
-    }
+    } == HEAD
 
 
 @pytest.mark.parametrize(

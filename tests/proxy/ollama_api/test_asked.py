@@ -112,6 +112,16 @@ def test_nothing_is_said(endpoint: str, fields: dict[str, Any]) -> None:
     assert read(endpoint, **fields) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model": "x", "prompt": "\xff"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"model": "x", "prompt": "\xff"}',
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": 1e999}}',
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
+    ],
+)
 def test_no_body(body: bytes) -> None:
     assert asked("/api/generate", body) is None

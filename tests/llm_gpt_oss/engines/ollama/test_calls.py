@@ -110,33 +110,16 @@ def test_requests(call: Call[Any], where: tuple[str, str], body: dict[str, Any] 
 
 
 # As recorded, less what is not read.
-OLD = {"family": "gpt-oss", "families": ["gpt-oss"], "parameter_size": "7.38M", "quantization_level": "F16"}
-NEW = {**OLD, "context_length": 131072, "embedding_length": 256}
-FACTS = {"general.architecture": "gpt-oss", "gpt-oss.context_length": 131072}
+DETAILS = {"family": "gpt-oss", "families": ["gpt-oss"]}
+FACTS = {"general.architecture": "gpt-oss"}
 
 ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
     (version(), {"version": "0.24.0"}, "0.24.0"),
     (tags(), {"models": None}, []),
     (
         tags(),
-        {
-            "models": [
-                {"name": "a:latest", "size": 3, "digest": "d3", "details": OLD},
-                {
-                    "name": "b:latest",
-                    "size": 4,
-                    "digest": "d4",
-                    "details": NEW,
-                    "capabilities": ["completion"],
-                },
-                {"name": "c"},
-            ]
-        },
-        [
-            ModelInfo("a:latest", "d3", 3, "gpt-oss"),
-            ModelInfo("b:latest", "d4", 4, "gpt-oss", 131072),
-            ModelInfo("c", "", 0, ""),
-        ],
+        {"models": [{"name": "a:latest", "size": 3}, {"name": "b"}]},
+        [ModelInfo("a:latest", 3), ModelInfo("b", 0)],
     ),
     (ps(), {"models": None}, []),
     (
@@ -146,8 +129,6 @@ ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
                 {
                     "name": "a:latest",
                     "size": 60974592,
-                    "digest": "d3",
-                    "details": OLD,
                     "expires_at": "2026-11-22T22:45:44.549085299Z",
                     "size_vram": 0,
                     "context_length": 4096,
@@ -159,29 +140,16 @@ ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
     ),
     (
         show("t"),
-        {
-            "details": OLD,
-            "model_info": {**FACTS, "gpt-oss.rope.scaling.original_context_length": 4096},
-            "parameters": "temperature                    0",
-            "capabilities": ["completion", "tools", "thinking"],
-        },
-        ModelDetails(
-            "gpt-oss",
-            ("gpt-oss",),
-            131072,
-            "temperature                    0",
-            ("completion", "tools", "thinking"),
-            "7.38M",
-            "F16",
-        ),
+        {"details": DETAILS, "model_info": FACTS},
+        ModelDetails("gpt-oss", ("gpt-oss",)),
     ),
-    (show("t"), {"details": {"families": None}, "model_info": FACTS}, ModelDetails("gpt-oss", (), 131072)),
+    (show("t"), {"details": {"families": None}, "model_info": FACTS}, ModelDetails("gpt-oss")),
     (show("t"), {"details": {"family": "bert"}}, ModelDetails("bert")),
     (pull("t"), {"status": "pulling manifest"}, PullStatus("pulling manifest")),
     (
         pull("t"),
-        {"status": "pulling e7b273f96360", "digest": "sha256:e7b2", "total": 13, "completed": 5},
-        PullStatus("pulling e7b273f96360", "sha256:e7b2", 13, 5),
+        {"status": "pulling e7b273f96360", "total": 13, "completed": 5},
+        PullStatus("pulling e7b273f96360", 13, 5),
     ),
     (load("t"), {"model": "t", "response": "", "done": True, "done_reason": "load"}, "load"),
     (unload("t"), {"model": "t", "response": "", "done": True, "done_reason": "unload"}, "unload"),

@@ -140,7 +140,10 @@ def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError],
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("body", ["<html>", '["0.24.0"]', "{}", '{"version"'])
+@pytest.mark.parametrize(
+    "body",
+    ["<html>", '["0.24.0"]', "{}", '{"version"', pytest.param("[" * 100_000, id="deep")],
+)
 def test_an_answer_that_is_not_ollamas(play: Play, send: Sends, body: str) -> None:
     with pytest.raises(EngineError, match="not Ollama's API: /api/version") as caught:
         send(Server(play(answer(body)).url), version())
@@ -186,7 +189,7 @@ def test_an_unknown_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT", 0.1)
+    monkeypatch.setattr("llm_gpt_oss.engines.connection.CONNECT", 0.1)
     with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
         ask(read_server(host), version())
     assert "ollama serve" in str(caught.value)

@@ -1,0 +1,48 @@
+"Ids of items, there and back."
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.items.ids import PREFIXES, item_id, place_of
+
+TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
+HASH = "0123456789abcdef" * 2
+
+
+def test_an_id() -> None:
+    assert item_id("reasoning", TURN, 0) == f"rs_{TURN}_0"
+
+
+@given(st.sampled_from(sorted(PREFIXES)), st.sampled_from([TURN, HASH]), st.integers(0, 9_999_999))
+def test_there_and_back(kind: str, source: str, n: int) -> None:
+    assert place_of(item_id(kind, source, n)) == (source, n)
+
+
+def test_the_prefix_says_nothing() -> None:
+    assert place_of(f"whatever_{TURN}_3") == (TURN, 3)
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "",
+        "msg_123",
+        f"msg_{TURN}",
+        f"msg_{TURN}_",
+        f"msg_{TURN}_-1",
+        f"msg_{TURN}_01",
+        f"msg_{TURN}_99999999",
+        f"msg_{TURN}_1 ",
+        f"msg_{TURN}_1\n",
+        f"msg_{TURN}_\u0663",
+        f"msg_{TURN.upper()}_1",
+        f"msg_{HASH}0_1",
+        f"{TURN}_1",
+        f"_{TURN}_1",
+    ],
+)
+def test_what_is_none_of_ours(id: str) -> None:
+    assert place_of(id) is None

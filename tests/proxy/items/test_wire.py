@@ -1,0 +1,193 @@
+"Items as clients send them: every type of the SDK is decided on."
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from openai.types.responses import ResponseInputItemParam
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
+
+from proxy.body import Body
+from proxy.complaints import complaint
+from proxy.errors import ApiError
+from proxy.items import wire
+from proxy.items.wire import REFUSED, AnyItem
+
+# What becomes of each type. One that a new SDK adds fails here until someone decides.
+READ = {
+    "message": wire.MessageItem,
+    "reasoning": wire.ReasoningItem,
+    "function_call": wire.FunctionCallItem,
+    "function_call_output": wire.OutputItem,
+    "custom_tool_call": wire.CustomToolCallItem,
+    "custom_tool_call_output": wire.OutputItem,
+    "item_reference": wire.ItemReference,
+    "compaction": wire.CompactionItem,
+}
+# Without a meaning here, and harmless: what another server did by itself is told in the answer that follows.
+SKIPPED = {
+    "code_interpreter_call",
+    "file_search_call",
+    "image_generation_call",
+    "mcp_approval_request",
+    "mcp_call",
+    "mcp_list_tools",
+    "web_search_call",
+}
+
+
+class Request(Body):
+    input: str | list[AnyItem]
+
+
+ITEM: TypeAdapter[Any] = TypeAdapter(AnyItem)
+INPUT: TypeAdapter[Any] = TypeAdapter(Request)
+LEAST: dict[str, Any] = {
+    "role": "user",
+    "content": [],
+    "id": "rs_1",
+    "call_id": "call_1",
+    "name": "add",
+    "arguments": "{}",
+    "input": "x",
+    "output": "2",
+    "encrypted_content": "…",
+}
+
+
+def sdk_types() -> Iterator[str]:
+    for each in get_args(ResponseInputItemParam):
+        yield from literals(get_type_hints(each)["type"])
+
+
+def literals(hint: Any) -> Iterator[str]:
+    for arg in get_args(hint):
+        if isinstance(arg, str):
+            yield arg
+        else:
+            yield from literals(arg)
+
+
+def read(item: Any) -> Any:
+    return ITEM.validate_json(json.dumps(item))
+
+
+def refused(item: Any) -> ApiError:
+    sent = {"input": [item]}
+    with pytest.raises(ValidationError) as caught:
+        INPUT.validate_json(json.dumps(sent))
+    return complaint(caught.value.errors(include_url=False), sent)
+
+
+def test_every_type_of_the_sdk_is_decided_on() -> None:
+    assert {*sdk_types()} == READ.keys() | SKIPPED | REFUSED.keys()
+    assert READ.keys().isdisjoint(SKIPPED | REFUSED.keys())
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_what_is_read(kind: str) -> None:
+    assert isinstance(
+        read({"type": kind, **LEAST, **({"content": None} if kind == "reasoning" else {})}), READ[kind]
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(SKIPPED))
+def test_what_is_skipped(kind: str) -> None:
+    assert isinstance(read({"type": kind, "action": {"type": "search"}}), wire.SkippedItem)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_refused(kind: str) -> None:
+    told = refused({"type": kind})
+    assert told.code == "invalid_value"
+    assert f"'{kind}'" in told.message
+    assert (REFUSED[kind] or "") in told.message
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        pytest.param({"role": "user", "content": "Hi"}, wire.MessageItem, id="message"),
+        pytest.param(
+            {"type": None, "role": "user", "content": "Hi"}, wire.MessageItem, id="null and message"
+        ),
+        pytest.param({"id": "msg_1"}, wire.ItemReference, id="reference"),
+        pytest.param({"type": None, "id": "msg_1"}, wire.ItemReference, id="null and reference"),
+        pytest.param(
+            {"id": "msg_1", "role": "user", "content": []}, wire.MessageItem, id="message with its id"
+        ),
+    ],
+)
+def test_items_without_a_type(item: dict[str, Any], kind: type[BaseModel]) -> None:
+    assert isinstance(read(item), kind)
+
+
+@pytest.mark.parametrize(
+    ("item", "code", "param"),
+    [
+        pytest.param({"type": "telepathy"}, "invalid_value", "type", id="unknown type"),
+        pytest.param({"type": 5}, "invalid_type", "type", id="a number for a type"),
+        pytest.param({"type": {}}, "invalid_type", "type", id="an object for a type"),
+        pytest.param({}, "missing_required_parameter", "type", id="nothing"),
+        pytest.param("Hi", "invalid_type", None, id="a string"),
+        pytest.param({"role": "tool", "content": ""}, "invalid_value", "role", id="unknown role"),
+        pytest.param({"role": "user"}, "missing_required_parameter", "content", id="no content"),
+        pytest.param({"role": "user", "content": None}, "invalid_type", "content", id="null"),
+        pytest.param({"role": "user", "content": ["Hi"]}, "invalid_type", "content[0]", id="bare strings"),
+        pytest.param(
+            {"role": "user", "content": [{"type": "image_url"}]},
+            "invalid_value",
+            "content[0].type",
+            id="part",
+        ),
+        pytest.param(
+            {"role": "user", "content": [{"type": "input_text"}]},
+            "missing_required_parameter",
+            "content[0].text",
+            id="no text",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": "", "phase": "analysis"}, "invalid_value", "phase", id="phase"
+        ),
+        pytest.param(
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": {}},
+            "invalid_type",
+            "arguments",
+            id="arguments as an object",
+        ),
+        pytest.param(
+            {"type": "function_call", "name": "f", "arguments": ""},
+            "missing_required_parameter",
+            "call_id",
+            id="no call id",
+        ),
+        pytest.param(
+            {"type": "function_call_output", "call_id": "c"},
+            "missing_required_parameter",
+            "output",
+            id="output",
+        ),
+        pytest.param(
+            {"type": "reasoning", "content": [{"type": "reasoning_text", "text": 5}]},
+            "invalid_type",
+            "content[0].text",
+            id="reasoning",
+        ),
+        pytest.param({"type": "item_reference"}, "missing_required_parameter", "id", id="reference"),
+        pytest.param(
+            {"type": "compaction"}, "missing_required_parameter", "encrypted_content", id="compaction"
+        ),
+    ],
+)
+def test_what_is_no_item(item: Any, code: str, param: str | None) -> None:
+    told = refused(item)
+    assert (told.code, told.param) == (code, f"input[0].{param}" if param else "input[0]")
+
+
+@pytest.mark.parametrize("kind", ["message", "reasoning", "function_call", "custom_tool_call"])
+def test_what_other_servers_put_in_is_not_read(kind: str) -> None:
+    assert read({"type": kind, **LEAST, "status": "completed", "content": [], "thought_signature": "…"})
