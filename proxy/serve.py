@@ -20,9 +20,11 @@ from typing import Any
 import click
 
 import llm_gpt_oss
-from llm_gpt_oss.cli.target import connect
+from llm_gpt_oss.cli.target import connect, hosted
 from llm_gpt_oss.engines.ollama.client import tags
+from llm_gpt_oss.engines.registered import kind
 from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.hosting import DEFAULT, Hosted
 from llm_gpt_oss.tags import same
 
 from .hosts import in_url, is_local, plain
@@ -42,6 +44,7 @@ def serve(settings: Settings) -> None:
     "Until it is stopped. Raises ClickException where it cannot be begun."
     settings = replace(settings, host=plain(settings.host))
     ring = KeyRing(settings.key_hash)
+    model = hosted(settings.model, settings.engine)
     if not is_local(settings.host) and not settings.open and not ring.wanted:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
@@ -51,7 +54,7 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, _ended_in_order():
         settings = replace(settings, port=listener.getsockname()[1])
         announce(settings, ring)
-        Thread(target=tell_of_ollama, args=[settings.model], daemon=True).start()
+        Thread(target=tell_of_engine, args=[model], daemon=True).start()
         _run(settings, listener)
 
 
@@ -90,8 +93,15 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     click.echo(f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
 
 
+def tell_of_engine(model: Hosted) -> None:
+    "Where it could not answer now. Nobody waits for it: the server is of use as soon as the engine is."
+    if model.engine == DEFAULT:
+        tell_of_ollama(model.tag)
+    elif problem := kind(model.engine).condition(model, model.key()).problem:
+        click.echo(f"{problem} Until then apps get an error.", err=True)
+
+
 def tell_of_ollama(model: str) -> None:
-    "Where it could not answer now. Nobody waits for it: the server is of use as soon as Ollama is."
     try:
         with connect() as client:
             there = any(same(pulled.name, model) for pulled in client.send(tags()))

@@ -9,6 +9,7 @@ from fastapi import Request
 from llm.cli import logs_on
 
 from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.hosting import Hosted
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
@@ -30,6 +31,7 @@ class Server:
     plugin: PluginSettings
     catalog: Catalog
     engine: Callable[[str], AsyncEngine]
+    hosted: Callable[[str], Hosted]
     queue: Queue
     store: Store
     stamp: Stamp

@@ -30,7 +30,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=(pytest.mark.vcr, pytest.mark.tiny) if name == "ollama" else ()) for name in ENGINES
+        pytest.param(name, marks=(pytest.mark.vcr, pytest.mark.tiny) if name == "ollama" else ())
+        for name in ENGINES
     ]
 )
 def engine(request: pytest.FixtureRequest) -> str:
@@ -40,7 +41,12 @@ def engine(request: pytest.FixtureRequest) -> str:
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
         places = {
-            "embedded": lambda: {"gguf": str(tiny.FILE), "context": tiny.CONTEXT, "threads": 1, "gpu_layers": 0},
+            "embedded": lambda: {
+                "gguf": str(tiny.FILE),
+                "context": tiny.CONTEXT,
+                "threads": 1,
+                "gpu_layers": 0,
+            },
             "llama-server": lambda: _addressed(request.getfixturevalue("server")),
             "completions": lambda: {**_addressed(request.getfixturevalue("server")), "dialect": "llama.cpp"},
         }

@@ -60,7 +60,9 @@ def test_awaited_it_says_the_same(engine: str, async_model: Callable[[], AsyncGp
 
 def test_who_stops_reading_stops_the_work(engine: str, model: GptOss) -> None:
     if engine == "ollama":
-        pytest.skip("no cassette can show that: tests/proxy/test_serving.py does, for all that is asked over HTTP")
+        pytest.skip(
+            "no cassette can show that: tests/proxy/test_serving.py does, for all that is asked over HTTP"
+        )
     for event in model.prompt("Write 5 paragraphs about rivers", temperature=0).stream_events():
         if event.type == "text":
             break

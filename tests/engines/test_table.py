@@ -5,7 +5,11 @@ import json
 from cases import CASES
 from table import FEATURES, FILE, rows
 
-OTHERS = {"awaited_it_says_the_same", "the_context_that_a_prompt_asks_for", "who_stops_reading_stops_the_work"}
+OTHERS = {
+    "awaited_it_says_the_same",
+    "the_context_that_a_prompt_asks_for",
+    "who_stops_reading_stops_the_work",
+}
 
 
 def test_the_table_has_every_test() -> None:
