@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
-from scripted_proxy import HELLO, proxied
+from proxied import HELLO, proxied
+from scripted_engine import AsyncScriptedEngine
 
 from proxy import keys
 from proxy.hookspecs import Plugins, hookimpl
@@ -72,9 +72,9 @@ class Team:
 
 
 @pytest.mark.parametrize(("headers", "actor"), [({}, "app"), ({"x-team": "red"}, "red")])
-async def test_who_looks_is_who_asked(tmp_path: Path, headers: dict[str, str], actor: str) -> None:
+async def test_who_looks_is_who_asked(headers: dict[str, str], actor: str) -> None:
     headers = {"authorization": f"Bearer {keys.add('app')}", **headers}
-    async with proxied(tmp_path / "logs.db", HELLO, plugins=[Team()]) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), plugins=[Team()]) as proxy:
         assert (await proxy.chat(user="Hi", headers=headers)).status_code == 200
         looks = await proxy.client.get("/viewer", headers=headers)
         assert looks.json() == {"actor": actor, "admin": False}
