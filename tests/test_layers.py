@@ -131,6 +131,8 @@ ORDER = [
     "proxy.chat.request",
     "proxy.chat.writer",
     "proxy.chat.route",
+    "proxy.chat.kept",
+    "proxy.chat.stored",
     "proxy.responses",
     "proxy.responses.fields",
     "proxy.responses.formats",
