@@ -1,4 +1,4 @@
-"""OpenAI's gpt-oss for LLM, served by Ollama."""
+"""OpenAI's gpt-oss for LLM, on Ollama or another engine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def register_models(register: Callable[..., None], model_aliases: list[ModelWith
     from .settings import Settings
 
     settings = Settings.from_env()
-    for tag, aliases in registrations(settings.model, model_aliases):
-        register(GptOss(tag, settings), AsyncGptOss(tag, settings), aliases=aliases)
+    for tag, aliases, place in registrations(settings.model, model_aliases):
+        ours = GptOss(tag, settings, place=place), AsyncGptOss(tag, settings, place=place)
+        register(*ours, aliases=aliases)
 
 
 @llm.hookimpl

@@ -17,9 +17,10 @@ from .completion import AsyncEngine, Engine
 from .drive import adrive, drive
 from .errors import BadRequest, GptOssError
 from .events import EventWriter
-from .key import ollama_key
+from .hosting import Hosted
 from .options import GptOssOptions
 from .plan import Plan
+from .registry import NOWHERE, Place
 from .settings import Settings
 from .shell import end_line, log_unfinished, tell
 from .wish import wish
@@ -34,7 +35,7 @@ class Shared(Base):
     """What both have in common.
 
     `model_id` is the engine's tag. `engine` is for a program that keeps one open; without it each prompt
-    opens and closes its own, on the server that `settings` name.
+    opens and closes its own, of the kind that `settings` and `place` name.
     """
 
     can_stream = True
@@ -45,13 +46,17 @@ class Shared(Base):
     # with it. Empty so far: the usual outcome takes 40 bytes, and left out it would be hidden from SQL.
     json_replacements: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, model_id: str, settings: Settings) -> None:
+    def __init__(self, model_id: str, settings: Settings, place: Place) -> None:
         self.model_id = model_id
         self.settings = settings
+        self.hosted = Hosted(model_id, settings, place)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} on {self.hosted.engine}: {self.model_id}"
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         "A key is sent where there is one; Ollama on this machine needs none."
-        return ollama_key(explicit_key)
+        return self.hosted.key(explicit_key)
 
     def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
         if attachments:
@@ -76,8 +81,10 @@ class Shared(Base):
 class GptOss(Shared, llm.KeyModel):
     "gpt-oss for `llm.get_model`."
 
-    def __init__(self, model_id: str, settings: Settings, engine: Engine | None = None) -> None:
-        super().__init__(model_id, settings)
+    def __init__(
+        self, model_id: str, settings: Settings, engine: Engine | None = None, *, place: Place = NOWHERE
+    ) -> None:
+        super().__init__(model_id, settings, place)
         self._engine = engine
 
     def execute(
@@ -102,17 +109,19 @@ class GptOss(Shared, llm.KeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.ollama.engine import OllamaEngine
+        from .engines.registered import kind
 
-        with OllamaEngine(self.settings, key) as engine:
+        with kind(self.hosted.engine).open(self.hosted, key) as engine:
             yield engine
 
 
 class AsyncGptOss(Shared, llm.AsyncKeyModel):
     "gpt-oss for `llm.get_async_model`."
 
-    def __init__(self, model_id: str, settings: Settings, engine: AsyncEngine | None = None) -> None:
-        super().__init__(model_id, settings)
+    def __init__(
+        self, model_id: str, settings: Settings, engine: AsyncEngine | None = None, *, place: Place = NOWHERE
+    ) -> None:
+        super().__init__(model_id, settings, place)
         self._engine = engine
 
     async def execute(
@@ -135,9 +144,9 @@ class AsyncGptOss(Shared, llm.AsyncKeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.ollama.engine import AsyncOllamaEngine
+        from .engines.registered import kind
 
-        async with AsyncOllamaEngine(self.settings, key) as engine:
+        async with kind(self.hosted.engine).aopen(self.hosted, key) as engine:
             yield engine
 
 

@@ -5,6 +5,8 @@
 | OLLAMA_HOST | the server, in every form that Ollama itself takes; 127.0.0.1:11434 without it |
 | OLLAMA_HEADERS | more HTTP headers: a JSON object, or `Name: value`, one a line or separated by semicolons |
 | LOCAL_LLM_MODEL | the tag of the model to use |
+| LLM_GPT_OSS_ENGINE | the engine for the models that are bound to none; ollama without it |
+| OLLAMA_MODELS | where an Ollama on this machine keeps its models, which the engine embedded may load |
 | LLM_GPT_OSS_DATE | the date that the model is told, YYYY-MM-DD; today without it |
 | LLM_GPT_OSS_TIMEOUT | how many seconds the server may stay silent; 600 without it |
 
@@ -21,13 +23,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .errors import BadRequest, GptOssError
 from .tags import TAG_FORMS, checked
 
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
-DATE, TIMEOUT = "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
+ENGINE, DATE, TIMEOUT = "LLM_GPT_OSS_ENGINE", "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
+DOWNLOADS = "OLLAMA_MODELS"
 SILENCE = 600.0
 # A socket cannot wait longer than 2**31 milliseconds.
 MAX_SILENCE = 1_000_000
@@ -68,8 +72,12 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        names = (HOST, HEADERS, MODEL, DATE, TIMEOUT)
+        names = (HOST, HEADERS, MODEL, ENGINE, DOWNLOADS, DATE, TIMEOUT)
         return cls({name: text for name in names if (text := environ.get(name, "").strip())})
+
+    def with_engine(self, name: str | None) -> Settings:
+        "The same, with the engine that `--engine` names; None leaves it to the environment."
+        return replace(self, written={**self.written, ENGINE: name}) if name else self
 
     @property
     def server(self) -> Server:
@@ -89,6 +97,19 @@ class Settings:
                 raise
             remedy = f"Write it as Ollama does: {TAG_FORMS}, or `unset {MODEL}`."
             raise _unusable(MODEL, f"{tag!r} is no name of a model", remedy) from None
+
+    @property
+    def engine(self) -> str | None:
+        """The name of the engine that is wanted, as it was written: `engines.registered` knows which there
+        are."""
+        return self.written.get(ENGINE)
+
+    @property
+    def ollama_models(self) -> tuple[Path, ...]:
+        "Where an Ollama on this machine may keep its models: as its owner's program, or as Linux's service."
+        if text := self.written.get(DOWNLOADS):
+            return (Path(text).expanduser(),)
+        return (Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
 
     @property
     def date(self) -> str | None:
@@ -112,7 +133,7 @@ class Settings:
         raise _unusable(TIMEOUT, f"{text!r} is no time to wait", remedy)
 
 
-def read_server(text: str, headers: Headers = ()) -> Server:
+def read_server(text: str, headers: Headers = (), name: str = HOST) -> Server:
     """The server that OLLAMA_HOST names, as Ollama's own client reads it.
 
     The port is 11434 without a scheme, else the scheme's; an address to listen on everywhere is this machine.
@@ -132,11 +153,17 @@ def read_server(text: str, headers: Headers = ()) -> Server:
         # What may be a password or a key stays out of sight.
         shown = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", written))
         why = f"{shown!r} is no address of a server"
-        raise _unusable(HOST, why, "Write host, host:port or http(s)://host:port.") from None
+        raise _unusable(name, why, "Write host, host:port or http(s)://host:port.") from None
     if userinfo and "authorization" not in (name.lower() for name, _ in headers):
         basic = base64.b64encode(unquote(userinfo).encode()).decode()
         headers = (*headers, ("Authorization", f"Basic {basic}"))
     return Server(f"{scheme.lower()}://{host}:{port}/{path}".rstrip("/"), headers)
+
+
+def read_url(text: str, headers: Headers = ()) -> Server:
+    "A server's address as it is typed: the scheme may be left out, and `/v1` at the end is not part of it."
+    written = text.strip().removesuffix("/").removesuffix("/v1")
+    return read_server(written if "://" in written else f"http://{written}", headers, "The address")
 
 
 def _host_and_port(text: str, default: int) -> tuple[str, int]:
@@ -167,28 +194,28 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def read_headers(text: str) -> Headers:
+def read_headers(text: str, variable: str = HEADERS) -> Headers:
     "The headers that OLLAMA_HEADERS holds. A value with a semicolon needs JSON, or lines."
     if text.startswith("{"):
         try:
             pairs: Iterable[tuple[str, object]] = json.loads(text).items()
         except ValueError:
-            raise _unusable(HEADERS, "it is not JSON", HOW) from None
+            raise _unusable(variable, "it is not JSON", HOW) from None
     else:
         lines = [line for line in text.split("\n" if "\n" in text else ";") if line.strip()]
         parts = (line.partition(":") for line in lines)
         pairs = [(name.strip(), value.strip() if colon else None) for name, colon, value in parts]
-    return tuple(_header(number, *pair) for number, pair in enumerate(pairs, 1))
+    return tuple(_header(variable, number, *pair) for number, pair in enumerate(pairs, 1))
 
 
-def _header(number: int, name: str, value: object) -> tuple[str, str]:
+def _header(variable: str, number: int, name: str, value: object) -> tuple[str, str]:
     if (
         not isinstance(value, str)
         or not _is_header_value(value)
         or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII)
     ):
         # Neither is shown: what looks like a name may be half of a key.
-        raise _unusable(HEADERS, f"number {number} in it is no header", HOW)
+        raise _unusable(variable, f"number {number} in it is no header", HOW)
     return name, value.strip()
 
 

@@ -7,13 +7,13 @@ arrived. Both happen only under `llm prompt` and `llm chat`: a program that uses
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable
 from typing import Any, cast
 
 import click
 import llm
 import sqlite_utils
-from llm.cli import chat, logs_db_path, logs_on, prompt
 from llm.logs import LogStore
 
 from .transcript import Note
@@ -46,6 +46,8 @@ def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseExcept
     command = _command()
     if command is None or not _logging(command):
         return
+    from llm.cli import logs_db_path
+
     turns = [as_it_stands(earlier) for earlier in _earlier(response)]
     if response._stream_events:
         turn = as_it_stands(response)
@@ -72,10 +74,14 @@ def _log(turns: Iterable[llm.Response], database: sqlite_utils.Database) -> None
 
 def _command() -> click.Context | None:
     context = click.get_current_context(silent=True)
-    return context if context and context.command in (prompt, chat) else None
+    # Not imported for this: that loads every plugin of llm's, and its commands run only where it was.
+    cli = sys.modules.get("llm.cli")
+    return context if context and cli and context.command in (cli.prompt, cli.chat) else None
 
 
 def _logging(command: click.Context) -> bool:
+    from llm.cli import logs_on
+
     if command.params.get("no_log"):
         return False
     return bool(command.params.get("log") or logs_on())  # type: ignore[no-untyped-call]

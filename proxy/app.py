@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 
 import llm
 from fastapi import FastAPI
@@ -14,9 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from llm_gpt_oss.completion import AsyncEngine
-from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine
-from llm_gpt_oss.key import ollama_key
-from llm_gpt_oss.registry import entries, read
+from llm_gpt_oss.registry import entries, places, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from . import embeddings, health, model_list
@@ -27,6 +24,7 @@ from .chat import route as chat
 from .chat import stored
 from .complaints import misread
 from .completions import route as completions
+from .engines import Engines
 from .errors import ApiError, answered, no_such_route
 from .guard import Guard
 from .headers import EXPOSED, AnswerHeaders
@@ -39,7 +37,7 @@ from .responses import route as responses
 from .responses.background import Backgrounds
 from .responses.context import Locks
 from .server import Server
-from .settings import Settings
+from .settings import Settings, user_dir
 from .stamp import new_id
 from .store import Store
 from .stored import Stored
@@ -52,22 +50,25 @@ def create_app(
     new_id: Callable[[], str] = new_id,
     plugins: Sequence[object] = (),
 ) -> FastAPI:
-    """`engine` and `new_id` are for tests: without them it is Ollama, and llm's ids. `plugins` come on top of
-    those that are installed (`hookspecs`)."""
+    """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
+    on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
-    plugin = PluginSettings.from_env()
+    plugin = PluginSettings.from_env().with_engine(settings.engine)
+    models = entries(settings.model, read(), places=places())
+    engines = Engines(plugin, models)
     others = llm.get_models_with_aliases() if settings.all_models else ()
     server = Server(
         settings,
         plugin,
-        Catalog(entries(settings.model, read()), settings.aliases, others),
-        (lambda: engine) if engine else cache(lambda: _ollama(plugin)),
+        Catalog(models, settings.aliases, others),
+        (lambda tag: engine) if engine else engines.of,
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         Stored(settings.database),
         Attempts(),
         new_id,
         Plugins(plugins),
+        user_dir() / "logs-off",
     )
 
     @asynccontextmanager
@@ -75,6 +76,7 @@ def create_app(
         await server.store.open()
         yield
         await app.state.backgrounds.close()
+        await engines.aclose()
         await server.store.close()
         server.stored.close()
 
@@ -113,10 +115,6 @@ def create_app(
         app.include_router(module.router)
     server.plugins.register_routes(app)
     return app
-
-
-def _ollama(plugin: PluginSettings) -> AsyncEngine:
-    return AsyncOllamaEngine(plugin, ollama_key())
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

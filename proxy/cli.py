@@ -47,6 +47,9 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 )
 @click.option("-m", "--model", help="What `gpt-oss` means  [default: LOCAL_LLM_MODEL or gpt-oss:20b]")
 @click.option(
+    "--engine", metavar="NAME", help="Where models run that are bound to none  [default: LLM_GPT_OSS_ENGINE]"
+)
+@click.option(
     "aliases",
     "--alias",
     multiple=True,

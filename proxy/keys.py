@@ -116,6 +116,7 @@ class KeyRing:
 
     def __init__(self, given: str | None = None) -> None:
         "`given` is the hash of a key that is in no file."
+        self._path = path()
         self._given = () if given is None else (Key(GIVEN, given, admin=True),)
         self._seen: object = None
         self._keys: tuple[Key, ...] | GptOssError = ()
@@ -124,7 +125,7 @@ class KeyRing:
 
     def current(self) -> tuple[Key, ...]:
         "Raises GptOssError where the file cannot be used."
-        if (version := _version()) != self._seen:
+        if (version := _version(self._path)) != self._seen:
             self._seen, self._keys = version, _read_or_error()
         if isinstance(self._keys, GptOssError):
             raise self._keys
@@ -133,10 +134,10 @@ class KeyRing:
         return everybody
 
 
-def _version() -> object:
+def _version(file: Path) -> object:
     "Another one whenever the file was written: a file that replaces another is not the same inode."
     try:
-        status = os.stat(path())
+        status = os.stat(file)
     except OSError as problem:
         return problem.errno
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -7,6 +7,7 @@ reach them through the environment (`Settings.hand_down`). They share the log, a
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -51,7 +52,6 @@ def serve(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener, _ended_in_order():
         settings = replace(settings, port=listener.getsockname()[1])
         announce(settings, ring)
-        Thread(target=tell_of_ollama, args=[settings.model], daemon=True).start()
         _run(settings, listener)
 
 
@@ -102,6 +102,10 @@ def tell_of_ollama(model: str) -> None:
         click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
 
 
+def _look_for_ollama(settings: Settings) -> None:
+    Thread(target=tell_of_ollama, args=[settings.model], daemon=True).start()
+
+
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     "Being told to stop is no failure. uvicorn stops by itself, and then raises the signal again."
@@ -113,19 +117,34 @@ def _ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """What is imported and made in here stays, so the garbage collector need not look through it: not now,
+    when it would do so several times, nor as long as the server runs."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
     options: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": GRACE}
     if settings.workers == 1 and not settings.reload:
-        from .app import create_app
+        with _for_good():
+            from .app import create_app
 
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
+            server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
+        _look_for_ollama(settings)
         server.run([listener])
         if not server.started:
             sys.exit(1)
         return
     listener.close()  # uvicorn opens one for all of its processes
     settings.hand_down()
+    _look_for_ollama(settings)
     options |= {"reload": True, "reload_dirs": FOLDERS} if settings.reload else {"workers": settings.workers}
     uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fastapi import Request
-from llm.cli import logs_on
 from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
@@ -29,18 +29,20 @@ from .threads import Threads
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    "`engine` raises GptOssError as long as the environment names none that can be asked."
+    """`engine` is a tag's, and raises GptOssError as long as there is none that can be asked. `logs_off` is
+    the file that `llm logs off` makes."""
 
     settings: Settings
     plugin: PluginSettings
     catalog: Catalog
-    engine: Callable[[], AsyncEngine]
+    engine: Callable[[str], AsyncEngine]
     queue: Queue
     store: Store
     stored: Stored
     attempts: Attempts
     new_id: Callable[[], str]
     plugins: Plugins
+    logs_off: Path
 
     async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
         """At answering this request, whose body has been read. The same one sent again has the answer of the
@@ -94,22 +96,22 @@ class Server:
             options=dict(ask.options),
         )
         async with self.queue.place():
-            return await prompt_tokens(model, asked.prompt, self.engine())
+            return await prompt_tokens(model, asked.prompt, self.engine(model.model_id))
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)
-        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine())
+        model = meant.other or AsyncGptOss(meant.tag, self.plugin, self.engine(meant.tag))
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": meant.effort}
         given = {name: value for name, value in defaults.items() if value is not None}
         return fitted(ask, model, given), model
 
     def log_of(self, http: Request, *, stored: bool = False) -> Store | None:
         """Where the turns of this request go: nowhere, if they are not wanted. `stored` is whether the client
-        asked for that. `llm logs off` is a file, and may be typed at any time."""
+        asked for that. `llm logs off` may be typed at any time."""
         policy = self.settings.log_policy
         wanted = http.headers.get("x-llm-log", "on").lower() != "off"
         allowed = policy == "all" or (policy == "respect-store" and stored)
-        return self.store if wanted and allowed and logs_on() else None  # type: ignore[no-untyped-call]
+        return self.store if wanted and allowed and not self.logs_off.exists() else None
 
 
 def server_of(http: Request) -> Server:

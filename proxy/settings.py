@@ -31,7 +31,8 @@ LogPolicy = Literal["all", "respect-store", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 lets the system choose one. `aliases` are names for models that only the proxy knows.
+    """`port` 0 lets the system choose one. `engine` is where models run that are bound to none. `aliases` are
+    names for models that only the proxy knows.
 
     `num_ctx` is the context of every request; None is Ollama's own choice. `running` model calls go on at
     once and `waiting` more may wait, in each of `workers` processes. After `keep_alive` seconds of silence a
@@ -48,7 +49,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     model: str = DEFAULT_MODEL
-    database: Path = field(default_factory=lambda: _user_dir() / "logs.db")
+    engine: str | None = None
+    database: Path = field(default_factory=lambda: user_dir() / "logs.db")
     log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
@@ -91,7 +93,8 @@ def _read(written: dict[str, Any]) -> dict[str, Any]:
     return {**written, **paths, "cors_origins": tuple(written["cors_origins"])}
 
 
-def _user_dir() -> Path:
+def user_dir() -> Path:
+    "llm's, made if it is not there."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def data(event: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    # Not json.dumps(): a token's event takes that five times as long.
+    return b"data: " + to_json(event) + b"\n\n"
 
 
 def named(event: dict[str, Any]) -> bytes:

@@ -70,6 +70,7 @@ def environment(
 ) -> None:
     "Nothing of the caller's, but where the engine is when the test is to reach it."
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
     recorded = request.node.get_closest_marker("vcr") is not None
     if recorded:
         monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt

@@ -83,3 +83,26 @@ class AsyncScriptedEngine(Script):
                 yield item
         finally:
             self.closed += 1
+
+
+class HeldEngine:
+    "Says `text`, then nothing more until `go` is set. `silent` is set once it waits."
+
+    def __init__(self, *text: str) -> None:
+        self._text = text
+        self.go = asyncio.Event()
+        self.silent = asyncio.Event()
+        self.open = 0
+        self.asked = 0
+
+    async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+        self.asked += 1
+        self.open += 1
+        try:
+            for text in self._text:
+                yield Piece(text)
+            self.silent.set()
+            await self.go.wait()
+            yield Done("stop", prompt_tokens=1, completion_tokens=1)
+        finally:
+            self.open -= 1

@@ -48,3 +48,11 @@ def test_only_the_models_file_is_opened(startup: dict[str, Any], user_path: Path
 
 def test_nobody_is_called(startup: dict[str, Any]) -> None:
     assert startup["left"] == []
+
+
+def test_the_proxy_starts_without_llms_commands_and_plugins(user_path: Path) -> None:
+    script = "import sys, proxy.cli, proxy.app; proxy.app.create_app(); print(*sys.modules)"
+    environ = {**os.environ, "LLM_USER_PATH": str(user_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"llm.cli", "openai", "jsonschema"} & {*done.stdout.split()} == set()

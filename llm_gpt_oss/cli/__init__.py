@@ -45,4 +45,4 @@ class CommandGroup(click.Group):
 
 @click.group(name="gpt-oss", cls=CommandGroup)
 def gpt_oss() -> None:
-    "Commands for running gpt-oss on Ollama"
+    "Commands for running gpt-oss on Ollama, or on another engine"

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 from llm.utils import dicts_to_table_string
 
 from .. import registry
+from ..hosting import Hosted
+from ..registry import Place
 from ..settings import MODEL, Settings
-from .target import check_free, known
+from .target import check, check_free, known
 
-HEADINGS = ["tag", "aliases", "from"]
+# What can be typed for which engine; the last is for both kinds of servers.
+SERVERS = "servers"
+URLS = ("llama-server", "completions")
+FACTS = {
+    "embedded": ("gguf", "threads", "gpu_layers", "context"),
+    "llama-server": ("llama_server",),
+    "completions": ("completions", "dialect"),
+    SERVERS: ("model", "key", "headers"),
+}
+DIALECTS = ("vllm", "llama.cpp")
+HEADINGS = ["tag", "aliases", "engine", "from"]
 
 
 @click.group(name="models")
@@ -22,13 +35,19 @@ def command() -> None:
 @command.command(name="list")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 def list_models(json_: bool) -> None:
-    "List the tags, their aliases, and what makes them known"
-    local = Settings.from_env().model
-    rows = [(entry.tag, entry.aliases, _origin(entry.tag, local)) for entry in known()]
+    "List the tags, their aliases, their engines, and what makes them known"
+    settings = Settings.from_env()
+    rows = [
+        (tag, aliases, Hosted(tag, settings, place).engine, _origin(tag, settings.model))
+        for tag, aliases, place in known()
+    ]
     if json_:
         click.echo(json.dumps([dict(zip(HEADINGS, row, strict=True)) for row in rows], indent=2))
         return
-    shown = [{"tag": tag, "aliases": ", ".join(aliases), "from": origin} for tag, aliases, origin in rows]
+    shown = [
+        {"tag": tag, "aliases": ", ".join(aliases), "engine": engine, "from": origin}
+        for tag, aliases, engine, origin in rows
+    ]
     click.echo("\n".join(line.rstrip() for line in dicts_to_table_string(HEADINGS, shown)))
 
 
@@ -41,18 +60,63 @@ def _origin(tag: str, local: str | None) -> str:
 @command.command()
 @click.argument("tag")
 @click.option("aliases", "--alias", multiple=True, metavar="NAME", help="Another name for it after `llm -m`")
-def add(tag: str, aliases: tuple[str, ...]) -> None:
+@click.option("--engine", metavar="NAME", help="Run it on this engine  [default: what is typed below tells]")
+@click.option(
+    "--gguf",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="embedded: the file",
+)
+@click.option("--threads", type=click.IntRange(1), help="embedded: processor cores to use")
+@click.option("--gpu-layers", type=click.IntRange(0), help="embedded: layers to put on the GPU, 0 for none")
+@click.option("--context", type=click.IntRange(256, 131072), help="embedded: context length in tokens")
+@click.option("--llama-server", metavar="URL", help="llama-server: where llama.cpp's server answers")
+@click.option("--completions", metavar="URL", help="completions: where vLLM, or a server like it, answers")
+@click.option(
+    "--dialect", type=click.Choice(DIALECTS), help="completions: which server it is  [default: vllm]"
+)
+@click.option("--model", metavar="NAME", help="The server's own name for the model  [default: TAG]")
+@click.option("--key", metavar="NAME", help="Send the server this key of `llm keys`")
+@click.option(
+    "headers", "--header", multiple=True, metavar="HEADER", help="Send the server this `Name: value`"
+)
+def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) -> None:
     """
-    Make a tag that Ollama has, or can pull, a model of llm
+    Make a tag, a file or a server's model one of llm's
 
     Example usage:
 
     \b
         llm gpt-oss models add gpt-oss-safeguard:20b --alias safeguard
+        llm gpt-oss models add mine --gguf gpt-oss-20b-mxfp4.gguf --context 32768
+        llm gpt-oss models add big --completions http://10.0.0.5:8000 --model openai/gpt-oss-120b
     """
+    place = _place(engine, {name: fact for name, fact in facts.items() if fact not in (None, ())})
     check_free(tag, aliases)
-    registry.add(tag, aliases)
+    if place and place.engine:
+        check(Hosted(tag, Settings.from_env(), place))
+    registry.add(tag, aliases, place)
     click.echo(f"Added {tag}. Type `llm -m {aliases[0] if aliases else tag}` to run it.", err=True)
+
+
+def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
+    "What was typed, as the file has it; None if nothing was. UsageError for what does not go together."
+    told = {name for name, fact in FACTS.items() for typed in fact if typed in given and name != SERVERS}
+    told |= {engine} if engine else set()
+    if not told and not given:
+        return None
+    if len(told) != 1:
+        raise click.UsageError("A model runs on one engine: type --gguf, --llama-server or --completions.")
+    [name] = told
+    allowed = (*FACTS.get(name, ()), *(FACTS[SERVERS] if name in URLS else ()))
+    if strange := [typed for typed in given if typed not in allowed]:
+        raise click.UsageError(f"The engine {name} has no use for --{strange[0].replace('_', '-')}.")
+    url = given.pop(name.replace("-", "_"), None)
+    return Place(name, {**({"url": url} if url else {}), **{k: _plain(v) for k, v in given.items()}})
+
+
+def _plain(fact: Any) -> Any:
+    return list(fact) if isinstance(fact, tuple) else fact
 
 
 @command.command()

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 from llm.cli import logs_db_path, logs_on
 
-from ..engines.ollama.client import Client, Running, version
-from ..errors import EngineError, NotGptOss
-from ..setup.model import check_family, installed, loaded
+from ..engines.registered import installed, kind
+from ..hookspecs import Condition
+from ..hosting import Hosted
 from . import target
 from .terminal import columns, memory, moment, size
 
 
 @dataclass(frozen=True)
 class Status:
-    "What a prompt would find. `problem` is why there would be no answer, and what to type."
+    """What a prompt would find. `problem` is why there would be no answer, and what to type. `engines` says
+    of each whether it is here."""
 
+    engine: str
     server: str
     model: str
     log: str
     log_size: int | None
     logging: bool
+    engines: dict[str, str]
     version: str | None = None
     installed: bool = False
     size: int | None = None
@@ -35,31 +38,20 @@ class Status:
     expires_at: str | None = None
     problem: str | None = None
 
-
-def look(client: Client, known: Status) -> Status:
-    "The status with what the server says."
-    tag = known.model
-    try:
-        known = replace(known, version=client.send(version()))
-        if (model := installed(client, tag)) is None:
-            return replace(known, problem=f"Ollama has no model {tag}. Type `llm gpt-oss pull {tag}`.")
-        known = replace(known, installed=True, size=model.size)
-        check_family(client, tag)
-        running = loaded(client, tag)
-    except (EngineError, NotGptOss) as problem:
-        return replace(known, problem=str(problem))
-    return known if running is None else _with_memory(known, running)
-
-
-def _with_memory(known: Status, running: Running) -> Status:
-    return replace(
-        known,
-        loaded=True,
-        context_length=running.context_length,
-        memory=running.size,
-        memory_on_gpu=running.size_vram,
-        expires_at=running.expires_at,
-    )
+    @classmethod
+    def of(cls, model: Hosted, condition: Condition, engines: dict[str, str]) -> Status:
+        log = Path(logs_db_path())  # type: ignore[no-untyped-call]
+        seen = asdict(condition)
+        return cls(
+            engine=model.engine,
+            server=seen.pop("address"),
+            model=model.tag,
+            log=str(log),
+            log_size=log.stat().st_size if log.exists() else None,
+            logging=logs_on(),  # type: ignore[no-untyped-call]
+            engines=engines,
+            **seen,
+        )
 
 
 def rows(status: Status) -> list[tuple[str, str]]:
@@ -67,41 +59,41 @@ def rows(status: Status) -> list[tuple[str, str]]:
     unsure = "unknown" if status.version is None else "no"
     there = unsure if status.size is None else f"yes, {size(status.size)}"
     written = "nothing yet" if status.log_size is None else size(status.log_size)
+    others = [f"{name}: {state}" for name, state in status.engines.items()]
     return [
-        ("Ollama", f"{status.version or 'no answer'} at {status.server}"),
+        ("Engine", f"{status.engine}: {status.version or 'no answer'} at {status.server}"),
         ("Model", status.model),
-        ("Pulled", there),
-        ("Loaded", f"yes, {_memory(status)}" if status.loaded else unsure),
+        ("There", there if status.size is not None or not status.installed else "yes"),
+        ("Loaded", ", ".join(["yes", *_memory(status)]) if status.loaded else unsure),
         ("Log", f"{status.log}, {written}"),
         ("Logging", "on" if status.logging else "off: `llm logs on` turns it on"),
+        *(("" if number else "Others", other) for number, other in enumerate(others)),
     ]
 
 
-def _memory(status: Status) -> str:
-    facts = [memory(status.memory or 0, status.memory_on_gpu or 0)]
+def _memory(status: Status) -> list[str]:
+    facts = [memory(status.memory, status.memory_on_gpu or 0)] if status.memory else []
     if status.context_length:
         facts.append(f"context of {status.context_length} tokens")
     if status.expires_at:
         facts.append(f"until {moment(status.expires_at)}")
-    return ", ".join(facts)
+    return facts
 
 
 @click.command(name="status")
 @click.argument("name", metavar="[TAG]", required=False)
+@click.option("--engine", metavar="NAME", help="Look on this engine  [default: where a prompt would run]")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 @click.pass_context
-def command(ctx: click.Context, name: str | None, json_: bool) -> None:
+def command(ctx: click.Context, name: str | None, engine: str | None, json_: bool) -> None:
     """
     Say whether a prompt would be answered, by what, and where it would be logged
 
     The exit code is 0 if it would, else 1. Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    log = Path(logs_db_path())  # type: ignore[no-untyped-call]
-    log_size = log.stat().st_size if log.exists() else None
-    logging: bool = logs_on()  # type: ignore[no-untyped-call]
-    known = Status(target.server().url, target.tag(name), str(log), log_size, logging)
-    with target.connect() as client:
-        status = look(client, known)
+    model = target.hosted(name, engine)
+    condition = kind(model.engine).condition(model, model.key())
+    status = Status.of(model, condition, states(model))
     if json_:
         click.echo(json.dumps({**asdict(status), "ready": status.problem is None}, indent=2))
     else:
@@ -109,3 +101,13 @@ def command(ctx: click.Context, name: str | None, json_: bool) -> None:
         if status.problem:
             click.echo(f"Error: {status.problem}", err=True)
     ctx.exit(status.problem is not None)
+
+
+def states(model: Hosted) -> dict[str, str]:
+    "A line for each engine but the model's own, which is looked at more closely."
+    bound = [Hosted(entry.tag, model.settings, entry.place) for entry in target.known()]
+    return {
+        name: each.state(model.settings, [one for one in bound if one.engine == name])
+        for name, each in installed().items()
+        if name != model.engine
+    }

@@ -8,9 +8,11 @@ import click
 import llm
 
 from ..engines.ollama.client import Client
+from ..engines.registered import kind
+from ..hosting import DEFAULT, Hosted
 from ..key import ollama_key
 from ..models import GptOss
-from ..registry import Entry, elsewhere, read, resolve
+from ..registry import NOWHERE, Entry, elsewhere, read, resolve
 from ..settings import Server, Settings
 
 
@@ -27,12 +29,39 @@ def known() -> list[Entry]:
     "Our models as llm has them, with the aliases of `llm aliases set`. Raises for a file that llm warns of."
     read()
     models = llm.get_models_with_aliases()
-    return [Entry(one.model.model_id, (*one.aliases,)) for one in models if isinstance(one.model, GptOss)]
+    return [
+        Entry(one.model.model_id, (*one.aliases,), one.model.hosted.place)
+        for one in models
+        if isinstance(one.model, GptOss)
+    ]
 
 
 def tag(name: str | None) -> str:
     "What a TAG argument means: a tag, an alias, or left out."
     return Settings.from_env().checked(resolve(name, known()))
+
+
+def hosted(name: str | None, engine: str | None = None) -> Hosted:
+    """The model that a TAG argument means, on the engine that `--engine` names, else where a prompt would
+    find it."""
+    meant, settings = tag(name), Settings.from_env().with_engine(engine)
+    place = next((entry.place for entry in reversed(known()) if entry.tag == meant), NOWHERE)
+    return Hosted(meant, settings, place)
+
+
+def on_ollama(name: str | None) -> str:
+    "What a TAG argument means for a command that only Ollama has. ClickException for a model elsewhere."
+    model = hosted(name)
+    if model.engine == DEFAULT:
+        return model.tag
+    raise click.ClickException(
+        f"{model.tag} runs on {model.engine}: only Ollama's models are pulled, loaded and unloaded like this."
+    )
+
+
+def check(model: Hosted) -> None:
+    "GptOssError if the engine knows beforehand that it cannot have this model: a file that it cannot load."
+    kind(model.engine).check(model)
 
 
 def check_free(tag: str, aliases: Collection[str] = ()) -> None:

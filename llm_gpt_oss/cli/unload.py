@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..engines.ollama.client import unload
-from .target import connect, tag
+from .target import connect, on_ollama
 
 
 @click.command(name="unload")
@@ -16,7 +16,7 @@ def command(name: str | None) -> None:
 
     Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    wanted = tag(name)
+    wanted = on_ollama(name)
     with connect() as client:
         client.send(unload(wanted))
     click.echo(f"{wanted} is out of memory.")

@@ -6,7 +6,7 @@ import click
 
 from ..engines.ollama.client import Client, load
 from ..setup.model import loaded
-from .target import connect, tag
+from .target import connect, on_ollama
 from .terminal import memory
 
 
@@ -27,6 +27,6 @@ def command(name: str | None) -> None:
 
     Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    wanted = tag(name)
+    wanted = on_ollama(name)
     with connect() as client:
         warm(client, wanted)

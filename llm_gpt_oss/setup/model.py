@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..engines.ollama.client import Client, ModelInfo, PullStatus, Running, ps, pull, tags
-from ..engines.ollama.engine import harmonic, speaks_harmony
+from ..engines.ollama.client import Client, PullStatus, pull
+from ..engines.ollama.look import check_family, installed, loaded
 from ..errors import EngineError, StreamCut
-from ..tags import same
 from .progress import Progress, Report, persist
 
-
-def installed(client: Client, tag: str) -> ModelInfo | None:
-    "The model on the server's disk."
-    return next((model for model in client.send(tags()) if same(model.name, tag)), None)
-
-
-def loaded(client: Client, tag: str) -> Running | None:
-    "The model in the server's memory."
-    return next((model for model in client.send(ps()) if same(model.name, tag)), None)
-
-
-def check_family(client: Client, tag: str) -> None:
-    "NotGptOss if the model, which has to be there, is of another family."
-    if not speaks_harmony(tag, set()):
-        client.send(harmonic(tag))
+__all__ = ["check_family", "fetch", "installed", "loaded"]
 
 
 def fetch(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:

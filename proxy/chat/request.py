@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+from llm.parts import Message
 from pydantic import Field
 
 from ..ask import Ask
@@ -87,7 +88,7 @@ class ChatRequest(Sampling, Reasoned):
             message = "'top_logprobs' wants 'logprobs' to be true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
         tools, choice = chosen([tool.tool() for tool in self.tools or ()], self.tool_choice)
-        added = list(asked_for(self.verbosity))
+        added = list(self._instructions())
         return Ask(
             "/v1/chat/completions",
             self.model,
@@ -108,6 +109,9 @@ class ChatRequest(Sampling, Reasoned):
         seed = ask.options.get("seed")
         seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
         return [replace(ask, options={**ask.options, **own}) for own in seeds]
+
+    def _instructions(self) -> Iterator[Message]:
+        yield from asked_for(self.verbosity)
 
     def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()

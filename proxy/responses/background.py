@@ -26,6 +26,7 @@ class Background:
         self._unwanted = unwanted
         self._events: list[Event] = []
         self._more = asyncio.Event()
+        self._over = False
         self.task = asyncio.ensure_future(self._collect())
         self._watch = asyncio.ensure_future(self._look())
 
@@ -45,7 +46,7 @@ class Background:
             for event in self._events[next_one:]:
                 yield event
             next_one = max(next_one, len(self._events))
-            if self.task.done():
+            if self._over:
                 return
             await more.wait()
 
@@ -64,6 +65,8 @@ class Background:
             self._put(*self._answer.end())
         finally:
             self._watch.cancel()
+            self._over = True
+            self._put()
 
     def _put(self, *events: Event) -> None:
         self._events += events

@@ -32,10 +32,10 @@ ENDPOINT = "/v1/responses/compact"
 # In a thread of its own: nobody goes on from the summary by going on from the conversation.
 APART = Continues("", None)
 SUMMARISE = (
-    "Summarise this conversation for an assistant who will go on with it and has not read it. Keep every fact, "
-    "name, number, path, decision and open question that may still matter, what the tools were asked and what "
-    "they answered, and what is to be done next. Leave out what is settled and will not come up again. Write "
-    "the summary and nothing else."
+    "Summarise this conversation for an assistant who will go on with it and has not read it. Keep every "
+    "fact, name, number, path, decision and open question that may still matter, what the tools were asked "
+    "and what they answered, and what is to be done next. Leave out what is settled and will not come up "
+    "again. Write the summary and nothing else."
 )
 
 

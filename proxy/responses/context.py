@@ -55,6 +55,7 @@ async def asked(
 
 
 async def context_of(request: ResponsesRequest, stored: Stored, viewer: Viewer, own: Own) -> Context:
+    request.check()
     recalled = await _recalled(stored, viewer, request.references())
     if request.conversation_id:
         return await _conversation(stored, viewer, request.conversation_id, recalled)

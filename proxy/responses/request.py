@@ -125,8 +125,7 @@ class ResponsesRequest(Sampling):
         return named_in(self.input) if isinstance(self.input, list) else set()
 
     def ask(self, context: Context = Context()) -> Ask:
-        "Raises ApiError for what is refused."
-        self._refuse()
+        "After `check`. Raises ApiError for items that say nothing or are not there."
         own = self._own(context)
         added = [*self._instructions()]
         known = len(context.earlier)
@@ -153,7 +152,8 @@ class ResponsesRequest(Sampling):
             custom_calls=own.custom,
         )
 
-    def _refuse(self) -> None:
+    def check(self) -> None:
+        "Raises ApiError for what is refused, whatever the log has."
         refuse(dict(self), FIELDS)
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."

@@ -14,7 +14,7 @@ from llm.models import ModelWithAliases
 
 from llm_gpt_oss import registry
 from llm_gpt_oss.errors import BadRequest, GptOssError
-from llm_gpt_oss.registry import Entry, entries, registrations, resolve
+from llm_gpt_oss.registry import Entry, Place, entries, registrations, resolve
 
 B20, B120 = "gpt-oss:20b", "gpt-oss:120b"
 BUILT_IN = [Entry(B20, ("gpt-oss", "gpt-oss-20b")), Entry(B120, ("gpt-oss-120b",))]
@@ -59,7 +59,7 @@ def test_entries(
     local: str | None, added: dict[str, list[str]], taken: list[str], expected: list[Entry]
 ) -> None:
     found = entries(local, added, taken)
-    assert [(entry.tag, {*entry.aliases}) for entry in found] == [(tag, {*names}) for tag, names in expected]
+    assert [(tag, {*names}) for tag, names, _ in found] == [(tag, {*names}) for tag, names, _ in expected]
 
 
 def test_no_name_is_given_twice() -> None:
@@ -246,3 +246,31 @@ def test_what_cannot_be_written_leaves_the_old_file(
         registry.add("b")
     assert registry.read() == {"a": []}
     assert os.listdir(registry.path().parent) == [registry.path().name]
+
+
+BOUND = Place("embedded", {"gguf": "/x.gguf", "threads": 2})
+
+
+def test_a_model_that_is_bound_to_an_engine() -> None:
+    registry.add("a", ["x"])
+    registry.add("b", ["y"], BOUND)
+    assert json.loads(registry.path().read_text()) == {
+        "a": ["x"],
+        "b": {"engine": "embedded", "gguf": "/x.gguf", "threads": 2, "aliases": ["y"]},
+    }
+    assert (registry.read(), registry.places()) == ({"a": ["x"], "b": ["y"]}, {"b": BOUND})
+    assert registrations(None, [])[-2:] == [Entry("a", ("x",)), Entry("b", ("y",), BOUND)]
+    registry.add("b", ["x"], Place("ollama", {}))
+    assert (registry.read(), registry.places()) == ({"a": [], "b": ["y", "x"]}, {"b": Place("ollama", {})})
+
+
+def test_a_built_in_model_may_be_bound_too() -> None:
+    registry.add(B20, [], BOUND)
+    assert {entry.tag: entry.place for entry in registrations(None, [])}[B20] == BOUND
+
+
+@pytest.mark.parametrize("about", [{"aliases": "x"}, {"engine": 1}, 5])
+def test_a_file_that_says_nonsense_of_a_model(about: object) -> None:
+    registry.path().write_text(json.dumps({"a": about}))
+    with pytest.raises(GptOssError, match="'a' should have"):
+        registry.places()

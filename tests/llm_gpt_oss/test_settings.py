@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from llm_gpt_oss.errors import BadRequest, GptOssError
-from llm_gpt_oss.settings import Server, Settings, read_headers, read_server
+from llm_gpt_oss.settings import Server, Settings, read_headers, read_server, read_url
 
 # First the cases of Ollama's own tests. It falls back to a default where a port is none: we say so.
 HOSTS = {
@@ -206,6 +207,8 @@ def test_blank_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         "OLLAMA_HOST",
         "OLLAMA_HEADERS",
         "LOCAL_LLM_MODEL",
+        "LLM_GPT_OSS_ENGINE",
+        "OLLAMA_MODELS",
         "LLM_GPT_OSS_DATE",
         "LLM_GPT_OSS_TIMEOUT",
     ):
@@ -239,3 +242,22 @@ def test_a_tag_that_cannot_be_one_is_put_down_to_its_variable() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().written = {}  # type: ignore[misc]
+
+
+def test_where_ollama_keeps_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Settings.from_env({"OLLAMA_MODELS": "~/models"}).ollama_models == (Path("/home/me/models"),)
+    assert Settings.from_env({}).ollama_models[0] == Path("/home/me/.ollama/models")
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("a", "http://a:80"),
+        ("a:8080/", "http://a:8080"),
+        ("http://a:8000/v1", "http://a:8000"),
+        ("https://a/llama/v1/", "https://a:443/llama"),
+    ],
+)
+def test_an_address_that_is_typed(typed: str, url: str) -> None:
+    assert read_url(typed).url == url

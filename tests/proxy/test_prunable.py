@@ -262,7 +262,7 @@ def test_our_own_rows(log: Log) -> None:
     kept = log.write(HI, answer=said(call("1"), call("2")))
     gone = log.write(user("x"), answer=said(call("2"), call("3")))
     for each in (kept, gone):
-        log.change("insert into gpt_oss_metadata values ('a', 'b', ?)", [each.id])
+        log.change("insert into gpt_oss_metadata values ('a', 'b', ?, null)", [each.id])
     log.change("insert into gpt_oss_custom_calls values (?)", *("1234"))
     log.prune(turns=[gone.id])
     assert log.rows("select turn_id from gpt_oss_metadata") == [kept.id]

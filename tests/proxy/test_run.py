@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -12,11 +12,9 @@ from fastapi import Request as Http
 from llm.parts import StreamEvent
 from logged_turns import user
 from proxied import HELLO, Proxied, proxied
-from scripted_engine import AsyncScriptedEngine, cut
+from scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 
-from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
-from proxy import server
 from proxy.ask import Ask, Finished
 from proxy.attempts import Attempt
 from proxy.errors import ApiError
@@ -26,29 +24,6 @@ from proxy.spool import Spool
 ASK = Ask("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
 TURNS = "select status, error, finish_reason from gpt_oss_requests"
 SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
-
-
-class HeldEngine:
-    "Says `text`, then nothing more until `go` is set. `silent` is set once it waits."
-
-    def __init__(self, *text: str) -> None:
-        self._text = text
-        self.go = asyncio.Event()
-        self.silent = asyncio.Event()
-        self.open = 0
-        self.asked = 0
-
-    async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        self.asked += 1
-        self.open += 1
-        try:
-            for text in self._text:
-                yield Piece(text)
-            self.silent.set()
-            await self.go.wait()
-            yield Done("stop", prompt_tokens=1, completion_tokens=1)
-        finally:
-            self.open -= 1
 
 
 @pytest.fixture
@@ -234,10 +209,10 @@ async def test_cancelled_while_it_is_logged() -> None:
         await nothing_is_left(proxy, rows=[(200, None, "stop")])
 
 
-async def test_logging_goes_off_meanwhile(held: Proxied, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
-    monkeypatch.setattr(server, "logs_on", lambda: False)
+    held.server.logs_off.touch()
     await cancelled(run)
     await nothing_is_left(held, rows=[])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -227,9 +228,11 @@ class TestOllama:
 
 class TestRunning:
     @pytest.fixture(autouse=True)
-    def alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(HANDED_DOWN, "")
         monkeypatch.setattr(serve, "tell_of_ollama", lambda model: None)
+        yield
+        gc.unfreeze()
 
     @pytest.mark.parametrize(
         ("options", "given"),
@@ -258,6 +261,8 @@ class TestRunning:
     def test_one_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def run_(self: uvicorn.Server, sockets: list[socket.socket]) -> None:
             self.started = True
+            assert gc.isenabled()
+            assert gc.get_freeze_count()
             seen.append((self.config, sockets[0].getsockname()[1]))
 
         seen: list[tuple[uvicorn.Config, int]] = []

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from ...completion import Completion, Json
 from ...errors import BadRequest
+from ..bindable import bindable
 from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
-from .bindable import bindable
 from .wire import Embeddings, GenerateBody, PullLine, Show
 
 T_co = TypeVar("T_co", covariant=True)

@@ -1,84 +1,21 @@
-"How httpx is set up for a server, and what goes wrong on the way there."
+"Ollama as httpx meets it."
 
 from __future__ import annotations
 
-import os
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from urllib.request import getproxies
+from contextlib import AbstractContextManager
 
-import httpx
-
-from ...errors import EngineBusy, EngineError, EngineUnreachable
+from ...errors import EngineError
 from ...settings import Server
+from .. import connection
+from ..connection import Peer, options
 
-# Seconds. The latter has a handshake to make, and far to go.
-CONNECT, CONNECT_TLS = 1.0, 5.0
-# Requests at once.
-MANY = 1000
+__all__ = ["faults", "options"]
 
-
-def options(server: Server, silence: float) -> dict[str, Any]:
-    """The arguments of both httpx clients.
-
-    A connection serves one call: on loopback that is free, and nothing idle goes stale when Ollama restarts,
-    has to be closed, or belongs to an event loop that has ended.
-    """
-    headers = httpx.Headers({"User-Agent": "llm-gpt-oss", "Accept-Encoding": "identity"})
-    headers.update(dict(server.headers))
-    connect = CONNECT_TLS if server.url.startswith("https:") else CONNECT
-    return {
-        "base_url": server.url,
-        "headers": headers,
-        "timeout": httpx.Timeout(silence, connect=connect),
-        "limits": httpx.Limits(max_connections=MANY, max_keepalive_connections=0),
-        "trust_env": not server.loopback,  # a proxy would carry even a request for 127.0.0.1 elsewhere
-        "verify": _certificates(server),
-    }
+REMEDY = "Start it with `ollama serve`, or type `llm gpt-oss setup`, or set OLLAMA_HOST to where it runs."
 
 
-def _certificates(server: Server) -> ssl.SSLContext:
-    "Reading the authorities takes 20 ms and more, and plain HTTP needs none: then nobody is trusted."
-    if server.url.startswith("https:") or (not server.loopback and getproxies()):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-@contextmanager
-def faults(server: Server, silence: float, broken: type[EngineError] = EngineError) -> Iterator[None]:
+def faults(
+    server: Server, silence: float, broken: type[EngineError] = EngineError
+) -> AbstractContextManager[None]:
     "What httpx raises, as one of our errors: `broken` where an answer was expected and did not come whole."
-    try:
-        yield
-    except httpx.ConnectTimeout as error:
-        raise _unreachable(server, "no sign of life") from error
-    except (httpx.ConnectError, httpx.ProxyError) as error:
-        raise _unreachable(server, _reason(error)) from error
-    except httpx.PoolTimeout as error:
-        message = f"{MANY} requests to Ollama are under way, and none of them ends."
-        raise EngineBusy(message, remedy="Try again when some of them have ended.") from error
-    except httpx.TimeoutException as error:
-        remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
-        raise broken(f"Ollama at {server.url} was silent for {silence:g} seconds.", remedy=remedy) from error
-    except httpx.RequestError as error:
-        message = f"Ollama at {server.url} broke off: {_reason(error)}."
-        raise broken(message, remedy="Its log may say why; it may have been stopped.") from error
-
-
-def _unreachable(server: Server, why: str) -> EngineUnreachable:
-    remedy = "Start it with `ollama serve`, or type `llm gpt-oss setup`, or set OLLAMA_HOST to where it runs."
-    return EngineUnreachable(f"Ollama does not answer at {server.url}: {why}.", remedy=remedy)
-
-
-def _reason(error: BaseException) -> str:
-    "The system's own words, where they are: httpx keeps them at the bottom."
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            # asyncio has only "Connect call failed" to say, whatever the cause.
-            vague = cause.strerror.startswith("Connect call failed")
-            return (os.strerror(cause.errno or 0) if vague else cause.strerror).lower()
-        several = getattr(cause, "exceptions", None)  # an address tried for each of a name's
-        cause = several[0] if several else cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__
+    return connection.faults(Peer("Ollama", server, silence, REMEDY), broken)

@@ -4,9 +4,13 @@ import json
 
 import llm
 import pytest
+import tiny
+from click.testing import CliRunner
 from commands import run
+from llm.cli import cli
 
 from llm_gpt_oss import registry
+from llm_gpt_oss.registry import Place
 
 
 def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,17 +19,17 @@ def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) ->
     assert added.stderr == "Added gpt-oss-safeguard:20b. Type `llm -m guard` to run it.\n"
     assert run("models", "add", "a/b").stderr == "Added a/b. Type `llm -m a/b` to run it.\n"
     assert run("models", "list").stdout.splitlines() == [
-        "tag                      aliases         from",
-        "gpt-oss:20b              gpt-oss-20b     built in",
-        "gpt-oss:120b             gpt-oss-120b    built in",
-        "gpt-oss-safeguard:20b    guard, g        added",
-        "a/b                                      added",
-        "tiny                     gpt-oss         LOCAL_LLM_MODEL",
+        "tag                      aliases         engine    from",
+        "gpt-oss:20b              gpt-oss-20b     ollama    built in",
+        "gpt-oss:120b             gpt-oss-120b    ollama    built in",
+        "gpt-oss-safeguard:20b    guard, g        ollama    added",
+        "a/b                                      ollama    added",
+        "tiny                     gpt-oss         ollama    LOCAL_LLM_MODEL",
     ]
     assert run("models", "remove", "gpt-oss-safeguard:20b").stderr == "Removed gpt-oss-safeguard:20b.\n"
     assert json.loads(run("models", "list", "--json").stdout)[2:] == [
-        {"tag": "a/b", "aliases": [], "from": "added"},
-        {"tag": "tiny", "aliases": ["gpt-oss"], "from": "LOCAL_LLM_MODEL"},
+        {"tag": "a/b", "aliases": [], "engine": "ollama", "from": "added"},
+        {"tag": "tiny", "aliases": ["gpt-oss"], "engine": "ollama", "from": "LOCAL_LLM_MODEL"},
     ]
 
 
@@ -61,3 +65,68 @@ def test_a_broken_file_is_named_where_it_is_used() -> None:
     result = run("models", "list")
     assert (result.exit_code, result.stdout) == (1, "")
     assert str(registry.path()) in result.stderr
+
+
+FILE = str(tiny.FILE)
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        pytest.param(["--gguf", FILE], Place("embedded", {"gguf": FILE}), id="a file"),
+        pytest.param(
+            ["--gguf", FILE, "--threads", "2", "--gpu-layers", "0", "--context", "512"],
+            Place("embedded", {"gguf": FILE, "threads": 2, "gpu_layers": 0, "context": 512}),
+            id="a file, and how",
+        ),
+        pytest.param(
+            ["--llama-server", "http://a:1", "--key", "k", "--header", "X: 1", "--header", "Y: 2"],
+            Place("llama-server", {"url": "http://a:1", "key": "k", "headers": ["X: 1", "Y: 2"]}),
+            id="llama-server",
+        ),
+        pytest.param(
+            ["--completions", "http://a:1", "--model", "m", "--dialect", "llama.cpp"],
+            Place("completions", {"url": "http://a:1", "model": "m", "dialect": "llama.cpp"}),
+            id="completions",
+        ),
+        pytest.param(["--engine", "ollama"], Place("ollama", {}), id="an engine by name"),
+        pytest.param(["--engine", "embedded", "--gguf", FILE], Place("embedded", {"gguf": FILE}), id="both"),
+    ],
+)
+def test_a_model_is_bound_to_an_engine(typed: list[str], place: Place) -> None:
+    assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
+    assert registry.places() == {"mine": place}
+    assert run("models", "add", "mine", "--alias", "m").exit_code == 0
+    assert (registry.places(), registry.read()) == ({"mine": place}, {"mine": ["m"]})
+    model = llm.get_model("mine")
+    assert str(model) == f"GptOss on {place.engine}: mine"
+    assert f"GptOss on {place.engine}: mine" in CliRunner().invoke(cli, ["models"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
+        (["--key", "k"], "A model runs on one engine"),
+        (["--gguf", FILE, "--key", "k"], "The engine embedded has no use for --key."),
+        (["--llama-server", "a", "--dialect", "vllm"], "A model runs on one engine"),
+        (["--engine", "nowhere"], "There is no engine called 'nowhere'"),
+        (["--engine", "embedded"], "There is no file of mine to load"),
+        (["--gguf", __file__], "is no GGUF file that can be read"),
+        (["--llama-server", "ftp://a"], "The address cannot be used"),
+        (["--completions", "a", "--header", "X"], "headers cannot be used"),
+    ],
+)
+def test_what_cannot_be_added(typed: list[str], said: str) -> None:
+    result = run("models", "add", "mine", *typed)
+    assert result.exit_code
+    assert said in result.stderr
+    assert registry.read() == {}
+
+
+def test_what_only_ollama_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("models", "add", "mine", "--gguf", FILE)
+    for command in ("pull", "warm", "unload"):
+        result = run(command, "mine")
+        assert result.exit_code == 1
+        assert "mine runs on embedded: only Ollama's models are pulled" in result.stderr

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import llm
 import pytest
+import tiny
 from commands import LOADED, TAG, THERE, run
 from webserver import WebServer, lines
 
@@ -15,13 +17,19 @@ def test_status_for_people(ollama: WebServer) -> None:
     until = moment(LOADED["expires_at"])
     result = run("status")
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
-        f"Ollama   0.33.0 at {ollama.url}",
+    first, others = result.stdout.splitlines()[:6], result.stdout.splitlines()[6:]
+    assert first == [
+        f"Engine   ollama: 0.33.0 at {ollama.url}",
         "Model    gpt-oss:20b",
-        "Pulled   yes, 13.8 GB",
+        "There    yes, 13.8 GB",
         f"Loaded   yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
         f"Log      {llm.user_dir()}/logs.db, nothing yet",
         "Logging  on",
+    ]
+    assert re.fullmatch(r"Others   embedded: .*; no model for it", others[0])
+    assert others[1:] == [
+        "         llama-server: no model was added with --llama-server URL",
+        "         completions: no model was added with --completions URL",
     ]
     assert result.stderr == ""
 
@@ -31,7 +39,10 @@ def test_status_for_programs(ollama: WebServer) -> None:
     (llm.user_dir() / "logs-off").touch()
     result = run("status", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {
+    told = json.loads(result.stdout)
+    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions"]
+    assert told == {
+        "engine": "ollama",
         "server": ollama.url,
         "model": TAG,
         "log": f"{llm.user_dir()}/logs.db",
@@ -58,18 +69,18 @@ TINY = {"name": "tiny:latest", "size": 7}
     [
         pytest.param(
             {"/api/tags": {"models": [THERE]}},
-            "Pulled   no\nLoaded   no",
+            "There    no\nLoaded   no",
             "Ollama has no model tiny. Type `llm gpt-oss pull tiny`.",
             id="not pulled",
         ),
         pytest.param(
             {"/api/tags": {"models": [TINY]}, "/api/show": {"details": {"family": "bert"}}},
-            "Pulled   yes, 7 B\nLoaded   no",
+            "There    yes, 7 B\nLoaded   no",
             "bert",
             id="not of the family",
         ),
         pytest.param(
-            {"/api/tags": {"error": "disk on fire"}}, "Pulled   no", "disk on fire", id="in trouble"
+            {"/api/tags": {"error": "disk on fire"}}, "There    no", "disk on fire", id="in trouble"
         ),
     ],
 )
@@ -97,8 +108,8 @@ def test_a_gpt_oss_of_another_name_is_ready(ollama: WebServer) -> None:
 def test_status_knows_its_own_side_when_nobody_answers() -> None:
     (llm.user_dir() / "logs-off").touch()
     shown = run("status").stdout
-    assert "Ollama   no answer at http://127.0.0.1:1\n" in shown
-    assert "Pulled   unknown\nLoaded   unknown\n" in shown
+    assert "Engine   ollama: no answer at http://127.0.0.1:1\n" in shown
+    assert "There    unknown\nLoaded   unknown\n" in shown
     assert "Logging  off: `llm logs on` turns it on\n" in shown
 
 
@@ -132,3 +143,31 @@ def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
     (llm.user_dir() / "keys.json").write_text(json.dumps({"ollama": "k"}))
     run("status")
     assert ollama.requests[0][1]["Authorization"] == "Bearer k"
+
+
+@tiny.needs_xllamacpp
+def test_a_model_on_another_engine(ollama: WebServer) -> None:
+    run("models", "add", "mine", "--gguf", str(tiny.FILE))
+    shown = run("status", "mine").stdout.splitlines()
+    assert shown[0].startswith("Engine   embedded: ")
+    assert shown[0].endswith(f" at {tiny.FILE}")
+    assert shown[2:4] == ["There    yes, 14.9 MB", "Loaded   no"]
+    assert f"Others   ollama: 0.33.0 at {ollama.url}" in shown
+    assert f"mine from {tiny.FILE}" in run("status").stdout
+
+
+@pytest.mark.usefixtures("nobody")
+def test_an_engine_can_be_named() -> None:
+    result = run("status", "--engine", "embedded")
+    assert result.exit_code == 1
+    assert "There is no file of gpt-oss:20b to load: Ollama has not downloaded it" in result.stderr
+    assert "ollama: Ollama does not answer at http://127.0.0.1:1" in result.stdout
+    assert "There is no engine called 'x'" in run("status", "--engine", "x").stderr
+
+
+def test_a_server_has_the_model_without_a_size(ollama: WebServer) -> None:
+    ollama.routes["/v1/models"] = lines({"data": [{"id": "mine", "owned_by": "vllm"}]})
+    run("models", "add", "mine", "--completions", ollama.url)
+    shown = run("status", "mine").stdout.splitlines()
+    assert shown[0] == f"Engine   completions: vllm at {ollama.url}"
+    assert shown[2:4] == ["There    yes", "Loaded   yes"]

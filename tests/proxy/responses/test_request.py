@@ -38,6 +38,7 @@ def request(**fields: Any) -> ResponsesRequest:
 
 def ask(context: Context | None = None, **fields: Any) -> Ask:
     read = request(**fields)
+    read.check()
     return read.ask(context) if context else read.ask()
 
 
@@ -500,7 +501,9 @@ def answered(sent: Any, context: Context) -> Ask | ApiError:
     "As a route has it."
     body = json.dumps(sent)
     try:
-        return ResponsesRequest.model_validate_json(body).ask(context)
+        read = ResponsesRequest.model_validate_json(body)
+        read.check()
+        return read.ask(context)
     except ValidationError as problem:
         told = complaint(problem.errors(include_url=False), json.loads(body))
     except Exception as error:

@@ -189,7 +189,7 @@ def test_an_unknown_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT", 0.1)
+    monkeypatch.setattr("llm_gpt_oss.engines.connection.CONNECT", 0.1)
     with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
         ask(read_server(host), version())
     assert "ollama serve" in str(caught.value)

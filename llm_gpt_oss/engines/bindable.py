@@ -1,8 +1,9 @@
-"""The part of a JSON schema that Ollama surely makes a grammar of.
+"""The part of a JSON schema that llama.cpp's converter, which is Ollama's too, surely makes a grammar of.
 
-Ollama's converter is C++ in the server's own process: some patterns, and references that go round in a
-circle, end that process, for everybody who uses it. Much else is refused. So only what it is known to carry
-is sent. The answer is checked against the whole schema when it is here: only the binding is lost.
+It is C++ in the server's own process: some patterns, and references that go round in a circle, end that
+process, for everybody who uses it. Ollama refuses much else, llama.cpp leaves it unbound without a word. So
+only what it is known to carry is sent. The answer is checked against the whole schema when it is here: only
+the binding is lost.
 
 Read from llama.cpp's json-schema-to-grammar.cpp, as Ollama v0.24 has it.
 """
@@ -14,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ...completion import Json
+from ..completion import Json
 
 TYPES = ("object", "array", "string", "number", "boolean", "null")
 # An empty schema would be an object there, and one without a type an error.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.engines.ollama.bindable import ANYTHING, MOST_SCHEMAS, bindable
+from llm_gpt_oss.engines.bindable import ANYTHING, MOST_SCHEMAS, bindable
 
 TEXT = {"type": "string"}
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]}

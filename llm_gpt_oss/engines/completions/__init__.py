@@ -1,0 +1,1 @@
+"Servers that complete text as OpenAI's first API did: vLLM above all."

@@ -1,0 +1,155 @@
+"llama.cpp on this machine as an engine: the model is loaded when it is first asked."
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from dataclasses import replace
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...completion import Completion, Done, Piece
+from ...errors import EngineError, GptOssError
+from ...hosting import Hosted
+from ..connection import Peer
+from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
+from .downloads import downloaded
+from .gguf import Head, check_loadable, read_head
+from .pool import KEEP, Pool, pool
+from .process import DEFAULT_CONTEXT, Load, Loaded
+
+INSTALL = "Type `llm install xllamacpp`, or `pip install 'llm-gpt-oss[embedded]'`."
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Weights:
+    "The file of a model, and how it is to be loaded. Raises GptOssError where there is none to load."
+
+    def __init__(self, model: Hosted) -> None:
+        self._model = model
+
+    @cached_property
+    def path(self) -> Path:
+        given = self._model.facts.get("gguf")
+        if isinstance(given, str):
+            return Path(given).expanduser()
+        folders = self._model.settings.ollama_models
+        if (found := downloaded(self._model.tag, folders)) is not None:
+            return found
+        raise GptOssError(
+            f"There is no file of {self._model.tag} to load: Ollama has not downloaded it to "
+            f"{' or '.join(map(str, folders))}.",
+            remedy=f"Type `llm gpt-oss models add {self._model.tag} --gguf FILE`, or set OLLAMA_MODELS.",
+        )
+
+    @cached_property
+    def head(self) -> Head:
+        head = read_head(self.path)
+        check_loadable(self.path, head)
+        return head
+
+    def load(self, wanted: Completion) -> Load:
+        """With the context that the prompt asks for, else the model's own setting, else one that most
+        machines have."""
+        facts, trained = self._model.facts, self.head.trained_context
+        context = wanted.context_length or facts.get("context") or DEFAULT_CONTEXT
+        if find_spec("xllamacpp") is None:
+            raise EngineError("The engine embedded needs xllamacpp, which is not here.", remedy=INSTALL)
+        context = min(context, trained) if trained else context
+        return Load(str(self.path), context, facts.get("threads"), facts.get("gpu_layers"))
+
+    def keep(self, wanted: Completion) -> float:
+        asked = wanted.keep_alive
+        return seconds(self._model.facts.get("keep_alive", KEEP) if asked is None else asked)
+
+
+def seconds(keep_alive: str | int | float) -> float:
+    "A number is seconds, a string is a time as Ollama writes it: `10m`, `1h30m`."
+    if not isinstance(keep_alive, str):
+        return keep_alive
+    parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", keep_alive)
+    return sum(float(count) * UNITS[unit] for count, unit in parts) * (
+        -1 if keep_alive.startswith("-") else 1
+    )
+
+
+def _peer(model: Hosted, loaded: Loaded) -> Peer:
+    remedy = "Ask again: it is loaded anew."
+    return Peer("llama.cpp", loaded.server, model.settings.silence, remedy)
+
+
+class _First:
+    "The time that loading took belongs to the completion that waited for it."
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._load_ms, loaded.load_ms = loaded.load_ms, None
+
+    def __call__(self, item: Piece | Done) -> Piece | Done:
+        return replace(item, load_ms=self._load_ms) if isinstance(item, Done) and self._load_ms else item
+
+
+class EmbeddedEngine:
+    "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
+
+    def __init__(self, model: Hosted, models: Pool | None = None) -> None:
+        self._model, self._weights = model, Weights(model)
+        self._models = models or pool()
+
+    def complete(self, wanted: Completion) -> Generator[Piece | Done, None, None]:
+        load = self._weights.load(wanted)
+        with self._models.taken(load, self._weights.head, self._weights.keep(wanted)) as loaded:
+            first = _First(loaded)
+            with (
+                LlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
+                closing(engine.complete(wanted)) as items,
+            ):
+                for item in items:
+                    yield first(item)
+
+    def __enter__(self) -> EmbeddedEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class AsyncEmbeddedEngine:
+    "`completion.AsyncEngine`, the same. Loading, which blocks, goes on in a thread."
+
+    def __init__(self, model: Hosted, models: Pool | None = None) -> None:
+        self._model, self._weights = model, Weights(model)
+        self._models = models or pool()
+
+    async def complete(self, wanted: Completion) -> AsyncGenerator[Piece | Done, None]:
+        load, keep = await asyncio.to_thread(self._weights.load, wanted), self._weights.keep(wanted)
+        loaded = await self._taken(load, keep)
+        try:
+            first = _First(loaded)
+            async with (
+                AsyncLlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
+                aclosing(engine.complete(wanted)) as items,
+            ):
+                async for item in items:
+                    yield first(item)
+        finally:
+            self._models.leave(load, keep)
+
+    async def _taken(self, load: Load, keep: float) -> Loaded:
+        "A load goes on when its client leaves, for the next one; then nobody would say that it is idle."
+        taking = asyncio.ensure_future(asyncio.to_thread(self._models.take, load, self._weights.head))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(
+                lambda done: None if done.exception() else self._models.leave(load, keep)
+            )
+            raise
+
+    async def __aenter__(self) -> AsyncEmbeddedEngine:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass

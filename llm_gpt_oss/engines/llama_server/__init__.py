@@ -1,0 +1,1 @@
+"llama.cpp's own server at an address."

@@ -1,0 +1,78 @@
+"""The engines that can be had here, each with the tiny model.
+
+Ollama is asked by cassette, as elsewhere in these tests; llama.cpp's server and the completion server are the
+embedded engine's own HTTP door. One that cannot be had is skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+import llm
+import pytest
+import tiny
+
+from llm_gpt_oss import registry
+from llm_gpt_oss.models import AsyncGptOss, GptOss
+from llm_gpt_oss.registry import Place
+from llm_gpt_oss.settings import Server
+
+NAME = "gpt-oss-tiny"
+ENGINES = ("ollama", "embedded", "llama-server", "completions")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with tiny.door() as address:
+        yield address
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=(pytest.mark.vcr, pytest.mark.tiny) if name == "ollama" else ())
+        for name in ENGINES
+    ]
+)
+def engine(request: pytest.FixtureRequest) -> str:
+    "The engine that `gpt-oss-tiny` is a model of, in this test."
+    name: str = request.param
+    if name != "ollama":
+        if find_spec("xllamacpp") is None:
+            pytest.skip("needs the engine embedded: pip install xllamacpp")
+        places = {
+            "embedded": lambda: {
+                "gguf": str(tiny.FILE),
+                "context": tiny.CONTEXT,
+                "threads": 1,
+                "gpu_layers": 0,
+            },
+            "llama-server": lambda: _addressed(request.getfixturevalue("server")),
+            "completions": lambda: {**_addressed(request.getfixturevalue("server")), "dialect": "llama.cpp"},
+        }
+        registry.add(NAME, [], Place(name, places[name]()))
+    else:
+        registry.add(NAME)
+    return name
+
+
+def _addressed(server: Server) -> dict[str, object]:
+    return {"url": server.url, "headers": [f"{name}: {value}" for name, value in server.headers]}
+
+
+@pytest.fixture
+def model(engine: str, monkeypatch: pytest.MonkeyPatch) -> GptOss:
+    monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")
+    found = llm.get_model(NAME)
+    assert isinstance(found, GptOss)
+    return found
+
+
+@pytest.fixture
+def async_model(model: GptOss) -> Callable[[], AsyncGptOss]:
+    def get() -> AsyncGptOss:
+        found = llm.get_async_model(NAME)
+        assert isinstance(found, AsyncGptOss)
+        return found
+
+    return get

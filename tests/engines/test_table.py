@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import json
+
+from cases import CASES
+from table import FEATURES, FILE, rows
+
+OTHERS = {
+    "awaited_it_says_the_same",
+    "the_context_that_a_prompt_asks_for",
+    "who_stops_reading_stops_the_work",
+}
+
+
+def test_the_table_has_every_test() -> None:
+    told = {test for tests in FEATURES.values() for test in tests} | {"an answer with nothing in it"}
+    assert told == {*CASES, *OTHERS} == {*json.loads(FILE.read_text())}
+
+
+def test_it_says_what_the_run_found() -> None:
+    found = {row[0]: row[1:] for row in rows()}
+    assert found[""] == ["ollama", "embedded", "llama-server", "completions"]
+    assert found["`tool_choice`"] == ["yes"] * 4
+    assert found["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
+    assert found["stops when nobody listens any more"][0] == "not tested here"

@@ -1,0 +1,85 @@
+"vLLM's events are written after its `entrypoints/openai/completion/serving.py`, llama.cpp's as it sent them."
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_gpt_oss.completion import Done, Logprob, Piece
+from llm_gpt_oss.engines.completions.reader import TextReader
+from llm_gpt_oss.engines.connection import Peer
+from llm_gpt_oss.errors import EmptyStream, EngineError, StreamCut
+from llm_gpt_oss.flow import translate
+from llm_gpt_oss.settings import Server
+
+PEER = Peer("The server", Server("http://127.0.0.1:1"), 1.0, "Start it.")
+USAGE = {"prompt_tokens": 18, "completion_tokens": 3, "total_tokens": 21}
+TIMES = {"prompt_ms": 7.5, "predicted_ms": 20.0}
+
+
+def say(text: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": text, "finish_reason": reason, **more}]}
+
+
+def read(*events: dict[str, Any], rivals: int | None = None) -> list[Piece | Done]:
+    return list(translate(events, TextReader(PEER, rivals)))
+
+
+@pytest.mark.parametrize(
+    ("last", "end"),
+    [
+        pytest.param(
+            [say("", "stop"), {"choices": [], "usage": USAGE}],
+            Done("stop", prompt_tokens=18, completion_tokens=3),
+            id="vLLM",
+        ),
+        pytest.param(
+            [{**say("", "length"), "usage": USAGE, "timings": TIMES}],
+            Done("length", prompt_tokens=18, completion_tokens=3, prompt_ms=7.5, completion_ms=20.0),
+            id="llama.cpp",
+        ),
+        pytest.param([say("", "stop")], Done("stop"), id="no usage"),
+    ],
+)
+def test_pieces_then_the_end(last: list[dict[str, Any]], end: Done) -> None:
+    assert read(say("<|channel|>"), say("final"), *last) == [Piece("<|channel|>"), Piece("final"), end]
+
+
+def test_log_probabilities_as_vllm_has_them() -> None:
+    told = {
+        "text_offset": [0, 1],
+        "tokens": ["a", "b"],
+        "token_logprobs": [-0.1, -0.2],
+        "top_logprobs": [{"x": -3.0, "a": -0.1}, None],
+    }
+    [piece, _] = read(say("ab", "stop", logprobs=told), rivals=1)
+    top = (Logprob("a", -0.1),)
+    assert piece == Piece("ab", (Logprob("a", -0.1, None, top), Logprob("b", -0.2)))
+    [piece, _] = read(say("ab", "stop", logprobs={**told, "top_logprobs": None}), rivals=0)
+    assert piece == Piece("ab", (Logprob("a", -0.1), Logprob("b", -0.2)))
+
+
+def test_log_probabilities_as_llama_cpp_has_them() -> None:
+    token = {"id": 1, "token": "a", "bytes": [97], "logprob": -0.1}
+    [piece, _] = read(say("a", "stop", logprobs={"content": [{**token, "top_logprobs": [token]}]}), rivals=1)
+    assert piece == Piece("a", (Logprob("a", -0.1, (97,), (Logprob("a", -0.1, (97,)),)),))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"error": {"message": "Bang", "code": 500}}, {"object": "error", "message": "Bang", "code": 500}],
+)
+def test_an_error_in_the_stream(event: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match=r"The server failed \(500\): Bang"):
+        read(say("a"), event)
+
+
+def test_streams_that_are_none() -> None:
+    with pytest.raises(EmptyStream):
+        read()
+    with pytest.raises(StreamCut, match="ended in the middle"):
+        read(say("a"))
+    for event in ({"text": "a"}, {"choices": [{}]}, {"choices": [{"text": "a", "logprobs": {"x": 1}}]}):
+        with pytest.raises(StreamCut, match="another form"):
+            read(event)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ollama_store import put
+
+from llm_gpt_oss.engines.embedded.downloads import downloaded
+
+LIBRARY = "registry.ollama.ai/library/"
+
+
+@pytest.mark.parametrize(
+    ("tag", "place"),
+    [
+        ("gpt-oss:20b", LIBRARY + "gpt-oss:20b"),
+        ("gpt-oss", LIBRARY + "gpt-oss:latest"),
+        ("me/tune:1", "registry.ollama.ai/me/tune:1"),
+        ("https://hf.co/me/tune:Q4", "hf.co/me/tune:Q4"),
+    ],
+)
+def test_the_file_behind_a_tag(tag: str, place: str, tmp_path: Path) -> None:
+    blob = put(tmp_path, place, b"x")
+    assert downloaded(tag, [tmp_path / "elsewhere", tmp_path]) == blob
+    assert downloaded("gpt-oss:120b", [tmp_path]) is None
+
+
+def test_what_is_not_whole_is_not_there(tmp_path: Path) -> None:
+    put(tmp_path, LIBRARY + "gpt-oss:20b", b"x").unlink()
+    assert downloaded("gpt-oss:20b", [tmp_path]) is None
+    put(tmp_path, LIBRARY + "gpt-oss:20b", b"x", kind="application/vnd.ollama.image.adapter")
+    assert downloaded("gpt-oss:20b", [tmp_path]) is None
+    (tmp_path / "manifests" / LIBRARY / "gpt-oss" / "20b").write_text("[]")
+    assert downloaded("gpt-oss:20b", [tmp_path]) is None

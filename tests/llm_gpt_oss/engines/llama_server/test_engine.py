@@ -1,0 +1,116 @@
+"What no real server can be brought to do; the rest is in tests/engines."
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from asked_engine import left, model, said
+from scripted import CUT, HOLD, Refusing, Scripted, answer, sse
+
+from llm_gpt_oss.completion import Completion, Done, Piece
+from llm_gpt_oss.engines.llama_server.kind import LlamaServerKind
+from llm_gpt_oss.errors import (
+    EngineBusy,
+    EngineError,
+    EngineUnreachable,
+    GptOssError,
+    NotGptOss,
+    StreamCut,
+)
+
+KIND = LlamaServerKind()
+ASKED = Completion("tiny", "p")
+KNOWN = answer({"tokens": [2043]})
+HI = {"content": "Hi", "stop": False}
+END = {"content": "", "stop": True, "stop_type": "eos"}
+SAID = [Piece("Hi"), Done("stop")]
+
+Play = Callable[..., Scripted]
+
+
+@pytest.fixture(params=[False, True], ids=["waited for", "awaited"])
+def awaited(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def test_the_vocabulary_is_asked_for_once(play: Play, awaited: bool) -> None:
+    server = play(KNOWN, sse(HI, END))
+    wanted = model("llama-server", url=server.url + "/v1", headers=["X-Team: red"], model="theirs")
+    assert said(KIND, wanted, ASKED, ASKED, key="sesame", awaited=awaited) == SAID * 2
+    assert [request.path for request in server.requests] == ["/tokenize", "/completion", "/completion"]
+    for request in server.requests:
+        assert request.headers["authorization"] == "Bearer sesame"
+        assert request.headers["x-team"] == "red"
+    assert server.requests[1].body["model"] == "theirs"
+
+
+def test_a_model_of_another_family_is_not_asked(play: Play, awaited: bool) -> None:
+    server = play(answer({"tokens": [1, 2, 3]}))
+    with pytest.raises(NotGptOss):
+        said(KIND, model("llama-server", url=server.url), ASKED, awaited=awaited)
+    assert len(server.requests) == 1
+
+
+def test_nobody_there(awaited: bool) -> None:
+    with Refusing() as host, pytest.raises(EngineUnreachable, match="Start it, or add the model with"):
+        said(KIND, model("llama-server", url=host), ASKED, awaited=awaited)
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        ((KNOWN, answer({"error": {"message": "Loading model"}}, 503)), EngineBusy),
+        ((KNOWN, sse(HI, CUT)), StreamCut),
+        ((KNOWN, sse(HI)), StreamCut),
+        ((answer("<html>"),), EngineError),
+    ],
+    ids=["busy", "reset", "ended", "a page"],
+)
+def test_what_goes_wrong(
+    play: Play, replies: tuple[object, ...], kind: type[GptOssError], awaited: bool
+) -> None:
+    with pytest.raises(kind):
+        said(KIND, model("llama-server", url=play(*replies).url), ASKED, awaited=awaited)
+
+
+def test_silence(play: Play, awaited: bool) -> None:
+    wanted = model("llama-server", silence=0.2, url=play(KNOWN, sse(HI, HOLD)).url)
+    with pytest.raises(StreamCut, match=r"silent for 0\.2 seconds"):
+        said(KIND, wanted, ASKED, awaited=awaited)
+
+
+def test_who_leaves_ends_the_work(play: Play, awaited: bool) -> None:
+    server = play(KNOWN, sse(HI, HOLD))
+    assert left(KIND, model("llama-server", url=server.url), ASKED, awaited=awaited) == Piece("Hi")
+    assert server.gone.wait(5)
+
+
+def test_a_model_needs_an_address() -> None:
+    with pytest.raises(GptOssError, match="models add tiny --llama-server URL"):
+        KIND.check(model("llama-server"))
+    with pytest.raises(GptOssError, match="The address cannot be used"):
+        KIND.check(model("llama-server", url="ftp://x"))
+    KIND.check(model("llama-server", url="10.0.0.5:8080/v1/"))
+
+
+def test_its_condition(play: Play) -> None:
+    props = {"build_info": "b1-abc", "default_generation_settings": {"n_ctx": 1024}}
+    server = play(answer(props), KNOWN)
+    found = KIND.condition(model("llama-server", url=server.url), None)
+    assert (found.address, found.version, found.context_length) == (server.url, "b1-abc", 1024)
+    assert (found.installed, found.loaded, found.problem) == (True, True, None)
+    with Refusing() as host:
+        found = KIND.condition(model("llama-server", url=f"http://me:secret@{host}"), None)
+    assert found.address == f"http://{host}"
+    assert "does not answer" in str(found.problem)
+
+
+def test_its_state() -> None:
+    wanted = model("llama-server", url="http://me:secret@a:1")
+    assert KIND.state(wanted.settings, [wanted]) == "tiny at http://a:1"
+    assert (
+        KIND.state(wanted.settings, [model("llama-server", url="ftp://x")])
+        == "tiny at an address that cannot be used"
+    )
+    assert KIND.state(wanted.settings, []) == "no model was added with --llama-server URL"
