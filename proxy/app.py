@@ -62,6 +62,7 @@ def create_app(
         plugin,
         Catalog(models, settings.aliases, others),
         (lambda tag: engine) if engine else engines.of,
+        engines.hosted,
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         Stored(settings.database),
