@@ -163,6 +163,8 @@ ORDER = [
     "proxy.chat.request",
     "proxy.chat.writer",
     "proxy.chat.route",
+    "proxy.chat.kept",
+    "proxy.chat.stored",
     "proxy.responses",
     "proxy.responses.object",
     "proxy.responses.under_way",
