@@ -61,7 +61,7 @@ class Reference(NamedTuple):
 REFERENCES = """
 select tables.name, keys."from", keys."table"
 from sqlite_master as tables, pragma_foreign_key_list(tables.name) as keys
-where tables.type = 'table' and tables.sql not like 'create virtual table%'
+where tables.type = 'table'
 union
 select tables.name, columns.name, case columns.name when 'turn_id' then 'turns' else 'threads' end
 from sqlite_master as tables, pragma_table_info(tables.name) as columns
@@ -224,12 +224,11 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
 def _named(references: Iterable[Reference], rows: Rows) -> str:
     "Where the chains begin that stay."
     gone = {**rows, "threads": f"{rows['threads']} or id in (select id from temp.moved)"}
-    kept = [
+    return " union all ".join(
         f'select "{column}" as hash from "{table}" where not ({gone.get(table, 0)})'
         for table, column, target in references
         if target == "messages" and table not in ("messages", "parts")
-    ]
-    return " union all ".join([*kept, "select tip as hash from temp.moved"])
+    )
 
 
 def _unused(connection: sqlite3.Connection, table: str, references: Iterable[Reference], rows: Rows) -> None:

@@ -24,7 +24,7 @@ def seal(text: str) -> str:
     packed = zlib.compress(given)
     if len(given) > RATIO * len(packed):
         packed = zlib.compress(given, level=0)
-    return urlsafe_b64encode(VERSION + _checksum(given) + packed).decode().rstrip("=")
+    return urlsafe_b64encode(VERSION + digest(given) + packed).decode().rstrip("=")
 
 
 def unseal(token: str) -> str:
@@ -43,10 +43,10 @@ def _text(sealed: bytes) -> str:
     checksum, packed = sealed[1 : 1 + CHECKSUM], sealed[1 + CHECKSUM :]
     stream = zlib.decompressobj()
     text = stream.decompress(packed, RATIO * len(packed) + 1)
-    if sealed[:1] != VERSION or not stream.eof or stream.unused_data or _checksum(text) != checksum:
+    if sealed[:1] != VERSION or not stream.eof or stream.unused_data or digest(text) != checksum:
         raise ValueError
     return text.decode()
 
 
-def _checksum(text: bytes) -> bytes:
+def digest(text: bytes) -> bytes:
     return blake2b(text, digest_size=CHECKSUM).digest()

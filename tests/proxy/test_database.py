@@ -151,7 +151,7 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
         raise KeyError
     with locked(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
-    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "b"]
+    assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:

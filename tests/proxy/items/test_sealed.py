@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.errors import ApiError
-from proxy.items.sealed import RATIO, VERSION, _checksum, seal, unseal
+from proxy.items.sealed import RATIO, VERSION, digest, seal, unseal
 
 
 @given(st.text() | st.text(alphabet="ab", max_size=40).map(lambda text: text * 200))
@@ -29,7 +29,7 @@ def test_what_is_long_is_packed() -> None:
 
 def bomb(size: int) -> str:
     text = b"0" * size
-    return urlsafe_b64encode(VERSION + _checksum(text) + zlib.compress(text)).decode()
+    return urlsafe_b64encode(VERSION + digest(text) + zlib.compress(text)).decode()
 
 
 def damaged() -> str:
@@ -43,7 +43,7 @@ def of_another_version() -> str:
 
 
 def not_utf8() -> str:
-    return urlsafe_b64encode(VERSION + _checksum(b"\xff") + zlib.compress(b"\xff")).decode()
+    return urlsafe_b64encode(VERSION + digest(b"\xff") + zlib.compress(b"\xff")).decode()
 
 
 @pytest.mark.parametrize(
