@@ -6,7 +6,8 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 
 import sqlite_utils
@@ -18,6 +19,34 @@ from . import sidecar
 # must not hold up answers too.
 PATIENCE = 2000
 IMPATIENCE = 20
+
+
+class Settled(sqlite_utils.Database):
+    """A database that has all its tables.
+
+    sqlite-utils looks their names up for each row that it writes, several times, and opens a savepoint for
+    it: a third of what it takes to log a turn. Here they are looked up once, and a transaction within a
+    transaction is part of that: what fails in it has to fail the whole (`locked`).
+    """
+
+    @cached_property
+    def _tables(self) -> list[str]:
+        return super().table_names()
+
+    @cached_property
+    def _views(self) -> list[str]:
+        return super().view_names()
+
+    def table_names(self, fts4: bool = False, fts5: bool = False) -> list[str]:
+        return super().table_names(fts4, fts5) if fts4 or fts5 else self._tables
+
+    def view_names(self) -> list[str]:
+        return self._views
+
+    @contextmanager
+    def atomic(self) -> Iterator[sqlite_utils.Database]:
+        with nullcontext() if self.conn.in_transaction else super().atomic():
+            yield self
 
 
 def connected(path: Path) -> LogStore:
@@ -90,12 +119,12 @@ def _migrated(path: Path) -> LogStore:
     try:
         patience(database.conn, PATIENCE)
         with locked(database.conn):
-            log = LogStore(database)  # type: ignore[no-untyped-call]
+            LogStore(database)  # type: ignore[no-untyped-call]
             sidecar.migrate(database.conn)
+        return LogStore(Settled(database.conn))  # type: ignore[no-untyped-call]
     except BaseException:
         database.close()
         raise
-    return log
 
 
 def patience(connection: sqlite3.Connection, milliseconds: int) -> None:
