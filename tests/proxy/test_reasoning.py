@@ -5,6 +5,7 @@ The model thinks, says what it is about to do, and calls a tool; twice; then it 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from proxied import Proxied, proxied
 from scripted_engine import AsyncScriptedEngine
 
@@ -287,3 +290,94 @@ async def test_a_summary_that_is_all_of_it(
 ) -> None:
     "For clients that read no more than that: the server shows the whole as one."
     assert await prompts(SUMMARY, tmp_path, reasoning=shown, log_policy=policy) == expected
+
+
+# Clients that change their ways. Each knows the conversation as items and as messages.
+
+CHATS: dict[str, Callable[[Item], Item]] = {"all": whole, "renamed": renamed, "nothing": nothing}
+ITEMS: dict[str, Callable[[Item], Item | None]] = {
+    "items": whole,
+    "needed": needed,
+    "without ids": without("id", "status"),
+    "bare": bare,
+    "references": reference,
+    "references to reasoning": reasoning_reference,
+    "calls": calls_alone,
+}
+
+
+class Changing(Client):
+    """Each request goes as the next of `ways` says: a name of CHATS or ITEMS, or that it names the response
+    before it."""
+
+    def __init__(self, proxy: Proxied, ways: list[str]) -> None:
+        super().__init__(proxy)
+        self._ways = iter(ways)
+        self._said: list[tuple[list[Item], list[Item]]] = []
+        self._last = ""
+
+    async def send(self, own: list[Item]) -> str | None:
+        way = next(self._ways)
+        self._said.append((own, [_as_message(item) for item in own]))
+        if way in CHATS:
+            return await self._chat(CHATS[way])
+        if way in ITEMS:
+            sent = [back for items, _ in self._said for item in items if (back := _back(ITEMS[way], item))]
+            return self._came(await self.respond(sent))
+        return self._came(await self.respond(own, previous_response_id=self._last or None))
+
+    async def _chat(self, back: Callable[[Item], Item]) -> str | None:
+        sent = [_back(back, message) for _, messages in self._said for message in messages]
+        answer = await self.proxy.chat(*filter(None, sent), tools=[CHAT_LOOK])
+        turn_id = answer.json()["id"].removeprefix("chatcmpl-")
+        return self._came((await self.proxy.get(f"/v1/responses/{turn_id}")).json())
+
+    def _came(self, response: Item) -> str | None:
+        self._last = response["id"]
+        self._said.append((response["output"], [_answer(response["output"])]))
+        return self.called(response)
+
+
+def _back(back: Callable[[Item], Item | None], item: Item) -> Item | None:
+    "What a client makes of what it was given; what it wrote itself it sends as it is."
+    given = item.get("role") == "assistant" or item.get("type") in ("reasoning", "function_call")
+    return back(item) if given else item
+
+
+def _as_message(item: Item) -> Item:
+    if "output" in item:
+        return {"role": "tool", "tool_call_id": item["call_id"], "content": item["output"]}
+    return item
+
+
+def _answer(output: list[Item]) -> Item:
+    "As the chat API would have had it."
+    of_type: dict[str, list[Item]] = {"reasoning": [], "message": [], "function_call": []}
+    for item in output:
+        of_type[item["type"]].append(item)
+    calls = [
+        {
+            "id": item["call_id"],
+            "type": "function",
+            "function": {key: item[key] for key in ("name", "arguments")},
+        }
+        for item in of_type["function_call"]
+    ]
+    return {
+        "role": "assistant",
+        "content": "\n\n".join(item["content"][0]["text"] for item in of_type["message"]) or None,
+        "reasoning": "".join(item["content"][0]["text"] for item in of_type["reasoning"]),
+        **({"tool_calls": calls} if calls else {}),
+    }
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*CHATS, *ITEMS, "previous"]), min_size=4, max_size=4))
+def test_a_client_that_changes_its_ways(tmp_path_factory: pytest.TempPathFactory, ways: list[str]) -> None:
+    async def asked(ways: list[str]) -> list[str]:
+        engine = AsyncScriptedEngine(*SCRIPT)
+        async with proxied(engine, database=tmp_path_factory.mktemp("log") / "logs.db") as proxy:
+            await loop(Changing(proxy, ways))
+        return [completion.prompt for completion in engine.asked]
+
+    assert asyncio.run(asked(ways)) == asyncio.run(asked(["items"] * 4))
