@@ -151,7 +151,12 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
         raise KeyError
     with locked(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
-    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "b"]
+    assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
+
+
+def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
+    with locked(connected(path).db.conn):
+        assert names(connected(path), "gpt_oss_migrations") == ALL
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -67,7 +67,7 @@ class Stateless(Client):
     "Sends all of it every time: of each item that came, what `back` makes of it."
 
     back: Callable[[Item], Item | None]
-    fields: Item = {}
+    fields: ClassVar[Item] = {}
 
     def __init__(self, proxy: Proxied) -> None:
         super().__init__(proxy)
@@ -258,7 +258,7 @@ RESULT = (
 
 @pytest.fixture
 async def expected(tmp_path: Path) -> list[str]:
-    "Each prompt is the one before, what the model said, and what is new; reasoning goes when the user replies."
+    "Each is the one before, what the model said, and what is new; reasoning goes when the user replies."
     first, second, third, last = asked = await prompts(sends(whole), tmp_path / "other")
     sky, sea = (CALL.format(where=where) + RESULT.format(where=where) for where in ("sky", "sea"))
     assert second == first + sky
