@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Turns that are held in memory where the folder cannot be written either.
 HELD = 1000
+# Seconds between two looks at what another process is doing.
+LOOK = 0.25
 
 
 class Spool:
@@ -50,12 +52,12 @@ class Spool:
         self._kept(turn).unlink(missing_ok=True)
 
     def recover(self) -> None:
-        "Takes what processes that are gone had under way for over."
+        """Takes what processes that are gone had under way for over, and so what no process can be told of: a
+        turn that is taken for over too early is written anew when it ends."""
         for begun in self.folder.glob("*.begun"):
-            turn_id, pid, _ = begun.name.split(".")
             # One with our own number was of a process before us: containers start with the same one again.
-            if int(pid) == os.getpid() or not _alive(int(pid)):
-                begun.replace(self.folder / f"{turn_id}.json")
+            if _pid(begun) == os.getpid() or not _alive(_pid(begun)):
+                begun.replace(self.folder / f"{begun.name.split('.')[0]}.json")
 
     def __len__(self) -> int:
         return len(self._held) + len(self._waiting())
@@ -73,12 +75,20 @@ class Spool:
 
     def find(self, turn_id: str) -> tuple[Turn, bool] | None:
         "A turn that is not in the log yet, and whether it is still under way, in whatever process."
-        for path in sorted(self.folder.glob(f"{turn_id}.*")):
+        return next(self._read(f"{turn_id}.*"), None)
+
+    def attempts(self, idempotency_key: str) -> list[tuple[Turn, bool]]:
+        "Those that were asked for under this key, as `find` has them."
+        return [*self._read("*.*", holding=idempotency_key)]
+
+    def _read(self, names: str, holding: str = "") -> Iterator[tuple[Turn, bool]]:
+        for path in sorted(self.folder.glob(names)):
             try:
-                return from_json(path.read_text(encoding="utf-8")), path.suffix == ".begun"
+                text = path.read_text(encoding="utf-8")
+                if holding in text:
+                    yield from_json(text), path.suffix == ".begun" and _alive(_pid(path)) is not False
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-        return None
 
     def reject(self, turn: Turn) -> None:
         "Puts aside what the log will never take."
@@ -124,10 +134,14 @@ def _created(path: Path) -> TextIO:
     return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
-def _alive(pid: int) -> bool:
-    "Where it cannot be told, no: a turn taken for over too early is written anew when it ends."
+def _pid(begun: Path) -> int:
+    return int(begun.name.split(".")[1])
+
+
+def _alive(pid: int) -> bool | None:
+    "None where it cannot be told."
     if os.name != "posix":  # there, signal 0 would end the process
-        return False
+        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -23,6 +23,11 @@ from .turn import Turn
 from .visible import calls, instructions, same, tips
 
 NAME_LENGTH = 60
+LAST_OF = """
+select threads.id from turns join threads
+on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
+where turns.id = ?
+"""
 
 
 class Known(NamedTuple):
@@ -68,12 +73,16 @@ class Threads:
         prompt, request = turn.prompt, turn.request
         first = instructions(prompt)
         seen = _seen([*prompt, *turn.answer])
-        known = None if request.continues else self._known(prompt, seen[: len(prompt) - first], request.actor)
+        again = self._again(turn)
+        known = None
+        if not request.continues:
+            known = self._known(prompt, seen[: len(prompt) - first], request.actor, turn.id, again)
         place = None
         if request.continues:
             place = self._log_behind(turn, request.continues)
         else:
-            self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
+            thread_id = again or self._thread(prompt, request.actor, known)
+            self._log.log(turn.response, thread_id=thread_id)
         insert(
             self.connection,
             turn,
@@ -83,6 +92,11 @@ class Threads:
         )
         if place:
             self._keep_ids(turn, place)
+
+    def _again(self, turn: Turn) -> str | None:
+        "The thread that the turn is the last one of already: it broke off, and was asked for again."
+        row = self.connection.execute(LAST_OF, [turn.id]).fetchone()
+        return row[0] if row else None
 
     def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
         """Where the client says it goes on; None if that was pruned in the meantime.
@@ -133,15 +147,21 @@ class Threads:
         return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=new_thread_id())
 
     def _known(
-        self, messages: Sequence[Message], seen: Sequence[str | None], actor: str | None
+        self,
+        messages: Sequence[Message],
+        seen: Sequence[str | None],
+        actor: str | None,
+        but: str = "",
+        again: str | None = None,
     ) -> Known | None:
-        "`seen` are the tips of those that may be known."
+        """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
+        anew is the last of the thread `again`."""
         first = instructions(messages)
-        place = last_known(self.connection, seen, _instructions(messages[:first]), actor)
+        place = last_known(self.connection, seen, _instructions(messages[:first]), actor, but)
         if place is None:
             return None
         known = Known(place, first + place.key + 1)
-        if known.moved_on:
+        if known.moved_on and place.thread_id != again:
             return self._further(known, seen[place.key + 1 :]) or known
         return known
 

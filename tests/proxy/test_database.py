@@ -203,6 +203,11 @@ def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, con
     assert len(asked) < 20
 
 
+def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
+    with locked(connected(path).db.conn):
+        assert names(connected(path), "gpt_oss_migrations") == ALL
+
+
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
     one, other = connected(path).db.conn, connected(path).db.conn
     database.patience(other, 0)
