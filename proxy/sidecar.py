@@ -200,6 +200,7 @@ join gpt_oss_requests as request on request.visible_tip = prefix.value
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
 where request.actor is :actor and request.turn_id is not :but
+    and (:behind is null or turns.tip_message_hash = :behind)
 order by prefix.key desc, request.instructions is :instructions desc,
     turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
 limit 1
@@ -233,10 +234,17 @@ def last_known(
     instructions: str | None,
     actor: str | None,
     but: str,
+    behind: str | None = None,
 ) -> Place | None:
     """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
-    turn `but`."""
-    given = {"tips": json.dumps(tips), "instructions": instructions, "actor": actor, "but": but}
+    turn `but`, and only one that ended with the message `behind`, if that is named."""
+    given = {
+        "tips": json.dumps(tips),
+        "instructions": instructions,
+        "actor": actor,
+        "but": but,
+        "behind": behind,
+    }
     row = connection.execute(LAST_KNOWN, given).fetchone()
     return Place(*row) if row else None
 

@@ -160,9 +160,16 @@ class Threads:
         """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
         anew is the last of the thread `again`."""
         first = instructions(messages)
-        place = last_known(self.connection, seen, _instructions(messages[:first]), actor, but)
+        instructed = _instructions(messages[:first])
+        place = last_known(self.connection, seen, instructed, actor, but)
         if place is None:
             return None
+        made = calls(messages[first : first + place.key + 1])
+        caller = last_call(self.connection, [call.tool_call_id for call in made], actor) if made else None
+        if caller and not follows(self.connection, place.tip, caller.tip):
+            # It looks the same, but the calls are those of another.
+            own = last_known(self.connection, seen, instructed, actor, but, behind=caller.tip)
+            place = own or place
         known = Known(place, first + place.key + 1)
         if known.moved_on and place.thread_id != again:
             return self._further(known, seen[place.key + 1 :]) or known
