@@ -17,6 +17,7 @@ PREFIXES = {
     "custom_tool_call_output": "ctco",
     "compaction": "cmp",
 }
+TURN_LENGTH = 26
 _ID = re.compile(r"[a-z]{1,8}_([0-9a-z]{26}|[0-9a-f]{32})_(0|[1-9][0-9]{0,6})", re.ASCII)
 
 
@@ -29,3 +30,9 @@ def place_of(id: str) -> tuple[str, int] | None:
     "Source and n; None for an id that is none of ours."
     found = _ID.fullmatch(id)
     return (found[1], int(found[2])) if found else None
+
+
+def is_of_turn(id: str) -> bool:
+    "Whether a turn put it out."
+    place = place_of(id)
+    return place is not None and len(place[0]) == TURN_LENGTH

@@ -117,25 +117,28 @@ def items(
     *,
     shown: Shown = "text",
     sealed: bool = False,
+    answered: bool = False,
 ) -> list[Item]:
     """All items of a message, numbered from `start`; `custom` are the ids of calls of custom tools.
+    `answered` is for what the model said here: what is no commentary of its texts is its final answer.
 
     Each of an assistant's parts is an item, less empty texts and the blank lines between two; so is each of a
     tool's results. What another role says is one item.
     """
     if message.role in ("assistant", "tool"):
-        parts = (_item(part, custom, shown, sealed) for part in message.parts)
+        phase = "final_answer" if answered else None
+        parts = (_item(part, custom, shown, sealed, phase) for part in message.parts)
         shaped = [item for item in parts if item]
     else:
         shaped = [_said(message)]
     return [{**item, "id": item_id(item["type"], source, n)} for n, item in enumerate(shaped, start)]
 
 
-def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool) -> Item | None:
+def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool, phase: str | None) -> Item | None:
     match part:
         case TextPart(text=text, provider_metadata=metadata):
             said = text and metadata != SEPARATOR
-            return message_item("", text, phase=phase_of(metadata)) if said else None
+            return message_item("", text, phase=phase_of(metadata) or phase) if said else None
         case ReasoningPart(text=text):
             return reasoning_item("", text, shown=shown, sealed=sealed) if text else None
         case ToolCallPart(name=name):
