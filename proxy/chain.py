@@ -12,12 +12,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from secrets import token_hex
 from typing import NamedTuple
 
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
-from .items.ids import place_of
 from .items.output import Item, items
 from .settings import Shown
 from .stored import Linked, linked
@@ -68,11 +69,6 @@ class Entry:
     n: int
     message: Message
     custom: Container[str]
-
-    def goes_by(self, id: str) -> bool:
-        "Whatever stands before it: both the place that its id names and the one that it has in the log."
-        own = self.hash.removeprefix(HASH_PREFIX), self.n
-        return place_of(id) in (place_of(self.id), own)
 
     def item(self, *, shown: Shown = "text", sealed: bool = False) -> Item:
         (item,) = items(self.message, "", custom=self.custom, shown=shown, sealed=sealed)
@@ -166,11 +162,24 @@ def follows(connection: sqlite3.Connection, tip: str | None, earlier: str | None
 
 
 def keep(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[Entry]) -> None:
-    "Notes that `entries`, of the thread, go by these ids: in the same order, the first of either."
-    taken = {entry.id for entry in entries}
-    rows = [
-        (thread_id, entry.hash, entry.n, id)
-        for id, entry in zip(ids, entries, strict=False)
-        if id not in taken
-    ]
+    """Notes by which ids the thread's entries go: the first by these, the others by those that they have.
+
+    Where two would go by one the later gets another: a message that is taken out of several that are alike
+    leaves its place, and with it its hash, to the next.
+    """
+    used: set[str] = set()
+    rows = []
+    for id, entry in zip_longest(ids[: len(entries)], entries):
+        id = id or entry.id
+        if id in used:
+            id = f"{id.partition('_')[0]}_{token_hex(16)}_0"
+        used.add(id)
+        if id != entry.id:
+            rows.append((thread_id, entry.hash, entry.n, id))
     log.db.conn.executemany("insert or replace into gpt_oss_items values (?, ?, ?, ?)", rows)
+
+
+def keeps(connection: sqlite3.Connection, thread_id: str) -> bool:
+    "Whether items of the thread go by other ids than those that say where they are found."
+    found = connection.execute("select 1 from gpt_oss_items where thread_id = ?", [thread_id])
+    return found.fetchone() is not None

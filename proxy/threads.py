@@ -16,7 +16,7 @@ from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
 from .ask import Continues
-from .chain import Chain, follows, keep, owner
+from .chain import Chain, follows, keep, keeps, owner
 from .sidecar import Place, converse, deleted, insert, last_call, last_known
 from .stored import linked
 from .turn import Turn
@@ -133,15 +133,16 @@ class Threads:
         thread_id, parent, tip = row
         thread_tip = self._log.thread_tip(thread_id)
         joined = turn.request.status == 200 and thread_tip != tip
-        if not joined and thread_id == place.thread_id and follows(self.connection, parent, place.tip):
+        goes_on = thread_id == place.thread_id and follows(self.connection, parent, place.tip)
+        if goes_on and not joined and not keeps(self.connection, thread_id):
             return
         known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
-        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip).entries())
+        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip, turn.id).entries())
         if joined:
             own = [entry.id for entry in Chain(self._log, thread_id, tip, turn.id).entries()][len(known) :]
-            all_of_them = Chain(self._log, thread_id, thread_tip).entries()
-            told = [entry.id for entry in all_of_them[: len(all_of_them) - len(own)]]
-            keep(self._log, thread_id, [*told, *own], all_of_them)
+            now = Chain(self._log, thread_id, thread_tip).entries()
+            earlier = [entry.id for entry in now[: len(now) - len(own)]]
+            keep(self._log, thread_id, [*earlier, *own], now)
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:

@@ -131,7 +131,7 @@ class Conversation:
 
 
 def _entry(entries: Sequence[Entry], item_id: str) -> Entry:
-    found = next((each for each in entries if each.goes_by(item_id)), None)
+    found = next((each for each in entries if each.id == item_id), None)
     if found is None:
         message = f"Item with id '{item_id[:100]}' not found in this conversation."
         raise ApiError(404, message, param="item_id")

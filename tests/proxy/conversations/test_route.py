@@ -267,16 +267,15 @@ async def test_reasoning_comes_sealed_to_who_wants_it(name: str) -> None:
         assert {**added, "id": sealed["id"]} == sealed
 
 
-async def test_an_item_is_found_by_either_of_its_ids() -> None:
+async def test_items_of_a_response() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
         at = await made(proxy)
         response = await answered(proxy, at)
-        found = await items(proxy, at)
-        assert found[1:] == response["output"]
-        (hash,) = proxy.rows("select tip_message_hash from threads")[0]
-        by_message = await proxy.get(f"{at}/items/msg_{hash.removeprefix('b2:')}_1")
-        assert by_message.json() == response["output"][1]
-        for absent in ("msg_1", "msg_" + "0" * 32 + "_0", f"{found[0]['id']}0"):
+        first, *said = await items(proxy, at)
+        assert said == response["output"]
+        asked = await proxy.get(f"/v1/responses/{response['id']}/input_items")
+        assert asked.json()["data"] == [first]
+        for absent in ("msg_1", "msg_" + "0" * 32 + "_0", f"{first['id']}0"):
             assert told(await proxy.get(f"{at}/items/{absent}")) == (404, None, "item_id")
             assert told(await proxy.client.delete(f"{at}/items/{absent}")) == (404, None, "item_id")
 
