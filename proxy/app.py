@@ -17,7 +17,6 @@ from llm_gpt_oss.registry import entries, places, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from . import embeddings, health, model_list
-from .attempts import Attempts
 from .auth import Auth
 from .catalog import Catalog
 from .chat import route as chat
@@ -67,7 +66,6 @@ def create_app(
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         Stored(settings.database),
-        Attempts(),
         new_id,
         Plugins(plugins),
         user_dir() / "logs-off",

@@ -19,7 +19,6 @@ from typing import NamedTuple
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
-from .items.ids import is_of_turn
 from .items.output import Item, items
 from .settings import Shown
 from .stored import Linked, linked
@@ -72,8 +71,7 @@ class Entry:
     custom: Container[str]
 
     def item(self, *, shown: Shown = "text", sealed: bool = False) -> Item:
-        answered = is_of_turn(self.id)
-        (item,) = items(self.message, "", custom=self.custom, shown=shown, sealed=sealed, answered=answered)
+        (item,) = items(self.message, "", custom=self.custom, shown=shown, sealed=sealed)
         return {**item, "id": self.id}
 
 

@@ -201,7 +201,8 @@ from json_each(:tips) as prefix
 join gpt_oss_requests as request on request.visible_tip = prefix.value
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
-where request.actor is :actor and not exists ({DELETED.format("threads.id")})
+where request.actor is :actor and request.turn_id is not :but
+    and not exists ({DELETED.format("threads.id")})
 order by prefix.key desc, request.instructions is :instructions desc,
     turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
 limit 1
@@ -234,9 +235,11 @@ def last_known(
     tips: Sequence[str | None],
     instructions: str | None,
     actor: str | None,
+    but: str,
 ) -> Place | None:
-    "The turn after which the actor's log last stood at one of these tips, the later ones first."
-    given = {"tips": json.dumps(tips), "instructions": instructions, "actor": actor}
+    """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
+    turn `but`."""
+    given = {"tips": json.dumps(tips), "instructions": instructions, "actor": actor, "but": but}
     row = connection.execute(LAST_KNOWN, given).fetchone()
     return Place(*row) if row else None
 

@@ -123,9 +123,9 @@ class Store:
             self._write(turn)
         except Exception as error:
             self._keep(turn, error)
+            self._count()
         else:
             self._catch_up()
-        self._count()
 
     def _change(self, work: Callable[[LogStore], T]) -> T:
         try:
@@ -196,8 +196,8 @@ class Store:
     def _recovered(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
-        self._problem = None
-        self._file.wait(PATIENCE)
+            self._problem = None
+            self._file.wait(PATIENCE)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)

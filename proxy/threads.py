@@ -18,10 +18,16 @@ from llm.utils import monotonic_ulid
 from .ask import Continues
 from .chain import Chain, follows, keep, keeps, owner
 from .sidecar import Place, converse, deleted, insert, last_call, last_known
+from .stored import linked
 from .turn import Turn
 from .visible import calls, instructions, same, tips
 
 NAME_LENGTH = 60
+LAST_OF = """
+select threads.id from turns join threads
+on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
+where turns.id = ?
+"""
 
 
 class Known(NamedTuple):
@@ -49,11 +55,11 @@ class Threads:
         `logged` of them are the log's own already."""
         if logged:
             return [*messages[:logged], *self._with_reasoning(messages[logged:], actor)]
-        known = self._known(messages[:-1], actor)
+        known = self._known(messages, _seen(messages[:-1]), actor)
         if known is None:
             return self._with_reasoning(messages, actor)
         first = instructions(messages)
-        said = self._log.load_chain(known.place.tip)
+        said = self._chain(known.place.tip)
         said = said[instructions(said) :]
         while said and [*tips(said[-1:])] == [None]:
             said.pop()  # it broke off before anything was to be seen: nobody goes on from there
@@ -65,22 +71,32 @@ class Threads:
     def write(self, turn: Turn) -> None:
         "In one transaction with the write lock: llm's rows and ours."
         prompt, request = turn.prompt, turn.request
-        known = None if request.continues else self._known(prompt, request.actor)
+        first = instructions(prompt)
+        seen = _seen([*prompt, *turn.answer])
+        again = self._again(turn)
+        known = None
+        if not request.continues:
+            known = self._known(prompt, seen[: len(prompt) - first], request.actor, turn.id, again)
         place = None
         if request.continues:
             place = self._log_behind(turn, request.continues)
         else:
-            self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
-        first = instructions(prompt)
+            thread_id = again or self._thread(prompt, request.actor, known)
+            self._log.log(turn.response, thread_id=thread_id)
         insert(
             self.connection,
             turn,
             covered=known.covered if known else request.added + request.known,
             instructions=_instructions(prompt[:first]),
-            visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
+            visible_tip=[None, *seen][-1],
         )
         if place:
             self._keep_ids(turn, place)
+
+    def _again(self, turn: Turn) -> str | None:
+        "The thread that the turn is the last one of already: it broke off, and was asked for again."
+        row = self.connection.execute(LAST_OF, [turn.id]).fetchone()
+        return row[0] if row else None
 
     def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
         """Where the client says it goes on; None if that was pruned in the meantime.
@@ -136,21 +152,29 @@ class Threads:
             return known.place.thread_id
         return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=new_thread_id())
 
-    def _known(self, messages: Sequence[Message], actor: str | None) -> Known | None:
+    def _known(
+        self,
+        messages: Sequence[Message],
+        seen: Sequence[str | None],
+        actor: str | None,
+        but: str = "",
+        again: str | None = None,
+    ) -> Known | None:
+        """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
+        anew is the last of the thread `again`."""
         first = instructions(messages)
-        seen = [*tips(messages[first:])]
-        place = last_known(self.connection, seen, _instructions(messages[:first]), actor)
+        place = last_known(self.connection, seen, _instructions(messages[:first]), actor, but)
         if place is None:
             return None
         known = Known(place, first + place.key + 1)
-        if known.moved_on:
+        if known.moved_on and place.thread_id != again:
             return self._further(known, seen[place.key + 1 :]) or known
         return known
 
     def _further(self, known: Known, later: Sequence[str | None]) -> Known | None:
         "Where the thread went on without us, as from the shell, and the client knows it all the same."
-        chain = self._log.load_chain(known.place.thread_tip)
-        *_, tip = [None, *tips(chain[instructions(chain) :])]
+        chain = self._chain(known.place.thread_tip)
+        *_, tip = [None, *_seen(chain)]
         if tip is None or tip not in later:
             return None
         return Known(known.place._replace(tip=known.place.thread_tip), known.covered + later.index(tip) + 1)
@@ -159,9 +183,12 @@ class Threads:
         "The thread of the last call, if the thread's last answer is the last that the client knows."
         place = last_call(self.connection, [call.tool_call_id for call in calls(prompt)], actor)
         answers = [message for message in prompt if message.role == "assistant"]
-        if place and answers and same(answers[-1], self._log.load_chain(place.thread_tip)[-1]):
+        if place and answers and same(answers[-1], self._chain(place.thread_tip)[-1]):
             return place.thread_id
         return None
+
+    def _chain(self, tip: str) -> list[Message]:
+        return [each.message for each in linked(self._log, tip)]
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
         "Messages that call a tool as they were logged: clients send no reasoning back, or a piece of it."
@@ -169,10 +196,15 @@ class Threads:
         logged: dict[str | None, Message] = {}
         while place := last_call(self.connection, wanted, actor):
             del wanted[place.key :]
-            chain = self._log.load_chain(place.tip)
+            chain = self._chain(place.tip)
             logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
         return [_whole(message, logged) for message in messages]
+
+
+def _seen(messages: Sequence[Message]) -> list[str | None]:
+    "The tips behind the instructions."
+    return [*tips(messages[instructions(messages) :])]
 
 
 def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:

@@ -112,6 +112,7 @@ ORDER = [
     "proxy.body",
     "proxy.errors",
     "proxy.complaints",
+    "proxy.together",
     "proxy.sse",
     "proxy.reading",
     "proxy.hosts",

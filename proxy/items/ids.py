@@ -30,9 +30,3 @@ def place_of(id: str) -> tuple[str, int] | None:
     "Source and n; None for an id that is none of ours."
     found = _ID.fullmatch(id)
     return (found[1], int(found[2])) if found else None
-
-
-def is_of_turn(id: str) -> bool:
-    "Whether a turn put it out."
-    place = place_of(id)
-    return place is not None and len(place[0]) == TURN_LENGTH

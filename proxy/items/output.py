@@ -29,22 +29,22 @@ def message_item(
     text: str = "",
     status: Status = "completed",
     *,
-    phase: str | None = None,
+    phase: str = "final_answer",
     logprobs: Sequence[Item] = (),
 ) -> Item:
     content = [output_text(text, logprobs)] if text else []
     item = {"id": id, "type": "message", "status": status, "role": "assistant", "content": content}
-    return {**item, "phase": phase} if phase else item
+    return {**item, "phase": phase}
 
 
 def output_text(text: str = "", logprobs: Sequence[Item] = ()) -> Item:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
 
 
-def phase_of(metadata: Item | None) -> str | None:
-    "What a text says that the model did not say as its answer, by its `provider_metadata`."
+def phase_of(metadata: Item | None) -> str:
+    "Whether a text is the model's answer or said before it called a tool, by its `provider_metadata`."
     channel = (metadata or {}).get(METADATA, {}).get("channel")
-    return "commentary" if channel == "commentary" else None
+    return "commentary" if channel == "commentary" else "final_answer"
 
 
 def reasoning_item(
@@ -117,28 +117,25 @@ def items(
     *,
     shown: Shown = "text",
     sealed: bool = False,
-    answered: bool = False,
 ) -> list[Item]:
     """All items of a message, numbered from `start`; `custom` are the ids of calls of custom tools.
-    `answered` is for what the model said here: what is no commentary of its texts is its final answer.
 
     Each of an assistant's parts is an item, less empty texts and the blank lines between two; so is each of a
     tool's results. What another role says is one item.
     """
     if message.role in ("assistant", "tool"):
-        phase = "final_answer" if answered else None
-        parts = (_item(part, custom, shown, sealed, phase) for part in message.parts)
+        parts = (_item(part, custom, shown, sealed) for part in message.parts)
         shaped = [item for item in parts if item]
     else:
         shaped = [_said(message)]
     return [{**item, "id": item_id(item["type"], source, n)} for n, item in enumerate(shaped, start)]
 
 
-def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool, phase: str | None) -> Item | None:
+def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool) -> Item | None:
     match part:
         case TextPart(text=text, provider_metadata=metadata):
             said = text and metadata != SEPARATOR
-            return message_item("", text, phase=phase_of(metadata) or phase) if said else None
+            return message_item("", text, phase=phase_of(metadata)) if said else None
         case ReasoningPart(text=text):
             return reasoning_item("", text, shown=shown, sealed=sealed) if text else None
         case ToolCallPart(name=name):

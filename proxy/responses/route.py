@@ -16,6 +16,7 @@ from ..paging import Page, page
 from ..reading import body_of, unless_left
 from ..server import Server, server_of
 from ..sidecar import delete
+from ..spool import LOOK
 from ..stored import Logged
 from ..viewer import viewer_of
 from .answer import Answer
@@ -26,9 +27,6 @@ from .request import ResponsesRequest
 from .under_way import Event
 
 router = APIRouter()
-
-# Seconds between two looks at a response that another process makes.
-LOOK = 0.25
 
 
 @router.post("/v1/responses", response_model=None)

@@ -18,6 +18,7 @@ from llm.parts import Message
 from ..errors import ApiError, api_error
 from ..reading import json_of, typed
 from ..server import Server
+from ..together import until_one_ends
 from ..viewer import viewer_of
 from .answer import Answer
 from .context import asked
@@ -25,6 +26,8 @@ from .request import ResponsesRequest
 
 router = APIRouter()
 
+# Headers that say something of one request, and came before there was any.
+OF_THE_CONNECTION = (b"idempotency-key", b"x-stainless-retry-count")
 # Requests that a client may send ahead. The next one is read when one of them is done.
 AHEAD = 8
 
@@ -33,16 +36,7 @@ AHEAD = 8
 async def serve(socket: WebSocket) -> None:
     await socket.accept()
     connection = Connection(socket, socket.app.state.server)
-    work = [asyncio.ensure_future(each) for each in (connection.read(), connection.answer())]
-    try:
-        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in work:
-            task.cancel()
-        await asyncio.wait(work)
-    for task in work:
-        if not task.cancelled():
-            task.result()
+    await until_one_ends(connection.read(), connection.answer())
 
 
 class Connection:
@@ -107,9 +101,7 @@ class Connection:
             **self._socket.scope.get("state", {}),
             "body": json.dumps({**fields, "stream": True}).encode(),
         }
-        headers = [
-            (name, value) for name, value in self._socket.scope["headers"] if name != b"idempotency-key"
-        ]
+        headers = [each for each in self._socket.scope["headers"] if each[0] not in OF_THE_CONNECTION]
         return Request(
             {**self._socket.scope, "type": "http", "method": "POST", "headers": headers, "state": state}
         )

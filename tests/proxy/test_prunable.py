@@ -272,9 +272,12 @@ def test_our_own_rows(log: Log) -> None:
     kept = log.write(HI, answer=said(call("1"), call("2")))
     gone = log.write(user("x"), result("5", "fine"), answer=said(call("2"), call("3")))
     for each in (kept, gone):
-        log.change("insert into gpt_oss_metadata values ('a', 'b', ?, null)", [each.id])
+        log.change("insert into gpt_oss_metadata (key, value, turn_id) values ('a', 'b', ?)", [each.id])
     log.change("insert into gpt_oss_custom_calls values (?)", *("12345"))
+    item = "insert into gpt_oss_items (thread_id, message_hash, n, item_id) values (?, ?, 0, 'i')"
+    log.change(item, *([log.thread_of(kept), log.tip(each)] for each in (kept, gone)))
     log.prune(turns=[gone.id])
+    assert log.rows("select message_hash from gpt_oss_items") == [log.tip(kept)]
     assert log.rows("select turn_id from gpt_oss_metadata") == [kept.id]
     assert log.rows("select call_id, turn_id from gpt_oss_calls") == [("1", kept.id), ("2", kept.id)]
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]

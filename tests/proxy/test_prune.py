@@ -20,7 +20,7 @@ from llm.cli import cli
 from llm.logs import merged_log_rows
 from llm.parts import AttachmentPart, Message, TextPart
 from logged_turns import said, thought, turn, user
-from proxied import proxied
+from proxied import HELLO, proxied
 from pruned import TABLES, Log, opened
 from scripted_engine import AsyncScriptedEngine
 
@@ -194,14 +194,14 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
 
 
 async def test_while_the_proxy_runs() -> None:
-    engine = AsyncScriptedEngine(*["<|channel|>final<|message|>Hello"] * 4)
+    engine = AsyncScriptedEngine(*[HELLO] * 4)
     messages: list[dict[str, Any]] = []
 
     async with proxied(engine) as proxy:
 
         async def ask(text: str) -> None:
             messages.append({"role": "user", "content": text})
-            answer = await proxy.post("/v1/chat/completions", {"model": "gpt-oss", "messages": messages})
+            answer = await proxy.chat(*messages)
             messages.append(
                 {"role": "assistant", "content": answer.json()["choices"][0]["message"]["content"]}
             )
@@ -209,14 +209,14 @@ async def test_while_the_proxy_runs() -> None:
         for text in ("one", "two", "three"):
             await ask(text)
         *_, third = proxy.turns()
-        path = proxy.app.state.server.settings.database
+        path = proxy.server.settings.database
         with opened(path) as log:
             log.prune(turns=[third["id"]], vacuum=True)
             await ask("four")
             log.check()
         turns = proxy.turns()
         assert [each["status"] for each in turns] == [200, 200, 200]
-        assert proxy.app.state.server.store.state == "ok"
+        assert proxy.server.store.state == "ok"
         # All that the client sends is logged again, in the thread that it goes on with.
         with opened(path) as log:
             chain = log.store.load_chain(turns[-1]["tip_message_hash"])

@@ -76,6 +76,6 @@ async def test_who_looks_is_who_asked(headers: dict[str, str], actor: str) -> No
     headers = {"authorization": f"Bearer {keys.add('app')}", **headers}
     async with proxied(AsyncScriptedEngine(HELLO), plugins=[Team()]) as proxy:
         assert (await proxy.chat(user="Hi", headers=headers)).status_code == 200
-        looks = await proxy.client.get("/viewer", headers=headers)
+        looks = await proxy.get("/viewer", headers=headers)
         assert looks.json() == {"actor": actor, "admin": False}
         assert proxy.rows("select actor from gpt_oss_requests") == [(actor,)]
