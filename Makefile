@@ -3,15 +3,16 @@
 #   make run PROMPT="Five outrageous names for a pet pelican"
 #   make test
 #
-# run     an answer from gpt-oss, whatever is still missing for it; YES=1 agrees to every download
+# run     an answer, and what else there is; YES=1 agrees to download what gpt-oss needs
 # test    the whole suite, with no network; ARGS="-k flow" goes to pytest
 # lint    ruff, mypy, and cog for the README's generated parts
 # cover   the suite with coverage
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
+# engines the table of what each engine can do, from a run of its tests
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint cover record bench
+.PHONY: run test lint cover record bench engines
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -24,8 +25,7 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 run: .venv/installed
-	@$(BIN)/llm gpt-oss status >/dev/null 2>&1 || $(BIN)/llm gpt-oss setup $(if $(YES),--yes)
-	@$(BIN)/llm prompt -m gpt-oss -- "$$PROMPT"
+	@BIN=$(BIN) YES=$(YES) ./first_run.sh
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(ARGS)
@@ -45,6 +45,10 @@ record: .venv/dev
 
 bench: .venv/dev
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+engines: .venv/dev
+	$(BIN)/python tests/engines/table.py
+	$(BIN)/cog -r README.md
 
 # pip reads dependency groups from 25.1 on.
 .venv/pip:

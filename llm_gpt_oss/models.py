@@ -22,7 +22,7 @@ from .options import GptOssOptions
 from .plan import Plan
 from .registry import NOWHERE, Place
 from .settings import Settings
-from .shell import end_line, log_unfinished, tell
+from .shell import announce, end_line, log_unfinished, tell
 from .wish import wish
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class GptOss(Shared, llm.KeyModel):
         key: str | None = None,
     ) -> Generator[StreamEvent, None, None]:
         plan, writer = self.plan(prompt, stream=stream)
+        announce(self.hosted.facts.get("label"), response)
         with (
             _recorded(plan, writer, response),
             self._opened(key) as engine,
@@ -133,6 +134,7 @@ class AsyncGptOss(Shared, llm.AsyncKeyModel):
         key: str | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         plan, writer = self.plan(prompt, stream=stream)
+        announce(self.hosted.facts.get("label"), response)
         with _recorded(plan, writer, response):
             async with self._opened(key) as engine, aclosing(adrive(plan, engine)) as said:
                 async for item in said:

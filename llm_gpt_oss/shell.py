@@ -23,6 +23,12 @@ from .unfinished import as_it_stands
 TOLD = ("length", "truncated", "misfit")
 
 
+def announce(label: str | None, response: llm.Response | llm.AsyncResponse) -> None:
+    "What a model was labelled with, above its answer: once for a chain."
+    if label and _command() and not response.prompt.tool_results:
+        click.echo(click.style(label, fg="yellow"), err=True)
+
+
 def tell(notes: Iterable[Note], *, streamed: bool) -> None:
     "On lines of their own: behind an answer that llm has yet to end, or before one that it has yet to print."
     if _command():

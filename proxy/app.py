@@ -20,6 +20,7 @@ from . import embeddings, health, model_list
 from .auth import Auth
 from .catalog import Catalog
 from .chat import route as chat
+from .chat import stored
 from .complaints import misread
 from .completions import route as completions
 from .engines import Engines
@@ -60,6 +61,7 @@ def create_app(
         plugin,
         Catalog(models, settings.aliases, others),
         (lambda tag: engine) if engine else engines.of,
+        engines.hosted,
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         Stored(settings.database),
@@ -98,6 +100,7 @@ def create_app(
     app.state.locks = Locks()
     for module in (
         chat,
+        stored,
         responses,
         tokens,
         compact,

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from llm_gpt_oss.cli.target import tag
+from llm_gpt_oss.engines.registered import kind
 
 from .hosts import host_of_origin
 from .keys import hash_of
@@ -105,4 +106,6 @@ def command(**given: Any) -> None:
     chosen = {name: value for name, value in given.items() if value is not None}
     if "model" in chosen:
         chosen["model"] = tag(chosen["model"])
+    if "engine" in chosen:
+        kind(chosen["engine"])
     serve(replace(settings, **chosen))

@@ -6,7 +6,8 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 
 import sqlite_utils
@@ -21,6 +22,34 @@ PATIENCE = 2000
 IMPATIENCE = 20
 
 
+class Settled(sqlite_utils.Database):
+    """A database that has all its tables.
+
+    sqlite-utils looks their names up for each row that it writes, several times, and opens a savepoint for
+    it: a third of what it takes to log a turn. Here they are looked up once, and a transaction within a
+    transaction is part of that: what fails in it has to fail the whole (`locked`).
+    """
+
+    @cached_property
+    def _tables(self) -> list[str]:
+        return super().table_names()
+
+    @cached_property
+    def _views(self) -> list[str]:
+        return super().view_names()
+
+    def table_names(self, fts4: bool = False, fts5: bool = False) -> list[str]:
+        return super().table_names(fts4, fts5) if fts4 or fts5 else self._tables
+
+    def view_names(self) -> list[str]:
+        return self._views
+
+    @contextmanager
+    def atomic(self) -> Iterator[sqlite_utils.Database]:
+        with nullcontext() if self.conn.in_transaction else super().atomic():
+            yield self
+
+
 def connected(path: Path) -> LogStore:
     """llm's store and our tables in it, migrated. Its journal mode stays as it is.
 
@@ -29,7 +58,7 @@ def connected(path: Path) -> LogStore:
     """
     if not path.exists():
         _made(path)
-    return _current(path) or _migrated(path)
+    return _migrated(path)
 
 
 class LogFile:
@@ -86,41 +115,28 @@ def _linked(draft: Path, path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _current(path: Path) -> LogStore | None:
-    "None where there is something to migrate. To see that takes no lock that another process may hold."
-    database = _database(path)
+def _migrated(path: Path) -> LogStore:
+    database = sqlite_utils.Database(sqlite3.connect(path))
     try:
-        if _names(database, "_llm_migrations") >= {step.__name__ for step in MIGRATIONS} and _names(
-            database, "gpt_oss_migrations"
-        ) >= {name for name, _ in sidecar.MIGRATIONS}:
-            return LogStore(database)  # type: ignore[no-untyped-call]
+        patience(database.conn, PATIENCE)
+        # Seen without the lock: another process may hold it.
+        if not _is_current(database):
+            with locked(database.conn):
+                LogStore(database)  # type: ignore[no-untyped-call]
+                sidecar.migrate(database.conn)
+        return LogStore(Settled(database.conn))  # type: ignore[no-untyped-call]
     except BaseException:
         database.close()
         raise
-    database.close()
-    return None
+
+
+def _is_current(database: sqlite_utils.Database) -> bool:
+    llms, ours = {step.__name__ for step in MIGRATIONS}, {name for name, _ in sidecar.MIGRATIONS}
+    return llms <= _names(database, "_llm_migrations") and ours <= _names(database, "gpt_oss_migrations")
 
 
 def _names(database: sqlite_utils.Database, table: str) -> set[str]:
     return {row["name"] for row in database[table].rows} if database[table].exists() else set()
-
-
-def _database(path: Path) -> sqlite_utils.Database:
-    database = sqlite_utils.Database(sqlite3.connect(path))
-    patience(database.conn, PATIENCE)
-    return database
-
-
-def _migrated(path: Path) -> LogStore:
-    database = _database(path)
-    try:
-        with locked(database.conn):
-            log = LogStore(database)  # type: ignore[no-untyped-call]
-            sidecar.migrate(database.conn)
-    except BaseException:
-        database.close()
-        raise
-    return log
 
 
 def patience(connection: sqlite3.Connection, milliseconds: int) -> None:

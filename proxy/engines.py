@@ -25,9 +25,12 @@ class Engines:
         """The engine of this model. Raises GptOssError where what names it cannot be used, and tries again
         later."""
         if tag not in self._kept:
-            model = Hosted(tag, self._settings, self._places.get(tag, NOWHERE))
+            model = self.hosted(tag)
             self._kept[tag] = KeptOpen(kind(model.engine).aopen(model, model.key()))
         return self._kept[tag]
+
+    def hosted(self, tag: str) -> Hosted:
+        return Hosted(tag, self._settings, self._places.get(tag, NOWHERE))
 
     async def aclose(self) -> None:
         for kept in self._kept.values():

@@ -14,7 +14,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from llm_gpt_oss.engines.ollama.client import AsyncClient, ModelInfo, Running, ps, tags
+from llm_gpt_oss.engines.registered import kind
 from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.hosting import DEFAULT, Hosted
 from llm_gpt_oss.tags import same
 
 from .server import Server, server_of
@@ -31,7 +33,7 @@ FRESH = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Ollama, for the model that this server is for.
+    """The engine of the model that this server is for.
 
     `ready` is a model that will answer, if it has to be loaded first; `loaded` says whether it is in memory.
     `loading` is that it is not, though somebody waits for an answer.
@@ -42,7 +44,7 @@ class Engine:
 
 
 class Probe:
-    "Asks Ollama how it is, once for all who ask within a second."
+    "Asks the engine how it is, once for all who ask within a second."
 
     def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
@@ -59,6 +61,8 @@ class Probe:
 
     async def _ask(self) -> Engine:
         model = self._server.settings.model
+        if (hosted := self._server.hosted(model)).engine != DEFAULT:
+            return await self._elsewhere(hosted)
         try:
             pulled, running = await asyncio.wait_for(self._models(), PATIENCE)
         except (GptOssError, asyncio.TimeoutError):
@@ -68,6 +72,17 @@ class Probe:
         if not any(same(each.name, model) for each in pulled):
             return Engine("no model")
         return Engine("loading" if self._server.queue.running else "ready")
+
+    async def _elsewhere(self, model: Hosted) -> Engine:
+        "Another engine, which is asked in a thread: it may read files, or wait for a server."
+        asked = asyncio.to_thread(lambda: kind(model.engine).condition(model, model.key()))
+        try:
+            seen = await asyncio.wait_for(asked, PATIENCE)
+        except (GptOssError, asyncio.TimeoutError):
+            return Engine("unreachable")
+        if seen.problem:
+            return Engine("no model" if seen.version and not seen.installed else "unreachable")
+        return Engine("ready", loaded=seen.loaded)
 
     async def _models(self) -> tuple[list[ModelInfo], list[Running]]:
         "On its disk, and in its memory."

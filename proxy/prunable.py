@@ -57,15 +57,23 @@ class Reference(NamedTuple):
     column: str
     target: str
 
+    @property
+    def keeps(self) -> bool:
+        "Whether a message that is named so stays; rows of ours go with it instead."
+        ours = self.table in ("messages", "parts") or self.table.startswith("gpt_oss_")
+        return self.target == "messages" and not ours
+
 
 REFERENCES = """
 select tables.name, keys."from", keys."table"
 from sqlite_master as tables, pragma_foreign_key_list(tables.name) as keys
-where tables.type = 'table' and tables.sql not like 'create virtual table%'
+where tables.type = 'table'
 union
-select tables.name, columns.name, case columns.name when 'turn_id' then 'turns' else 'threads' end
+select tables.name, columns.name, keys.value
 from sqlite_master as tables, pragma_table_info(tables.name) as columns
-where tables.type = 'table' and tables.name glob 'gpt_oss_*' and columns.name in ('turn_id', 'thread_id')
+join json_each('{"turn_id": "turns", "thread_id": "threads", "message_hash": "messages"}') as keys
+    on keys.key = columns.name
+where tables.type = 'table' and tables.name glob 'gpt_oss_*'
 """
 
 DELETED_THREADS = "select thread_id from gpt_oss_conversations where deleted"
@@ -153,6 +161,7 @@ BELONGING = {
     "parts": f"(select id from parts where {OWN['parts']})",
     "turns": "temp.gone_turns",
     "threads": "temp.gone_threads",
+    "messages": "temp.gone_messages",
 }
 
 
@@ -209,14 +218,15 @@ def _temporary(
 
 
 def _belonging(references: Iterable[Reference]) -> dict[str, str]:
-    "Rows of other tables that go with parts, turns and threads."
+    "Rows of other tables that go with parts, turns, threads and messages."
     conditions: dict[str, list[str]] = {
         "gpt_oss_custom_calls": [
             f"call_id in ({CALL_IDS.format('in')}) and call_id not in ({CALL_IDS.format('not in')})"
         ],
     }
-    for table, column, target in references:
-        if target in BELONGING and table not in OWN:
+    for reference in references:
+        table, column, target = reference
+        if target in BELONGING and table not in OWN and not reference.keeps:
             conditions.setdefault(table, []).append(f'"{column}" in {BELONGING[target]}')
     return {table: " or ".join(each) for table, each in conditions.items()}
 
@@ -224,12 +234,11 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
 def _named(references: Iterable[Reference], rows: Rows) -> str:
     "Where the chains begin that stay."
     gone = {**rows, "threads": f"{rows['threads']} or id in (select id from temp.moved)"}
-    kept = [
-        f'select "{column}" as hash from "{table}" where not ({gone.get(table, 0)})'
-        for table, column, target in references
-        if target == "messages" and table not in ("messages", "parts")
-    ]
-    return " union all ".join([*kept, "select tip as hash from temp.moved"])
+    return " union all ".join(
+        f'select "{each.column}" as hash from "{each.table}" where not ({gone.get(each.table, 0)})'
+        for each in references
+        if each.keeps
+    )
 
 
 def _unused(connection: sqlite3.Connection, table: str, references: Iterable[Reference], rows: Rows) -> None:

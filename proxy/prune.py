@@ -102,13 +102,14 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _is_log(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as connection:
+        patience(connection, PATIENCE)
         try:
             found = connection.execute(
                 "select 1 from sqlite_master where name = '_llm_migrations'"
             ).fetchone()
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError:  # a file of another kind
             return False
     return found is not None
 

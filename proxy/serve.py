@@ -21,9 +21,11 @@ from typing import Any
 import click
 
 import llm_gpt_oss
-from llm_gpt_oss.cli.target import connect
+from llm_gpt_oss.cli.target import connect, hosted
 from llm_gpt_oss.engines.ollama.client import tags
+from llm_gpt_oss.engines.registered import kind
 from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.hosting import DEFAULT, Hosted
 from llm_gpt_oss.tags import same
 
 from .hosts import in_url, is_local, plain
@@ -43,6 +45,8 @@ def serve(settings: Settings) -> None:
     "Until it is stopped. Raises ClickException where it cannot be begun."
     settings = replace(settings, host=plain(settings.host))
     ring = KeyRing(settings.key_hash)
+    # Raises where the model is on an engine that there is not.
+    hosted(settings.model, settings.engine)
     if not is_local(settings.host) and not settings.open and not ring.wanted:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
@@ -90,8 +94,15 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     click.echo(f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
 
 
+def tell_of_engine(model: Hosted) -> None:
+    "Where it could not answer now. Nobody waits for it: the server is of use as soon as the engine is."
+    if model.engine == DEFAULT:
+        tell_of_ollama(model.tag)
+    elif problem := kind(model.engine).condition(model, model.key()).problem:
+        click.echo(f"{problem} Until then apps get an error.", err=True)
+
+
 def tell_of_ollama(model: str) -> None:
-    "Where it could not answer now. Nobody waits for it: the server is of use as soon as Ollama is."
     try:
         with connect() as client:
             there = any(same(pulled.name, model) for pulled in client.send(tags()))
@@ -102,8 +113,9 @@ def tell_of_ollama(model: str) -> None:
         click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
 
 
-def _look_for_ollama(settings: Settings) -> None:
-    Thread(target=tell_of_ollama, args=[settings.model], daemon=True).start()
+def _look_at_engine(settings: Settings) -> None:
+    model = hosted(settings.model, settings.engine)
+    Thread(target=tell_of_engine, args=[model], daemon=True).start()
 
 
 @contextmanager
@@ -138,13 +150,13 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             from .app import create_app
 
             server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
-        _look_for_ollama(settings)
+        _look_at_engine(settings)
         server.run([listener])
         if not server.started:
             sys.exit(1)
         return
     listener.close()  # uvicorn opens one for all of its processes
     settings.hand_down()
-    _look_for_ollama(settings)
+    _look_at_engine(settings)
     options |= {"reload": True, "reload_dirs": FOLDERS} if settings.reload else {"workers": settings.workers}
     uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)

@@ -13,6 +13,7 @@ from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.count import prompt_tokens
+from llm_gpt_oss.hosting import Hosted
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
@@ -39,6 +40,7 @@ class Server:
     plugin: PluginSettings
     catalog: Catalog
     engine: Callable[[str], AsyncEngine]
+    hosted: Callable[[str], Hosted]
     queue: Queue
     store: Store
     stored: Stored

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from llm_gpt_oss.errors import GptOssError
 
 from .errors import ApiError
+from .together import until_one_ends
 
 DONE = b"data: [DONE]\n\n"
 # A comment: ignored by every client, but it keeps the connection from being taken for dead.
@@ -24,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 
 def data(event: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    # Not json.dumps(): a token's event takes that five times as long.
+    return b"data: " + to_json(event) + b"\n\n"
 
 
 def named(event: dict[str, Any]) -> bytes:
@@ -55,16 +57,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         # Not one task a frame, with a time limit: that costs more than the frame.
-        work = [asyncio.ensure_future(step) for step in (self._write(), _left(receive), self._keep_alive())]
-        try:
-            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.wait(work)
-        for task in work:
-            if not task.cancelled():
-                task.result()
+        await until_one_ends(self._write(), _left(receive), self._keep_alive())
 
     async def _write(self) -> None:
         async with aclosing(self._frames) as frames:

@@ -34,6 +34,9 @@ T = TypeVar("T")
 # What no turn goes by is not looked for: clients write ids, and files are called after them.
 _TURN_ID = re.compile(r"[0-9a-z]{1,40}", re.ASCII)
 
+ANSWERED = """
+select turn_id from gpt_oss_requests where answer_id in (select value from json_each(?))
+"""
 TURN = """
 select turns.*, request.endpoint, request.actor, request.status, request.error, request.finish_reason,
     request.stored, request.metadata, request.request, request.model as asked, request.answer_id,
@@ -199,10 +202,10 @@ def logged(log: LogStore, turn_id: str) -> Logged | None:
 
 def answered(log: LogStore, answer_ids: Sequence[str]) -> list[Logged]:
     "The turns of these answers, in order, without what they were asked with: `prompt` is empty."
-    where = "where request.answer_id in (select value from json_each(?)) order by turns.id"
+    sql = f"{TURN} where turns.id in ({ANSWERED}) order by turns.id"
     return [
         _logged(log, row, linked(log, row["tip_message_hash"], behind=row["parent_message_hash"]))
-        for row in log.db.query(f"{TURN} {where}", [json.dumps(answer_ids)])
+        for row in log.db.query(sql, [json.dumps(answer_ids)])
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import Request
+from fastapi import Request as Http
 
 from .hookspecs import Plugins
 
@@ -21,5 +21,11 @@ class Viewer:
         return self.admin or (actor is not None and actor == self.actor)
 
 
-async def viewer_of(http: Request, plugins: Plugins) -> Viewer:
-    return Viewer(await plugins.actor_of(http), getattr(http.state, "admin", False))
+async def viewer_of(http: Http, plugins: Plugins) -> Viewer:
+    """The actor that its turn would be logged with.
+
+    Who is named by a plugin is that person and no more: what the key allows is for the key's own name.
+    """
+    actor = await plugins.actor_of(http)
+    admin = getattr(http.state, "admin", False)
+    return Viewer(actor, admin and actor == getattr(http.state, "actor", None))

@@ -26,6 +26,7 @@ class Log:
         self.path = path
         self.store = connected(path)
         self.db = self.store.db
+        self.db.conn.execute("pragma synchronous = off")
         self.threads = Threads(self.store)
 
     def write(self, *messages: Message, **request: Any) -> Turn:

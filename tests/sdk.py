@@ -9,7 +9,7 @@ with asking(app) as sdk, or aasking(app) as sdk:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -36,6 +36,12 @@ class SDK(Protocol):
 
     def parse(self, **fields: Any) -> Any: ...
 
+    def call(self, ask: Callable[[Any], Any]) -> Any:
+        "What `ask` gets from the client."
+
+    def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
+        "All pages."
+
 
 class Sync:
     def __init__(self, client: openai.OpenAI) -> None:
@@ -55,6 +61,12 @@ class Sync:
 
     def parse(self, **fields: Any) -> Any:
         return self.client.chat.completions.parse(**{"model": MODEL, **fields})
+
+    def call(self, ask: Callable[[Any], Any]) -> Any:
+        return ask(self.client)
+
+    def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
+        return list(ask(self.client))
 
 
 class Async:
@@ -87,6 +99,18 @@ class Async:
 
     def parse(self, **fields: Any) -> Any:
         return self._portal.call(lambda: self.client.chat.completions.parse(**{"model": MODEL, **fields}))
+
+    def call(self, ask: Callable[[Any], Any]) -> Any:
+        async def read() -> Any:
+            return await ask(self.client)
+
+        return self._portal.call(read)
+
+    def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
+        async def read() -> list[Any]:
+            return [each async for each in ask(self.client)]
+
+        return self._portal.call(read)
 
 
 @contextmanager

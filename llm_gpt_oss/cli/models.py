@@ -60,11 +60,12 @@ def _origin(tag: str, local: str | None) -> str:
 @command.command()
 @click.argument("tag")
 @click.option("aliases", "--alias", multiple=True, metavar="NAME", help="Another name for it after `llm -m`")
+@click.option("--label", metavar="TEXT", help="Show this above each of its answers")
 @click.option("--engine", metavar="NAME", help="Run it on this engine  [default: what is typed below tells]")
 @click.option(
     "--gguf",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    type=click.Path(resolve_path=True),
     help="embedded: the file",
 )
 @click.option("--threads", type=click.IntRange(1), help="embedded: processor cores to use")
@@ -105,6 +106,7 @@ def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
     told |= {engine} if engine else set()
     if not told and not given:
         return None
+    label = {"label": given.pop("label")} if "label" in given else {}
     if len(told) != 1:
         raise click.UsageError("A model runs on one engine: type --gguf, --llama-server or --completions.")
     [name] = told
@@ -112,7 +114,7 @@ def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
     if strange := [typed for typed in given if typed not in allowed]:
         raise click.UsageError(f"The engine {name} has no use for --{strange[0].replace('_', '-')}.")
     url = given.pop(name.replace("-", "_"), None)
-    return Place(name, {**({"url": url} if url else {}), **{k: _plain(v) for k, v in given.items()}})
+    return Place(name, {**({"url": url} if url else {}), **label, **{k: _plain(v) for k, v in given.items()}})
 
 
 def _plain(fact: Any) -> Any:

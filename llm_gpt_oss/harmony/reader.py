@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..completion import Logprob, Piece
 from .conversation import CHANNELS, Header, Role
@@ -100,6 +101,8 @@ class HarmonyReader:
             yield Closed(marker)
 
 
+# Models write the same few headers again and again.
+@lru_cache(maxsize=128)
 def parse_header(heading: str) -> tuple[Header, tuple[str, ...]]:
     "The header between START and MESSAGE, its parts in any order; and the slips that were mended."
     words = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _WORD.finditer(heading)]

@@ -28,10 +28,20 @@ class Reasoning(Body):
     enabled: bool | None = None
 
 
-class ChatRequest(Sampling):
+class Reasoned(Body):
+    "What says whether an answer shows its chain of thought."
+
+    include_reasoning: bool | None = None
+    reasoning: Reasoning | None = None
+
+    @property
+    def shows_reasoning(self) -> bool:
+        return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
+
+
+class ChatRequest(Sampling, Reasoned):
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
-    include_reasoning: bool | None = None
     logprobs: bool | None = None
     max_completion_tokens: Tokens | None = None
     max_tokens: Tokens | None = None
@@ -39,7 +49,6 @@ class ChatRequest(Sampling):
     modalities: list[Literal["text"]] | None = None
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     parallel_tool_calls: bool | None = None
-    reasoning: Reasoning | None = None
     reasoning_effort: Effort | None = None
     response_format: ResponseFormat | None = None
     store: bool | None = None
@@ -66,10 +75,6 @@ class ChatRequest(Sampling):
     logit_bias: Any = None
     moderation: Any = None
     web_search_options: Any = None
-
-    @property
-    def shows_reasoning(self) -> bool:
-        return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
 
     @property
     def counts(self) -> bool:

@@ -25,7 +25,7 @@ async def create(http: Request) -> Response:
     first = head(ask.model, attempt.answer_id)
 
     def writer(index: int) -> ChatWriter:
-        return ChatWriter(first, ask, index, reasoning=request.shows_reasoning)
+        return ChatWriter(first, ask.custom, index, reasoning=request.shows_reasoning)
 
     choices = Choices(server, http, attempt, asks, writer)
     if request.stream:

@@ -6,7 +6,7 @@ thought (openai-cookbook, "handle raw CoT").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from llm.parts import StreamEvent
@@ -14,7 +14,7 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.events import AnswerEvent
 
-from ..ask import Ask, Finished, Usage
+from ..ask import Finished, Usage
 from ..stamp import created
 from ..tools import free_text
 
@@ -24,14 +24,15 @@ Chunk = dict[str, Any]
 class ChatWriter:
     """A `flow.Translator` from `StreamEvent` and `Finished` to chunks, for choice `index` of an answer.
 
-    `head` is what all chunks of one answer share; `reasoning` says whether the chain of thought is shown.
+    `head` is what all chunks of one answer share; `custom` names the tools whose one argument is free text;
+    `reasoning` says whether the chain of thought is shown.
     OpenAI's types know no custom call in a chunk, though its API sends them
     (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
     """
 
-    def __init__(self, head: Chunk, ask: Ask, index: int, *, reasoning: bool) -> None:
+    def __init__(self, head: Chunk, custom: Container[str], index: int, *, reasoning: bool) -> None:
         self._head = head
-        self._custom = ask.custom
+        self._custom = custom
         self._index = index
         self._reasoning = reasoning
         self._calls = 0

@@ -18,6 +18,7 @@ from llm.parts import Message
 from ..errors import ApiError, api_error
 from ..reading import json_of, typed
 from ..server import Server
+from ..together import until_one_ends
 from ..viewer import viewer_of
 from .answer import Answer
 from .context import asked
@@ -35,16 +36,7 @@ AHEAD = 8
 async def serve(socket: WebSocket) -> None:
     await socket.accept()
     connection = Connection(socket, socket.app.state.server)
-    work = [asyncio.ensure_future(each) for each in (connection.read(), connection.answer())]
-    try:
-        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in work:
-            task.cancel()
-        await asyncio.wait(work)
-    for task in work:
-        if not task.cancelled():
-            task.result()
+    await until_one_ends(connection.read(), connection.answer())
 
 
 class Connection:

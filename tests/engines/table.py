@@ -1,5 +1,4 @@
-"""What each engine can do, as a run of these tests found it: `python tests/engines/table.py` writes
-table.json.
+"""What each engine can do, as a run of these tests found it: `make engines` writes table.json.
 
 The README's table is made from that file (`cog -r README.md`).
 """

@@ -22,8 +22,10 @@ from llm.parts import ReasoningPart, TextPart
 from scripted_engine import Part, ScriptedEngine, cut
 from wishes import FINAL, PERSON, START, THOUGHT
 
+from llm_gpt_oss import registry
 from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, StreamCut
 from llm_gpt_oss.models import AsyncGptOss, GptOss
+from llm_gpt_oss.registry import Place
 from llm_gpt_oss.settings import Settings
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
@@ -326,3 +328,14 @@ async def test_nor_is_an_async_program(log: Log, scripted: Scripted) -> None:
     with pytest.raises(StreamCut):
         await AsyncGptOss("gpt-oss:20b", Settings()).prompt("Warm?").text()
     assert turns(path) == []
+
+
+def test_a_label_stands_above_each_answer(scripted: Scripted) -> None:
+    registry.add("tiny", [], Place("ollama", {"label": "[a tiny model]"}))
+    scripted(YES, f"{THINKS}{CALL}", YES)
+    shown = run("prompt", "-m", "tiny", "Warm?", "-R")
+    assert (shown.stdout, shown.stderr) == ("Yes.\n", "[a tiny model]\n")
+    shown = run("prompt", "-m", "tiny", "-T", "llm_version", "Which?", "-R")
+    assert shown.stderr.count("[a tiny model]") == 1, "once for a chain"
+    shown = run("prompt", "-m", "tiny", "--async", "Warm?", "-R")
+    assert "[a tiny model]" in shown.stderr

@@ -13,6 +13,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
+from sqlite_utils.db import View
 
 from proxy import database, sidecar
 from proxy.database import locked
@@ -157,6 +158,30 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
 def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
     with locked(connected(path).db.conn):
         assert names(connected(path), "gpt_oss_migrations") == ALL
+
+
+def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    with suppress(KeyError), locked(log.db.conn):
+        with log.db.atomic():
+            log.create_thread(id="a")
+        raise KeyError
+    with log.db.atomic():
+        log.create_thread(id="b")
+    assert [row["id"] for row in connected(path).db["threads"].rows] == ["b"]
+
+
+def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    asked: list[str] = []
+    with locked(log.db.conn):
+        log.create_thread(id="a")
+        log.db.conn.set_trace_callback(asked.append)
+        log.create_thread(id="b")
+    log.db.conn.set_trace_callback(None)
+    assert [sql.split()[0] for sql in asked] == ["INSERT", "commit"]
+    assert isinstance(log.db["message_tree"], View)
+    assert "turn_search_fts" in log.db.table_names(fts5=True)
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:

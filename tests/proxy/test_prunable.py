@@ -58,6 +58,16 @@ def test_at_the_end_of_a_thread(log: Log) -> None:
     assert log.thread_of(again) == log.thread_of(first)
 
 
+def test_of_three_turns(log: Log) -> None:
+    thread_id = log.store.create_thread()
+    first, second, third = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
+    log.prune(turns=[third.id])
+    assert log.store.thread_tip(thread_id) == log.tip(second)
+    behind = log.store.append(thread_id, [user("d")])
+    log.prune(turns=[first.id])
+    assert log.store.thread_tip(thread_id) == behind
+
+
 def test_a_thread_does_not_end_with_what_failed(log: Log) -> None:
     thread_id = log.store.create_thread()
     good, failed, deleted = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
@@ -260,11 +270,14 @@ def test_schemas_and_tools(log: Log) -> None:
 
 def test_our_own_rows(log: Log) -> None:
     kept = log.write(HI, answer=said(call("1"), call("2")))
-    gone = log.write(user("x"), answer=said(call("2"), call("3")))
+    gone = log.write(user("x"), result("5", "fine"), answer=said(call("2"), call("3")))
     for each in (kept, gone):
-        log.change("insert into gpt_oss_metadata values ('a', 'b', ?)", [each.id])
-    log.change("insert into gpt_oss_custom_calls values (?)", *("1234"))
+        log.change("insert into gpt_oss_metadata (key, value, turn_id) values ('a', 'b', ?)", [each.id])
+    log.change("insert into gpt_oss_custom_calls values (?)", *("12345"))
+    item = "insert into gpt_oss_items (thread_id, message_hash, n, item_id) values (?, ?, 0, 'i')"
+    log.change(item, *([log.thread_of(kept), log.tip(each)] for each in (kept, gone)))
     log.prune(turns=[gone.id])
+    assert log.rows("select message_hash from gpt_oss_items") == [log.tip(kept)]
     assert log.rows("select turn_id from gpt_oss_metadata") == [kept.id]
     assert log.rows("select call_id, turn_id from gpt_oss_calls") == [("1", kept.id), ("2", kept.id)]
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]
@@ -343,12 +356,20 @@ def test_what_is_named_narrowed_by_age(log: Log, aged: list[str]) -> None:
     assert log.prune(threads=[thread_id], before=days(1)).rows["turns"] == 1
     assert log.prune(turns=aged[:1], before=days(2)).rows["turns"] == 0
     assert log.counts("turns", "threads") == [3, 3]
+    log.converse(thread_id)
+    assert log.prune(threads=[thread_id], before=days(0)).rows["turns"] == 1
+    assert log.counts("turns", "threads") == [2, 3]
 
 
 def test_turns_and_threads_by_name(log: Log, aged: list[str]) -> None:
     (thread_id,) = log.rows("select thread_id from turns where id = ?", aged[0])
     assert log.prune(threads=[thread_id], turns=[aged[2]]).rows["turns"] == 3
     assert log.rows("select id from turns") == [aged[3]]
+
+
+def test_nothing_is_named(log: Log) -> None:
+    log.write(HI)
+    assert log.prune(turns=[], threads=[]).rows["turns"] == 0
 
 
 @pytest.mark.parametrize("prefix", ["", "resp_", "chatcmpl-", "cmpl-"])

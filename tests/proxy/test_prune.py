@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,11 +20,12 @@ from llm.cli import cli
 from llm.logs import merged_log_rows
 from llm.parts import AttachmentPart, Message, TextPart
 from logged_turns import said, thought, turn, user
-from proxied import proxied
+from proxied import HELLO, proxied
 from pruned import TABLES, Log, opened
 from scripted_engine import AsyncScriptedEngine
 
 from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.setup.progress import Progress
 from proxy import database, prune
 from proxy.prunable import Choice
 from proxy.store import Store
@@ -142,13 +144,29 @@ def test_a_folder(tmp_path: Path) -> None:
         prune.prune(tmp_path, Choice(), report=lambda progress: None)
 
 
-def test_another_program_writes(log: Log) -> None:
+@pytest.mark.parametrize("lock", ["immediate", "exclusive"])
+def test_another_program_writes(log: Log, lock: str) -> None:
     log.mark(log.write(HI))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
-        other.execute("begin immediate")
+        other.execute(f"begin {lock}")
         with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: database is locked\.$"):
             log.prune()
     assert log.counts("turns") == [1]
+
+
+def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.mark(log.write(HI))
+    monkeypatch.setattr(prune, "PATIENCE", 10_000)
+    reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
+
+    def report(progress: Progress) -> None:
+        if progress.label == "Deleting it":
+            reader.execute("begin")
+            reader.execute("select * from turns").fetchall()
+            threading.Timer(0.3, reader.close).start()
+
+    prune.prune(log.path, Choice(), really=True, report=report)
+    assert log.counts() == [0] * 6
 
 
 def test_it_breaks_off_in_the_middle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +183,7 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
     log.db.enable_wal()
     opened = sqlite3.connect(log.path, isolation_level=None)
 
-    def report(progress: Any) -> None:
+    def report(progress: Progress) -> None:
         if progress.label == "Giving the room back":
             opened.execute("begin immediate")
 
@@ -176,14 +194,14 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
 
 
 async def test_while_the_proxy_runs() -> None:
-    engine = AsyncScriptedEngine(*["<|channel|>final<|message|>Hello"] * 4)
+    engine = AsyncScriptedEngine(*[HELLO] * 4)
     messages: list[dict[str, Any]] = []
 
     async with proxied(engine) as proxy:
 
         async def ask(text: str) -> None:
             messages.append({"role": "user", "content": text})
-            answer = await proxy.post("/v1/chat/completions", {"model": "gpt-oss", "messages": messages})
+            answer = await proxy.chat(*messages)
             messages.append(
                 {"role": "assistant", "content": answer.json()["choices"][0]["message"]["content"]}
             )
@@ -191,14 +209,14 @@ async def test_while_the_proxy_runs() -> None:
         for text in ("one", "two", "three"):
             await ask(text)
         *_, third = proxy.turns()
-        path = proxy.app.state.server.settings.database
+        path = proxy.server.settings.database
         with opened(path) as log:
             log.prune(turns=[third["id"]], vacuum=True)
             await ask("four")
             log.check()
         turns = proxy.turns()
         assert [each["status"] for each in turns] == [200, 200, 200]
-        assert proxy.app.state.server.store.state == "ok"
+        assert proxy.server.store.state == "ok"
         # All that the client sends is logged again, in the thread that it goes on with.
         with opened(path) as log:
             chain = log.store.load_chain(turns[-1]["tip_message_hash"])
@@ -208,6 +226,8 @@ async def test_while_the_proxy_runs() -> None:
 
 
 async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (prune, database):
+        monkeypatch.setattr(module, "PATIENCE", 10_000)
     log.mark(log.write(HI))
     store = Store(log.path)
     await store.open()
@@ -218,16 +238,11 @@ async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytes
             await store.begin(each)
             await asyncio.wrap_future(store.record(each))
 
-    async def prune_all() -> None:
+    def prune_again_and_again() -> None:
         for _ in range(10):
-            with opened(log.path) as other:
-                await asyncio.to_thread(prune_once, other.path)
+            prune.prune(log.path, Choice(), really=True, report=lambda progress: None)
 
-    def prune_once(path: Path) -> None:
-        prune.prune(path, Choice(), really=True, report=lambda progress: None)
-
-    monkeypatch.setattr(prune, "PATIENCE", 10_000)
-    await asyncio.gather(record(), prune_all())
+    await asyncio.gather(record(), asyncio.to_thread(prune_again_and_again))
     await store.close()
     assert sorted(log.rows("select id from turns")) == [each.id for each in turns]
     log.check()

@@ -157,7 +157,7 @@ RESPONSE = whole.base({}, id=f"resp_{TURN}", created_at=0, model="gpt-oss")
 
 
 def chat(events: Sequence[StreamEvent | Finished]) -> str:
-    return json.dumps([*translate(events, ChatWriter({}, ASK, 0, reasoning=True))])
+    return json.dumps([*translate(events, ChatWriter({}, ASK.custom, 0, reasoning=True))])
 
 
 def responses(events: Sequence[StreamEvent | Finished]) -> str:

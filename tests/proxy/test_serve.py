@@ -23,6 +23,9 @@ import uvicorn
 from commands import TAG, THERE, run
 from webserver import lines, serving
 
+from llm_gpt_oss import registry
+from llm_gpt_oss.cli.target import hosted
+from llm_gpt_oss.registry import Place
 from proxy import keys, serve
 from proxy.keys import KeyRing, hash_of
 from proxy.settings import HANDED_DOWN, Settings
@@ -32,7 +35,7 @@ from proxy.settings import HANDED_DOWN, Settings
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     "What would be served, without serving it."
     settings: list[Settings] = []
-    monkeypatch.setattr(serve, "tell_of_ollama", lambda model: None)
+    monkeypatch.setattr(serve, "tell_of_engine", lambda model: None)
     monkeypatch.setattr(serve, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
@@ -199,6 +202,30 @@ class TestListening:
             assert listener.getsockname()[0] in ("0.0.0.0", "::")
 
 
+class TestEngines:
+    def test_another_engine_says_why_it_could_not_answer(self, capsys: pytest.CaptureFixture[str]) -> None:
+        registry.add("mine", [], Place("embedded", {"gguf": "/gone.gguf"}))
+        serve.tell_of_engine(hosted("mine"))
+        told = capsys.readouterr().err
+        assert told == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
+
+    def test_and_nothing_if_it_could(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with serving() as web:
+            web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
+            registry.add("mine", [], Place("completions", {"url": web.url}))
+            serve.tell_of_engine(hosted("mine"))
+        assert capsys.readouterr().err == ""
+
+    def test_an_engine_that_there_is_none_of(self) -> None:
+        assert "There is no engine called 'x'" in run("serve", "--engine", "x").stderr
+
+    def test_one_for_all(self, begun: list[Settings]) -> None:
+        run("serve", "--engine", "embedded")
+        assert begun[0].engine == "embedded"
+
+
 class TestOllama:
     def told(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
         serve.tell_of_ollama(model)
@@ -230,7 +257,7 @@ class TestRunning:
     @pytest.fixture(autouse=True)
     def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(HANDED_DOWN, "")
-        monkeypatch.setattr(serve, "tell_of_ollama", lambda model: None)
+        monkeypatch.setattr(serve, "tell_of_engine", lambda model: None)
         yield
         gc.unfreeze()
 

@@ -97,12 +97,16 @@ class Written:
 
     @classmethod
     def of(cls, data: GenerateLine) -> Written:
-        "Raises StreamCut for a line of another form."
+        "Raises StreamCut for a line of another form. Only the last one says more than text."
         try:
+            text = _typed(data, "response", str) or ""
+            logprobs = tuple(map(_logprob, _typed(data, "logprobs", list) or ()))
+            if not _typed(data, "done", bool):
+                return cls(text, logprobs)
             return cls(
-                text=_typed(data, "response", str) or "",
-                logprobs=tuple(map(_logprob, _typed(data, "logprobs", list) or ())),
-                done=_typed(data, "done", bool) or False,
+                text,
+                logprobs,
+                done=True,
                 done_reason=_typed(data, "done_reason", str),
                 prompt_tokens=_typed(data, "prompt_eval_count", int),
                 completion_tokens=_typed(data, "eval_count", int),

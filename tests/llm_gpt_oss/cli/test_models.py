@@ -89,6 +89,11 @@ FILE = str(tiny.FILE)
             Place("completions", {"url": "http://a:1", "model": "m", "dialect": "llama.cpp"}),
             id="completions",
         ),
+        pytest.param(
+            ["--gguf", FILE, "--label", "tiny"],
+            Place("embedded", {"gguf": FILE, "label": "tiny"}),
+            id="labelled",
+        ),
         pytest.param(["--engine", "ollama"], Place("ollama", {}), id="an engine by name"),
         pytest.param(["--engine", "embedded", "--gguf", FILE], Place("embedded", {"gguf": FILE}), id="both"),
     ],

@@ -37,7 +37,7 @@ COUNTED = usage_of([USAGE])
 
 
 def written(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
-    writer = ChatWriter(head(ASK.model, TURN), ASK, index, reasoning=reasoning)
+    writer = ChatWriter(head(ASK.model, TURN), ASK.custom, index, reasoning=reasoning)
     return list(translate(events, writer))
 
 
