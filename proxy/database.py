@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
 import sqlite_utils
-from llm.logs import LogStore
+from llm.logs import LogStore, message_hash
 from llm.migrations import MIGRATIONS
+from llm.parts import Message
 
 from . import sidecar
 
@@ -48,6 +50,27 @@ class Settled(sqlite_utils.Database):
     def atomic(self) -> Iterator[sqlite_utils.Database]:
         with nullcontext() if self.conn.in_transaction else super().atomic():
             yield self
+
+
+class Log(LogStore):
+    "llm's store, for conversations that are sent whole with each turn."
+
+    def ensure_chain(
+        self, messages: Sequence[Message], parent: str | None = None, fragments: Sequence[str] | None = None
+    ) -> str | None:
+        """As llm's, which asks for each message whether it is there.
+
+        A hash covers all that stands before its message: where one is there, so are those before it."""
+        hashes = [parent]
+        for message in messages:
+            hashes.append(message_hash(message, hashes[-1]))
+        new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
+        tip: str | None = super().ensure_chain(messages[new:], hashes[new], fragments)
+        return tip
+
+    def _has(self, hash: str | None) -> bool:
+        sql = "select 1 from messages where hash = ?"
+        return self.db.conn.execute(sql, [hash]).fetchone() is not None
 
 
 def connected(path: Path) -> LogStore:
@@ -124,7 +147,7 @@ def _migrated(path: Path) -> LogStore:
             with locked(database.conn):
                 LogStore(database)  # type: ignore[no-untyped-call]
                 sidecar.migrate(database.conn)
-        return LogStore(Settled(database.conn))  # type: ignore[no-untyped-call]
+        return Log(Settled(database.conn))  # type: ignore[no-untyped-call]
     except BaseException:
         database.close()
         raise

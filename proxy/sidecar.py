@@ -192,7 +192,9 @@ def _without(body: Any, entries: int) -> Any:
     return {**body, field: body[field][entries:]}
 
 
-LAST_KNOWN = """
+# Nobody goes on with a conversation that was deleted: what comes then would be deleted with it.
+DELETED = "select 1 from gpt_oss_conversations where thread_id = {} and deleted"
+LAST_KNOWN = f"""
 select prefix.key as place, turns.thread_id, turns.tip_message_hash as tip,
     threads.tip_message_hash as thread_tip
 from json_each(:tips) as prefix
@@ -200,11 +202,12 @@ join gpt_oss_requests as request on request.visible_tip = prefix.value
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
 where request.actor is :actor and request.turn_id is not :but
+    and not exists ({DELETED.format("threads.id")})
 order by prefix.key desc, request.instructions is :instructions desc,
     turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
 limit 1
 """
-LAST_CALL = """
+LAST_CALL = f"""
 select call.key as place, turns.thread_id, turns.tip_message_hash as tip,
     threads.tip_message_hash as thread_tip
 from json_each(:calls) as call
@@ -212,7 +215,7 @@ join gpt_oss_calls on gpt_oss_calls.call_id = call.value
 join gpt_oss_requests as request on request.turn_id = gpt_oss_calls.turn_id
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
-where request.actor is :actor
+where request.actor is :actor and not exists ({DELETED.format("threads.id")})
 order by call.key desc, turns.id desc
 limit 1
 """
@@ -247,3 +250,17 @@ def last_call(
     "The turn that made the last of these calls that the actor's log knows."
     row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
     return Place(*row) if row else None
+
+
+def converse(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
+    "Makes a conversation's row, where there is none: what no turn ends with is held by its thread alone."
+    sql = """
+    insert or ignore into gpt_oss_conversations (thread_id, actor, created)
+    select id, ?, strftime('%s', datetime_utc) from threads where id = ?
+    """
+    connection.execute(sql, [actor, thread_id])
+
+
+def deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
+    "Whether the conversation was, through the API."
+    return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from .turn import Turn, from_json, to_json
 
@@ -59,12 +60,12 @@ class Spool:
                 begun.replace(self.folder / f"{begun.name.split('.')[0]}.json")
 
     def __len__(self) -> int:
-        return len(self._held) + len([*self.folder.glob("*.json")])
+        return len(self._held) + len(self._waiting())
 
     def __iter__(self) -> Iterator[Turn]:
         "Those that are over, oldest first. What cannot be read is put aside."
         yield from [*self._held.values()]
-        for path in sorted(self.folder.glob("*.json")):
+        for path in self._waiting():
             try:
                 yield from_json(path.read_text(encoding="utf-8"))
             except FileNotFoundError:
@@ -95,6 +96,14 @@ class Spool:
         self._held.pop(turn.id, None)
         self._aside(self._kept(turn))
 
+    def _waiting(self) -> list[Path]:
+        "Looked for after each turn. Not by glob(), which takes longer than the rest of that."
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        return [self.folder / name for name in sorted(names) if name.endswith(".json")]
+
     def _hold(self, turn: Turn) -> None:
         self._held[turn.id] = turn
         if len(self._held) > HELD:
@@ -111,9 +120,18 @@ class Spool:
         return self.folder / f"{turn.id}.json"
 
     def _write(self, path: Path, turn: Turn) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(to_json(turn))
+        text = to_json(turn)
+        try:
+            file = _created(path)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = _created(path)
+        with file:
+            file.write(text)
+
+
+def _created(path: Path) -> TextIO:
+    return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
 def _pid(begun: Path) -> int:

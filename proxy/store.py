@@ -203,8 +203,8 @@ class Store:
     def _recovered(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
-        self._problem = None
-        self._file.wait(PATIENCE)
+            self._problem = None
+            self._file.wait(PATIENCE)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)

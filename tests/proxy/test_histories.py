@@ -136,9 +136,7 @@ def sent(draw: DrawFn, history: list[Item]) -> list[Item]:
 
 @st.composite
 def cases(draw: DrawFn) -> tuple[list[Item], list[Item], int]:
-    """A history, as it may be sent, and where in it an answer may have stood: one of its own, not a part
-    of one.
-    """
+    "A history, as it may be sent, and where in it an answer may have stood that was no part of another."
     history = draw(histories())
     says = ["answer" if item.get("role", "assistant") == "assistant" else "else" for item in history]
     places = [n for n in range(1, len(says)) if says[n - 1 : n + 1] == ["else", "else"]]

@@ -258,9 +258,7 @@ RESULT = (
 
 @pytest.fixture
 async def expected(tmp_path: Path) -> list[str]:
-    """Each prompt is the one before, what the model said, and what is new; reasoning goes when the user
-    replies.
-    """
+    "Each is the one before, what the model said, and what is new; reasoning goes when the user replies."
     first, second, third, last = asked = await prompts(sends(whole), tmp_path / "other")
     sky, sea = (CALL.format(where=where) + RESULT.format(where=where) for where in ("sky", "sea"))
     assert second == first + sky
