@@ -270,6 +270,10 @@ def test_a_turn_is_logged_anew(log: Log) -> None:
         ([user("x" * 61)], "x" * 59 + "…"),
         ([said("Hi")], ""),
         ([user("x" * 60)], "x" * 60),
+        ([user("<context>\n <cwd>/</cwd>\n</context>"), user("Hi")], "Hi"),
+        ([user("# AGENTS.md for /\n\n<INSTRUCTIONS>\nBe.\n</INSTRUCTIONS>\n"), user("Hi")], "Hi"),
+        ([user("<p>Mend</p> this"), user("Hi")], "<p>Mend</p> this"),
+        ([user("<task>Hi</task>")], "<task>Hi</task>"),
     ],
 )
 def test_the_name_is_what_the_user_said_first(log: Log, messages: list[Message], name: str) -> None:
