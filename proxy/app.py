@@ -23,6 +23,7 @@ from .chat import route as chat
 from .chat import stored
 from .complaints import misread
 from .completions import route as completions
+from .conversations import route as conversations
 from .engines import Engines
 from .errors import ApiError, answered, no_such_route
 from .guard import Guard
@@ -105,6 +106,7 @@ def create_app(
         tokens,
         compact,
         socket,
+        conversations,
         completions,
         embeddings,
         ollama_api,

@@ -43,7 +43,8 @@ class Settings:
     has. `allow_model_changes` lets apps pull, make and delete models of Ollama's.
 
     `reasoning` is where `/v1/responses` shows the chain of thought: as text, unless a request asks for a
-    summary; always as a summary, for clients that read nothing else and do not ask; or as both. `open_responses` gives its events the names that Open Responses has.
+    summary; always as a summary, for clients that read nothing else and do not ask; or as both.
+    `open_responses` gives its events the names that Open Responses has.
     """
 
     host: str = "127.0.0.1"

@@ -17,8 +17,8 @@ from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
 from .ask import Continues
-from .chain import Chain, follows, keep
-from .sidecar import Place, insert, last_call, last_known
+from .chain import Chain, follows, keep, keeps, owner
+from .sidecar import Place, converse, deleted, insert, last_call, last_known
 from .stored import linked
 from .turn import Turn
 from .visible import calls, instructions, same, tips
@@ -112,18 +112,21 @@ class Threads:
             thread_id = self._log.create_thread(_name(turn.prompt), id=new_thread_id())
             self._log.log(turn.response, thread_id=thread_id)
             return None
-        if tip != place.tip and not place.joins:
+        moved_on = tip != place.tip and not place.joins
+        if moved_on or deleted(self.connection, place.thread_id):
             fork = self._log.create_thread(
                 _name(turn.prompt), forked_from=place.thread_id, id=new_thread_id()
             )
             self._log.log(turn.response, thread_id=fork)
             return place
         self._log.log(turn.response, thread_id=place.thread_id)
+        name(self._log, place.thread_id, turn.prompt)
         if request.status != 200:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
         elif tip != place.tip:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
             self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
+            converse(self.connection, place.thread_id, owner(self.connection, place.thread_id))
         return place
 
     def _keep_ids(self, turn: Turn, place: Continues) -> None:
@@ -133,13 +136,16 @@ class Threads:
         thread_id, parent, tip = row
         thread_tip = self._log.thread_tip(thread_id)
         joined = turn.request.status == 200 and thread_tip != tip
-        if not joined and thread_id == place.thread_id and follows(self.connection, parent, place.tip):
+        goes_on = thread_id == place.thread_id and follows(self.connection, parent, place.tip)
+        if goes_on and not joined and not keeps(self.connection, thread_id):
             return
         known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
-        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip).entries())
+        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip, turn.id).entries())
         if joined:
-            own = [entry.id for entry in Chain(self._log, thread_id, tip).entries()][len(known) :]
-            keep(self._log, thread_id, own, Chain(self._log, thread_id, thread_tip).entries()[-len(own) :])
+            own = [entry.id for entry in Chain(self._log, thread_id, tip, turn.id).entries()][len(known) :]
+            now = Chain(self._log, thread_id, thread_tip).entries()
+            earlier = [entry.id for entry in now[: len(now) - len(own)]]
+            keep(self._log, thread_id, [*earlier, *own], now)
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:
@@ -236,6 +242,12 @@ def new_thread_id() -> str:
     """Shaped like llm's ids and below all of them: `llm -c` goes on with the highest one, which must stay the
     person's own."""
     return "00" + str(monotonic_ulid()).lower()[2:]
+
+
+def name(log: LogStore, thread_id: str, messages: Sequence[Message]) -> None:
+    "After what stands in it first, as long as it has no name."
+    sql = "update threads set name = ? where id = ? and name is null"
+    log.db.conn.execute(sql, [_name(messages) or None, thread_id])
 
 
 def _name(messages: Sequence[Message]) -> str:
