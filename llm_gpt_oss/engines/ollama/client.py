@@ -126,11 +126,11 @@ class Client:
 
 
 class AsyncClient:
-    "Awaits. Any number of calls at once, and on any event loop."
+    "Awaits. Any number of calls at once, and, unless connections wait `idle` seconds, on any event loop."
 
-    def __init__(self, server: Server, *, silence: float = SILENCE) -> None:
+    def __init__(self, server: Server, *, silence: float = SILENCE, idle: float = 0) -> None:
         self._server, self._silence = server, silence
-        self._http = httpx.AsyncClient(**options(server, silence))
+        self._http = httpx.AsyncClient(**options(server, silence, idle))
 
     async def send(self, call: Call[T]) -> T:
         with self._faults():
