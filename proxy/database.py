@@ -81,7 +81,7 @@ def connected(path: Path) -> LogStore:
     """
     if not path.exists():
         _made(path)
-    return _current(path) or _migrated(path)
+    return _migrated(path)
 
 
 class LogFile:
@@ -138,41 +138,28 @@ def _linked(draft: Path, path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _current(path: Path) -> LogStore | None:
-    "None where there is something to migrate. To see that takes no lock that another process may hold."
-    database = _database(path)
-    try:
-        if _names(database, "_llm_migrations") >= {step.__name__ for step in MIGRATIONS} and _names(
-            database, "gpt_oss_migrations"
-        ) >= {name for name, _ in sidecar.MIGRATIONS}:
-            return Log(Settled(database.conn))  # type: ignore[no-untyped-call]
-    except BaseException:
-        database.close()
-        raise
-    database.close()
-    return None
-
-
-def _names(database: sqlite_utils.Database, table: str) -> set[str]:
-    return {row["name"] for row in database[table].rows} if database[table].exists() else set()
-
-
-def _database(path: Path) -> sqlite_utils.Database:
-    database = sqlite_utils.Database(sqlite3.connect(path))
-    patience(database.conn, PATIENCE)
-    return database
-
-
 def _migrated(path: Path) -> LogStore:
-    database = _database(path)
+    database = sqlite_utils.Database(sqlite3.connect(path))
     try:
-        with locked(database.conn):
-            LogStore(database)  # type: ignore[no-untyped-call]
-            sidecar.migrate(database.conn)
+        patience(database.conn, PATIENCE)
+        # Seen without the lock: another process may hold it.
+        if not _is_current(database):
+            with locked(database.conn):
+                LogStore(database)  # type: ignore[no-untyped-call]
+                sidecar.migrate(database.conn)
         return Log(Settled(database.conn))  # type: ignore[no-untyped-call]
     except BaseException:
         database.close()
         raise
+
+
+def _is_current(database: sqlite_utils.Database) -> bool:
+    llms, ours = {step.__name__ for step in MIGRATIONS}, {name for name, _ in sidecar.MIGRATIONS}
+    return llms <= _names(database, "_llm_migrations") and ours <= _names(database, "gpt_oss_migrations")
+
+
+def _names(database: sqlite_utils.Database, table: str) -> set[str]:
+    return {row["name"] for row in database[table].rows} if database[table].exists() else set()
 
 
 def patience(connection: sqlite3.Connection, milliseconds: int) -> None:
