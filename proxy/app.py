@@ -17,13 +17,13 @@ from llm_gpt_oss.registry import entries, places, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from . import embeddings, health, model_list
-from .attempts import Attempts
 from .auth import Auth
 from .catalog import Catalog
 from .chat import route as chat
 from .chat import stored
 from .complaints import misread
 from .completions import route as completions
+from .conversations import route as conversations
 from .engines import Engines
 from .errors import ApiError, answered, no_such_route
 from .guard import Guard
@@ -66,7 +66,6 @@ def create_app(
         Queue(settings.running, settings.waiting),
         Store(settings.database),
         Stored(settings.database),
-        Attempts(),
         new_id,
         Plugins(plugins),
         user_dir() / "logs-off",
@@ -107,6 +106,7 @@ def create_app(
         tokens,
         compact,
         socket,
+        conversations,
         completions,
         embeddings,
         ollama_api,

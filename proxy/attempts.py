@@ -1,12 +1,18 @@
-"""The same request sent again: OpenAI's clients do that with the same `Idempotency-Key`."""
+"""The same request sent again.
+
+A client may say so by an `Idempotency-Key`. OpenAI's SDKs send none by themselves; they send the same body,
+and in `x-stainless-retry-count` how often they have sent it before (openai 3.54, `_base_client.py`).
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
+
+# For how many hours an answer is given again.
+KEY_HOURS, RETRY_HOURS = 24, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +32,47 @@ class Attempt:
         return self.ids[0]
 
 
-def key_of(sent: str, *asked: bytes) -> str:
-    """Of the client's key and all that makes the request what it is: the same key with another body is
+class Saying(NamedTuple):
+    """How a client tells that a request is one that it has sent before: by what besides its body, and that it
+    counts for so many `hours`. The `first` of them has none before it."""
+
+    same: str
+    hours: int
+    first: bool = False
+
+
+def said_in(headers: Mapping[str, str]) -> Saying | None:
+    if key := headers.get("idempotency-key"):
+        return Saying(f"key {key}", KEY_HOURS)
+    count = headers.get("x-stainless-retry-count", "")
+    if not (count.isascii() and count.isdecimal()):
+        return None
+    return Saying(f"client {headers.get('user-agent', '')}", RETRY_HOURS, first=not count.strip("0"))
+
+
+def key_of(saying: Saying, *asked: bytes) -> str:
+    """Of what the client says and all that makes the request what it is: the same key with another body is
     another.
     """
-    digest = blake2b(sent.encode(), digest_size=16)
+    digest = blake2b(saying.same.encode(), digest_size=16)
     for part in asked:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
 
-class Attempts:
-    "Those under way in this process."
+class Past(NamedTuple):
+    "An earlier attempt: its turns, in order, and how many of them ended well."
 
-    def __init__(self) -> None:
-        self._under_way: dict[str, tuple[Attempt, asyncio.Event]] = {}
+    ids: tuple[str, ...]
+    well: int
+    under_way: bool = False
 
-    @contextmanager
-    def under_way(self, attempt: Attempt) -> Iterator[None]:
-        if attempt.key is None or attempt.key in self._under_way:
-            yield
-            return
-        over = asyncio.Event()
-        self._under_way[attempt.key] = attempt, over
-        try:
-            yield
-        finally:
-            del self._under_way[attempt.key]
-            over.set()
 
-    def running(self, key: str) -> Attempt | None:
-        attempt, _ = self._under_way.get(key, (None, None))
-        return attempt
+def taken_up(past: Sequence[Past], choices: int) -> Past | None:
+    """Of attempts at `choices` choices, oldest first, the one that is meant.
 
-    async def over(self, key: str) -> None:
-        "Waits for an attempt with this key."
-        while running := self._under_way.get(key):
-            await running[1].wait()
+    The last that did not end well: who asked for that one asks again. If all did, an answer was lost on its
+    way: the last one.
+    """
+    broken = [each for each in past if each.well < choices]
+    return (broken or past)[-1] if past else None

@@ -12,6 +12,8 @@ import sqlite3
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from secrets import token_hex
 from typing import NamedTuple
 
 from llm.logs import HASH_PREFIX, LogStore
@@ -22,14 +24,14 @@ from .settings import Shown
 from .stored import Linked, linked
 from .visible import calls
 
-# Of turns that came to the same, the thread's own first: no id of another actor's turn is shown.
+# Of turns that came to the same, `own` first, then the thread's: no id of another actor's turn is shown.
 TURNS = """
 select place.key as place, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
 from json_each(:hashes) as place
 join turns on turns.tip_message_hash = place.value
 left join gpt_oss_requests as request on request.turn_id = turns.id
 where turns.thread_id = :thread or request.actor is :actor
-order by place.key, turns.thread_id = :thread desc, turns.id
+order by place.key, turns.id is :own desc, turns.thread_id = :thread desc, turns.id
 """
 KEPT = """
 select message_hash, n, item_id from json_each(:hashes) as place
@@ -81,16 +83,19 @@ class _Turn(NamedTuple):
 
 
 class Chain:
-    "`messages` are those of `thread_id` up to `tip`, less what was put before them for an answer (`added`)."
+    """`messages` are the thread's up to `tip`, less the `added` that were put before them for an answer.
 
-    def __init__(self, log: LogStore, thread_id: str, tip: str | None) -> None:
+    `own` is the turn whose answer it ends with, where others may have ended there too.
+    """
+
+    def __init__(self, log: LogStore, thread_id: str, tip: str | None, own: str | None = None) -> None:
         self._log = log
         self._thread_id = thread_id
         whole = linked(log, tip)
-        turns = self._turns([each.hash for each in whole])
-        added = turns[-1].added if turns else 0
+        turns = self._turns([each.hash for each in whole], own)
+        self.added = turns[-1].added if turns else 0
         self._sources = _sources(whole, turns)
-        self.messages = whole[added:]
+        self.messages = whole[self.added :]
 
     def entries(self) -> list[Entry]:
         hashes = json.dumps([each.hash for each in self.messages])
@@ -109,11 +114,12 @@ class Chain:
                 counts[source] += 1
                 yield Entry(item["id"], each.hash, n, one, custom)
 
-    def _turns(self, hashes: Sequence[str]) -> list[_Turn]:
+    def _turns(self, hashes: Sequence[str], own: str | None) -> list[_Turn]:
         "One for each message that turns ended with."
         given = {
             "hashes": json.dumps(hashes),
             "thread": self._thread_id,
+            "own": own,
             "actor": owner(self._log.db.conn, self._thread_id),
         }
         turns = [_Turn(*row) for row in self._log.db.conn.execute(TURNS, given)]
@@ -156,10 +162,24 @@ def follows(connection: sqlite3.Connection, tip: str | None, earlier: str | None
 
 
 def keep(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[Entry]) -> None:
-    "Notes that `entries`, of the thread, go by these ids: in the same order, the first of either."
-    rows = [
-        (thread_id, entry.hash, entry.n, id)
-        for id, entry in zip(ids, entries, strict=False)
-        if id != entry.id
-    ]
+    """Notes by which ids the thread's entries go: the first by these, the others by those that they have.
+
+    Where two would go by one the later gets another: a message that is taken out of several that are alike
+    leaves its place, and with it its hash, to the next.
+    """
+    used: set[str] = set()
+    rows = []
+    for id, entry in zip_longest(ids[: len(entries)], entries):
+        id = id or entry.id
+        if id in used:
+            id = f"{id.partition('_')[0]}_{token_hex(16)}_0"
+        used.add(id)
+        if id != entry.id:
+            rows.append((thread_id, entry.hash, entry.n, id))
     log.db.conn.executemany("insert or replace into gpt_oss_items values (?, ?, ?, ?)", rows)
+
+
+def keeps(connection: sqlite3.Connection, thread_id: str) -> bool:
+    "Whether items of the thread go by other ids than those that say where they are found."
+    found = connection.execute("select 1 from gpt_oss_items where thread_id = ?", [thread_id])
+    return found.fetchone() is not None

@@ -41,16 +41,15 @@ class Choices:
         self.usages: list[Usage] = []
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        with self._server.attempts.under_way(self._attempt):
-            for index, ask in enumerate(self._asks):
-                writer = self._writer(index)
-                events = self._server.events(ask, self._http, self._attempt, index)
-                async with aclosing(events):
-                    async for event in events:
-                        if isinstance(event, Finished):
-                            self.usages.append(event.usage)
-                        for chunk in writer.feed(event):
-                            yield chunk
+        for index, ask in enumerate(self._asks):
+            writer = self._writer(index)
+            events = self._server.events(ask, self._http, self._attempt, index)
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Finished):
+                        self.usages.append(event.usage)
+                    for chunk in writer.feed(event):
+                        yield chunk
 
     async def frames(
         self, head: Chunk, usage: Callable[[Sequence[Usage]], Any] | None

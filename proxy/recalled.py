@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
 from .chain import Chain, owner, singles
 from .items.ids import place_of
+from .stamp import ended_at
 from .stored import linked
 from .viewer import Viewer
 
 THREAD = """
-select threads.tip_message_hash, coalesce(conversation.deleted, 0)
+select threads.tip_message_hash, threads.datetime_utc, conversation.metadata, conversation.created
 from threads left join gpt_oss_conversations as conversation on conversation.thread_id = threads.id
-where threads.id = ?
+where threads.id = ? and not coalesce(conversation.deleted, 0)
 """
 TURN = """
 select turns.id, turns.tip_message_hash, turns.parent_message_hash from turns
@@ -48,6 +50,16 @@ limit 1
 """
 
 
+class Thread(NamedTuple):
+    "`actor` is whose it is, `created` in seconds since 1970."
+
+    id: str
+    tip: str | None
+    actor: str | None
+    created: int
+    metadata: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     "`messages` are all of the conversation up to `tip`, without what was put before it for an answer."
@@ -57,24 +69,23 @@ class Context:
     messages: list[Message]
 
 
-def conversation(log: LogStore, thread_id: str, viewer: Viewer) -> Context | None:
-    "None for a thread that is not there, or deleted, or not the viewer's."
+def thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
+    "None for one that is not there, or deleted, or not the viewer's."
     row = log.db.conn.execute(THREAD, [thread_id]).fetchone()
-    if row is None or row[1] or not viewer.sees(owner(log.db.conn, thread_id)):
+    actor = owner(log.db.conn, thread_id)
+    if row is None or not viewer.sees(actor):
         return None
-    return _context(log, thread_id, row[0])
+    tip, begun, metadata, created = row
+    return Thread(thread_id, tip, actor, created or ended_at(begun, 0), json.loads(metadata or "{}"))
 
 
-def turn_context(log: LogStore, turn_id: str) -> Context | None:
-    "Up to the turn's answer, whoever made it and whether or not it is deleted."
-    sql = "select thread_id, tip_message_hash from turns where id = ?"
-    row = log.db.conn.execute(sql, [turn_id]).fetchone()
-    return _context(log, *row) if row else None
-
-
-def _context(log: LogStore, thread_id: str, tip: str | None) -> Context:
-    messages = [each.message for each in Chain(log, thread_id, tip).messages]
-    return Context(thread_id, tip, messages)
+def conversation(log: LogStore, thread_id: str, viewer: Viewer) -> Context | None:
+    "None where there is no such thread."
+    found = thread(log, thread_id, viewer)
+    if found is None:
+        return None
+    messages = [each.message for each in Chain(log, thread_id, found.tip).messages]
+    return Context(thread_id, found.tip, messages)
 
 
 def items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:

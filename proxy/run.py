@@ -118,7 +118,7 @@ class Run:
         except (Exception, GeneratorExit, asyncio.CancelledError) as error:
             await self._broke_off(error)
             raise
-        completed_at = await self._ended(200, None)
+        completed_at = await self._ended(200)
         # Not all models that are none of ours tell it.
         reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
         yield Finished(reason, _usage(self._response), completed_at)
@@ -166,16 +166,18 @@ class Run:
 
     async def _broke_off(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
-            await self._ended(CLIENT_LEFT, self.cancelled)
+            await self._ended(CLIENT_LEFT, self.cancelled, self.cancelled)
             return
         if isinstance(error, ContextOverflow):
             error.param = self._ask.field
-        await self._ended(api_error(error).status, str(error) or type(error).__name__)
+        told = api_error(error)
+        await self._ended(told.status, told.message, str(error) or type(error).__name__)
 
-    async def _ended(self, status: int, error: str | None) -> int:
+    async def _ended(self, status: int, told: str | None = None, error: str | None = None) -> int:
         """Handed over before anything is waited for: from there on it is logged, even if we are cancelled.
 
-        Returns when the turn was complete, as the log will tell it, in seconds since 1970."""
+        `told` is the error as the client hears it. Returns when the turn was complete, as the log will tell
+        it, in seconds since 1970."""
         turn = as_it_stands(self._response)
         completed_at = ended_at(turn.datetime_utc(), turn.duration_ms())
         if self._store is None:
@@ -185,7 +187,7 @@ class Run:
         request = replace(
             self._request,
             status=status,
-            error=error,
+            error=told,
             finish_reason=finish_reason(self._response),
             custom_calls=[*self._request.custom_calls, *self._called_custom()],
             pieces=self._pieces.lengths or None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, replace
+import asyncio
+import datetime
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
@@ -16,13 +18,14 @@ from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from .ask import Ask, Finished
-from .attempts import Attempt, Attempts, key_of
+from .attempts import Attempt, Past, key_of, said_in, taken_up
 from .catalog import AnyModel, Catalog, fitted
 from .errors import ApiError
 from .hookspecs import Plugins
 from .queue import Queue
 from .run import Run
 from .settings import Settings
+from .spool import LOOK
 from .store import Store
 from .stored import Stored
 from .threads import Threads
@@ -41,7 +44,6 @@ class Server:
     queue: Queue
     store: Store
     stored: Stored
-    attempts: Attempts
     new_id: Callable[[], str]
     plugins: Plugins
     logs_off: Path
@@ -49,18 +51,28 @@ class Server:
     async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
         """At answering this request, whose body has been read. The same one sent again has the answer of the
         first, which it waits for unless `waits` is False, or the ids of turns that broke off."""
-        ids = [self.new_id() for _ in range(choices)]
-        if not (sent := http.headers.get("idempotency-key")):
-            return Attempt(tuple(ids))
+        ids = tuple(self.new_id() for _ in range(choices))
+        saying = said_in(http.headers)
+        if saying is None:
+            return Attempt(ids)
         actor = await self.plugins.actor_of(http)
-        key = key_of(sent, http.url.path.encode(), (actor or "").encode(), http.state.body)
-        if not waits and (running := self.attempts.running(key)):
-            return replace(running, running=True)
-        await self.attempts.over(key)
-        earlier = await self.stored.attempts(key)
-        done = sum(status == 200 for _, status in earlier) == choices
-        ids[: len(earlier)] = [turn_id for turn_id, _ in earlier]
-        return Attempt(tuple(ids), key, done)
+        key = key_of(saying, http.url.path.encode(), (actor or "").encode(), http.state.body)
+        if saying.first:
+            return Attempt(ids, key)
+        taken = taken_up(await self._past(key, saying.hours, waits), choices)
+        if taken is None:
+            return Attempt(ids, key)
+        ids = (*taken.ids, *ids[len(taken.ids) :])
+        return Attempt(ids, key, done=taken.well == choices, running=taken.under_way)
+
+    async def _past(self, key: str, hours: int, waits: bool) -> Sequence[Past]:
+        "The attempts with this key in the last `hours`."
+        since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
+        past = await self.stored.attempts(key, since)
+        while waits and any(each.under_way for each in past):
+            await asyncio.sleep(LOOK)
+            past = await self.stored.attempts(key, since)
+        return past
 
     def run(self, ask: Ask, http: Request, attempt: Attempt, choice: int = 0) -> Run:
         return Run(

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from .turn import Turn, from_json, to_json
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Turns that are held in memory where the folder cannot be written either.
 HELD = 1000
+# Seconds between two looks at what another process is doing.
+LOOK = 0.25
 
 
 class Spool:
@@ -49,20 +52,20 @@ class Spool:
         self._kept(turn).unlink(missing_ok=True)
 
     def recover(self) -> None:
-        "Takes what processes that are gone had under way for over."
+        """Takes what processes that are gone had under way for over, and so what no process can be told of: a
+        turn that is taken for over too early is written anew when it ends."""
         for begun in self.folder.glob("*.begun"):
-            turn_id, pid, _ = begun.name.split(".")
             # One with our own number was of a process before us: containers start with the same one again.
-            if int(pid) == os.getpid() or not _alive(int(pid)):
-                begun.replace(self.folder / f"{turn_id}.json")
+            if _pid(begun) == os.getpid() or not _alive(_pid(begun)):
+                begun.replace(self.folder / f"{begun.name.split('.')[0]}.json")
 
     def __len__(self) -> int:
-        return len(self._held) + len([*self.folder.glob("*.json")])
+        return len(self._held) + len(self._waiting())
 
     def __iter__(self) -> Iterator[Turn]:
         "Those that are over, oldest first. What cannot be read is put aside."
         yield from [*self._held.values()]
-        for path in sorted(self.folder.glob("*.json")):
+        for path in self._waiting():
             try:
                 yield from_json(path.read_text(encoding="utf-8"))
             except FileNotFoundError:
@@ -72,18 +75,34 @@ class Spool:
 
     def find(self, turn_id: str) -> tuple[Turn, bool] | None:
         "A turn that is not in the log yet, and whether it is still under way, in whatever process."
-        for path in sorted(self.folder.glob(f"{turn_id}.*")):
+        return next(self._read(f"{turn_id}.*"), None)
+
+    def attempts(self, idempotency_key: str) -> list[tuple[Turn, bool]]:
+        "Those that were asked for under this key, as `find` has them."
+        return [*self._read("*.*", holding=idempotency_key)]
+
+    def _read(self, names: str, holding: str = "") -> Iterator[tuple[Turn, bool]]:
+        for path in sorted(self.folder.glob(names)):
             try:
-                return from_json(path.read_text(encoding="utf-8")), path.suffix == ".begun"
+                text = path.read_text(encoding="utf-8")
+                if holding in text:
+                    yield from_json(text), path.suffix == ".begun" and _alive(_pid(path)) is not False
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-        return None
 
     def reject(self, turn: Turn) -> None:
         "Puts aside what the log will never take."
         self.keep(turn)
         self._held.pop(turn.id, None)
         self._aside(self._kept(turn))
+
+    def _waiting(self) -> list[Path]:
+        "Looked for after each turn. Not by glob(), which takes longer than the rest of that."
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        return [self.folder / name for name in sorted(names) if name.endswith(".json")]
 
     def _hold(self, turn: Turn) -> None:
         self._held[turn.id] = turn
@@ -101,15 +120,28 @@ class Spool:
         return self.folder / f"{turn.id}.json"
 
     def _write(self, path: Path, turn: Turn) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(to_json(turn))
+        text = to_json(turn)
+        try:
+            file = _created(path)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = _created(path)
+        with file:
+            file.write(text)
 
 
-def _alive(pid: int) -> bool:
-    "Where it cannot be told, no: a turn taken for over too early is written anew when it ends."
+def _created(path: Path) -> TextIO:
+    return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+
+
+def _pid(begun: Path) -> int:
+    return int(begun.name.split(".")[1])
+
+
+def _alive(pid: int) -> bool | None:
+    "None where it cannot be told."
     if os.name != "posix":  # there, signal 0 would end the process
-        return False
+        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

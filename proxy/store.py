@@ -119,12 +119,15 @@ class Store:
             return turn.prompt
 
     def _record(self, turn: Turn) -> None:
+        # Those that wait come first: it may go on from one of them.
+        none_waits = self._write_waiting()
         try:
             self._write(turn)
         except Exception as error:
             self._keep(turn, error)
         else:
-            self._catch_up()
+            if none_waits:
+                self._recovered()
         self._count()
 
     def _change(self, work: Callable[[LogStore], T]) -> T:
@@ -158,16 +161,20 @@ class Store:
             self._report(problem)
 
     def _catch_up(self) -> None:
-        "Writes what waits, oldest first, as far as that goes."
+        if self._write_waiting():
+            self._recovered()
+        self._count()
+
+    def _write_waiting(self) -> bool:
+        "Writes what waits, oldest first, as far as that goes; whether that is to the end."
         try:
             for turn in self._spool:
                 self._late(turn)
             self._file.opened()
         except Exception as error:
             self._report(error)
-        else:
-            self._recovered()
-        self._count()
+            return False
+        return True
 
     def _late(self, turn: Turn) -> None:
         connection = self._threads().connection
@@ -196,8 +203,8 @@ class Store:
     def _recovered(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
-        self._problem = None
-        self._file.wait(PATIENCE)
+            self._problem = None
+            self._file.wait(PATIENCE)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)

@@ -5,21 +5,24 @@ turns.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import re
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from llm.logs import LogStore, message_hash
 from llm.parts import Message, StreamEvent
 
 from .ask import Finished, Usage
+from .attempts import Past
 from .database import LogFile, passing
-from .errors import unavailable
+from .errors import ApiError, unavailable
 from .replay import replayed
 from .spool import Spool
 from .stamp import ended_at
@@ -52,6 +55,19 @@ with recursive chain (hash, parent, role, provider_metadata, depth) as (
 )
 select hash, role, provider_metadata from chain order by depth desc
 """
+
+
+ATTEMPTS = """
+select answer_id, turn_id, status, 0 from gpt_oss_requests
+where idempotency_key = ? and datetime_utc >= ? and not deleted
+"""
+
+
+class _Asked(NamedTuple):
+    answer_id: str
+    id: str
+    status: int
+    under_way: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +147,18 @@ class Stored:
             return None
         return await asyncio.wrap_future(self._thread.submit(self._turn, turn_id))
 
-    async def attempts(self, idempotency_key: str) -> list[tuple[str, int]]:
-        "The turns that were asked for under this key, with their status; one for each choice."
-        sql = "select turn_id, status from gpt_oss_requests where idempotency_key = ? order by turn_id"
-        return await self.read(lambda log: log.db.conn.execute(sql, [idempotency_key]).fetchall())
+    async def attempts(self, idempotency_key: str, since: datetime.datetime) -> list[Past]:
+        "What was asked for under this key and is not deleted, oldest first."
+        turns = await asyncio.wrap_future(self._thread.submit(self._attempts, idempotency_key, since))
+        answers = [[*of_one] for _, of_one in groupby(sorted(turns), lambda turn: turn.answer_id)]
+        return [
+            Past(
+                tuple(turn.id for turn in of_one),
+                sum(turn.status == 200 for turn in of_one),
+                any(turn.under_way for turn in of_one),
+            )
+            for of_one in answers
+        ]
 
     async def events(self, turn_id: str) -> AsyncGenerator[StreamEvent | Finished, None]:
         logged = await self.turn(turn_id)
@@ -150,6 +174,19 @@ class Stored:
             if passing(error):
                 raise unavailable(error) from error
             raise
+
+    def _attempts(self, idempotency_key: str, since: datetime.datetime) -> list[_Asked]:
+        # First what waits: it may be in the database a moment later, and the other way round it cannot be.
+        asked = {
+            turn.id: _Asked(turn.request.answer_id or turn.id, turn.id, turn.request.status, under_way)
+            for turn, under_way in reversed(self._spool.attempts(idempotency_key))
+        }
+        given = [idempotency_key, since.isoformat()]
+        try:
+            rows = self._read(lambda log: log.db.conn.execute(ATTEMPTS, given).fetchall())
+        except ApiError:
+            rows = []  # an answer does not wait for the log
+        return [*{**{row[1]: _Asked(*row) for row in rows}, **asked}.values()]
 
     def _turn(self, turn_id: str) -> Logged | None:
         if found := self._spool.find(turn_id):

@@ -7,6 +7,7 @@ is left joins by the calls in it, and without any call begins a thread of its ow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,12 +17,20 @@ from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
 from .ask import Continues
-from .chain import Chain, follows, keep
-from .sidecar import Place, insert, last_call, last_known
+from .chain import Chain, follows, keep, keeps, owner
+from .sidecar import Place, converse, deleted, insert, last_call, last_known
+from .stored import linked
 from .turn import Turn
 from .visible import calls, instructions, same, tips
 
 NAME_LENGTH = 60
+# Such as what Codex tells of the machine and of AGENTS.md, before what the person wrote and as the user's.
+TAGGED = re.compile(r"\s*(#[^\n]*\s+)?<[\w-]+>.*</[\w-]+>\s*", re.DOTALL)
+LAST_OF = """
+select threads.id from turns join threads
+on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
+where turns.id = ?
+"""
 
 
 class Known(NamedTuple):
@@ -49,11 +58,11 @@ class Threads:
         `logged` of them are the log's own already."""
         if logged:
             return [*messages[:logged], *self._with_reasoning(messages[logged:], actor)]
-        known = self._known(messages[:-1], actor)
+        known = self._known(messages, _seen(messages[:-1]), actor)
         if known is None:
             return self._with_reasoning(messages, actor)
         first = instructions(messages)
-        said = self._log.load_chain(known.place.tip)
+        said = self._chain(known.place.tip)
         said = said[instructions(said) :]
         while said and [*tips(said[-1:])] == [None]:
             said.pop()  # it broke off before anything was to be seen: nobody goes on from there
@@ -65,22 +74,32 @@ class Threads:
     def write(self, turn: Turn) -> None:
         "In one transaction with the write lock: llm's rows and ours."
         prompt, request = turn.prompt, turn.request
-        known = None if request.continues else self._known(prompt, request.actor)
+        first = instructions(prompt)
+        seen = _seen([*prompt, *turn.answer])
+        again = self._again(turn)
+        known = None
+        if not request.continues:
+            known = self._known(prompt, seen[: len(prompt) - first], request.actor, turn.id, again)
         place = None
         if request.continues:
             place = self._log_behind(turn, request.continues)
         else:
-            self._log.log(turn.response, thread_id=self._thread(prompt, request.actor, known))
-        first = instructions(prompt)
+            thread_id = again or self._thread(prompt, request.actor, known)
+            self._log.log(turn.response, thread_id=thread_id)
         insert(
             self.connection,
             turn,
             covered=known.covered if known else request.added + request.known,
             instructions=_instructions(prompt[:first]),
-            visible_tip=[None, *tips([*prompt[first:], *turn.answer])][-1],
+            visible_tip=[None, *seen][-1],
         )
         if place:
             self._keep_ids(turn, place)
+
+    def _again(self, turn: Turn) -> str | None:
+        "The thread that the turn is the last one of already: it broke off, and was asked for again."
+        row = self.connection.execute(LAST_OF, [turn.id]).fetchone()
+        return row[0] if row else None
 
     def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
         """Where the client says it goes on; None if that was pruned in the meantime.
@@ -93,18 +112,21 @@ class Threads:
             thread_id = self._log.create_thread(_name(turn.prompt), id=new_thread_id())
             self._log.log(turn.response, thread_id=thread_id)
             return None
-        if tip != place.tip and not place.joins:
+        moved_on = tip != place.tip and not place.joins
+        if moved_on or deleted(self.connection, place.thread_id):
             fork = self._log.create_thread(
                 _name(turn.prompt), forked_from=place.thread_id, id=new_thread_id()
             )
             self._log.log(turn.response, thread_id=fork)
             return place
         self._log.log(turn.response, thread_id=place.thread_id)
+        name(self._log, place.thread_id, turn.prompt)
         if request.status != 200:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
         elif tip != place.tip:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
             self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
+            converse(self.connection, place.thread_id, owner(self.connection, place.thread_id))
         return place
 
     def _keep_ids(self, turn: Turn, place: Continues) -> None:
@@ -114,13 +136,16 @@ class Threads:
         thread_id, parent, tip = row
         thread_tip = self._log.thread_tip(thread_id)
         joined = turn.request.status == 200 and thread_tip != tip
-        if not joined and thread_id == place.thread_id and follows(self.connection, parent, place.tip):
+        goes_on = thread_id == place.thread_id and follows(self.connection, parent, place.tip)
+        if goes_on and not joined and not keeps(self.connection, thread_id):
             return
         known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
-        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip).entries())
+        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip, turn.id).entries())
         if joined:
-            own = [entry.id for entry in Chain(self._log, thread_id, tip).entries()][len(known) :]
-            keep(self._log, thread_id, own, Chain(self._log, thread_id, thread_tip).entries()[-len(own) :])
+            own = [entry.id for entry in Chain(self._log, thread_id, tip, turn.id).entries()][len(known) :]
+            now = Chain(self._log, thread_id, thread_tip).entries()
+            earlier = [entry.id for entry in now[: len(now) - len(own)]]
+            keep(self._log, thread_id, [*earlier, *own], now)
 
     def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
         if known is None:
@@ -130,21 +155,36 @@ class Threads:
             return known.place.thread_id
         return self._log.create_thread(_name(prompt), forked_from=known.place.thread_id, id=new_thread_id())
 
-    def _known(self, messages: Sequence[Message], actor: str | None) -> Known | None:
+    def _known(
+        self,
+        messages: Sequence[Message],
+        seen: Sequence[str | None],
+        actor: str | None,
+        but: str = "",
+        again: str | None = None,
+    ) -> Known | None:
+        """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
+        anew is the last of the thread `again`."""
         first = instructions(messages)
-        seen = [*tips(messages[first:])]
-        place = last_known(self.connection, seen, _instructions(messages[:first]), actor)
+        instructed = _instructions(messages[:first])
+        place = last_known(self.connection, seen, instructed, actor, but)
         if place is None:
             return None
+        made = calls(messages[first : first + place.key + 1])
+        caller = last_call(self.connection, [call.tool_call_id for call in made], actor) if made else None
+        if caller and not follows(self.connection, place.tip, caller.tip):
+            # It looks the same, but the calls are those of another.
+            own = last_known(self.connection, seen, instructed, actor, but, behind=caller.tip)
+            place = own or place
         known = Known(place, first + place.key + 1)
-        if known.moved_on:
+        if known.moved_on and place.thread_id != again:
             return self._further(known, seen[place.key + 1 :]) or known
         return known
 
     def _further(self, known: Known, later: Sequence[str | None]) -> Known | None:
         "Where the thread went on without us, as from the shell, and the client knows it all the same."
-        chain = self._log.load_chain(known.place.thread_tip)
-        *_, tip = [None, *tips(chain[instructions(chain) :])]
+        chain = self._chain(known.place.thread_tip)
+        *_, tip = [None, *_seen(chain)]
         if tip is None or tip not in later:
             return None
         return Known(known.place._replace(tip=known.place.thread_tip), known.covered + later.index(tip) + 1)
@@ -153,9 +193,12 @@ class Threads:
         "The thread of the last call, if the thread's last answer is the last that the client knows."
         place = last_call(self.connection, [call.tool_call_id for call in calls(prompt)], actor)
         answers = [message for message in prompt if message.role == "assistant"]
-        if place and answers and same(answers[-1], self._log.load_chain(place.thread_tip)[-1]):
+        if place and answers and same(answers[-1], self._chain(place.thread_tip)[-1]):
             return place.thread_id
         return None
+
+    def _chain(self, tip: str) -> list[Message]:
+        return [each.message for each in linked(self._log, tip)]
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
         "Messages that call a tool as they were logged: clients send no reasoning back, or a piece of it."
@@ -163,10 +206,15 @@ class Threads:
         logged: dict[str | None, Message] = {}
         while place := last_call(self.connection, wanted, actor):
             del wanted[place.key :]
-            chain = self._log.load_chain(place.tip)
+            chain = self._chain(place.tip)
             logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
         return [_whole(message, logged) for message in messages]
+
+
+def _seen(messages: Sequence[Message]) -> list[str | None]:
+    "The tips behind the instructions."
+    return [*tips(messages[instructions(messages) :])]
 
 
 def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:
@@ -196,8 +244,15 @@ def new_thread_id() -> str:
     return "00" + str(monotonic_ulid()).lower()[2:]
 
 
+def name(log: LogStore, thread_id: str, messages: Sequence[Message]) -> None:
+    "After what stands in it first, as long as it has no name."
+    sql = "update threads set name = ? where id = ? and name is null"
+    log.db.conn.execute(sql, [_name(messages) or None, thread_id])
+
+
 def _name(messages: Sequence[Message]) -> str:
-    "The first line that a user wrote: system prompts of agents make poor names."
-    said = [part for message in messages if message.role == "user" for part in message.parts]
-    line = " ".join(next((part.text for part in said if isinstance(part, TextPart)), "").split())
+    "The first line that a user wrote: what agents say in system prompts or within tags makes a poor name."
+    parts = [part for message in messages if message.role == "user" for part in message.parts]
+    said = [part.text for part in parts if isinstance(part, TextPart)]
+    line = " ".join(next((text for text in said if not TAGGED.fullmatch(text)), (said or [""])[0]).split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"

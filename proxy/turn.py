@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import llm
@@ -80,7 +80,14 @@ class Turn:
 
 def readable(body: str) -> Any:
     "The body less its secrets."
-    return _without_secrets(json.loads(body))
+    value = json.loads(body)
+    return _without_secrets(value) if _may_hold_secrets(body) else value
+
+
+def _may_hold_secrets(body: str) -> bool:
+    "A long conversation is not walked through for nothing. A key may be spelled with escapes."
+    lowered = body.lower()
+    return "\\u" in lowered or any(secret in lowered for secret in SECRETS)
 
 
 def _without_secrets(value: Any) -> Any:
@@ -100,7 +107,9 @@ def _without_secrets(value: Any) -> Any:
 def to_json(turn: Turn) -> str:
     "All that `from_json` needs: llm's own `to_dict` is enough to go on from a turn, not to log it."
     response = turn.response
-    request = {**asdict(turn.request), "body": json.dumps(readable(turn.request.body), ensure_ascii=False)}
+    request = {field.name: getattr(turn.request, field.name) for field in fields(Request)}
+    if _may_hold_secrets(turn.request.body):
+        request["body"] = json.dumps(readable(turn.request.body), ensure_ascii=False)
     return json.dumps(
         {
             "request": request,

@@ -53,10 +53,16 @@ def calls(messages: Sequence[Message]) -> list[ToolCallPart]:
 
 
 def _said(run: Sequence[Message]) -> tuple[str, list[Any]]:
-    parts = [part for message in run for part in message.parts]
-    text = "".join(part.text for part in parts if isinstance(part, TextPart))
-    made: list[Any] = [[part.name, part.arguments or _unreadable(part)] for part in calls(run)]
-    came = [[part.name, part.output] for part in parts if isinstance(part, ToolResultPart)]
+    text, made, came = "", [], []
+    for message in run:
+        for part in message.parts:
+            match part:
+                case TextPart():
+                    text += part.text
+                case ToolCallPart():
+                    made.append([part.name, part.arguments or _unreadable(part)])
+                case ToolResultPart():
+                    came.append([part.name, part.output])
     return text.strip() if run[0].role == "assistant" else text, made + came
 
 

@@ -77,7 +77,7 @@ class Scripted:
     def __init__(self, *replies: Reply) -> None:
         self.requests: list[Request] = []
         self.gone = threading.Event()
-        self._replies = replies
+        self.replies = replies
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
         self._clients: list[socket.socket] = []
@@ -98,6 +98,9 @@ class Scripted:
             thread.join()
         self._listener.close()
 
+    def reply(self, request: Request) -> Reply:
+        return self.replies[min(len(self.requests), len(self.replies)) - 1]
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
@@ -112,7 +115,7 @@ class Scripted:
             request = _received(client)
             with self._lock:
                 self.requests.append(request)
-                reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
+                reply = self.reply(request)
             for step in reply:
                 self._play(client, step)
 

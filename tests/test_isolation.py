@@ -18,10 +18,10 @@ def test_the_user_directory_is_this_tests(tmp_path: Path) -> None:
     assert tmp_path in llm.user_dir().parents
 
 
-def test_nothing_of_the_callers_environment() -> None:
-    ours = [name for name in os.environ if name.startswith(("OLLAMA_", "LOCAL_LLM_", "LLM_"))]
-    # Both are folders of the test.
-    assert sorted(ours) == ["LLM_USER_PATH", "OLLAMA_MODELS"]
+def test_nothing_of_the_callers_environment(tmp_path: Path) -> None:
+    ours = {name for name in os.environ if name.startswith(("OLLAMA_", "LOCAL_LLM_", "LLM_"))}
+    assert ours == {"LLM_USER_PATH", "OLLAMA_MODELS"}
+    assert tmp_path in Path(os.environ["OLLAMA_MODELS"]).parents
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 11434), ("192.0.2.1", 80)])

@@ -65,7 +65,7 @@ def _origin(tag: str, local: str | None) -> str:
 @click.option(
     "--gguf",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    type=click.Path(resolve_path=True),
     help="embedded: the file",
 )
 @click.option("--threads", type=click.IntRange(1), help="embedded: processor cores to use")

@@ -21,19 +21,22 @@ class SseReader:
         # Not iter_lines(): it also splits on U+0085 and U+2028, which JSON strings may contain.
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            yield from _read(line)
+            # A plain function: this runs for each token.
+            if (event := _read(line)) is not None:
+                yield event
 
     def finish(self) -> Iterator[Json]:
         line, self._rest = self._rest, b""
-        yield from _read(line)
+        if (event := _read(line)) is not None:
+            yield event
 
 
-def _read(line: bytes) -> Iterator[Json]:
+def _read(line: bytes) -> Json | None:
     field, _, data = line.strip().partition(b":")
     data = data.strip()
     # An older llama.cpp has errors in a field of their own.
     if field not in (b"data", b"error") or data == END:
-        return
+        return None
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -43,4 +46,4 @@ def _read(line: bytes) -> Iterator[Json]:
         raise StreamCut(
             f"The answer breaks off, or is none: {excerpt!r} is not a line of it.", remedy="Ask again."
         )
-    yield value if field == b"data" else {"error": value}
+    return value if field == b"data" else {"error": value}

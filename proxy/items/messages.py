@@ -36,6 +36,9 @@ from .wire import (
     TextContent,
 )
 
+# Between two texts of one message.
+BLANK_LINE = TextPart("\n\n", provider_metadata=SEPARATOR)
+
 
 class History(NamedTuple):
     """`sent` tells for each item which message it became; one that becomes none counts to the message that it
@@ -112,7 +115,7 @@ class _History:
             case ToolResultPart(tool_call_id=call_id):
                 return [replace(part, name=self._name(part, call_id))]
             case TextPart() if self._answering and _says(self.messages[-1]):
-                return [TextPart("\n\n", provider_metadata=SEPARATOR), part]
+                return [BLANK_LINE, part]
             case _:
                 return [part]
 
@@ -122,6 +125,19 @@ class _History:
             message = f"No tool call found for the output with call_id '{(call_id or '')[:100]}'."
             raise ApiError(400, f"{message} Send the call before it.", param="input")
         return name
+
+
+def joined(ones: Iterable[Message]) -> list[Message]:
+    "Items that are messages of their own (`chain.singles`), with an assistant's neighbours in one message."
+    whole: list[Message] = []
+    for one in ones:
+        if one.role == "assistant" and whole and whole[-1].role == "assistant":
+            last = whole[-1]
+            gap = [BLANK_LINE] if _says(last) and _says(one) else []
+            whole[-1] = replace(last, parts=[*last.parts, *gap, *one.parts])
+        else:
+            whole.append(one)
+    return whole
 
 
 def _says(message: Message) -> bool:

@@ -29,22 +29,22 @@ def message_item(
     text: str = "",
     status: Status = "completed",
     *,
-    phase: str | None = None,
+    phase: str = "final_answer",
     logprobs: Sequence[Item] = (),
 ) -> Item:
     content = [output_text(text, logprobs)] if text else []
     item = {"id": id, "type": "message", "status": status, "role": "assistant", "content": content}
-    return {**item, "phase": phase} if phase else item
+    return {**item, "phase": phase}
 
 
 def output_text(text: str = "", logprobs: Sequence[Item] = ()) -> Item:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
 
 
-def phase_of(metadata: Item | None) -> str | None:
-    "What a text says that the model did not say as its answer, by its `provider_metadata`."
+def phase_of(metadata: Item | None) -> str:
+    "Whether a text is the model's answer or said before it called a tool, by its `provider_metadata`."
     channel = (metadata or {}).get(METADATA, {}).get("channel")
-    return "commentary" if channel == "commentary" else None
+    return "commentary" if channel == "commentary" else "final_answer"
 
 
 def reasoning_item(

@@ -92,15 +92,14 @@ class Answer:
 
     @asynccontextmanager
     async def _begun(self) -> AsyncIterator[Said]:
-        with self._server.attempts.under_way(self._attempt):
-            async with self._asked as ask:
-                self._run = self._server.run(ask, self._http, self._attempt)
-                await self._run.begin()
-                body = readable(self._http.state.body.decode())
-                self._writer = writer_of(body, self.turn_id, ask.model, ask.custom, self._server.settings)
-                self.begun.set()
-                async with aclosing(self._run.events()) as said:
-                    yield said
+        async with self._asked as ask:
+            self._run = self._server.run(ask, self._http, self._attempt)
+            await self._run.begin()
+            body = readable(self._http.state.body.decode())
+            self._writer = writer_of(body, self.turn_id, ask.model, ask.custom, self._server.settings)
+            self.begun.set()
+            async with aclosing(self._run.events()) as said:
+                yield said
 
     async def _told(
         self, first: asyncio.Future[StreamEvent | Finished], said: Said

@@ -11,11 +11,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
+from ..spool import LOOK
 from .answer import Answer
 from .under_way import Event
-
-# Seconds between two looks at whether another process wants a response to end.
-LOOK = 0.25
 
 
 class Background:

@@ -86,14 +86,13 @@ async def compact(http: Request) -> dict[str, Any]:
 
 async def _answer(server: Server, http: Request, ask: Ask, attempt: Attempt) -> tuple[str, Usage]:
     texts, usage = [], Usage(0, 0, 0)
-    with server.attempts.under_way(attempt):
-        async with aclosing(server.events(ask, http, attempt)) as events:
-            async for event in events:
-                match event:
-                    case Finished():
-                        usage = event.usage
-                    case StreamEvent(type="text", chunk=text):
-                        texts.append(text)
+    async with aclosing(server.events(ask, http, attempt)) as events:
+        async for event in events:
+            match event:
+                case Finished():
+                    usage = event.usage
+                case StreamEvent(type="text", chunk=text):
+                    texts.append(text)
     return "".join(texts), usage
 
 

@@ -100,7 +100,8 @@ def _tool(sent: Json) -> Json:
         case {"type": "custom"}:
             return {"description": None, "format": {"type": "text"}, **sent}
         case {"type": "namespace", "tools": tools}:
-            return {**sent, "tools": [_tool(tool) for tool in tools]}
+            told = {**sent, "description": sent.get("description") or ""}
+            return {**told, "tools": [_tool(tool) for tool in tools]}
     return sent
 
 

@@ -16,6 +16,7 @@ from ..paging import Page, page
 from ..reading import body_of, unless_left
 from ..server import Server, server_of
 from ..sidecar import delete
+from ..spool import LOOK
 from ..stored import Logged
 from ..viewer import viewer_of
 from .answer import Answer
@@ -26,9 +27,6 @@ from .request import ResponsesRequest
 from .under_way import Event
 
 router = APIRouter()
-
-# Seconds between two looks at a response that another process makes.
-LOOK = 0.25
 
 
 @router.post("/v1/responses", response_model=None)
@@ -133,10 +131,17 @@ async def _told(
 
 
 async def _again(server: Server, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
-    logged = await _over(server, turn_id)
-    for event in events_of(logged, server.settings, sealed=sealed):
-        if event["sequence_number"] > after:
-            yield event
+    "Of one that another process makes the first events, and the others when it is over."
+    while True:
+        logged = await server.stored.turn(turn_id)
+        assert logged  # turns under way are never taken out
+        for event in events_of(logged, server.settings, sealed=sealed):
+            if event["sequence_number"] > after:
+                after = event["sequence_number"]
+                yield event
+        if not logged.under_way:
+            return
+        await asyncio.sleep(LOOK)
 
 
 async def _over(server: Server, turn_id: str) -> Logged:

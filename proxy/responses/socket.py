@@ -26,6 +26,8 @@ from .request import ResponsesRequest
 
 router = APIRouter()
 
+# Headers that say something of one request, and came before there was any.
+OF_THE_CONNECTION = (b"idempotency-key", b"x-stainless-retry-count")
 # Requests that a client may send ahead. The next one is read when one of them is done.
 AHEAD = 8
 
@@ -99,9 +101,7 @@ class Connection:
             **self._socket.scope.get("state", {}),
             "body": json.dumps({**fields, "stream": True}).encode(),
         }
-        headers = [
-            (name, value) for name, value in self._socket.scope["headers"] if name != b"idempotency-key"
-        ]
+        headers = [each for each in self._socket.scope["headers"] if each[0] not in OF_THE_CONNECTION]
         return Request(
             {**self._socket.scope, "type": "http", "method": "POST", "headers": headers, "state": state}
         )

@@ -93,7 +93,7 @@ class Message:
 
     def __init__(self, first: StreamEvent, source: str, index: int) -> None:
         self._id = item_id("message", source, index)
-        self._phase = phase_of(first.provider_metadata) or "final_answer"
+        self._phase = phase_of(first.provider_metadata)
         self._first = first
         self._part = Part(ANSWER, self._id, index)
         self._texts: list[str] = []

@@ -126,7 +126,7 @@ def test_every_class_of_ours_has_a_shape() -> None:
     [
         ("GET", "/v1/nothing", 404, "unknown_url"),
         ("POST", "/nothing", 404, "unknown_url"),
-        ("GET", "/v1/chat/completions", 405, "method_not_supported"),
+        ("GET", "/v1/completions", 405, "method_not_supported"),
         ("PUT", "/v1/models", 405, "method_not_supported"),
         ("GET", "/v1/models/none", 404, "model_not_found"),
         ("GET", "/%ff%00%20", 404, "unknown_url"),

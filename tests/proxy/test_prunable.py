@@ -283,6 +283,16 @@ def test_our_own_rows(log: Log) -> None:
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]
 
 
+def test_the_ids_of_items_that_go(log: Log) -> None:
+    kept, gone = log.write(HI, answer=said("Hello")), log.write(user("Bye"), answer=said("Bye"))
+    rows = [(log.thread_of(kept), log.tip(each), 0, each.id) for each in (kept, gone)]
+    log.change("insert into gpt_oss_items values (?, ?, ?, ?)", *rows)
+    log.prune(turns=[gone.id])
+    assert log.rows("select item_id from gpt_oss_items") == [kept.id]
+    log.prune(turns=[kept.id])
+    assert log.counts("gpt_oss_items") == [0]
+
+
 def test_tables_that_nobody_knows_yet(log: Log) -> None:
     gone, kept = log.write(HI), log.write(user("x"))
     other = log.store.ensure_chain([user("y")])

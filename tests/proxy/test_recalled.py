@@ -12,7 +12,8 @@ from llm_gpt_oss.render import SEPARATOR
 from proxy.ask import Continues
 from proxy.chain import Chain
 from proxy.database import connected, locked
-from proxy.recalled import Context, conversation, items, turn_context
+from proxy.recalled import Context, conversation, items
+from proxy.sidecar import delete
 from proxy.threads import Threads
 from proxy.turn import Turn
 from proxy.viewer import Viewer
@@ -46,9 +47,10 @@ class Log:
         )
 
     def after(self, written: Turn) -> Context:
-        context = turn_context(self.store, written.id)
-        assert context
-        return context
+        "The conversation up to that turn."
+        row = self.store.db["turns"].get(written.id)
+        thread_id, tip = row["thread_id"], row["tip_message_hash"]
+        return Context(thread_id, tip, [each.message for each in Chain(self.store, thread_id, tip).messages])
 
     def conversation(self, written: Turn, viewer: Viewer = ADMIN) -> Context | None:
         return conversation(self.store, self.after(written).thread_id, viewer)
@@ -60,9 +62,9 @@ class Log:
         recalled = items(self.store, ids, viewer)
         return [recalled.get(id) for id in ids]
 
-    def mark(self, table: str, key: str, **values: Any) -> None:
+    def delete(self, *written: Turn) -> None:
         with locked(self.threads.connection):
-            self.store.db[table].update(key, values)
+            delete(self.threads.connection, [each.id for each in written])
 
 
 @pytest.fixture
@@ -114,6 +116,67 @@ def test_instructions_of_one_answer_are_no_part_of_the_conversation(log: Log) ->
     third = log.behind(after, MORE, answer=BYE)
     assert log.ids(log.after(third))[:5] == log.ids(after)
     assert None not in log.found(log.ids(log.after(third)))
+
+
+def test_items_are_those_of_what_the_viewer_sees(log: Log) -> None:
+    first = log.write(HI, answer=HELLO, actor="ada")
+    ids = log.ids(log.after(first))
+    for viewer, sees in ((ADMIN, True), (Viewer("ada", False), True), (Viewer("bob", False), False)):
+        assert (None not in log.found(ids, viewer)) is sees
+        assert (log.conversation(first, viewer) is not None) is sees
+    assert log.found(ids, Viewer(None, False)) == [None] * 3
+
+
+def test_items_of_what_is_deleted_or_not_stored_are_not_found(log: Log) -> None:
+    gone, secret = log.write(HI, answer=HELLO), log.write(MORE, answer=BYE, stored=False)
+    chat = log.write(user("Chat"), answer=BYE, stored=False, endpoint="/v1/chat/completions")
+    log.delete(gone)
+    for each in (gone, secret):
+        assert {*map(str, log.found(log.ids(log.after(each))))} == {"None"}
+    assert log.found(log.ids(log.after(chat))) == [user("Chat"), BYE]
+
+
+def test_they_are_found_where_something_else_holds_them(log: Log) -> None:
+    first = log.write(HI, answer=HELLO)
+    second = log.behind(log.after(first), MORE, answer=BYE)
+    log.delete(first)
+    assert None not in log.found(log.ids(log.after(second)))
+    log.delete(second)
+    assert {*map(str, log.found(log.ids(log.after(second))))} == {"None"}
+
+
+def test_a_turn_that_several_asked_goes_by_their_own(log: Log) -> None:
+    one, other = (log.write(HI, answer=HELLO, actor=actor) for actor in ("ada", "bob"))
+    for each in (one, other):
+        assert log.ids(log.after(each))[2] == f"msg_{each.id}_1"
+
+
+def test_several_turns_with_one_answer(log: Log) -> None:
+    first = log.write(HI, answer=HELLO)
+    context = log.after(first)
+    again = log.behind(Context(context.thread_id, None, []), HI, answer=HELLO, joins=True)
+    now = log.conversation(again)
+    assert now
+    assert now.messages == [HI, HELLO, HI, HELLO]
+    ids = log.ids(now)
+    assert (ids[:3], len({*ids})) == (log.ids(context), 6)
+    assert ids[4:] == [f"rs_{again.id}_0", f"msg_{again.id}_1"]
+    assert log.found(ids) == [HI, said(thought("Hm")), said("Hello")] * 2
+
+
+def test_a_failed_turn_is_in_the_log_and_nothing_goes_on_behind_it(log: Log) -> None:
+    context = log.after(log.write(system("Rhyme"), HI, answer=HELLO, added=1))
+    failed = log.behind(context, MORE, answer=said("Half"), status=500, joins=True)
+    assert log.conversation(failed) == context
+    assert log.ids(log.after(failed))[:3] == log.ids(context)
+
+
+def test_where_the_place_was_pruned(log: Log) -> None:
+    context = log.after(log.write(HI, answer=HELLO))
+    late = log.behind(Context("00" + "0" * 24, context.tip, context.messages), MORE, answer=BYE, joins=True)
+    now = log.conversation(late)
+    assert now
+    assert (now.thread_id != context.thread_id, now.messages) == (True, [HI, HELLO, MORE, BYE])
 
 
 def test_a_fork_keeps_the_ids(log: Log) -> None:

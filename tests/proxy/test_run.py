@@ -17,7 +17,7 @@ from scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy.ask import Ask, Finished
 from proxy.attempts import Attempt
-from proxy.errors import ApiError
+from proxy.errors import ApiError, api_error
 from proxy.run import Run
 from proxy.spool import Spool
 
@@ -101,16 +101,17 @@ async def test_a_turn_that_went_well(part: Any, row: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "status", "said"),
     [
-        pytest.param([EngineUnreachable("Down.")], 503, [], id="before anything was said"),
+        pytest.param([EngineUnreachable("Down.", remedy="Start.")], 503, [], id="before anything was said"),
         pytest.param([*SAID, EngineError("Broke.")], 502, ["Hm"], id="after something was"),
         pytest.param([KeyError("oh")], 500, [], id="unforeseen"),
     ],
 )
 async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int, said: list[str]) -> None:
+    "As the client was told it, and, where llm keeps what the model gave, as it was."
     async with proxied(AsyncScriptedEngine(part)) as proxy:
         with pytest.raises((EngineError, KeyError)) as failed:
             await all_of(run_of(proxy))
-        assert proxy.rows(TURNS)[0][:2] == (status, str(failed.value))
+        assert proxy.rows(TURNS)[0][:2] == (status, api_error(failed.value).message)
         assert [text for (text,) in proxy.rows("select text from parts where type = 'reasoning'")] == said
         ((turn,),) = proxy.rows("select response_json from turns")
         assert json.loads(turn)["error"] == str(failed.value)

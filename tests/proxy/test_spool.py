@@ -94,6 +94,20 @@ def test_what_a_process_that_is_gone_had_under_way_is_over(spooled: Spool) -> No
     assert {one.id for one in spooled} == {turns[gone.pid].id, turns[os.getpid()].id}
 
 
+def test_what_is_under_way_is_so_as_long_as_its_process_is_there(spooled: Spool) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for pid, under_way in {gone.pid: False, os.getpid(): True, os.getppid(): True}.items():
+        spooled.begin(one := turn(user("a"), idempotency_key=f"of {pid}"))
+        begun = spooled.folder / f"{one.id}.{os.getpid()}.begun"
+        begun.rename(begun.with_name(f"{one.id}.{pid}.begun"))
+        for found in (spooled.find(one.id), *spooled.attempts(f"of {pid}")):
+            assert found
+            assert (found[0].id, found[1]) == (one.id, under_way)
+    assert spooled.attempts("of nobody") == []
+    assert spooled.find("1") is None
+
+
 def test_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
     def kill(pid: int, signal: int) -> None:
         raise PermissionError
@@ -102,6 +116,17 @@ def test_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spool._alive(1)
 
 
-def test_where_it_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_cannot_be_told(spooled: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    spooled.begin(one := turn(user("a")))
+    begun = spooled.folder / f"{one.id}.{os.getpid()}.begun"
+    begun.rename(begun.with_name(f"{one.id}.1.begun"))
+    monkeypatch.setattr(spool, "_alive", lambda pid: None)
+    assert (found := spooled.find(one.id))
+    assert found[1]
+    spooled.recover()
+    assert [each.id for each in spooled] == [one.id]
+
+
+def test_where_there_is_no_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "name", "nt")
-    assert not spool._alive(os.getpid())
+    assert spool._alive(os.getpid()) is None

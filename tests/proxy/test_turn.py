@@ -78,5 +78,11 @@ def test_secrets_are_not_kept(sent: Any, kept: Any) -> None:
     assert '"x"' not in to_json(turn(user("Hi"), body=json.dumps(sent)))
 
 
+def test_a_secret_is_found_however_its_name_is_spelled() -> None:
+    body = r'{"\u0061pi_key": "x"}'
+    assert readable(body) == {"api_key": "…"}
+    assert '"x"' not in to_json(turn(user("Hi"), body=body))
+
+
 def test_nothing_arrived() -> None:
     assert turn(user("Hi"), answer=Message("assistant", [])).answer == []

@@ -25,8 +25,8 @@ class CompletionReader:
         self._begun = True
         try:
             if text := event["content"]:
-                probabilities = event.get("completion_probabilities") or ()
-                yield Piece(text, tuple(logprob(one, self._rivals) for one in probabilities))
+                told = event.get("completion_probabilities")
+                yield Piece(text, tuple(logprob(one, self._rivals) for one in told)) if told else Piece(text)
             if event.get("stop"):
                 self._ended = True
                 yield done(event)

@@ -11,6 +11,8 @@ from commands import LOADED, TAG, THERE, run
 from webserver import WebServer, lines
 
 from llm_gpt_oss.cli.terminal import moment
+from llm_gpt_oss.engines.embedded import pool as process_pool
+from llm_gpt_oss.engines.embedded.pool import Pool
 
 
 def test_status_for_people(ollama: WebServer) -> None:
@@ -146,7 +148,8 @@ def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_a_model_on_another_engine(ollama: WebServer) -> None:
+def test_a_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_pool, "pool", Pool)  # whatever other tests have loaded
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
     shown = run("status", "mine").stdout.splitlines()
     assert shown[0].startswith("Engine   embedded: ")

@@ -30,8 +30,9 @@ def shaped(message: Message, **how: Any) -> list[dict[str, Any]]:
     return [{key: value for key, value in item.items() if key != "id"} for item in made]
 
 
-def said(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "message", "role": "assistant", "content": [{**TEXT, "text": text}], **DONE, **more}
+def said(text: str, phase: str = "final_answer") -> dict[str, Any]:
+    content = [{**TEXT, "text": text}]
+    return {"type": "message", "role": "assistant", "phase": phase, "content": content, **DONE}
 
 
 def thought(**more: Any) -> dict[str, Any]:

@@ -9,10 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llm.parts import StreamEvent
-from openai import omit
-from openai.lib.streaming.responses._responses import ResponseStreamState
-from openai.types.responses import Response
-from openai_types import EVENTS, strange
+from openai_types import accumulated
 from said import COMPLETED_AT, CUSTOM, USAGE, announce, blank_line, call, done, say, think, turns
 
 from llm_gpt_oss.completion import Logprob
@@ -382,15 +379,6 @@ def test_a_call_that_was_whole_when_the_turn_broke_off(arguments: str, status: s
 # OpenAI's types, and the lifecycle that its SDK insists on
 
 # Required by Open Responses or by OpenAI's description of the API, or on items of the log only.
-MORE = {
-    "Response.frequency_penalty",
-    "Response.presence_penalty",
-    "Response.store",
-    "Logprob.bytes",
-    "LogprobTopLogprob.bytes",
-    "ResponseFunctionCallArgumentsDoneEvent.name",
-    "ResponseCustomToolCall.status",
-}
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 TEXT_KEYS = ("text", "arguments", "input")
 
@@ -435,22 +423,6 @@ def check_item(events: Events) -> dict[str, Any]:
 
 def parts(item: dict[str, Any]) -> list[str]:
     return [part["text"] for part in [*item.get("content", ()), *item.get("summary", ())]]
-
-
-def accumulated(events: Events) -> None:
-    "By the SDK: each event by its own class, and all of them by what makes its `stream()`."
-    state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
-    fired: list[Any] = []
-    for event in events:
-        typed: Any = EVENTS[event["type"]].model_validate(event, strict=True)
-        assert set(strange(typed)) <= MORE
-        fired += state.handle_event(typed)
-    assert [event.type for event in fired] == [event["type"] for event in events]
-    last = events[-1]
-    if last["type"] == "response.completed":
-        assert state._completed_response is not None
-        ours = Response.model_validate(last["response"], strict=True)
-        assert state._completed_response.output_text == ours.output_text
 
 
 HOW = st.fixed_dictionaries(

@@ -17,6 +17,7 @@ from ollama_store import put
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.embedded import engine as embedded
 from llm_gpt_oss.engines.embedded import kind as embedded_kind
+from llm_gpt_oss.engines.embedded import pool as process_pool
 from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights, seconds
 from llm_gpt_oss.engines.embedded.kind import EmbeddedKind
 from llm_gpt_oss.engines.embedded.pool import Pool
@@ -38,7 +39,8 @@ def asked(**more: Any) -> Completion:
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     ours = Pool()
-    monkeypatch.setattr(embedded, "pool", lambda: ours)
+    for module in (embedded, process_pool):
+        monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
     ours.close()
 

@@ -1,0 +1,283 @@
+"""What is kept: everything is told the same after a restart, by another process, and while the log is locked;
+and what was under way when its process was killed is told as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai.types.responses import Response
+from proxied import Proxied, proxied
+from scripted import HOLD
+from scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces, spoken
+from served import BEGIN, END, PATIENCE, Ollama, Serving, serving, wait_for
+
+from llm_gpt_oss.completion import Done
+from llm_gpt_oss.errors import EngineError
+
+THINK = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"
+HELLO = "<|channel|>final<|message|>Hello"
+CALL = "<|channel|>commentary to=functions.{} <|constrain|>json<|message|>{}<|call|>"
+TOOLS = [
+    {"type": "function", "name": "look", "parameters": {"type": "object"}},
+    {"type": "custom", "name": "patch"},
+    {"type": "namespace", "name": "crm", "tools": [{"type": "function", "name": "find"}]},
+]
+URL = "/v1/responses"
+HI = {"model": "gpt-oss", "input": "Hi"}
+GONE = "The server was gone before the answer was whole."
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "logs.db"
+
+
+# Restarted.
+
+SCRIPTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "completed": ([THINK + HELLO], {"metadata": {"a": "b"}, "user": "me", "temperature": 0.5}),
+    "incomplete": ([cut(THINK + HELLO)], {"max_output_tokens": 4}),
+    "failed": ([[*pieces(THINK + HELLO), EngineError("It broke.", remedy="Ask in the shell.")]], {}),
+    "failed by itself": ([[*pieces(THINK + HELLO), KeyError("a secret")]], {}),
+    "function": ([THINK + CALL.format("look", '{"at":  "sky"}')], {"tools": TOOLS}),
+    "custom": ([CALL.format("patch", '{"input": "*** x"}')], {"tools": TOOLS}),
+    "namespace": ([CALL.format("crm.find", "{}")], {"tools": TOOLS}),
+    "logprobs": (
+        [[*spoken("<|channel|>", "final", "<|message|>", "Hel", "lo"), Done("stop")]],
+        {"include": ["message.output_text.logprobs"], "top_logprobs": 2},
+    ),
+    "sealed": ([THINK + HELLO], {"include": ["reasoning.encrypted_content"], "store": True}),
+    "schema": (
+        ['<|channel|>final<|message|>{"a": 1}'],
+        {
+            "text": {
+                "format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}},
+                "verbosity": "low",
+            }
+        },
+    ),
+}
+
+
+async def told(proxy: Proxied, id: str) -> list[str]:
+    at = f"{URL}/{id}"
+    answers = [
+        await proxy.get(at),
+        await proxy.get(at, params={"stream": "true"}),
+        await proxy.get(at, params={"stream": "true", "starting_after": "3"}),
+        await proxy.get(at, params={"include": "reasoning.encrypted_content"}),
+        await proxy.get(f"{at}/input_items"),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    return [answer.text for answer in answers]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("background", [False, True])
+async def test_after_a_restart(name: str, background: bool) -> None:
+    script, fields = SCRIPTS[name]
+    body = {**HI, "instructions": "Be brief.", "background": background, **fields}
+    async with proxied(AsyncScriptedEngine(*script)) as proxy:
+        streamed = (await proxy.post(URL, {**body, "stream": True})).text
+        id = re.search(r'"id":"(resp_\w+)"', streamed)
+        assert id
+        before = await told(proxy, id[1])
+        assert before[1] == streamed
+        Response.model_validate_json(before[0])
+    engine = AsyncScriptedEngine(HELLO)
+    async with proxied(engine) as proxy:
+        assert await told(proxy, id[1]) == before
+        goes_on = {**HI, "previous_response_id": id[1]}
+        answer = await proxy.post(URL, goes_on)
+        assert answer.status_code == (400 if name.startswith("failed") else 200)
+        if answer.status_code == 200:
+            assert "Be brief." not in engine.asked[0].prompt
+            assert len(proxy.rows("select id from threads")) == 1
+
+
+async def test_what_is_not_found_is_not_found_after_a_restart() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
+        ids = [(await proxy.post(URL, {**HI, "store": store})).json()["id"] for store in (False, True)]
+        await proxy.client.delete(f"{URL}/{ids[1]}")
+    async with proxied() as proxy:
+        for id in ids:
+            assert (await proxy.get(f"{URL}/{id}")).status_code == 404
+            answer = await proxy.post(URL, {**HI, "previous_response_id": id})
+            assert answer.json()["error"]["code"] == "previous_response_not_found"
+
+
+async def test_cancelled_is_cancelled_after_a_restart() -> None:
+    engine = HeldEngine(*[piece.text for piece in pieces(THINK + HELLO)])
+    async with proxied(engine) as proxy:
+        queued = await proxy.post(URL, {**HI, "background": True})
+        id = queued.json()["id"]
+        await engine.silent.wait()
+        cancelled = (await proxy.post(f"{URL}/{id}/cancel", None)).json()
+        before = await told(proxy, id)
+    assert (cancelled["status"], cancelled["output"][-1]["content"][0]["text"]) == ("cancelled", "Hello")
+    async with proxied() as proxy:
+        assert await told(proxy, id) == before
+        assert json.loads(before[0]) == cancelled
+
+
+# The log locked by another process.
+
+
+@pytest.mark.parametrize("background", [False, True])
+async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.database.PATIENCE", 20)
+    engine = AsyncScriptedEngine(THINK + HELLO, HELLO, HELLO)
+    async with proxied(engine) as proxy:
+
+        async def made(**fields: Any) -> str:
+            answer = await proxy.post(URL, {**HI, "stream": True, **fields})
+            id = re.search(r'"id":"(resp_\w+)"', answer.text)
+            assert id
+            assert (await told(proxy, id[1]))[1] == answer.text
+            return id[1]
+
+        with closing(sqlite3.connect(proxy.server.settings.database, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            first = await made(background=background)
+            second = await made(previous_response_id=first)
+            assert proxy.server.store.state.startswith("behind 2, spooling")
+            before = [await told(proxy, id) for id in (first, second)]
+            assert proxy.turns() == []
+        third = await made(previous_response_id=second)
+        assert proxy.server.store.state == "ok"
+        assert [await told(proxy, id) for id in (first, second)] == before
+        turns = proxy.turns()
+        assert [f"resp_{turn['id']}" for turn in turns] == [first, second, third]
+        assert len(proxy.rows("select id from threads")) == 1
+        assert [completion.prompt.count("Hello") for completion in engine.asked] == [0, 1, 2]
+
+
+# Killed, and several processes.
+
+
+@contextmanager
+def asking(server: Serving) -> Iterator[openai.OpenAI]:
+    url = f"http://127.0.0.1:{server.port}/v1"
+    with openai.OpenAI(base_url=url, api_key="any", max_retries=0, timeout=PATIENCE) as client:
+        yield client
+
+
+ASK = {"model": "gpt-oss-tiny", "input": "Hi"}
+WHOLE = [*BEGIN, END]
+HELD = [*BEGIN, HOLD]
+
+
+def failed(client: openai.OpenAI, id: str) -> None:
+    response = client.responses.retrieve(id)
+    assert response.error
+    assert (response.status, response.error.message) == ("failed", GONE)
+    *_, last = client.responses.retrieve(id, stream=True)
+    assert last.type == "response.failed"
+    with pytest.raises(openai.BadRequestError, match="failed or was cancelled"):
+        client.responses.create(**ASK, previous_response_id=id)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_killed_in_the_middle(path: Path, background: bool) -> None:
+    with Ollama(WHOLE, HELD, WHOLE) as ollama:
+        with serving(path, ollama) as server, asking(server) as client:
+            first = client.responses.create(**ASK)
+            going_on = {**ASK, "previous_response_id": first.id}
+            with client.responses.create(**going_on, stream=True, background=background) as events:
+                created = next(iter(events))
+                assert created.type == "response.created"
+                while next(iter(events)).type != "response.output_text.delta":
+                    pass
+                server.kill()
+        with serving(path, ollama) as server, asking(server) as client:
+            failed(client, created.response.id)
+            again = client.responses.create(**going_on)
+            assert again.output_text == "Hello"
+            assert server.rows() == [(200, None), (500, GONE), (200, None)]
+    with closing(sqlite3.connect(path)) as log:
+        assert log.execute("select count(*) from threads").fetchone() == (1,)
+
+
+def test_what_one_process_makes_the_other_tells(path: Path) -> None:
+    with (
+        Ollama([*BEGIN, 1.0, END], HELD, HELD) as ollama,
+        serving(path, ollama) as one,
+        serving(path, ollama) as two,
+        asking(one) as here,
+        asking(two) as there,
+    ):
+        # Followed to its end.
+        made = here.responses.create(**ASK, background=True)
+        wait_for(lambda: there.responses.retrieve(made.id).status == "in_progress")
+        events = [*there.responses.retrieve(made.id, stream=True)]
+        assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
+        assert there.responses.retrieve(made.id) == here.responses.retrieve(made.id)
+        assert there.responses.create(**ASK, background=True, previous_response_id=made.id).status == "queued"
+
+        # Cancelled.
+        held = here.responses.create(**ASK, background=True)
+        with pytest.raises(openai.BadRequestError, match="still being made"):
+            there.responses.create(**ASK, previous_response_id=held.id)
+        assert there.responses.cancel(held.id).status == "cancelled"
+        assert here.responses.retrieve(held.id).status == "cancelled"
+        assert [*Path(f"{path}-unlogged").glob("*.cancel")] == []
+
+        # Killed.
+        lost = here.responses.create(**ASK, background=True)
+        following = there.responses.retrieve(lost.id, stream=True)
+        one.kill()
+        *_, last = following
+        assert last.type == "response.failed"
+        failed(there, lost.id)
+
+
+WORKERS = ("-m", "proxy", "--port", "0", "--workers", "2", "--model", "gpt-oss-tiny", "--database")
+
+
+def test_workers(path: Path) -> None:
+    "Each connection may come to another of them."
+    with Ollama(HELD) as ollama:
+        environ = {**os.environ, "OLLAMA_HOST": ollama.host}
+        process = subprocess.Popen(
+            [sys.executable, *WORKERS, str(path)], env=environ, stderr=subprocess.PIPE, text=True
+        )
+        timer = threading.Timer(PATIENCE * 2, process.kill)
+        timer.start()
+        assert process.stderr
+        with closing(process.stderr):
+            try:
+                told = ""
+                while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", told)):
+                    told += process.stderr.readline()
+                made = _asked(url[1], lambda client: client.responses.create(**ASK, background=True)).id
+                for _ in range(20):
+                    state = _asked(url[1], lambda client: client.responses.retrieve(made).status)
+                    assert state == "in_progress"
+                assert _asked(url[1], lambda client: client.responses.cancel(made).status) == "cancelled"
+                for _ in range(20):
+                    state = _asked(url[1], lambda client: client.responses.retrieve(made).status)
+                    assert state == "cancelled"
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+                timer.cancel()
+
+
+def _asked(url: str, ask: Any) -> Any:
+    "Over a connection of its own."
+    with openai.OpenAI(base_url=url, api_key="any", max_retries=5, timeout=PATIENCE) as client:
+        return ask(client)
