@@ -92,7 +92,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             raise GptOssError(f"{path} is no log of llm's: nothing in it is touched.")
         with closing(connected(path).db.conn) as connection:
             patience(connection, PATIENCE)
-            connection.execute(f"pragma cache_size = -{CACHE}")
+            for schema in ("main", "temp"):
+                connection.execute(f"pragma {schema}.cache_size = -{CACHE}")
             # Zeros are written over what is deleted.
             connection.execute("pragma secure_delete = on")
             yield connection
