@@ -236,6 +236,8 @@ def last_known(
 ) -> Place | None:
     """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
     turn `but`, and only one that ended with the message `behind`, if that is named."""
+    if not any(tips):
+        return None
     given = {
         "tips": json.dumps(tips),
         "instructions": instructions,
@@ -251,6 +253,8 @@ def last_call(
     connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
 ) -> Place | None:
     "The turn that made the last of these calls that the actor's log knows."
+    if not call_ids:
+        return None
     row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
     return Place(*row) if row else None
 

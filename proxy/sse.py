@@ -37,9 +37,10 @@ def named(event: dict[str, Any]) -> bytes:
 class EventStream(Response):
     """The frames of an answer, with a comment wherever nothing comes for `seconds`.
 
-    It begins with the first frame or the first comment. What fails before that is raised, and can still be
-    an HTTP status; what fails later becomes the last frame, made by `failed`. A frame is asked for when the
-    client has taken the one before it. When the client leaves, the frames are closed, at once.
+    It begins with the first frame or the first comment, and at its end if there is neither. What fails before
+    that is raised, and can still be an HTTP status; what fails later becomes the last frame, made by
+    `failed`. A frame is asked for when the client has taken the one before it. When the client leaves, the
+    frames are closed, at once.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class EventStream(Response):
                 if not isinstance(error, ApiError | GptOssError):
                     logger.error("An answer broke off", exc_info=error)
                 await self._put(self._failed(error))
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._put(b"", more=False)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -79,14 +80,14 @@ class EventStream(Response):
                 await self._put(KEEP_ALIVE)
             self._spoke = False
 
-    async def _put(self, frame: bytes) -> None:
+    async def _put(self, frame: bytes, *, more: bool = True) -> None:
         self._spoke = True
         async with self._turn:
             if not self._begun:
                 self._begun = True
                 start = {"type": "http.response.start", "status": self.status_code}
                 await self._send({**start, "headers": self.raw_headers})
-            await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+            await self._send({"type": "http.response.body", "body": frame, "more_body": more})
 
 
 async def _left(receive: Receive) -> None:

@@ -5,11 +5,18 @@ with asking(app) as sdk, or aasking(app) as sdk:
     sdk.chunks(messages=[...])
     events, completion = sdk.stream(messages=[...])
     completion = sdk.parse(messages=[...], response_format=Person)
+
+Of the client itself, which is awaited where it has to be:
+
+    response = sdk.call(lambda client: client.responses.create(...))
+    events = sdk.listed(lambda client: client.responses.create(..., stream=True))
+    events, response = sdk.entered(lambda client: client.responses.stream(...))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -23,6 +30,7 @@ from starlette.testclient import TestClient
 # VCR lets requests for this host through.
 BASE_URL = "http://testserver/v1"
 MODEL = "gpt-oss"
+COMPLETED = "response.completed"
 
 
 class SDK(Protocol):
@@ -40,7 +48,10 @@ class SDK(Protocol):
         "What `ask` gets from the client."
 
     def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
-        "All pages."
+        "All pages, or all events."
+
+    def entered(self, ask: Callable[[Any], Any]) -> tuple[list[Any], Any]:
+        "The events of a stream that is a context, and what they came to; None if that is no whole response."
 
 
 class Sync:
@@ -67,6 +78,11 @@ class Sync:
 
     def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
         return list(ask(self.client))
+
+    def entered(self, ask: Callable[[Any], Any]) -> tuple[list[Any], Any]:
+        with ask(self.client) as stream:
+            events = list(stream)
+            return events, stream.get_final_response() if events[-1].type == COMPLETED else None
 
 
 class Async:
@@ -108,9 +124,24 @@ class Async:
 
     def listed(self, ask: Callable[[Any], Any]) -> list[Any]:
         async def read() -> list[Any]:
-            return [each async for each in ask(self.client)]
+            given = ask(self.client)
+            return [each async for each in (await given if inspect.iscoroutine(given) else given)]
 
         return self._portal.call(read)
+
+    def entered(self, ask: Callable[[Any], Any]) -> tuple[list[Any], Any]:
+        async def read() -> tuple[list[Any], Any]:
+            async with ask(self.client) as stream:
+                events = [event async for event in stream]
+                return events, await stream.get_final_response() if events[-1].type == COMPLETED else None
+
+        return self._portal.call(read)
+
+
+def cassette_name(test: str, clients: Collection[str]) -> str:
+    "Tests that differ only in the client ask the engine for the same: its name is none of the cassette's."
+    name, _, ids = test.removesuffix("]").partition("[")
+    return "-".join([name, *(each for each in ids.split("-") if each not in clients)])
 
 
 @contextmanager

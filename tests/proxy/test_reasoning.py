@@ -93,7 +93,7 @@ class Previous(Client):
         return self.called(response)
 
 
-class Conversation(Client):
+class Thread(Client):
     "Goes on with the thread that its first request made."
 
     id: str | None = None
@@ -103,6 +103,14 @@ class Conversation(Client):
         ((thread_id,),) = self.proxy.rows("select id from threads")
         self.id = f"conv_{thread_id}"
         return self.called(response)
+
+
+class Conversation(Client):
+    id: str | None = None
+
+    async def send(self, own: list[Item]) -> str | None:
+        self.id = self.id or (await self.proxy.post("/v1/conversations", {})).json()["id"]
+        return self.called(await self.respond(own, conversation=self.id))
 
 
 class Chat(Client):
@@ -221,6 +229,7 @@ WITH_LOG: dict[str, type[Client]] = {
     "calls alone, not stored": sends(calls_alone, store=False),
     "previous_response_id": Previous,
     "conversation": Conversation,
+    "conversation that was a thread": Thread,
     "chat: reasoning": chats(whole),
     "chat: reasoning_content": chats(renamed),
     "chat: nothing": chats(nothing),

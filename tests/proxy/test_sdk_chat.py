@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import llm
 import openai
 import pytest
 from click.testing import CliRunner
@@ -19,13 +14,10 @@ from fastapi import FastAPI
 from llm.cli import cli
 from openai.lib import pydantic_function_tool
 from pydantic import BaseModel
-from scripted_engine import AsyncScriptedEngine, Part, pieces
-from sdk import SDK, aasking, asking
+from scripted_engine import pieces
+from sdk import SDK, aasking, asking, cassette_name
 
 from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
-from proxy.app import create_app
-from proxy.settings import Settings
-from proxy.store import Store
 
 VCR = pytest.mark.vcr
 BOTH = pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])
@@ -53,36 +45,7 @@ ECHO = {"type": "custom", "custom": {"name": "echo", "description": "Echo a text
 
 @pytest.fixture
 def default_cassette_name(request: pytest.FixtureRequest) -> str:
-    "Tests that differ only in the client ask the engine for the same."
-    name, _, ids = request.node.name.removesuffix("]").partition("[")
-    own = [each for each in ids.split("-") if each not in CLIENTS]
-    return "-".join([name, *own])
-
-
-@pytest.fixture(scope="module")
-def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("log") / "logs.db"
-
-    async def made() -> None:
-        store = Store(path)
-        await store.open()
-        await store.close()
-
-    asyncio.run(made())
-    return path
-
-
-@pytest.fixture
-def app_with(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FastAPI]:
-    "An app that logs where llm does. Without a script its engine is Ollama."
-    monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
-    shutil.copy(empty_log, llm.user_dir() / "logs.db")
-
-    def made(*script: Part) -> FastAPI:
-        settings = replace(Settings.from_env(), host="testserver")
-        return create_app(settings, engine=AsyncScriptedEngine(*script) if script else None)
-
-    return made
+    return cassette_name(request.node.name, CLIENTS)
 
 
 @pytest.fixture

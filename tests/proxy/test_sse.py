@@ -95,6 +95,13 @@ async def test_each_frame_in_a_write_of_its_own() -> None:
     assert frames.closed
 
 
+async def test_no_frames_at_all() -> None:
+    client = Client()
+    await respond(Frames(), client)
+    start, body = client.sent
+    assert (start["status"], body["body"], body["more_body"]) == (200, b"", False)
+
+
 async def test_silence_is_kept_alive() -> None:
     gate, frames_end = asyncio.Event(), asyncio.Event()
     frames, client = Frames(gate, b"a", frames_end, b"b"), Client()

@@ -1,0 +1,45 @@
+"An app as a client finds it, with an empty log."
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+from fastapi import FastAPI
+from scripted_engine import AsyncScriptedEngine, Part
+
+from proxy.app import create_app
+from proxy.settings import Settings
+from proxy.store import Store
+
+
+@pytest.fixture(scope="session")
+def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "logs.db"
+
+    async def made() -> None:
+        store = Store(path)
+        await store.open()
+        await store.close()
+
+    asyncio.run(made())
+    return path
+
+
+@pytest.fixture
+def app_with(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FastAPI]:
+    "An app that logs where llm does. Without a script and another engine, it asks Ollama."
+    monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
+    shutil.copy(empty_log, llm.user_dir() / "logs.db")
+
+    def made(*script: Part, engine: Any = None, **settings: Any) -> FastAPI:
+        given = replace(Settings.from_env(), host="testserver", **settings)
+        return create_app(given, engine=AsyncScriptedEngine(*script) if script else engine)
+
+    return made
