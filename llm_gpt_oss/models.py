@@ -45,6 +45,7 @@ class Shared(Base):
     # What llm's log may leave out of a turn's `response_json`. Append only, for ever: past turns are read
     # with it. Empty so far: the usual outcome takes 40 bytes, and left out it would be hidden from SQL.
     json_replacements: ClassVar[dict[str, Any]] = {}
+    _engine: object = None
 
     def __init__(self, model_id: str, settings: Settings, place: Place) -> None:
         self.model_id = model_id
@@ -55,8 +56,8 @@ class Shared(Base):
         return f"{type(self).__name__} on {self.hosted.engine}: {self.model_id}"
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
-        "A key is sent where there is one; Ollama on this machine needs none."
-        return self.hosted.key(explicit_key)
+        "Sent where there is one: Ollama on this machine needs none, and an engine that is open has its own."
+        return None if self._engine else self.hosted.key(explicit_key)
 
     def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
         if attachments:
@@ -85,7 +86,7 @@ class GptOss(Shared, llm.KeyModel):
         self, model_id: str, settings: Settings, engine: Engine | None = None, *, place: Place = NOWHERE
     ) -> None:
         super().__init__(model_id, settings, place)
-        self._engine = engine
+        self._engine: Engine | None = engine
 
     def execute(
         self,
@@ -123,7 +124,7 @@ class AsyncGptOss(Shared, llm.AsyncKeyModel):
         self, model_id: str, settings: Settings, engine: AsyncEngine | None = None, *, place: Place = NOWHERE
     ) -> None:
         super().__init__(model_id, settings, place)
-        self._engine = engine
+        self._engine: AsyncEngine | None = engine
 
     async def execute(
         self,

@@ -66,9 +66,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    "The variables as they were written; each property reads one, and raises if it cannot be used."
+    """The variables as they were written; each property reads one, and raises if it cannot be used.
+
+    `idle` is not written: a program that asks from one event loop as long as it runs may keep connections for
+    so many seconds."""
 
     written: Mapping[str, str] = field(default_factory=dict, repr=False)
+    idle: float = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

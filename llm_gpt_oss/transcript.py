@@ -65,7 +65,8 @@ class Writing:
 
     @property
     def message(self) -> Message:
-        header = self.header if self.is_call else replace(self.header, channel=self.channel)
+        known = self.is_call or self.header.channel == self.channel
+        header = self.header if known else replace(self.header, channel=self.channel)
         return Message(header, self.begun + self.text)
 
 

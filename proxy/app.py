@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import llm
 from fastapi import FastAPI
@@ -42,6 +43,9 @@ from .stamp import new_id
 from .store import Store
 from .stored import Stored
 
+# Seconds that a connection to Ollama waits for the next request.
+IDLE = 5
+
 
 def create_app(
     settings: Settings | None = None,
@@ -53,7 +57,7 @@ def create_app(
     """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
     on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
-    plugin = PluginSettings.from_env().with_engine(settings.engine)
+    plugin = replace(PluginSettings.from_env().with_engine(settings.engine), idle=IDLE)
     models = entries(settings.model, read(), places=places())
     engines = Engines(plugin, models)
     others = llm.get_models_with_aliases() if settings.all_models else ()

@@ -82,7 +82,7 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 @click.option(
     "--reasoning",
     type=click.Choice(get_args(Shown)),
-    help="Where /v1/responses shows the chain of thought  [default: text]",
+    help="Where /v1/responses shows the chain of thought  [default: text, or summary for who asks for one]",
 )
 @click.option("--open-responses", is_flag=True, help="Name its events as Open Responses does")
 @click.option("--workers", type=click.IntRange(1), help="Processes, each with its own queue  [default: 1]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -34,6 +35,7 @@ def is_local(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name) is True
 
 
+@lru_cache
 def is_loopback(name: str) -> bool | None:
     "None for what is no IP address."
     try:

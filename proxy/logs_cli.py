@@ -97,8 +97,13 @@ def _remarks(pruned: Pruned, *, marked: bool, done: bool) -> Iterator[str]:
         yield f"{pruned.along} of these turns were not deleted themselves, but with their conversation."
     if pruned.shared:
         yield (
-            f"What was said in {pruned.shared} of these turns stays: later turns, other threads or "
-            "conversations go on from there."
+            f"What was said in {pruned.shared} of these turns stays: later turns or other threads go on from "
+            "there."
+        )
+    if pruned.held:
+        yield (
+            f"{pruned.held} more turns stay: conversations of the API hold them until they are deleted "
+            "themselves, there or with `--thread ID`."
         )
     if pruned.legacy:
         yield (

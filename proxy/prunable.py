@@ -92,14 +92,25 @@ where (
 """
 CHOSEN_THREADS = "select value from json_each(:threads) where :before is null"
 
-# Threads that lose turns. Not those of conversations of the API, which hold what was said: that is deleted
-# with them.
-TOUCHED = """
+# A conversation of the API holds what was said in it, and its turns, which tell of its items, until it is
+# deleted itself.
+HOLDING = "select thread_id from gpt_oss_conversations where not deleted and thread_id not in temp.released"
+HELD = f"""
+with recursive chain (thread_id, hash) as (
+    select id, tip_message_hash from threads
+    where id in ({HOLDING}) and id in (select thread_id from turns where id in temp.gone_turns)
+    union all
+    select chain.thread_id, messages.parent_hash from chain join messages on messages.hash = chain.hash
+)
+select turns.id
+from chain join turns on turns.thread_id = chain.thread_id and turns.tip_message_hash = chain.hash
+where turns.id in temp.gone_turns
+"""
+# Threads that lose turns.
+TOUCHED = f"""
 select id from threads
 where (id in (select thread_id from turns where id in temp.gone_turns) or id in temp.released)
-    and id not in (
-        select thread_id from gpt_oss_conversations where not deleted and thread_id not in temp.released
-    )
+    and id not in ({HOLDING})
 """
 EMPTY = """
 select id from temp.touched
@@ -133,7 +144,7 @@ where id not in temp.gone_threads and id not in (
 )
 """
 # Nothing names these messages; of them, all stay that a message leads to which does not go.
-UNNAMED = "select hash from messages where hash not in (select hash from ({named}) where hash is not null)"
+UNNAMED = "select hash from messages where hash not in temp.named"
 REACHED = """
 with recursive chain (hash) as (
     select gone.id
@@ -168,17 +179,20 @@ BELONGING = {
 def choose(connection: sqlite3.Connection, choice: Choice) -> Rows:
     """The rows that go, until the transaction or the connection ends.
 
-    Makes temporary tables, among them `gone_turns`, `gone_threads` and `gone_messages`; `released`, threads
-    that go as a whole; `moved`, those that get another tip. Raises BadRequest for a turn or thread that the
-    log does not have.
+    Makes temporary tables, among them `gone_turns`, `gone_threads` and `gone_messages`; `held`, turns that
+    were chosen and stay, for the sake of a conversation; `released`, threads that go as a whole; `moved`,
+    those that get another tip. Raises BadRequest for a turn or thread that the log does not have.
     """
     _chosen(connection, choice)
+    _temporary(connection, "held", HELD)
+    connection.execute("delete from temp.gone_turns where id in temp.held")
     _temporary(connection, "touched", TOUCHED)
     _temporary(connection, "gone_threads", EMPTY)
     connection.execute(MOVED)
     references = [Reference(*row) for row in connection.execute(REFERENCES)]
     rows = {**_belonging(references), **OWN}
-    _temporary(connection, "gone_messages", UNNAMED.format(named=_named(references, rows)))
+    _temporary(connection, "named", _named(references, rows))
+    _temporary(connection, "gone_messages", UNNAMED)
     connection.execute(REACHED)
     for table in SHARED:
         rows[table] = f"id in temp.gone_{table}"
@@ -223,7 +237,6 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
         "gpt_oss_custom_calls": [
             f"call_id in ({CALL_IDS.format('in')}) and call_id not in ({CALL_IDS.format('not in')})"
         ],
-        "gpt_oss_items": ["message_hash in temp.gone_messages"],
     }
     for reference in references:
         table, column, target = reference
@@ -233,13 +246,14 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
 
 
 def _named(references: Iterable[Reference], rows: Rows) -> str:
-    "Where the chains begin that stay."
+    "Where the chains begin that stay. In order, since a large table is filled far faster so."
     gone = {**rows, "threads": f"{rows['threads']} or id in (select id from temp.moved)"}
-    return " union all ".join(
+    keys = [
         f'select "{each.column}" as hash from "{each.table}" where not ({gone.get(each.table, 0)})'
         for each in references
         if each.keeps
-    )
+    ]
+    return f"select hash from ({' union all '.join(keys)}) where hash is not null order by hash"
 
 
 def _unused(connection: sqlite3.Connection, table: str, references: Iterable[Reference], rows: Rows) -> None:

@@ -23,6 +23,7 @@ CACHE = 64 * 1024
 SHARED = """
 select count(*) from turns where id in temp.gone_turns and tip_message_hash not in temp.gone_messages
 """
+HELD = "select count(*) from temp.held"
 ALONG = """
 select count(*) from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 where turns.thread_id in temp.released and not coalesce(request.deleted, 0)
@@ -48,16 +49,17 @@ MERGE = "insert into turn_search_fts (turn_search_fts) values ('optimize')"
 class Pruned:
     """What goes: how many `rows` of each table, and the `bytes` that they hold.
 
-    What was said in `shared` of the turns stays, because other turns, threads or conversations go on from
-    there. `along` of the turns go because their whole thread does, and were not deleted themselves through
-    the API. `legacy` rows of llm's old tables, which are never written, are of turns and threads that go.
-    `lingers`: another program keeps the file that the log's changes are written to first, and with it a copy
-    of what went.
+    What was said in `shared` of the turns stays, because other turns or threads go on from there. `held` more
+    turns were chosen, but are of conversations that were not. `along` of the turns go because their whole
+    thread does, and were not deleted themselves through the API. `legacy` rows of llm's old tables, which are
+    never written, are of turns and threads that go. `lingers`: another program keeps the file that the log's
+    changes are written to first, and with it a copy of what went.
     """
 
     rows: Mapping[str, int]
     bytes: int
     shared: int
+    held: int
     along: int
     legacy: int
     lingers: bool = False
@@ -92,7 +94,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             raise GptOssError(f"{path} is no log of llm's: nothing in it is touched.")
         with closing(connected(path).db.conn) as connection:
             patience(connection, PATIENCE)
-            connection.execute(f"pragma cache_size = -{CACHE}")
+            for schema in ("main", "temp"):
+                connection.execute(f"pragma {schema}.cache_size = -{CACHE}")
             # Zeros are written over what is deleted.
             connection.execute("pragma secure_delete = on")
             yield connection
@@ -126,13 +129,11 @@ def _looking(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _counted(connection: sqlite3.Connection, rows: Rows) -> Pruned:
     counts = {table: _count(connection, table, where) for table, where in rows.items()}
-    shared, along, legacy = (connection.execute(sql).fetchone()[0] for sql in (SHARED, ALONG, LEGACY))
+    told = (connection.execute(sql).fetchone()[0] for sql in (SHARED, HELD, ALONG, LEGACY))
     return Pruned(
         {table: count for table, (count, _) in counts.items()},
         sum(size for _, size in counts.values()),
-        shared,
-        along,
-        legacy,
+        *told,
     )
 
 

@@ -21,11 +21,13 @@ from typing import Any
 import click
 
 import llm_gpt_oss
-from llm_gpt_oss.cli.target import connect, hosted
+from llm_gpt_oss.cli.target import connect
 from llm_gpt_oss.engines.ollama.client import tags
 from llm_gpt_oss.engines.registered import kind
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.hosting import DEFAULT, Hosted
+from llm_gpt_oss.registry import NOWHERE, places
+from llm_gpt_oss.settings import Settings as PluginSettings
 from llm_gpt_oss.tags import same
 
 from .hosts import in_url, is_local, plain
@@ -46,7 +48,7 @@ def serve(settings: Settings) -> None:
     settings = replace(settings, host=plain(settings.host))
     ring = KeyRing(settings.key_hash)
     # Raises where the model is on an engine that there is not.
-    hosted(settings.model, settings.engine)
+    kind(_model(settings).engine)
     if not is_local(settings.host) and not settings.open and not ring.wanted:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
@@ -113,9 +115,14 @@ def tell_of_ollama(model: str) -> None:
         click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
 
 
+def _model(settings: Settings) -> Hosted:
+    "Not asked of llm, whose plugins take longer to load than all the rest together."
+    plugin = PluginSettings.from_env().with_engine(settings.engine)
+    return Hosted(settings.model, plugin, places().get(settings.model, NOWHERE))
+
+
 def _look_at_engine(settings: Settings) -> None:
-    model = hosted(settings.model, settings.engine)
-    Thread(target=tell_of_engine, args=[model], daemon=True).start()
+    Thread(target=tell_of_engine, args=[_model(settings)], daemon=True).start()
 
 
 @contextmanager

@@ -42,8 +42,9 @@ class Settings:
     address is not this machine's own. Pages of `cors_origins` may ask too. `all_models` serves whatever llm
     has. `allow_model_changes` lets apps pull, make and delete models of Ollama's.
 
-    `reasoning` is where `/v1/responses` shows the chain of thought: as text, as a summary for clients that
-    read nothing else, or as both. `open_responses` gives its events the names that Open Responses has.
+    `reasoning` is where `/v1/responses` shows the chain of thought: as text, unless a request asks for a
+    summary; always as a summary, for clients that read nothing else and do not ask; or as both.
+    `open_responses` gives its events the names that Open Responses has.
     """
 
     host: str = "127.0.0.1"

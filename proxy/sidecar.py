@@ -51,6 +51,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "alter table gpt_oss_requests add column first_input integer not null default 0",
             "alter table gpt_oss_requests add column pieces text",
             "alter table gpt_oss_requests add column deleted integer not null default 0",
+            "update gpt_oss_requests set answer_id = turn_id",
             "create index gpt_oss_requests_answer on gpt_oss_requests (answer_id)",
             """
             create index gpt_oss_requests_idempotency on gpt_oss_requests (idempotency_key)
@@ -65,33 +66,6 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 where stored and not deleted
             """,
             """
-            create table gpt_oss_metadata (
-                key text not null, value text not null, turn_id text not null references turns (id),
-                primary key (key, value, turn_id)
-            ) without rowid
-            """,
-            "create table gpt_oss_custom_calls (call_id text primary key) without rowid",
-            """
-            create table gpt_oss_conversations (
-                thread_id text primary key references threads (id), actor text, metadata text,
-                created integer not null, deleted integer not null default 0
-            )
-            """,
-            "create index gpt_oss_turns_tip on turns (tip_message_hash)",
-        ),
-    ),
-    (
-        "m003_lists",
-        (
-            """
-            create table gpt_oss_items (
-                thread_id text not null references threads (id), message_hash text not null,
-                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
-            ) without rowid
-            """,
-            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
-            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
-            """
             create index gpt_oss_requests_stored_actor on gpt_oss_requests (endpoint, actor, turn_id)
                 where stored and not deleted
             """,
@@ -99,9 +73,30 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             create index gpt_oss_requests_stored_actor_model
                 on gpt_oss_requests (endpoint, actor, model, turn_id) where stored and not deleted
             """,
-            "alter table gpt_oss_metadata add column actor text",
+            """
+            create table gpt_oss_metadata (
+                key text not null, value text not null, turn_id text not null references turns (id),
+                actor text, primary key (key, value, turn_id)
+            ) without rowid
+            """,
             "create index gpt_oss_metadata_actor on gpt_oss_metadata (key, value, actor, turn_id)",
             "create index gpt_oss_metadata_turn on gpt_oss_metadata (turn_id)",
+            "create table gpt_oss_custom_calls (call_id text primary key) without rowid",
+            """
+            create table gpt_oss_conversations (
+                thread_id text primary key references threads (id), actor text, metadata text,
+                created integer not null, deleted integer not null default 0
+            )
+            """,
+            """
+            create table gpt_oss_items (
+                thread_id text not null references threads (id), message_hash text not null,
+                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
+            ) without rowid
+            """,
+            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
+            "create index gpt_oss_turns_tip on turns (tip_message_hash)",
+            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
         ),
     ),
 )
@@ -202,6 +197,7 @@ join gpt_oss_requests as request on request.visible_tip = prefix.value
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
 where request.actor is :actor and request.turn_id is not :but
+    and (:behind is null or turns.tip_message_hash = :behind)
     and not exists ({DELETED.format("threads.id")})
 order by prefix.key desc, request.instructions is :instructions desc,
     turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
@@ -236,10 +232,19 @@ def last_known(
     instructions: str | None,
     actor: str | None,
     but: str,
+    behind: str | None = None,
 ) -> Place | None:
     """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
-    turn `but`."""
-    given = {"tips": json.dumps(tips), "instructions": instructions, "actor": actor, "but": but}
+    turn `but`, and only one that ended with the message `behind`, if that is named."""
+    if not any(tips):
+        return None
+    given = {
+        "tips": json.dumps(tips),
+        "instructions": instructions,
+        "actor": actor,
+        "but": but,
+        "behind": behind,
+    }
     row = connection.execute(LAST_KNOWN, given).fetchone()
     return Place(*row) if row else None
 
@@ -248,6 +253,8 @@ def last_call(
     connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
 ) -> Place | None:
     "The turn that made the last of these calls that the actor's log knows."
+    if not call_ids:
+        return None
     row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
     return Place(*row) if row else None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,7 @@ class Store:
         self._problem: str | None = None
         self._waiting = 0
         self._under_way: set[str] = set()
+        self._over: deque[tuple[Turn, Future[None]]] = deque()
 
     @property
     def state(self) -> str:
@@ -70,9 +72,12 @@ class Store:
 
     def record(self, turn: Turn) -> Future[None]:
         "Done when the turn is where it cannot be lost. It will be, even if nobody waits for it."
-        future = self._thread.submit(self._record, turn)
+        recorded: Future[None] = Future()
+        recorded.set_running_or_notify_cancel()  # from here on it cannot be cancelled
+        self._over.append((turn, recorded))
+        self._thread.submit(self._record_all)
         self._under_way.discard(turn.id)
-        return future
+        return recorded
 
     def forget(self, turn: Turn) -> None:
         "In place of `record`, where the turn is not to be logged after all."
@@ -118,13 +123,32 @@ class Store:
             self._report(error)
             return turn.prompt
 
-    def _record(self, turn: Turn) -> None:
-        # Those that wait come first: it may go on from one of them.
+    def _record_all(self) -> None:
+        "Turns that ended meanwhile share a transaction: to end one takes longer than to write a turn."
+        over = [self._over.popleft() for _ in range(len(self._over))]
+        if not over:
+            return
+        try:
+            self._record([turn for turn, _ in over])
+        except BaseException as error:
+            for _, recorded in over:
+                recorded.set_exception(error)
+            raise
+        for _, recorded in over:
+            recorded.set_result(None)
+
+    def _record(self, turns: Sequence[Turn]) -> None:
+        # Those that wait come first: they may go on from one of them.
         none_waits = self._write_waiting()
         try:
-            self._write(turn)
+            self._write(*turns)
         except Exception as error:
-            self._keep(turn, error)
+            if len(turns) > 1 and not passing(error):
+                for turn in turns:
+                    self._record([turn])
+                return
+            for turn in turns:
+                self._keep(turn, error)
         else:
             if none_waits:
                 self._recovered()
@@ -144,11 +168,13 @@ class Store:
         with suppress(OSError):
             self._spool.remove(turn)
 
-    def _write(self, turn: Turn) -> None:
+    def _write(self, *turns: Turn) -> None:
         threads = self._threads()
         with locked(threads.connection):
-            threads.write(turn)
-        self._forget(turn)
+            for turn in turns:
+                threads.write(turn)
+        for turn in turns:
+            self._forget(turn)
 
     def _keep(self, turn: Turn, error: Exception) -> None:
         self._report(error)

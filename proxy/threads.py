@@ -7,6 +7,7 @@ is left joins by the calls in it, and without any call begins a thread of its ow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from .turn import Turn
 from .visible import calls, instructions, same, tips
 
 NAME_LENGTH = 60
+# Such as what Codex tells of the machine and of AGENTS.md, before what the person wrote and as the user's.
+TAGGED = re.compile(r"\s*(#[^\n]*\s+)?<[\w-]+>.*</[\w-]+>\s*", re.DOTALL)
 LAST_OF = """
 select threads.id from turns join threads
 on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
@@ -163,9 +166,16 @@ class Threads:
         """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
         anew is the last of the thread `again`."""
         first = instructions(messages)
-        place = last_known(self.connection, seen, _instructions(messages[:first]), actor, but)
+        instructed = _instructions(messages[:first])
+        place = last_known(self.connection, seen, instructed, actor, but)
         if place is None:
             return None
+        made = calls(messages[first : first + place.key + 1])
+        caller = last_call(self.connection, [call.tool_call_id for call in made], actor) if made else None
+        if caller and not follows(self.connection, place.tip, caller.tip):
+            # It looks the same, but the calls are those of another.
+            own = last_known(self.connection, seen, instructed, actor, but, behind=caller.tip)
+            place = own or place
         known = Known(place, first + place.key + 1)
         if known.moved_on and place.thread_id != again:
             return self._further(known, seen[place.key + 1 :]) or known
@@ -234,14 +244,15 @@ def new_thread_id() -> str:
     return "00" + str(monotonic_ulid()).lower()[2:]
 
 
-def name(log: LogStore, thread_id: str, messages: Sequence[Message]) -> None:
-    "After what stands in it first, as long as it has no name."
-    sql = "update threads set name = ? where id = ? and name is null"
-    log.db.conn.execute(sql, [_name(messages) or None, thread_id])
+def name(log: LogStore, thread_id: str, messages: Sequence[Message], gone: Sequence[Message] = ()) -> None:
+    "After what stands in it first, as long as it has no name, or one after what is `gone` from it."
+    sql = "update threads set name = ? where id = ? and (name is null or name = ?)"
+    log.db.conn.execute(sql, [_name(messages) or None, thread_id, _name(gone) or None])
 
 
 def _name(messages: Sequence[Message]) -> str:
-    "The first line that a user wrote: system prompts of agents make poor names."
-    said = [part for message in messages if message.role == "user" for part in message.parts]
-    line = " ".join(next((part.text for part in said if isinstance(part, TextPart)), "").split())
+    "The first line that a user wrote: what agents say in system prompts or within tags makes a poor name."
+    parts = [part for message in messages if message.role == "user" for part in message.parts]
+    said = [part.text for part in parts if isinstance(part, TextPart)]
+    line = " ".join(next((text for text in said if not TAGGED.fullmatch(text)), (said or [""])[0]).split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"

@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 
 PROBE = Path(__file__).with_name("startup_probe.py")
+SERVING = """
+import sys, uvicorn
+from proxy.cli import command
+def run(self, sockets):
+    self.started = True
+    print(*sys.modules)
+uvicorn.Server.run = run
+command(["--port", "0"])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +60,7 @@ def test_nobody_is_called(startup: dict[str, Any]) -> None:
 
 
 def test_the_proxy_starts_without_llms_commands_and_plugins(user_path: Path) -> None:
-    script = "import sys, proxy.cli, proxy.app; proxy.app.create_app(); print(*sys.modules)"
-    environ = {**os.environ, "LLM_USER_PATH": str(user_path)}
-    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True)
+    environ = {**os.environ, "LLM_USER_PATH": str(user_path), "OLLAMA_HOST": "127.0.0.1:1"}
+    done = subprocess.run([sys.executable, "-c", SERVING], env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {"llm.cli", "openai", "jsonschema"} & {*done.stdout.split()} == set()

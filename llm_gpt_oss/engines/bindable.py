@@ -136,7 +136,7 @@ class _Binder:
             case "minItems" | "maxItems" | "minLength" | "maxLength":
                 kept = _repeatable(schema, key[3:])
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-                kept = _in_order(schema)
+                kept = _in_order(schema) and not _far(key, value)
             case _:
                 kept = (key in REMARKS or key == "const") and _sayable(value)
         return {key: value} if kept else {}
@@ -259,13 +259,20 @@ def _is_count(value: object) -> bool:
 
 def _in_order(schema: Json) -> bool:
     "Whether all the limits of a number are numbers, not too large, and leave some between them."
-    given = {name: schema[name] for name in LIMITS if name in schema}
+    given = {name: schema[name] for name in LIMITS if name in schema and not _far(name, schema[name])}
     for limit in given.values():
         if isinstance(limit, bool) or not isinstance(limit, int | float) or not -LARGEST < limit < LARGEST:
             return False
     low = [value + LIMITS[name] for name, value in given.items() if name.endswith("inimum")]
     high = [value + LIMITS[name] for name, value in given.items() if name.endswith("aximum")]
     return not low or not high or max(low) <= min(high)
+
+
+def _far(name: str, limit: object) -> bool:
+    "Whether it leaves out only what nobody writes, as the 2**53 of JavaScript's libraries does."
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        return False
+    return limit <= -LARGEST if name.endswith("inimum") else limit >= LARGEST
 
 
 def _safe(pattern: str) -> bool:

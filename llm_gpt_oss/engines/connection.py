@@ -21,11 +21,11 @@ CONNECT, CONNECT_TLS = 1.0, 5.0
 MANY = 1000
 
 
-def options(server: Server, silence: float) -> dict[str, Any]:
-    """The arguments of both httpx clients.
+def options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
+    """The arguments of both httpx clients. A connection waits `idle` seconds for the next call.
 
-    A connection serves one call: on loopback that is free, and nothing idle goes stale when the server
-    restarts, has to be closed, or belongs to an event loop that has ended.
+    Without that it serves one call: on loopback that is nearly free, and nothing idle goes stale when the
+    server restarts, has to be closed, or belongs to an event loop that has ended.
     """
     headers = httpx.Headers({"User-Agent": "llm-gpt-oss", "Accept-Encoding": "identity"})
     headers.update(dict(server.headers))
@@ -34,7 +34,9 @@ def options(server: Server, silence: float) -> dict[str, Any]:
         "base_url": server.url,
         "headers": headers,
         "timeout": httpx.Timeout(silence, connect=connect),
-        "limits": httpx.Limits(max_connections=MANY, max_keepalive_connections=0),
+        "limits": httpx.Limits(
+            max_connections=MANY, max_keepalive_connections=MANY if idle else 0, keepalive_expiry=idle
+        ),
         "trust_env": not server.loopback,  # a proxy would carry even a request for 127.0.0.1 elsewhere
         "verify": _certificates(server),
     }

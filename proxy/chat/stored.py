@@ -162,9 +162,9 @@ def _of_log(message: Message, logged: Logged) -> Iterator[dict[str, Any]]:
         chunks = (chunk for event in events for chunk in writer.feed(event))
         yield {**shape, **folded(chunks, {})["choices"][0]["message"]}
     elif message.role == "tool":
-        for part in message.parts:
-            if isinstance(part, ToolResultPart):
-                yield {**shape, "content": part.output, "tool_call_id": part.tool_call_id}
+        results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+        for part in results:
+            yield {**shape, "content": part.output, "tool_call_id": part.tool_call_id}
     else:
         text = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
         yield {**shape, "content": text}

@@ -17,7 +17,6 @@ PREFIXES = {
     "custom_tool_call_output": "ctco",
     "compaction": "cmp",
 }
-TURN_LENGTH = 26
 _ID = re.compile(r"[a-z]{1,8}_([0-9a-z]{26}|[0-9a-f]{32})_(0|[1-9][0-9]{0,6})", re.ASCII)
 
 

@@ -148,8 +148,8 @@ def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool) -> Ite
             if call_id in custom:
                 return custom_tool_call_output_item("", call_id, output)
             return function_call_output_item("", call_id, output, None if call_id else name)
-        case _:
-            raise TypeError(f"no item stands for {part!r}")
+    # Of another model's answer, as llm's log may hold it: there is no item for a picture that it made.
+    return None
 
 
 def _said(message: Message) -> Item:

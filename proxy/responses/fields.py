@@ -28,7 +28,10 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "prompt_cache_key": ("no effect", "the engine caches by prefix"),
     "prompt_cache_options": ("no effect", "the engine caches by prefix"),
     "prompt_cache_retention": ("no effect", "the engine caches by prefix"),
-    "reasoning": ("honoured", "effort, summary; and max_tokens, which is not OpenAI's"),
+    "reasoning": (
+        "honoured",
+        "effort; summary, which is the whole chain of thought; and max_tokens, which is not OpenAI's",
+    ),
     "safety_identifier": ("no effect", ""),
     "service_tier": ("no effect", "there is one"),
     "store": ("honoured", "true without it"),

@@ -36,11 +36,14 @@ def writer_of(
     body: Mapping[str, Any], turn_id: str, model: str, custom: frozenset[str], settings: Settings
 ) -> ResponsesWriter:
     "`custom` names the tools whose one argument is free text."
+    response = base(body, id=f"resp_{turn_id}", created_at=created(turn_id), model=model)
+    # Whoever asks for a summary looks for one; whoever got both would show the same twice.
+    summary = settings.reasoning == "text" and response["reasoning"]["summary"]
     return ResponsesWriter(
-        base(body, id=f"resp_{turn_id}", created_at=created(turn_id), model=model),
+        response,
         turn_id,
         custom=custom,
-        reasoning=settings.reasoning,
+        reasoning="summary" if summary else settings.reasoning,
         sealed=SEALED in (body.get("include") or ()),
         open_responses=settings.open_responses,
     )

@@ -38,6 +38,8 @@ ECHOED: Json = {
 
 # Of the SDK's codes (`types/responses/response_error.py`), those that fit what can happen here.
 RATE_LIMIT, INVALID_PROMPT, SERVER_ERROR = "rate_limit_exceeded", "invalid_prompt", "server_error"
+# None of the SDK's, but what Codex looks for before it compacts a conversation.
+OVERFLOW = "context_length_exceeded"
 
 
 def base(body: Mapping[str, Any], *, id: str, created_at: int, model: str) -> Json:
@@ -147,6 +149,8 @@ def cancelled(response: Json, output: Sequence[Json]) -> Json:
 def _code(error: ApiError) -> str:
     if error.status == 429:
         return RATE_LIMIT
+    if error.code == OVERFLOW:
+        return OVERFLOW
     return INVALID_PROMPT if error.status < 500 else SERVER_ERROR
 
 

@@ -110,16 +110,6 @@ class ResponsesRequest(Sampling):
     def stored(self) -> bool:
         return self.store is not False
 
-    @property
-    def sealed(self) -> bool:
-        "Whether reasoning is to come with `encrypted_content`."
-        return "reasoning.encrypted_content" in (self.include or ())
-
-    @property
-    def summarised(self) -> bool:
-        "Whether a summary of the reasoning is asked for."
-        return bool(self.reasoning and (self.reasoning.summary or self.reasoning.generate_summary))
-
     def references(self) -> set[str]:
         "The ids of items to look up in the log."
         return named_in(self.input) if isinstance(self.input, list) else set()

@@ -208,6 +208,11 @@ async def test_keys(
     assert server.keys == [used, used]
 
 
+def test_an_engine_that_is_open_has_its_key_already() -> None:
+    assert GptOss("gpt-oss:20b", Settings()).get_key("given") == "given"
+    assert GptOss("gpt-oss:20b", Settings(), ScriptedEngine()).get_key("given") is None
+
+
 def test_the_key_of_the_command_line(scripted: Scripted) -> None:
     server = scripted(YES)
     result = CliRunner().invoke(cli, ["-m", "gpt-oss", "Warm?", "--key", "k", "--no-log"])

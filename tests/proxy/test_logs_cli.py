@@ -61,11 +61,14 @@ def test_what_stays_is_said(log: Log) -> None:
     log.write(user("Hi"), said("Hello"), user("More"))
     log.mark(first)
     log.converse(log.thread_of(log.write(user("Another"))), deleted=True)
+    log.mark(held := log.write(user("Third")))
+    log.converse(log.thread_of(held))
     log.change("insert into responses (id) values (?)", [first.id])
     assert run("logs", "prune").stderr.splitlines()[1:] == [
         "1 of these turns were not deleted themselves, but with their conversation.",
-        "What was said in 1 of these turns stays: later turns, other threads or conversations go on from "
-        "there.",
+        "What was said in 1 of these turns stays: later turns or other threads go on from there.",
+        "1 more turns stay: conversations of the API hold them until they are deleted themselves, there or "
+        "with `--thread ID`.",
         "llm's old table `responses` has 1 rows of the same turns. They stay: it is not written any more.",
         "Nothing was deleted: add --yes for that.",
     ]

@@ -32,6 +32,7 @@ from proxy.store import Store
 from proxy.turn import Turn
 
 HI = user("Hi")
+MODEL = {"model": "gpt-oss:20b"}
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_the_file_itself(log: Log, mode: str) -> None:
 
 
 def files(path: Path) -> bytes:
-    return b"".join(each.read_bytes() for each in path.parent.glob("logs.db*"))
+    return b"".join(each.read_bytes() for each in path.parent.glob("logs.db*") if each.is_file())
 
 
 def test_another_program_reads_meanwhile(log: Log) -> None:
@@ -115,6 +116,39 @@ def test_old_rows_are_found_after_the_room_is_given_back(log: Log) -> None:
     log.prune(vacuum=True)
     rows = merged_log_rows(log.store, query="wordc")
     assert [row["prompt"] for row in rows] == ["wordc"]
+
+
+async def test_all_that_the_api_deletes() -> None:
+    "A response, a stored completion, a conversation with what was asked in it, an item of a conversation."
+    async with proxied(AsyncScriptedEngine(*[HELLO] * 4)) as proxy:
+
+        async def made(path: str, **body: Any) -> str:
+            return str((await proxy.post(f"/v1/{path}", body)).json()["id"])
+
+        def item(text: str) -> dict[str, str]:
+            return {"role": "user", "content": text}
+
+        kept = await made("responses", **MODEL, input="kept response")
+        gone = await made("responses", **MODEL, input="secret response", previous_response_id=kept)
+        completion = await made("chat/completions", **MODEL, messages=[item("secret completion")], store=True)
+        conversation = await made("conversations", items=[item("secret item"), item("kept item")])
+        whole = await made("conversations", items=[item("secret conversation")])
+        await made("responses", **MODEL, input="secret question", conversation=whole)
+        items = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
+        for path in (
+            f"responses/{gone}",
+            f"chat/completions/{completion}",
+            f"conversations/{whole}",
+            f"conversations/{conversation}/items/{items[-1]['id']}",
+        ):
+            assert (await proxy.client.delete(f"/v1/{path}")).status_code == 200
+        with opened(proxy.server.settings.database) as log:
+            assert (pruned := log.prune(vacuum=True)).rows["turns"] == 3
+            assert pruned.along == 1
+            assert b"secret" not in files(log.path)
+        assert (await proxy.get(f"/v1/responses/{kept}")).status_code == 200
+        (left,) = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
+        assert left["content"][0]["text"] == "kept item"
 
 
 # What can be in the way
@@ -342,10 +376,13 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
     deleted = [each for each, marked in conversations.items() if marked and not any(choice.values())]
     released = {*choice.get("threads", []), *deleted}
     held = {each for each, marked in conversations.items() if not marked} - released
-    staying = [row for row in turns if row[0] not in named and row[1] not in released]
+    now = dict(log.rows("select id, tip_message_hash from threads"))
+    chosen = [row for row in turns if row[0] in named or row[1] in released]
+    kept_back = [row for row in chosen if row[1] in held and row[3] in lead[now[row[1]]]]
+    staying = [row for row in turns if row not in chosen or row in kept_back]
 
     tips = {}
-    for thread_id, tip in log.rows("select id, tip_message_hash from threads"):
+    for thread_id, tip in now.items():
         own, kept = ([row for row in rows if row[1] == thread_id] for rows in (turns, staying))
         if thread_id in held or (own == kept and thread_id not in released):
             tips[thread_id] = tip
@@ -371,6 +408,7 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
     assert log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns") == staying
     assert {*log.rows("select hash from messages")} == messages
     assert {hash: log.store.load_chain(hash) for hash in messages} == loaded
+    assert pruned.held == len(kept_back)
     assert pruned.shared == len([row for row in turns if row not in staying and row[3] in messages])
     assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tips}
     assert vocabulary(log) == words([searched[row[0]] for row in staying])

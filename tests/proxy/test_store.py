@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +220,67 @@ async def test_a_turn_that_the_log_never_takes(path: Path, caplog: pytest.LogCap
         assert one.state == "ok"
     assert ids(path) == [good.id]
     assert "A turn could not be logged" in caplog.text
+
+
+async def record_together(one: Store, *turns: Turn) -> None:
+    gate = threading.Event()
+    for each in turns:
+        await one.begin(each)
+    one._thread.submit(gate.wait)
+    recorded = [asyncio.wrap_future(one.record(each)) for each in turns]
+    gate.set()
+    await asyncio.gather(*recorded)
+
+
+async def test_turns_that_end_together_share_a_transaction(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [turn(user(name)) for name in "abc"]
+    transactions: list[sqlite3.Connection] = []
+
+    def counted(connection: sqlite3.Connection) -> AbstractContextManager[None]:
+        transactions.append(connection)
+        return database.locked(connection)
+
+    monkeypatch.setattr(store, "locked", counted)
+    async with opened(path) as one:
+        await record_together(one, *turns)
+    assert len(transactions) == 1
+    assert ids(path) == [each.id for each in turns]
+    assert left(path) == []
+
+
+async def test_a_turn_that_the_log_never_takes_among_others(path: Path) -> None:
+    bad, *good = turn(HI, metadata={"a": b"no JSON"}), turn(user("a")), turn(user("b"))
+    async with opened(path) as one:
+        one._spool.keep = one._spool.begin = lambda turn: None  # type: ignore[method-assign]
+        one._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
+        rejected: list[str] = []
+        await record_together(one, good[0], bad, good[1])
+    assert rejected == [bad.id]
+    assert ids(path) == [each.id for each in good]
+
+
+async def test_turns_that_end_together_while_the_database_is_locked(path: Path) -> None:
+    turns = [turn(user(name)) for name in "abc"]
+    async with opened(path) as one, lock(path):
+        await record_together(one, *turns)
+        assert one.state.startswith("behind 3, spooling: ")
+    assert ids(path) == [each.id for each in turns]
+
+
+async def test_nobody_waits_for_a_turn_that_could_not_even_be_kept(path: Path) -> None:
+    async with opened(path) as one:
+        one._record = lambda turns: 1 // 0  # type: ignore[assignment, method-assign]
+        with pytest.raises(ZeroDivisionError):
+            await record_together(one, turn(HI))
+
+
+async def test_a_turn_is_recorded_even_if_nobody_waits(path: Path) -> None:
+    async with opened(path) as one:
+        await one.begin(begun := turn(HI))
+        assert not one.record(begun).cancel()
+    assert ids(path) == [begun.id]
 
 
 async def test_a_turn_in_the_spool_that_the_log_never_takes(path: Path) -> None:

@@ -231,6 +231,25 @@ def test_an_answer_that_broke_off_is_gone_on_from(log: Log) -> None:
     assert log.thread_of(log.write(HI, said("Hel"), MORE, answer=HELLO)) == log.thread_of(first)
 
 
+def test_a_tool_loop_is_one_thread_although_another_like_it_broke_off(log: Log) -> None:
+    log.write(HI, answer=said(call("1")))
+    broken = log.write(HI, said(call("1")), result("1", "x"), status=499)
+    called = log.write(HI, answer=said(thought("Two."), call("2")))
+    prompt = log.restored(HI, said(call("2")), result("2", "x"))
+    assert prompt == [HI, said(thought("Two."), call("2")), result("2", "x")]
+    answered = log.write(*prompt, answer=HELLO)
+    assert log.thread_of(answered) == log.thread_of(called)
+    again = log.write(HI, said(call("1")), result("1", "x"), answer=HELLO)
+    assert log.thread_of(again) == log.thread_of(broken)
+
+
+def test_two_tool_loops_at_once_that_look_the_same(log: Log) -> None:
+    one, other = log.write(HI, answer=said(call("1"))), log.write(HI, answer=said(call("2")))
+    for called, id in ((one, "1"), (other, "2")):
+        prompt = log.restored(HI, said(call(id)), result(id, "x"))
+        assert log.thread_of(log.write(*prompt, answer=HELLO)) == log.thread_of(called)
+
+
 def test_only_what_is_new_is_kept_of_a_request(log: Log) -> None:
     log.write(HI, answer=HELLO)
     second = log.write(HI, HELLO, MORE, answer=said("a"), metadata={"a": "b"})
@@ -270,6 +289,10 @@ def test_a_turn_is_logged_anew(log: Log) -> None:
         ([user("x" * 61)], "x" * 59 + "…"),
         ([said("Hi")], ""),
         ([user("x" * 60)], "x" * 60),
+        ([user("<context>\n <cwd>/</cwd>\n</context>"), user("Hi")], "Hi"),
+        ([user("# AGENTS.md for /\n\n<INSTRUCTIONS>\nBe.\n</INSTRUCTIONS>\n"), user("Hi")], "Hi"),
+        ([user("<p>Mend</p> this"), user("Hi")], "<p>Mend</p> this"),
+        ([user("<task>Hi</task>")], "<task>Hi</task>"),
     ],
 )
 def test_the_name_is_what_the_user_said_first(log: Log, messages: list[Message], name: str) -> None:

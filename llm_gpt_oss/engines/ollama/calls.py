@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from ...completion import Completion, Json
+from ...completion import Completion, Json, Sampling
 from ...errors import BadRequest
 from ..bindable import bindable
 from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
@@ -110,7 +110,7 @@ def _options(completion: Completion) -> dict[str, Any]:
         message = f"An answer of {completion.max_tokens} tokens cannot be asked for."
         raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
     options = {
-        **asdict(completion.sampling),
+        **{name: getattr(completion.sampling, name) for name in Sampling.__dataclass_fields__},
         "num_predict": completion.max_tokens,
         "num_ctx": completion.context_length,
         "stop": list(completion.stop) or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -84,8 +85,14 @@ def _accept(call: Call[Any], response: httpx.Response) -> None:
     raise failure(response.status_code, f"it points to {moved}" if moved else response.text, call.model)
 
 
-def _request(call: Call[Any]) -> dict[str, Any]:
-    request: dict[str, Any] = {"method": call.method, "url": call.path}
+# httpx would take both apart and put them together again, for each call.
+@lru_cache
+def _url(server: str, path: str) -> httpx.URL:
+    return httpx.URL(server + path)
+
+
+def _request(server: Server, call: Call[Any]) -> dict[str, Any]:
+    request: dict[str, Any] = {"method": call.method, "url": _url(server.url, call.path)}
     if call.body is None:
         return request
     # Not json=: it cannot write half of a surrogate pair, which a shell's argument may hold.
@@ -101,11 +108,11 @@ class Client:
 
     def send(self, call: Call[T]) -> T:
         with self._faults():
-            response = self._http.request(**_request(call))
+            response = self._http.request(**_request(self._server, call))
         return _answer(call, response)
 
     def stream(self, call: Call[T]) -> Generator[T, None, None]:
-        with self._faults(), self._http.stream(**_request(call)) as response:
+        with self._faults(), self._http.stream(**_request(self._server, call)) as response:
             if not response.is_success:
                 response.read()
             _accept(call, response)
@@ -126,20 +133,20 @@ class Client:
 
 
 class AsyncClient:
-    "Awaits. Any number of calls at once, and on any event loop."
+    "Awaits. Any number of calls at once, and, unless connections wait `idle` seconds, on any event loop."
 
-    def __init__(self, server: Server, *, silence: float = SILENCE) -> None:
+    def __init__(self, server: Server, *, silence: float = SILENCE, idle: float = 0) -> None:
         self._server, self._silence = server, silence
-        self._http = httpx.AsyncClient(**options(server, silence))
+        self._http = httpx.AsyncClient(**options(server, silence, idle))
 
     async def send(self, call: Call[T]) -> T:
         with self._faults():
-            response = await self._http.request(**_request(call))
+            response = await self._http.request(**_request(self._server, call))
         return _answer(call, response)
 
     async def stream(self, call: Call[T]) -> AsyncGenerator[T, None]:
         with self._faults():
-            async with self._http.stream(**_request(call)) as response:
+            async with self._http.stream(**_request(self._server, call)) as response:
                 if not response.is_success:
                     await response.aread()
                 _accept(call, response)

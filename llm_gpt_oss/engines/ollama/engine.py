@@ -39,10 +39,12 @@ class OllamaEngine:
 
 
 class AsyncOllamaEngine:
-    "`completion.AsyncEngine`. Holds nothing open between two completions, of which many may run at once."
+    """`completion.AsyncEngine`. Holds nothing open between two completions, of which many may run at once;
+    or their connections, for as long as the settings say (`idle`)."""
 
     def __init__(self, settings: Settings, key: str | None = None) -> None:
-        self._client = AsyncClient(settings.server.with_key(key), silence=settings.silence)
+        server = settings.server.with_key(key)
+        self._client = AsyncClient(server, silence=settings.silence, idle=settings.idle)
         self._harmonic: set[str] = set()
         self._checked = settings.checked
 

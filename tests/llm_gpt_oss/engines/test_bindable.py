@@ -121,6 +121,12 @@ NOT_CARRIED: list[tuple[Any, Any]] = [
     ({"type": "array", "prefixItems": [True], "items": False}, {"type": "array", "prefixItems": [ANYTHING]}),
     ({"type": "array", "prefixItems": TEXT}, {"type": "array"}),
     ({"type": "integer", "minimum": 10**20}, {"type": "integer"}),
+    # As Zod writes `z.int().positive()`.
+    (
+        {"type": "integer", "exclusiveMinimum": 0, "maximum": 2**53 - 1},
+        {"type": "integer", "exclusiveMinimum": 0},
+    ),
+    ({"type": "integer", "minimum": 1 - 2**53, "maximum": 9}, {"type": "integer", "maximum": 9}),
     ({"type": "integer", "minimum": True}, {"type": "integer"}),
     ({"type": "integer", "minimum": "0"}, {"type": "integer"}),
     ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 4}, {"type": "integer"}),

@@ -208,6 +208,12 @@ def test_an_error_has_one_of_the_codes_that_there_are(status: int, code: str) ->
     assert is_openais(response)
 
 
+def test_a_prompt_that_is_too_long_is_told_from_others() -> None:
+    code = "context_length_exceeded"
+    response = whole.failed(made(), [], ApiError(400, "Too long.", code=code))
+    assert response["error"] == {"code": code, "message": "Too long."}
+
+
 def test_usage() -> None:
     assert whole.usage_of(USAGE) == {
         "input_tokens": 10,

@@ -199,21 +199,6 @@ def test_everything_that_the_sdk_can_include() -> None:
     assert {*get_args(Includable)} == {*get_args(ResponseIncludable)}
 
 
-@pytest.mark.parametrize(
-    ("fields", "sealed", "summarised"),
-    [
-        ({}, False, False),
-        ({"include": ["reasoning.encrypted_content"]}, True, False),
-        ({"reasoning": {"effort": "low"}}, False, False),
-        ({"reasoning": {"summary": "auto"}}, False, True),
-        ({"reasoning": {"generate_summary": "concise"}}, False, True),
-    ],
-)
-def test_how_reasoning_is_shown(fields: dict[str, Any], sealed: bool, summarised: bool) -> None:
-    read = request(**fields)
-    assert (read.sealed, read.summarised) == (sealed, summarised)
-
-
 def test_instructions_stand_before_the_conversation() -> None:
     earlier = [Message("user", [TextPart("1+1?")]), Message("assistant", [TextPart("2")])]
     asked = ask(Context(earlier), instructions="Be kind.", text={"verbosity": "low"})

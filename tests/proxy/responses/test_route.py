@@ -50,6 +50,28 @@ async def test_a_response_is_found_again() -> None:
         assert response["metadata"] == {"a": "b"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown", "content", "summary"),
+    [
+        ({}, "text", True, False),
+        ({"effort": "low"}, "text", True, False),
+        ({"summary": "auto"}, "text", False, True),
+        ({"generate_summary": "concise"}, "text", False, True),
+        ({}, "summary", False, True),
+        ({"summary": "auto"}, "both", True, True),
+    ],
+)
+async def test_where_the_chain_of_thought_is_shown(
+    asked: dict[str, str], shown: str, content: bool, summary: bool
+) -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT), reasoning=shown) as proxy:
+        response = await made(proxy, reasoning=asked)
+        thought = response["output"][0]
+        assert thought["content"] == [{"type": "reasoning_text", "text": "Hm."}] * content
+        assert thought["summary"] == [{"type": "summary_text", "text": "Hm."}] * summary
+        assert (await proxy.get(f"{URL}/{response['id']}")).json() == response
+
+
 async def test_it_is_streamed_as_it_can_be_streamed_again() -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
         answer = await post(proxy, stream=True)

@@ -273,7 +273,8 @@ async def test_items_come_as_they_are_sent_when_awaited(play: Play) -> None:
         assert server.gone.wait(2)  # while the event loop stands still
 
 
-async def test_a_cancelled_task_closes_its_connection(play: Play) -> None:
+@pytest.mark.parametrize("idle", [0, 5])
+async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -> None:
     server = play(stream({"status": "a"}, HOLD))
     first = asyncio.Event()
 
@@ -281,7 +282,7 @@ async def test_a_cancelled_task_closes_its_connection(play: Play) -> None:
         async for _ in client.stream(pull("t")):
             first.set()
 
-    async with AsyncClient(Server(server.url)) as client:
+    async with AsyncClient(Server(server.url), idle=idle) as client:
         task = asyncio.create_task(read())
         await first.wait()
         task.cancel()
@@ -318,6 +319,24 @@ async def test_nothing_stays_open_between_two_awaited_calls(play: Play) -> None:
     async with AsyncClient(Server(server.url)) as client:
         await client.send(version())
         assert server.gone.wait(2)
+
+
+async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
+    server = play((*VERSION, 0.2, *VERSION, HOLD))
+    async with AsyncClient(Server(server.url), idle=5) as client:
+        assert [await client.send(version()) for _ in range(2)] == ["0.24.0"] * 2
+        assert not server.gone.is_set()
+    assert server.gone.wait(2)
+    assert len(server.requests) == 1  # on a second connection it would have read another
+
+
+async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
+    server = play(VERSION)
+    async with AsyncClient(Server(server.url), idle=5) as client:
+        for _ in range(3):
+            assert await client.send(version()) == "0.24.0"
+            await asyncio.sleep(0.05)
+    assert len(server.requests) == 3
 
 
 def test_one_client_on_two_event_loops(play: Play) -> None:
