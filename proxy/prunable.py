@@ -237,7 +237,6 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
         "gpt_oss_custom_calls": [
             f"call_id in ({CALL_IDS.format('in')}) and call_id not in ({CALL_IDS.format('not in')})"
         ],
-        "gpt_oss_items": ["message_hash in temp.gone_messages"],
     }
     for reference in references:
         table, column, target = reference

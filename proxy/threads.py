@@ -244,10 +244,10 @@ def new_thread_id() -> str:
     return "00" + str(monotonic_ulid()).lower()[2:]
 
 
-def name(log: LogStore, thread_id: str, messages: Sequence[Message]) -> None:
-    "After what stands in it first, as long as it has no name."
-    sql = "update threads set name = ? where id = ? and name is null"
-    log.db.conn.execute(sql, [_name(messages) or None, thread_id])
+def name(log: LogStore, thread_id: str, messages: Sequence[Message], gone: Sequence[Message] = ()) -> None:
+    "After what stands in it first, as long as it has no name, or one after what is `gone` from it."
+    sql = "update threads set name = ? where id = ? and (name is null or name = ?)"
+    log.db.conn.execute(sql, [_name(messages) or None, thread_id, _name(gone) or None])
 
 
 def _name(messages: Sequence[Message]) -> str:

@@ -39,7 +39,8 @@ class Request(NamedTuple):
 
 
 def head(status: int, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", *headers]
+    # Each connection has one reply. Who is not told so may use it again, just when it is closed.
+    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", "Connection: close", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -90,8 +90,9 @@ class Conversation:
         gone = _entry(entries, item_id)
         kept = [each.hash for each in chain.messages].index(gone.hash)
         first = [each.hash for each in entries].index(gone.hash)
-        ones = [each.message for each in entries[first:] if each is not gone]
-        self._follow(chain, kept, ones, [each.id for each in entries if each is not gone])
+        left = [each for each in entries if each is not gone]
+        name(self._log, self.thread.id, [each.message for each in left], gone=[gone.message])
+        self._follow(chain, kept, [each.message for each in left[first:]], [each.id for each in left])
         return self
 
     def _chain(self) -> Chain:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from anything import JSON
 from asking import CHAT, MINIMAL, transport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,11 +17,6 @@ from hypothesis.strategies import SearchStrategy
 
 from proxy.chat.request import ChatRequest
 
-JSON: SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
 # Words and keys that get a request further into the code than arbitrary ones.
 WORDS = st.sampled_from(
     [

@@ -156,12 +156,33 @@ def test_a_conversation_holds_its_turns(log: Log) -> None:
     tip = log.store.thread_tip(thread_id)
     log.store.log(aside.response, thread_id=thread_id)
     log.change("update threads set tip_message_hash = ?", [tip])
+    assert log.prune(turns=[first.id], really=False).held == 1
     pruned = log.prune(turns=[first.id, second.id, aside.id])
     assert (pruned.held, pruned.shared, pruned.rows["turns"], pruned.rows["messages"]) == (2, 0, 1, 1)
     assert log.rows("select id from turns order by id") == [first.id, second.id]
     assert log.store.thread_tip(thread_id) == tip
     assert log.prune(threads=[f"conv_{thread_id}"]).held == 0
     assert log.counts(*TABLES, "gpt_oss_conversations") == [0] * 7
+
+
+def test_a_conversation_holds_no_other_threads_turns(log: Log) -> None:
+    first = log.write(HI, answer=said("Hello"))
+    fork = log.store.fork(log.tip(first))
+    own = log.say(fork, user("More"))
+    log.converse(fork)
+    assert log.prune(turns=[first.id, own.id]).held == 1
+    assert log.rows("select id from turns") == [own.id]
+    assert log.store.thread_messages(fork) == [HI, said("Hello"), user("More")]
+
+
+def test_a_conversation_without_turns(log: Log) -> None:
+    log.converse(thread_id := log.store.create_thread())
+    tip = log.store.append(thread_id, [user("Item")])
+    failed = log.say(thread_id, user("More"))
+    log.change("update threads set tip_message_hash = ?", [tip])
+    log.prune(turns=[failed.id])
+    assert log.counts("turns", "threads", "gpt_oss_conversations") == [0, 1, 1]
+    assert log.store.thread_messages(thread_id) == [user("Item")]
 
 
 def test_a_conversation_that_was_deleted(log: Log) -> None:
@@ -279,10 +300,7 @@ def test_our_own_rows(log: Log) -> None:
     for each in (kept, gone):
         log.change("insert into gpt_oss_metadata (key, value, turn_id) values ('a', 'b', ?)", [each.id])
     log.change("insert into gpt_oss_custom_calls values (?)", *("12345"))
-    item = "insert into gpt_oss_items (thread_id, message_hash, n, item_id) values (?, ?, 0, 'i')"
-    log.change(item, *([log.thread_of(kept), log.tip(each)] for each in (kept, gone)))
     log.prune(turns=[gone.id])
-    assert log.rows("select message_hash from gpt_oss_items") == [log.tip(kept)]
     assert log.rows("select turn_id from gpt_oss_metadata") == [kept.id]
     assert log.rows("select call_id, turn_id from gpt_oss_calls") == [("1", kept.id), ("2", kept.id)]
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]

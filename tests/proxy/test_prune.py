@@ -131,7 +131,7 @@ async def test_all_that_the_api_deletes() -> None:
         kept = await made("responses", **MODEL, input="kept response")
         gone = await made("responses", **MODEL, input="secret response", previous_response_id=kept)
         completion = await made("chat/completions", **MODEL, messages=[item("secret completion")], store=True)
-        conversation = await made("conversations", items=[item("kept item"), item("secret item")])
+        conversation = await made("conversations", items=[item("secret item"), item("kept item")])
         whole = await made("conversations", items=[item("secret conversation")])
         await made("responses", **MODEL, input="secret question", conversation=whole)
         items = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
@@ -139,7 +139,7 @@ async def test_all_that_the_api_deletes() -> None:
             f"responses/{gone}",
             f"chat/completions/{completion}",
             f"conversations/{whole}",
-            f"conversations/{conversation}/items/{items[0]['id']}",
+            f"conversations/{conversation}/items/{items[-1]['id']}",
         ):
             assert (await proxy.client.delete(f"/v1/{path}")).status_code == 200
         with opened(proxy.server.settings.database) as log:

@@ -423,6 +423,17 @@ async def test_a_conversation_is_called_after_what_is_said_first() -> None:
         assert names == [("With items",), ("Items later",), ("A response",)]
 
 
+async def test_it_is_not_called_after_what_was_taken_out() -> None:
+    async with proxied() as proxy:
+        at = await made(proxy, *({"role": "user", "content": text} for text in ("First", "Second", "Third")))
+        third, second, first = (item["id"] for item in (await proxy.get(f"{at}/items")).json()["data"])
+        names = []
+        for item_id in (second, first, third):
+            await proxy.client.delete(f"{at}/items/{item_id}")
+            names += proxy.rows("select name from threads")
+        assert names == [("First",), ("Third",), (None,)]
+
+
 # OpenAI's SDK, and a restart
 
 
