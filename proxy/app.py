@@ -43,8 +43,8 @@ from .stamp import new_id
 from .store import Store
 from .stored import Stored
 
-# Seconds that a connection to Ollama waits for the next request.
-IDLE = 5
+# Seconds that a connection to Ollama waits for the next request: fewer than any server or gateway waits.
+IDLE = 2
 
 
 def create_app(

@@ -27,6 +27,9 @@ class Step(NamedTuple):
 CUT = Step("reset the connection")
 HOLD = Step("stay silent until the client leaves")
 
+# Said, as it is done: else a client might ask again at just that moment.
+CLOSING = "Connection: close"
+
 # Bytes are sent, numbers are seconds to wait.
 Reply = tuple["bytes | float | Step", ...]
 
@@ -39,15 +42,15 @@ class Request(NamedTuple):
 
 
 def head(status: int, *headers: str) -> bytes:
-    # Each connection has one reply. Who is not told so may use it again, just when it is closed.
-    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", "Connection: close", *headers]
+    lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Some Reason')}", *headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def answer(body: Any, status: int = 200, *headers: str) -> Reply:
     "A whole answer: text as it is, anything else as JSON."
     data = (body if isinstance(body, str) else json.dumps(body)).encode()
-    return (head(status, "Content-Type: application/json", f"Content-Length: {len(data)}", *headers) + data,)
+    length = f"Content-Length: {len(data)}"
+    return (head(status, "Content-Type: application/json", length, CLOSING, *headers) + data,)
 
 
 def chunk(data: bytes) -> bytes:
@@ -58,7 +61,7 @@ def stream(*steps: Any) -> Reply:
     "Chunks: a dict is a line of NDJSON, bytes are a piece of one. It ends well, unless it is cut before."
     lines = [json.dumps(step).encode() + b"\n" if isinstance(step, dict) else step for step in steps]
     chunks = [chunk(line) if isinstance(line, bytes) else line for line in lines]
-    start = head(200, "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
+    start = head(200, "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked", CLOSING)
     return (start, *chunks, chunk(b""))
 
 
@@ -68,7 +71,7 @@ def sse(*steps: Any) -> Reply:
         b"data: " + json.dumps(step).encode() + b"\n\n" if isinstance(step, dict) else step for step in steps
     ]
     chunks = [chunk(event) if isinstance(event, bytes) else event for event in events]
-    start = head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    start = head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked", CLOSING)
     return (start, *chunks, chunk(b"data: [DONE]\n\n"), chunk(b""))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted import CUT, HOLD, Dropping, Refusing, Reply, Scripted, answer, chunk, head, stream
+from scripted import CLOSING, CUT, HOLD, Dropping, Refusing, Reply, Scripted, answer, chunk, head, stream
 
 from llm_gpt_oss.completion import Completion
 from llm_gpt_oss.engines.ollama import connection
@@ -307,26 +307,28 @@ def test_too_many_at_once() -> None:
         raise httpx.PoolTimeout("")
 
 
+def unannounced(reply: Reply) -> Reply:
+    "The same from a server that does not say that it will close its connection."
+    told = f"{CLOSING}\r\n".encode()
+    return tuple(step.replace(told, b"") if isinstance(step, bytes) else step for step in reply)
+
+
 def test_nothing_stays_open_between_two_calls(play: Play) -> None:
-    server = play((*VERSION, HOLD))
+    server = play((*unannounced(VERSION), HOLD))
     with Client(Server(server.url)) as client:
         client.send(version())
         assert server.gone.wait(2)
 
 
 async def test_nothing_stays_open_between_two_awaited_calls(play: Play) -> None:
-    server = play((*VERSION, HOLD))
+    server = play((*unannounced(VERSION), HOLD))
     async with AsyncClient(Server(server.url)) as client:
         await client.send(version())
         assert server.gone.wait(2)
 
 
-# Of a server that does not say that it closes the connection.
-OPEN = tuple(step.replace(b"Connection: close\r\n", b"") for step in VERSION if isinstance(step, bytes))
-
-
 async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
-    server = play((*OPEN, 0.2, *OPEN, HOLD))
+    server = play(unannounced((*VERSION, 0.2, *VERSION, HOLD)))
     async with AsyncClient(Server(server.url), idle=5) as client:
         assert [await client.send(version()) for _ in range(2)] == ["0.24.0"] * 2
         assert not server.gone.is_set()
@@ -335,7 +337,7 @@ async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
 
 
 async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
-    server = play(OPEN)
+    server = play(unannounced(VERSION))
     async with AsyncClient(Server(server.url), idle=5) as client:
         for _ in range(3):
             assert await client.send(version()) == "0.24.0"
