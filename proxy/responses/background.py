@@ -40,13 +40,13 @@ class Background:
         "The events behind number `after`, to the end. Whoever stops reading stops nothing."
         next_one = after + 1
         while True:
-            more = self._more
-            for event in self._events[next_one:]:
-                yield event
-            next_one = max(next_one, len(self._events))
+            # More come while one is taken, so a copy of the list would miss them.
+            while next_one < len(self._events):
+                yield self._events[next_one]
+                next_one += 1
             if self._over:
                 return
-            await more.wait()
+            await self._more.wait()
 
     async def cancel(self, why: str) -> None:
         "Returns when the turn is in the log."
