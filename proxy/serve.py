@@ -151,7 +151,13 @@ def _for_good() -> Iterator[None]:
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
-    options: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": GRACE}
+    from .connection import Connection
+
+    options: dict[str, Any] = {
+        "http": Connection,
+        "log_level": "warning",
+        "timeout_graceful_shutdown": GRACE,
+    }
     if settings.workers == 1 and not settings.reload:
         with _for_good():
             from .app import create_app

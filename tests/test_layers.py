@@ -201,6 +201,7 @@ ORDER = [
     "proxy.model_list",
     "proxy.health",
     "proxy.app",
+    "proxy.connection",
     "proxy.serve",
     "proxy.cli",
     "proxy.keys_cli",

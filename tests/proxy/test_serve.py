@@ -27,6 +27,7 @@ from llm_gpt_oss import registry
 from llm_gpt_oss.cli.target import hosted
 from llm_gpt_oss.registry import Place
 from proxy import keys, serve
+from proxy.connection import Connection
 from proxy.keys import KeyRing, hash_of
 from proxy.settings import HANDED_DOWN, Settings
 
@@ -280,7 +281,8 @@ class TestRunning:
 
         monkeypatch.setattr(uvicorn, "run", run_)
         assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
-        assert seen.items() >= {"app": "proxy.app:create_app", "log_level": "warning", **given}.items()
+        common = {"app": "proxy.app:create_app", "http": Connection, "log_level": "warning"}
+        assert seen.items() >= {**common, **given}.items()
         assert seen["settings"].key_hash == hash_of("sesame")
         assert seen["settings"].port == seen["port"]
         assert "sesame" not in os.environ[HANDED_DOWN]
@@ -297,7 +299,7 @@ class TestRunning:
         assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
         ((config, port),) = seen
         settings: Settings = config.app.state.server.settings  # type: ignore[union-attr]
-        assert (settings.num_ctx, settings.port) == (4096, port)
+        assert (settings.num_ctx, settings.port, config.http) == (4096, port, Connection)
         assert not os.environ[HANDED_DOWN]
 
     def test_what_cannot_start_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
