@@ -14,7 +14,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from secrets import token_hex
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
@@ -24,14 +24,21 @@ from .settings import Shown
 from .stored import Linked, linked
 from .visible import calls
 
-# Of turns that came to the same, `own` first, then the thread's: no id of another actor's turn is shown.
 TURNS = """
-select place.key as place, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
+select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
+from turns left join gpt_oss_requests as request on request.turn_id = turns.id
+where turns.thread_id = :thread or turns.id is :own
+order by turns.id is :own desc, turns.id
+"""
+# Of each of these hashes one, though thousands may have come to it; no id of another actor's turn is shown.
+OTHERS = """
+select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
 from json_each(:hashes) as place
-join turns on turns.tip_message_hash = place.value
+join turns on turns.rowid = (
+    select other.rowid from turns as other left join gpt_oss_requests as asked on asked.turn_id = other.id
+    where other.tip_message_hash = place.value and asked.actor is :actor order by other.rowid limit 1
+)
 left join gpt_oss_requests as request on request.turn_id = turns.id
-where turns.thread_id = :thread or request.actor is :actor
-order by place.key, turns.id is :own desc, turns.thread_id = :thread desc, turns.id
 """
 KEPT = """
 select message_hash, n, item_id from json_each(:hashes) as place
@@ -115,15 +122,15 @@ class Chain:
                 yield Entry(item["id"], each.hash, n, one, custom)
 
     def _turns(self, hashes: Sequence[str], own: str | None) -> list[_Turn]:
-        "One for each message that turns ended with."
-        given = {
-            "hashes": json.dumps(hashes),
-            "thread": self._thread_id,
-            "own": own,
-            "actor": owner(self._log.db.conn, self._thread_id),
-        }
-        turns = [_Turn(*row) for row in self._log.db.conn.execute(TURNS, given)]
-        return [turn for n, turn in enumerate(turns) if n == 0 or turns[n - 1].tip != turn.tip]
+        "One for each message that turns ended with: of several `own`, or the thread's first, or another's."
+        connection = self._log.db.conn
+        found: dict[str, tuple[Any, ...]] = {}
+        for tip, *turn in connection.execute(TURNS, {"thread": self._thread_id, "own": own}):
+            found.setdefault(tip, tuple(turn))
+        others = json.dumps([hash for hash in hashes if hash not in found])
+        given = {"hashes": others, "actor": owner(connection, self._thread_id)}
+        found |= {tip: tuple(turn) for tip, *turn in connection.execute(OTHERS, given)}
+        return [_Turn(place, *found[hash]) for place, hash in enumerate(hashes) if hash in found]
 
     def _custom(self) -> frozenset[str]:
         made = [call.tool_call_id for call in calls([each.message for each in self.messages])]
