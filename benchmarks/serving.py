@@ -25,7 +25,7 @@ from rig.load import Client, streamed
 from rig.process import Process, free_port, running
 
 STREAMS, PACE = 16, 100
-CHAT, GENERATE = "/v1/chat/completions", "/api/generate"
+CHAT, RESPONSES, GENERATE = "/v1/chat/completions", "/v1/responses", "/api/generate"
 SERVE = [sys.executable, "-m", "llm", "gpt-oss", "serve"]
 MODULE = [sys.executable, "-m", "proxy"]
 BARE = [sys.executable, "-m", "llm", "--version"]
@@ -44,6 +44,7 @@ class Row(NamedTuple):
 
 ROWS = {
     "token": Row(f"streamed token, {STREAMS} streams at {PACE}/s", "µs", 1.5, relative=True),
+    "event": Row(f"event of a response, {STREAMS} streams at {PACE}/s", "µs", 200),
     "plain": Row("plain request, logged", "ms", 3.0),
     "unlogged": Row("plain request, not logged", "ms"),
     "long": Row(f"plain request after {HISTORY} messages, logged", "ms"),
@@ -67,7 +68,9 @@ class Bench:
         self._asked = 0
 
     def round(self) -> Iterator[tuple[str, float | None, float]]:
-        yield "token", self._token(self._floor, GENERATE), self._token(self._proxy, CHAT)
+        passed = self._token(self._floor, GENERATE)
+        yield "token", passed, self._token(self._proxy, CHAT)
+        yield "event", passed, self._token(self._proxy, RESPONSES)
         floor, proxy = Client(self._floor.port), Client(self._proxy.port)
         plain = self._each(self._floor, lambda: floor.post(GENERATE, self._prompt(SHORT)))
         yield "plain", plain, self._each(self._proxy, lambda: proxy.post(CHAT, self._chat(SHORT)))
@@ -79,7 +82,8 @@ class Bench:
     def _token(self, server: Process, path: str) -> float:
         "Microseconds of a token, what its request takes included."
         text = f"Say {self._tokens} tokens at {PACE} a second"
-        bodies = [self._prompt(text) if path == GENERATE else self._chat(text) for _ in range(STREAMS)]
+        of = {GENERATE: self._prompt, CHAT: self._chat, RESPONSES: self._response}[path]
+        bodies = [of(text) for _ in range(STREAMS)]
         before = server.cpu()
         asyncio.run(streamed(server.port, path, bodies))
         return (server.cpu() - before) / (STREAMS * self._tokens) * 1e6
@@ -118,6 +122,9 @@ class Bench:
             "stream": " at " in text,
             "messages": [{"role": "user", "content": content}],
         }
+
+    def _response(self, text: str) -> dict[str, Any]:
+        return {"model": "gpt-oss", "stream": True, "input": self._chat(text)["messages"]}
 
     def _prompt(self, text: str) -> dict[str, Any]:
         return {"model": "gpt-oss:20b", "prompt": text, "raw": True, "stream": True}

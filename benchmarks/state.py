@@ -2,10 +2,10 @@
 
     python benchmarks/state.py --turns 1000000
 
-Makes a log of that many turns in a folder of its own (about 2 GB for a million), and deletes it. Measured
-is the work in the proxy's own process, by the clock: a response retrieved, its input items, going on from
-it, going on from a history of 20 messages that is sent whole, a page of stored completions, the items of
-a conversation.
+Makes a log of that many turns in a folder of its own (about 2 GB for a million), and deletes it; `--log`
+names a file that is kept. Measured is the work in the proxy's own process, by the clock: a response
+retrieved, its input items, going on from it, going on from a history of 20 messages that is sent whole, a
+page of stored completions, the items of a conversation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import tempfile
@@ -107,6 +108,7 @@ def fill(path: Path, turns: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{(batch[-1] + 1) * TURNS_A_THREAD:,} of {turns:,} turns", end="", file=sys.stderr)
     connection.close()
+    os.sync()  # or what is measured waits for the disk to take all this
 
 
 class Quick:
@@ -164,11 +166,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--turns", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--log", type=Path, help="made there, kept, and used again")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "logs.db")
-        fill(path, given.turns)
+        path = given.log or Path(folder, "logs.db")
+        if not path.exists():
+            fill(path, given.turns)
         times = asyncio.run(measured(path, given.turns, given.rounds))
     table = {
         name: (sorted(each)[len(each) // 2], sorted(each)[int(len(each) * 0.99)])

@@ -11,14 +11,14 @@ from typing import Any
 Body = dict[str, Any]
 
 
-# How the last lines of a whole answer end: OpenAI's, and Ollama's.
-ENDS = (b"[DONE]", b'"done": true')
+# What stands in the last lines of a whole answer: of OpenAI's two kinds, and of Ollama's.
+ENDS = (b"[DONE]", b'"done": true', b"event: response.completed")
 
 
 async def streamed(port: int, path: str, bodies: Iterable[Body]) -> None:
     "All at once, each on a connection of its own. Raises RuntimeError for an answer that is not whole."
     for answer in await asyncio.gather(*(_stream(port, path, body) for body in bodies)):
-        if not any(end in answer[-500:] for end in ENDS):
+        if not any(end in answer for end in ENDS):
             raise RuntimeError(f"{path} answered {answer[:200]!r} ... {answer[-200:]!r}")
 
 
