@@ -27,8 +27,8 @@ class Ask:
 
     `endpoint` and `model` are as the client wrote them; `options` are the plugin's. `custom` names the tools
     whose one argument is free text, `custom_calls` the calls of such tools that the client sent. `stored` is
-    whether the client wants the turn kept, `resumable` whether its stream can be asked for again. `field` is
-    where the request holds what the model reads.
+    whether the client wants the turn kept, `resumable` whether its stream can be asked for again. `field` and
+    `format` are where the request holds what the model reads, and the schema.
 
     Of `messages`, the first `added` are none of the conversation's (instructions for this one answer),
     and the `known` behind them stand in the log where `continues` says. `sent` tells for each entry of
@@ -46,6 +46,7 @@ class Ask:
     stored: bool = False
     metadata: Mapping[str, str] = defaults(default_factory=dict)
     field: str = "messages"
+    format: str = "response_format"
     resumable: bool = False
     added: int = 0
     known: int = 0

@@ -79,7 +79,7 @@ def fitted(ask: Ask, model: AnyModel, defaults: Mapping[str, Any]) -> Ask:
     if ask.tools and not model.supports_tools:
         raise _cannot(f"{name} takes no tools.", "tools")
     if ask.schema and not model.supports_schema:
-        raise _cannot(f"{name} cannot be bound to a schema.", "response_format")
+        raise _cannot(f"{name} cannot be bound to a schema.", ask.format)
     options = {k: v for k, v in {**defaults, **ask.options}.items() if k in model.Options.model_fields}
     try:
         model.Options(**options)

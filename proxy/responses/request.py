@@ -134,6 +134,7 @@ class ResponsesRequest(Sampling):
             stored=self.stored,
             metadata=self.metadata or {},
             field="input",
+            format="text.format",
             resumable=self.stored,
             added=len(added),
             known=known,

@@ -101,6 +101,7 @@ def test_options_that_it_does_not_know_are_left_out() -> None:
     [
         ({"tools": (llm.Tool("f", None, {}),)}, "tools"),
         ({"schema": {"type": "object"}}, "response_format"),
+        ({"schema": {"type": "object"}, "format": "text.format"}, "text.format"),
     ],
 )
 def test_what_it_cannot_do(fields: dict[str, Any], param: str) -> None:

@@ -154,7 +154,14 @@ def test_null_asks_for_nothing(name: str) -> None:
 
 def test_the_plainest_request() -> None:
     assert ask() == Ask(
-        "/v1/responses", "gpt-oss", (USER,), stored=True, field="input", resumable=True, sent=(0,)
+        "/v1/responses",
+        "gpt-oss",
+        (USER,),
+        stored=True,
+        field="input",
+        format="text.format",
+        resumable=True,
+        sent=(0,),
     )
 
 
