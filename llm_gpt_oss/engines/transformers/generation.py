@@ -30,7 +30,11 @@ class Choice(NamedTuple):
 class Network(Protocol):
     "The model. A state is what it has read, `scores` are what it would write next."
 
-    def state(self) -> Any: ...
+    def state(self) -> Any:
+        "One that has read nothing."
+
+    def copy(self, state: Any, count: int) -> Any:
+        "Another that has read the first tokens of this one."
 
     def read(self, state: Any, tokens: Sequence[int]) -> Any:
         "The scores behind these tokens, which `state` holds from now on."
@@ -50,9 +54,8 @@ class Chooser(Protocol):
 class Memory:
     "What the model has read in one conversation, and knows as long as this is kept."
 
-    def __init__(self, network: Network) -> None:
-        self._network, self._state = network, network.state()
-        self.tokens: list[int] = []
+    def __init__(self, network: Network, state: Any, tokens: list[int]) -> None:
+        self._network, self._state, self.tokens = network, state, tokens
 
     def read(self, tokens: Sequence[int]) -> Any:
         scores = self._network.read(self._state, tokens)
@@ -65,6 +68,9 @@ class Memory:
             self._network.forget(self._state, len(self.tokens) - count)
             del self.tokens[count:]
 
+    def copy(self, count: int) -> Memory:
+        return Memory(self._network, self._network.copy(self._state, count), self.tokens[:count])
+
 
 class Memories:
     """What is kept for the next prompt that begins like an earlier one: of the last conversations, and of no
@@ -76,12 +82,17 @@ class Memories:
 
     @contextmanager
     def taken(self, tokens: Sequence[int], context: int) -> Iterator[Memory]:
-        """One that knows the beginning of these tokens and nothing else; the last is left to be read again.
-        What others share with them by chance, the system message, is no reason to take theirs."""
-        known = [(_common(memory.tokens, tokens), at) for at, memory in enumerate(self._kept)]
-        useful = [(count, at) for count, at in known if 2 * count > len(self._kept[at].tokens)]
-        best = self._kept.pop(max(useful)[1]) if useful else Memory(self._network)
-        best.keep(min(_common(best.tokens, tokens), len(tokens) - 1))
+        "One that knows as much of these tokens as any, and nothing else; the last is left to be read."
+        best = max(self._kept, key=lambda memory: _common(memory.tokens, tokens), default=None)
+        count = min(_common(best.tokens, tokens), len(tokens) - 1) if best else 0
+        if best is None or not count:
+            best = Memory(self._network, self._network.state(), [])
+        elif 2 * count < len(best.tokens):
+            # Another conversation, which has the system message in common with this one.
+            best = best.copy(count)
+        else:
+            self._kept.remove(best)
+            best.keep(count)
         # After an error it is not kept: some layers may have read what others have not.
         try:
             yield best

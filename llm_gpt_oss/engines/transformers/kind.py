@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from importlib.util import find_spec
 
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
@@ -34,7 +35,8 @@ class TransformersKind:
 
     def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
         offered = [f"{model.tag} from {model.facts.get('weights')}" for model in models]
-        return f"{_version() or 'torch is not installed'}; {'; '.join(offered) or 'no model for it'}"
+        here = _version() or "torch or transformers is not installed"
+        return f"{here}; {'; '.join(offered) or 'no model for it'}"
 
     def condition(self, model: Hosted, key: str | None) -> Condition:
         from .engine import Weights
@@ -53,14 +55,12 @@ class TransformersKind:
             installed=True,
             size=folder.size,
             loaded=pool().loaded(folder.path) is not None,
-            problem=None if version else f"Torch or Transformers is not installed. {INSTALL}",
+            problem=None if version else f"torch or transformers is not installed. {INSTALL}",
         )
 
 
 def _unpacked(experts: int) -> str:
     "For a packed model: what can be told of it without importing torch, which takes seconds."
-    from importlib.util import find_spec
-
     if not experts:
         return ""
     missing = [name for name in ("triton", "kernels") if find_spec(name) is None]

@@ -47,6 +47,15 @@ class TorchNetwork:
         # Without the config: else layers with a sliding window keep that window alone, and cannot go back.
         return DynamicCache()
 
+    def copy(self, state: Any, count: int) -> Any:
+        copied = self.state()
+        with torch.inference_mode():
+            for number, layer in enumerate(state.layers):
+                copied.update(
+                    layer.keys[..., :count, :].clone(), layer.values[..., :count, :].clone(), number
+                )
+        return copied
+
     def read(self, state: Any, tokens: Sequence[int]) -> Any:
         with torch.inference_mode():
             ids = torch.tensor([tokens], device=self._model.device)

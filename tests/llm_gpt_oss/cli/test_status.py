@@ -30,10 +30,11 @@ def test_status_for_people(ollama: WebServer) -> None:
         "Logging  on",
     ]
     assert re.fullmatch(r"Others   embedded: .*; no model for it", others[0])
-    assert others[1:] == [
+    assert others[1:3] == [
         "         llama-server: no model was added with --llama-server URL",
         "         completions: no model was added with --completions URL",
     ]
+    assert re.fullmatch(r"         transformers: .*; no model for it", others[3])
     assert result.stderr == ""
 
 
@@ -43,7 +44,7 @@ def test_status_for_programs(ollama: WebServer) -> None:
     result = run("status", "--json")
     assert result.exit_code == 0
     told = json.loads(result.stdout)
-    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions"]
+    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions", "transformers"]
     assert told == {
         "engine": "ollama",
         "server": ollama.url,
