@@ -139,6 +139,15 @@ def test_who_stops_reading_stops_the_work(machine: Machine, tiny: Hosted, awaite
     assert machine.parrot.reads[0] == 1, "what was read is kept"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    "What a shell starts in the background ignores Ctrl-C."
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_control_c_stops_at_once(machine: Machine, tiny: Hosted) -> None:
     "Though a step is under way, which nothing could interrupt."
     with TransformersEngine(tiny) as engine:
@@ -222,6 +231,19 @@ def test_who_leaves_while_it_loads_leaves_it_to_the_next(machine: Machine, tiny:
     asyncio.run(asyncio.wait_for(leaving(), 5))
     assert text(said(KIND, tiny, asked("other"), awaited=True)) == "y"
     assert machine.loads == 1
+
+
+def test_what_is_left_is_closed_in_the_thread_of_the_model(machine: Machine, tiny: Hosted) -> None:
+    "Whoever else still has it, and behind the step that is under way."
+    loaded = Loaded(Weights(tiny).folder, 100)
+    steps = loaded.steps(asked(), 100)
+    machine.parrot.go.clear()
+    under_way = loaded.next(steps)
+    loaded.leave(steps)
+    machine.parrot.go.set()
+    assert under_way.result() is None
+    loaded.end()
+    assert steps.gi_frame is None
 
 
 def test_a_program_that_ends_is_not_held_up(machine: Machine, tiny: Hosted) -> None:

@@ -246,10 +246,12 @@ def test_a_repeat_penalty_lowers_what_is_below_zero_too() -> None:
 def test_loading_says_nothing_and_leaves_all_as_it_was(
     weights: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    level = logging.get_verbosity()
+    before = logging.get_verbosity()
+    logging.set_verbosity_info()
     TorchNetwork(read_folder(weights))
     assert capfd.readouterr() == ("", "")
-    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (level, True)
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.INFO, True)
+    logging.set_verbosity(before)
 
 
 def test_weights_that_cannot_be_read(tmp_path: Path, awaited: bool, tiny: Hosted, weights: Path) -> None:
@@ -259,16 +261,28 @@ def test_weights_that_cannot_be_read(tmp_path: Path, awaited: bool, tiny: Hosted
         said(KIND, model("transformers", weights=str(broken)), asked(), awaited=awaited)
 
 
-def test_where_weights_stay_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert not stays_packed()
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert free_on_gpu() == 0
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
-    assert not stays_packed()
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    for kernels in (False, True):
-        monkeypatch.setattr(torch_network, "is_kernels_available", lambda kernels=kernels: kernels)
-        monkeypatch.setattr(torch_network, "is_triton_available", lambda least: True)
-        assert stays_packed() is kernels
+@pytest.mark.parametrize(
+    ("gpu", "capability", "triton", "kernels", "packed"),
+    [
+        (True, (9, 0), True, True, True),
+        (True, (7, 5), True, True, True),
+        (True, (7, 0), True, True, False),
+        (True, (9, 0), True, False, False),
+        (True, (9, 0), False, True, False),
+        (False, None, True, True, False),
+    ],
+)
+def test_where_weights_stay_packed(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, capability: Any, triton: bool, kernels: bool, packed: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch_network, "is_triton_available", lambda least: triton)
+    monkeypatch.setattr(torch_network, "is_kernels_available", lambda: kernels)
+    assert stays_packed() is packed
+
+
+def test_what_is_free_on_all_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (10 + number, 99))
+    assert free_on_gpu() == 21
