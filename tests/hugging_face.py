@@ -2,6 +2,7 @@
 
 needs_torch                  # skips where the engine's packages are not installed
 write(folder)                # config.json, tokenizer.json, model.safetensors
+write(folder, packed=True)   # the experts as MXFP4, as OpenAI has them
 bare(folder, model_type="x") # a folder that looks like one: for what never loads it
 """
 
@@ -55,6 +56,18 @@ CONFIG = {
         "truncate": True,
     },
 }
+PACKED = {
+    "dtype": "bfloat16",
+    "quantization_config": {
+        "quant_method": "mxfp4",
+        "modules_to_not_convert": [
+            "model.layers.*.self_attn",
+            "model.layers.*.mlp.router",
+            "model.embed_tokens",
+            "lm_head",
+        ],
+    },
+}
 # How o200k_harmony parts a text before it looks for pairs.
 WORDS = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
@@ -82,13 +95,16 @@ def bare(folder: Path, **config: Any) -> Path:
     return folder
 
 
-def write(folder: Path, **config: Any) -> Path:
+def write(folder: Path, packed: bool = False) -> Path:
     from safetensors.torch import save_file
 
     told, tensors = _read(tiny.FILE)
-    bare(folder, **config)
+    bare(folder, **(PACKED if packed else {}))
     (folder / "tokenizer.json").write_text(json.dumps(_tokenizer(told)))
-    save_file(_weights(tensors), folder / "model.safetensors", metadata={"format": "pt"})
+    weights = _weights(tensors)
+    save_file(
+        _packed(weights) if packed else weights, folder / "model.safetensors", metadata={"format": "pt"}
+    )
     return folder
 
 
@@ -162,6 +178,25 @@ def _weights(tensors: dict[str, Any]) -> dict[str, Any]:
             up = tensors[name.replace("gate", "up")]
             both = torch.stack([tensor, up], dim=2).flatten(1, 2)
             named[layer + "mlp.experts.gate_up_proj" + _bias(kind)] = _turned(both, kind)
+    return named
+
+
+def _packed(weights: dict[str, Any]) -> dict[str, Any]:
+    "Of 32 numbers each the exponent of the largest, and for each number the nearest that four bits can say."
+    import torch
+
+    sayable = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+    named = {}
+    for name, tensor in weights.items():
+        if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            named[name] = tensor.to(torch.bfloat16)
+            continue
+        groups = tensor.float().transpose(1, 2).unflatten(2, (-1, 32))
+        exponents = torch.floor(torch.log2(groups.abs().amax(-1).clamp(min=1e-20))) - 2
+        scaled = groups / 2.0 ** exponents[..., None]
+        bits = (scaled.abs()[..., None] - sayable).abs().argmin(-1) + 8 * (scaled < 0)
+        named[f"{name}_blocks"] = (bits[..., 0::2] + 16 * bits[..., 1::2]).to(torch.uint8)
+        named[f"{name}_scales"] = (exponents + 127).to(torch.uint8)
     return named
 
 

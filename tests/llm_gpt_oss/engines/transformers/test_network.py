@@ -123,6 +123,13 @@ def test_text_beyond_ascii(network: TorchNetwork) -> None:
     assert all("\ufffd" not in item.text for item in items if isinstance(item, Piece))
 
 
+def test_packed_weights_are_unpacked_where_they_cannot_stay_as_they_are(tmp_path: Path) -> None:
+    folder = read_folder(hugging_face.write(tmp_path, packed=True))
+    assert folder.experts == 8 * 4 * 3 * 256 * 128
+    france = "<|start|>user<|message|>What is the capital of France?<|end|><|start|>assistant"
+    assert "The capital of France is Paris." in text(written(TorchNetwork(folder), asked(france)))
+
+
 DOG = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 30}},
