@@ -4,6 +4,9 @@ The bare client posts the same request with httpx, splits the lines, reads the J
 any program would have to do. All ask the same server in every round, one after the other and each in its turn
 first. Counted is the processor time of this process: the model runs in another one.
 
+With Transformers, which is in this process, the bare client is its own `generate` with a streamer, and the
+model is part of what is counted.
+
 bare    that client
 engine  `Engine.complete`: the request made, each event checked, errors told apart
 turn    the whole turn through llm: harmony written and read, events, usage
@@ -15,6 +18,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -89,9 +93,47 @@ class Subject:
         return done.prompt_ms or 0.0
 
 
+class InProcess(Subject):
+    "Transformers: there is no server, and what a bare client would do is to generate."
+
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+        torch.set_num_threads(1)
+        self.name = "transformers"
+        place = Place("transformers", {"weights": str(folder), "context": 8192})
+        self.model = Hosted(TAG, Settings.from_env().with_engine(self.name), place)
+        self._tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        self._own = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+
+    def bare(self, wanted: Completion) -> int:
+        import torch
+        from transformers import TextStreamer
+
+        taken: list[str] = []
+        streamer = TextStreamer(self._tokenizer, skip_prompt=True)
+        streamer.on_finalized_text = lambda text, stream_end=False: taken.append(text)
+        ids = torch.tensor([self._tokenizer.encode(wanted.prompt, add_special_tokens=False)])
+        most = wanted.max_tokens
+        self._own.generate(ids, streamer=streamer, max_new_tokens=most, do_sample=False, use_cache=True)
+        return len(taken)
+
+
+def in_process(stack: ExitStack) -> list[Subject]:
+    sys.path.append(str(FILE.parent.parent))
+    import hugging_face
+
+    if hugging_face.MISSING:
+        print(f"transformers is left out: {hugging_face.WHY}", file=sys.stderr)
+        return []
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return [InProcess(hugging_face.write(folder))]
+
+
 def subjects(stack: ExitStack) -> list[Subject]:
     "Those that can be had here."
-    found = []
+    found: list[Subject] = in_process(stack)
     ollama = Settings.from_env().server
     try:
         tags = httpx.get(ollama.url + "/api/tags", timeout=1, trust_env=False).json()["models"]

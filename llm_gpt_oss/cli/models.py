@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,15 +15,16 @@ from ..registry import Place
 from ..settings import MODEL, Settings
 from .target import check, check_free, known
 
-# What can be typed for which engine; the last is for both kinds of servers.
-SERVERS = "servers"
-URLS = ("llama-server", "completions")
+# What is typed for which engine, and tells which one is meant; the first says where its model is.
 FACTS = {
-    "embedded": ("gguf", "threads", "gpu_layers", "context"),
+    "embedded": ("gguf", "threads", "gpu_layers"),
     "llama-server": ("llama_server",),
     "completions": ("completions", "dialect"),
-    SERVERS: ("model", "key", "headers"),
+    "transformers": ("transformers",),
 }
+URLS = ("llama-server", "completions")
+LOCAL = ("embedded", "transformers")
+SHARED = {"model": URLS, "key": URLS, "headers": URLS, "context": LOCAL}
 DIALECTS = ("vllm", "llama.cpp")
 HEADINGS = ["tag", "aliases", "engine", "from"]
 
@@ -70,11 +72,19 @@ def _origin(tag: str, local: str | None) -> str:
 )
 @click.option("--threads", type=click.IntRange(1), help="embedded: processor cores to use")
 @click.option("--gpu-layers", type=click.IntRange(0), help="embedded: layers to put on the GPU, 0 for none")
-@click.option("--context", type=click.IntRange(256, 131072), help="embedded: context length in tokens")
+@click.option(
+    "--context", type=click.IntRange(256, 131072), help="embedded, transformers: context length in tokens"
+)
 @click.option("--llama-server", metavar="URL", help="llama-server: where llama.cpp's server answers")
 @click.option("--completions", metavar="URL", help="completions: where vLLM, or a server like it, answers")
 @click.option(
     "--dialect", type=click.Choice(DIALECTS), help="completions: which server it is  [default: vllm]"
+)
+@click.option(
+    "--transformers",
+    metavar="FOLDER",
+    callback=lambda ctx, param, value: _whole(value),
+    help="transformers: the folder of the model, or its id on Hugging Face",
 )
 @click.option("--model", metavar="NAME", help="The server's own name for the model  [default: TAG]")
 @click.option("--key", metavar="NAME", help="Send the server this key of `llm keys`")
@@ -91,6 +101,7 @@ def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) ->
         llm gpt-oss models add gpt-oss-safeguard:20b --alias safeguard
         llm gpt-oss models add mine --gguf gpt-oss-20b-mxfp4.gguf --context 32768
         llm gpt-oss models add big --completions http://10.0.0.5:8000 --model openai/gpt-oss-120b
+        llm gpt-oss models add full --transformers openai/gpt-oss-20b
     """
     place = _place(engine, {name: fact for name, fact in facts.items() if fact not in (None, ())})
     check_free(tag, aliases)
@@ -102,19 +113,27 @@ def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) ->
 
 def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
     "What was typed, as the file has it; None if nothing was. UsageError for what does not go together."
-    told = {name for name, fact in FACTS.items() for typed in fact if typed in given and name != SERVERS}
+    told = {name for name, fact in FACTS.items() for typed in fact if typed in given}
     told |= {engine} if engine else set()
     if not told and not given:
         return None
     label = {"label": given.pop("label")} if "label" in given else {}
     if len(told) != 1:
-        raise click.UsageError("A model runs on one engine: type --gguf, --llama-server or --completions.")
+        *some, last = (f"--{fact[0].replace('_', '-')}" for fact in FACTS.values())
+        raise click.UsageError(f"A model runs on one engine: type {', '.join(some)} or {last}.")
     [name] = told
-    allowed = (*FACTS.get(name, ()), *(FACTS[SERVERS] if name in URLS else ()))
+    allowed = (*FACTS.get(name, ()), *(fact for fact, engines in SHARED.items() if name in engines))
     if strange := [typed for typed in given if typed not in allowed]:
         raise click.UsageError(f"The engine {name} has no use for --{strange[0].replace('_', '-')}.")
-    url = given.pop(name.replace("-", "_"), None)
-    return Place(name, {**({"url": url} if url else {}), **label, **{k: _plain(v) for k, v in given.items()}})
+    where = given.pop(name.replace("-", "_"), None)
+    at = {"url" if name in URLS else "weights": where} if where else {}
+    return Place(name, {**at, **label, **{k: _plain(v) for k, v in given.items()}})
+
+
+def _whole(folder: str | None) -> str | None:
+    "A folder wherever it is named from; what is none may be an id."
+    path = Path(folder or "").expanduser()
+    return str(path.resolve()) if folder and path.is_dir() else folder
 
 
 def _plain(fact: Any) -> Any:

@@ -9,8 +9,15 @@ from .completions.kind import CompletionsKind
 from .embedded.kind import EmbeddedKind
 from .llama_server.kind import LlamaServerKind
 from .ollama.kind import OllamaKind
+from .transformers.kind import TransformersKind
 
-KINDS: tuple[Kind, ...] = (OllamaKind(), EmbeddedKind(), LlamaServerKind(), CompletionsKind())
+KINDS: tuple[Kind, ...] = (
+    OllamaKind(),
+    EmbeddedKind(),
+    LlamaServerKind(),
+    CompletionsKind(),
+    TransformersKind(),
+)
 
 
 @hookimpl

@@ -1,14 +1,17 @@
 """The engines that can be had here, each with the tiny model.
 
 Ollama is asked by cassette, as elsewhere in these tests; llama.cpp's server and the completion server are the
-embedded engine's own HTTP door. One that cannot be had is skipped, with the reason.
+embedded engine's own HTTP door; Transformers reads a folder made of the same file. One that cannot be had is
+skipped, with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
+import hugging_face
 import llm
 import pytest
 import tiny
@@ -19,13 +22,18 @@ from llm_gpt_oss.registry import Place
 from llm_gpt_oss.settings import Server
 
 NAME = "gpt-oss-tiny"
-ENGINES = ("ollama", "embedded", "llama-server", "completions")
+ENGINES = ("ollama", "embedded", "llama-server", "completions", "transformers")
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with tiny.door() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hugging_face.write(tmp_path_factory.mktemp("hf"))
 
 
 @pytest.fixture(
@@ -37,7 +45,12 @@ def server() -> Iterator[Server]:
 def engine(request: pytest.FixtureRequest) -> str:
     "The engine that `gpt-oss-tiny` is a model of, in this test."
     name: str = request.param
-    if name != "ollama":
+    if name == "transformers":
+        if hugging_face.MISSING:
+            pytest.skip(hugging_face.WHY)
+        folder = request.getfixturevalue("folder")
+        registry.add(NAME, [], Place(name, {"weights": str(folder), "context": tiny.CONTEXT}))
+    elif name != "ollama":
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
         places = {

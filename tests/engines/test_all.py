@@ -37,7 +37,13 @@ def test_the_same_everywhere(
 
 
 # What a server decides when it is started cannot be asked of it with a prompt.
-BY_PROMPT = {"ollama": True, "embedded": True, "llama-server": False, "completions": False}
+BY_PROMPT = {
+    "ollama": True,
+    "embedded": True,
+    "llama-server": False,
+    "completions": False,
+    "transformers": True,
+}
 
 
 def test_the_context_that_a_prompt_asks_for(engine: str, model: GptOss) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -16,13 +15,13 @@ from ...errors import EngineError, GptOssError
 from ...hosting import Hosted
 from ..connection import Peer
 from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
+from ..pool import KEEP, Pool, seconds
 from .downloads import downloaded
 from .gguf import Head, check_loadable, read_head
-from .pool import KEEP, Pool, pool
+from .pool import pool
 from .process import DEFAULT_CONTEXT, Load, Loaded
 
 INSTALL = "Type `llm install xllamacpp`, or `pip install 'llm-gpt-oss[embedded]'`."
-UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Weights:
@@ -66,16 +65,6 @@ class Weights:
         return seconds(self._model.facts.get("keep_alive", KEEP) if asked is None else asked)
 
 
-def seconds(keep_alive: str | int | float) -> float:
-    "A number is seconds, a string is a time as Ollama writes it: `10m`, `1h30m`."
-    if not isinstance(keep_alive, str):
-        return keep_alive
-    parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", keep_alive)
-    return sum(float(count) * UNITS[unit] for count, unit in parts) * (
-        -1 if keep_alive.startswith("-") else 1
-    )
-
-
 def _peer(model: Hosted, loaded: Loaded) -> Peer:
     remedy = "Ask again: it is loaded anew."
     return Peer("llama.cpp", loaded.server, model.settings.silence, remedy)
@@ -94,7 +83,7 @@ class _First:
 class EmbeddedEngine:
     "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
 
-    def __init__(self, model: Hosted, models: Pool | None = None) -> None:
+    def __init__(self, model: Hosted, models: Pool[Load, Head, Loaded] | None = None) -> None:
         self._model, self._weights = model, Weights(model)
         self._models = models or pool()
 
@@ -119,14 +108,13 @@ class EmbeddedEngine:
 class AsyncEmbeddedEngine:
     "`completion.AsyncEngine`, the same. Loading, which blocks, goes on in a thread."
 
-    def __init__(self, model: Hosted, models: Pool | None = None) -> None:
+    def __init__(self, model: Hosted, models: Pool[Load, Head, Loaded] | None = None) -> None:
         self._model, self._weights = model, Weights(model)
         self._models = models or pool()
 
     async def complete(self, wanted: Completion) -> AsyncGenerator[Piece | Done, None]:
         load, keep = await asyncio.to_thread(self._weights.load, wanted), self._weights.keep(wanted)
-        loaded = await self._taken(load, keep)
-        try:
+        async with self._models.ataken(load, self._weights.head, keep) as loaded:
             first = _First(loaded)
             async with (
                 AsyncLlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
@@ -134,19 +122,6 @@ class AsyncEmbeddedEngine:
             ):
                 async for item in items:
                     yield first(item)
-        finally:
-            self._models.leave(load, keep)
-
-    async def _taken(self, load: Load, keep: float) -> Loaded:
-        "A load goes on when its client leaves, for the next one; then nobody would say that it is idle."
-        taking = asyncio.ensure_future(asyncio.to_thread(self._models.take, load, self._weights.head))
-        try:
-            return await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(
-                lambda done: None if done.exception() else self._models.leave(load, keep)
-            )
-            raise
 
     async def __aenter__(self) -> AsyncEmbeddedEngine:
         return self

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import llm
 import pytest
 import tiny
 from click.testing import CliRunner
 from commands import run
+from hugging_face import bare
 from llm.cli import cli
 
 from llm_gpt_oss import registry
@@ -80,6 +82,11 @@ FILE = str(tiny.FILE)
             id="a file, and how",
         ),
         pytest.param(
+            ["--transformers", "FOLDER", "--context", "512"],
+            Place("transformers", {"weights": "FOLDER", "context": 512}),
+            id="a folder",
+        ),
+        pytest.param(
             ["--llama-server", "http://a:1", "--key", "k", "--header", "X: 1", "--header", "Y: 2"],
             Place("llama-server", {"url": "http://a:1", "key": "k", "headers": ["X: 1", "Y: 2"]}),
             id="llama-server",
@@ -98,7 +105,13 @@ FILE = str(tiny.FILE)
         pytest.param(["--engine", "embedded", "--gguf", FILE], Place("embedded", {"gguf": FILE}), id="both"),
     ],
 )
-def test_a_model_is_bound_to_an_engine(typed: list[str], place: Place) -> None:
+def test_a_model_is_bound_to_an_engine(
+    typed: list[str], place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare(tmp_path / "FOLDER")
+    monkeypatch.chdir(tmp_path)
+    if place.engine == "transformers":  # wherever it is named from
+        place = Place(place.engine, {**place.facts, "weights": str(tmp_path / "FOLDER")})
     assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
     assert registry.places() == {"mine": place}
     assert run("models", "add", "mine", "--alias", "m").exit_code == 0
@@ -112,7 +125,11 @@ def test_a_model_is_bound_to_an_engine(typed: list[str], place: Place) -> None:
     ("typed", "said"),
     [
         (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
-        (["--key", "k"], "A model runs on one engine"),
+        (["--key", "k"], "type --gguf, --llama-server, --completions or --transformers."),
+        (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "A model runs on one engine"),
+        (["--transformers", "a/b", "--key", "k"], "The engine transformers has no use for --key."),
+        (["--transformers", "./nowhere"], "There is no folder ./nowhere"),
+        (["--context", "512"], "A model runs on one engine"),
         (["--gguf", FILE, "--key", "k"], "The engine embedded has no use for --key."),
         (["--llama-server", "a", "--dialect", "vllm"], "A model runs on one engine"),
         (["--engine", "nowhere"], "There is no engine called 'nowhere'"),

@@ -12,7 +12,8 @@ from webserver import WebServer, lines
 
 from llm_gpt_oss.cli.terminal import moment
 from llm_gpt_oss.engines.embedded import pool as process_pool
-from llm_gpt_oss.engines.embedded.pool import Pool
+from llm_gpt_oss.engines.embedded.process import Loaded
+from llm_gpt_oss.engines.pool import Pool
 
 
 def test_status_for_people(ollama: WebServer) -> None:
@@ -29,10 +30,11 @@ def test_status_for_people(ollama: WebServer) -> None:
         "Logging  on",
     ]
     assert re.fullmatch(r"Others   embedded: .*; no model for it", others[0])
-    assert others[1:] == [
+    assert others[1:3] == [
         "         llama-server: no model was added with --llama-server URL",
         "         completions: no model was added with --completions URL",
     ]
+    assert re.fullmatch(r"         transformers: .*; no model for it", others[3])
     assert result.stderr == ""
 
 
@@ -42,7 +44,7 @@ def test_status_for_programs(ollama: WebServer) -> None:
     result = run("status", "--json")
     assert result.exit_code == 0
     told = json.loads(result.stdout)
-    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions"]
+    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions", "transformers"]
     assert told == {
         "engine": "ollama",
         "server": ollama.url,
@@ -149,7 +151,7 @@ def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
 
 @tiny.needs_xllamacpp
 def test_a_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_pool, "pool", Pool)  # whatever other tests have loaded
+    monkeypatch.setattr(process_pool, "pool", lambda: Pool(Loaded))  # whatever other tests have loaded
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
     shown = run("status", "mine").stdout.splitlines()
     assert shown[0].startswith("Engine   embedded: ")

@@ -12,7 +12,7 @@ from llm_gpt_oss.engines.registered import kind, kinds
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.hookspecs import Kind, hookimpl
 
-OURS = ["ollama", "embedded", "llama-server", "completions"]
+OURS = ["ollama", "embedded", "llama-server", "completions", "transformers"]
 
 
 class Mine:
@@ -57,7 +57,7 @@ def test_a_plugin_that_fails_is_named_and_left_out(caplog: pytest.LogCaptureFixt
 
 
 def test_a_name_that_no_engine_has() -> None:
-    with pytest.raises(GptOssError, match="There are ollama, embedded, llama-server, completions: write one"):
+    with pytest.raises(GptOssError, match="There are " + ", ".join(OURS) + ": write one"):
         kind("olama")
 
 

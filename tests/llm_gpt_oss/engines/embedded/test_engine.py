@@ -18,9 +18,10 @@ from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.embedded import engine as embedded
 from llm_gpt_oss.engines.embedded import kind as embedded_kind
 from llm_gpt_oss.engines.embedded import pool as process_pool
-from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights, seconds
+from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights
 from llm_gpt_oss.engines.embedded.kind import EmbeddedKind
-from llm_gpt_oss.engines.embedded.pool import Pool
+from llm_gpt_oss.engines.embedded.process import Loaded
+from llm_gpt_oss.engines.pool import Pool, seconds
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
 from llm_gpt_oss.hosting import Hosted
 from llm_gpt_oss.settings import Settings
@@ -38,7 +39,7 @@ def asked(**more: Any) -> Completion:
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
-    ours = Pool()
+    ours = Pool(Loaded)
     for module in (embedded, process_pool):
         monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
@@ -235,4 +236,4 @@ def test_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(head({"general.architecture": "llama"}))
     with pytest.raises(NotGptOss):
-        list(EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), Pool()).complete(asked()))
+        list(EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), Pool(Loaded)).complete(asked()))

@@ -15,7 +15,8 @@ import pytest
 import tiny
 from gguf import renamed
 
-from llm_gpt_oss.engines.embedded import host, memory, process
+from llm_gpt_oss.engines import memory
+from llm_gpt_oss.engines.embedded import host, process
 from llm_gpt_oss.engines.embedded.gguf import Head, read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
 from llm_gpt_oss.errors import EngineError

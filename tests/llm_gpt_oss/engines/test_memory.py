@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gpt_oss.engines.embedded import memory
+from llm_gpt_oss.engines import memory
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.engines.embedded.gguf import Head
-from llm_gpt_oss.engines.embedded.pool import Pool
 from llm_gpt_oss.engines.embedded.process import Load
+from llm_gpt_oss.engines.pool import Pool
 
 A, B = Load("a", 1), Load("b", 1)
 HEAD = Head("gpt-oss", 1)

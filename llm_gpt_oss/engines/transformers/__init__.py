@@ -1,0 +1,1 @@
+"Transformers in this process: the weights as OpenAI published them."
