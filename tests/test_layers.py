@@ -28,6 +28,7 @@ ORDER = [
     "llm_gpt_oss.engines.pool",
     "llm_gpt_oss.engines.connection",
     "llm_gpt_oss.engines.sse",
+    "llm_gpt_oss.engines.rule",
     "llm_gpt_oss.engines.refusal",
     "llm_gpt_oss.engines.client",
     "llm_gpt_oss.engines.addressed",

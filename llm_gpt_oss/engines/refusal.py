@@ -4,8 +4,7 @@ out."""
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import (
@@ -19,13 +18,15 @@ from ..errors import (
     UnusableSchema,
 )
 from .connection import Peer
+from .rule import Rule
 
 
 class Said(NamedTuple):
-    "An error as the server put it: its name for people, the status (None inside a stream), and what it says."
+    """An error as the server put it: its name for people, the status (inside a stream what stands for it, if
+    anything does), and what it says."""
 
     who: str
-    status: int | None
+    code: int | None
     text: str
     facts: Mapping[str, Any]
 
@@ -99,22 +100,22 @@ def _schema(said: Said) -> GptOssError:
 
 def _unauthorized(said: Said) -> GptOssError:
     remedy = "Type `llm keys set NAME`, and add the model with `--key NAME`."
-    return Unauthorized(f"{said.who} wants a key, or another one.", status=said.status, remedy=remedy)
+    return Unauthorized(f"{said.who} wants a key, or another one.", status=said.code, remedy=remedy)
 
 
 def _missing(said: Said) -> GptOssError:
     remedy = "Add the model with the name that the server has for it: `--model NAME`."
-    return ModelMissing(f"{said.who} says: {said.text}.", status=said.status, remedy=remedy)
+    return ModelMissing(f"{said.who} says: {said.text}.", status=said.code, remedy=remedy)
 
 
 def _foreign(said: Said) -> GptOssError:
-    message = f"What answers there completes no text: {said.text or said.status}."
-    return EngineError(message, status=said.status, remedy="Check the address that the model was added with.")
+    message = f"What answers there completes no text: {said.text or said.code}."
+    return EngineError(message, status=said.code, remedy="Check the address that the model was added with.")
 
 
 def _busy(said: Said) -> GptOssError:
-    text = f"{said.who} is busy: {said.text or said.status}."
-    return EngineBusy(text, status=said.status, remedy="Try again in a moment.")
+    text = f"{said.who} is busy: {said.text or said.code}."
+    return EngineBusy(text, status=said.code, remedy="Try again in a moment.")
 
 
 def _refused(said: Said) -> GptOssError:
@@ -124,25 +125,14 @@ def _refused(said: Said) -> GptOssError:
 
 
 def _failed(said: Said) -> GptOssError:
-    status = f" ({said.status})" if said.status else ""
+    status = f" ({said.code})" if said.code else ""
     message = f"{said.who} failed{status}: {said.text or 'it does not say why'}."
     remedy = "Try again; if it stays so, look into its log."
-    return EngineError(message, status=said.status, remedy=remedy)
-
-
-class Rule(NamedTuple):
-    "Codes (none: whatever the code), what the text has to contain, and what both together mean."
-
-    codes: tuple[int, ...]
-    pattern: str
-    means: Callable[[Said], GptOssError]
-
-    def fits(self, said: Said) -> bool:
-        return (not self.codes or said.status in self.codes) and bool(re.search(self.pattern, said.text))
+    return EngineError(message, status=said.code, remedy=remedy)
 
 
 # The first that fits.
-RULES = (
+RULES: tuple[Rule[Said], ...] = (
     Rule((), r"exceeds? the (available )?context|maximum context length|maximum model length", _overflow),
     Rule((), r"(?i)json.?schema|guided|structured.?output|grammar", _schema),
     Rule((401, 403), "", _unauthorized),

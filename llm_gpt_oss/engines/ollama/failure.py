@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...errors import (
     BadRequest,
@@ -19,6 +18,7 @@ from ...errors import (
     Unauthorized,
     UnusableSchema,
 )
+from ..rule import Rule
 
 # What gpt-oss was made for.
 LONGEST_CONTEXT = 131_072
@@ -174,19 +174,8 @@ def _failed(said: Said) -> GptOssError:
     return EngineError(message, status=said.status, remedy=remedy)
 
 
-class Rule(NamedTuple):
-    "Codes (none: whatever the code), what the text has to contain, and what both together mean."
-
-    codes: tuple[int, ...]
-    pattern: str
-    means: Callable[[Said], GptOssError]
-
-    def fits(self, said: Said) -> bool:
-        return (not self.codes or said.code in self.codes) and bool(re.search(self.pattern, said.text))
-
-
 # The first that fits. One error is a 400 in one version, a 500 in another, and may be a line of a stream.
-RULES = (
+RULES: tuple[Rule[Said], ...] = (
     Rule((), r"exceeds the (available )?context|longer than the context", _overflow),
     Rule((), r"JSON schema|json_schema|invalid format|vocabulary required for format|grammar", _schema),
     Rule((), r"does not support (generate|completion)", _not_harmony),
