@@ -13,7 +13,8 @@ from ...errors import UnusableSchema
 from ..bindable import bindable
 
 # What it cannot bind it leaves out, as other engines do: the answer is checked against the whole schema.
-LENIENT: dict[str, Any] = {"lenient": True}
+# White space has an end: a model that has lost its way may write nothing else.
+LENIENT: dict[str, Any] = {"lenient": True, "whitespace_pattern": r"[ \t\r\n]{1,20}"}
 
 
 class Grammars:

@@ -158,6 +158,20 @@ def test_even_where_the_model_is_beside_itself(network: TorchNetwork, seed: int)
         assert text(items).lstrip().startswith("{")
 
 
+def test_white_space_comes_to_an_end(network: TorchNetwork, weights: Path) -> None:
+    "A model may go on with nothing else, wherever a schema allows it."
+    text = (weights / "tokenizer.json").read_text()
+    bound = grammar.Grammars(text, 2048, sorted(network.tokens.ending)).of(DOG)
+    for token in network.tokens.of('{"name": "Rex",'):
+        bound.take(token)
+    [space] = network.tokens.of(" ")
+    spaces = 0
+    while spaces < 100 and bound.bound(torch.zeros(2048))[space] == 0:
+        bound.take(space)
+        spaces += 1
+    assert spaces == 20
+
+
 def test_what_cannot_be_bound_is_left_out_of_the_schema(network: TorchNetwork) -> None:
     ahead = {"type": "string", "pattern": "^(?=x)x$"}
     schema = {"type": "object", "properties": {"a": ahead, "b": {"const": 7}}, "required": ["a", "b"]}
