@@ -7,6 +7,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Generic, Protocol, TypeVar
 
@@ -76,6 +77,7 @@ class Pool(Generic[L, H, M]):
         self._start = start
         self._kept: dict[L, Kept[M]] = {}
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(thread_name_prefix="loading")
 
     def take(self, load: L, head: H) -> M:
         """The model in memory, which stays there until `leave`. Waits until it is loaded, whoever asked
@@ -124,13 +126,15 @@ class Pool(Generic[L, H, M]):
     @asynccontextmanager
     async def ataken(self, load: L, head: H, keep: float = KEEP) -> AsyncIterator[M]:
         """The same, awaited. Loading, which blocks, goes on in a thread, and goes on when its client leaves,
-        for the next one."""
-        taking = asyncio.ensure_future(asyncio.to_thread(self.take, load, head))
+        for the next one, even of another event loop."""
+        taking = self._threads.submit(self.take, load, head)
         try:
-            loaded = await asyncio.shield(taking)
+            loaded = await asyncio.wrap_future(taking)
         except asyncio.CancelledError:
             # Nobody else would say that it is idle.
-            taking.add_done_callback(lambda done: None if done.exception() else self.leave(load, keep))
+            taking.add_done_callback(
+                lambda done: None if done.cancelled() or done.exception() else self.leave(load, keep)
+            )
             raise
         try:
             yield loaded
@@ -139,7 +143,10 @@ class Pool(Generic[L, H, M]):
 
     def loaded(self, path: str) -> L | None:
         "How this file is in memory now."
-        return next((load for load, kept in self._kept.items() if load.path == path and kept.loaded), None)
+        with self._lock:
+            return next(
+                (load for load, kept in self._kept.items() if load.path == path and kept.loaded), None
+            )
 
     def close(self) -> None:
         for kept in self._kept.values():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,6 +124,18 @@ def test_those_who_come_meanwhile_wait(pool: Pool, starts: Starts) -> None:
     for thread in threads:
         thread.join()
     assert len(starts.started) == 1
+
+
+def test_who_left_with_their_loop_does_not_keep_it(pool: Pool, starts: Starts) -> None:
+    async def asking() -> None:
+        threading.Timer(0.1, starts.go.set).start()
+        async with pool.ataken(A, HEAD, keep=0):
+            raise AssertionError("nobody waits any more")
+
+    starts.go.clear()
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(asking(), 0.02))
+    until(lambda: bool(starts.started) and starts.started[0][1].ended)
 
 
 def test_the_end(pool: Pool, starts: Starts, tmp_path: Path) -> None:
