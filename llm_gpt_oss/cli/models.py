@@ -113,8 +113,8 @@ def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) ->
 
 def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
     "What was typed, as the file has it; None if nothing was. UsageError for what does not go together."
-    told = {name for name, fact in FACTS.items() for typed in fact if typed in given}
-    told |= {engine} if engine else set()
+    told = {name for name, (where, *_) in FACTS.items() if where in given} | ({engine} if engine else set())
+    told = told or {name for name, fact in FACTS.items() for typed in fact if typed in given}
     if not told and not given:
         return None
     label = {"label": given.pop("label")} if "label" in given else {}
