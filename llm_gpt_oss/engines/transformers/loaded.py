@@ -56,12 +56,12 @@ class Loaded:
 def _loaded(folder: Folder, context: int) -> tuple[Network, Tokens]:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise EngineError(f"The engine transformers needs {missing[0]}, which is not here.", remedy=INSTALL)
-    from .network import TorchNetwork, free_on_gpu, stays_packed
-
-    needed, here = folder.memory(context, stays_packed()), memory.available()
-    if here is not None and needed > here + (graphics := free_on_gpu()):
-        raise _short(folder, context, needed, here, graphics)
     try:
+        from .network import TorchNetwork, free_on_gpu, stays_packed
+
+        needed, here = folder.memory(context, stays_packed()), memory.available()
+        if here is not None and needed > here + (graphics := free_on_gpu()):
+            raise _short(folder, context, needed, here, graphics)
         network = TorchNetwork(folder)
     except GptOssError:
         raise

@@ -270,6 +270,19 @@ def test_what_cannot_be_loaded(
         said(KIND, tiny, asked(), awaited=awaited)
 
 
+def test_a_torch_that_cannot_be_imported(
+    tiny: Hosted, awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = "llm_gpt_oss.engines.transformers.network"
+    (tmp_path / "torch.py").write_text("raise OSError('libcudart.so cannot be opened')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in (network, "torch"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(transformers_loaded, "find_spec", lambda name: True)
+    with pytest.raises(EngineError, match=r"Transformers cannot load .*: libcudart\.so cannot be opened\. "):
+        said(KIND, tiny, asked(), awaited=awaited)
+
+
 @pytest.mark.parametrize("missing", ["torch", "transformers", "accelerate", "llguidance"])
 def test_what_is_not_installed_is_named(
     tiny: Hosted, awaited: bool, missing: str, monkeypatch: pytest.MonkeyPatch
