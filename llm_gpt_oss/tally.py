@@ -66,5 +66,5 @@ class Tally:
             "reasoning_tokens": min(self.reasoning_tokens, self.completion_tokens),
         }
         if self.completion_ms > 0:
-            details["tokens_per_second"] = round(self.completion_tokens / self.completion_ms * 1000, 1)
+            details["tokens_per_second"] = round(self._ended / self.completion_ms * 1000, 1)
         return details

@@ -98,6 +98,13 @@ def test_a_completion_that_breaks_off_counts_as_far_as_it_came() -> None:
     assert tally.details()["reasoning_tokens"] == 2
 
 
+def test_the_rate_is_that_of_the_completions_whose_time_is_known() -> None:
+    tally = Tally()
+    tally.done(Done("stop", 10, 5, completion_ms=500), unseen=5)
+    told(tally, *[("a", False)] * 95)
+    assert (tally.completion_tokens, tally.details()["tokens_per_second"]) == (100, 10.0)
+
+
 def test_no_time_no_rate() -> None:
     tally = Tally()
     tally.done(Done("stop", 10, 5), unseen=1)
