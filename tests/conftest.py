@@ -3,7 +3,8 @@
 A test marked `vcr` replays `cassettes/`; `--record-mode=rewrite` records it anew, and `--live` runs it
 against the real engine, as it does the tests marked `live`, which are skipped without it. Recording and
 live runs obey OLLAMA_* and LOCAL_LLM_MODEL; a replay has the model that was recorded. What only gpt-oss-tiny
-says is marked `tiny`, and left alone, cassette and all, when another model records or is asked live.
+says is marked `tiny`, and left alone, cassette and all, when another model records or is asked live; what
+asks vLLM is marked `vllm`, and left alone where VLLM_HOST names none.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("live") and not live:
             item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
+        if item.get_closest_marker("vllm") and asks and "VLLM_HOST" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="needs a vLLM with the tiny model: VLLM_HOST=http://..."))
         if item.get_closest_marker("tiny") and another:
             item.add_marker(pytest.mark.skip(reason=f"what only {TINY} says: LOCAL_LLM_MODEL={TINY}"))
 
@@ -126,5 +129,5 @@ def whole_cassette(request: pytest.FixtureRequest, vcr: Cassette | None, record_
         return
     if record_mode == "none":
         assert vcr.all_played, "fewer requests than the cassette holds: record it again"
-    elif not request.node.get_closest_marker("tiny"):
+    elif not any(map(request.node.get_closest_marker, ("tiny", "vllm"))):
         RECORDED_MODEL.write_text(os.environ.get("LOCAL_LLM_MODEL", "gpt-oss:20b") + "\n")

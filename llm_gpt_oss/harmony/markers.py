@@ -12,7 +12,8 @@ CONSTRAIN = "<|constrain|>"
 RETURN = "<|return|>"
 CALL = "<|call|>"
 
-MARKER = re.compile("|".join(map(re.escape, (START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL))))
+MARKERS = (START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL)
+MARKER = re.compile("|".join(map(re.escape, MARKERS)))
 
 WORD_JOINER = "\u2060"
 
@@ -20,6 +21,14 @@ _SPECIAL = re.compile(
     r"<(?=\|(?:startoftext|endoftext|return|constrain|channel|start|end|message|call"
     r"|endofprompt|refusal|untrusted|end_untrusted|reserved_[0-9]+)\|>)"
 )
+
+
+def unfinished(text: str) -> int:
+    "Where in the text a marker begins of which more may follow; its length, where none does."
+    begins = text.rfind("<")
+    rest = text[begins:]
+    cut = begins >= 0 and any(marker.startswith(rest) and marker != rest for marker in MARKERS)
+    return begins if cut else len(text)
 
 
 def neutralise(text: str) -> str:

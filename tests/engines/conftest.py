@@ -1,12 +1,13 @@
 """The engines that can be had here, each with the tiny model.
 
-Ollama is asked by cassette, as elsewhere in these tests; llama.cpp's server and the completion server are the
-embedded engine's own HTTP door; Transformers reads a folder made of the same file. One that cannot be had is
-skipped, with the reason.
+Ollama and vLLM are asked by cassette, as elsewhere in these tests; llama.cpp's server and the completion
+server are the embedded engine's own HTTP door; Transformers reads a folder made of the same file. One that
+cannot be had is skipped, with the reason.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,9 @@ from llm_gpt_oss.registry import Place
 from llm_gpt_oss.settings import Server
 
 NAME = "gpt-oss-tiny"
-ENGINES = ("ollama", "embedded", "llama-server", "completions", "transformers")
+# vLLM and llama.cpp's server in its other dialect are both of the engine completions.
+ENGINES = ("ollama", "embedded", "llama-server", "completions", "vllm", "transformers")
+RECORDED = {"ollama": (pytest.mark.vcr, pytest.mark.tiny), "vllm": (pytest.mark.vcr, pytest.mark.vllm)}
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return hugging_face.write(tmp_path_factory.mktemp("hf"))
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=(pytest.mark.vcr, pytest.mark.tiny) if name == "ollama" else ())
-        for name in ENGINES
-    ]
-)
+@pytest.fixture(params=[pytest.param(name, marks=RECORDED.get(name, ())) for name in ENGINES])
 def engine(request: pytest.FixtureRequest) -> str:
     "The engine that `gpt-oss-tiny` is a model of, in this test."
     name: str = request.param
@@ -50,6 +48,8 @@ def engine(request: pytest.FixtureRequest) -> str:
             pytest.skip(hugging_face.WHY)
         folder = request.getfixturevalue("folder")
         registry.add(NAME, [], Place(name, {"weights": str(folder), "context": tiny.CONTEXT}))
+    elif name == "vllm":
+        registry.add(NAME, [], Place("completions", {"url": os.environ.get("VLLM_HOST", "http://vllm")}))
     elif name != "ollama":
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,20 @@ def test_the_same_everywhere(
     if engine == "ollama" and record_mode == "rewrite":
         expected[name] = found
         EXPECTED.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
-    assert found == expected[name]
+    wanted = expected[name]
+    if name == "a stop string":
+        # How much is held back as it might become one, and comes at once then, is the engine's affair.
+        found, wanted = _joined(found), _joined(wanted)
+    assert found == wanted
+
+
+def _joined(told: Told) -> Told:
+    "With the text of each run of events of one type in one."
+    turns = []
+    for turn in told["turns"]:
+        runs = groupby(turn["events"], key=lambda event: event[0])
+        turns.append({**turn, "events": [[kind, "".join(text for _, text in run)] for kind, run in runs]})
+    return {**told, "turns": turns}
 
 
 # What a server decides when it is started cannot be asked of it with a prompt.
@@ -42,6 +56,7 @@ BY_PROMPT = {
     "embedded": True,
     "llama-server": False,
     "completions": False,
+    "vllm": False,
     "transformers": True,
 }
 
@@ -65,7 +80,7 @@ def test_awaited_it_says_the_same(engine: str, async_model: Callable[[], AsyncGp
 
 
 def test_who_stops_reading_stops_the_work(engine: str, model: GptOss) -> None:
-    if engine == "ollama":
+    if engine in ("ollama", "vllm"):
         pytest.skip(
             "no cassette can show that: tests/proxy/test_serving.py does, for all that is asked over HTTP"
         )

@@ -21,10 +21,12 @@ BLIND_LIMIT = 4096
 
 class Dialect(NamedTuple):
     """How servers differ. `limited`: without a limit of ours it would stop after 16 tokens, so it is asked
-    for the room that there is. `logprobs` is the least number for which it tells the chosen tokens' own.
-    `bound` is how a schema is sent."""
+    for the room that there is. `holds`: under stop strings its text comes cut anywhere, so it is asked for
+    the tokens. `logprobs` is the least number for which it tells the chosen tokens' own. `bound` is how a
+    schema is sent."""
 
     limited: bool
+    holds: bool
     logprobs: int
     repeat_penalty: str
     bound: Callable[[Json | Literal["json"]], Json]
@@ -42,8 +44,8 @@ def _llama_cpp(wanted: Json | Literal["json"]) -> Json:
 
 
 DIALECTS = {
-    "vllm": Dialect(True, 0, "repetition_penalty", _vllm),
-    "llama.cpp": Dialect(False, 1, "repeat_penalty", _llama_cpp),
+    "vllm": Dialect(True, True, 0, "repetition_penalty", _vllm),
+    "llama.cpp": Dialect(False, False, 1, "repeat_penalty", _llama_cpp),
 }
 
 
@@ -53,6 +55,7 @@ def completion(wanted: Completion, served_as: str, dialect: Dialect, limit: int 
         message = f"An answer of {wanted.max_tokens} tokens cannot be asked for."
         raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
     chosen = wanted.sampling
+    tokens = wanted.top_logprobs is not None or holds(wanted, dialect)
     body: Json = {
         "model": served_as,
         "prompt": wanted.prompt,
@@ -65,12 +68,16 @@ def completion(wanted: Completion, served_as: str, dialect: Dialect, limit: int 
         "add_special_tokens": False,
         "max_tokens": wanted.max_tokens or limit,
         "stop": list(wanted.stop) or None,
-        "logprobs": None if wanted.top_logprobs is None else max(dialect.logprobs, wanted.top_logprobs),
+        "logprobs": max(dialect.logprobs, wanted.top_logprobs or 0) if tokens else None,
         **{name: getattr(chosen, name) for name in chosen.__dataclass_fields__ if name != "repeat_penalty"},
         dialect.repeat_penalty: chosen.repeat_penalty,
         **({} if wanted.format is None else dialect.bound(wanted.format)),
     }
     return Request("/v1/completions", {name: value for name, value in body.items() if value is not None})
+
+
+def holds(wanted: Completion, dialect: Dialect) -> bool:
+    return dialect.holds and bool(wanted.stop)
 
 
 def count(wanted: Completion, served_as: str) -> Request:

@@ -10,7 +10,7 @@ from ...errors import EngineError
 from ...flow import atranslate, translate
 from ..client import AsyncClient, Client
 from ..connection import Peer
-from .asked import BLIND_LIMIT, Dialect, completion, count, room
+from .asked import BLIND_LIMIT, Dialect, completion, count, holds, room
 from .reader import TextReader
 
 
@@ -31,7 +31,8 @@ class CompletionsEngine:
                 limit = blind(error)
         request = completion(wanted, name, self._dialect, limit)
         with closing(self._client.stream(request)) as events:
-            yield from translate(events, TextReader(self._client.peer, wanted.top_logprobs))
+            reader = TextReader(self._client.peer, wanted.top_logprobs, held=holds(wanted, self._dialect))
+            yield from translate(events, reader)
 
     def __enter__(self) -> CompletionsEngine:
         return self
@@ -57,7 +58,8 @@ class AsyncCompletionsEngine:
                 limit = blind(error)
         request = completion(wanted, name, self._dialect, limit)
         async with aclosing(self._client.stream(request)) as events:
-            async for item in atranslate(events, TextReader(self._client.peer, wanted.top_logprobs)):
+            reader = TextReader(self._client.peer, wanted.top_logprobs, held=holds(wanted, self._dialect))
+            async for item in atranslate(events, reader):
                 yield item
 
     async def __aenter__(self) -> AsyncCompletionsEngine:

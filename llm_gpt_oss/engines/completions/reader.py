@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
+from ...harmony.markers import unfinished
 from ..connection import Peer
 from ..llama_server.reader import logprob
 from ..refusal import refusal
 
 
-class TextReader:
-    "Events in, pieces out, then Done. The usage comes in the last event, or behind it."
+class Held:
+    """Text as vLLM sends it under stop strings, tokens again.
 
-    def __init__(self, peer: Peer, rivals: int | None) -> None:
+    Of what is there it sends all but as many characters as a stop string has, wherever that cuts; a token
+    comes when it is made, and so before its text. Versions that tell parts of a character as U+FFFD do not
+    spell the text: from there on pieces are cut anywhere but within a marker.
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._tokens: list[Logprob] = []
+        self._spelled = True
+
+    def feed(self, text: str, tokens: Sequence[Logprob]) -> Iterator[Piece]:
+        self._text += text
+        self._tokens += tokens
+        while self._spelled and (end := self._complete()):
+            yield self._piece(len(self._tokens[end - 1].token), end)
+        if not self._spelled and (length := unfinished(self._text)):
+            yield self._piece(length, len(self._tokens))
+
+    def finish(self) -> Iterator[Piece]:
+        "What the stop string left of a token."
+        if self._text:
+            yield self._piece(len(self._text), 0)
+
+    def _complete(self) -> int:
+        "How many tokens make the next one with text, if that is there: a character's first parts have none."
+        for end, token in enumerate((each.token for each in self._tokens), 1):
+            if token:
+                there = len(token) <= len(self._text)
+                self._spelled = not there or self._text.startswith(token)
+                return end if there and self._spelled else 0
+        return 0
+
+    def _piece(self, length: int, end: int) -> Piece:
+        piece = Piece(self._text[:length], tuple(self._tokens[:end]))
+        self._text, self._tokens = self._text[length:], self._tokens[end:]
+        return piece
+
+
+class TextReader:
+    """Events in, pieces out, then Done. The usage comes in the last event, or behind it.
+
+    `held`: the server holds text back, and was asked for the tokens because of that."""
+
+    def __init__(self, peer: Peer, rivals: int | None, *, held: bool = False) -> None:
         self._peer = peer
-        self._rivals = rivals or 0
+        self._rivals = rivals
+        self._held = Held() if held else None
         self._reason: str | None = None
         self._begun = False
         self._usage: Json = {}
@@ -32,8 +77,11 @@ class TextReader:
         try:
             for choice in event["choices"]:
                 self._reason = choice.get("finish_reason") or self._reason
-                if text := choice["text"]:
-                    yield Piece(text, logprobs(choice.get("logprobs"), self._rivals))
+                text, tokens = choice["text"], logprobs(choice.get("logprobs"), self._rivals or 0)
+                if self._held:
+                    yield from map(self._asked, self._held.feed(text, tokens))
+                elif text:
+                    yield Piece(text, tokens)
         except (KeyError, TypeError, AttributeError) as error:
             raise StreamCut(f"{self._peer.name} sent an event of another form: {error!r}.") from error
 
@@ -42,6 +90,8 @@ class TextReader:
             raise EmptyStream(f"{self._peer.name} answered without a single word.", remedy="Ask again.")
         if self._reason is None:
             raise StreamCut(f"{self._peer.name}'s answer ended in the middle.", remedy="Ask again.")
+        if self._held:
+            yield from map(self._asked, self._held.finish())
         yield Done(
             "length" if self._reason == "length" else "stop",
             prompt_tokens=self._usage.get("prompt_tokens"),
@@ -50,6 +100,9 @@ class TextReader:
             prompt_ms=self._times.get("prompt_ms"),
             completion_ms=self._times.get("predicted_ms"),
         )
+
+    def _asked(self, piece: Piece) -> Piece:
+        return piece if self._rivals is not None else Piece(piece.text)
 
 
 def logprobs(told: Mapping[str, Any] | None, rivals: int) -> tuple[Logprob, ...]:

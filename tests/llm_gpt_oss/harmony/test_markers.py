@@ -17,6 +17,7 @@ from llm_gpt_oss.harmony.markers import (
     START,
     WORD_JOINER,
     neutralise,
+    unfinished,
 )
 
 MARKERS = [
@@ -70,6 +71,22 @@ def test_the_reader_finds_a_marker_in_the_middle(marker: str) -> None:
 @pytest.mark.parametrize("text", [*ORDINARY, "<|endoftext|>", "<|refusal|>", "<|reserved_200000|>"])
 def test_the_reader_finds_nothing_else(text: str) -> None:
     assert not MARKER.search(text)
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_a_marker_that_has_begun_may_go_on(marker: str) -> None:
+    assert {unfinished(f"ab{marker[:end]}") for end in range(1, len(marker))} == {2}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ab", "a<b", "a<|x", "<|end|>", "<|call|>ab", "a <| end", "<|endoftext|>"]
+)
+def test_what_begins_no_marker_is_whole(text: str) -> None:
+    assert unfinished(text) == len(text)
+
+
+def test_only_the_last_may_be_unfinished() -> None:
+    assert [unfinished(text) for text in ("<|end|> <", "<<", "<|en<|s", "<|end")] == [8, 1, 4, 0]
 
 
 @pytest.mark.parametrize("special", SPECIAL)

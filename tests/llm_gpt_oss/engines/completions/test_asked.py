@@ -50,6 +50,13 @@ STRING = {"type": "string"}
             },
             id="the rest",
         ),
+        pytest.param(
+            "vllm",
+            {"stop": ("x",)},
+            {"max_tokens": 77, "logprobs": 0, "stop": ["x"]},
+            id="the tokens, as its text is cut anywhere",
+        ),
+        pytest.param("llama.cpp", {"stop": ("x",)}, {"stop": ["x"]}, id="a stop string there"),
         pytest.param("llama.cpp", {"top_logprobs": 0}, {"logprobs": 1}, id="the chosen tokens' own there"),
         pytest.param("llama.cpp", {"format": STRING}, {"json_schema": STRING}, id="a schema there"),
         pytest.param("llama.cpp", {"format": "json"}, {"json_schema": {"type": "object"}}, id="JSON there"),

@@ -22,8 +22,17 @@ def say(text: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "text": text, "finish_reason": reason, **more}]}
 
 
-def read(*events: dict[str, Any], rivals: int | None = None) -> list[Piece | Done]:
-    return list(translate(events, TextReader(PEER, rivals)))
+def read(*events: dict[str, Any], rivals: int | None = None, held: bool = False) -> list[Piece | Done]:
+    return list(translate(events, TextReader(PEER, rivals, held=held)))
+
+
+def told(text: str, *tokens: str) -> dict[str, Any]:
+    "As under a stop string: the tokens of this step, and the text that is let go of in it."
+    return say(text, logprobs={"tokens": [*tokens], "token_logprobs": [-0.1] * len(tokens)})
+
+
+def texts(*events: dict[str, Any]) -> list[str]:
+    return [piece.text for piece in read(*events, say("", "stop"), held=True) if isinstance(piece, Piece)]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,49 @@ def test_log_probabilities_as_vllm_has_them() -> None:
     assert piece == Piece("ab", (Logprob("a", -0.1, None, top), Logprob("b", -0.2)))
     [piece, _] = read(say("ab", "stop", logprobs={**told, "top_logprobs": None}), rivals=0)
     assert piece == Piece("ab", (Logprob("a", -0.1), Logprob("b", -0.2)))
+
+
+def test_text_that_is_held_back_comes_in_its_tokens() -> None:
+    steps = [
+        told("", "<|channel|>"),
+        told("<|ch", "analysis"),
+        told("annel|>anal", "<|message|>"),
+        told("ysis<|message|>H", "Hm"),
+        told("m"),
+    ]
+    assert texts(*steps) == ["<|channel|>", "analysis", "<|message|>", "Hm"]
+
+
+def test_a_marker_that_is_spelled_out_stays_so() -> None:
+    assert texts(told("<|", "<", "|"), told("end|>", "end", "|", ">")) == ["<", "|", "end", "|", ">"]
+
+
+def test_the_last_token_ends_where_the_stop_string_begins() -> None:
+    assert texts(told("", "13"), told("1", ", 1", "4"), told("3, ")) == ["13", ", "]
+
+
+def test_the_parts_of_a_character_go_with_it() -> None:
+    steps = [told("", ""), told("", "", "ü"), told("üb"), told("", "b"), say("", "stop")]
+    [first, second, _] = read(*steps, rivals=0, held=True)
+    assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)))
+    assert second == Piece("b", (Logprob("b", -0.1),))
+
+
+def test_tokens_that_were_not_asked_for_are_not_told() -> None:
+    assert read(told("a", "a"), say("", "stop"), held=True) == [Piece("a"), Done("stop")]
+
+
+def test_tokens_that_do_not_spell_the_text() -> None:
+    "Markers are whole all the same."
+    steps = [
+        told("", "�"),
+        told("ü<", "�"),
+        told("|end", "<|end|>"),
+        told("|>x", "x"),
+        told("<", "<"),
+        told("y"),
+    ]
+    assert texts(*steps) == ["ü", "<|end|>x", "<y"]
 
 
 def test_log_probabilities_as_llama_cpp_has_them() -> None:
