@@ -28,7 +28,7 @@ def test_everything_answers_without_ollama(tmp_path: Path) -> None:
     }
     command = ["./first_run.sh"]
     done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "gpt-oss:20b cannot answer yet. Error: Ollama does not answer at http://127.0.0.1:1" in done.stdout

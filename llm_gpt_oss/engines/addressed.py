@@ -29,7 +29,10 @@ def served_as(model: Hosted) -> str | None:
 
 def shown(model: Hosted) -> str:
     "The address for people, without the password that it may hold."
+    url = model.facts.get("url")
+    if url is None:
+        return "no address"
     try:
-        return read_url(str(model.facts.get("url"))).url
+        return read_url(str(url)).url
     except GptOssError:
         return "an address that cannot be used"
