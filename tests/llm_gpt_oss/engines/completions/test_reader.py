@@ -110,6 +110,9 @@ def test_tokens_that_do_not_spell_the_text() -> None:
         told("y"),
     ]
     assert texts(*steps) == ["ü", "<|end|>x", "<y"]
+    *pieces, _ = read(*steps, say("", "stop"), rivals=0, held=True)
+    tokens = [token.token for piece in pieces if isinstance(piece, Piece) for token in piece.logprobs]
+    assert tokens == ["�", "�", "<|end|>", "x", "<"]
 
 
 def test_log_probabilities_as_llama_cpp_has_them() -> None:
