@@ -17,8 +17,8 @@ class Held:
     """Text as vLLM sends it under stop strings, tokens again.
 
     Of what is there it sends all but as many characters as a stop string has, wherever that cuts; a token
-    comes when it is made, and so before its text. Versions that tell parts of a character as U+FFFD do not
-    spell the text: from there on pieces are cut anywhere but within a marker.
+    comes when it is made, and so before its text. Where the tokens do not spell the text (versions that tell
+    parts of a character as U+FFFD, servers that tell none), pieces are cut anywhere but within a marker.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,7 @@ class Held:
                 there = len(token) <= len(self._text)
                 self._spelled = not there or self._text.startswith(token)
                 return end if there and self._spelled else 0
+        self._spelled = not self._text
         return 0
 
     def _piece(self, length: int, end: int) -> Piece:

@@ -89,7 +89,7 @@ def test_the_last_token_ends_where_the_stop_string_begins() -> None:
 
 
 def test_the_parts_of_a_character_go_with_it() -> None:
-    steps = [told("", ""), told("", "", "ü"), told("üb"), told("", "b"), say("", "stop")]
+    steps = [told("", ""), told("", "", "ü"), told("ü", "b"), told("b"), say("", "stop")]
     [first, second, _] = read(*steps, rivals=0, held=True)
     assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)))
     assert second == Piece("b", (Logprob("b", -0.1),))
@@ -113,6 +113,10 @@ def test_tokens_that_do_not_spell_the_text() -> None:
     *pieces, _ = read(*steps, say("", "stop"), rivals=0, held=True)
     tokens = [token.token for piece in pieces if isinstance(piece, Piece) for token in piece.logprobs]
     assert tokens == ["�", "�", "<|end|>", "x", "<"]
+
+
+def test_a_server_that_tells_no_tokens() -> None:
+    assert texts(say("<|ch"), say("annel|>x<"), say("y")) == ["<|channel|>x", "<y"]
 
 
 def test_log_probabilities_as_llama_cpp_has_them() -> None:
