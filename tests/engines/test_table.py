@@ -19,7 +19,7 @@ def test_the_table_has_every_test() -> None:
 
 def test_it_says_what_the_run_found() -> None:
     found = {row[0]: row[1:] for row in rows()}
-    assert found[""] == ["ollama", "embedded", "llama-server", "completions", "transformers"]
-    assert found["`tool_choice`"] == ["yes"] * 5
+    assert found[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "transformers"]
+    assert found["`tool_choice`"] == ["yes"] * 6
     assert found["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
     assert found["stops when nobody listens any more"][0] == "not tested here"
