@@ -28,7 +28,9 @@ TINY = "gpt-oss-tiny"
 
 # Taken away before llm is imported, which reads LLM_LOAD_PLUGINS then: ours must load by its entry point.
 # A proxy would carry even a request for 127.0.0.1 elsewhere.
-MEDDLING = re.compile(r"OLLAMA_|LLM_|LOCAL_LLM_MODEL$|API_|OPENAI_|(http|https|all|no)_proxy$", re.IGNORECASE)
+MEDDLING = re.compile(
+    r"OLLAMA_|V?LLM_|LOCAL_LLM_MODEL$|API_|OPENAI_|(http|https|all|no)_proxy$", re.IGNORECASE
+)
 OUTSIDE = {name: os.environ.pop(name) for name in list(os.environ) if MEDDLING.match(name)}
 
 # A busy machine is no bug, and what CI finds it must find again.
@@ -52,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("live") and not live:
             item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
-        if item.get_closest_marker("vllm") and asks and "VLLM_HOST" not in os.environ:
+        if item.get_closest_marker("vllm") and asks and "VLLM_HOST" not in OUTSIDE:
             item.add_marker(pytest.mark.skip(reason="needs a vLLM with the tiny model: VLLM_HOST=http://..."))
         if item.get_closest_marker("tiny") and another:
             item.add_marker(pytest.mark.skip(reason=f"what only {TINY} says: LOCAL_LLM_MODEL={TINY}"))
@@ -79,7 +81,7 @@ def environment(
         monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
     if reaches_engine:
         for name, value in OUTSIDE.items():
-            if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL")):
+            if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL", "VLLM_HOST")):
                 monkeypatch.setenv(name, value)
     elif recorded:
         # A cassette answers only for the model that it was recorded with.

@@ -31,7 +31,7 @@ def shown(model: Hosted) -> str:
     "The address for people, without the password that it may hold."
     url = model.facts.get("url")
     if url is None:
-        return "no address"
+        return "an unknown address"
     try:
         return read_url(str(url)).url
     except GptOssError:

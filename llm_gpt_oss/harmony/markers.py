@@ -24,7 +24,7 @@ _SPECIAL = re.compile(
 
 
 def unfinished(text: str) -> int:
-    "Where in the text a marker begins of which more may follow; its length, where none does."
+    "How much of the text is settled: all of it, or what stands before a marker that has begun."
     begins = text.rfind("<")
     rest = text[begins:]
     cut = begins >= 0 and any(marker.startswith(rest) and marker != rest for marker in MARKERS)

@@ -14,11 +14,12 @@ from ..refusal import refusal
 
 
 class Held:
-    """Text as vLLM sends it under stop strings, tokens again.
+    """Makes tokens again of the text that vLLM sends under stop strings.
 
-    Of what is there it sends all but as many characters as a stop string has, wherever that cuts; a token
-    comes when it is made, and so before its text. Where the tokens do not spell the text (versions that tell
-    parts of a character as U+FFFD, servers that tell none), pieces are cut anywhere but within a marker.
+    It withholds one character fewer than the longest stop string has, and sends the rest cut anywhere; a
+    token is told when it is made, before its text. From the first one on that does not spell the text (there
+    are versions that tell a part of a character as U+FFFD, and servers that tell none) pieces are cut
+    anywhere but within a marker.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Held:
             yield self._piece(length, len(self._tokens))
 
     def finish(self) -> Iterator[Piece]:
-        "What the stop string left of a token."
+        "What the stop string left of a token, which so has no log probability."
         if self._text:
             yield self._piece(len(self._text), 0)
 
@@ -43,9 +44,8 @@ class Held:
         "How many tokens make the next one with text, if that is there: a character's first parts have none."
         for end, token in enumerate((each.token for each in self._tokens), 1):
             if token:
-                there = len(token) <= len(self._text)
-                self._spelled = not there or self._text.startswith(token)
-                return end if there and self._spelled else 0
+                self._spelled = token.startswith(self._text[: len(token)])
+                return end if self._spelled and len(token) <= len(self._text) else 0
         self._spelled = not self._text
         return 0
 
@@ -78,12 +78,12 @@ class TextReader:
         try:
             for choice in event["choices"]:
                 self._reason = choice.get("finish_reason") or self._reason
-                text, tokens = choice["text"], logprobs(choice.get("logprobs"), self._rivals or 0)
+                text, told = choice["text"] or "", choice.get("logprobs")
                 if self._held:
-                    yield from map(self._asked, self._held.feed(text, tokens))
+                    yield from map(self._asked, self._held.feed(text, logprobs(told, self._rivals or 0)))
                 elif text:
-                    yield Piece(text, tokens)
-        except (KeyError, TypeError, AttributeError) as error:
+                    yield Piece(text, logprobs(told, self._rivals or 0))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StreamCut(f"{self._peer.name} sent an event of another form: {error!r}.") from error
 
     def finish(self) -> Iterator[Piece | Done]:
@@ -111,9 +111,9 @@ def logprobs(told: Mapping[str, Any] | None, rivals: int) -> tuple[Logprob, ...]
     if not told:
         return ()
     if "content" in told:
-        return tuple(logprob(token, rivals) for token in told["content"])
-    tops = told.get("top_logprobs") or [None] * len(told["tokens"])
-    each = zip(told["tokens"], told["token_logprobs"], tops, strict=True)
+        return tuple(logprob(token, rivals) for token in told["content"] or ())
+    tokens, values = told["tokens"] or (), told.get("token_logprobs") or ()
+    each = zip(tokens, values, told.get("top_logprobs") or [None] * len(tokens), strict=True)
     return tuple(Logprob(token, value, None, _top(top, rivals)) for token, value, top in each)
 
 

@@ -88,6 +88,32 @@ def test_the_last_token_ends_where_the_stop_string_begins() -> None:
     assert texts(told("", "13"), told("1", ", 1", "4"), told("3, ")) == ["13", ", "]
 
 
+def test_a_token_that_a_stop_string_cut_has_no_log_probability() -> None:
+    steps = [told("", "13"), told("1", "4"), say("", "stop")]
+    assert read(*steps, rivals=0, held=True) == [Piece("1"), Done("stop")]
+
+
+def test_tokens_that_do_not_begin_as_the_text_does() -> None:
+    assert texts(told("<|end|>", "ab")) == ["<|end|>"]
+    assert texts(told("<|e", "token_id:1"), told("nd|>a", "token_id:2"), told("b")) == ["<|end|>a", "b"]
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"content": None}, {"content": []}, {"tokens": None}])
+@pytest.mark.parametrize("held", [False, True])
+def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, held: bool) -> None:
+    assert read(
+        say("a"), {"choices": [{"text": None, "finish_reason": "stop", "logprobs": nothing}]}, held=held
+    ) == [
+        Piece("a"),
+        Done("stop"),
+    ]
+
+
+def test_tokens_without_their_log_probabilities() -> None:
+    with pytest.raises(StreamCut, match="another form"):
+        read(say("a", logprobs={"tokens": ["a"], "token_logprobs": []}))
+
+
 def test_the_parts_of_a_character_go_with_it() -> None:
     steps = [told("", ""), told("", "", "ü"), told("ü", "b"), told("b"), say("", "stop")]
     [first, second, _] = read(*steps, rivals=0, held=True)

@@ -113,5 +113,5 @@ def test_its_state() -> None:
         KIND.state(wanted.settings, [model("llama-server", url="ftp://x")])
         == "tiny at an address that cannot be used"
     )
-    assert KIND.state(wanted.settings, [model("llama-server")]) == "tiny at no address"
+    assert KIND.state(wanted.settings, [model("llama-server")]) == "tiny at an unknown address"
     assert KIND.state(wanted.settings, []) == "no model was added with --llama-server URL"
