@@ -93,6 +93,12 @@ def test_a_token_that_a_stop_string_cut_has_no_log_probability() -> None:
     assert read(*steps, rivals=0, held=True) == [Piece("1"), Done("stop")]
 
 
+def test_rivals_of_tokens_whose_text_was_held_back() -> None:
+    top = {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": [{"b": -2.0, "a": -0.1}]}
+    [piece, _] = read(say("", logprobs=top), say("a", "stop"), rivals=1, held=True)
+    assert piece == Piece("a", (Logprob("a", -0.1, None, (Logprob("a", -0.1),)),))
+
+
 def test_tokens_that_do_not_begin_as_the_text_does() -> None:
     assert texts(told("<|end|>", "ab")) == ["<|end|>"]
     assert texts(told("<|e", "token_id:1"), told("nd|>a", "token_id:2"), told("b")) == ["<|end|>a", "b"]
