@@ -26,6 +26,7 @@ ORDER = [
     "llm_gpt_oss.engines.bindable",
     "llm_gpt_oss.engines.memory",
     "llm_gpt_oss.engines.pool",
+    "llm_gpt_oss.engines.sockets",
     "llm_gpt_oss.engines.connection",
     "llm_gpt_oss.engines.sse",
     "llm_gpt_oss.engines.rule",

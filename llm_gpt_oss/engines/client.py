@@ -12,7 +12,7 @@ import httpx
 from ..completion import Json
 from ..errors import EngineError, StreamCut
 from ..flow import atranslate, translate
-from .connection import Peer, faults, options
+from .connection import Peer, async_options, faults, options
 from .refusal import refusal
 from .sse import SseReader
 
@@ -79,7 +79,7 @@ class AsyncClient:
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
-        self._http = httpx.AsyncClient(**options(peer.server, peer.silence))
+        self._http = httpx.AsyncClient(**async_options(peer.server, peer.silence))
 
     async def send(self, request: Request) -> Json:
         with faults(self.peer):

@@ -14,6 +14,7 @@ import httpx
 
 from ..errors import EngineBusy, EngineError, EngineUnreachable
 from ..settings import Server
+from .sockets import Transport
 
 # Seconds. The latter has a handshake to make, and far to go.
 CONNECT, CONNECT_TLS = 1.0, 5.0
@@ -22,14 +23,14 @@ MANY = 1000
 
 
 def options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
-    """The arguments of both httpx clients. A connection waits `idle` seconds for the next call.
+    """The arguments of httpx's client. A connection waits `idle` seconds for the next call.
 
     Without that it serves one call: on loopback that is nearly free, and nothing idle goes stale when the
     server restarts, has to be closed, or belongs to an event loop that has ended.
     """
     headers = httpx.Headers({"User-Agent": "llm-gpt-oss", "Accept-Encoding": "identity"})
     headers.update(dict(server.headers))
-    connect = CONNECT_TLS if server.url.startswith("https:") else CONNECT
+    connect = CONNECT_TLS if _is_secure(server) else CONNECT
     return {
         "base_url": server.url,
         "headers": headers,
@@ -42,9 +43,21 @@ def options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
     }
 
 
+def async_options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
+    "Those of the async one, which reaches this machine by `sockets`."
+    given = options(server, silence, idle)
+    if server.loopback and not _is_secure(server):
+        given["transport"] = Transport(given["verify"], given["limits"])
+    return given
+
+
+def _is_secure(server: Server) -> bool:
+    return server.url.startswith("https:")
+
+
 def _certificates(server: Server) -> ssl.SSLContext:
     "Reading the authorities takes 20 ms and more, and plain HTTP needs none: then nobody is trusted."
-    if server.url.startswith("https:") or (not server.loopback and getproxies()):
+    if _is_secure(server) or (not server.loopback and getproxies()):
         return httpx.create_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

@@ -16,7 +16,7 @@ from ...flow import atranslate, translate
 from ...settings import SILENCE, Server
 from .answers import Embedded, ModelInfo, PullStatus, Running
 from .calls import Call, embed, generate, load, ps, pull, show, tags, unload, version
-from .connection import faults, options
+from .connection import async_options, faults, options
 from .failure import failure, foreign
 from .ndjson import NdjsonReader
 
@@ -137,7 +137,7 @@ class AsyncClient:
 
     def __init__(self, server: Server, *, silence: float = SILENCE, idle: float = 0) -> None:
         self._server, self._silence = server, silence
-        self._http = httpx.AsyncClient(**options(server, silence, idle))
+        self._http = httpx.AsyncClient(**async_options(server, silence, idle))
 
     async def send(self, call: Call[T]) -> T:
         with self._faults():

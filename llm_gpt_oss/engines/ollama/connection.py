@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from ...errors import EngineError
 from ...settings import Server
 from .. import connection
-from ..connection import Peer, options
+from ..connection import Peer, async_options, options
 
-__all__ = ["faults", "options"]
+__all__ = ["async_options", "faults", "options"]
 
 REMEDY = "Start it with `ollama serve`, or type `llm gpt-oss setup`, or set OLLAMA_HOST to where it runs."
 

@@ -11,7 +11,7 @@ import httpx
 
 from ...errors import StreamCut
 from ...settings import Server
-from .connection import faults, options
+from .connection import async_options, faults
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -62,7 +62,7 @@ async def passed_on(server: Server, request: Foreign, silence: float) -> AsyncIt
     arguments: Any = {"headers": _kept(request.headers, FOR_US), "content": request.body or None}
     with faults(server, silence):
         async with (
-            httpx.AsyncClient(**options(server, silence)) as http,
+            httpx.AsyncClient(**async_options(server, silence)) as http,
             http.stream(request.method, request.path, **arguments) as response,
         ):
             headers = _kept(response.headers.raw, OF_OLLAMA)
