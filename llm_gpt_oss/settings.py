@@ -59,9 +59,17 @@ class Server:
     @property
     def loopback(self) -> bool:
         "Whether it is this machine, so that no proxy stands between."
-        host = urlsplit(self.url).hostname or ""
-        ip = _ip(host)
-        return ip.is_loopback if ip else host == "localhost" or host.endswith(".localhost")
+        return self.loopback_address or self._host == "localhost" or self._host.endswith(".localhost")
+
+    @property
+    def loopback_address(self) -> bool:
+        "The same, called by its address: a name may have several."
+        ip = _ip(self._host)
+        return ip is not None and ip.is_loopback
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)

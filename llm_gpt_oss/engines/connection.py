@@ -44,9 +44,9 @@ def options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
 
 
 def async_options(server: Server, silence: float, idle: float = 0) -> dict[str, Any]:
-    "Those of the async one, which reaches this machine by `sockets`."
+    "Those of the async one, which reaches an address of this machine by `sockets`."
     given = options(server, silence, idle)
-    if server.loopback and not _is_secure(server):
+    if server.loopback_address and not _is_secure(server):
         given["transport"] = Transport(given["verify"], given["limits"])
     return given
 

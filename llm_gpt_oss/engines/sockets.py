@@ -1,4 +1,4 @@
-"""httpx's async client on asyncio's own sockets, for plain HTTP to this machine.
+"""httpx's async client on asyncio's own sockets, for plain HTTP to an address of this machine.
 
 By itself httpx reads through anyio, which makes a scope to cancel for every read, and takes the socket to the
 selector and away again: a fifth of all that a streamed token costs the proxy (`benchmarks/serving.py`).
@@ -9,9 +9,9 @@ selector and away again: a fifth of all that a streamed token costs the proxy (`
 from __future__ import annotations
 
 import asyncio
-import socket
+import selectors
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import anyio
@@ -38,7 +38,7 @@ class Transport(httpx.AsyncHTTPTransport):
 
 
 class Network(httpcore.AsyncNetworkBackend):
-    "TCP. A name's addresses are tried one after another: here each answers or refuses at once."
+    "TCP to an IP address."
 
     async def connect_tcp(
         self,
@@ -48,26 +48,15 @@ class Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Connection:
-        "Raises ConnectTimeout after `timeout` seconds, and ConnectError where nobody answers at any address."
+        "Raises ConnectTimeout after `timeout` seconds, and ConnectError where nobody answers."
         try:
             with anyio.fail_after(timeout):
-                return await _connected(host, port)
+                _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-
-
-async def _connected(host: str, port: int) -> Connection:
-    "The first address that answers. What is wrong with the last one is raised."
-    loop = asyncio.get_running_loop()
-    *others, last = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for *_, address in others:
-        try:
-            return (await loop.create_connection(Connection, *address[:2]))[1]
-        except OSError:
-            continue
-    return (await loop.create_connection(Connection, *last[-1][:2]))[1]
+        return connection
 
 
 class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -96,8 +85,9 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._over:
+            self._problem = exc or ConnectionAbortedError("closed at this end")
         self._over = True
-        self._problem = exc
         self._wake()
 
     def pause_writing(self) -> None:
@@ -111,8 +101,10 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         "Nothing at the end. Raises ReadTimeout after `timeout` seconds without a byte, and ReadError."
-        if not self._received and not self._over:
-            await self._change(timeout, httpcore.ReadTimeout)
+        if self._received:
+            await asyncio.sleep(0)  # who has fallen behind must not keep others waiting
+        else:
+            await self._while(lambda: not self._received and not self._over, timeout, httpcore.ReadTimeout)
         if self._problem and not self._received:
             raise httpcore.ReadError(str(self._problem)) from self._problem
         data, self._received = self._received[:max_bytes], self._received[max_bytes:]
@@ -121,10 +113,10 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        "Raises WriteTimeout where the other side takes nothing for `timeout` seconds, and WriteError."
-        self._transport.write(buffer)
-        while self._full and not self._over:
-            await self._change(timeout, httpcore.WriteTimeout)
+        "Raises WriteTimeout where the buffer is not nearly taken within `timeout` seconds, and WriteError."
+        if not self._over:
+            self._transport.write(buffer)
+        await self._while(lambda: self._full and not self._over, timeout, httpcore.WriteTimeout)
         if self._over:
             raise httpcore.WriteError(str(self._problem or "closed at the other end")) from self._problem
 
@@ -134,17 +126,30 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> bool | None:
         "Asked of a connection that waits for its next request: one that `is_readable` is over."
-        return bool(self._received) or self._over if info == "is_readable" else None
+        if info != "is_readable":
+            return None
+        return bool(self._received) or self._over or self._is_readable()
 
-    async def _change(self, seconds: float | None, late: type[httpcore.TimeoutException]) -> None:
+    def _is_readable(self) -> bool:
+        "Asked of the system: the event loop may not have come to it yet."
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+    async def _while(
+        self, held_up: Callable[[], bool], seconds: float | None, late: type[httpcore.TimeoutException]
+    ) -> None:
         loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
-        limit = loop.call_later(seconds, self._wake, late) if seconds is not None else None
-        try:
-            await self._waiting
-        finally:
-            if limit:
-                limit.cancel()
+        end = None if seconds is None else loop.time() + seconds
+        while held_up():
+            self._waiting = loop.create_future()
+            limit = loop.call_at(end, self._wake, late) if end is not None else None
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+                if limit:
+                    limit.cancel()
 
     def _wake(self, late: type[httpcore.TimeoutException] | None = None) -> None:
         if not self._waiting or self._waiting.done():

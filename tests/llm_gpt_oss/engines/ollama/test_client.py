@@ -201,6 +201,21 @@ def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
     assert (timeout.connect, timeout.read) == (seconds, 600)
 
 
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("", True),
+        ("[::1]:11434", True),
+        ("localhost", False),
+        ("https://127.0.0.1", False),
+        ("192.168.0.1", False),
+        ("box.example", False),
+    ],
+)
+def test_where_connections_are_our_own(host: str, own: bool) -> None:
+    assert ("transport" in connection.async_options(read_server(host), 600)) is own
+
+
 def test_silence_instead_of_an_answer(play: Play, ask: Sends) -> None:
     with pytest.raises(EngineError, match=r"was silent for 0\.05 seconds\..*LLM_GPT_OSS_TIMEOUT") as caught:
         ask(Server(play((HOLD,)).url), version(), silence=0.05)
