@@ -104,7 +104,9 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if self._received:
             await asyncio.sleep(0)  # who has fallen behind must not keep others waiting
         else:
-            await self._while(lambda: not self._received and not self._over, timeout, httpcore.ReadTimeout)
+            await self._wait_while(
+                lambda: not self._received and not self._over, timeout, httpcore.ReadTimeout
+            )
         if self._problem and not self._received:
             raise httpcore.ReadError(str(self._problem)) from self._problem
         data, self._received = self._received[:max_bytes], self._received[max_bytes:]
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         "Raises WriteTimeout where the buffer is not nearly taken within `timeout` seconds, and WriteError."
         if not self._over:
             self._transport.write(buffer)
-        await self._while(lambda: self._full and not self._over, timeout, httpcore.WriteTimeout)
+        await self._wait_while(lambda: self._full and not self._over, timeout, httpcore.WriteTimeout)
         if self._over:
             raise httpcore.WriteError(str(self._problem or "closed at the other end")) from self._problem
 
@@ -136,7 +138,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             selector.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
             return bool(selector.select(0))
 
-    async def _while(
+    async def _wait_while(
         self, held_up: Callable[[], bool], seconds: float | None, late: type[httpcore.TimeoutException]
     ) -> None:
         loop = asyncio.get_running_loop()
