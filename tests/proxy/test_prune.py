@@ -294,7 +294,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 Step = tuple[str, int, int, bool]
 STEPS = st.tuples(
-    st.sampled_from(["say", "say", "say", "say", "append", "fork", "converse", "lose"]),
+    st.sampled_from(["say", "say", "say", "say", "anew", "append", "fork", "converse", "lose"]),
     st.integers(0, 7),
     st.integers(0, 5),
     st.booleans(),
@@ -309,8 +309,10 @@ def take(log: Log, step: Step, turns: list[Turn]) -> None:
     thread_id = log.thread_of(earlier) if earlier else log.store.create_thread(f"ask{text}z")
     chain = log.store.load_chain(log.tip(earlier)) if earlier else []
     match kind:
-        case "say":
-            if earlier and flag:
+        case "say" | "anew":
+            if kind == "anew":  # as after a turn that failed: it is not gone on from
+                chain = []
+            elif earlier and flag:
                 thread_id = log.store.create_thread(f"ask{text}z", forked_from=thread_id)
             picture = llm.Attachment(type="image/png", content=f"picture{text}z".encode())
             asked = [TextPart(f"ask{text}z\nfragment{text}z"), AttachmentPart(attachment=picture)]

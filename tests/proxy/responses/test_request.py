@@ -565,15 +565,25 @@ def test_any_items_are_an_ask_or_a_refusal(items: list[Any], context: Context) -
 
 
 TOOL = st.fixed_dictionaries(
-    {"type": WORDS, "name": WORDS | st.text(max_size=4)},
+    {
+        "type": st.sampled_from(["function", "custom", "namespace"]) | WORDS,
+        "name": st.sampled_from(["add", "patch"]) | WORDS | st.text(max_size=4),
+    },
     optional={
-        "parameters": NEARLY,
-        "tools": st.lists(st.just(ADD) | NEARLY, max_size=2),
-        "description": NEARLY,
+        "parameters": st.just({}) | NEARLY,
+        "tools": st.lists(st.sampled_from([ADD, PATCH]) | NEARLY, max_size=2),
+        "description": st.just("") | NEARLY,
     },
 )
 
 
-@given(st.lists(TOOL, max_size=3), NEARLY | TOOL)
+@given(
+    st.lists(st.sampled_from([ADD, PATCH]) | TOOL, max_size=3),
+    st.sampled_from(["auto", "required"]) | TOOL | NEARLY,
+)
 def test_any_tools_are_an_ask_or_a_refusal(tools: list[Any], choice: Any) -> None:
-    answered({**HI, "tools": tools, "tool_choice": choice}, Context())
+    asked = answered({**HI, "tools": tools, "tool_choice": choice}, Context())
+    if isinstance(asked, Ask):
+        names = [tool.name for tool in asked.tools]
+        assert len(names) == len({*names})
+        assert asked.custom <= {*names}
