@@ -25,7 +25,7 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 
 run: .venv/installed
-	@BIN=$(BIN) YES=$(YES) ./first_run.sh
+	@BIN=$(BIN) YES=$(YES) ./scripts/first_run.sh
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(ARGS)
@@ -34,6 +34,7 @@ lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	if grep -q '\[\[\[cog' README.md; then $(BIN)/cog --check README.md; fi
 
 cover: .venv/dev

@@ -27,16 +27,16 @@ from typing import Any
 
 import httpx
 
+from llm_gpt_oss.catalog.binding import Hosted
+from llm_gpt_oss.catalog.models_file import Place
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
-from llm_gpt_oss.engines.completions import asked as completions
+from llm_gpt_oss.engines.completions import requests as completions
 from llm_gpt_oss.engines.embedded.gguf import read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
-from llm_gpt_oss.engines.llama_server import asked as llama_server
-from llm_gpt_oss.engines.ollama import calls
+from llm_gpt_oss.engines.llama_server import requests as llama_server
+from llm_gpt_oss.engines.ollama import requests
 from llm_gpt_oss.engines.registered import kind
-from llm_gpt_oss.hosting import Hosted
 from llm_gpt_oss.models import GptOss
-from llm_gpt_oss.registry import Place
 from llm_gpt_oss.settings import Server, Settings
 
 FILE = Path(__file__).parent.parent / "tests" / "models" / "gpt-oss-tiny.gguf"
@@ -122,7 +122,7 @@ class InProcess(Subject):
 
 def in_process(stack: ExitStack) -> list[Subject]:
     sys.path.append(str(FILE.parent.parent))
-    import hugging_face
+    from support import hugging_face
 
     if hugging_face.MISSING:
         print(f"transformers is left out: {hugging_face.WHY}", file=sys.stderr)
@@ -140,7 +140,7 @@ def subjects(stack: ExitStack) -> list[Subject]:
     except (httpx.HTTPError, ValueError, KeyError):
         tags = []
     if any(tag["name"].startswith(TAG) for tag in tags):
-        found.append(Subject("ollama", Place(), ollama, calls.generate))
+        found.append(Subject("ollama", Place(), ollama, requests.generate))
     try:
         loaded = Loaded(Load(str(FILE), 8192, threads=1, gpu_layers=0), read_head(FILE))
     except Exception as problem:

@@ -29,9 +29,9 @@ from llm.parts import Message, TextPart
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from proxy.app import create_app
-from proxy.database import connected
+from proxy.log.database import connected
+from proxy.log.fingerprint import tips
 from proxy.settings import Settings
-from proxy.visible import tips
 
 TARGET = 50
 TURNS_A_THREAD = 10

@@ -12,8 +12,8 @@ from llm.models import ModelWithAliases
 # Last, so that of two plugins with a model called gpt-oss:20b it is this one's that llm runs.
 @llm.hookimpl(trylast=True)
 def register_models(register: Callable[..., None], model_aliases: list[ModelWithAliases]) -> None:
+    from .catalog.models_file import registrations
     from .models import AsyncGptOss, GptOss
-    from .registry import registrations
     from .settings import Settings
 
     settings = Settings.from_env()

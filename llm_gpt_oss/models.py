@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import llm
 from llm.parts import StreamEvent
 
+from .catalog.binding import Hosted
+from .catalog.models_file import NOWHERE, Place
 from .completion import AsyncEngine, Engine
-from .drive import adrive, drive
 from .errors import BadRequest, GptOssError
-from .events import EventWriter
-from .hosting import Hosted
 from .options import GptOssOptions
-from .plan import Plan
-from .registry import NOWHERE, Place
 from .settings import Settings
-from .shell import announce, end_line, log_unfinished, tell
-from .wish import wish
+from .terminal_output import announce, end_line, log_unfinished, tell
+from .turn.events import EventWriter
+from .turn.machine import Plan
+from .turn.request import wish
+from .turn.run import adrive, drive
 
 if TYPE_CHECKING:
     from llm.models import _BaseModel as Base

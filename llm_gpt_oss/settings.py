@@ -26,8 +26,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from .errors import BadRequest, GptOssError
-from .tags import TAG_FORMS, checked
+from .errors import GptOssError
 
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
 ENGINE, DATE, TIMEOUT = "LLM_GPT_OSS_ENGINE", "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
@@ -97,18 +96,8 @@ class Settings:
 
     @property
     def model(self) -> str | None:
-        "As it was written, since registering must not fail for it: `checked` does, where it is used."
+        "As it was written: registering must not fail for it. `catalog.tags.check_tag` checks it later."
         return self.written.get(MODEL)
-
-    def checked(self, tag: str) -> str:
-        "The tag as it came, or an error if Ollama could have no such model. It names MODEL if that is why."
-        try:
-            return checked(tag)
-        except BadRequest:
-            if tag != self.model:
-                raise
-            remedy = f"Write it as Ollama does: {TAG_FORMS}, or `unset {MODEL}`."
-            raise _unusable(MODEL, f"{tag!r} is no name of a model", remedy) from None
 
     @property
     def engine(self) -> str | None:
@@ -128,7 +117,7 @@ class Settings:
         "The date that the model is told; None is today."
         text = self.written.get(DATE)
         if text is not None and not _is_date(text):
-            raise _unusable(DATE, f"{text!r} is no date", f"Write it as YYYY-MM-DD, or `unset {DATE}`.")
+            raise unusable(DATE, f"{text!r} is no date", f"Write it as YYYY-MM-DD, or `unset {DATE}`.")
         return text
 
     @property
@@ -142,7 +131,7 @@ class Settings:
         if 0 < seconds <= MAX_SILENCE:
             return seconds
         remedy = f"Write a number of seconds, up to {MAX_SILENCE}, or `unset {TIMEOUT}`."
-        raise _unusable(TIMEOUT, f"{text!r} is no time to wait", remedy)
+        raise unusable(TIMEOUT, f"{text!r} is no time to wait", remedy)
 
 
 def read_server(text: str, headers: Headers = (), name: str = HOST) -> Server:
@@ -165,7 +154,7 @@ def read_server(text: str, headers: Headers = (), name: str = HOST) -> Server:
         # What may be a password or a key stays out of sight.
         shown = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", written))
         why = f"{shown!r} is no address of a server"
-        raise _unusable(name, why, "Write host, host:port or http(s)://host:port.") from None
+        raise unusable(name, why, "Write host, host:port or http(s)://host:port.") from None
     if userinfo and "authorization" not in (name.lower() for name, _ in headers):
         basic = base64.b64encode(unquote(userinfo).encode()).decode()
         headers = (*headers, ("Authorization", f"Basic {basic}"))
@@ -212,7 +201,7 @@ def read_headers(text: str, variable: str = HEADERS) -> Headers:
         try:
             pairs: Iterable[tuple[str, object]] = json.loads(text).items()
         except ValueError:
-            raise _unusable(variable, "it is not JSON", HOW) from None
+            raise unusable(variable, "it is not JSON", HOW) from None
     else:
         lines = [line for line in text.split("\n" if "\n" in text else ";") if line.strip()]
         parts = (line.partition(":") for line in lines)
@@ -227,7 +216,7 @@ def _header(variable: str, number: int, name: str, value: object) -> tuple[str, 
         or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII)
     ):
         # Neither is shown: what looks like a name may be half of a key.
-        raise _unusable(variable, f"number {number} in it is no header", HOW)
+        raise unusable(variable, f"number {number} in it is no header", HOW)
     return name, value.strip()
 
 
@@ -242,5 +231,5 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _unusable(name: str, why: str, remedy: str) -> GptOssError:
+def unusable(name: str, why: str, remedy: str) -> GptOssError:
     return GptOssError(f"{name} cannot be used: {why}.", remedy=remedy)

@@ -1,6 +1,6 @@
 "`python -m proxy`"
 
-from .cli import command
+from .cli.serve import command
 
 if __name__ == "__main__":
     command(prog_name="python -m proxy")

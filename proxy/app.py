@@ -13,35 +13,35 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from llm_gpt_oss.catalog.models_file import entries, places, read
 from llm_gpt_oss.completion import AsyncEngine
-from llm_gpt_oss.registry import entries, places, read
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from . import embeddings, health, model_list
-from .auth import Auth
-from .catalog import Catalog
-from .chat import route as chat
-from .chat import stored
-from .complaints import misread
-from .completions import route as completions
-from .conversations import route as conversations
-from .engines import Engines
-from .errors import ApiError, answered, no_such_route
-from .guard import Guard
-from .headers import EXPOSED, AnswerHeaders
+from .api import embeddings, health, models
+from .api.chat_completions import route as chat
+from .api.chat_completions import stored_routes
+from .api.completions import route as completions
+from .api.conversations import route as conversations
+from .api.ollama import route as ollama_api
+from .api.responses import compact, input_tokens, websocket
+from .api.responses import route as responses
+from .api.responses.background import Backgrounds
+from .api.responses.context import Locks
 from .hookspecs import Plugins
-from .keys import KeyRing
-from .ollama_api import route as ollama_api
-from .queue import Queue
-from .responses import compact, socket, tokens
-from .responses import route as responses
-from .responses.background import Backgrounds
-from .responses.context import Locks
-from .server import Server
+from .http.api_keys import KeyRing
+from .http.auth import Auth
+from .http.errors import ApiError, answered, no_such_route
+from .http.response_headers import EXPOSED, AnswerHeaders
+from .http.trusted_hosts import Guard
+from .http.validation_errors import misread
+from .inference.engines import Engines
+from .inference.model_names import Catalog
+from .inference.queue import Queue
+from .log.ids import new_id
+from .log.reader import Stored
+from .log.writer import Store
 from .settings import Settings, user_dir
-from .stamp import new_id
-from .store import Store
-from .stored import Stored
+from .state import Server
 
 # Seconds that a connection to Ollama waits for the next request: fewer than any server or gateway waits.
 IDLE = 2
@@ -58,13 +58,13 @@ def create_app(
     on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
     plugin = replace(PluginSettings.from_env().with_engine(settings.engine), idle=IDLE)
-    models = entries(settings.model, read(), places=places())
-    engines = Engines(plugin, models)
+    known = entries(settings.model, read(), places=places())
+    engines = Engines(plugin, known)
     others = llm.get_models_with_aliases() if settings.all_models else ()
     server = Server(
         settings,
         plugin,
-        Catalog(models, settings.aliases, others),
+        Catalog(known, settings.aliases, others),
         (lambda tag: engine) if engine else engines.of,
         engines.hosted,
         Queue(settings.running, settings.waiting),
@@ -105,16 +105,16 @@ def create_app(
     app.state.locks = Locks()
     for module in (
         chat,
-        stored,
+        stored_routes,
         responses,
-        tokens,
+        input_tokens,
         compact,
-        socket,
+        websocket,
         conversations,
         completions,
         embeddings,
         ollama_api,
-        model_list,
+        models,
         health,
     ):
         app.include_router(module.router)

@@ -20,8 +20,8 @@ from typing import Any
 import pluggy
 from fastapi import FastAPI, Request
 
-from .ask import Ask
-from .errors import ApiError
+from .generation import Ask
+from .http.errors import ApiError
 
 GROUP = "gpt_oss_proxy"
 
@@ -44,8 +44,8 @@ class Specs:
     @hookspec
     def prepare_ask(self, ask: Ask, request: Request) -> Ask | None:
         """Looks at what the model is about to be asked. Returns another Ask to change it
-        (`dataclasses.replace`) or None to leave it. Raises `proxy.errors.ApiError` to refuse it: the client
-        gets that error, and the server's output a line.
+        (`dataclasses.replace`) or None to leave it. Raises `proxy.http.errors.ApiError` to refuse it: the
+        client gets that error, and the server's output a line.
 
         Called for each model call, so `n` times where a client wants `n` answers, before it is logged and
         before the model's name is looked up. Each plugin gets what the one before it made.

@@ -18,7 +18,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from recording import anonymous, portable
+from support.recording import anonymous, portable
 from vcr.cassette import Cassette
 
 TESTS = Path(__file__).parent

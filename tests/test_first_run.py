@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
+from support import tiny
 
 ROOT = Path(__file__).parent.parent
 LABEL = "[gpt-oss-tiny, the tiny model for tests: not gpt-oss:20b, and no measure of it]"
@@ -26,7 +26,7 @@ def test_everything_answers_without_ollama(tmp_path: Path) -> None:
         "BIN": str(bin),
         "PROMPT": "What is SQLite? It's $5",
     }
-    command = ["./first_run.sh"]
+    command = ["./scripts/first_run.sh"]
     done = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import llm
 import pytest
-from recording import anonymous, portable
+from support.recording import anonymous, portable
 from vcr.request import Request
 
 

@@ -14,7 +14,7 @@ import pytest
 PROBE = Path(__file__).with_name("startup_probe.py")
 SERVING = """
 import sys, uvicorn
-from proxy.cli import command
+from proxy.cli.serve import command
 def run(self, sockets):
     self.started = True
     print(*sys.modules)

@@ -9,12 +9,12 @@ import click
 
 # Command to the module whose `command` it is.
 COMMANDS = {
-    "keys": "proxy.keys_cli",
-    "logs": "proxy.logs_cli",
+    "keys": "proxy.cli.keys",
+    "logs": "proxy.cli.logs",
     "models": "llm_gpt_oss.cli.models",
     "prompt": "llm_gpt_oss.cli.prompt",
     "pull": "llm_gpt_oss.cli.pull",
-    "serve": "proxy.cli",
+    "serve": "proxy.cli.serve",
     "setup": "llm_gpt_oss.cli.setup",
     "status": "llm_gpt_oss.cli.status",
     "unload": "llm_gpt_oss.cli.unload",

@@ -9,9 +9,9 @@ from typing import Any
 import click
 from llm.utils import dicts_to_table_string
 
-from .. import registry
-from ..hosting import Hosted
-from ..registry import Place
+from ..catalog import models_file
+from ..catalog.binding import Hosted
+from ..catalog.models_file import Place
 from ..settings import MODEL, Settings
 from .target import check, check_free, known
 
@@ -56,7 +56,7 @@ def list_models(json_: bool) -> None:
 def _origin(tag: str, local: str | None) -> str:
     if tag == local:
         return MODEL
-    return "built in" if tag in registry.BUILT_IN else "added"
+    return "built in" if tag in models_file.BUILT_IN else "added"
 
 
 @command.command()
@@ -107,7 +107,7 @@ def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) ->
     check_free(tag, aliases)
     if place and place.engine:
         check(Hosted(tag, Settings.from_env(), place))
-    registry.add(tag, aliases, place)
+    models_file.add(tag, aliases, place)
     click.echo(f"Added {tag}. Type `llm -m {aliases[0] if aliases else tag}` to run it.", err=True)
 
 
@@ -144,5 +144,5 @@ def _plain(fact: Any) -> Any:
 @click.argument("tag")
 def remove(tag: str) -> None:
     "Take back what `add` did. Ollama keeps the model."
-    registry.remove(tag)
+    models_file.remove(tag)
     click.echo(f"Removed {tag}.", err=True)

@@ -34,7 +34,7 @@ from llm.migrations import migrate
 from llm.templates import Template
 from llm.utils import resolve_schema_input
 
-from ..logged import logged_prompt
+from ..log_turn import logged_prompt
 from ..models import GptOss
 
 LAST = "last"

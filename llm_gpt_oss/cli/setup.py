@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import llm
 
-from .. import registry
+from ..catalog import models_file
 from ..engines.ollama.client import Client
 from ..errors import GptOssError
 from ..settings import Server
@@ -56,7 +56,7 @@ def command(yes: bool, source: str, model: str | None) -> None:
         check_family(client, tag)
         warm(client, tag)
     if new:
-        registry.add(tag)
+        models_file.add(tag)
     _say_hello(tag)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from llm.cli import logs_db_path, logs_on
 
+from ..catalog.binding import Hosted
+from ..engines.hookspecs import Condition
 from ..engines.registered import installed, kind
-from ..hookspecs import Condition
-from ..hosting import Hosted
 from . import target
 from .terminal import columns, memory, moment, size
 

@@ -7,12 +7,13 @@ from collections.abc import Collection
 import click
 import llm
 
+from ..catalog.binding import DEFAULT, Hosted
+from ..catalog.models_file import NOWHERE, Entry, elsewhere, read, resolve
+from ..catalog.ollama_key import ollama_key
+from ..catalog.tags import check_tag
 from ..engines.ollama.client import Client
 from ..engines.registered import kind
-from ..hosting import DEFAULT, Hosted
-from ..key import ollama_key
 from ..models import GptOss
-from ..registry import NOWHERE, Entry, elsewhere, read, resolve
 from ..settings import Server, Settings
 
 
@@ -38,7 +39,7 @@ def known() -> list[Entry]:
 
 def tag(name: str | None) -> str:
     "What a TAG argument means: a tag, an alias, or left out."
-    return Settings.from_env().checked(resolve(name, known()))
+    return check_tag(resolve(name, known()), Settings.from_env())
 
 
 def hosted(name: str | None, engine: str | None = None) -> Hosted:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..hookspecs import Kind, hookimpl
-from .completions.kind import CompletionsKind
-from .embedded.kind import EmbeddedKind
-from .llama_server.kind import LlamaServerKind
-from .ollama.kind import OllamaKind
-from .transformers.kind import TransformersKind
+from .completions.provider import CompletionsKind
+from .embedded.provider import EmbeddedKind
+from .hookspecs import Kind, hookimpl
+from .llama_server.provider import LlamaServerKind
+from .ollama.provider import OllamaKind
+from .transformers.provider import TransformersKind
 
 KINDS: tuple[Kind, ...] = (
     OllamaKind(),

@@ -9,9 +9,9 @@ from functools import cache
 import pluggy
 
 from ..errors import GptOssError
-from ..hookspecs import GROUP, Kind, Specs
 from ..settings import ENGINE
 from . import builtin
+from .hookspecs import GROUP, Kind, Specs
 
 logger = logging.getLogger(__name__)
 

@@ -9,16 +9,7 @@ import json
 from collections.abc import Iterator
 
 from .comments import comment
-from .conversation import (
-    Conversation,
-    Developer,
-    Header,
-    Message,
-    ResponseFormat,
-    Role,
-    System,
-    Tool,
-)
+from .conversation import Conversation, Developer, Header, Message, ResponseFormat, Role, System, Tool
 from .markers import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, START, neutralise
 from .typescript import typescript
 

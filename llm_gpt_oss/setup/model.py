@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..engines.ollama.client import Client, PullStatus, pull
-from ..engines.ollama.look import check_family, installed, loaded
+from ..engines.ollama.model_status import check_family, installed, loaded
 from ..errors import EngineError, StreamCut
 from .progress import Progress, Report, persist
 

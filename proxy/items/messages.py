@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
-from llm_gpt_oss.render import PREAMBLE, SEPARATOR, tool_call_part
+from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, tool_call_part
 
-from ..errors import ApiError
+from ..http.errors import ApiError
+from .encrypted_content import unseal
 from .ids import place_of
-from .sealed import unseal
 from .summary import summarised
 from .wire import (
     AnyItem,

@@ -12,13 +12,13 @@ from typing import Any, Literal
 from llm import Attachment
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
-from llm_gpt_oss.render import METADATA, SEPARATOR, arguments_text
+from llm_gpt_oss.turn.messages import METADATA, SEPARATOR, arguments_text
 
 from ..settings import Shown
-from ..tools import free_text
+from .encrypted_content import seal
 from .ids import item_id
-from .sealed import seal
 from .summary import summary_of
+from .tools import free_text
 
 Item = dict[str, Any]
 Status = Literal["in_progress", "completed", "incomplete"]

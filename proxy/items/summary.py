@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm.parts import Message, TextPart
 
-from llm_gpt_oss.render import METADATA
+from llm_gpt_oss.turn.messages import METADATA
 
 COMPACTED = {METADATA: {"compaction": True}}
 HEAD = "The conversation up to here was long. This summary stands for it:\n\n"

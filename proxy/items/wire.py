@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..body import Sent
+from ..http.body_model import Sent
 
 
 class TextContent(Sent):

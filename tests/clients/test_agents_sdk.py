@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from openai import AsyncOpenAI
-from served import wait_for
+from support.served_app import wait_for
 
 agents = pytest.importorskip("agents", reason="needs openai-agents")
 

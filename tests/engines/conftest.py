@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import hugging_face
 import llm
 import pytest
-import tiny
+from support import hugging_face, tiny
 
-from llm_gpt_oss import registry
+from llm_gpt_oss.catalog import models_file
+from llm_gpt_oss.catalog.models_file import Place
 from llm_gpt_oss.models import AsyncGptOss, GptOss
-from llm_gpt_oss.registry import Place
 from llm_gpt_oss.settings import Server
 
 NAME = "gpt-oss-tiny"
@@ -47,9 +46,9 @@ def engine(request: pytest.FixtureRequest) -> str:
         if hugging_face.MISSING:
             pytest.skip(hugging_face.WHY)
         folder = request.getfixturevalue("folder")
-        registry.add(NAME, [], Place(name, {"weights": str(folder), "context": tiny.CONTEXT}))
+        models_file.add(NAME, [], Place(name, {"weights": str(folder), "context": tiny.CONTEXT}))
     elif name == "vllm":
-        registry.add(NAME, [], Place("completions", {"url": os.environ.get("VLLM_HOST", "http://vllm")}))
+        models_file.add(NAME, [], Place("completions", {"url": os.environ.get("VLLM_HOST", "http://vllm")}))
     elif name != "ollama":
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
@@ -63,9 +62,9 @@ def engine(request: pytest.FixtureRequest) -> str:
             "llama-server": lambda: _addressed(request.getfixturevalue("server")),
             "completions": lambda: {**_addressed(request.getfixturevalue("server")), "dialect": "llama.cpp"},
         }
-        registry.add(NAME, [], Place(name, places[name]()))
+        models_file.add(NAME, [], Place(name, places[name]()))
     else:
-        registry.add(NAME)
+        models_file.add(NAME)
     return name
 
 

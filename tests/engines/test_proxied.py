@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import tiny
+from support import tiny
 
-from llm_gpt_oss import registry
-from llm_gpt_oss.engines.embedded.pool import pool
-from llm_gpt_oss.registry import Place
+from llm_gpt_oss.catalog import models_file
+from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.engines.embedded.loaded_models import pool
 from proxy.app import create_app
 from proxy.settings import Settings
 
@@ -47,7 +47,7 @@ def body(text: str, **more: Any) -> dict[str, Any]:
 
 
 async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
-    registry.add("mine", [], PLACE)
+    models_file.add("mine", [], PLACE)
     async with served(tmp_path, model="mine") as client:
         path = "/v1/chat/completions"
         called = await client.post(path, json=body("What is the weather in Oslo?", tools=[TOOL]))
@@ -64,7 +64,7 @@ async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
 
 
 async def test_a_model_without_a_file_is_not_ready(tmp_path: Path) -> None:
-    registry.add("mine", [], Place("embedded", {"gguf": str(tmp_path / "gone.gguf")}))
+    models_file.add("mine", [], Place("embedded", {"gguf": str(tmp_path / "gone.gguf")}))
     async with served(tmp_path, model="mine") as client:
         ready = await client.get("/health?ready=1")
         assert (ready.status_code, ready.json()["engine"]) == (503, "no model")

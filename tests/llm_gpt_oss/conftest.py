@@ -13,7 +13,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import migrate
-from scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
+from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama import engine as ollama
 

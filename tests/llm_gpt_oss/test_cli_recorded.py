@@ -10,8 +10,8 @@ from pathlib import Path
 
 import llm
 import pytest
-import registry
-from shell import column, sh
+from support import ollama_registry
+from support.shell import column, sh
 from vcr.cassette import Cassette
 
 recorded = pytest.mark.vcr
@@ -108,9 +108,9 @@ def tag(tmp_path: Path, reaches_engine: bool) -> Iterator[str]:
     if not reaches_engine:
         yield f"{REGISTRY}/library/{model()}"
         return
-    if shutil.which(registry.PROGRAM) is None:
-        pytest.skip(f"needs {registry.PROGRAM} to pull from")
-    with registry.serving(tmp_path, REGISTRY, model()):
+    if shutil.which(ollama_registry.PROGRAM) is None:
+        pytest.skip(f"needs {ollama_registry.PROGRAM} to pull from")
+    with ollama_registry.serving(tmp_path, REGISTRY, model()):
         yield f"{REGISTRY}/library/{model()}"
 
 

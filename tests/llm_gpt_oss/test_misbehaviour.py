@@ -11,7 +11,7 @@ from typing import Any
 
 import llm
 import pytest
-from turns import Turn, aturn, turn
+from support.turns import Turn, aturn, turn
 
 from llm_gpt_oss.errors import BadAnswer, StreamCut
 

@@ -10,8 +10,8 @@ import llm
 import pytest
 from click.testing import CliRunner
 from llm.cli import cli
-from scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
-from wishes import FINAL, NEXT, PERSON, START, THOUGHT, calling
+from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
+from support.turn_requests import FINAL, NEXT, PERSON, START, THOUGHT, calling
 
 from llm_gpt_oss import models as module
 from llm_gpt_oss.errors import BadRequest, EngineUnreachable, GptOssError, StreamCut

@@ -13,8 +13,8 @@ import llm
 import pytest
 import sqlite_utils
 from llm.parts import ReasoningPart
-from shell import column
-from turns import Turn, aturn, turn
+from support.shell import column
+from support.turns import Turn, aturn, turn
 
 from llm_gpt_oss.errors import BadRequest, ContextOverflow, ModelMissing, NotGptOss
 from llm_gpt_oss.models import AsyncGptOss, GptOss

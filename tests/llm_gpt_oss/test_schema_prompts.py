@@ -8,7 +8,7 @@ from typing import Any
 import llm
 import pydantic
 import pytest
-from turns import Turn, aturn, turn
+from support.turns import Turn, aturn, turn
 
 from llm_gpt_oss.errors import BadRequest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gpt_oss.errors import BadRequest, GptOssError
+from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Server, Settings, read_headers, read_server, read_url
 
 # First the cases of Ollama's own tests. It falls back to a default where a port is none: we say so.
@@ -228,15 +228,6 @@ def test_an_unusable_timeout(text: str) -> None:
     with pytest.raises(GptOssError, match="LLM_GPT_OSS_TIMEOUT cannot be used") as caught:
         _ = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": text}).silence
     assert text in str(caught.value)
-
-
-def test_a_tag_that_cannot_be_one_is_put_down_to_its_variable() -> None:
-    settings = Settings.from_env({"LOCAL_LLM_MODEL": "bad tag!"})
-    assert settings.checked("gpt-oss:20b") == "gpt-oss:20b"
-    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL cannot be used: 'bad tag!' is no name of a model"):
-        settings.checked("bad tag!")
-    with pytest.raises(BadRequest, match=r"^'another bad one' is no name of a model"):
-        settings.checked("another bad one")
 
 
 def test_settings_do_not_change() -> None:

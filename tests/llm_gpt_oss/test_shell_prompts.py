@@ -9,7 +9,7 @@ from typing import Any
 
 import llm
 import pytest
-from shell import column, query, sh
+from support.shell import column, query, sh
 
 FRANCE = "What is the capital of France?"
 OSLO = "What is the weather in Oslo?"

@@ -12,11 +12,11 @@ from typing import Any
 import llm
 import pytest
 from fastapi import FastAPI
-from scripted_engine import AsyncScriptedEngine, Part
+from support.scripted_engine import AsyncScriptedEngine, Part
 
 from proxy.app import create_app
+from proxy.log.writer import Store
 from proxy.settings import Settings
-from proxy.store import Store
 
 
 @pytest.fixture(scope="session")

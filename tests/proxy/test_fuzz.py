@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from anything import JSON
-from asking import CHAT, MINIMAL, transport
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from support.anything import JSON
+from support.requests import CHAT, MINIMAL, transport
 
-from proxy.chat.request import ChatRequest
+from proxy.api.chat_completions.request import ChatRequest
 
 # Words and keys that get a request further into the code than arbitrary ones.
 WORDS = st.sampled_from(

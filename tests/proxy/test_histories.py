@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from proxied import proxied
-from scripted_engine import AsyncScriptedEngine
+from support.proxied_engine import proxied
+from support.scripted_engine import AsyncScriptedEngine
 
-from proxy.items.sealed import seal
+from proxy.items.encrypted_content import seal
 
 Item = dict[str, Any]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
-from logged_turns import system
-from proxied import HELLO, proxied
-from scripted_engine import AsyncScriptedEngine
+from support.logged_turns import system
+from support.proxied_engine import HELLO, proxied
+from support.scripted_engine import AsyncScriptedEngine
 
-from proxy.ask import Ask
-from proxy.errors import ApiError
+from proxy.generation import Ask
 from proxy.hookspecs import GROUP, Plugins, hookimpl
+from proxy.http.errors import ApiError
 
 
 class Greeter:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proxied import Proxied, proxied
-from scripted_engine import AsyncScriptedEngine
+from support.proxied_engine import Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine
 
 Item = dict[str, Any]
 

@@ -20,10 +20,10 @@ from typing import Any
 import openai
 import pytest
 from openai.types.responses import Response
-from proxied import Proxied, proxied
-from scripted import HOLD
-from scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces, spoken
-from served import BEGIN, END, PATIENCE, Ollama, Serving, serving, wait_for
+from support.proxied_engine import Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces, spoken
+from support.scripted_server import HOLD
+from support.served_app import BEGIN, END, PATIENCE, Ollama, Serving, serving, wait_for
 
 from llm_gpt_oss.completion import Done
 from llm_gpt_oss.errors import EngineError
@@ -139,7 +139,7 @@ async def test_cancelled_is_cancelled_after_a_restart() -> None:
 
 @pytest.mark.parametrize("background", [False, True])
 async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.database.PATIENCE", 20)
+    monkeypatch.setattr("proxy.log.database.PATIENCE", 20)
     engine = AsyncScriptedEngine(THINK + HELLO, HELLO, HELLO)
     async with proxied(engine) as proxy:
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from llm.cli import cli
 from openai.lib import pydantic_function_tool
 from pydantic import BaseModel
-from scripted_engine import pieces
-from sdk import SDK, aasking, asking, cassette_name
+from support.scripted_engine import pieces
+from support.sdk import SDK, aasking, asking, cassette_name
 
 from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
 

@@ -21,13 +21,13 @@ import uvicorn
 from fastapi import FastAPI
 from openai.lib import pydantic_function_tool
 from openai.types.responses import Response
-from openai_types import MORE, accumulated, strange
 from pydantic import BaseModel
-from scripted_engine import HeldEngine, Part, pieces
-from sdk import MODEL, SDK, aasking, asking, cassette_name
+from support.openai_types import MORE, accumulated, strange
+from support.scripted_engine import HeldEngine, Part, pieces
+from support.sdk import MODEL, SDK, aasking, asking, cassette_name
 
 from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
-from proxy.keys import hash_of
+from proxy.http.api_keys import hash_of
 
 VCR = pytest.mark.vcr
 BOTH = pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])

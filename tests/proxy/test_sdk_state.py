@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 from fastapi import FastAPI
-from sdk import aasking, asking
+from support.sdk import aasking, asking
 
 from proxy.app import create_app
 from proxy.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import HOLD
-from served import BEGIN, END, PATIENCE, Ollama, serving, until
+from support.scripted_server import HOLD
+from support.served_app import BEGIN, END, PATIENCE, Ollama, serving, until
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from llm.cli import cli, load_conversation
-from proxied import proxied
-from scripted_engine import AsyncScriptedEngine, ScriptedEngine
+from support.proxied_engine import proxied
+from support.scripted_engine import AsyncScriptedEngine, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama import engine
 

@@ -7,11 +7,11 @@ from contextlib import aclosing, closing
 
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError
-from ...flow import atranslate, translate
-from ..client import AsyncClient, Client
-from ..connection import Peer
-from .asked import BLIND_LIMIT, Dialect, completion, count, holds, room
+from ...streaming import atranslate, translate
+from ..http.client import AsyncClient, Client
+from ..http.connection import Peer
 from .reader import TextReader
+from .requests import BLIND_LIMIT, Dialect, completion, count, holds, room
 
 
 class CompletionsEngine:

@@ -8,9 +8,9 @@ from typing import Any
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
 from ...harmony.markers import unfinished
-from ..connection import Peer
+from ..http.connection import Peer
+from ..http.server_errors import refusal
 from ..llama_server.reader import logprob
-from ..refusal import refusal
 
 
 class Held:

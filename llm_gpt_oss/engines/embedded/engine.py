@@ -10,15 +10,15 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...catalog.binding import Hosted
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
-from ...hosting import Hosted
-from ..connection import Peer
+from ..http.connection import Peer
 from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
-from ..pool import KEEP, Pool, seconds
+from ..local.model_pool import KEEP, Pool, seconds
 from .downloads import downloaded
 from .gguf import Head, check_loadable, read_head
-from .pool import pool
+from .loaded_models import pool
 from .process import DEFAULT_CONTEXT, Load, Loaded
 
 INSTALL = "Type `llm install xllamacpp`, or `pip install 'llm-gpt-oss[embedded]'`."

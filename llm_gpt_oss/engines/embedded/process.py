@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from ...errors import EngineError, GptOssError
 from ...settings import Server
-from .. import memory
+from ..local import memory
 from .gguf import Head
 
 HOST = Path(__file__).with_name("host.py")

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 
 from ...completion import Completion, Done, Piece
-from ...flow import atranslate, translate
-from ..client import AsyncClient, Client
-from ..connection import Peer
-from .asked import check_vocabulary, completion, vocabulary
+from ...streaming import atranslate, translate
+from ..http.client import AsyncClient, Client
+from ..http.connection import Peer
 from .reader import CompletionReader
+from .requests import check_vocabulary, completion, vocabulary
 
 
 class LlamaServerEngine:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
-from ..connection import Peer
-from ..refusal import refusal
+from ..http.connection import Peer
+from ..http.server_errors import refusal
 
 
 class CompletionReader:

@@ -12,13 +12,13 @@ import httpx
 
 from ...completion import Json
 from ...errors import EngineError, StreamCut
-from ...flow import atranslate, translate
 from ...settings import SILENCE, Server
+from ...streaming import atranslate, translate
+from ..http.ndjson import NdjsonReader
 from .answers import Embedded, ModelInfo, PullStatus, Running
-from .calls import Call, embed, generate, load, ps, pull, show, tags, unload, version
 from .connection import async_options, faults, options
-from .failure import failure, foreign
-from .ndjson import NdjsonReader
+from .errors import failure, foreign
+from .requests import Call, embed, generate, load, ps, pull, show, tags, unload, version
 
 __all__ = [
     "AsyncClient",

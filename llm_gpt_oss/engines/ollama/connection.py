@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 
 from ...errors import EngineError
 from ...settings import Server
-from .. import connection
-from ..connection import Peer, async_options, options
+from ..http import connection
+from ..http.connection import Peer, async_options, options
 
 __all__ = ["async_options", "faults", "options"]
 

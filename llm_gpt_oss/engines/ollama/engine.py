@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 
+from ...catalog.tags import check_tag
 from ...completion import Completion, Done, Json, Piece
 from ...errors import NotGptOss
-from ...flow import atranslate, translate
 from ...settings import Settings
+from ...streaming import atranslate, translate
 from .answers import ModelDetails
-from .calls import Call, generate, show
 from .client import AsyncClient, Client
 from .reader import GenerateReader
+from .requests import Call, generate, show
 
 FAMILIES = {"gptoss", "gpt-oss"}
 
@@ -23,10 +24,10 @@ class OllamaEngine:
     def __init__(self, settings: Settings, key: str | None = None) -> None:
         self._client = Client(settings.server.with_key(key), silence=settings.silence)
         self._harmonic: set[str] = set()
-        self._checked = settings.checked
+        self._settings = settings
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
-        if not speaks_harmony(self._checked(completion.model), self._harmonic):
+        if not speaks_harmony(check_tag(completion.model, self._settings), self._harmonic):
             self._harmonic.add(self._client.send(harmonic(completion.model)))
         with closing(self._client.stream(generate(completion))) as lines:
             yield from translate(lines, GenerateReader())
@@ -46,10 +47,10 @@ class AsyncOllamaEngine:
         server = settings.server.with_key(key)
         self._client = AsyncClient(server, silence=settings.silence, idle=settings.idle)
         self._harmonic: set[str] = set()
-        self._checked = settings.checked
+        self._settings = settings
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        if not speaks_harmony(self._checked(completion.model), self._harmonic):
+        if not speaks_harmony(check_tag(completion.model, self._settings), self._harmonic):
             self._harmonic.add(await self._client.send(harmonic(completion.model)))
         async with aclosing(self._client.stream(generate(completion))) as lines:
             async for item in atranslate(lines, GenerateReader()):

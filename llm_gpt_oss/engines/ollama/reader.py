@@ -8,7 +8,7 @@ from typing import Literal
 from ...completion import Done, Piece
 from ...errors import EmptyStream, StreamCut
 from .answers import Written
-from .failure import overflow
+from .errors import overflow
 
 # Nothing takes longer than a week: Ollama's odd ones are of 292 years, or minus that.
 MAX_NANOSECONDS = 7 * 24 * 3600 * 10**9

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
 from functools import cached_property
 
+from ...catalog.binding import Hosted
 from ...completion import Completion, Done, Piece
 from ...errors import BadRequest
-from ...hosting import Hosted
-from ..pool import KEEP, Pool, seconds
-from .folder import Folder, find, named, read_folder
-from .loaded import Loaded
-from .pool import pool
+from ..local.model_pool import KEEP, Pool, seconds
+from .loaded_models import pool
+from .model_folder import Folder, find, named, read_folder
+from .model_thread import Loaded
 
 DEFAULT_CONTEXT = 16_384
 

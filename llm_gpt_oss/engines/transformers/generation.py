@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from ...completion import Completion, Done, Logprob, Piece
 from ...errors import ContextOverflow
-from .text import TextWriter, Tokens
+from .tokens import TextWriter, Tokens
 
 # The prompt is read in pieces of this many tokens: attention takes memory for each pair of a new token and an
 # old one, and between two pieces others get their turn, and one who has left is noticed.

@@ -10,7 +10,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from ...completion import Json
 from ...errors import UnusableSchema
-from ..bindable import bindable
+from ..grammar_subset import bindable
 
 # What it cannot bind it leaves out, as other engines do: the answer is checked against the whole schema.
 # White space has an end: a model that has lost its way may write nothing else.

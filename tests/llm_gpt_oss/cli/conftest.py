@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from commands import LOADED, THERE
-from webserver import WebServer, lines, serving
+from support.commands import LOADED, THERE
+from support.webserver import WebServer, lines, serving
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from commands import run
-from webserver import WebServer
+from support.commands import run
+from support.webserver import WebServer
 
 from llm_gpt_oss.cli import COMMANDS, gpt_oss
 

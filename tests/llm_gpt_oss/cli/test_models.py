@@ -5,14 +5,14 @@ from pathlib import Path
 
 import llm
 import pytest
-import tiny
 from click.testing import CliRunner
-from commands import run
-from hugging_face import bare
 from llm.cli import cli
+from support import tiny
+from support.commands import run
+from support.hugging_face import bare
 
-from llm_gpt_oss import registry
-from llm_gpt_oss.registry import Place
+from llm_gpt_oss.catalog import models_file
+from llm_gpt_oss.catalog.models_file import Place
 
 
 def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,13 +39,13 @@ def test_a_name_that_llm_has_for_something_else_is_no_alias() -> None:
     result = run("models", "add", "tiny", "--alias", "gpt-4o")
     assert result.exit_code == 1
     assert result.stderr == "Error: gpt-4o already means another plugin's gpt-4o. Type another alias.\n"
-    assert registry.read() == {}
+    assert models_file.read() == {}
 
 
 @pytest.mark.parametrize("tag", ["gpt-4o", "4o"])
 def test_nor_is_it_a_tag(tag: str) -> None:
     result = run("models", "add", tag)
-    assert (result.exit_code, registry.read()) == (1, {})
+    assert (result.exit_code, models_file.read()) == (1, {})
     assert result.stderr == (
         f"Error: {tag} already means another plugin's gpt-4o. Add it under another: `ollama cp {tag} NAME`.\n"
     )
@@ -59,14 +59,14 @@ def test_the_list_has_the_aliases_of_llm() -> None:
 
 def test_our_own_alias_may_be_moved() -> None:
     assert run("models", "add", "tiny", "--alias", "gpt-oss").exit_code == 0
-    assert registry.read() == {"tiny": ["gpt-oss"]}
+    assert models_file.read() == {"tiny": ["gpt-oss"]}
 
 
 def test_a_broken_file_is_named_where_it_is_used() -> None:
-    registry.path().write_text("{")
+    models_file.path().write_text("{")
     result = run("models", "list")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert str(registry.path()) in result.stderr
+    assert str(models_file.path()) in result.stderr
 
 
 FILE = str(tiny.FILE)
@@ -113,9 +113,9 @@ def test_a_model_is_bound_to_an_engine(
     if place.engine == "transformers":  # wherever it is named from
         place = Place(place.engine, {**place.facts, "weights": str(tmp_path / "FOLDER")})
     assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
-    assert registry.places() == {"mine": place}
+    assert models_file.places() == {"mine": place}
     assert run("models", "add", "mine", "--alias", "m").exit_code == 0
-    assert (registry.places(), registry.read()) == ({"mine": place}, {"mine": ["m"]})
+    assert (models_file.places(), models_file.read()) == ({"mine": place}, {"mine": ["m"]})
     model = llm.get_model("mine")
     assert str(model) == f"GptOss on {place.engine}: mine"
     assert f"GptOss on {place.engine}: mine" in CliRunner().invoke(cli, ["models"]).stdout
@@ -143,7 +143,7 @@ def test_what_cannot_be_added(typed: list[str], said: str) -> None:
     result = run("models", "add", "mine", *typed)
     assert result.exit_code
     assert said in result.stderr
-    assert registry.read() == {}
+    assert models_file.read() == {}
 
 
 def test_what_only_ollama_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import llm
 import pytest
 import sqlite_utils
 from click.testing import CliRunner
-from commands import run
 from llm.cli import cli
 from llm.logs import LogStore
+from support.commands import run
 
 
 @pytest.mark.parametrize(

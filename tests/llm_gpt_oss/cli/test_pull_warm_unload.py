@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import llm
 import pytest
-from commands import run
-from webserver import WebServer, lines
+from support.commands import run
+from support.webserver import WebServer, lines
 
 
 def test_pull_shows_how_far_it_is(ollama: WebServer) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import llm
 import pytest
-import tiny
-from commands import LOADED, TAG, THERE, run
-from webserver import WebServer, lines
+from support import tiny
+from support.commands import LOADED, TAG, THERE, run
+from support.webserver import WebServer, lines
 
 from llm_gpt_oss.cli.terminal import moment
-from llm_gpt_oss.engines.embedded import pool as process_pool
+from llm_gpt_oss.engines.embedded import loaded_models as process_pool
 from llm_gpt_oss.engines.embedded.process import Loaded
-from llm_gpt_oss.engines.pool import Pool
+from llm_gpt_oss.engines.local.model_pool import Pool
 
 
 def test_status_for_people(ollama: WebServer) -> None:

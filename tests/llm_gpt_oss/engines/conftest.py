@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from scripted import Reply, Scripted
+from support.scripted_server import Reply, Scripted
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from llm_gpt_oss.engines.hookspecs import Kind, hookimpl
 from llm_gpt_oss.engines.registered import kind, kinds
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.hookspecs import Kind, hookimpl
 
 OURS = ["ollama", "embedded", "llama-server", "completions", "transformers"]
 
@@ -47,7 +47,7 @@ def test_ours_win_where_names_are_equal() -> None:
     class Ollama(Mine):
         name = "ollama"
 
-    assert type(kinds([Plugin(Ollama())])["ollama"]).__module__ == "llm_gpt_oss.engines.ollama.kind"
+    assert type(kinds([Plugin(Ollama())])["ollama"]).__module__ == "llm_gpt_oss.engines.ollama.provider"
 
 
 def test_a_plugin_that_fails_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:

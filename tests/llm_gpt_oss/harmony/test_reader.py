@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gpt_oss.completion import Logprob, Piece
-from llm_gpt_oss.flow import translate
 from llm_gpt_oss.harmony.conversation import Header, Message
 from llm_gpt_oss.harmony.markers import MARKER, neutralise
 from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
 from llm_gpt_oss.harmony.reader import Closed, Event, HarmonyReader, Opened, Said, parse_header
+from llm_gpt_oss.streaming import translate
 
 MARKERS = ["<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>"]
 ANALYSIS, COMMENTARY, FINAL = (Header("assistant", each) for each in ("analysis", "commentary", "final"))

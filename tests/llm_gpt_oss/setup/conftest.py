@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_ollama import PID_FILE, end, free_port
-from webserver import WebServer, serving
+from support.fake_ollama import PID_FILE, end, free_port
+from support.webserver import WebServer, serving
 
 from llm_gpt_oss.engines.ollama.client import Client
 from llm_gpt_oss.settings import Server

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webserver import Answer, WebServer
+from support.webserver import Answer, WebServer
 
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup import download as downloading

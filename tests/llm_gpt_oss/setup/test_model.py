@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from webserver import Answer, WebServer, lines
+from support.webserver import Answer, WebServer, lines
 
 from llm_gpt_oss.engines.ollama.client import Client
 from llm_gpt_oss.errors import EngineError, EngineUnreachable, ModelMissing, StreamCut

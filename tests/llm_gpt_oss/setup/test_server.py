@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_ollama import SCRIPT, alive, program, tar
-from webserver import Answer, WebServer
+from support.fake_ollama import SCRIPT, alive, program, tar
+from support.webserver import Answer, WebServer
 
 from llm_gpt_oss.engines.ollama.client import Client
 from llm_gpt_oss.errors import GptOssError

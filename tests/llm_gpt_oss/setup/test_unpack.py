@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from fake_ollama import program, tar, zipped
+from support.fake_ollama import program, tar, zipped
 
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.unpack import unpack, unpackable

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from pydantic import TypeAdapter
 
-from llm_gpt_oss.render import PREAMBLE, SEPARATOR
-from proxy.errors import ApiError
+from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
+from proxy.http.errors import ApiError
 from proxy.items import output
+from proxy.items.encrypted_content import seal
 from proxy.items.ids import item_id
 from proxy.items.messages import History, messages, references
-from proxy.items.sealed import seal
 from proxy.items.summary import summarised
 from proxy.items.wire import AnyItem
 

@@ -10,9 +10,9 @@ from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart, ToolCall
 from openai.types.responses import ResponseItem
 from pydantic import TypeAdapter
 
-from llm_gpt_oss.render import PREAMBLE, SEPARATOR
+from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
 from proxy.items import output
-from proxy.items.sealed import seal
+from proxy.items.encrypted_content import seal
 from proxy.items.summary import summarised
 
 ITEM: TypeAdapter[Any] = TypeAdapter(ResponseItem)

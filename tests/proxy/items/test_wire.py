@@ -11,9 +11,9 @@ from openai.types.responses import ResponseInputItemParam
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
 
-from proxy.body import Body
-from proxy.complaints import complaint
-from proxy.errors import ApiError
+from proxy.http.body_model import Body
+from proxy.http.errors import ApiError
+from proxy.http.validation_errors import complaint
 from proxy.items import wire
 from proxy.items.wire import REFUSED, AnyItem
 

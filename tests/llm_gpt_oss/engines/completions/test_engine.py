@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from asked_engine import left, model, said
-from scripted import HOLD, Refusing, Scripted, answer, sse
+from support.engine_prompts import left, model, said
+from support.scripted_server import HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines.completions.asked import BLIND_LIMIT
-from llm_gpt_oss.engines.completions.kind import CompletionsKind
+from llm_gpt_oss.engines.completions.provider import CompletionsKind
+from llm_gpt_oss.engines.completions.requests import BLIND_LIMIT
 from llm_gpt_oss.errors import ContextOverflow, EngineError, EngineUnreachable, GptOssError, Unauthorized
 
 KIND = CompletionsKind()

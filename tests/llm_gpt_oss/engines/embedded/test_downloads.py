@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ollama_store import put
+from support.ollama_store import put
 
 from llm_gpt_oss.engines.embedded.downloads import downloaded
 

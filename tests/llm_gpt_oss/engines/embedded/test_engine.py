@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
-from asked_engine import done, model, said, text
-from gguf import head
-from ollama_store import put
+from support import tiny
+from support.engine_prompts import done, model, said, text
+from support.gguf_files import head
+from support.ollama_store import put
 
+from llm_gpt_oss.catalog.binding import Hosted
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.embedded import engine as embedded
-from llm_gpt_oss.engines.embedded import kind as embedded_kind
-from llm_gpt_oss.engines.embedded import pool as process_pool
+from llm_gpt_oss.engines.embedded import loaded_models as process_pool
+from llm_gpt_oss.engines.embedded import provider as embedded_kind
 from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights
-from llm_gpt_oss.engines.embedded.kind import EmbeddedKind
 from llm_gpt_oss.engines.embedded.process import Loaded
-from llm_gpt_oss.engines.pool import Pool, seconds
+from llm_gpt_oss.engines.embedded.provider import EmbeddedKind
+from llm_gpt_oss.engines.local.model_pool import Pool, seconds
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
-from llm_gpt_oss.hosting import Hosted
 from llm_gpt_oss.settings import Settings
 
 KIND = EmbeddedKind()

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
-from gguf import head
+from support import tiny
+from support.gguf_files import head
 
 from llm_gpt_oss.engines.embedded.gguf import Head, check_loadable, read_head
 from llm_gpt_oss.errors import GptOssError, NotGptOss

@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-import tiny
-from gguf import renamed
+from support import tiny
+from support.gguf_files import renamed
 
-from llm_gpt_oss.engines import memory
 from llm_gpt_oss.engines.embedded import host, process
 from llm_gpt_oss.engines.embedded.gguf import Head, read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.errors import EngineError
 
 HEAD = read_head(tiny.FILE)

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from asked_engine import left, model, said
-from scripted import CUT, HOLD, Refusing, Scripted, answer, sse
+from support.engine_prompts import left, model, said
+from support.scripted_server import CUT, HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines.llama_server.kind import LlamaServerKind
-from llm_gpt_oss.errors import (
-    EngineBusy,
-    EngineError,
-    EngineUnreachable,
-    GptOssError,
-    NotGptOss,
-    StreamCut,
-)
+from llm_gpt_oss.engines.llama_server.provider import LlamaServerKind
+from llm_gpt_oss.errors import EngineBusy, EngineError, EngineUnreachable, GptOssError, NotGptOss, StreamCut
 
 KIND = LlamaServerKind()
 ASKED = Completion("tiny", "p")

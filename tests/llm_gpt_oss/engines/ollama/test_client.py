@@ -9,7 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted import CLOSING, CUT, HOLD, Dropping, Refusing, Reply, Scripted, answer, chunk, head, stream
+from support.scripted_server import (
+    CLOSING,
+    CUT,
+    HOLD,
+    Dropping,
+    Refusing,
+    Reply,
+    Scripted,
+    answer,
+    chunk,
+    head,
+    stream,
+)
 
 from llm_gpt_oss.completion import Completion
 from llm_gpt_oss.engines.ollama import connection
@@ -189,7 +201,7 @@ def test_an_unknown_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_gpt_oss.engines.connection.CONNECT", 0.1)
+    monkeypatch.setattr("llm_gpt_oss.engines.http.connection.CONNECT", 0.1)
     with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
         ask(read_server(host), version())
     assert "ollama serve" in str(caught.value)

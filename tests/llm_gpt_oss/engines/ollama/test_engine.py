@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted import CUT, HOLD, Refusing, Reply, Scripted, answer, stream
+from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, stream
 
 from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Engine, Piece
 from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine, OllamaEngine

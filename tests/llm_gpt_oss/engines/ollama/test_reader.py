@@ -7,7 +7,7 @@ from llm_gpt_oss.engines.ollama.answers import Written
 from llm_gpt_oss.engines.ollama.reader import GenerateReader
 from llm_gpt_oss.engines.ollama.wire import GenerateLine
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
-from llm_gpt_oss.flow import translate
+from llm_gpt_oss.streaming import translate
 
 # As recorded with v0.24.
 CHANNEL: GenerateLine = {"response": "<|channel|>", "done": False}

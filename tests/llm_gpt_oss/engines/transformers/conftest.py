@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hugging_face
 import pytest
+from support import hugging_face
 
 
 @pytest.fixture(scope="session")

@@ -13,22 +13,22 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from asked_engine import done, left, model, said, text
-from hugging_face import bare
-from parrot import Parrot
+from support.engine_prompts import done, left, model, said, text
+from support.hugging_face import bare
+from support.parrot import Parrot
 
+from llm_gpt_oss.catalog.binding import Hosted
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines import memory
-from llm_gpt_oss.engines.pool import Pool
+from llm_gpt_oss.engines.local import memory
+from llm_gpt_oss.engines.local.model_pool import Pool
 from llm_gpt_oss.engines.transformers import engine as transformers_engine
-from llm_gpt_oss.engines.transformers import kind as transformers_kind
-from llm_gpt_oss.engines.transformers import loaded as transformers_loaded
-from llm_gpt_oss.engines.transformers import pool as process_pool
+from llm_gpt_oss.engines.transformers import loaded_models as process_pool
+from llm_gpt_oss.engines.transformers import model_thread as transformers_loaded
+from llm_gpt_oss.engines.transformers import provider as transformers_kind
 from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, TransformersEngine, Weights
-from llm_gpt_oss.engines.transformers.kind import TransformersKind
-from llm_gpt_oss.engines.transformers.loaded import Loaded
+from llm_gpt_oss.engines.transformers.model_thread import Loaded
+from llm_gpt_oss.engines.transformers.provider import TransformersKind
 from llm_gpt_oss.errors import BadRequest, EngineError, GptOssError, NotGptOss
-from llm_gpt_oss.hosting import Hosted
 
 KIND = TransformersKind()
 ANSWER = "x" * 50 + "<|return|>"
@@ -65,7 +65,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     vars(module).update(
         TorchNetwork=here.load, stays_packed=lambda: here.packed, free_on_gpu=lambda: here.graphics
     )
-    monkeypatch.setitem(sys.modules, "llm_gpt_oss.engines.transformers.network", module)
+    monkeypatch.setitem(sys.modules, "llm_gpt_oss.engines.transformers.torch_model", module)
     monkeypatch.setattr(transformers_loaded, "find_spec", lambda name: True)
     monkeypatch.setattr(transformers_kind, "_version", lambda: "torch 2, transformers 5")
     return here
@@ -273,7 +273,7 @@ def test_what_cannot_be_loaded(
 def test_a_torch_that_cannot_be_imported(
     tiny: Hosted, awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = "llm_gpt_oss.engines.transformers.network"
+    network = "llm_gpt_oss.engines.transformers.torch_model"
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so cannot be opened')")
     monkeypatch.syspath_prepend(tmp_path)
     for name in (network, "torch"):

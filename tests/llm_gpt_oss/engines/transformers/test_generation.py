@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asked_engine import done, text
-from parrot import Parrot
+from support.engine_prompts import done, text
+from support.parrot import Parrot
 
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
 from llm_gpt_oss.engines.transformers.generation import CHUNK, Memories, generation

@@ -1,0 +1,49 @@
+"Which engine a model runs on, and what that engine is told of it."
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import llm
+
+from ..settings import Settings
+from .models_file import BUILT_IN, NOWHERE, Place
+from .ollama_key import ollama_key
+
+DEFAULT = "ollama"
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    "A model, as its engine is told of it: nothing is looked up before somebody asks."
+
+    tag: str
+    settings: Settings
+    place: Place = NOWHERE
+
+    @property
+    def engine(self) -> str:
+        """The engine's name: the one that the model is bound to, else the one that is wanted for all.
+
+        What is wanted for all also beats the binding of a built-in tag, which Ollama may have too. Any other
+        name may be known to its engine alone.
+        """
+        bound = self.place.engine
+        if bound and (self.tag not in BUILT_IN or self.settings.engine is None):
+            return bound
+        return self.settings.engine or DEFAULT
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        "What the engine has to know: none of what another one was told."
+        return self.place.facts if self.place.engine == self.engine else NOWHERE.facts
+
+    def key(self, given: str | None = None) -> str | None:
+        """The key to send. `given` is typed or stored; Ollama's own goes to Ollama alone, the others name
+        theirs (`llm keys set NAME`)."""
+        if self.engine == DEFAULT:
+            return ollama_key(given)
+        stored: str | None = llm.get_key(input=given, alias=self.facts.get("key"))
+        return stored

@@ -1,0 +1,81 @@
+"llama.cpp on this machine among the engines. What it needs is imported when it is opened."
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+from ...catalog.binding import Hosted
+from ...catalog.models_file import BUILT_IN
+from ...completion import AsyncEngine, Engine
+from ...errors import GptOssError
+from ...settings import Settings
+from ..hookspecs import Condition
+
+
+class EmbeddedKind:
+    name = "embedded"
+
+    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
+        from .engine import EmbeddedEngine
+
+        return EmbeddedEngine(model)
+
+    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+        from .engine import AsyncEmbeddedEngine
+
+        return AsyncEmbeddedEngine(model)
+
+    def check(self, model: Hosted) -> None:
+        from .engine import Weights
+
+        Weights(model).head  # noqa: B018 (reads the file)
+
+    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+        from .engine import Weights
+
+        offered = [f"{model.tag} from {model.facts.get('gguf')}" for model in models]
+        for tag in BUILT_IN:
+            weights = Weights(Hosted(tag, settings))
+            try:
+                weights.path  # noqa: B018
+            except GptOssError:
+                continue
+            try:
+                weights.head  # noqa: B018
+                offered.append(f"{tag}, which Ollama has downloaded (LLM_GPT_OSS_ENGINE=embedded runs it)")
+            except GptOssError as problem:
+                offered.append(f"not {tag}: {problem}")
+        return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(offered) or 'no model for it'}"
+
+    def condition(self, model: Hosted, key: str | None) -> Condition:
+        from .engine import INSTALL, Weights
+        from .loaded_models import pool
+
+        weights = Weights(model)
+        address = str(model.facts.get("gguf", "no file"))
+        try:
+            address = str(weights.path)
+            size = weights.head.size
+        except GptOssError as problem:
+            return Condition(address, version=_version(), problem=str(problem))
+        load = pool().loaded(address)
+        return Condition(
+            address,
+            version=_version(),
+            installed=True,
+            size=size,
+            loaded=load is not None,
+            context_length=load.context if load else None,
+            problem=None if _version() else f"xllamacpp is not installed. {INSTALL}",
+        )
+
+
+def _version() -> str | None:
+    "Without importing it, which takes a tenth of a second."
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"xllamacpp {version('xllamacpp')}"
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""What the engines that load models on this machine share."""

@@ -1,0 +1,77 @@
+"Transformers among the engines. What it needs is imported when a model is loaded."
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from importlib.util import find_spec
+
+from ...catalog.binding import Hosted
+from ...completion import AsyncEngine, Engine
+from ...errors import GptOssError
+from ...settings import Settings
+from ..hookspecs import Condition
+
+PACKAGES = ("torch", "transformers")
+
+
+class TransformersKind:
+    name = "transformers"
+
+    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
+        from .engine import TransformersEngine
+
+        return TransformersEngine(model)
+
+    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+        from .engine import AsyncTransformersEngine
+
+        return AsyncTransformersEngine(model)
+
+    def check(self, model: Hosted) -> None:
+        from .engine import Weights
+
+        Weights(model).folder  # noqa: B018 (reads the config)
+
+    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+        offered = [f"{model.tag} from {model.facts.get('weights')}" for model in models]
+        here = _version() or "torch or transformers is not installed"
+        return f"{here}; {'; '.join(offered) or 'no model for it'}"
+
+    def condition(self, model: Hosted, key: str | None) -> Condition:
+        from .engine import Weights
+        from .loaded_models import pool
+        from .model_folder import INSTALL, named
+
+        version, address = _version(), "no folder"
+        try:
+            address = named(model)
+            folder = Weights(model).folder
+        except GptOssError as problem:
+            return Condition(address, version=version, problem=str(problem))
+        return Condition(
+            address,
+            version=version and version + _unpacked(folder.experts),
+            installed=True,
+            size=folder.size,
+            loaded=pool().loaded(folder.path) is not None,
+            problem=None if version else f"torch or transformers is not installed. {INSTALL}",
+        )
+
+
+def _unpacked(experts: int) -> str:
+    "For a packed model: what can be told of it without importing torch, which takes seconds."
+    if not experts:
+        return ""
+    missing = [name for name in ("triton", "kernels") if find_spec(name) is None]
+    return f", MXFP4 unpacked to 16 bits: {missing[0]} is not installed" if missing else ""
+
+
+def _version() -> str | None:
+    "Without importing them."
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""One turn, from llm's prompt to llm's events: pure code, and the two loops that run it on an engine."""

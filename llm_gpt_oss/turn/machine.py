@@ -1,0 +1,316 @@
+"""One turn under way: which completion is next, and what comes of the model's text. No input, no output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+from ..completion import Completion, Done, Piece
+from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
+from ..harmony.conversation import Effort, Message
+from .messages import call
+from .request import Wish
+from .schema_check import misfit
+from .steps import ANALYSIS, NEXT_MESSAGE, Step, acting, answering, calling, first, named, nearest, prompt
+from .tool_arguments import arguments
+from .transcript import Call, Note, Text, Transcript, Writing
+from .truncation import without_oldest
+from .usage import Tally
+
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+BUSY_WAITS = (0.5, 1.0, 2.0)
+LOWER: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
+
+
+class Plan:
+    """What the driver asks, completion by completion, until `next` says None.
+
+    `finish_reason`, `notes` and `tally` tell how the turn went. They are right at any time, so that a turn
+    which breaks off can be recorded as it stands.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.tally = Tally()
+        self.notes: list[Note] = []
+        self.finish_reason: FinishReason | None = None
+        self._conversation = wish.conversation
+        self._seed = wish.bounds.sampling.seed
+        self._shown = False
+        self._busy = 0
+        self._retried: set[str] = set()
+        self._step: Step
+        self._start_over()
+        self._transcript = Transcript(self._step, 0, self.notes, self.tally)
+
+    # What the driver calls.
+
+    def next(self) -> Completion | None:
+        "The completion to run now; None when the turn is over."
+        step, left = self._step, self._tokens_left()
+        if left == 0 and not self.finish_reason:
+            self._cut()
+        if self.finish_reason:
+            return None
+        self._transcript = Transcript(step, self._transcript.number, self.notes, self.tally)
+        bounds = self.wish.bounds
+        return replace(
+            bounds,
+            prompt=prompt(step, self._conversation, self._said, left_open=self.wish.left_open),
+            format=step.format,
+            stop=step.stop,
+            max_tokens=min((limit for limit in (left, step.limit) if limit is not None), default=None),
+            sampling=replace(bounds.sampling, seed=self._seed),
+            top_logprobs=bounds.top_logprobs if step.kind in ("free", "answer") else None,
+        )
+
+    def feed(self, item: Piece | Done, /) -> Iterator[Text | Call]:
+        "What this item adds to the turn. Raises BadAnswer where the model's text can be no use."
+        match item:
+            case Piece():
+                yield from self._show(self._transcript.feed(item))
+            case _:
+                yield from self._show(self._transcript.finish())
+                self.tally.done(item, unseen=self._unseen(item))
+                yield from self._after(item)
+
+    def fail(self, error: GptOssError) -> float:
+        "How many seconds to wait before asking again. Raises `error` where asking again is of no use."
+        match error:
+            case EngineBusy() if self._busy < len(BUSY_WAITS):
+                self._busy += 1
+                self._note("busy", "The engine was busy and was asked again.")
+                return BUSY_WAITS[self._busy - 1]
+            case EmptyStream() if not self._shown and self._once("empty stream"):
+                self._note("retried", "The engine answered with nothing at all and was asked again.")
+                self._other_seed()
+            case UnusableSchema() if self._step.kind == "call" and self._step.format:
+                self._note(
+                    "unbound", f"The engine cannot bind the arguments by their schema. {error.message}"
+                )
+                self._step = replace(self._step, format=None, stop=(NEXT_MESSAGE,))
+            case ContextOverflow() if self.wish.truncate:
+                self._conversation, dropped = without_oldest(self._conversation, error)
+                oldest = "oldest message was" if dropped == 1 else f"{dropped} oldest messages were"
+                self._note("truncated", f"The {oldest} left out: the context was full.")
+            case _:
+                raise error
+        return 0.0
+
+    # What comes of the model's text.
+
+    def _show(self, texts: Iterable[Text]) -> Iterator[Text]:
+        "Text goes out as it comes, but for an answer that can still be asked for again."
+        for text in texts:
+            if self.wish.holds and self.wish.format and text.channel == "final":
+                self._held.append(text)
+            else:
+                self._shown = True
+                yield text
+
+    def _start_over(self) -> None:
+        self._said: list[Message] = []
+        self._held: list[Text] = []
+        self._calls: list[Writing] = []
+        if not self.wish.thinks and not self.wish.left_open:
+            self._said.append(Message(ANALYSIS, ""))
+        self._step = first(self.wish)
+        self.tally.start_over()
+
+    def _after(self, done: Done) -> Iterator[Text | Call]:
+        if done.reason == "length" and self._step.limit is None:
+            self._cut()
+            yield from self._release()
+            return
+        match self._step.kind:
+            case "think":
+                # What else came, behind an end that the model forgot, has no place before what is opened now.
+                self._said += [w.message for w in self._transcript.written if w.is_thought]
+                self._step = acting(self.wish)
+            case "name":
+                self._name(named(self._transcript.raw))
+            case "call":
+                self._calls[:0] = self._transcript.written[:1]
+                yield from self._settle()
+            case _:
+                yield from self._judge()
+
+    def _name(self, name: str) -> None:
+        meant = nearest(name, self.wish.must_call)
+        if name != meant:
+            why = f"The model wanted to call {name or 'nothing'}, which it must not: {meant} was taken."
+            self._note("renamed", why, self._transcript.raw)
+        self._step = calling(meant, self.wish.tools.get(meant))
+
+    def _judge(self) -> Iterator[Text | Call]:
+        "The model has stopped by itself, or at something that it must not write by itself."
+        written = self._transcript.written
+        self._calls = [writing for writing in written if writing.is_call]
+        texts = [writing for writing in written if not writing.is_call and writing.message.text.strip()]
+        self._said += [writing.message for writing in texts]
+        visible = {writing.channel for writing in texts} - {"analysis"}
+        if self._calls and self.wish.may_call:
+            yield from self._release()
+            yield from self._settle()
+        elif "final" in visible or (visible and not self._step.stop):
+            yield from self._answered()
+        elif self._step.kind == "free":
+            self._open_answer()
+        elif self.wish.stop:
+            self._note("empty", "The answer is empty: a stop string came first.")
+            self.finish_reason = "stop"
+        else:
+            self._nothing_said()
+
+    def _settle(self) -> Iterator[Call]:
+        "Each call with arguments that can be used; where they can not, that one is asked for again, once."
+        asked_again = self._step.kind == "call"
+        while self._calls:
+            writing = self._calls.pop(0)
+            name = _tool(writing)
+            read = arguments(writing.text, self.wish.tools.get(name))
+            flaw = read if isinstance(read, str) else read.misfit
+            if flaw and not asked_again:
+                self._note(
+                    "asked_again", f"The arguments of {name} were asked for again: {flaw}", writing.text
+                )
+                self._step = calling(name, self.wish.tools.get(name))
+                return
+            if isinstance(read, str):
+                raise _bad_call(name, read, writing.text)
+            if flaw:
+                self._note("misfit", f"The arguments of {name} do not fit its schema: {flaw}", writing.text)
+            if read.repairs:
+                self._note(
+                    "repaired",
+                    f"The arguments of {name} were repaired: {', '.join(read.repairs)}",
+                    writing.text,
+                )
+            asked_again = False
+            self._said.append(call(name, read.text))
+            self._shown = True
+            yield Call(writing.number, name, read)
+            if self.wish.one_call:
+                self._drop_calls()
+        self.finish_reason = "tool_calls"
+
+    def _drop_calls(self) -> None:
+        for writing in self._calls:
+            self._note(
+                "call_dropped", f"{_tool(writing)} was called too, but one call was wanted.", writing.text
+            )
+        self._calls.clear()
+
+    def _answered(self) -> Iterator[Text]:
+        flaw = self._flaw()
+        if flaw and self._held and self._tokens_left() != 0 and self._once("misfit"):
+            self._note(
+                "retried",
+                f"The answer did not fit its schema and was asked for again: {flaw}",
+                self._transcript.raw,
+            )
+            self._said = [message for message in self._said if message.header.channel != "final"]
+            self._held.clear()
+            self._other_seed()
+            self._step = self._step if self._step.kind == "answer" else answering(self.wish)
+            return
+        if flaw:
+            self._note("misfit", f"The answer does not fit its schema: {flaw}")
+        yield from self._release()
+        self.finish_reason = "stop"
+
+    def _flaw(self) -> str | None:
+        "What is wrong with the answer under the format that was asked for."
+        if self.wish.format is None:
+            return None
+        answer = next(m.text for m in reversed(self._said) if m.header.channel == "final")
+        try:
+            value = json.loads(answer)
+        except (ValueError, RecursionError) as error:
+            return f"it is no JSON: {error}"
+        return misfit(value, self.wish.format)
+
+    def _open_answer(self) -> None:
+        if self._calls:
+            self._note(
+                "call_dropped",
+                "The model called a tool although it must not; the answer was opened for it.",
+                self._transcript.raw,
+            )
+        elif not self._step.stop:
+            self._note("answer_opened", "The model stopped without an answer; the answer was opened for it.")
+        self._step = answering(self.wish)
+
+    def _nothing_said(self) -> None:
+        system = self._conversation.system
+        if self._shown or not self._once("nothing said"):
+            raise BadAnswer(
+                "The model ended its answer without writing anything.",
+                raw=self._transcript.raw,
+                remedy="Ask again, in other words or with another -o reasoning_effort.",
+            )
+        self._note(
+            "retried", "The model answered with nothing and was asked again, at a lower effort if it has one."
+        )
+        if system and system.effort in LOWER:
+            self._conversation = replace(
+                self._conversation, system=replace(system, effort=LOWER[system.effort])
+            )
+        self._other_seed()
+        self._start_over()
+
+    def _cut(self) -> None:
+        self.finish_reason = "length"
+        limit = self.wish.bounds.max_tokens
+        if limit is not None and self._tokens_left() == 0:
+            why, remedy = f"-o max_tokens {limit} is used up", "Raise it"
+        else:
+            why, remedy = "the context is full", "Raise -o num_ctx"
+        room = "was cut" if self._visible() else "had no room, all went into reasoning"
+        self._note("length", f"The answer {room}: {why}. {remedy}, or lower -o reasoning_effort.")
+
+    def _visible(self) -> bool:
+        messages = [*self._said, *(writing.message for writing in self._transcript.written)]
+        return any(m.text.strip() for m in messages if m.header.channel != "analysis")
+
+    def _release(self) -> Iterator[Text]:
+        held, self._held = self._held, []
+        self._shown = self._shown or bool(held)
+        yield from held
+
+    # Small things.
+
+    def _tokens_left(self) -> int | None:
+        limit = self.wish.bounds.max_tokens
+        return None if limit is None else max(0, limit - self.tally.completion_tokens)
+
+    def _unseen(self, done: Done) -> int:
+        "The marker at the end, or the two tokens of the stop strings that we set ourselves."
+        return 0 if done.reason == "length" else 2 if self._step.stop else 1
+
+    def _once(self, what: str) -> bool:
+        "True the first time."
+        fresh = what not in self._retried
+        self._retried.add(what)
+        return fresh
+
+    def _other_seed(self) -> None:
+        self._seed = max(self._seed or 0, 0) + 1
+
+    def _note(self, kind: str, text: str, raw: str | None = None) -> None:
+        self.notes.append(Note(kind, text, raw))
+
+
+def _tool(writing: Writing) -> str:
+    return str(writing.header.recipient).removeprefix("functions.")
+
+
+def _bad_call(name: str, why: str, raw: str) -> BadAnswer:
+    return BadAnswer(
+        f"The model called {name} with arguments that cannot be read, twice: {why}.",
+        raw=raw,
+        remedy="Ask again, or in other words.",
+    )

@@ -1,0 +1,109 @@
+"""`llm.Prompt` to what is wanted of the turn; what cannot be had is refused here, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import llm
+
+from ..completion import Completion, Json
+from ..errors import BadRequest
+from ..harmony.conversation import Conversation
+from ..options import GptOssOptions
+from .messages import conversation, left_open, parameters
+from .tool_names import ToolNames
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a turn.
+
+    `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
+    `tools` are the ones on offer, by the name that the model sees, each with its parameters' schema. One of
+    `must_call` has to be called; none may be where `may_call` is False, only one where `one_call` is True.
+    `budget` is the most tokens to think for. `left_open`: the last message is the assistant's, and goes on.
+    `holds`: nobody reads along, so an answer can be looked at before it is given out.
+    """
+
+    conversation: Conversation
+    bounds: Completion
+    tools: Mapping[str, Json | None] = field(default_factory=dict)
+    must_call: tuple[str, ...] = ()
+    may_call: bool = True
+    one_call: bool = False
+    format: Json | None = None
+    stop: tuple[str, ...] = ()
+    thinks: bool = True
+    budget: int | None = None
+    left_open: bool = False
+    truncate: bool = False
+    holds: bool = False
+
+
+def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wish, ToolNames]:
+    """The wish, and the names that its tools go by.
+
+    `date` is the day that the model is told. Raises BadRequest with the option or field at fault.
+    """
+    options = cast(GptOssOptions, prompt.options)
+    tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
+    names = ToolNames(tool.name for tool in tools)
+    offered = [] if options.tool_choice == "none" else tools
+    withheld = [] if offered else tools
+    # llm gives each round of a chain the same options: a choice that bound them all would never end it.
+    must_call = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
+    shown = conversation(prompt, offered, withheld, names, date)
+    return Wish(
+        shown,
+        Completion(
+            model,
+            prompt="",
+            max_tokens=options.max_tokens,
+            top_logprobs=options.rivals,
+            context_length=options.num_ctx,
+            keep_alive=options.keep_alive,
+            sampling=options.sampling,
+        ),
+        tools={names.shown(tool.name): parameters(tool) for tool in offered},
+        must_call=tuple(map(names.shown, must_call)),
+        may_call=bool(offered),
+        one_call=options.parallel_tool_calls is False,
+        format=_format(prompt),
+        stop=tuple(options.stop or ()),
+        thinks=options.thinks,
+        budget=options.reasoning_tokens or None,
+        left_open=left_open(shown.messages),
+        truncate=bool(options.truncate),
+        holds=not stream,
+    ), names
+
+
+def _must_call(choice: str | None, tools: list[llm.Tool]) -> list[str]:
+    known = [tool.name for tool in tools]
+    match choice:
+        case None | "auto" | "none":
+            return []
+        case "required" if known:
+            return known
+        case name if name in known:
+            return [name]
+    offered = f"On offer: {', '.join(known)}." if known else "Give tools with -T or --functions."
+    wanted = "any tool" if choice == "required" else f"a tool called {choice!r}"
+    raise BadRequest(f"tool_choice wants {wanted}, and there is none.", param="tool_choice", remedy=offered)
+
+
+def _format(prompt: llm.Prompt) -> Json | None:
+    if not prompt.schema:
+        return None
+    from .schema_check import flaw  # only a prompt with a schema pays for the validator before it is sent
+
+    schema = cast(Json, prompt.schema)
+    if reason := flaw(schema):
+        raise BadRequest(
+            f"The schema is no JSON schema: {reason}.",
+            param="schema",
+            remedy="See `llm schemas --help` for the ways to write one.",
+        )
+    return schema

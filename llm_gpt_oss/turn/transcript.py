@@ -1,0 +1,131 @@
+"""What the model writes in one completion: text to pass on, and messages to look at when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..completion import Logprob, Piece
+from ..harmony.conversation import Header, Message
+from ..harmony.reader import Closed, Event, HarmonyReader, Opened, Said
+from .steps import Step
+from .tool_arguments import Arguments
+from .usage import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    "Text of the turn's `message`th message: reasoning (analysis), preamble (commentary) or answer (final)."
+
+    message: int
+    channel: str
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    "A whole call, its arguments fit to be used. `name` is as the model sees it."
+
+    message: int
+    name: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    "Something that whoever looks at the turn should know; `raw` is the model's text where that was changed."
+
+    kind: str
+    text: str
+    raw: str | None = None
+
+
+@dataclass(slots=True)
+class Writing:
+    "A message of the model, `number`th of the turn; `begun` is what the prompt already held of it."
+
+    number: int
+    header: Header
+    begun: str = ""
+    text: str = ""
+
+    @property
+    def channel(self) -> str:
+        "A message without a channel, or with one that harmony does not know, is an answer."
+        return self.header.channel if self.header.channel in ("analysis", "commentary") else "final"
+
+    @property
+    def is_call(self) -> bool:
+        return self.header.recipient is not None
+
+    @property
+    def is_thought(self) -> bool:
+        return self.channel == "analysis" and not self.is_call
+
+    @property
+    def message(self) -> Message:
+        known = self.is_call or self.header.channel == self.channel
+        header = self.header if known else replace(self.header, channel=self.channel)
+        return Message(header, self.begun + self.text)
+
+
+class Transcript:
+    """The completion of one step. Messages are numbered from `number` on; `notes` and `tally` are the turn's.
+
+    `written` are the assistant's closed messages, `raw` is the text as it came.
+    """
+
+    def __init__(self, step: Step, number: int, notes: list[Note], tally: Tally) -> None:
+        self.written: list[Writing] = []
+        self.raw = ""
+        self.number = number
+        self._notes = notes
+        self._tally = tally
+        self._reader = HarmonyReader(step.header, bound=step.format is not None)
+        self._open = self._begin(step.header, step.begun) if step.header else None
+        self._named = step.kind == "name"
+        self._foreign = False
+
+    def feed(self, piece: Piece, /) -> Iterator[Text]:
+        self._tally.piece(piece)
+        self.raw += piece.text
+        # A step that asks for a tool's name begins and ends inside a header: there is no message to read.
+        yield from self._read(() if self._named else self._reader.feed(piece))
+
+    def finish(self) -> Iterator[Text]:
+        yield from self._read(() if self._named else self._reader.finish())
+
+    def _read(self, events: Iterable[Event]) -> Iterator[Text]:
+        for event in events:
+            match event:
+                case Opened(header, slips):
+                    self._open = self._begin(header)
+                    self._foreign = self._foreign or self._speaks_for_others(header)
+                    for slip in () if self._foreign else slips:
+                        self._notes.append(Note("mended", f"A message's header was mended: {slip}"))
+                case Said() if self._open and not self._foreign:
+                    yield from self._hear(self._open, event)
+                case Closed() if self._open:
+                    if not self._foreign:
+                        self.written.append(self._open)
+                    self._open = None
+
+    def _begin(self, header: Header, begun: str = "") -> Writing:
+        self.number += 1
+        return Writing(self.number - 1, header, begun)
+
+    def _speaks_for_others(self, header: Header) -> bool:
+        "A model that was not stopped at the end of its turn goes on with what others might say."
+        if header.role == "assistant":
+            return False
+        self._notes.append(
+            Note("spoke_for_others", f"The model went on as {header.name or header.role}: left out.")
+        )
+        return True
+
+    def _hear(self, writing: Writing, said: Said) -> Iterator[Text]:
+        writing.text += said.text
+        self._tally.said(said.text, said.tokens, reasoning=writing.is_thought)
+        if not writing.is_call:
+            yield Text(writing.number, writing.channel, said.text, said.logprobs)

@@ -1,0 +1,41 @@
+"""Whole turns left out, oldest first, where a conversation is longer than the context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import ContextOverflow
+from ..harmony.conversation import Conversation
+
+# What to leave out where the engine does not say by how much the prompt is too long.
+BLIND_SHARE = 0.25
+
+
+def without_oldest(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
+    """The conversation without its oldest turns, and how many messages were left out.
+
+    At least one turn goes, and as many as make up for what is too much; the last one stays. Raises
+    ContextOverflow where there is only that one.
+    """
+    messages = conversation.messages
+    later_turns = [index for index, message in enumerate(messages) if index and message.header.role == "user"]
+    if not later_turns:
+        raise ContextOverflow(
+            overflow.message,
+            prompt_tokens=overflow.prompt_tokens,
+            context_length=overflow.context_length,
+            remedy="There is no older turn to leave out: shorten it, or raise -o num_ctx.",
+        )
+    excess = _excess(overflow) * sum(len(message.text) for message in messages)
+    cut = next(
+        (turn for turn in later_turns if sum(len(message.text) for message in messages[:turn]) >= excess),
+        later_turns[-1],
+    )
+    return replace(conversation, messages=messages[cut:]), cut
+
+
+def _excess(overflow: ContextOverflow) -> float:
+    "The share of the prompt that is too much, with a tenth of the context as room for the answer."
+    if not overflow.prompt_tokens or not overflow.context_length:
+        return BLIND_SHARE
+    return max(0.0, 1 - 0.9 * overflow.context_length / overflow.prompt_tokens)

@@ -1,0 +1,136 @@
+"""A chat request: what it asks for, as an `Ask`. `fields` says what becomes of each of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from llm.parts import Message
+from pydantic import Field
+
+from ...generation import Ask
+from ...http.body_model import Body
+from ...http.errors import ApiError
+from ..shared_fields import (
+    Effort,
+    Metadata,
+    Sampling,
+    StreamOptions,
+    Tokens,
+    Verbosity,
+    asked_for,
+    bounded,
+    refuse,
+)
+from .fields import FIELDS, IDLE
+from .formats import ResponseFormat
+from .messages import AnyMessage, messages
+from .tools import AnyTool, ToolChoice, chosen
+
+
+class Reasoning(Body):
+    "As OpenRouter has it: https://openrouter.ai/docs/use-cases/reasoning-tokens"
+
+    effort: Effort | None = None
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    exclude: bool | None = None
+    enabled: bool | None = None
+
+
+class Reasoned(Body):
+    "What says whether an answer shows its chain of thought."
+
+    include_reasoning: bool | None = None
+    reasoning: Reasoning | None = None
+
+    @property
+    def shows_reasoning(self) -> bool:
+        return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
+
+
+class ChatRequest(Sampling, Reasoned):
+    model: str
+    messages: Annotated[list[AnyMessage], Field(min_length=1)]
+    logprobs: bool | None = None
+    max_completion_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    metadata: Metadata | None = None
+    modalities: list[Literal["text"]] | None = None
+    n: Annotated[int, Field(ge=1, le=16)] | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Effort | None = None
+    response_format: ResponseFormat | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tool_choice: ToolChoice | None = None
+    tools: list[AnyTool] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    verbosity: Verbosity | None = None
+
+    # Without effect, whatever they hold.
+    prediction: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
+    safety_identifier: Any = None
+    service_tier: Any = None
+    user: Any = None
+
+    # Refused, whatever they hold.
+    audio: Any = None
+    function_call: Any = None
+    functions: Any = None
+    logit_bias: Any = None
+    moderation: Any = None
+    web_search_options: Any = None
+
+    @property
+    def counts(self) -> bool:
+        "Whether a stream ends with a chunk that tells the usage."
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def ask(self) -> Ask:
+        "Raises ApiError for what is refused."
+        refuse(dict(self), FIELDS, IDLE)
+        if self.top_logprobs and not self.logprobs:
+            message = "'top_logprobs' wants 'logprobs' to be true."
+            raise ApiError(400, message, code="invalid_value", param="top_logprobs")
+        tools, choice = chosen([tool.tool() for tool in self.tools or ()], self.tool_choice)
+        added = list(self._instructions())
+        return Ask(
+            "/v1/chat/completions",
+            self.model,
+            (*added, *messages(self.messages)),
+            tuple(tools),
+            frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
+            self.response_format.schema_of() if self.response_format else None,
+            {name: value for name, value in self._options(choice) if value is not None},
+            stream=bool(self.stream),
+            stored=bool(self.store),
+            metadata=self.metadata or {},
+            added=len(added),
+            sent=tuple(range(len(added), len(added) + len(self.messages))),
+        )
+
+    def choices(self, ask: Ask) -> list[Ask]:
+        "One for each choice. One seed for all would make them all the same."
+        seed = ask.options.get("seed")
+        seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
+        return [replace(ask, options={**ask.options, **own}) for own in seeds]
+
+    def _instructions(self) -> Iterator[Message]:
+        yield from asked_for(self.verbosity)
+
+    def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
+        reasoning = self.reasoning or Reasoning()
+        off = "none" if reasoning.enabled is False else None
+        yield "reasoning_effort", self.reasoning_effort or reasoning.effort or off
+        yield "reasoning_tokens", bounded(reasoning.max_tokens)
+        yield "max_tokens", bounded(self.max_completion_tokens or self.max_tokens)
+        yield "tool_choice", choice
+        yield "logprobs", self.logprobs
+        yield "parallel_tool_calls", self.parallel_tool_calls
+        yield from self.sampling()
+        yield "top_logprobs", self.top_logprobs if self.logprobs else None

@@ -1,0 +1,45 @@
+"""`POST /v1/completions`: reads, runs, writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from ...http.request_body import body_of, unless_left
+from ...http.sse import EventStream
+from ...state import server_of
+from ..choices import Choices, failed
+from .request import CompletionRequest
+from .writer import Chunk, CompletionWriter, folded, head, usage_of
+
+router = APIRouter()
+
+
+@router.post("/v1/completions", response_model=None)
+async def create(http: Request) -> Response:
+    server = server_of(http)
+    request = await body_of(http, CompletionRequest)
+    asks = request.asks()
+    attempt = await server.attempt(http, len(asks))
+    first = head(request.model, attempt.answer_id)
+    prompts: Sequence[str] = [prompt for prompt in request.prompts() for _ in range(request.copies)]
+
+    def writer(index: int) -> CompletionWriter:
+        return CompletionWriter(
+            first, index, echo=prompts[index] if request.echo else "", rivals=request.logprobs
+        )
+
+    choices = Choices(server, http, attempt, asks, writer)
+    usage = partial(usage_of, copies=request.copies)
+    if request.stream:
+        frames = choices.frames(first, usage if request.counts else None)
+        return EventStream(frames, failed, server.settings.keep_alive)
+
+    async def whole() -> Chunk:
+        chunks = [chunk async for chunk in choices.chunks()]
+        return folded(first, chunks, usage(choices.usages))
+
+    return JSONResponse(await unless_left(http, whole()))

@@ -1,0 +1,41 @@
+"""The form of an answer, as OpenAI's SDK types it (`types/shared_params/response_format_*.py`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from llm_gpt_oss.turn.schema_check import flaw
+
+from ..http.body_model import Body
+from ..http.errors import ApiError
+
+
+class JsonSchema(Body):
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    schema_: dict[str, Any] = Field(alias="schema", default_factory=dict)
+    description: str | None = None
+    strict: bool | None = None
+
+    def titled(self, param: str) -> dict[str, Any]:
+        "The schema under the name that it is given here. Raises ApiError for one that is none, at `param`."
+        if why := flaw(self.schema_):
+            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {why}."
+            raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
+        about = {"title": self.name, "description": self.description}
+        return {**self.schema_, **{name: value for name, value in about.items() if value}}
+
+
+class PlainFormat(Body):
+    type: Literal["text"]
+
+    def schema_of(self) -> None:
+        return None
+
+
+class JsonObjectFormat(Body):
+    type: Literal["json_object"]
+
+    def schema_of(self) -> dict[str, Any]:
+        return {"type": "object"}

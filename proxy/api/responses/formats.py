@@ -1,0 +1,21 @@
+"""`text.format`, as OpenAI's SDK types it (`types/responses/response_format_text_config_param.py`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..response_formats import JsonObjectFormat, JsonSchema, PlainFormat
+
+
+class JsonSchemaFormat(JsonSchema):
+    type: Literal["json_schema"]
+    schema_: dict[str, Any] = Field(alias="schema")
+
+    def schema_of(self) -> dict[str, Any]:
+        "Raises ApiError for a schema that is none."
+        return self.titled("text.format")
+
+
+Format = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

@@ -1,0 +1,85 @@
+"""A response of the log: found by its id, and told as it was told when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...http.errors import NO_RETRY, SERVER, ApiError
+from ...inference.run import CLIENT_LEFT
+from ...items.output import items
+from ...log.access import Viewer
+from ...log.fingerprint import calls
+from ...log.ids import created
+from ...log.reader import Logged, Stored
+from ...settings import Settings
+from .item_stream import Event
+from .response_object import base
+from .writer import ResponsesWriter
+
+ENDPOINT = "/v1/responses"
+# What a turn may go by, besides its own id.
+PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
+SEALED = "reasoning.encrypted_content"
+
+
+async def found(stored: Stored, viewer: Viewer, response_id: str) -> Logged | None:
+    "Any turn of the log that the viewer may see, but for responses that were not to be stored."
+    prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
+    logged = await stored.turn(response_id[len(prefix) :])
+    if logged is None or logged.deleted or not viewer.sees(logged.actor):
+        return None
+    return logged if logged.stored or not (logged.endpoint or "").startswith(ENDPOINT) else None
+
+
+def writer_of(
+    body: Mapping[str, Any], turn_id: str, model: str, custom: frozenset[str], settings: Settings
+) -> ResponsesWriter:
+    "`custom` names the tools whose one argument is free text."
+    response = base(body, id=f"resp_{turn_id}", created_at=created(turn_id), model=model)
+    # Whoever asks for a summary looks for one; whoever got both would show the same twice.
+    summary = settings.reasoning == "text" and response["reasoning"]["summary"]
+    return ResponsesWriter(
+        response,
+        turn_id,
+        custom=custom,
+        reasoning="summary" if summary else settings.reasoning,
+        sealed=SEALED in (body.get("include") or ()),
+        open_responses=settings.open_responses,
+    )
+
+
+def events_of(logged: Logged, settings: Settings, *, sealed: bool = False) -> Iterator[Event]:
+    "All that a client was told, or would have been; as far as it has come, where it is still under way."
+    body = logged.body if logged.endpoint == ENDPOINT else {}
+    if sealed:
+        body = {**body, "include": [*(body.get("include") or ()), SEALED]}
+    made = calls([each.message for each in logged.answer])
+    custom = frozenset(call.name for call in made if call.tool_call_id in logged.custom)
+    writer = writer_of(body, logged.id, logged.model, custom, settings)
+    yield from writer.begin()
+    for event in logged.events():
+        yield from writer.feed(event)
+    if logged.status == 200 or logged.under_way:
+        return
+    if logged.status == CLIENT_LEFT:
+        yield from writer.cancelled()
+    else:
+        yield from writer.failed(ApiError(logged.status, logged.error or "", SERVER, headers=NO_RETRY))
+
+
+def whole(logged: Logged, settings: Settings, *, sealed: bool = False) -> dict[str, Any]:
+    "The response as it stands."
+    *_, last = events_of(logged, settings, sealed=sealed)
+    response: dict[str, Any] = last["response"]
+    return response
+
+
+def input_items(logged: Logged) -> list[dict[str, Any]]:
+    "What the request itself brought: not what it went on from, nor its instructions."
+    brought = logged.prompt[logged.first_input :]
+    return [
+        item
+        for each in brought
+        for item in items(each.message, each.hash.partition(":")[2], custom=logged.custom)
+    ]

@@ -1,0 +1,170 @@
+"""`/v1/responses`: made, and asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from ...http import sse
+from ...http.errors import ApiError, api_error
+from ...http.pagination import Page, page
+from ...http.request_body import body_of, unless_left
+from ...log.access import viewer_of
+from ...log.reader import Logged
+from ...log.spool import LOOK
+from ...log.tables import delete
+from ...state import Server, server_of
+from .answer import Answer
+from .background import Backgrounds
+from .context import Locks, asked
+from .item_stream import Event
+from .queries import SEALED, events_of, found, input_items, whole
+from .request import ResponsesRequest
+
+router = APIRouter()
+
+
+@router.post("/v1/responses", response_model=None)
+async def create(http: Request) -> Response:
+    server = server_of(http)
+    request = await body_of(http, ResponsesRequest)
+    viewer = await viewer_of(http, server.plugins)
+    attempt = await server.attempt(http, waits=not request.background)
+    if attempt.done or attempt.running:
+        return await _told(http, attempt.answer_id, stream=bool(request.stream))
+    answer = Answer(server, http, attempt, asked(request, server.stored, viewer, locks_of(http), {}))
+    if request.background:
+        if server.log_of(http, stored=True) is None:
+            message = "A response in the background is kept in the log, and this request is not to be logged."
+            raise ApiError(400, message, code="invalid_value", param="background")
+        background = backgrounds_of(http).start(answer)
+        await background.begun()
+        if request.stream:
+            return _stream(server, background.follow(-1))
+        return JSONResponse((await anext(background.follow(-1)))["response"])
+    if request.stream:
+        return _stream(server, answer.events())
+    return JSONResponse(await unless_left(http, answer.whole()))
+
+
+@router.get("/v1/responses/{response_id}", response_model=None)
+async def retrieve(
+    http: Request,
+    response_id: str,
+    stream: bool = False,
+    starting_after: Annotated[int, Query(ge=-1)] = -1,
+    include: Annotated[list[str] | None, Query()] = None,
+    include_: Annotated[list[str] | None, Query(alias="include[]")] = None,
+) -> Response:
+    "Whole, or as the events that it was streamed with, from behind any of them."
+    logged = await _found(http, response_id)
+    sealed = SEALED in (*(include or ()), *(include_ or ()))
+    return await _told(http, logged.id, stream=stream, after=starting_after, sealed=sealed)
+
+
+@router.delete("/v1/responses/{response_id}")
+async def deleted(http: Request, response_id: str) -> dict[str, Any]:
+    "It is not found any more. `llm logs` still shows it, until `llm gpt-oss logs prune`."
+    logged = await _found(http, response_id)
+    if logged.endpoint is None:
+        message = (
+            f"'{response_id}' was asked in the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
+        )
+        raise ApiError(400, message, code="invalid_value", param="response_id")
+    await server_of(http).store.change(lambda log: delete(log.db.conn, [logged.id]))
+    return {"id": response_id, "object": "response", "deleted": True}
+
+
+@router.post("/v1/responses/{response_id}/cancel", response_model=None)
+async def cancel(http: Request, response_id: str) -> Response:
+    "Of one that is made in the background; one that is over is told as it is."
+    logged = await _found(http, response_id)
+    if not logged.body.get("background"):
+        message = "Only a response that was asked for with background=true can be cancelled."
+        raise ApiError(400, message, code="invalid_value", param="response_id")
+    if logged.under_way:
+        await backgrounds_of(http).cancel(logged.id)
+        await _over(server_of(http), logged.id)
+    return await _told(http, logged.id)
+
+
+@router.get("/v1/responses/{response_id}/input_items")
+async def inputs(http: Request, response_id: str, at: Annotated[Page, Query()]) -> dict[str, Any]:
+    logged = await _found(http, response_id)
+    return page(input_items(logged), at, first="desc")
+
+
+def backgrounds_of(http: Request) -> Backgrounds:
+    backgrounds: Backgrounds = http.app.state.backgrounds
+    return backgrounds
+
+
+def locks_of(http: Request) -> Locks:
+    locks: Locks = http.app.state.locks
+    return locks
+
+
+async def _found(http: Request, response_id: str) -> Logged:
+    server = server_of(http)
+    logged = await found(server.stored, await viewer_of(http, server.plugins), response_id)
+    if logged is None:
+        raise ApiError(404, f"Response with id '{response_id[:100]}' not found.", param="response_id")
+    return logged
+
+
+async def _told(
+    http: Request, turn_id: str, *, stream: bool = False, after: int = -1, sealed: bool = False
+) -> Response:
+    server = server_of(http)
+    if stream:
+        background = backgrounds_of(http).get(turn_id)
+        events = background.follow(after) if background else _again(server, turn_id, after, sealed)
+        return _stream(server, events)
+    logged = await server.stored.turn(turn_id)
+    assert logged  # it has just been found
+    return JSONResponse(whole(logged, server.settings, sealed=sealed))
+
+
+async def _again(server: Server, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
+    "Of one that another process makes the first events, and the others when it is over."
+    while True:
+        logged = await server.stored.turn(turn_id)
+        assert logged  # turns under way are never taken out
+        for event in events_of(logged, server.settings, sealed=sealed):
+            if event["sequence_number"] > after:
+                after = event["sequence_number"]
+                yield event
+        if not logged.under_way:
+            return
+        await asyncio.sleep(LOOK)
+
+
+async def _over(server: Server, turn_id: str) -> Logged:
+    "The turn when it is in the log, whichever process makes it."
+    while True:
+        logged = await server.stored.turn(turn_id)
+        assert logged  # turns under way are never taken out
+        if not logged.under_way:
+            return logged
+        await asyncio.sleep(LOOK)
+
+
+def _stream(server: Server, events: AsyncGenerator[Event, None]) -> Response:
+    return sse.EventStream(_frames(events), _failed, server.settings.keep_alive)
+
+
+async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        async for event in events:
+            yield sse.named(event)
+
+
+def _failed(error: Exception) -> bytes:
+    "Only what cannot be told as an event of the response."
+    told = api_error(error)
+    return sse.named({"type": "error", "code": told.code, "message": told.message, "param": told.param})

@@ -1,0 +1,1 @@
+"""The commands `llm gpt-oss serve`, `keys` and `logs`."""

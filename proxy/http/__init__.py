@@ -1,0 +1,1 @@
+"""HTTP: who may connect, request bodies, errors, streams."""

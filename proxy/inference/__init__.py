@@ -1,0 +1,1 @@
+"""A model call: names, queue, engines, and the run itself."""

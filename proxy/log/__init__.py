@@ -1,0 +1,1 @@
+"""llm's log: written, read, and searched."""

@@ -1,0 +1,273 @@
+"""Our own tables in llm's log: what llm has no column for, and what finds a turn again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .fingerprint import calls
+from .turn import Turn, readable
+
+# Of this endpoint there is a list.
+LISTED = "/v1/chat/completions"
+
+# Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
+# looks like up to the answer (`visible`). `continues` counts the entries of the body's list that
+# `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
+# the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
+# `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
+# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
+# `gpt_oss_metadata` is of what can be listed: stored chat completions, each by the turn of its first choice.
+MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "m001_requests",
+        (
+            """
+            create table gpt_oss_requests (
+                turn_id text primary key references turns (id), endpoint text not null, actor text,
+                client text, status integer not null, error text, finish_reason text, stored integer not null,
+                metadata text, request text not null, continues integer not null, queue_ms integer,
+                first_token_ms integer, datetime_utc text not null, instructions text, visible_tip text
+            )
+            """,
+            "create index gpt_oss_requests_visible_tip on gpt_oss_requests (visible_tip)",
+            """
+            create table gpt_oss_calls (
+                call_id text not null, turn_id text not null references turns (id),
+                primary key (call_id, turn_id)
+            ) without rowid
+            """,
+        ),
+    ),
+    (
+        "m002_state",
+        (
+            "alter table gpt_oss_requests add column model text",
+            "alter table gpt_oss_requests add column answer_id text",
+            "alter table gpt_oss_requests add column idempotency_key text",
+            "alter table gpt_oss_requests add column added integer not null default 0",
+            "alter table gpt_oss_requests add column first_input integer not null default 0",
+            "alter table gpt_oss_requests add column pieces text",
+            "alter table gpt_oss_requests add column deleted integer not null default 0",
+            "update gpt_oss_requests set answer_id = turn_id",
+            "create index gpt_oss_requests_answer on gpt_oss_requests (answer_id)",
+            """
+            create index gpt_oss_requests_idempotency on gpt_oss_requests (idempotency_key)
+                where idempotency_key is not null
+            """,
+            """
+            create index gpt_oss_requests_stored on gpt_oss_requests (endpoint, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_model on gpt_oss_requests (endpoint, model, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_actor on gpt_oss_requests (endpoint, actor, turn_id)
+                where stored and not deleted
+            """,
+            """
+            create index gpt_oss_requests_stored_actor_model
+                on gpt_oss_requests (endpoint, actor, model, turn_id) where stored and not deleted
+            """,
+            """
+            create table gpt_oss_metadata (
+                key text not null, value text not null, turn_id text not null references turns (id),
+                actor text, primary key (key, value, turn_id)
+            ) without rowid
+            """,
+            "create index gpt_oss_metadata_actor on gpt_oss_metadata (key, value, actor, turn_id)",
+            "create index gpt_oss_metadata_turn on gpt_oss_metadata (turn_id)",
+            "create table gpt_oss_custom_calls (call_id text primary key) without rowid",
+            """
+            create table gpt_oss_conversations (
+                thread_id text primary key references threads (id), actor text, metadata text,
+                created integer not null, deleted integer not null default 0
+            )
+            """,
+            """
+            create table gpt_oss_items (
+                thread_id text not null references threads (id), message_hash text not null,
+                n integer not null, item_id text not null, primary key (thread_id, message_hash, n)
+            ) without rowid
+            """,
+            "create index gpt_oss_items_id on gpt_oss_items (item_id)",
+            "create index gpt_oss_turns_tip on turns (tip_message_hash)",
+            "create index gpt_oss_threads_tip on threads (tip_message_hash)",
+        ),
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    "Inside a transaction that holds the write lock."
+    connection.execute("create table if not exists gpt_oss_migrations (name text primary key)")
+    applied = {name for (name,) in connection.execute("select name from gpt_oss_migrations")}
+    for name, statements in MIGRATIONS:
+        if name not in applied:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("insert into gpt_oss_migrations values (?)", [name])
+
+
+def has(connection: sqlite3.Connection, turn_id: str) -> bool:
+    found = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id])
+    return found.fetchone() is not None
+
+
+def insert(
+    connection: sqlite3.Connection,
+    turn: Turn,
+    *,
+    covered: int,
+    instructions: str | None,
+    visible_tip: str | None,
+) -> None:
+    "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
+    request = turn.request
+    prompt = len(turn.prompt)
+    # Entries of earlier turns, or a long conversation would be in the log once for each of its turns.
+    continues = sum(prompt - from_end < covered for from_end in request.sent)
+    row: dict[str, Any] = {
+        "turn_id": turn.id,
+        "endpoint": request.endpoint,
+        "actor": request.actor,
+        "client": request.client,
+        "status": request.status,
+        "error": request.error,
+        "finish_reason": request.finish_reason,
+        "stored": request.stored,
+        "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
+        "request": json.dumps(_without(readable(request.body), continues), ensure_ascii=False),
+        "continues": continues,
+        "queue_ms": request.queue_ms,
+        "first_token_ms": request.first_token_ms,
+        "datetime_utc": turn.response.datetime_utc(),
+        "instructions": instructions,
+        "visible_tip": visible_tip,
+        "model": request.model,
+        "answer_id": request.answer_id or turn.id,
+        "idempotency_key": request.idempotency_key,
+        "added": request.added,
+        "first_input": request.added + request.known,
+        "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,
+    }
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
+    made = [(call.tool_call_id, turn.id) for call in calls(turn.answer)]
+    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
+    custom = [(call_id,) for call_id in request.custom_calls]
+    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
+    if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
+        label(connection, turn.id, request.metadata or {})
+
+
+def delete(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
+    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    rows = [(turn_id,) for turn_id in turn_ids]
+    connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
+    connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
+
+
+def label(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
+    "So that a turn is found by its metadata; what it had before is gone."
+    connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
+    sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
+    connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
+
+
+def _without(body: Any, entries: int) -> Any:
+    "Less the first entries of its list of messages or items."
+    if not entries:
+        return body
+    field = "input" if "input" in body else "messages"
+    return {**body, field: body[field][entries:]}
+
+
+# Nobody goes on with a conversation that was deleted: what comes then would be deleted with it.
+DELETED = "select 1 from gpt_oss_conversations where thread_id = {} and deleted"
+LAST_KNOWN = f"""
+select prefix.key as place, turns.thread_id, turns.tip_message_hash as tip,
+    threads.tip_message_hash as thread_tip
+from json_each(:tips) as prefix
+join gpt_oss_requests as request on request.visible_tip = prefix.value
+join turns on turns.id = request.turn_id
+join threads on threads.id = turns.thread_id
+where request.actor is :actor and request.turn_id is not :but
+    and (:behind is null or turns.tip_message_hash = :behind)
+    and not exists ({DELETED.format("threads.id")})
+order by prefix.key desc, request.instructions is :instructions desc,
+    turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
+limit 1
+"""
+LAST_CALL = f"""
+select call.key as place, turns.thread_id, turns.tip_message_hash as tip,
+    threads.tip_message_hash as thread_tip
+from json_each(:calls) as call
+join gpt_oss_calls on gpt_oss_calls.call_id = call.value
+join gpt_oss_requests as request on request.turn_id = gpt_oss_calls.turn_id
+join turns on turns.id = request.turn_id
+join threads on threads.id = turns.thread_id
+where request.actor is :actor and not exists ({DELETED.format("threads.id")})
+order by call.key desc, turns.id desc
+limit 1
+"""
+
+
+class Place(NamedTuple):
+    "Where a turn is in the log: in which thread, at which tip, and where that thread ends by now."
+
+    key: int
+    thread_id: str
+    tip: str
+    thread_tip: str
+
+
+def last_known(
+    connection: sqlite3.Connection,
+    tips: Sequence[str | None],
+    instructions: str | None,
+    actor: str | None,
+    but: str,
+    behind: str | None = None,
+) -> Place | None:
+    """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
+    turn `but`, and only one that ended with the message `behind`, if that is named."""
+    if not any(tips):
+        return None
+    given = {
+        "tips": json.dumps(tips),
+        "instructions": instructions,
+        "actor": actor,
+        "but": but,
+        "behind": behind,
+    }
+    row = connection.execute(LAST_KNOWN, given).fetchone()
+    return Place(*row) if row else None
+
+
+def last_call(
+    connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
+) -> Place | None:
+    "The turn that made the last of these calls that the actor's log knows."
+    if not call_ids:
+        return None
+    row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
+    return Place(*row) if row else None
+
+
+def converse(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
+    "Makes a conversation's row, where there is none: what no turn ends with is held by its thread alone."
+    sql = """
+    insert or ignore into gpt_oss_conversations (thread_id, actor, created)
+    select id, ?, strftime('%s', datetime_utc) from threads where id = ?
+    """
+    connection.execute(sql, [actor, thread_id])
+
+
+def deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
+    "Whether the conversation was, through the API."
+    return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None

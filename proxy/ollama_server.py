@@ -1,0 +1,13 @@
+"""Where Ollama is, for the endpoints that ask it in its own words."""
+
+from __future__ import annotations
+
+from llm_gpt_oss.catalog.ollama_key import ollama_key
+from llm_gpt_oss.settings import Server as Ollama
+
+from .state import Server
+
+
+def upstream(server: Server) -> Ollama:
+    "With the user's key, if there is one, as the models ask it. Raises GptOssError for a broken key."
+    return server.plugin.server.with_key(ollama_key())

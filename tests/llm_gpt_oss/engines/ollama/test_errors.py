@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from llm_gpt_oss.engines.ollama.errors import failure, overflow
+from llm_gpt_oss.errors import (
+    BadRequest,
+    ContextOverflow,
+    EngineBusy,
+    EngineError,
+    GptOssError,
+    ModelMissing,
+    NotGptOss,
+    Unauthorized,
+    UnusableSchema,
+)
+
+
+def body(text: str) -> str:
+    return json.dumps({"error": text})
+
+
+def nested(message: str, **facts: Any) -> str:
+    "As v0.33 passes on what llama-server says: JSON as the text of JSON."
+    return body(json.dumps({"error": {"code": 400, "message": message, **facts}}))
+
+
+TOO_LONG = nested(
+    "request (7575 tokens) exceeds the available context size (4096 tokens), try increasing it",
+    type="exceed_context_size_error",
+    n_prompt_tokens=7575,
+    n_ctx=4096,
+)
+BAD_SCHEMA = (
+    "Field 'json_schema': \"json_schema\": JSON schema conversion failed:\n"
+    'Unrecognized schema: {"type":"nonsense"}'
+)
+
+# What two real servers answered, v0.24 and v0.33, and what a gateway in front of them may.
+ANSWERS = [
+    (400, body("the input length exceeds the context length"), ContextOverflow, "`-o truncate 1`"),
+    (400, TOO_LONG, ContextOverflow, "prompt of 7575 tokens is longer than the model's context of 4096"),
+    (
+        400,
+        body(
+            "the prompt is longer than the context length currently available to the model; "
+            "shorten the prompt, adjust the context length in settings, "
+            "or use a model with a longer context length"
+        ),
+        ContextOverflow,
+        "`-o num_ctx N`",
+    ),
+    (500, body("invalid JSON schema in format"), UnusableSchema, "invalid JSON schema in format"),
+    (400, nested(BAD_SCHEMA, type="invalid_request_error"), UnusableSchema, "Unrecognized schema: {"),
+    (
+        400,
+        body('invalid format: "\\"yaml\\""; expected "json" or a valid JSON Schema object'),
+        UnusableSchema,
+        "",
+    ),
+    (500, body("failed to parse grammar"), UnusableSchema, "plain types"),
+    (500, body("failed to load model vocabulary required for format"), UnusableSchema, "plain types"),
+    (400, nested("Failed to initialize samplers: failed to parse grammar"), UnusableSchema, ""),
+    (400, nested("exceeds the context", n_prompt_tokens="x", n_ctx=-1), ContextOverflow, "`-o num_ctx N`"),
+    (500, body("a\x1b[31m\u202eb\x07\r\nc"), EngineError, "(500): a[31mb c."),
+    (500, '{"error":' * 5000, EngineError, "Ollama failed (500): "),
+    (500, "", EngineError, "Try again"),
+    (400, body("odd"), BadRequest, "Change what it names"),
+    (400, body('"embed-tiny" does not support generate'), NotGptOss, "gpt-oss:20b"),
+    (404, body("model 'tag' not found"), ModelMissing, "`ollama pull tag`, or `llm gpt-oss pull tag`"),
+    (404, body("model 'tag:latest' not found"), ModelMissing, "has no model tag."),
+    (500, body("pull model manifest: file does not exist"), ModelMissing, "https://ollama.com/library"),
+    (
+        500,
+        body('pull model manifest: Get "https://h:5/v2/": http: server gave HTTP response to HTTPS client'),
+        EngineError,
+        "type --insecure",
+    ),
+    (404, "404 page not found", EngineError, "not Ollama's API: 404 page not found. Check that OLLAMA_HOST"),
+    (404, "", EngineError, "not Ollama's API: 404."),
+    (405, "405 method not allowed", EngineError, "not Ollama's API: 405 method not allowed."),
+    (307, "it points to https://h/", EngineError, "it points to https://h/. Set OLLAMA_HOST"),
+    (
+        401,
+        '{"error":"unauthorized","signin_url":"https://ollama.com/connect?x"}',
+        Unauthorized,
+        "`llm keys set ollama`",
+    ),
+    (403, "", EngineError, "IP address in OLLAMA_HOST"),
+    (403, body("ollama cloud is disabled"), EngineError, "Ollama failed (403): ollama cloud is disabled."),
+    (
+        503,
+        body("server busy, please try again.  maximum pending requests exceeded"),
+        EngineBusy,
+        "server busy",
+    ),
+    (429, body("too many requests"), EngineBusy, "Try again in a moment"),
+    (
+        500,
+        body("model requires more system memory (13.1 GiB) than is available"),
+        EngineError,
+        "`-o num_ctx 4096`",
+    ),
+    (
+        500,
+        body("llama runner process has terminated"),
+        EngineError,
+        "(500): llama runner process has terminated.",
+    ),
+    (
+        502,
+        "<html>\n <h1>Bad Gateway</h1>\n</html>",
+        EngineError,
+        "(502): <html> <h1>Bad Gateway</h1> </html>.",
+    ),
+    (500, "", EngineError, "(500): it does not say why."),
+    (500, '{"detail": "odd"}', EngineError, '(500): {"detail": "odd"}.'),
+    (500, "{ not JSON", EngineError, "(500): { not JSON."),
+    (501, body("this model does not support embeddings"), EngineError, "does not support embeddings"),
+    (400, body("unexpected EOF"), BadRequest, "unexpected EOF"),
+]
+
+
+@pytest.mark.parametrize(("status", "text", "kind", "words"), ANSWERS)
+def test_answers(status: int, text: str, kind: type[GptOssError], words: str) -> None:
+    error = failure(status, text, "tag")
+    assert type(error) is kind
+    assert words in str(error)
+    if isinstance(error, EngineError):
+        assert error.status == status
+
+
+# The same in the middle of a stream: no status, and the text no longer wrapped in a body.
+LINES = [
+    ("invalid JSON schema in format", UnusableSchema),
+    (json.loads(TOO_LONG)["error"], ContextOverflow),
+    (json.loads(nested(BAD_SCHEMA))["error"], UnusableSchema),
+    (json.loads(nested("odd", code=503))["error"], EngineBusy),
+    ({"code": 500, "message": "odd"}, EngineError),
+    ({"odd": 1}, EngineError),
+    (None, EngineError),
+    ('pull model manifest: Get "https://registry.ollama.ai/": dial tcp: no such host', EngineError),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), LINES)
+def test_lines(error: object, kind: type[GptOssError]) -> None:
+    caught = failure(None, error, "tag")
+    assert type(caught) is kind
+    assert getattr(caught, "status", None) is None
+
+
+PARAMS = [
+    (500, body('option "num_predict" must be of type integer'), "max_tokens"),
+    (500, body('option "seed" must be of type integer'), "seed"),
+    (400, body('option "num_ctx" must be of type integer'), "num_ctx"),
+    (400, nested("Failed to initialize samplers: penalty_repeat must be finite"), "repeat_penalty"),
+    (400, body("top_logprobs must be between 0 and 20"), "top_logprobs"),
+    (400, body('time: invalid duration "forever"'), "keep_alive"),
+    (400, body("invalid model name"), "model"),
+    (400, body("raw mode does not support template, system, or context"), None),
+]
+
+
+@pytest.mark.parametrize(("status", "text", "param"), PARAMS)
+def test_the_parameter_at_fault(status: int, text: str, param: str | None) -> None:
+    error = failure(status, text)
+    assert isinstance(error, BadRequest)
+    assert error.param == param
+
+
+def test_counts() -> None:
+    error = failure(400, TOO_LONG)
+    assert isinstance(error, ContextOverflow)
+    assert (error.prompt_tokens, error.context_length, error.param) == (7575, 4096, "messages")
+
+
+LONGER = "Ask for a longer context with `-o num_ctx {}`, or drop the oldest turns with `-o truncate 1`."
+
+
+@pytest.mark.parametrize(
+    ("tokens", "remedy"),
+    [
+        (
+            None,
+            LONGER.format("N"),
+        ),
+        (
+            7575,
+            LONGER.format(16384),
+        ),
+        (
+            6000,
+            LONGER.format(8192),
+        ),
+        (130_000, "Drop the oldest turns with `-o truncate 1`."),
+    ],
+)
+def test_the_context_to_ask_for(tokens: int | None, remedy: str) -> None:
+    assert overflow(tokens, 4096).remedy == remedy
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(str(failure(500, "x" * 10_000))) < 600
+
+
+def test_an_error_too_deep_to_tell() -> None:
+    error: dict[str, Any] = {}
+    for _ in range(100_000):
+        error = {"odd": error}
+    assert "it does not say why" in str(failure(None, error))

@@ -1,0 +1,548 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+import llm
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llm.parts import (
+    AttachmentPart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    assistant,
+    system,
+    tool_message,
+    user,
+)
+
+from llm_gpt_oss.errors import BadRequest
+from llm_gpt_oss.harmony import conversation as harmony
+from llm_gpt_oss.harmony.conversation import Conversation, Developer, Header, ResponseFormat
+from llm_gpt_oss.harmony.markers import MARKER
+from llm_gpt_oss.harmony.prompt import render
+from llm_gpt_oss.models import GptOss
+from llm_gpt_oss.settings import Settings
+from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, call, conversation, left_open, parameters
+from llm_gpt_oss.turn.tool_names import ToolNames
+
+MODEL = GptOss("gpt-oss:20b", Settings())
+WEATHER = llm.Tool("get_weather", "Weather at a place.", {"properties": {"city": {"type": "string"}}})
+
+
+def shown(
+    *messages: Message,
+    tools: Sequence[llm.Tool] = (),
+    withheld: Sequence[llm.Tool] = (),
+    schema: Any = None,
+    **options: Any,
+) -> Conversation:
+    prompt = llm.Prompt(
+        None, MODEL, messages=messages, schema=schema, options=MODEL.Options(**options), tools=tools
+    )
+    names = ToolNames(tool.name for tool in (*tools, *withheld))
+    return conversation(prompt, tools, withheld, names, "2026-11-22")
+
+
+def spoken(*messages: Message, **how: Any) -> list[tuple[str, str]]:
+    "Each message's header in short, and its text."
+    return [(short(message.header), message.text) for message in shown(*messages, **how).messages]
+
+
+def short(header: Header) -> str:
+    to = f" to={header.recipient}" if header.recipient else ""
+    return f"{header.name or header.role}/{header.channel or '-'}{to}"
+
+
+def calls(name: str = "f", arguments: Any = None, call_id: str | None = "c1", **more: Any) -> ToolCallPart:
+    return ToolCallPart(name, arguments or {}, call_id, **more)
+
+
+def result(name: str = "f", output: Any = "1", call_id: str | None = "c1", **more: Any) -> ToolResultPart:
+    return ToolResultPart(name, output, call_id, **more)
+
+
+CALL, RESULT = "assistant/commentary to=functions.f", "functions.f/commentary to=assistant"
+THOUGHT, PREFACE, ANSWER = "assistant/analysis", "assistant/commentary", "assistant/final"
+ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
+
+# The history.
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param([user("q")], [("user/-", "q")], id="a question"),
+        pytest.param([user("q", "r")], [("user/-", "q\nr")], id="a question in parts"),
+        pytest.param([user("q"), user("r")], [("user/-", "q"), ("user/-", "r")], id="two in a row"),
+        pytest.param([user()], [("user/-", "")], id="a question without a part"),
+        pytest.param([user("")], [("user/-", "")], id="an empty question"),
+        pytest.param(
+            [user("q"), assistant("a"), assistant("b")],
+            [("user/-", "q"), (ANSWER, "a"), (ANSWER, "b")],
+            id="the assistant twice in a row",
+        ),
+        pytest.param(
+            [user("q"), assistant(ReasoningPart("t"), "a"), user("r")],
+            [("user/-", "q"), (THOUGHT, "t"), (ANSWER, "a"), ("user/-", "r")],
+            id="reasoning and an answer",
+        ),
+        pytest.param(
+            [
+                user("q"),
+                assistant(ReasoningPart("t"), calls()),
+                tool_message(result()),
+                assistant(ReasoningPart("u"), calls(arguments={"a": 1}, call_id="c2")),
+                tool_message(result(output="2", call_id="c2")),
+                assistant(ReasoningPart("v"), "a"),
+            ],
+            [
+                ("user/-", "q"),
+                (THOUGHT, "t"),
+                (CALL, "{}"),
+                (RESULT, "1"),
+                (THOUGHT, "u"),
+                (CALL, '{"a":1}'),
+                (RESULT, "2"),
+                (THOUGHT, "v"),
+                (ANSWER, "a"),
+            ],
+            id="reasoning between calls",
+        ),
+        pytest.param(
+            [assistant("one moment", calls(), calls("g"))],
+            [(PREFACE, "one moment"), (CALL, "{}"), (CALL[:-1] + "g", "{}")],
+            id="text before a call of the same message is a preamble",
+        ),
+        pytest.param(
+            [assistant("a", ReasoningPart("t"), calls(), "b")],
+            [(PREFACE, "a"), (THOUGHT, "t"), (CALL, "{}"), (ANSWER, "b")],
+            id="text behind a call is an answer",
+        ),
+        pytest.param(
+            [assistant("a"), assistant(calls())],
+            [(ANSWER, "a"), (CALL, "{}")],
+            id="a call in the next message",
+        ),
+        pytest.param(
+            [
+                assistant(
+                    TextPart("plan", PREAMBLE),
+                    TextPart("\n\n", SEPARATOR),
+                    TextPart("a"),
+                    TextPart("\n\n", SEPARATOR),
+                )
+            ],
+            [(PREFACE, "plan"), (ANSWER, "a")],
+            id="our own preamble and what separates it",
+        ),
+        pytest.param(
+            [assistant(TextPart(""), ReasoningPart(""), ReasoningPart("", redacted=True)), assistant()],
+            [],
+            id="nothing said",
+        ),
+        pytest.param([assistant(" ")], [(ANSWER, " ")], id="a blank"),
+        pytest.param([tool_message(result())], [(RESULT, "1")], id="a result by name alone"),
+        pytest.param(
+            [
+                assistant(calls(), calls("g", call_id="c2")),
+                tool_message(result("", "2", "c2"), result("", "1")),
+            ],
+            [
+                (CALL, "{}"),
+                (CALL[:-1] + "g", "{}"),
+                ("functions.g/commentary to=assistant", "2"),
+                (RESULT, "1"),
+            ],
+            id="results by id alone",
+        ),
+        pytest.param(
+            [assistant(calls(call_id=None)), tool_message(result("", call_id=None))],
+            [(CALL, "{}"), (RESULT, "1")],
+            id="a call without an id, and a result with nothing",
+        ),
+        pytest.param(
+            [assistant(calls("g")), tool_message(result("f"))],
+            [(CALL[:-1] + "g", "{}"), (RESULT, "1")],
+            id="a result's own name goes before its call's",
+        ),
+        pytest.param(
+            [
+                assistant(calls(server_executed=True), result("", "found", server_executed=True), "a"),
+            ],
+            [(CALL, "{}"), (RESULT, "found"), (ANSWER, "a")],
+            id="what another model's server ran",
+        ),
+        pytest.param([tool_message()], [], id="a tool without a result"),
+    ],
+)
+def test_history(messages: list[Message], expected: list[tuple[str, str]]) -> None:
+    assert spoken(*messages) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        ("", ""),
+        ('{"c": 21}', '{"c": 21}'),
+        ([{"type": "text", "text": "größer"}], '[{"type": "text", "text": "größer"}]'),
+        ({"c": 21}, '{"c": 21}'),
+        (None, "null"),
+        (21, "21"),
+        (datetime.date(2026, 11, 22), '"datetime.date(2026, 11, 22)"'),
+    ],
+)
+def test_results_that_are_no_text(output: Any, text: str) -> None:
+    assert spoken(tool_message(result(output=output))) == [(RESULT, text)]
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (calls(arguments={"a": [1, "ö"]}), '{"a":[1,"ö"]}'),
+        (calls(arguments={"a": "\ud83d"}), '{"a":"\\ud83d"}'),
+        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": '{ "a": 1 }'}}), '{ "a": 1 }'),
+        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": None}}), '{"a":1}'),
+        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": {"a": 1}}}), '{"a":1}'),
+        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {}}), '{"a":1}'),
+        (calls(arguments={"a": 1}, provider_metadata={"anthropic": {"signature": "x"}}), '{"a":1}'),
+    ],
+)
+def test_arguments_of_past_calls(part: ToolCallPart, text: str) -> None:
+    assert shown(assistant(part)).messages == (call("f", text),)
+
+
+def test_metadata_of_another_model_says_nothing_of_channels() -> None:
+    text = TextPart("a", {"openai": {"id": "msg_1"}})
+    assert spoken(assistant(ReasoningPart("t", provider_metadata={"openai": {}}), text)) == [
+        (THOUGHT, "t"),
+        (ANSWER, "a"),
+    ]
+
+
+# System and developer messages.
+
+
+@pytest.mark.parametrize(
+    ("messages", "instructions"),
+    [
+        ([user("q")], None),
+        ([system("a")], "a"),
+        (
+            [system("a"), system("b"), Message("developer", [TextPart("c"), TextPart("d")]), user("q")],
+            "a\n\nb\n\nc\nd",
+        ),
+        ([system(""), system(), user("q")], None),
+        ([system(""), Message("developer", [TextPart("a")])], "a"),
+    ],
+)
+def test_those_in_front_are_the_instructions(messages: list[Message], instructions: str | None) -> None:
+    found = shown(*messages)
+    assert found.developer == Developer(instructions)
+    assert [message.header.role for message in found.messages] == ["user"] * (messages[-1].role == "user")
+
+
+def test_those_in_the_middle_stay_there() -> None:
+    middle = [system("a", "b"), Message("developer", [TextPart("c")]), system(""), system()]
+    assert spoken(system("s"), user("q"), *middle, user("r")) == [
+        ("user/-", "q"),
+        ("developer/-", "# Instructions\n\na\nb"),
+        ("developer/-", "# Instructions\n\nc"),
+        ("user/-", "r"),
+    ]
+
+
+@pytest.mark.parametrize(("asked", "effort"), [(None, "medium"), ("none", "low"), ("max", "high")])
+def test_the_system_message(asked: str | None, effort: str) -> None:
+    found = shown(user("q"), reasoning_effort=asked)
+    assert found.system == harmony.System(current_date="2026-11-22", effort=effort)  # type: ignore[arg-type]
+
+
+# Tools.
+
+
+def test_tools_are_shown_in_their_order() -> None:
+    tools = [WEATHER, llm.Tool("get location"), llm.Tool("a.b-c", "Does.")]
+    assert shown(user("q"), tools=tools).developer == Developer(
+        tools=(
+            harmony.Tool("get_weather", "Weather at a place.", WEATHER.input_schema),
+            harmony.Tool("get_location"),
+            harmony.Tool("a.b-c", "Does."),
+        )
+    )
+
+
+def test_names_that_harmony_cannot_carry_are_the_same_everywhere() -> None:
+    thread = [
+        user("q"),
+        assistant(calls("a b"), calls("a/b", call_id="c2")),
+        tool_message(result("a/b"), result("")),
+    ]
+    assert spoken(*thread, tools=[llm.Tool("a/b"), llm.Tool("a b")]) == [
+        ("user/-", "q"),
+        ("assistant/commentary to=functions.a_b_2", "{}"),
+        ("assistant/commentary to=functions.a_b", "{}"),
+        ("functions.a_b/commentary to=assistant", "1"),
+        ("functions.a_b_2/commentary to=assistant", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "has_arguments"),
+    [
+        ({}, False),
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": {}}, False),
+        ({"properties": {}, "required": [], "title": "f", "additionalProperties": False}, False),
+        (
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": {}},
+            False,
+        ),
+        ({"type": "object", "properties": {"a": {}}}, True),
+        ({"type": "object", "properties": {}, "additionalProperties": True}, True),
+        ({"type": "object", "additionalProperties": {}}, True),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, True),
+        ({"type": "object", "required": ["a"]}, True),
+        ({"type": "object", "patternProperties": {"^x": {}}}, True),
+        ({"type": "array"}, True),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"b": {}}}}}, True),
+    ],
+)
+def test_a_tool_without_arguments_has_no_parameters(schema: dict[str, Any], has_arguments: bool) -> None:
+    assert parameters(llm.Tool("f", None, schema)) == (schema if has_arguments else None)
+
+
+def test_a_function_without_arguments_has_no_parameters() -> None:
+    def now() -> str:
+        "The time."
+        return "noon"
+
+    assert parameters(llm.Tool.function(now)) is None
+
+
+WITHHELD = [WEATHER, llm.Tool("get time"), llm.Tool("unused")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "instructions"),
+    [
+        ([user("q")], None),
+        ([system("s"), user("q")], "s"),
+        ([system("s"), user("q"), assistant(calls("other"))], "s"),
+        ([assistant(calls("get_weather"))], "These tools cannot be called now: functions.get_weather."),
+        (
+            [system("s"), assistant(calls("get time"), calls("get_weather")), assistant(calls("get time"))],
+            "s\n\nThese tools cannot be called now: functions.get_time, functions.get_weather.",
+        ),
+        ([tool_message(result("get_weather"))], None),
+    ],
+)
+def test_withheld_tools_are_named_if_the_history_calls_them(
+    messages: list[Message], instructions: str | None
+) -> None:
+    assert shown(*messages, withheld=WITHHELD).developer == Developer(instructions)
+
+
+# Schemas.
+
+
+@pytest.mark.parametrize(
+    ("schema", "name", "description"),
+    [
+        ({"type": "object"}, "answer", None),
+        ({"title": "Dog", "description": "A dog"}, "Dog", "A dog"),
+        ({"title": " Big\n dog "}, "Big dog", None),
+        ({"title": " "}, "answer", None),
+        ({"title": 5}, "answer", None),
+    ],
+)
+def test_a_schema_is_a_response_format(schema: dict[str, Any], name: str, description: str | None) -> None:
+    assert shown(user("q"), schema=schema).developer.formats == (ResponseFormat(name, schema, description),)
+
+
+@pytest.mark.parametrize("schema", [None, {}])
+def test_no_schema_is_none(schema: Any) -> None:
+    assert shown(user("q"), schema=schema).developer.formats == ()
+
+
+# What cannot be sent.
+
+NO_EYES = "A message holds an attachment, but gpt-oss reads text only."
+WITHOUT_IT = "Leave it out, or pass a text file's content with -f FILE."
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        user("look", ATTACHED),
+        user(AttachmentPart()),
+        system(ATTACHED),
+        Message("developer", [ATTACHED]),
+        assistant("a", ATTACHED),
+        tool_message(ATTACHED),
+        tool_message(result(attachments=[llm.Attachment(type="image/png", content=b"x")])),
+        assistant(result(attachments=[llm.Attachment(type="image/png", content=b"x")])),
+    ],
+)
+def test_attachments(message: Message) -> None:
+    for before in ([], [user("q")]):
+        with pytest.raises(BadRequest) as refused:
+            shown(*before, message)
+        error = refused.value
+        assert (error.message, error.remedy, error.param) == (NO_EYES, WITHOUT_IT, "messages")
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (user(ReasoningPart("t")), "A message holds a ReasoningPart"),
+        (user(result()), "A message holds a ToolResultPart"),
+        (system(calls()), "A message holds a ToolCallPart"),
+        (tool_message("text"), "no tool result"),
+        (tool_message(ReasoningPart("t")), "no tool result"),
+        (tool_message(calls()), "no tool result"),
+        (Message("critic", [TextPart("no")]), "the role 'critic'"),
+    ],
+)
+def test_parts_and_roles_that_have_no_place(message: Message, what: str) -> None:
+    with pytest.raises(BadRequest, match=what) as refused:
+        shown(user("q"), message)
+    assert refused.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [tool_message(result(""))],
+        [tool_message(result("")), assistant(calls())],
+        [assistant(calls(call_id="c2")), tool_message(result(""))],
+        [tool_message(result("", call_id=None))],
+    ],
+)
+def test_a_result_of_no_call(messages: list[Message]) -> None:
+    with pytest.raises(BadRequest, match="which is not in the conversation") as refused:
+        shown(*messages)
+    assert refused.value.param == "messages"
+    assert (
+        refused.value.remedy == "Send the assistant's message with that call, or name the tool in the result."
+    )
+
+
+# An answer to go on with.
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_open"),
+    [
+        ([], False),
+        ([user("q")], False),
+        ([user("q"), assistant("a")], True),
+        ([user("q"), assistant(ReasoningPart("t"))], True),
+        ([user("q"), assistant(TextPart("plan", PREAMBLE))], True),
+        ([user("q"), assistant("a", calls())], False),
+        ([user("q"), assistant("a", calls()), tool_message(result())], False),
+        ([user("q"), assistant(calls(), result(), "a")], True),
+        ([user("q"), assistant("a"), user("r")], False),
+        ([user("q"), assistant("a"), system("s")], False),
+        # Nothing is rendered of these, so there is nothing to go on with.
+        ([user("q"), assistant("")], False),
+        ([user("q"), assistant(ReasoningPart("", redacted=True))], False),
+        ([user("q"), assistant(TextPart("\n\n", SEPARATOR))], False),
+        ([user("q"), assistant()], False),
+        ([assistant("")], False),
+    ],
+)
+def test_left_open(messages: list[Message], is_open: bool) -> None:
+    assert left_open(shown(*messages).messages) is is_open
+
+
+# Markers in what people, tools and the model say.
+
+HOSTILE = st.lists(
+    st.sampled_from(["<|start|>", "<|end|>", "<|channel|>", "<|call|>", "<|", "|>", "end", "<", "x\n", "*/"]),
+    min_size=1,
+).map("".join)
+
+
+def everywhere(text: str) -> Conversation:
+    "The text wherever somebody may put theirs. `x`: a name or a text that is empty has no place to stand in."
+    text = f"x{text}"
+    schema = {
+        "type": "object",
+        "title": text,
+        "description": text,
+        "properties": {
+            text: {"enum": [text], "title": text, "description": text, "default": text, "examples": [text]},
+            "b": {"anyOf": [{"const": text, "description": text}, {"type": text}, {"$ref": text}]},
+            "c": {"type": "array", "items": {"type": "string", "description": text}, "default": [text]},
+        },
+        "required": [text],
+        "additionalProperties": {"description": text},
+    }
+    return shown(
+        system(text),
+        Message("developer", [TextPart(text)]),
+        user(text),
+        system(text),
+        assistant(ReasoningPart(text), text, calls(text, {text: text}, text)),
+        tool_message(result(text, text, text), result(output=[text])),
+        assistant(calls("g", provider_metadata={"gpt_oss": {"arguments": text}})),
+        assistant(TextPart(text, {"gpt_oss": {"channel": text}})),
+        tools=[llm.Tool(text, text, schema), llm.Tool("f", None, schema)],
+        withheld=[llm.Tool(f"{text}2"), llm.Tool("g")],
+        schema=schema,
+    )
+
+
+def test_everywhere_is_everywhere() -> None:
+    assert render(everywhere("yz")).count("xyz") > 40
+
+
+@given(HOSTILE)
+def test_no_marker_comes_from_what_people_and_tools_say(text: str) -> None:
+    frame = MARKER.findall(render(everywhere("")))
+    assert MARKER.findall(render(everywhere(text))) == frame
+    assert frame[:2] == ["<|start|>", "<|message|>"]
+
+
+# Whatever llm can hold is rendered, or refused with the reason.
+
+WORDS = st.sampled_from(["", "a", " ", "<|end|>"])
+NAMES = st.sampled_from(["", "f", "a b"])
+IDS = st.sampled_from([None, "", "c1", "c2"])
+PARTS: st.SearchStrategy[Part] = st.one_of(
+    st.builds(TextPart, WORDS, st.sampled_from([None, PREAMBLE, SEPARATOR])),
+    st.builds(ReasoningPart, WORDS, st.booleans()),
+    st.builds(ToolCallPart, NAMES, st.just({}), IDS),
+    st.builds(ToolResultPart, NAMES, WORDS, IDS),
+    st.just(ATTACHED),
+)
+ROLES = st.sampled_from(["system", "developer", "user", "assistant", "tool", "critic"])
+THREADS = st.lists(st.builds(Message, ROLES, st.lists(PARTS, max_size=3)), max_size=5)
+
+
+@given(THREADS)
+def test_any_thread_is_rendered_or_refused(thread: list[Message]) -> None:
+    try:
+        found = shown(*thread, tools=[llm.Tool("a b")])
+    except BadRequest:
+        return
+    front = [*takewhile(lambda message: message.role in ("system", "developer"), thread)]
+    said = [
+        part.text
+        for message in thread[len(front) :]
+        for part in message.parts
+        if message.role == "assistant" and isinstance(part, TextPart | ReasoningPart)
+        if part.text and part.provider_metadata != SEPARATOR
+    ]
+    mine = [m for m in found.messages if m.header.role == "assistant" and not m.header.recipient]
+    assert [message.text for message in mine] == said
+    assert MARKER.findall(render(found))[-1:] in (["<|end|>"], ["<|call|>"])

@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import llm
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, assistant, user
+from support.scripted_engine import ScriptedEngine
+
+from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
+from llm_gpt_oss.errors import BadRequest
+from llm_gpt_oss.harmony.conversation import Developer, Header
+from llm_gpt_oss.harmony.conversation import Message as Harmony
+from llm_gpt_oss.harmony.markers import MARKER
+from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
+from llm_gpt_oss.models import GptOss
+from llm_gpt_oss.settings import Settings
+from llm_gpt_oss.turn.request import Wish, wish
+from llm_gpt_oss.turn.steps import first
+from llm_gpt_oss.turn.steps import prompt as text_of
+from llm_gpt_oss.turn.tool_names import ToolNames
+
+MODEL = GptOss("gpt-oss:20b", Settings({"LLM_GPT_OSS_DATE": "2026-11-22"}))
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOLS = [llm.Tool("get weather", "Weather at a place.", CITY), llm.Tool("get_time"), llm.Tool("a.b-c")]
+
+
+def wanted(
+    *messages: Message,
+    tools: Sequence[llm.Tool] = (),
+    schema: Any = None,
+    tool_results: Sequence[llm.ToolResult] = (),
+    stream: bool = True,
+    **options: Any,
+) -> tuple[Wish, ToolNames]:
+    prompt = llm.Prompt(
+        None,
+        MODEL,
+        messages=messages or [user("q")],
+        tools=tools,
+        schema=schema,
+        tool_results=tool_results,
+        options=MODEL.Options(**options),
+    )
+    return wish(prompt, "gpt-oss:20b", stream=stream, date="2026-11-22")
+
+
+# What is wanted.
+
+
+def test_a_plain_prompt() -> None:
+    found, names = wanted()
+    assert found.conversation.developer == Developer()
+    assert found.conversation.system is not None
+    assert found.conversation.system.current_date == "2026-11-22"
+    assert found.conversation.messages == (Harmony(Header("user"), "q"),)
+    assert found == Wish(found.conversation, Completion("gpt-oss:20b", ""), may_call=False)
+    assert names.real("f") == "f"
+
+
+SAMPLING = {
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "min_p": 0.1,
+    "seed": 7,
+    "repeat_penalty": 1.1,
+    "presence_penalty": -0.5,
+    "frequency_penalty": 0.25,
+}
+
+
+def test_bounds() -> None:
+    found, _ = wanted(max_tokens=100, num_ctx=8192, keep_alive="10m", top_logprobs=3, **SAMPLING)
+    assert found.bounds == Completion(
+        "gpt-oss:20b",
+        "",
+        max_tokens=100,
+        context_length=8192,
+        keep_alive="10m",
+        top_logprobs=3,
+        sampling=Sampling(**SAMPLING),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [
+        ({}, "budget", None),
+        ({"reasoning_tokens": 5}, "budget", 5),
+        ({"reasoning_tokens": 0}, "budget", None),
+        ({"reasoning_tokens": 0}, "thinks", False),
+        ({"reasoning_tokens": 5}, "thinks", True),
+        ({"reasoning_effort": "none"}, "thinks", False),
+        ({"stop": "END"}, "stop", ("END",)),
+        ({"stop": ["a", "b"]}, "stop", ("a", "b")),
+        ({}, "one_call", False),
+        ({"parallel_tool_calls": True}, "one_call", False),
+        ({"parallel_tool_calls": False}, "one_call", True),
+        ({"truncate": True}, "truncate", True),
+        ({"truncate": False}, "truncate", False),
+        ({"stream": False}, "holds", True),
+        ({"stream": True}, "holds", False),
+        ({"schema": CITY}, "format", CITY),
+        ({"schema": {}}, "format", None),
+    ],
+)
+def test_the_rest(options: dict[str, Any], field: str, value: Any) -> None:
+    assert getattr(wanted(**options)[0], field) == value
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_open"),
+    [
+        ([user("q"), assistant("a")], True),
+        ([user("q"), assistant("")], False),
+        ([user("q"), assistant(ToolCallPart("f", {}, "c1"))], False),
+    ],
+)
+def test_an_answer_that_goes_on(messages: list[Message], is_open: bool) -> None:
+    found, _ = wanted(*messages)
+    assert found.left_open is is_open
+    header = first(found).header
+    assert (header == Header("assistant", "final")) is is_open
+
+
+# Tools.
+
+
+def test_tools_go_by_the_names_that_the_model_sees() -> None:
+    found, names = wanted(tools=TOOLS)
+    assert found.tools == {"get_weather": CITY, "get_time": None, "a.b-c": None}
+    assert [tool.name for tool in found.conversation.developer.tools] == [*found.tools]
+    assert [names.real(name) for name in found.tools] == ["get weather", "get_time", "a.b-c"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "must_call", "may_call"),
+    [
+        (None, (), True),
+        ("auto", (), True),
+        ("none", (), False),
+        ("required", ("get_weather", "get_time", "a.b-c"), True),
+        ("get weather", ("get_weather",), True),
+        ("a.b-c", ("a.b-c",), True),
+    ],
+)
+def test_tool_choice(choice: str | None, must_call: tuple[str, ...], may_call: bool) -> None:
+    found, _ = wanted(tools=TOOLS, tool_choice=choice)
+    assert (found.must_call, found.may_call) == (must_call, may_call)
+    assert [*found.tools] == (["get_weather", "get_time", "a.b-c"] if may_call else [])
+
+
+@pytest.mark.parametrize("choice", ["required", "get weather"])
+def test_a_choice_binds_until_a_tool_has_answered(choice: str) -> None:
+    results = [llm.ToolResult("get weather", "1", tool_call_id="c1")]
+    found, _ = wanted(tools=TOOLS, tool_choice=choice, tool_results=results)
+    assert found.must_call == ()
+    assert [*found.tools] == ["get_weather", "get_time", "a.b-c"]
+
+
+def test_tools_that_are_not_to_be_called_are_named_if_the_history_calls_them() -> None:
+    thread = [user("q"), assistant(ToolCallPart("get weather", {}, "c1"))]
+    found, _ = wanted(*thread, tools=TOOLS, tool_choice="none")
+    assert found.conversation.developer == Developer(
+        "These tools cannot be called now: functions.get_weather."
+    )
+    assert wanted(user("q"), tools=TOOLS, tool_choice="none")[0].conversation.developer == Developer()
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "message", "remedy"),
+    [
+        (
+            TOOLS,
+            "get_weather",
+            "tool_choice wants a tool called 'get_weather', and there is none.",
+            "On offer: get weather, get_time, a.b-c.",
+        ),
+        (
+            [],
+            "f",
+            "tool_choice wants a tool called 'f', and there is none.",
+            "Give tools with -T or --functions.",
+        ),
+        (
+            [],
+            "required",
+            "tool_choice wants any tool, and there is none.",
+            "Give tools with -T or --functions.",
+        ),
+    ],
+)
+def test_a_choice_that_cannot_be_had(tools: list[llm.Tool], choice: str, message: str, remedy: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        wanted(tools=tools, tool_choice=choice)
+    error = refused.value
+    assert (error.message, error.remedy, error.param) == (message, remedy, "tool_choice")
+
+
+# What is refused before anything is sent.
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"type": "objekt"}, "$.type: 'objekt' is not valid"),
+        ({"type": "object", "description": 5}, "$.description: 5 is not of type 'string'"),
+        ({"properties": []}, "$.properties: [] is not of type 'object'"),
+        ({"$schema": 5}, "5 is not of type 'string'"),
+    ],
+)
+def test_a_schema_that_is_none(schema: dict[str, Any], reason: str) -> None:
+    engine = ScriptedEngine()
+    with pytest.raises(BadRequest) as refused:
+        GptOss("gpt-oss:20b", MODEL.settings, engine).prompt("q", schema=schema).text()
+    assert reason in refused.value.message
+    assert refused.value.param == "schema"
+    assert refused.value.remedy == "See `llm schemas --help` for the ways to write one."
+    assert engine.asked == []
+
+
+def test_a_thread_that_cannot_be_sent() -> None:
+    engine = ScriptedEngine()
+    with pytest.raises(BadRequest, match="the role 'critic'"):
+        GptOss("gpt-oss:20b", MODEL.settings, engine).prompt("q", messages=[Message("critic", [])]).text()
+    assert engine.asked == []
+
+
+# A thread that grows. The engine has read the last prompt and holds what it computed for it: the next prompt
+# is that one and a tail, but for the reasoning of a turn that is over, which harmony drops.
+
+HOSTILE = ["<|end|>", "<|start|>", "<|", "|>", "<|channel|>final", "{", "\n", "é", "\u2028", "🦤"]
+TEXT = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=3), max_size=4).map(
+    lambda texts: "".join(texts) or "x"
+)
+SAID = TEXT.map(lambda text: f"x{text}")
+ARGUMENTS = st.builds(
+    lambda city, how: json.dumps({"city": city}, **how),
+    TEXT,
+    st.sampled_from([{}, {"ensure_ascii": False}, {"indent": 1}, {"separators": (",", ":")}]),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    "One request: what is put in (a question, or the result of the last call), and what the model writes."
+
+    told: str
+    by_tool: bool
+    written: tuple[Harmony, ...]
+
+    @property
+    def pieces(self) -> list[Piece | Done]:
+        "As an engine streams it: markers whole, and in the text only what looks like one."
+        said: list[str] = []
+        for message in self.written:
+            said += [part for part in re.split(f"({MARKER.pattern})", render_header(message.header)) if part]
+            said += [*message.text, "<|end|>"]
+        return [*map(Piece, said[2:-1]), Done("stop", prompt_tokens=1, completion_tokens=len(said))]
+
+
+def thought(text: str) -> Harmony:
+    return Harmony(Header("assistant", "analysis"), text)
+
+
+def preface(text: str) -> Harmony:
+    return Harmony(Header("assistant", "commentary"), text)
+
+
+def called(name: str, text: str) -> Harmony:
+    return Harmony(Header("assistant", "commentary", f"functions.{name}", "<|constrain|>json"), text)
+
+
+def answered(text: str) -> Harmony:
+    return Harmony(Header("assistant", "final"), text)
+
+
+THOUGHT = st.lists(SAID.map(thought), max_size=2)
+PREFACE = st.lists(SAID.map(preface), max_size=1)
+CALLED = st.builds(called, st.sampled_from(["get_weather", "a.b-c"]), ARGUMENTS)
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[Asked]:
+    calls = [(*draw(THOUGHT), *draw(PREFACE), draw(CALLED)) for _ in range(draw(st.integers(0, 2)))]
+    writings = [*calls, (*draw(THOUGHT), *draw(PREFACE), answered(draw(SAID)))]
+    return [Asked(draw(TEXT), bool(number), written) for number, written in enumerate(writings)]
+
+
+def prompts(thread: list[Asked], system: str | None) -> tuple[list[str], llm.Response]:
+    "The prompt of each request, when llm itself keeps the thread; and the last response."
+    engine = ScriptedEngine(*(asked.pieces for asked in thread))
+    talk = GptOss("gpt-oss:20b", MODEL.settings, engine).conversation(tools=TOOLS)
+    calls: list[llm.ToolCall] = []
+    for number, asked in enumerate(thread):
+        results = [llm.ToolResult(call.name, asked.told, tool_call_id=call.tool_call_id) for call in calls]
+        question = None if asked.by_tool else asked.told
+        response = talk.prompt(question, system=system, tool_results=results, stream=bool(number % 2))
+        calls = response.tool_calls()
+    return [asked.prompt for asked in engine.asked], response
+
+
+def told(asked: Asked, before: Sequence[Asked]) -> Harmony:
+    if not asked.by_tool:
+        return Harmony(Header("user"), asked.told)
+    author = before[-1].written[-1].header.recipient
+    return Harmony(Header("tool", "commentary", "assistant", name=author), asked.told)
+
+
+REASONING = re.compile(
+    re.escape(render_header(Header("assistant", "analysis"))) + r".*?" + re.escape("<|end|>"), re.DOTALL
+)
+THREADS = st.lists(turns(), min_size=1, max_size=3).map(
+    lambda turns: [asked for turn in turns for asked in turn]
+)
+
+
+@settings(max_examples=60)
+@given(THREADS, st.none() | TEXT)
+def test_the_next_prompt_is_the_last_one_and_a_tail(thread: list[Asked], system: str | None) -> None:
+    asked_for, _ = prompts(thread, system)
+    for number in range(1, len(thread)):
+        old, new = asked_for[number - 1], asked_for[number]
+        said = "".join(map(render_message, thread[number - 1].written))
+        tail = render_message(told(thread[number], thread[:number])) + OPENER
+        if thread[number].by_tool:
+            assert new.startswith(old)
+            assert new == old.removesuffix(OPENER) + said + tail
+        else:
+            # The turn is over. What the two have in common ends where its first reasoning was put in.
+            reasoning = REASONING.search(old)
+            kept = old[: reasoning.start()] if reasoning else old
+            assert new.startswith(kept)
+            assert new == REASONING.sub("", old.removesuffix(OPENER) + said) + tail
+
+
+@settings(max_examples=25)
+@given(THREADS)
+def test_a_thread_is_the_same_when_it_was_stored(thread: list[Asked]) -> None:
+    asked_for, response = prompts(thread, None)
+    stored = json.dumps([message.to_dict() for message in response.prompt.messages])
+    loaded = [Message.from_dict(message) for message in json.loads(stored)]
+    found, _ = wanted(*loaded, tools=TOOLS)
+    assert text_of(first(found), found.conversation, (), left_open=found.left_open) == asked_for[-1]
+
+
+@settings(max_examples=25)
+@given(THREADS)
+def test_llm_has_what_was_really_said(thread: list[Asked]) -> None:
+    "Markers that people typed and the model spelled out are neutralised in the prompt alone."
+    _, response = prompts(thread, None)
+    parts = [part for message in response.messages() for part in message.parts]
+    thoughts = [message.text for message in thread[-1].written if message.header.channel == "analysis"]
+    questions = [message.parts for message in response.prompt.messages if message.role == "user"]
+    assert [part.text for part in parts if isinstance(part, ReasoningPart)] == thoughts
+    assert parts[-1] == TextPart(thread[-1].written[-1].text)
+    assert questions == [[TextPart(asked.told)] for asked in thread if not asked.by_tool]

@@ -1,0 +1,157 @@
+"Sync and async do the same: one table, two drivers."
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut
+from support.turn_requests import FINAL, PERSON, START, THOUGHT, TOOLS, calling, folded, user, wish
+
+from llm_gpt_oss.completion import Completion, Done, Piece
+from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineBusy, GptOssError, StreamCut
+from llm_gpt_oss.turn import run as module
+from llm_gpt_oss.turn.machine import Plan
+from llm_gpt_oss.turn.request import Wish
+from llm_gpt_oss.turn.run import adrive, drive
+
+THINKS = f"{THOUGHT}Hm.<|end|>{START}"
+WHOLE = f"{THINKS}{FINAL}Yes."
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    "Which driver waited how long; nobody really waits."
+    waited: list[tuple[str, float]] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(("async", seconds))
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=lambda s: waited.append(("sync", s))))
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
+    return waited
+
+
+def driven(wanted: Wish, script: list[Part]) -> Any:
+    engine, plan, out, error = ScriptedEngine(*script), Plan(wanted), [], None
+    try:
+        for said in drive(plan, engine):
+            out.append(said)
+    except GptOssError as raised:
+        error = raised
+    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+
+
+async def adriven(wanted: Wish, script: list[Part]) -> Any:
+    engine, plan, out, error = AsyncScriptedEngine(*script), Plan(wanted), [], None
+    try:
+        async for said in adrive(plan, engine):
+            out.append(said)
+    except GptOssError as raised:
+        error = raised
+    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+
+
+CUT = StreamCut("cut")
+TABLE = [
+    pytest.param({}, [WHOLE], [("analysis", "Hm."), ("final", "Yes.")], [], None, id="plain"),
+    pytest.param(
+        {"tools": TOOLS, "must_call": ("get_weather", "add")},
+        ["Hm.", ".add", '{"a":1,"b":2}'],
+        [("analysis", "Hm."), ("add", {"a": 1, "b": 2})],
+        [],
+        None,
+        id="several completions",
+    ),
+    pytest.param(
+        {"format": PERSON, "holds": True},
+        [THINKS, "7", '{"name":"a"}'],
+        [("analysis", "Hm."), ("final", '{"name":"a"}')],
+        [],
+        None,
+        id="an answer asked for again",
+    ),
+    pytest.param(
+        {"tools": TOOLS},
+        [calling() + "[", '{"city":"Oslo"}'],
+        [("get_weather", {"city": "Oslo"})],
+        [],
+        None,
+        id="a call asked for again",
+    ),
+    pytest.param({}, [cut(f"{FINAL}Ye")], [("final", "Ye")], [], None, id="cut for length"),
+    pytest.param(
+        {},
+        [EngineBusy("busy"), EngineBusy("busy"), WHOLE],
+        [("analysis", "Hm."), ("final", "Yes.")],
+        [0.5, 1.0],
+        None,
+        id="busy",
+    ),
+    pytest.param(
+        {}, [EmptyStream("no"), WHOLE], [("analysis", "Hm."), ("final", "Yes.")], [0.0], None, id="empty"
+    ),
+    pytest.param({}, [[f"{FINAL}Ye", CUT]], [("final", "Ye")], [], StreamCut, id="a cut stream"),
+    pytest.param({}, [EngineBusy("busy")] * 4, [], [0.5, 1.0, 2.0], EngineBusy, id="too busy"),
+    pytest.param({}, [ContextOverflow("full")], [], [], ContextOverflow, id="a full context"),
+    pytest.param(
+        {"truncate": True},
+        [ContextOverflow("full")] * 2,
+        [],
+        [0.0],
+        ContextOverflow,
+        id="a context too small for one turn",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wanted", "script", "said", "waited", "error"), TABLE)
+async def test_both(
+    wanted: dict[str, Any],
+    script: list[Part],
+    said: object,
+    waited: list[float],
+    error: type[GptOssError] | None,
+    waits: list[tuple[str, float]],
+) -> None:
+    asks = wish(user("Hi"), user("Warm?"), **wanted)
+    ours, theirs = driven(asks, script), await adriven(asks, script)
+    assert (*ours[:-1], repr(ours[-1])) == (*theirs[:-1], repr(theirs[-1]))
+    assert (ours[0], type(ours[-1])) == (said, error or type(None))
+    assert len(ours[2]) == ours[3] == len(script)  # asked for once each, and every generator closed
+    assert waits == [(kind, seconds) for kind in ("sync", "async") for seconds in waited]
+
+
+def test_text_comes_as_it_is_said() -> None:
+    engine = ScriptedEngine([f"{FINAL}Yes", pytest.fail])
+    said = drive(Plan(wish()), engine)
+    assert next(said).text == "Yes"
+    said.close()
+
+
+class Kept(ScriptedEngine):
+    "Someone else holds what it gives: only who closes it closes it."
+
+    def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
+        self.last = super().complete(completion)
+        return self.last
+
+
+def test_closing_stops_the_engine() -> None:
+    engine, plan = Kept(WHOLE), Plan(wish())
+    said = drive(plan, engine)
+    next(said)
+    assert engine.closed == 0
+    said.close()
+    assert (engine.closed, plan.finish_reason) == (1, None)
+
+
+async def test_closing_stops_the_async_engine() -> None:
+    engine, plan = AsyncScriptedEngine(WHOLE), Plan(wish())
+    said = adrive(plan, engine)
+    await anext(said)
+    assert engine.closed == 0
+    await said.aclose()
+    assert (engine.closed, plan.finish_reason) == (1, None)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.turn_requests import (
+    ANY,
+    AT_FINAL,
+    AT_THOUGHT,
+    FINAL,
+    NEXT,
+    PERSON,
+    START,
+    THOUGHT,
+    TOOLS,
+    WEATHER,
+    assistant,
+    calling,
+    user,
+    wish,
+)
+
+from llm_gpt_oss.harmony.conversation import Header
+from llm_gpt_oss.harmony.prompt import render
+from llm_gpt_oss.turn.messages import call_header
+from llm_gpt_oss.turn.steps import ANALYSIS, Step, acting, answering, first, named, nearest, prompt
+from llm_gpt_oss.turn.steps import FINAL as ANSWER
+
+STOP = {"stop": ("Oslo",)}
+THINK = Step("think", ANALYSIS, stop=(NEXT,))
+BOUND = Step("answer", ANSWER, format=PERSON)
+UNBOUND = Step("answer", ANSWER, stop=(NEXT,))
+NAME = Step("name", stop=("<|message|>",))
+TWO = ("get_weather", "add")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "begins", "acts"),
+    [
+        pytest.param({}, Step("free"), Step("free"), id="plain"),
+        pytest.param({"tools": TOOLS}, Step("free"), Step("free"), id="tools"),
+        pytest.param({"thinks": False}, UNBOUND, UNBOUND, id="effort none"),
+        pytest.param(
+            {"thinks": False, "tools": TOOLS},
+            Step("free", stop=(AT_THOUGHT,)),
+            Step("free", stop=(AT_THOUGHT,)),
+            id="effort none, tools",
+        ),
+        pytest.param(
+            {"tools": TOOLS, "must_call": ("get_weather",)},
+            THINK,
+            Step("call", call_header("get_weather"), format=WEATHER),
+            id="a named tool",
+        ),
+        pytest.param(
+            {"tools": TOOLS, "must_call": ("now",), "thinks": False},
+            Step("call", call_header("now"), format=ANY),
+            Step("call", call_header("now"), format=ANY),
+            id="a named tool without arguments, effort none",
+        ),
+        pytest.param({"tools": TOOLS, "must_call": TWO}, THINK, NAME, id="required, several tools"),
+        pytest.param(
+            {"tools": TOOLS, "must_call": TWO, "thinks": False}, NAME, NAME, id="required, effort none"
+        ),
+        pytest.param(
+            {"format": PERSON}, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="schema"
+        ),
+        pytest.param({"format": PERSON, "thinks": False}, BOUND, BOUND, id="schema, effort none"),
+        pytest.param(
+            {"format": PERSON, "thinks": False, "tools": TOOLS},
+            Step("free", stop=(AT_FINAL, AT_THOUGHT)),
+            Step("free", stop=(AT_FINAL, AT_THOUGHT)),
+            id="schema, effort none, tools",
+        ),
+        pytest.param(STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"),
+        pytest.param(
+            {**STOP, "thinks": False},
+            Step("answer", ANSWER, stop=("Oslo", NEXT)),
+            Step("answer", ANSWER, stop=("Oslo", NEXT)),
+            id="stop strings, effort none",
+        ),
+        pytest.param(
+            {**STOP, "format": PERSON, "thinks": False},
+            Step("answer", ANSWER, format=PERSON, stop=("Oslo",)),
+            Step("answer", ANSWER, format=PERSON, stop=("Oslo",)),
+            id="stop strings in a schema's answer",
+        ),
+        pytest.param(
+            {"budget": 50}, Step("think", ANALYSIS, stop=(NEXT,), limit=50), UNBOUND, id="reasoning budget"
+        ),
+        pytest.param(
+            {"budget": 50, "tools": TOOLS},
+            Step("think", ANALYSIS, stop=(NEXT,), limit=50),
+            Step("free", stop=(AT_THOUGHT,)),
+            id="reasoning budget, tools",
+        ),
+        pytest.param(
+            {"budget": 50, "tools": TOOLS, "must_call": TWO},
+            Step("think", ANALYSIS, stop=(NEXT,), limit=50),
+            NAME,
+            id="reasoning budget, required",
+        ),
+    ],
+)
+def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins: Step, acts: Step) -> None:
+    assert (first(wish(**wanted)), acting(wish(**wanted))) == (begins, acts)
+
+
+@pytest.mark.parametrize(
+    ("channel", "wanted", "step"),
+    [
+        pytest.param("final", {}, Step("answer", ANSWER, "So far", stop=(NEXT,)), id="an answer"),
+        pytest.param(
+            "final",
+            {"format": PERSON, **STOP},
+            Step("answer", ANSWER, "So far", stop=("Oslo", NEXT)),
+            id="an answer that no grammar can take up",
+        ),
+        pytest.param("analysis", {}, Step("free", ANALYSIS, "So far"), id="reasoning"),
+        pytest.param(
+            "analysis", STOP, Step("free", ANALYSIS, "So far", stop=(AT_FINAL,)), id="reasoning, stop strings"
+        ),
+        pytest.param(
+            "analysis",
+            {"format": PERSON},
+            Step("free", ANALYSIS, "So far", stop=(AT_FINAL,)),
+            id="reasoning, schema",
+        ),
+        pytest.param(
+            "analysis",
+            {"budget": 9},
+            Step("think", ANALYSIS, "So far", stop=(NEXT,), limit=9),
+            id="reasoning with a budget",
+        ),
+        pytest.param(
+            "analysis",
+            {"tools": TOOLS, "must_call": TWO},
+            Step("think", ANALYSIS, "So far", stop=(NEXT,)),
+            id="reasoning before a forced call",
+        ),
+        pytest.param(
+            "commentary",
+            {"tools": TOOLS},
+            Step("free", Header("assistant", "commentary"), "So far"),
+            id="a preamble, behind which a call may come",
+        ),
+    ],
+)
+def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: Step) -> None:
+    assert first(wish(user("Hi"), assistant("So far", channel), left_open=True, **wanted)) == step
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (".get_weather <|constrain|>json", "get_weather"),
+        (".get_weather<|constrain|>json", "get_weather"),
+        (" .get_weather", "get_weather"),
+        (".a.b-c json", "a.b-c"),
+        ("", ""),
+        (" ", ""),
+        ("<|constrain|>json", ""),
+    ],
+)
+def test_the_name_that_was_written(said: str, name: str) -> None:
+    assert named(said) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "meant"),
+    [
+        pytest.param("add", ["get_weather", "add"], "add", id="one of them"),
+        pytest.param("getWeather", ["add", "get_weather"], "get_weather", id="a slip"),
+        pytest.param("weather", ["sub", "add", "get_weather"], "get_weather", id="a half"),
+        pytest.param("", ["b", "c", "a"], "b", id="nothing: the first"),
+        pytest.param("xyz", ["b", "c", "a"], "b", id="like none: the first"),
+    ],
+)
+def test_nearest(name: str, allowed: list[str], meant: str) -> None:
+    assert nearest(name, allowed) == meant
+
+
+@given(st.text(), st.lists(st.text("ab_", min_size=1), min_size=1))
+def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
+    assert nearest(named(said), allowed) in allowed
+    assert nearest(allowed[-1], allowed) == allowed[-1]
+
+
+@pytest.mark.parametrize(
+    ("step", "tail"),
+    [
+        pytest.param(Step("free"), START, id="free"),
+        pytest.param(THINK, START + THOUGHT, id="think"),
+        pytest.param(NAME, f"{START}<|channel|>commentary to=functions", id="name: no dot"),
+        pytest.param(Step("call", call_header("add")), START + calling("add"), id="call"),
+        pytest.param(UNBOUND, START + FINAL, id="answer"),
+        pytest.param(answering(wish(), "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
+    ],
+)
+def test_where_the_prompt_ends(step: Step, tail: str) -> None:
+    conversation = wish(user("Hi"), assistant("Hello.")).conversation
+    thought = assistant("Hm.", "analysis")
+    assert prompt(step, conversation, [], left_open=False) == render(conversation) + tail
+    said = f"{START}{THOUGHT}Hm.<|end|>"
+    assert prompt(step, conversation, [thought], left_open=False) == render(conversation) + said + tail
+    shorter = wish(user("Hi")).conversation
+    assert prompt(step, conversation, [thought], left_open=True) == render(shorter) + said + tail

@@ -1,0 +1,50 @@
+"A page of a long log is as near as one of a short one: an index has its rows in order."
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+from llm.logs import LogStore
+
+from proxy.api.chat_completions.queries import Wanted, query
+from proxy.log.access import Viewer
+from proxy.log.database import connected
+from proxy.log.reader import ANSWERED, TURN
+
+EACH = {
+    "viewer": [Viewer(None, admin=True), Viewer("app", admin=False)],
+    "model": [None, "gpt-oss"],
+    "metadata": [{}, {"a": "b"}, {"a": "b", "c": "d"}],
+    "after": [None, "01"],
+    "descending": [False, True],
+}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogStore]:
+    log = connected(tmp_path_factory.mktemp("log") / "logs.db")
+    yield log
+    log.db.close()
+
+
+def plan(log: LogStore, sql: str, given: Any) -> list[str]:
+    return [row[3] for row in log.db.conn.execute(f"explain query plan {sql}", given)]
+
+
+@pytest.mark.parametrize(
+    "given", [dict(zip(EACH, values, strict=True)) for values in product(*EACH.values())]
+)
+def test_a_page_is_found_by_an_index(log: LogStore, given: dict[str, Any]) -> None:
+    steps = plan(log, *query(Wanted(**given), 20))
+    assert [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step] == []
+    after = "turn_id>?" if given["after"] and not given["descending"] else "turn_id<?"
+    if given["after"]:
+        assert after in steps[0]
+
+
+def test_so_are_its_turns(log: LogStore) -> None:
+    steps = plan(log, f"{TURN} where turns.id in ({ANSWERED})", ["[]"])
+    assert [step for step in steps if "SCAN" in step and "json_each" not in step] == []

@@ -1,0 +1,462 @@
+"What becomes of each field of a chat request."
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llm.parts import Message, TextPart
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from pydantic import ValidationError
+
+from llm_gpt_oss.options import GptOssOptions
+from proxy.api.chat_completions.fields import FIELDS
+from proxy.api.chat_completions.request import ChatRequest
+from proxy.generation import Ask
+from proxy.http.errors import ApiError
+
+HI: dict[str, Any] = {"model": "gpt-oss", "messages": [{"role": "user", "content": "Hi"}]}
+TOOL = {"type": "function", "function": {"name": "add"}}
+PATCH = {"type": "custom", "custom": {"name": "patch"}}
+
+
+def request(**fields: Any) -> ChatRequest:
+    return ChatRequest.model_validate_json(json.dumps({**HI, **fields}))
+
+
+def ask(**fields: Any) -> Ask:
+    return request(**fields).ask()
+
+
+def options(**fields: Any) -> dict[str, Any]:
+    return dict(ask(**fields).options)
+
+
+def refused(**fields: Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        ask(**fields)
+    assert caught.value.status == 400
+    return caught.value
+
+
+# Every field
+
+
+def test_every_field_of_the_sdk_is_decided_on() -> None:
+    "A field that a new SDK adds fails here until someone decides."
+    assert CompletionCreateParamsStreaming.__annotations__.keys() - FIELDS.keys() == set()
+
+
+def test_every_field_that_is_decided_on_is_read() -> None:
+    assert {field.alias or name for name, field in ChatRequest.model_fields.items()} == FIELDS.keys()
+
+
+def test_a_field_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValidationError, match="num_ctx"):
+        request(num_ctx=8192)
+
+
+HONOURED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "frequency_penalty": (0.5, {"frequency_penalty": 0.5}),
+    "keep_alive": ("10m", {"keep_alive": "10m"}),
+    "logprobs": (True, {"logprobs": True}),
+    "max_completion_tokens": (10, {"max_tokens": 10}),
+    "max_tokens": (10, {"max_tokens": 10}),
+    "min_p": (0.1, {"min_p": 0.1}),
+    "parallel_tool_calls": (False, {"parallel_tool_calls": False}),
+    "presence_penalty": (-0.5, {"presence_penalty": -0.5}),
+    "reasoning": ({"effort": "low", "max_tokens": 5}, {"reasoning_effort": "low", "reasoning_tokens": 5}),
+    "reasoning_effort": ("none", {"reasoning_effort": "none"}),
+    "repetition_penalty": (1.1, {"repeat_penalty": 1.1}),
+    "seed": (7, {"seed": 7}),
+    "stop": ("END", {"stop": ["END"]}),
+    "temperature": (0, {"temperature": 0}),
+    "top_k": (40, {"top_k": 40}),
+    "top_p": (0.9, {"top_p": 0.9}),
+}
+# Those that are no option of the plugin have tests of their own below.
+ELSEWHERE = {
+    "include_reasoning",
+    "messages",
+    "metadata",
+    "modalities",
+    "model",
+    "n",
+    "response_format",
+    "store",
+    "stream",
+    "stream_options",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "verbosity",
+}
+DECIDED = {name: decision for name, (decision, _) in FIELDS.items()}
+
+
+def test_every_field_has_a_test() -> None:
+    assert HONOURED.keys() | ELSEWHERE == {name for name in FIELDS if DECIDED[name] == "honoured"}
+
+
+@pytest.mark.parametrize("name", HONOURED)
+def test_honoured(name: str) -> None:
+    value, expected = HONOURED[name]
+    assert options(**{name: value}) == expected
+
+
+@pytest.mark.parametrize("value", [{"any": "thing"}, "text", 1, True, None])
+@pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "no effect"])
+def test_no_effect(name: str, value: Any) -> None:
+    assert ask(**{name: value}) == ask()
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "refused"])
+def test_refused(name: str) -> None:
+    error = refused(**{name: {"any": "thing"}})
+    assert (error.code, error.param) == ("unsupported_parameter", name)
+    assert FIELDS[name][1] in error.message
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in HI])
+def test_null_asks_for_nothing(name: str) -> None:
+    assert ask(**{name: None}) == ask()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("functions", []), ("logit_bias", {}), ("function_call", "auto"), ("function_call", "none")],
+)
+def test_neither_does_what_is_empty(name: str, value: Any) -> None:
+    assert ask(**{name: value}) == ask()
+
+
+def test_an_empty_object_does_ask_for_a_search() -> None:
+    assert refused(web_search_options={}).param == "web_search_options"
+
+
+# One by one
+
+
+def test_the_plainest_request() -> None:
+    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), sent=(0,))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param(
+            {"max_tokens": 5, "max_completion_tokens": 6}, {"max_tokens": 6}, id="the newer name wins"
+        ),
+        pytest.param(
+            {"max_tokens": 10**12}, {"max_tokens": 2**31 - 1}, id="more tokens than any engine counts"
+        ),
+        pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="a negative seed is a seed"),
+        pytest.param({"seed": 2**63}, {"seed": 0}, id="a long seed"),
+        pytest.param({"stop": "[1]"}, {"stop": ["[1]"]}, id="a stop string that is JSON"),
+        pytest.param({"stop": ["a", ""]}, {"stop": ["a"]}, id="an empty stop string"),
+        pytest.param({"stop": ""}, {}, id="nothing but that"),
+        pytest.param({"stop": []}, {}, id="no stop strings"),
+        pytest.param({"top_k": -1}, {"top_k": 0}, id="all, in vLLM's words"),
+        pytest.param({"keep_alive": -1}, {"keep_alive": -1}, id="for ever"),
+        pytest.param({"logprobs": False}, {"logprobs": False}, id="no log probabilities"),
+        pytest.param(
+            {"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}, id="with rivals"
+        ),
+        pytest.param({"top_logprobs": 0}, {}, id="no rivals"),
+        pytest.param({"reasoning": {"enabled": False}}, {"reasoning_effort": "none"}, id="reasoning is off"),
+        pytest.param({"reasoning": {"enabled": True}}, {}, id="reasoning is on"),
+        pytest.param({"reasoning": {"exclude": True}}, {}, id="reasoning is not shown"),
+        pytest.param({"reasoning": {}}, {}, id="empty reasoning"),
+        pytest.param({"reasoning": {"max_tokens": 0}}, {"reasoning_tokens": 0}, id="no room to think"),
+        pytest.param(
+            {"reasoning_effort": "high", "reasoning": {"effort": "low"}},
+            {"reasoning_effort": "high"},
+            id="OpenAI's name wins",
+        ),
+        pytest.param(
+            {"tools": [TOOL], "tool_choice": "none"}, {"tool_choice": "none"}, id="no tools, please"
+        ),
+        pytest.param({"modalities": ["text"]}, {}, id="text"),
+    ],
+)
+def test_options(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert options(**fields) == expected
+
+
+def test_rivals_without_log_probabilities_are_refused() -> None:
+    assert refused(top_logprobs=3).param == "top_logprobs"
+
+
+@pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+def test_every_effort(effort: str) -> None:
+    assert (
+        options(reasoning_effort=effort)
+        == options(reasoning={"effort": effort})
+        == {"reasoning_effort": effort}
+    )
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "said"),
+    [("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
+)
+def test_verbosity(verbosity: str, said: list[str]) -> None:
+    *instructions, user = ask(verbosity=verbosity).messages
+    assert instructions == [Message("system", [TextPart(text)]) for text in said]
+    assert user.role == "user"
+
+
+def test_tools() -> None:
+    asked = ask(tools=[TOOL, PATCH], tool_choice={"type": "custom", "custom": {"name": "patch"}})
+    assert [tool.name for tool in asked.tools] == ["add", "patch"]
+    assert (asked.custom, asked.options) == ({"patch"}, {"tool_choice": "patch"})
+
+
+def test_only_what_is_allowed_is_offered() -> None:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [TOOL]}}
+    asked = ask(tools=[TOOL, PATCH], tool_choice=choice)
+    assert [tool.name for tool in asked.tools] == ["add"]
+    assert asked.options == {"tool_choice": "required"}
+
+
+@pytest.mark.parametrize("fields", [{"stream": True}, {"stream": False}, {"store": True}, {"store": False}])
+def test_flags(fields: dict[str, bool]) -> None:
+    asked = ask(**fields)
+    assert (asked.stream, asked.stored) == (fields.get("stream", False), fields.get("store", False))
+
+
+def test_metadata() -> None:
+    assert ask(metadata={"app": "test"}).metadata == {"app": "test"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, True),
+        ({"include_reasoning": True}, True),
+        ({"include_reasoning": False}, False),
+        ({"reasoning": {"exclude": False}}, True),
+        ({"reasoning": {"exclude": True}}, False),
+    ],
+)
+def test_whether_reasoning_is_shown(fields: dict[str, Any], shown: bool) -> None:
+    assert request(**fields).shows_reasoning is shown
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        (None, False),
+        ({}, False),
+        ({"include_usage": False}, False),
+        ({"include_usage": True}, True),
+        ({"include_obfuscation": True}, False),
+    ],
+)
+def test_whether_usage_is_told(given: Any, counts: bool) -> None:
+    assert request(stream_options=given).counts is counts
+
+
+@pytest.mark.parametrize(
+    ("fields", "seeds"),
+    [
+        ({}, [None]),
+        ({"n": 2}, [None, None]),
+        ({"seed": 5}, [5]),
+        ({"n": 3, "seed": 5}, [5, 6, 7]),
+        ({"n": 2, "seed": -1}, [2**31 - 1, 0]),
+    ],
+)
+def test_each_choice_has_a_seed_of_its_own(fields: dict[str, Any], seeds: list[int | None]) -> None:
+    asked = request(**fields)
+    assert [choice.options.get("seed") for choice in asked.choices(asked.ask())] == seeds
+
+
+# The form of the answer
+
+
+@pytest.mark.parametrize(
+    ("given", "schema"),
+    [
+        pytest.param({"type": "text"}, None, id="text"),
+        pytest.param({"type": "json_object"}, {"type": "object"}, id="json_object"),
+        pytest.param(
+            {"type": "json_schema", "json_schema": {"name": "dog"}}, {"title": "dog"}, id="name only"
+        ),
+        pytest.param(
+            {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "dog",
+                    "description": "A dog",
+                    "strict": True,
+                    "schema": {"title": "Dog", "type": "object", "properties": {"age": {"type": "integer"}}},
+                },
+            },
+            {
+                "title": "dog",
+                "type": "object",
+                "properties": {"age": {"type": "integer"}},
+                "description": "A dog",
+            },
+            id="all",
+        ),
+    ],
+)
+def test_response_format(given: dict[str, Any], schema: dict[str, Any] | None) -> None:
+    assert ask(response_format=given).schema == schema
+
+
+def test_a_schema_that_is_none() -> None:
+    given = {"name": "dog", "schema": {"type": "dog"}}
+    error = refused(response_format={"type": "json_schema", "json_schema": given})
+    assert (error.code, error.param) == ("invalid_json_schema", "response_format.json_schema.schema")
+    assert "'dog'" in error.message
+
+
+# What is no request
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"frequency_penalty": 2.1},
+        {"keep_alive": "soon"},
+        {"logprobs": 5},
+        {"max_completion_tokens": 0},
+        {"max_tokens": -1},
+        {"max_tokens": 1.5},
+        {"messages": "Hi"},
+        {"messages": []},
+        {"metadata": {"a": 1}},
+        {"metadata": {"a": "x" * 513}},
+        {"metadata": {"x" * 65: "a"}},
+        {"metadata": {str(number): "a" for number in range(17)}},
+        {"min_p": 1.1},
+        {"modalities": ["text", "audio"]},
+        {"model": None},
+        {"n": 0},
+        {"n": 17},
+        {"parallel_tool_calls": "no"},
+        {"presence_penalty": -3},
+        {"reasoning": "high"},
+        {"reasoning": {"effort": "most"}},
+        {"reasoning_effort": "most"},
+        {"repetition_penalty": 0},
+        {"repetition_penalty": 10.1},
+        {"response_format": "json_object"},
+        {"response_format": {"type": "json_schema"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a dog"}}},
+        {"response_format": {"type": "xml"}},
+        {"seed": "1"},
+        {"stop": ["a", "b", "c", "d", "e"]},
+        {"stop": 1},
+        {"stream": "yes"},
+        {"stream_options": {"usage": True}},
+        {"temperature": "hot"},
+        {"temperature": 2.1},
+        {"tool_choice": "any"},
+        {"tools": {}},
+        {"top_k": -2},
+        {"top_logprobs": 21},
+        {"top_p": -0.1},
+        {"verbosity": "none"},
+    ],
+    ids=lambda fields: json.dumps(fields)[:40],
+)
+def test_no_request(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        request(**fields)
+    assert {error["loc"][0] for error in caught.value.errors()} == fields.keys()
+
+
+def test_the_limits_of_metadata() -> None:
+    pairs = {f"{number:064}": "x" * 512 for number in range(16)}
+    assert ask(metadata=pairs).metadata == pairs
+
+
+# Whatever is taken can be asked
+
+
+WHOLE = st.sampled_from([-(2**31), -1, 2**31, 2**70]) | st.integers(-(2**70), 2**70)
+DECIMAL = st.floats(-3, 3) | st.integers(-3, 3)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "frequency_penalty": DECIMAL,
+    "keep_alive": WHOLE | DECIMAL | st.sampled_from(["10m", "1h30m", "-1", "soon", ""]),
+    "logprobs": st.booleans(),
+    "max_completion_tokens": WHOLE,
+    "max_tokens": WHOLE,
+    "min_p": DECIMAL,
+    "n": st.integers(-1, 20),
+    "presence_penalty": DECIMAL,
+    "reasoning": st.fixed_dictionaries(
+        {}, optional={"effort": st.sampled_from(["low", "x"]), "max_tokens": WHOLE}
+    ),
+    "repetition_penalty": st.floats(-1, 12),
+    "seed": WHOLE,
+    "stop": st.text() | st.lists(st.text(), max_size=5),
+    "temperature": DECIMAL,
+    "tool_choice": st.sampled_from(["none", "auto", "required", TOOL, PATCH]),
+    "tools": st.lists(st.sampled_from([TOOL, PATCH]), max_size=2),
+    "top_k": WHOLE,
+    "top_logprobs": st.integers(-1, 21),
+    "top_p": DECIMAL,
+}
+
+
+# A few at a time: of many, one is nearly always refused, and the others are not looked at.
+FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: st.none() | VALUES[name] for name in names})
+)
+
+
+@settings(max_examples=400)
+@given(FEW)
+def test_options_are_options_of_the_plugin(fields: dict[str, Any]) -> None:
+    try:
+        read = request(**fields)
+        asked = read.ask()
+    except (ValidationError, ApiError):
+        return
+    for choice in read.choices(asked):
+        GptOssOptions(**choice.options)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+PART = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "refusal", "file"]) | JSON}, optional={"text": JSON}
+)
+CALL = st.fixed_dictionaries(
+    {
+        "id": JSON,
+        "function": st.fixed_dictionaries({"name": JSON | st.just("f"), "arguments": JSON | st.just("{}")}),
+    },
+    optional={"type": st.sampled_from(["function", "custom"]) | JSON, "custom": JSON},
+)
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool", "function"]) | JSON},
+    optional={
+        "content": JSON | st.text() | st.lists(PART, max_size=2),
+        "tool_calls": st.lists(CALL, max_size=2) | JSON,
+        "tool_call_id": st.text() | JSON,
+        "name": st.text() | JSON,
+        "reasoning": JSON,
+        "function_call": JSON,
+    },
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), JSON), st.lists(MESSAGE, max_size=4) | JSON)
+def test_anything_is_an_ask_or_a_refusal(fields: dict[str, Any], messages: Any) -> None:
+    try:
+        asked = ask(**{**fields, "messages": messages})
+    except (ValidationError, ApiError):
+        return
+    assert asked.messages

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any, get_type_hints
+
+import pytest
+from llm.parts import Message, TextPart
+from openai.types.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
+from pydantic import ValidationError
+
+from llm_gpt_oss.options import GptOssOptions
+from proxy.api.completions.request import BETWEEN, FIELDS, CompletionRequest
+from proxy.http.errors import ApiError
+
+OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}
+# What every request asks for that does not say otherwise.
+DEFAULTS = {"reasoning_effort": "none", "max_tokens": 16, "tool_choice": "none"}
+
+
+def read(**fields: Any) -> CompletionRequest:
+    return CompletionRequest.model_validate({"model": "gpt-oss", "prompt": "Once", **fields})
+
+
+def user(text: str) -> Message:
+    return Message("user", [TextPart(text)])
+
+
+def test_each_field_of_the_sdk_is_decided_on() -> None:
+    sdk = {
+        *get_type_hints(CompletionCreateParamsNonStreaming),
+        *get_type_hints(CompletionCreateParamsStreaming),
+    }
+    assert FIELDS.keys() == sdk | OWN
+
+
+def test_each_decision_is_about_a_field() -> None:
+    assert FIELDS.keys() == CompletionRequest.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        pytest.param({}, {}, id="nothing said"),
+        pytest.param({"reasoning_effort": "low"}, {"reasoning_effort": "low"}, id="effort"),
+        pytest.param({"max_tokens": 7}, {"max_tokens": 7}, id="max_tokens"),
+        pytest.param({"stop": "\n"}, {"stop": ["\n"]}, id="stop"),
+        pytest.param({"stop": '["a"]'}, {"stop": ['["a"]']}, id="stop that looks like JSON"),
+        pytest.param({"stop": ["a", "b"]}, {"stop": ["a", "b"]}, id="stops"),
+        pytest.param({"stop": []}, {}, id="no stops"),
+        pytest.param({"logprobs": 0}, {"top_logprobs": 0}, id="logprobs without rivals"),
+        pytest.param({"logprobs": 5}, {"top_logprobs": 5}, id="logprobs"),
+        pytest.param({"seed": 3}, {"seed": 3}, id="seed"),
+        pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="seed below zero"),
+        pytest.param({"seed": 2**63}, {"seed": 0}, id="seed of 64 bits"),
+        pytest.param({"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}, id="repetition"),
+        pytest.param(
+            {"temperature": 0, "top_p": 0.5, "frequency_penalty": 1.0, "presence_penalty": -1.0},
+            {"temperature": 0, "top_p": 0.5, "frequency_penalty": 1.0, "presence_penalty": -1.0},
+            id="sampling",
+        ),
+        pytest.param(
+            {"top_k": 5, "min_p": 0.1, "keep_alive": "5m"},
+            {"top_k": 5, "min_p": 0.1, "keep_alive": "5m"},
+            id="not OpenAI's",
+        ),
+        pytest.param({"user": "me", "logit_bias": {}, "echo": False, "best_of": 1}, {}, id="without effect"),
+    ],
+)
+def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    (ask,) = read(**fields).asks()
+    assert ask.options == {**DEFAULTS, **options}
+    GptOssOptions(**ask.options)
+
+
+def test_an_effort_in_the_name_is_left_to_the_name() -> None:
+    (ask,) = read(model="gpt-oss:20b-high").asks()
+    assert "reasoning_effort" not in ask.options
+
+
+def test_an_effort_of_its_own_beats_the_name() -> None:
+    (ask,) = read(model="gpt-oss:20b-high", reasoning_effort="low").asks()
+    assert ask.options["reasoning_effort"] == "low"
+
+
+def test_the_prompt_is_a_users_message() -> None:
+    (ask,) = read(stream=True).asks()
+    assert (ask.endpoint, ask.model, ask.stream) == ("/v1/completions", "gpt-oss", True)
+    assert ask.messages == (user("Once"),)
+
+
+def test_a_suffix_is_an_instruction() -> None:
+    (ask,) = read(suffix="the {end}").asks()
+    instruction = Message("developer", [TextPart(BETWEEN.format(suffix="the {end}"))])
+    assert ask.messages == (instruction, user("Once"))
+    assert "the {end}" in BETWEEN.format(suffix="the {end}")
+
+
+def test_choices_are_prompt_by_prompt_each_with_its_seed() -> None:
+    asks = read(prompt=["a", "b"], n=2, best_of=2, seed=5).asks()
+    told = [(ask.messages[0].parts[0].text, ask.options["seed"]) for ask in asks]
+    assert told == [("a", 5), ("a", 6), ("b", 5), ("b", 6)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        pytest.param({"logit_bias": {"1": 2}}, "logit_bias", "unsupported_parameter", id="logit_bias"),
+        pytest.param({"best_of": 2}, "best_of", "unsupported_parameter", id="best_of"),
+        pytest.param({"best_of": 1, "n": 2}, "best_of", "unsupported_parameter", id="best_of below n"),
+        pytest.param({"echo": True, "logprobs": 0}, "echo", "unsupported_parameter", id="echoed logprobs"),
+        pytest.param({"prompt": [1, 2]}, "prompt", "unsupported_value", id="tokens"),
+        pytest.param({"prompt": [[1], [2]]}, "prompt", "unsupported_value", id="lists of tokens"),
+        pytest.param({"prompt": []}, "prompt", "invalid_value", id="no prompt"),
+    ],
+)
+def test_refused(fields: dict[str, Any], param: str, code: str) -> None:
+    with pytest.raises(ApiError) as raised:
+        read(**fields).asks()
+    assert (raised.value.status, raised.value.param, raised.value.code) == (400, param, code)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": None},
+        {"prompt": ["a", 1]},
+        {"prompt": {"text": "a"}},
+        {"echo": "yes"},
+        {"logprobs": 6},
+        {"logprobs": -1},
+        {"logprobs": True},
+        {"max_tokens": 0},
+        {"n": 0},
+        {"n": 17},
+        {"stop": ""},
+        {"stop": ["a"] * 5},
+        {"stop": [""]},
+        {"temperature": 2.5},
+        {"top_k": 2**31},
+        {"repetition_penalty": 11},
+        {"keep_alive": "soon"},
+        {"reasoning_effort": "some"},
+        {"messages": []},
+    ],
+    ids=str,
+)
+def test_no_request(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read(**fields)

@@ -1,0 +1,129 @@
+"Whatever is done to a conversation, its other items stay what they are and go by the ids that they have."
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llm.logs import LogStore
+from llm.parts import Message
+from pydantic import TypeAdapter
+from support.logged_turns import call, said, system, thought, turn, user
+
+from proxy.api.conversations import conversation as conversations
+from proxy.generation import Continues
+from proxy.items.wire import AnyItem
+from proxy.log.access import Viewer
+from proxy.log.database import connected, locked
+from proxy.log.items import singles
+from proxy.log.lookup import conversation, items
+from proxy.log.threads import Threads
+
+ITEMS: TypeAdapter[list[AnyItem]] = TypeAdapter(list[AnyItem])
+ADMIN = Viewer(None, admin=True)
+# One word for all, so that many conversations are alike in parts.
+SENT: list[dict[str, Any]] = [
+    {"role": "user", "content": "a"},
+    {"role": "developer", "content": "a"},
+    {"role": "assistant", "content": "a"},
+    {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "a"}], "summary": []},
+    {"type": "function_call", "call_id": "call_a", "name": "look", "arguments": "{}"},
+]
+ANSWERS = [said("a"), said(thought("a"), "a"), said("a", call("call_b")), said("")]
+
+adding = st.tuples(st.just("add"), st.lists(st.sampled_from(SENT), max_size=3))
+answering = st.tuples(
+    st.just("answer"),
+    st.tuples(
+        st.sampled_from(ANSWERS), st.sampled_from([None, "Rhyme", "Shout"]), st.booleans(), st.booleans()
+    ),
+)
+taking_out = st.tuples(st.just("take out"), st.integers(0, 20))
+
+
+class Told:
+    "A conversation, and what a client knows of it."
+
+    def __init__(self, log: LogStore) -> None:
+        self.log = log
+        with locked(log.db.conn):
+            self.id = f"conv_{conversations.made(log, ADMIN, [], {}, 0).thread.id}"
+
+    @property
+    def conversation(self) -> conversations.Conversation:
+        return conversations.found(self.log, ADMIN, self.id)
+
+    def now(self) -> list[tuple[str, Message]]:
+        return [(each.id, each.message) for each in self.conversation.entries()]
+
+    def add(self, sent: list[dict[str, Any]]) -> list[Message]:
+        with locked(self.log.db.conn):
+            added = self.conversation.add(ITEMS.validate_python(sent))
+        return [each.message for each in added]
+
+    def answer(self, how: tuple[Message, str | None, bool, bool]) -> list[Message]:
+        "In the background of another, where it is late; a failed one changes nothing."
+        answer, instructions, late, failed = how
+        context = conversation(self.log, self.id.removeprefix("conv_"), ADMIN)
+        assert context
+        between = self.add([SENT[0]]) if late else []
+        added = [system(instructions)] if instructions else []
+        written = turn(
+            *added,
+            *context.messages,
+            user("b"),
+            answer=answer,
+            endpoint="/v1/responses",
+            stored=True,
+            status=500 if failed else 200,
+            added=len(added),
+            known=len(context.messages),
+            continues=Continues(context.thread_id, context.tip, joins=True),
+        )
+        with locked(self.log.db.conn):
+            Threads(self.log).write(written)
+        told = [one for each in written.answer for one in singles(each)]
+        return between if failed else [*between, user("b"), *told]
+
+    def take_out(self, known: list[tuple[str, Message]], which: int) -> None:
+        if known:
+            id, _ = known.pop(which % len(known))
+            with locked(self.log.db.conn):
+                self.conversation.take_out(id)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "logs.db"
+    connected(path).db.close()
+    return path
+
+
+@settings(max_examples=60)
+@given(done=st.lists(st.one_of(adding, answering, taking_out), max_size=8))
+def test_ids_hold(empty: Path, done: list[tuple[str, Any]]) -> None:
+    with TemporaryDirectory() as folder:
+        log = connected(Path(shutil.copy(empty, folder)))
+        try:
+            log.db.conn.execute("pragma synchronous = off")
+            told = Told(log)
+            before: list[tuple[str, Message]] = []
+            for what, how in done:
+                if what == "take out":
+                    told.take_out(before, how)
+                    new = []
+                else:
+                    new = told.add(how) if what == "add" else told.answer(how)
+                now = told.now()
+                assert now[: len(before)] == before
+                assert [message for _, message in now[len(before) :]] == new
+                assert len({id for id, _ in now}) == len(now)
+                assert items(log, [id for id, _ in now], ADMIN) == dict(now)
+                before = now
+        finally:
+            log.db.close()

@@ -1,0 +1,475 @@
+"Conversations, over a scripted engine: threads of the log, as OpenAI's API has them."
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from click.testing import CliRunner
+from llm.cli import cli
+from llm.parts import Message
+from openai.types.conversations import (
+    Conversation,
+    ConversationDeletedResource,
+    ConversationItem,
+    ConversationItemList,
+)
+from pydantic import TypeAdapter
+from support.logged_turns import call, result, said, system, thought, user
+from support.proxied_engine import Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine
+from support.sdk import aasking, asking
+
+from proxy.app import create_app
+from proxy.http import api_keys
+from proxy.log.database import connected
+from proxy.settings import Settings
+
+ITEM: TypeAdapter[Any] = TypeAdapter(ConversationItem)
+URL = "/v1/conversations"
+THINKS = "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Hello"
+HELLO = "<|channel|>final<|message|>Hello"
+CALLS = '<|channel|>commentary to=functions.look <|constrain|>json<|message|>{"a": 1}<|call|>'
+LOOK = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+THOUGHT = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm"}]}
+EASY = {"role": "user", "content": "Hi"}
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
+    error = answer.json()["error"]
+    return answer.status_code, error["code"], error["param"]
+
+
+async def made(proxy: Proxied, *items: Any, **fields: Any) -> str:
+    answer = await proxy.post(URL, {"items": items, **fields})
+    assert answer.status_code == 200, answer.text
+    Conversation.model_validate(answer.json(), strict=True)
+    return f"{URL}/{answer.json()['id']}"
+
+
+async def answered(proxy: Proxied, at: str, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
+    "A response in the conversation."
+    body = {"model": "gpt-oss", "input": input, "conversation": at.rpartition("/")[2], **fields}
+    answer = await proxy.post("/v1/responses", body)
+    assert answer.status_code == 200, answer.text
+    response: dict[str, Any] = answer.json()
+    return response
+
+
+async def items(proxy: Proxied, at: str, query: str = "order=asc") -> list[dict[str, Any]]:
+    answer = await proxy.get(f"{at}/items?{query}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    for each in found:
+        assert ITEM.validate_python(each, strict=True).model_dump(exclude_unset=True) == each
+        assert (await proxy.get(f"{at}/items/{each['id']}")).json() == each
+    return found
+
+
+async def ids(proxy: Proxied, at: str, query: str = "order=asc") -> list[str]:
+    return [each["id"] for each in await items(proxy, at, query)]
+
+
+def texts(found: list[dict[str, Any]]) -> list[str]:
+    "What each item says, whatever its type."
+    return [
+        each.get("arguments") or each.get("output") or "".join(part["text"] for part in each["content"])
+        for each in found
+    ]
+
+
+def shell_turn(proxy: Proxied, *messages: Message) -> str:
+    "A thread that somebody's own model in the shell was asked in; its id."
+    log = connected(proxy.server.settings.database)
+    try:
+        tip = log.ensure_chain(messages)
+        thread = log.create_thread("shell", tip=tip)
+        turn = {"id": "01jz" + "0" * 22, "thread_id": thread, "tip_message_hash": tip, "model": "theirs"}
+        log.db["turns"].insert({**turn, "datetime_utc": "2026-08-01T00:00:00+00:00", "duration_ms": 1})
+        log.db.conn.commit()
+        return thread
+    finally:
+        log.db.close()
+
+
+# A conversation
+
+
+async def test_it_is_made_retrieved_labelled_and_deleted() -> None:
+    async with proxied() as proxy:
+        before = int(time.time())
+        answer = await proxy.post(URL, {"metadata": {"a": "b"}})
+        conversation = answer.json()
+        assert set(conversation) == {"id", "object", "created_at", "metadata"}
+        assert (conversation["object"], conversation["metadata"]) == ("conversation", {"a": "b"})
+        assert before <= conversation["created_at"] <= time.time()
+        at = f"{URL}/{conversation['id']}"
+        assert (await proxy.get(at)).json() == conversation
+        changed = await proxy.post(at, {"metadata": {"c": "d"}})
+        assert changed.json() == {**conversation, "metadata": {"c": "d"}} == (await proxy.get(at)).json()
+        assert (await proxy.post(at, {"metadata": None})).json()["metadata"] == {}
+        gone = (await proxy.client.delete(at)).json()
+        assert gone == {"id": conversation["id"], "object": "conversation.deleted", "deleted": True}
+        ConversationDeletedResource.model_validate(gone, strict=True)
+        for answer in (
+            await proxy.get(at),
+            await proxy.post(at, {"metadata": {}}),
+            await proxy.client.delete(at),
+            await proxy.get(f"{at}/items"),
+            await proxy.post(f"{at}/items", {"items": [EASY]}),
+            await proxy.get(f"{at}/items/msg_1"),
+            await proxy.client.delete(f"{at}/items/msg_1"),
+            await proxy.get(at.replace("conv_", "")),
+            await proxy.get(f"{URL}/conv_nothing"),
+        ):
+            assert told(answer) == (404, None, "conversation_id")
+
+
+async def test_nothing_in_it() -> None:
+    async with proxied() as proxy:
+        for body in ({}, {"items": None, "metadata": None}, {"items": []}):
+            at = f"{URL}/{(await proxy.post(URL, body)).json()['id']}"
+            assert await items(proxy, at) == []
+        assert (await proxy.post(f"{at}/items", {"items": []})).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "param"),
+    [
+        ("", {"items": [EASY] * 21}, "array_above_max_length", "items"),
+        ("", {"items": [{"role": "user"}]}, "missing_required_parameter", "items[0].content"),
+        ("", {"items": [{"type": "item_reference", "id": "msg_1"}]}, None, "items"),
+        ("", {"items": [{"type": "computer_call"}]}, "invalid_value", "items[0]"),
+        ("", {"items": [{"type": "function_call_output", "call_id": "x", "output": ""}]}, None, "items"),
+        ("", {"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
+        ("", {"x": 1}, "unknown_parameter", "x"),
+        ("/{id}", {}, "missing_required_parameter", "metadata"),
+        ("/{id}/items", {}, "missing_required_parameter", "items"),
+        ("/{id}/items", {"items": [EASY] * 21}, "array_above_max_length", "items"),
+    ],
+)
+async def test_a_bad_body(path: str, body: Any, code: str | None, param: str) -> None:
+    async with proxied() as proxy:
+        at = await made(proxy)
+        answer = await proxy.post(URL + path.replace("{id}", at.rpartition("/")[2]), body)
+        assert told(answer) == (404 if param == "items" and "reference" in str(body) else 400, code, param)
+        assert proxy.rows("select count(*) from threads") == [(1,)]
+
+
+@pytest.mark.parametrize("off", ["header", "policy", "llm"])
+async def test_where_nothing_is_logged(off: str) -> None:
+    policy = {"log_policy": "off"} if off == "policy" else {}
+    headers = {"x-llm-log": "off"} if off == "header" else {}
+    async with proxied(**policy) as proxy:
+        if off == "llm":
+            CliRunner().invoke(cli, ["logs", "off"], catch_exceptions=False)
+        answer = await proxy.post(URL, {"items": [EASY]}, headers=headers)
+        assert told(answer) == (400, "log_off", None)
+        assert proxy.rows("select count(*) from threads") == [(0,)]
+        if off == "header":
+            at = await made(proxy)
+            assert told(await proxy.post(f"{at}/items", {"items": [EASY]}, headers=headers))[1] == "log_off"
+
+
+# Its items
+
+
+async def test_items_that_are_sent() -> None:
+    sent = [
+        {"type": "message", "role": "developer", "content": "Be kind"},
+        EASY,
+        {**THOUGHT, "id": "rs_1"},
+        {"role": "assistant", "content": "First"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "Second", "annotations": []}]},
+        {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"a":1}'},
+        {"type": "function_call_output", "call_id": "call_1", "output": "Seen"},
+        {"type": "custom_tool_call", "call_id": "call_2", "name": "echo", "input": "x y"},
+        {"type": "custom_tool_call_output", "call_id": "call_2", "output": "x y"},
+    ]
+    async with proxied() as proxy:
+        at = await made(proxy, *sent[:5])
+        answer = (await proxy.post(f"{at}/items", {"items": sent[5:]})).json()
+        ConversationItemList.model_validate(answer, strict=True)
+        assert [each["type"] for each in answer["data"]] == [each["type"] for each in sent[5:]]
+        found = await items(proxy, at)
+        assert found[5:] == answer["data"]
+        assert [each["type"] for each in found[:5]] == [
+            "message",
+            "message",
+            "reasoning",
+            "message",
+            "message",
+        ]
+        assert [each.get("role") for each in found[1:4]] == ["user", None, "assistant"]
+        assert found[7]["input"] == "x y"
+        assert len({each["id"] for each in found}) == len(sent)
+
+
+async def test_an_assistants_items_are_one_message_however_they_come() -> None:
+    text = {"role": "assistant", "content": "Hello"}
+    call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
+    async with proxied() as proxy:
+        together = await made(proxy, EASY, THOUGHT, text, text, call)
+        apart = await made(proxy, EASY)
+        before: list[str] = []
+        for each in (THOUGHT, text, text, call):
+            await proxy.post(f"{apart}/items", {"items": [each]})
+            now = await ids(proxy, apart)
+            assert now[: len(before)] == before
+            before = now
+        tips = proxy.rows("select distinct tip_message_hash from threads")
+        assert len(tips) == 1
+        assert texts(await items(proxy, apart)) == texts(await items(proxy, together))
+
+
+async def test_pages() -> None:
+    async with proxied() as proxy:
+        at = await made(proxy, *[{"role": "user", "content": str(n)} for n in range(5)])
+        every = await ids(proxy, at)
+        assert await ids(proxy, at, "") == await ids(proxy, at, "order=desc") == every[::-1]
+        first = (await proxy.get(f"{at}/items?order=asc&limit=2")).json()
+        assert (first["object"], first["first_id"], first["last_id"], first["has_more"]) == (
+            "list",
+            every[0],
+            every[1],
+            True,
+        )
+        assert await ids(proxy, at, f"order=asc&limit=2&after={every[1]}") == every[2:4]
+        assert await ids(proxy, at, f"limit=2&after={every[3]}") == [every[2], every[1]]
+        assert (await proxy.get(f"{at}/items?after={every[1]}")).json()["has_more"] is False
+        for query, param in (("limit=0", "limit"), ("order=up", "order"), ("after=msg_1", "after")):
+            answer = await proxy.get(f"{at}/items?{query}")
+            assert told(answer)[::2] == (400, param)
+
+
+@pytest.mark.parametrize("name", ["include", "include[]"])
+async def test_reasoning_comes_sealed_to_who_wants_it(name: str) -> None:
+    async with proxied(reasoning="summary") as proxy:
+        at = await made(proxy, EASY, THOUGHT)
+        query = {name: "reasoning.encrypted_content"}
+        (bare, *_), (sealed, *_) = [
+            (await proxy.get(f"{at}/items", params=params)).json()["data"] for params in ({}, query)
+        ]
+        assert (bare["summary"], bare["content"]) == ([{"type": "summary_text", "text": "Hm"}], [])
+        assert sealed == {**bare, "encrypted_content": sealed["encrypted_content"]}
+        again = await proxy.get(f"{at}/items/{bare['id']}", params=query)
+        assert again.json() == sealed
+        body = {"items": [{**sealed, "summary": [], "content": []}]}
+        (added,) = (await proxy.post(f"{at}/items", body, params=query)).json()["data"]
+        assert {**added, "id": sealed["id"]} == sealed
+
+
+async def test_items_of_a_response() -> None:
+    async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
+        at = await made(proxy)
+        response = await answered(proxy, at)
+        first, *said = await items(proxy, at)
+        assert said == response["output"]
+        asked = await proxy.get(f"/v1/responses/{response['id']}/input_items")
+        assert asked.json()["data"] == [first]
+        for absent in ("msg_1", "msg_" + "0" * 32 + "_0", f"{first['id']}0"):
+            assert told(await proxy.get(f"{at}/items/{absent}")) == (404, None, "item_id")
+            assert told(await proxy.client.delete(f"{at}/items/{absent}")) == (404, None, "item_id")
+
+
+async def test_a_reference_becomes_a_copy() -> None:
+    async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
+        at = await made(proxy)
+        response = await answered(proxy, at)
+        references = [{"type": "item_reference", "id": each["id"]} for each in response["output"]]
+        other = await made(proxy, EASY, *references)
+        assert texts(await items(proxy, other)) == ["Hi", "Hm", "Hello"]
+
+
+# What a deletion leaves
+
+
+async def test_an_item_is_taken_out_and_all_others_keep_their_ids() -> None:
+    async with proxied(AsyncScriptedEngine(THINKS, CALLS, HELLO)) as proxy:
+        at = await made(proxy, {"role": "user", "content": "First"})
+        await answered(proxy, at, "Second", instructions="Rhyme")
+        called = await answered(proxy, at, "Look", tools=[LOOK])
+        (call,) = called["output"]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "Seen"}
+        await answered(proxy, at, [output], tools=[LOOK], instructions="Shout")
+        found = await items(proxy, at)
+        assert texts(found) == ["First", "Second", "Hm", "Hello", "Look", '{"a": 1}', "Seen", "Hello"]
+        while found:
+            gone = found.pop(len(found) // 2)
+            answer = await proxy.client.delete(f"{at}/items/{gone['id']}")
+            assert answer.json() == (await proxy.get(at)).json()
+            assert await items(proxy, at) == found
+            assert told(await proxy.get(f"{at}/items/{gone['id']}")) == (404, None, "item_id")
+
+
+async def test_what_is_taken_out_the_model_is_not_told() -> None:
+    engine = AsyncScriptedEngine(THINKS, HELLO)
+    async with proxied(engine) as proxy:
+        at = await made(proxy, {"role": "user", "content": "SECRET"}, {"role": "user", "content": "Stays"})
+        await answered(proxy, at, "Second", instructions="Rhyme")
+        secret, *_ = await ids(proxy, at)
+        await proxy.client.delete(f"{at}/items/{secret}")
+        await answered(proxy, at, "Third")
+        asked = engine.asked[1].prompt
+        assert "SECRET" in engine.asked[0].prompt
+        assert "SECRET" not in asked
+        assert "Rhyme" not in asked
+        assert [word for word in ("Stays", "Second", "Hello", "Third") if word not in asked] == []
+        assert texts(await items(proxy, at)) == ["Stays", "Second", "Hm", "Hello", "Third", "Hello"]
+
+
+async def test_neighbours_of_what_is_taken_out_become_one_message() -> None:
+    text = {"role": "assistant", "content": "Hello"}
+    async with proxied() as proxy:
+        at = await made(proxy, EASY, text, EASY, text)
+        before = await ids(proxy, at)
+        await proxy.client.delete(f"{at}/items/{before[2]}")
+        assert await ids(proxy, at) == [before[0], before[1], before[3]]
+        await made(proxy, EASY, text, text)
+        first, second = proxy.rows("select tip_message_hash from threads")
+        assert first == second
+
+
+# What others began
+
+
+async def test_a_chat_is_a_conversation_too() -> None:
+    async with proxied(AsyncScriptedEngine(THINKS, HELLO)) as proxy:
+        await proxy.chat({"role": "system", "content": "Be kind"}, user="Hi", verbosity="low")
+        (turn,) = proxy.turns()
+        at = f"{URL}/conv_{turn['thread_id']}"
+        conversation = (await proxy.get(at)).json()
+        assert conversation["metadata"] == {}
+        assert abs(conversation["created_at"] - time.time()) < 60
+        found = await items(proxy, at)
+        assert texts(found) == ["Be kind", "Hi", "Hm", "Hello"]
+        assert found[3]["id"] == f"msg_{turn['id']}_1"
+        await answered(proxy, at, "More")
+        assert (await ids(proxy, at))[:4] == [each["id"] for each in found]
+        changed = (await proxy.post(at, {"metadata": {"a": "b"}})).json()
+        assert changed == {**conversation, "metadata": {"a": "b"}} == (await proxy.get(at)).json()
+
+
+async def test_what_the_shell_began_an_app_goes_on_with() -> None:
+    engine = AsyncScriptedEngine(HELLO)
+    async with proxied(engine) as proxy:
+        thread = shell_turn(proxy, system("Be kind"), user("Hi"), said(thought("Hm"), "Hello"))
+        at = f"{URL}/conv_{thread}"
+        assert texts(await items(proxy, at)) == ["Be kind", "Hi", "Hm", "Hello"]
+        await answered(proxy, at, "More")
+        assert "Be kind" in engine.asked[0].prompt
+        assert texts(await items(proxy, at))[4:] == ["More", "Hello"]
+
+
+async def test_items_of_the_shell_are_split_as_they_are_told() -> None:
+    "A tool's message in the shell may hold several results."
+    several = Message("tool", [*result("call_1", "One").parts, *result("call_2", "Two").parts])
+    async with proxied() as proxy:
+        thread = shell_turn(proxy, user("Hi"), said(call("call_1"), call("call_2")), several, said("Done"))
+        at = f"{URL}/conv_{thread}"
+        found = await items(proxy, at)
+        assert [each["type"] for each in found[1:5]] == ["function_call"] * 2 + ["function_call_output"] * 2
+        await proxy.client.delete(f"{at}/items/{found[3]['id']}")
+        assert await items(proxy, at) == [each for each in found if each is not found[3]]
+
+
+async def test_who_sees_a_conversation() -> None:
+    mine, theirs, boss = (
+        bearer(api_keys.add(name, admin=name == "boss")) for name in ("mine", "theirs", "boss")
+    )
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        own = (await proxy.post(URL, {"items": [EASY]}, headers=mine)).json()["id"]
+        await proxy.chat(user="Hi", headers=mine)
+        chat = f"conv_{proxy.turns()[0]['thread_id']}"
+        shell = f"conv_{shell_turn(proxy, user('Hi'))}"
+        for id, seen_by in ((own, [mine, boss]), (chat, [mine, boss]), (shell, [boss])):
+            for headers in (mine, theirs, boss):
+                wanted = 200 if headers in seen_by else 404
+                for path in ("", "/items"):
+                    assert (await proxy.get(f"{URL}/{id}{path}", headers=headers)).status_code == wanted
+        assert (await proxy.client.delete(f"{URL}/{own}", headers=theirs)).status_code == 404
+        hi = (await proxy.get(f"{URL}/{own}/items", headers=mine)).json()["first_id"]
+        reference = {"items": [{"type": "item_reference", "id": hi}]}
+        assert (await proxy.post(URL, reference, headers=theirs)).status_code == 404
+        assert (await proxy.post(URL, reference, headers=boss)).status_code == 200
+
+
+async def test_nobody_goes_on_with_what_was_deleted() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
+        first = (await proxy.chat(user="Hi")).json()["choices"][0]["message"]
+        thread = proxy.turns()[0]["thread_id"]
+        await proxy.client.delete(f"{URL}/conv_{thread}")
+        await proxy.chat({"role": "user", "content": "Hi"}, first, user="More")
+        previous = f"resp_{proxy.turns()[0]['id']}"
+        body = {"model": "gpt-oss", "input": "More", "previous_response_id": previous}
+        assert (await proxy.post("/v1/responses", body)).status_code == 200
+        assert [turn["thread_id"] == thread for turn in proxy.turns()] == [True, False, False]
+
+
+async def test_a_conversation_is_called_after_what_is_said_first() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        await made(proxy, {"role": "user", "content": "With items"})
+        at = await made(proxy)
+        await proxy.post(f"{at}/items", {"items": [{"role": "user", "content": "Items later"}]})
+        at = await made(proxy)
+        await answered(proxy, at, "A response")
+        names = proxy.rows("select name from threads order by id")
+        assert names == [("With items",), ("Items later",), ("A response",)]
+
+
+async def test_it_is_not_called_after_what_was_taken_out() -> None:
+    async with proxied() as proxy:
+        at = await made(proxy, *({"role": "user", "content": text} for text in ("First", "Second", "Third")))
+        third, second, first = (item["id"] for item in (await proxy.get(f"{at}/items")).json()["data"])
+        names = []
+        for item_id in (second, first, third):
+            await proxy.client.delete(f"{at}/items/{item_id}")
+            names += proxy.rows("select name from threads")
+        assert names == [("First",), ("Third",), (None,)]
+
+
+# OpenAI's SDK, and a restart
+
+
+@pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])
+def test_the_sdk(opened: Callable[..., Any]) -> None:
+    app = create_app(Settings(host="testserver"), engine=AsyncScriptedEngine(THINKS))
+    with opened(app) as sdk:
+        made = sdk.call(lambda client: client.conversations.create(items=[EASY], metadata={"a": "b"}))
+        response = sdk.call(
+            lambda client: client.responses.create(model="gpt-oss", input="More", conversation=made.id)
+        )
+        before = sdk.listed(lambda client: client.conversations.items.list(made.id, limit=1))
+        assert [each.id for each in before[:2]] == [each.id for each in response.output[::-1]]
+
+    app = create_app(Settings(host="testserver"), engine=AsyncScriptedEngine(HELLO))
+    with opened(app) as sdk:
+        conversations = sdk.client.conversations
+        assert sdk.call(lambda _: conversations.retrieve(made.id)) == made
+        after = sdk.listed(lambda _: conversations.items.list(made.id, order="asc", limit=3))
+        assert after == before[::-1]
+        one = sdk.call(lambda _: conversations.items.retrieve(after[1].id, conversation_id=made.id))
+        assert one == after[1]
+        call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
+        added = sdk.call(
+            lambda _: conversations.items.create(
+                made.id, items=[call], include=["reasoning.encrypted_content"]
+            )
+        )
+        assert added.data[0].type == "function_call"
+        left = sdk.call(lambda _: conversations.items.delete(added.data[0].id, conversation_id=made.id))
+        assert left == made
+        assert sdk.listed(lambda _: conversations.items.list(made.id, order="asc")) == after
+        changed = sdk.call(lambda _: conversations.update(made.id, metadata={"c": "d"}))
+        assert changed.metadata == {"c": "d"}
+        assert sdk.call(lambda _: conversations.delete(made.id)).deleted is True
+        with pytest.raises(openai.NotFoundError):
+            sdk.call(lambda _: conversations.retrieve(made.id))

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+
+from proxy.api.ollama.request import asked
+from proxy.generation import Ask
+
+HI = {"role": "user", "content": "Hi"}
+
+
+def read(endpoint: str, **fields: Any) -> Ask | None:
+    return asked(endpoint, json.dumps({"model": "x", **fields}).encode())
+
+
+def chat(*messages: dict[str, Any], **fields: Any) -> Ask:
+    ask = read("/api/chat", messages=messages, **fields)
+    assert ask is not None
+    return ask
+
+
+def generate(**fields: Any) -> Ask:
+    ask = read("/api/generate", **fields)
+    assert ask is not None
+    return ask
+
+
+def test_a_chat() -> None:
+    assert chat(HI) == Ask("/api/chat", "x", (Message("user", [TextPart("Hi")]),), stream=True)
+
+
+def test_a_chat_that_is_not_streamed() -> None:
+    assert chat(HI, stream=False).stream is False
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        pytest.param(
+            {"role": "assistant", "thinking": "hm", "content": "Yes"},
+            Message("assistant", [ReasoningPart("hm"), TextPart("Yes")]),
+            id="reasoning",
+        ),
+        pytest.param(
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"id": "c1", "function": {"index": 0, "name": "f", "arguments": {"a": 1}}}],
+            },
+            Message("assistant", [ToolCallPart("f", {"a": 1}, "c1")]),
+            id="call",
+        ),
+        pytest.param(
+            {"role": "tool", "tool_name": "f", "content": "2", "tool_call_id": "c1"},
+            Message("tool", [ToolResultPart("f", "2", "c1")]),
+            id="result",
+        ),
+        pytest.param({"role": "tool"}, Message("tool", [ToolResultPart("", "")]), id="bare result"),
+        pytest.param(
+            {"role": "user", "content": "See", "images": ["aGk="]},
+            Message("user", [TextPart("See")]),
+            id="image",
+        ),
+        pytest.param({"role": "user", "content": None}, Message("user", []), id="null"),
+    ],
+)
+def test_messages(sent: dict[str, Any], message: Message) -> None:
+    assert chat(sent).messages == (message,)
+
+
+def test_tools_schema_and_options() -> None:
+    parameters = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    tools = [
+        {"type": "function", "function": {"name": "f", "description": "F", "parameters": parameters}},
+        {"type": "function", "function": {"name": "g"}},
+    ]
+    ask = chat(HI, tools=tools, format={"type": "object"}, options={"seed": 1}, think="low")
+    told = [(tool.name, tool.description, tool.input_schema) for tool in ask.tools]
+    assert told == [("f", "F", parameters), ("g", None, {})]
+    assert ask.schema == {"type": "object"}
+    assert ask.options == {"seed": 1, "think": "low"}
+
+
+@pytest.mark.parametrize("form", [None, "json", "", {}])
+def test_no_schema(form: Any) -> None:
+    assert chat(HI, format=form).schema is None
+
+
+def test_a_prompt() -> None:
+    ask = generate(prompt="Hi", system="Be brief", think=False)
+    assert ask.endpoint == "/api/generate"
+    assert ask.messages == (Message("system", [TextPart("Be brief")]), Message("user", [TextPart("Hi")]))
+    assert ask.options == {"think": False}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields"),
+    [
+        pytest.param("/api/chat", {}, id="loads by chat"),
+        pytest.param("/api/chat", {"messages": []}, id="loads by an empty chat"),
+        pytest.param("/api/generate", {"system": "Be brief"}, id="loads by generate"),
+        pytest.param("/api/generate", {"prompt": ""}, id="loads by an empty prompt"),
+        pytest.param("/api/embed", {"input": "Hi"}, id="another endpoint"),
+        pytest.param("/api/chat", {"messages": "Hi"}, id="of another form"),
+        pytest.param("/api/chat", {"messages": [HI], "model": None}, id="no model"),
+    ],
+)
+def test_nothing_is_said(endpoint: str, fields: dict[str, Any]) -> None:
+    assert read(endpoint, **fields) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"model": "x", "prompt": "\xff"}',
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": 1e999}}',
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
+    ],
+)
+def test_no_body(body: bytes) -> None:
+    assert asked("/api/generate", body) is None

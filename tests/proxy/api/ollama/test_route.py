@@ -1,0 +1,441 @@
+"Ollama's API through the proxy: what is passed, what is not, and what of it is in the log."
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+import sqlite_utils
+from llm.logs import LogStore
+from llm.parts import Message, ReasoningPart, TextPart
+from starlette.types import Message as Asgi
+from support.proxied_engine import Proxied, proxied
+from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, chunk, head, stream
+
+from llm_gpt_oss.completion import Json
+from proxy.api.ollama.route import CHANGES
+from proxy.generation import Ask
+from proxy.hookspecs import Plugins, hookimpl
+
+HI = {"role": "user", "content": "Hi"}
+CHAT: Json = {"model": "x", "messages": [HI]}
+DIGEST = "sha256:" + "0" * 64
+
+
+def line(text: str, **end: Any) -> Json:
+    return {"model": "x:latest", "message": {"role": "assistant", "content": text}, **end}
+
+
+END = line("", done=True, done_reason="stop", prompt_eval_count=5, eval_count=2)
+
+
+class Ollama(Scripted):
+    def __init__(self, *replies: Reply) -> None:
+        super().__init__(*replies)
+        self.asked = threading.Event()
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setenv("OLLAMA_HOST", self.host)
+
+    def __exit__(self, *given: object) -> None:
+        self._patch.undo()
+        super().__exit__(*given)
+
+    def _play(self, client: Any, step: Any) -> None:
+        self.asked.set()
+        super()._play(client, step)
+
+
+def said(proxy: Proxied, turn: dict[str, Any]) -> list[tuple[str, str]]:
+    "Role and text of each part, reasoning too, up to the turn's end."
+    with sqlite_utils.Database(proxy.app.state.server.settings.database) as database:
+        chain: list[Message] = LogStore(database).load_chain(turn["tip_message_hash"])  # type: ignore[no-untyped-call]
+    parts = [(message.role, part) for message in chain for part in message.parts]
+    return [(role, part.text) for role, part in parts if isinstance(part, TextPart | ReasoningPart)]
+
+
+async def test_a_stream_is_passed_byte_for_byte_and_logged() -> None:
+    sent = stream(
+        line("Hel"), json.dumps(line("lo")).encode()[:10], json.dumps(line("lo")).encode()[10:] + b"\n", END
+    )
+    with Ollama(sent) as ollama:
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT, headers={"user-agent": "ollama-js"})
+            (turn,) = proxy.turns()
+            assert said(proxy, turn) == [("user", "Hi"), ("assistant", "Hello")]
+    assert told.status_code == 200
+    assert told.headers["content-type"] == "application/x-ndjson"
+    assert told.content == b"".join(
+        json.dumps(each).encode() + b"\n" for each in (line("Hel"), line("lo"), END)
+    )
+    assert ollama.requests[0].body == CHAT
+    assert ollama.requests[0].headers["host"] == ollama.host
+    assert turn["endpoint"] == "/api/chat"
+    assert (turn["status"], turn["error"], turn["finish_reason"]) == (200, None, "stop")
+    assert (turn["model"], turn["resolved_model"], turn["client"]) == ("x", "x:latest", "ollama-js")
+    assert (turn["input_tokens"], turn["output_tokens"]) == (5, 2)
+    assert turn["first_token_ms"] is not None
+    assert json.loads(turn["request"]) == CHAT
+
+
+async def test_a_conversation_is_one_thread_with_the_reasoning_that_was_dropped() -> None:
+    thought = {"message": {"role": "assistant", "content": "", "thinking": "hm"}}
+    with Ollama(stream(thought, line("Hello"), END), answer(line("Bye", done=True, done_reason="stop"))):
+        async with proxied() as proxy:
+            await proxy.post("/api/chat", CHAT)
+            more = [HI, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Go"}]
+            await proxy.post("/api/chat", {"model": "x", "messages": more, "stream": False})
+            first, second = proxy.turns()
+            assert said(proxy, second) == [
+                ("user", "Hi"),
+                ("assistant", "hm"),
+                ("assistant", "Hello"),
+                ("user", "Go"),
+                ("assistant", "Bye"),
+            ]
+    assert first["thread_id"] == second["thread_id"]
+
+
+async def test_generate_is_logged() -> None:
+    with Ollama(stream({"response": "Hello"}, {"done": True, "done_reason": "length"})):
+        async with proxied() as proxy:
+            await proxy.post("/api/generate", {"model": "x", "prompt": "Hi"})
+            (turn,) = proxy.turns()
+    assert (turn["endpoint"], turn["finish_reason"]) == ("/api/generate", "length")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/tags"),
+        ("HEAD", "/api/tags"),
+        ("GET", "/api/ps"),
+        ("GET", "/api/version"),
+        ("HEAD", "/api/version"),
+        ("POST", "/api/show"),
+        ("POST", "/api/embed"),
+        ("POST", "/api/embeddings?x=1"),
+        ("HEAD", "/"),
+    ],
+)
+async def test_open(method: str, path: str) -> None:
+    with Ollama(answer("" if method == "HEAD" else {"a": 1})) as ollama:
+        async with proxied() as proxy:
+            told = await proxy.client.request(method, path)
+            assert proxy.turns() == []
+    assert told.status_code == 200
+    assert [(request.method, request.path) for request in ollama.requests] == [(method, path)]
+
+
+@pytest.mark.parametrize("name", [*CHANGES, f"blobs/{DIGEST}"])
+async def test_closed(name: str) -> None:
+    (method, *_) = CHANGES[name.partition("/")[0]]
+    with Ollama(answer({})) as ollama:
+        async with proxied() as proxy:
+            told = await proxy.client.request(method, f"/api/{name}")
+    assert told.status_code == 403
+    assert method == "HEAD" or told.json().keys() == {"error"}
+    assert ollama.requests == []
+
+
+async def test_opened() -> None:
+    with Ollama(stream({"status": "success"})) as ollama:
+        async with proxied(allow_model_changes=True) as proxy:
+            told = await proxy.post("/api/pull", {"model": "x"})
+            assert proxy.turns() == []
+    assert told.json() == {"status": "success"}
+    assert ollama.requests[0].body == {"model": "x"}
+
+
+async def test_an_upload_is_streamed() -> None:
+    with Ollama(answer("", 201)) as ollama:
+        async with proxied(allow_model_changes=True) as proxy:
+            told = await proxy.client.post(f"/api/blobs/{DIGEST}", content=b'{"big": 1}')
+    assert told.status_code == 201
+    assert ollama.requests[0].body == {"big": 1}
+
+
+async def test_is_a_blob_there() -> None:
+    with Ollama(answer("", 404)) as ollama:
+        async with proxied(allow_model_changes=True) as proxy:
+            told = await proxy.client.head(f"/api/blobs/{DIGEST}")
+    assert told.status_code == 404
+    assert "transfer-encoding" not in ollama.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/none", 404),
+        ("POST", "/api/", 404),
+        ("POST", "/api/blobs/sha256:0", 404),
+        ("POST", "/api/chat%2F..%2Fdelete", 404),
+        ("GET", "/api/chat", 405),
+        ("POST", "/api/tags", 405),
+        ("PUT", "/api/tags", 405),
+        ("DELETE", "/api/show", 405),
+        ("HEAD", "/api/ps", 405),
+    ],
+)
+async def test_not_there(method: str, path: str, status: int) -> None:
+    with Ollama(answer({})) as ollama:
+        async with proxied(allow_model_changes=True) as proxy:
+            told = await proxy.client.request(method, path)
+    assert told.status_code == status
+    assert method == "HEAD" or set(told.json()) == {"error"}
+    assert ("allow" in told.headers) == (status == 405)
+    assert ollama.requests == []
+
+
+async def test_what_ollama_refuses_is_passed_and_logged() -> None:
+    with Ollama(answer({"error": "model 'x' not found"}, 404)):
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT)
+            (turn,) = proxy.turns()
+    assert (told.status_code, told.json()) == (404, {"error": "model 'x' not found"})
+    assert (turn["status"], turn["error"]) == (404, "model 'x' not found")
+
+
+async def test_an_error_in_the_stream_is_passed_and_logged() -> None:
+    with Ollama(stream(line("Hel"), {"error": "it broke"})):
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT)
+            (turn,) = proxy.turns()
+            assert said(proxy, turn)[-1] == ("assistant", "Hel")
+    assert told.text.endswith('{"error": "it broke"}\n')
+    assert (turn["status"], turn["error"]) == (200, "it broke")
+
+
+async def test_nobody_there() -> None:
+    with Refusing() as host, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLLAMA_HOST", host)
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT)
+            heartbeat = await proxy.client.head("/")
+            (turn,) = proxy.turns()
+    assert told.status_code == heartbeat.status_code == 503
+    assert "ollama serve" in told.json()["error"]
+    assert "retry-after" in told.headers
+    assert (turn["status"], turn["error"]) == (503, told.json()["error"])
+
+
+async def test_no_answer() -> None:
+    with Ollama((CUT,)):
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT)
+    assert (told.status_code, set(told.json())) == (502, {"error"})
+    assert "retry-after" not in told.headers
+
+
+async def test_a_body_that_is_no_json_is_ollamas_to_refuse() -> None:
+    with Ollama(answer({"error": "unexpected EOF"}, 400)):
+        async with proxied() as proxy:
+            told = await proxy.client.post("/api/chat", content=b"")
+            assert proxy.turns() == []
+    assert told.status_code == 400
+
+
+async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.http.request_body.MAX_BODY", 10)
+    with Ollama(answer({})) as ollama:
+        async with proxied() as proxy:
+            told = await proxy.post("/api/chat", CHAT)
+    assert (told.status_code, set(told.json())) == (413, {"error"})
+    assert ollama.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers"),
+    [({"log_policy": "off"}, {}), ({}, {"x-llm-log": "off"})],
+    ids=["by a setting", "by a header"],
+)
+async def test_not_logged(settings: dict[str, Any], headers: dict[str, str]) -> None:
+    with Ollama(stream(line("Hello"), END)):
+        async with proxied(**settings) as proxy:
+            assert (await proxy.post("/api/chat", CHAT, headers=headers)).status_code == 200
+            assert proxy.turns() == []
+
+
+class Client:
+    """One that leaves when it is told to. `got` is what it was sent, `look` is called before each of it.
+
+    Without a body it leaves in the middle of its upload."""
+
+    def __init__(
+        self,
+        proxy: Proxied,
+        body: Json | None,
+        look: Callable[[], None] = lambda: None,
+        path: str = "/api/chat",
+    ) -> None:
+        self.got: list[Asgi] = []
+        self.left = asyncio.Event()
+        self._look = look
+        sent = [] if body is None else [{"type": "http.request", "body": json.dumps(body).encode()}]
+        self._incoming: Iterator[Asgi] = iter(sent)
+        self._begun = asyncio.Event()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "scheme": "http",
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 1),
+            "http_version": "1.1",
+        }
+        self.task = asyncio.ensure_future(proxy.app(scope, self._receive, self._send))
+
+    async def begun(self) -> None:
+        await asyncio.wait_for(self._begun.wait(), 10)
+
+    async def _receive(self) -> Asgi:
+        for message in self._incoming:
+            return message
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Asgi) -> None:
+        self._look()
+        self.got.append(message)
+        if message.get("body"):
+            self._begun.set()
+
+
+async def test_a_client_that_leaves_ends_ollamas_work() -> None:
+    with Ollama(stream(line("Hel"), HOLD)) as ollama:
+        async with proxied() as proxy:
+            client = Client(proxy, CHAT)
+            await client.begun()
+            client.left.set()
+            await asyncio.wait_for(client.task, 10)
+            assert await asyncio.to_thread(ollama.gone.wait, 10)
+            (turn,) = proxy.turns()
+            assert said(proxy, turn)[-1] == ("assistant", "Hel")
+    assert (turn["status"], turn["error"]) == (499, "The client left.")
+    assert client.got[-1]["more_body"]
+
+
+async def test_a_client_that_leaves_before_the_answer() -> None:
+    with Ollama((HOLD,)) as ollama:
+        async with proxied() as proxy:
+            client = Client(proxy, CHAT)
+            assert await asyncio.to_thread(ollama.asked.wait, 10)
+            client.left.set()
+            await asyncio.wait_for(client.task, 10)
+            assert await asyncio.to_thread(ollama.gone.wait, 10)
+            (turn,) = proxy.turns()
+    assert turn["status"] == 499
+    assert client.got == []
+
+
+async def test_a_stream_that_breaks_off_is_cut_for_the_client_too() -> None:
+    cut = (
+        head(200, "Transfer-Encoding: chunked"),
+        chunk(json.dumps(line("Hel")).encode() + b"\n"),
+        0.05,
+        CUT,
+    )
+    with Ollama(cut):
+        async with proxied() as proxy:
+            client = Client(proxy, CHAT)
+            await asyncio.wait_for(client.task, 10)
+            (turn,) = proxy.turns()
+    assert client.got[-1]["more_body"]
+    assert turn["status"] == 502
+    assert "broke off" in turn["error"]
+
+
+async def test_the_turn_is_logged_before_the_answer_ends() -> None:
+    with Ollama(stream(line("Hello"), END)):
+        async with proxied() as proxy:
+            logged: list[int] = []
+            client = Client(proxy, CHAT, lambda: logged.append(len(proxy.turns())))
+            await asyncio.wait_for(client.task, 10)
+    assert not client.got[-1].get("more_body")
+    assert logged[-1] == 1
+    assert not any(logged[:-1])
+
+
+async def test_logging_that_is_turned_off_meanwhile() -> None:
+    with Ollama(stream(line("Hel"), HOLD)):
+        async with proxied() as proxy:
+            client = Client(proxy, CHAT)
+            await client.begun()
+            (proxy.app.state.server.settings.database.parent / "logs-off").touch()
+            client.left.set()
+            await asyncio.wait_for(client.task, 10)
+            assert proxy.turns() == []
+
+
+async def test_an_upload_whose_client_leaves() -> None:
+    with Ollama(answer({})):
+        async with proxied(allow_model_changes=True) as proxy:
+            client = Client(proxy, None, path=f"/api/blobs/{DIGEST}")
+            client.left.set()
+            await asyncio.wait_for(client.task, 10)
+    assert client.got == []
+
+
+class Spy:
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    @hookimpl
+    def actor_from_request(self) -> str:
+        return "ada"
+
+    @hookimpl
+    def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
+        self.told.append((turn_id, ask.endpoint, status, error))
+
+
+async def test_plugins_hear_of_it() -> None:
+    spy = Spy()
+    with Ollama(stream(line("Hello"), END)):
+        async with proxied() as proxy:
+            server = proxy.app.state.server
+            proxy.app.state.server = replace(server, plugins=Plugins([spy]))
+            await proxy.post("/api/chat", CHAT)
+            (turn,) = proxy.turns()
+    assert turn["actor"] == "ada"
+    assert spy.told == [(turn["turn_id"], "/api/chat", 200, None)]
+
+
+@pytest.mark.vcr
+async def test_ollama() -> None:
+    "A real one: chat with a tool, generate, tags, show and an unknown model."
+    async with proxied() as proxy:
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(proxy.app),
+            base_url="http://testserver",
+            headers={"Host": "localhost"},
+        )
+        async with client:
+            tool = {"name": "weather", "parameters": {"properties": {"city": {"type": "string"}}}}
+            asked = {
+                "model": "gpt-oss-tiny",
+                "messages": [{"role": "user", "content": "What is the weather in Oslo?"}],
+                "tools": [{"type": "function", "function": tool}],
+            }
+            called = await client.post("/api/chat", json=asked)
+            prompt = {"model": "gpt-oss-tiny", "prompt": "What is 7 times 8?", "stream": False}
+            generated = await client.post("/api/generate", json=prompt)
+            tags = await client.get("/api/tags")
+            shown = await client.post("/api/show", json={"model": "embed-tiny"})
+            missing = await client.post("/api/chat", json={**asked, "model": "no-such-model"})
+        first, second, third = proxy.turns()
+    assert json.loads(called.text.splitlines()[-1])["done"]
+    assert (first["finish_reason"], first["status"]) == ("tool_calls", 200)
+    assert generated.json()["response"] == "7 times 8 is 56."
+    assert (second["finish_reason"], second["output_tokens"]) == ("stop", generated.json()["eval_count"])
+    assert any(model["name"] == "embed-tiny:latest" for model in tags.json()["models"])
+    assert shown.json()["details"]["family"] == "bert"
+    assert (missing.status_code, third["status"], third["error"]) == (404, 404, missing.json()["error"])

@@ -1,0 +1,60 @@
+"`text.format`."
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from proxy.api.responses.formats import Format
+from proxy.http.errors import ApiError
+
+FORMAT: TypeAdapter[Any] = TypeAdapter(Format)
+DOG = {"type": "json_schema", "name": "dog", "schema": {"type": "object"}}
+
+
+def read(given: Any) -> Any:
+    return FORMAT.validate_python(given, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "schema"),
+    [
+        pytest.param({"type": "text"}, None, id="text"),
+        pytest.param({"type": "json_object"}, {"type": "object"}, id="json_object"),
+        pytest.param(DOG, {"title": "dog", "type": "object"}, id="json_schema"),
+        pytest.param(
+            {**DOG, "description": "A dog", "strict": True},
+            {"title": "dog", "type": "object", "description": "A dog"},
+            id="all",
+        ),
+        pytest.param(
+            {**DOG, "description": None, "strict": None}, {"title": "dog", "type": "object"}, id="nulls"
+        ),
+    ],
+)
+def test_formats(given: dict[str, Any], schema: dict[str, Any] | None) -> None:
+    assert read(given).schema_of() == schema
+
+
+def test_a_schema_that_is_none() -> None:
+    with pytest.raises(ApiError) as caught:
+        read({**DOG, "schema": {"type": "dog"}}).schema_of()
+    assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "text.format.schema")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"type": "xml"},
+        {"type": "grammar"},
+        {"type": "json_schema", "name": "dog"},
+        {"type": "json_schema", "schema": {}},
+        {**DOG, "name": "a dog"},
+        {"type": "json_schema", "json_schema": {"name": "dog", "schema": {}}},
+    ],
+)
+def test_no_formats(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        read(given)

@@ -1,0 +1,230 @@
+"The Response object, held against OpenAI's type and Open Responses' keys."
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai.types.responses import Response
+from support.openai_types import strange
+
+from proxy.api.responses import response_object as whole
+from proxy.generation import Usage
+from proxy.http.errors import ApiError
+
+USAGE = Usage(10, 5, 3)
+FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object"}}
+TEXT = {"type": "text"}
+# What only OpenAI's own machines have.
+FOREIGN = {
+    "access_programs",
+    "image",
+    "input_transformations",
+    "moderation",
+    "prompt_cache_diagnostics",
+    "prompt_cache_options",
+    "tool_usage",
+}
+# Required by Open Responses' ResponseResource; those of OpenAI's type besides.
+OPEN_RESPONSES = {"presence_penalty", "frequency_penalty", "store"}
+
+
+def made(**body: Any) -> dict[str, Any]:
+    return whole.base(body, id="resp_1", created_at=1_700_000_000, model="gpt-oss")
+
+
+def test_of_a_request_that_says_nothing() -> None:
+    assert made() == {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1_700_000_000,
+        "status": "in_progress",
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+        "model": "gpt-oss",
+        "output": [],
+        "usage": None,
+        "background": False,
+        "conversation": None,
+        "frequency_penalty": 0.0,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
+        "previous_response_id": None,
+        "prompt": None,
+        "prompt_cache_key": None,
+        "prompt_cache_retention": None,
+        "reasoning": {"effort": None, "summary": None},
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": True,
+        "temperature": 1.0,
+        "text": {"format": TEXT, "verbosity": "medium"},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+    }
+
+
+def test_the_keys_are_all_that_either_standard_has() -> None:
+    theirs = set(Response.model_fields) - FOREIGN - {"user"}
+    assert set(made()) == theirs | OPEN_RESPONSES
+
+
+CUSTOM = {"type": "custom", "name": "patch"}
+SCHEMA = {"type": "json_schema", "name": "person", "schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        pytest.param({"instructions": "Be brief."}, {"instructions": "Be brief."}, id="as it was sent"),
+        pytest.param({"temperature": 0}, {"temperature": 0}, id="zero is not nothing"),
+        pytest.param({"temperature": None, "tools": None}, {"temperature": 1.0, "tools": []}, id="null"),
+        pytest.param({"service_tier": "flex"}, {"service_tier": "default"}, id="there is one tier"),
+        pytest.param({"conversation": "conv_1"}, {"conversation": {"id": "conv_1"}}, id="conversation"),
+        pytest.param({"conversation": {"id": "conv_1"}}, {"conversation": {"id": "conv_1"}}, id="its object"),
+        pytest.param({"user": "me"}, {"user": "me"}, id="user"),
+        pytest.param(
+            {"reasoning": {"effort": "high"}}, {"reasoning": {"effort": "high", "summary": None}}, id="effort"
+        ),
+        pytest.param(
+            {"reasoning": {"generate_summary": "auto"}},
+            {"reasoning": {"effort": None, "summary": "auto"}},
+            id="summary by its old name",
+        ),
+        pytest.param(
+            {"text": {"verbosity": "low"}}, {"text": {"format": TEXT, "verbosity": "low"}}, id="verbosity"
+        ),
+        pytest.param(
+            {"text": {"format": SCHEMA}},
+            {
+                "text": {
+                    "format": {**SCHEMA, "description": None, "strict": False},
+                    "verbosity": "medium",
+                }
+            },
+            id="schema",
+        ),
+        pytest.param(
+            {"tools": [FUNCTION]}, {"tools": [{**FUNCTION, "description": None, "strict": True}]}, id="tool"
+        ),
+        pytest.param(
+            {"tools": [CUSTOM]}, {"tools": [{**CUSTOM, "description": None, "format": TEXT}]}, id="custom"
+        ),
+        pytest.param(
+            {"tools": [{"type": "namespace", "name": "crm", "description": "CRM", "tools": [CUSTOM]}]},
+            {
+                "tools": [
+                    {
+                        "type": "namespace",
+                        "name": "crm",
+                        "description": "CRM",
+                        "tools": [{**CUSTOM, "description": None, "format": TEXT}],
+                    }
+                ]
+            },
+            id="namespace",
+        ),
+        pytest.param(
+            {"tools": [{"type": "web_search"}]}, {"tools": [{"type": "web_search"}]}, id="another tool"
+        ),
+    ],
+)
+def test_what_was_asked_for_is_told(sent: dict[str, Any], told: dict[str, Any]) -> None:
+    response = made(**sent)
+    assert response == {**made(), **told}
+    assert is_openais(response)
+
+
+def is_openais(response: dict[str, Any]) -> bool:
+    typed = Response.model_validate(response, strict=True)
+    return set(strange(typed)) == {f"Response.{key}" for key in OPEN_RESPONSES}
+
+
+ITEM = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": []}
+SAID = {"code": "server_error", "message": "No."}
+
+
+@pytest.mark.parametrize(
+    ("response", "news"),
+    [
+        pytest.param(whole.queued(made()), {"status": "queued"}, id="queued"),
+        pytest.param(whole.in_progress(whole.queued(made())), {}, id="in progress"),
+        pytest.param(
+            whole.completed(made(), [ITEM], USAGE, 1_700_000_009),
+            {
+                "status": "completed",
+                "output": [ITEM],
+                "usage": whole.usage_of(USAGE),
+                "completed_at": 1_700_000_009,
+            },
+            id="completed",
+        ),
+        pytest.param(
+            whole.incomplete(made(), [ITEM], USAGE, "max_output_tokens"),
+            {
+                "status": "incomplete",
+                "output": [ITEM],
+                "usage": whole.usage_of(USAGE),
+                "incomplete_details": {"reason": "max_output_tokens"},
+            },
+            id="incomplete",
+        ),
+        pytest.param(
+            whole.failed(made(), [ITEM], ApiError(502, "No.")),
+            {"status": "failed", "output": [ITEM], "error": SAID},
+            id="failed",
+        ),
+        pytest.param(
+            whole.cancelled(made(), [ITEM]), {"status": "cancelled", "output": [ITEM]}, id="cancelled"
+        ),
+    ],
+)
+def test_a_response_at_every_stage(response: dict[str, Any], news: dict[str, Any]) -> None:
+    assert response == {**made(), **news}
+    assert is_openais(response)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (429, "rate_limit_exceeded"),
+        (400, "invalid_prompt"),
+        (404, "invalid_prompt"),
+        (500, "server_error"),
+        (503, "server_error"),
+    ],
+)
+def test_an_error_has_one_of_the_codes_that_there_are(status: int, code: str) -> None:
+    response = whole.failed(made(), [], ApiError(status, "No.", code="any"))
+    assert response["error"] == {"code": code, "message": "No."}
+    assert is_openais(response)
+
+
+def test_a_prompt_that_is_too_long_is_told_from_others() -> None:
+    code = "context_length_exceeded"
+    response = whole.failed(made(), [], ApiError(400, "Too long.", code=code))
+    assert response["error"] == {"code": code, "message": "Too long."}
+
+
+def test_usage() -> None:
+    assert whole.usage_of(USAGE) == {
+        "input_tokens": 10,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 3},
+        "total_tokens": 15,
+    }
+
+
+def test_the_request_stays_as_it_was() -> None:
+    body = {"tools": [{**FUNCTION}], "text": {"format": {**SCHEMA}}, "metadata": {"a": "b"}}
+    whole.failed(whole.base(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
+    assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from openai.types.responses import Response
+from support.proxied_engine import Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces
+
+from llm_gpt_oss.errors import ContextOverflow, EngineError
+
+THINK = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"
+HELLO = "<|channel|>final<|message|>Hello"
+THOUGHT = THINK + HELLO
+THINK_PIECES = [piece.text for piece in pieces(THOUGHT)]
+CALL = (
+    "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>commentary to=functions.look"
+    ' <|constrain|>json<|message|>{"at": "sky"}<|call|>'
+)
+LOOK = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+URL = "/v1/responses"
+TURN_ID = "01hf7yat000000000000000001"
+
+
+def events(answer: httpx.Response) -> list[dict[str, Any]]:
+    frames = [frame for frame in answer.text.split("\n\n") if frame.startswith("event: ")]
+    return [json.loads(frame.partition("\ndata: ")[2]) for frame in frames]
+
+
+async def post(proxy: Proxied, input: Any = "Hi", **fields: Any) -> httpx.Response:
+    return await proxy.post(URL, {"model": "gpt-oss", "input": input, **fields})
+
+
+async def made(proxy: Proxied, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
+    answer = await post(proxy, input, **fields)
+    assert answer.status_code == 200, answer.text
+    Response.model_validate(answer.json())
+    return answer.json()
+
+
+async def test_a_response_is_found_again() -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
+        response = await made(proxy, metadata={"a": "b"})
+        assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
+        again = await proxy.get(f"{URL}/{response['id']}")
+        assert again.json() == response
+        assert response["metadata"] == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "content", "summary"),
+    [
+        ({}, "text", True, False),
+        ({"effort": "low"}, "text", True, False),
+        ({"summary": "auto"}, "text", False, True),
+        ({"generate_summary": "concise"}, "text", False, True),
+        ({}, "summary", False, True),
+        ({"summary": "auto"}, "both", True, True),
+    ],
+)
+async def test_where_the_chain_of_thought_is_shown(
+    asked: dict[str, str], shown: str, content: bool, summary: bool
+) -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT), reasoning=shown) as proxy:
+        response = await made(proxy, reasoning=asked)
+        thought = response["output"][0]
+        assert thought["content"] == [{"type": "reasoning_text", "text": "Hm."}] * content
+        assert thought["summary"] == [{"type": "summary_text", "text": "Hm."}] * summary
+        assert (await proxy.get(f"{URL}/{response['id']}")).json() == response
+
+
+async def test_it_is_streamed_as_it_can_be_streamed_again() -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
+        answer = await post(proxy, stream=True)
+        told = events(answer)
+        assert [event["sequence_number"] for event in told] == list(range(len(told)))
+        assert told[0]["type"] == "response.created"
+        assert told[-1]["type"] == "response.completed"
+        at = f"{URL}/{told[0]['response']['id']}"
+        assert events(await proxy.get(at, params={"stream": "true"})) == told
+        later = await proxy.get(at, params={"stream": "true", "starting_after": "4"})
+        assert events(later) == told[5:]
+        assert (await proxy.get(at)).json() == told[-1]["response"]
+
+
+async def test_what_goes_on_from_a_response() -> None:
+    engine = AsyncScriptedEngine(CALL, HELLO)
+    async with proxied(engine) as proxy:
+        first = await made(proxy, "What is up?", tools=[LOOK], instructions="Be brief.")
+        call = first["output"][1]
+        assert (call["name"], json.loads(call["arguments"])) == ("look", {"at": "sky"})
+        result = {"type": "function_call_output", "call_id": call["call_id"], "output": "blue"}
+        second = await made(proxy, [result], tools=[LOOK], previous_response_id=first["id"])
+        assert second["previous_response_id"] == first["id"]
+        prompt = engine.asked[1].prompt
+        assert "Look." in prompt
+        assert "Be brief." not in prompt
+        inputs = (await proxy.get(f"{URL}/{second['id']}/input_items")).json()
+        assert [item["type"] for item in inputs["data"]] == ["function_call_output"]
+        turns = proxy.turns()
+        assert len({turn["thread_id"] for turn in turns}) == 1
+
+
+async def test_unknown_ids() -> None:
+    async with proxied() as proxy:
+        for answer in (
+            await proxy.get(f"{URL}/resp_{'0' * 26}"),
+            await proxy.get(f"{URL}/../../etc/passwd"),
+            await proxy.get(f"{URL}/resp_*"),
+            await proxy.client.delete(f"{URL}/resp_1"),
+            await proxy.post(f"{URL}/resp_1/cancel", {}),
+            await proxy.get(f"{URL}/resp_1/input_items"),
+        ):
+            assert answer.status_code == 404
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+        answer = await post(proxy, previous_response_id="resp_1")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "previous_response_not_found")
+        answer = await post(proxy, conversation="conv_1")
+        assert (answer.status_code, answer.json()["error"]["param"]) == (404, "conversation")
+        answer = await post(proxy, model="gpt-5")
+        assert answer.json()["error"]["code"] == "model_not_found"
+
+
+async def test_what_is_not_to_be_stored_is_logged_and_not_found() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        response = await made(proxy, store=False)
+        assert (await proxy.get(f"{URL}/{response['id']}")).status_code == 404
+        answer = await post(proxy, previous_response_id=response["id"])
+        assert answer.json()["error"]["code"] == "previous_response_not_found"
+        assert [turn["status"] for turn in proxy.turns()] == [200]
+
+
+async def test_what_is_deleted_is_not_found_and_still_in_the_log() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        response = await made(proxy)
+        gone = await proxy.client.delete(f"{URL}/{response['id']}")
+        assert gone.json() == {"id": response["id"], "object": "response", "deleted": True}
+        assert (await proxy.get(f"{URL}/{response['id']}")).status_code == 404
+        assert (await proxy.client.delete(f"{URL}/{response['id']}")).status_code == 404
+        assert [turn["deleted"] for turn in proxy.turns()] == [1]
+
+
+async def test_a_branch_is_a_thread_of_its_own() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
+        first = await made(proxy)
+        await made(proxy, "a", previous_response_id=first["id"])
+        await made(proxy, "b", previous_response_id=first["id"])
+        one, two, three = proxy.turns()
+        assert one["thread_id"] == two["thread_id"] != three["thread_id"]
+        assert proxy.rows("select forked_from from threads order by id desc limit 1") == [(one["thread_id"],)]
+
+
+async def test_any_turn_of_the_log_can_be_gone_on_from() -> None:
+    engine = AsyncScriptedEngine(THOUGHT, HELLO)
+    async with proxied(engine) as proxy:
+        chat = (await proxy.chat(user="From a chat")).json()
+        response = await made(proxy, "More", previous_response_id=chat["id"])
+        assert "From a chat" in engine.asked[1].prompt
+        assert len({turn["thread_id"] for turn in proxy.turns()}) == 1
+        first = (await proxy.get(f"{URL}/{chat['id']}")).json()
+        Response.model_validate(first)
+        assert first["output"][1]["content"][0]["text"] == "Hello"
+        assert response["previous_response_id"] == chat["id"]
+
+
+async def test_an_answer_that_is_cut_is_incomplete() -> None:
+    async with proxied(AsyncScriptedEngine(cut(HELLO))) as proxy:
+        response = await made(proxy, max_output_tokens=3)
+        assert response["status"] == "incomplete"
+        assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+        assert (await proxy.get(f"{URL}/{response['id']}")).json() == response
+
+
+async def test_what_goes_wrong_before_the_stream_is_a_status() -> None:
+    async with proxied(AsyncScriptedEngine(ContextOverflow("Too long."))) as proxy:
+        answer = await post(proxy, stream=True)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (
+            400,
+            "context_length_exceeded",
+            "input",
+        )
+
+
+async def test_what_goes_wrong_in_the_stream_is_its_last_event() -> None:
+    broken = AsyncScriptedEngine([*pieces(HELLO), EngineError("It broke.")])
+    async with proxied(broken) as proxy:
+        told = events(await post(proxy, stream=True))
+        assert [event["type"] for event in told].count("response.failed") == 1
+        assert told[-1]["response"]["error"] == {"code": "server_error", "message": "It broke."}
+        at = f"{URL}/{told[0]['response']['id']}"
+        assert (await proxy.get(at)).json() == told[-1]["response"]
+        answer = await post(proxy, previous_response_id=told[0]["response"]["id"])
+        assert answer.status_code == 400
+
+
+async def test_reading_a_response_that_is_under_way() -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine) as proxy:
+        queued = await made(proxy, background=True)
+        assert (queued["status"], queued["background"]) == ("queued", True)
+        at = f"{URL}/{queued['id']}"
+        await engine.silent.wait()
+        assert (await proxy.get(at)).json()["status"] == "in_progress"
+        following = asyncio.ensure_future(proxy.get(at, params={"stream": "true", "starting_after": "1"}))
+        await asyncio.sleep(0)
+        engine.go.set()
+        told = events(await following)
+        assert [event["sequence_number"] for event in told] == list(range(2, len(told) + 2))
+        assert told[-1]["type"] == "response.completed"
+        assert (await proxy.get(at)).json() == told[-1]["response"]
+        assert events(await proxy.get(at, params={"stream": "true", "starting_after": "1"})) == told
+
+
+async def test_a_response_in_the_background_is_cancelled() -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine) as proxy:
+        queued = await made(proxy, background=True)
+        await engine.silent.wait()
+        gone = (await proxy.post(f"{URL}/{queued['id']}/cancel", {})).json()
+        assert gone["status"] == "cancelled"
+        assert engine.open == 0
+        assert (await proxy.get(f"{URL}/{queued['id']}")).json() == gone
+        assert (await proxy.post(f"{URL}/{queued['id']}/cancel", {})).json() == gone
+        (turn,) = proxy.turns()
+        assert (turn["status"], turn["error"]) == (499, "The client cancelled it.")
+
+
+async def test_a_stream_in_the_background_goes_on_when_its_client_leaves() -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine, new_id=lambda: TURN_ID) as proxy:
+        asking = asyncio.ensure_future(post(proxy, background=True, stream=True))
+        await engine.silent.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert engine.open == 1
+        engine.go.set()
+        told = events(await proxy.get(f"{URL}/resp_{TURN_ID}", params={"stream": "true"}))
+        assert told[-1]["type"] == "response.completed"
+    assert [turn["status"] for turn in proxy.turns()] == [200]
+
+
+async def test_the_server_stops_while_a_response_is_made_in_the_background() -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine) as proxy:
+        await made(proxy, background=True)
+        await engine.silent.wait()
+    assert [turn["error"] for turn in proxy.turns()] == ["The server was stopped."]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param({"background": True, "store": False}, "background", id="not to be stored"),
+        pytest.param({"previous_response_id": "a", "conversation": "b"}, "previous_response_id", id="both"),
+        pytest.param({"include": ["everything"]}, "include[0]", id="an unknown include"),
+        pytest.param({"prompt": {"id": "pmpt_1"}}, "prompt", id="a stored prompt"),
+    ],
+)
+async def test_what_is_refused(fields: dict[str, Any], param: str) -> None:
+    async with proxied() as proxy:
+        answer = await post(proxy, **fields)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+async def test_nothing_is_made_in_the_background_where_nothing_is_logged() -> None:
+    async with proxied(log_policy="off") as proxy:
+        answer = await post(proxy, background=True)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "background")
+
+
+async def test_a_request_sent_again_is_answered_from_the_log() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        key = {"Idempotency-Key": "1"}
+        body = {"model": "gpt-oss", "input": "Hi"}
+        first, second = [await proxy.post(URL, body, headers=key) for _ in range(2)]
+        assert first.json() == second.json()
+        assert len(proxy.turns()) == 1
+
+
+async def test_a_request_sent_again_after_a_failure_is_one_turn() -> None:
+    async with proxied(AsyncScriptedEngine(EngineError("It broke."), HELLO)) as proxy:
+        key = {"Idempotency-Key": "1"}
+        body = {"model": "gpt-oss", "input": "Hi"}
+        first, second = [await proxy.post(URL, body, headers=key) for _ in range(2)]
+        assert (first.status_code, second.status_code) == (502, 200)
+        assert [turn["status"] for turn in proxy.turns()] == [200]
+
+
+async def test_a_response_in_the_background_sent_again_is_the_same_one() -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine) as proxy:
+        key = {"Idempotency-Key": "1"}
+        body = {"model": "gpt-oss", "input": "Hi", "background": True}
+        first = (await proxy.post(URL, body, headers=key)).json()
+        await engine.silent.wait()
+        again = (await proxy.post(URL, body, headers=key)).json()
+        assert (again["id"], again["status"]) == (first["id"], "in_progress")
+        engine.go.set()

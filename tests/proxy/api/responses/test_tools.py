@@ -1,0 +1,237 @@
+"Tools and their choice."
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import llm
+import pytest
+from openai.types.responses import ToolParam
+from openai.types.responses.response_create_params import ToolChoice as SDKToolChoice
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
+
+from proxy.api.responses.tools import AnyTool, Hosted, ToolChoice, Tools, chosen, tools_of
+from proxy.http.errors import ApiError
+from proxy.items.tools import FREE_TEXT
+
+TOOLS: TypeAdapter[list[Any]] = TypeAdapter(list[AnyTool])
+CHOICE: TypeAdapter[Any] = TypeAdapter(ToolChoice)
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+ADD = {"type": "function", "name": "add"}
+PATCH = {"type": "custom", "name": "patch"}
+
+
+def read(*sent: Any) -> Tools:
+    return tools_of(TOOLS.validate_python(list(sent), strict=True))
+
+
+def literals(hint: Any) -> Iterator[str]:
+    for arg in get_args(hint):
+        if isinstance(arg, str):
+            yield arg
+        else:
+            yield from literals(arg)
+
+
+def sdk_types(union: Any) -> set[str]:
+    "Of the SDK's union. Modes are literals of it; all others are types."
+    classes = [each for each in get_args(union) if hasattr(each, "__annotations__")]
+    return {kind for each in classes for kind in literals(get_type_hints(each)["type"])}
+
+
+# Tools
+
+
+def test_every_type_of_the_sdk_is_decided_on() -> None:
+    assert sdk_types(ToolParam) == {"function", "custom", "namespace", *get_args(Hosted)} - {"computer_use"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, llm.Tool("add", None, {}), id="name only"),
+        pytest.param(
+            {"description": None, "parameters": None, "strict": None}, llm.Tool("add", None, {}), id="nulls"
+        ),
+        pytest.param(
+            {"description": "Adds", "parameters": SCHEMA, "strict": True},
+            llm.Tool("add", "Adds", SCHEMA),
+            id="all",
+        ),
+        pytest.param(
+            {"defer_loading": True, "async": True, "allowed_callers": ["direct"], "output_schema": {}},
+            llm.Tool("add", None, {}),
+            id="without effect",
+        ),
+    ],
+)
+def test_functions(given: dict[str, Any], expected: llm.Tool) -> None:
+    assert read({**ADD, **given}) == ([expected], frozenset())
+
+
+RULE = "The input follows this lark grammar:\nstart: /x/"
+GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /x/"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param({}, None, id="name only"),
+        pytest.param({"description": "Patches", "format": {"type": "text"}}, "Patches", id="text"),
+        pytest.param({"format": GRAMMAR}, RULE, id="grammar"),
+        pytest.param({"description": "Patches", "format": GRAMMAR}, f"Patches\n{RULE}", id="both"),
+    ],
+)
+def test_custom_tools(given: dict[str, Any], told: str | None) -> None:
+    assert read({**PATCH, **given}) == ([llm.Tool("patch", told, FREE_TEXT)], {"patch"})
+
+
+def space(*tools: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "namespace", "name": "crm.v2", "description": "Customers.", "tools": [*tools], **more}
+
+
+def test_namespaces() -> None:
+    assert read(ADD, space({**ADD, "description": "Adds"}, PATCH)) == (
+        [
+            llm.Tool("add", None, {}),
+            llm.Tool("crm.v2.add", "Customers.\n\nAdds", {}),
+            llm.Tool("crm.v2.patch", None, FREE_TEXT),
+        ],
+        {"crm.v2.patch"},
+    )
+
+
+def test_what_is_told_about_a_namespace_alone() -> None:
+    assert read(space(ADD)).tools == [llm.Tool("crm.v2.add", "Customers.", {})]
+    assert read(space(ADD, description=None)).tools == [llm.Tool("crm.v2.add", None, {})]
+    assert read(space()).tools == []
+
+
+@pytest.mark.parametrize("kind", get_args(Hosted))
+def test_hosted_tools_are_not_offered(kind: str) -> None:
+    assert read({"type": kind, "server_label": "x"}, ADD).tools == [llm.Tool("add", None, {})]
+
+
+@pytest.mark.parametrize(
+    "sent", [[ADD, ADD], [ADD, {**PATCH, "name": "add"}], [space(ADD), space(PATCH), space(ADD)]]
+)
+def test_two_of_one_name(sent: list[Any]) -> None:
+    with pytest.raises(ApiError, match="add' is there twice") as caught:
+        read(*sent)
+    assert (caught.value.status, caught.value.param) == (400, "tools")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param({"type": "telepathy"}, id="type"),
+        pytest.param({"name": "add"}, id="no type"),
+        pytest.param({"type": "function"}, id="no name"),
+        pytest.param({"type": "function", "function": {"name": "add"}}, id="as chat has it"),
+        pytest.param({**ADD, "name": ""}, id="empty name"),
+        pytest.param({**ADD, "name": "x" * 129}, id="long name"),
+        pytest.param({**ADD, "name": "a.b"}, id="a dot"),
+        pytest.param({**PATCH, "name": "a b"}, id="a space"),
+        pytest.param({**ADD, "parameters": "{}"}, id="parameters"),
+        pytest.param({**ADD, "stirct": True}, id="unknown field"),
+        pytest.param({**PATCH, "format": {"type": "ebnf"}}, id="format"),
+        pytest.param({**PATCH, "format": {"type": "grammar", "syntax": "lark"}}, id="grammar"),
+        pytest.param(space({"type": "web_search"}), id="a hosted tool in a namespace"),
+        pytest.param(space(name=""), id="empty namespace"),
+    ],
+)
+def test_no_tools(sent: Any) -> None:
+    with pytest.raises(ValidationError):
+        read(sent)
+
+
+# Their choice
+
+OFFERED = read(ADD, PATCH, {**ADD, "name": "auto"}, space(ADD, {**ADD, "name": "find"})).tools
+BY_NAME = {tool.name: tool for tool in OFFERED}
+
+
+def choose(choice: Any, tools: list[llm.Tool] = OFFERED) -> tuple[list[llm.Tool], str | None]:
+    return chosen(tools, None if choice is None else CHOICE.validate_python(choice, strict=True))
+
+
+def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
+
+
+def named(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "name": name, **more}
+
+
+def test_every_choice_of_the_sdk_is_decided_on() -> None:
+    assert sdk_types(SDKToolChoice) <= {"function", "custom", "allowed_tools", *get_args(Hosted)}
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "how"),
+    [
+        pytest.param(None, [*BY_NAME], None, id="null"),
+        pytest.param("none", [*BY_NAME], "none", id="none"),
+        pytest.param("auto", [*BY_NAME], "auto", id="auto"),
+        pytest.param("required", [*BY_NAME], "required", id="required"),
+        pytest.param(named("add"), [*BY_NAME], "add", id="function"),
+        pytest.param(named("patch", "custom"), [*BY_NAME], "patch", id="custom"),
+        pytest.param(named("auto"), ["auto"], "required", id="a name that is a mode"),
+        pytest.param(named("add", namespace="crm.v2"), [*BY_NAME], "crm.v2.add", id="namespace"),
+        pytest.param(named("find"), [*BY_NAME], "crm.v2.find", id="the only one of that name"),
+        pytest.param(named("crm.v2.find"), [*BY_NAME], "crm.v2.find", id="the name with its namespace"),
+        pytest.param(allowed("auto", named("patch", "custom"), ADD), ["add", "patch"], "auto", id="allowed"),
+        pytest.param(allowed("required", ADD), ["add"], "required", id="allowed and required"),
+        pytest.param(allowed("auto", {**ADD, "parameters": {}}), ["add"], "auto", id="allowed, sent whole"),
+        pytest.param(
+            allowed("auto", named("crm.v2", "namespace")),
+            ["crm.v2.add", "crm.v2.find"],
+            "auto",
+            id="all of one",
+        ),
+        pytest.param(
+            allowed("auto", {"type": "web_search"}, ADD), ["add"], "auto", id="hosted beside others"
+        ),
+        pytest.param(allowed("auto", {"type": "mcp", "server_label": "x"}), [], "auto", id="hosted alone"),
+    ],
+)
+def test_choices(choice: Any, names: list[str], how: str | None) -> None:
+    assert choose(choice) == ([BY_NAME[name] for name in names], how)
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        pytest.param(named("subtract"), "'subtract'", id="a name that none has"),
+        pytest.param(named("subtract", "custom"), "'subtract'", id="a custom one"),
+        pytest.param(named("patch", namespace="crm.v2"), "'crm.v2.patch'", id="in a namespace"),
+        pytest.param(allowed("auto", ADD, named("subtract")), "'subtract'", id="an allowed one"),
+        pytest.param(allowed("auto", named("erp", "namespace")), "'erp'", id="a namespace that is none"),
+        pytest.param(allowed("required"), "no tools", id="required, of none allowed"),
+        pytest.param(allowed("required", {"type": "web_search"}), "no tools", id="required, of hosted ones"),
+        *(pytest.param({"type": kind}, f"'{kind}'", id=kind) for kind in get_args(Hosted)),
+        pytest.param({"type": "mcp", "server_label": "x", "name": "add"}, "'mcp'", id="a tool of a server"),
+    ],
+)
+def test_choices_that_cannot_be_had(choice: Any, told: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        choose(choice)
+    assert (caught.value.status, caught.value.param) == (400, "tool_choice")
+    assert told in caught.value.message
+
+
+def test_two_namespaces_with_a_tool_of_that_name() -> None:
+    tools = read(space(ADD), space(ADD, name="erp")).tools
+    with pytest.raises(ApiError, match="'add'"):
+        choose(named("add"), tools)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["any", 1, {"type": "function"}, {"type": "any"}, allowed("none"), {"type": "namespace", "name": "x"}],
+)
+def test_no_choices(choice: Any) -> None:
+    with pytest.raises(ValidationError):
+        CHOICE.validate_python(choice, strict=True)

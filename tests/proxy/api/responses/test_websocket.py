@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from openai.types.responses import Response
+from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
+from support.proxied_engine import counting_ids
+from support.scripted_engine import AsyncScriptedEngine, HeldEngine
+
+from llm_gpt_oss.errors import EngineError
+from proxy.app import create_app
+from proxy.settings import Settings
+
+HELLO = "<|channel|>final<|message|>Hello"
+WORLD = "<|channel|>final<|message|>World"
+
+
+@contextmanager
+def connected(engine: Any, **settings: Any) -> Iterator[WebSocketTestSession]:
+    app = create_app(Settings(**settings), engine=engine, new_id=counting_ids())
+    with (
+        TestClient(app, base_url="http://localhost") as client,
+        client.websocket_connect("ws://localhost/v1/responses") as socket,
+    ):
+        yield socket
+
+
+def ask(socket: WebSocketTestSession, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
+    "The events of one response; or the one error."
+    socket.send_text(json.dumps({"type": "response.create", "model": "gpt-oss", "input": input, **fields}))
+    told = [json.loads(socket.receive_text())]
+    while told[-1]["type"] not in ("response.completed", "response.incomplete", "response.failed", "error"):
+        told.append(json.loads(socket.receive_text()))
+    return told
+
+
+def test_one_response_after_the_other() -> None:
+    engine = AsyncScriptedEngine(HELLO, WORLD)
+    with connected(engine) as socket:
+        first = ask(socket)
+        assert [event["sequence_number"] for event in first] == list(range(len(first)))
+        Response.model_validate(first[-1]["response"])
+        second = ask(socket, "More", previous_response_id=first[-1]["response"]["id"])
+        assert second[-1]["response"]["output"][0]["content"][0]["text"] == "World"
+        assert "Hello" in engine.asked[1].prompt
+
+
+@pytest.mark.parametrize("policy", ["all", "off"])
+def test_what_is_not_stored_can_be_gone_on_from_over_the_same_connection(policy: str) -> None:
+    engine = AsyncScriptedEngine(HELLO, WORLD)
+    with connected(engine, log_policy=policy) as socket:
+        first = ask(socket, store=False)
+        second = ask(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
+        assert second[-1]["type"] == "response.completed"
+        assert "Hello" in engine.asked[1].prompt
+        # Only from the last one.
+        third = ask(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
+        assert (third[-1]["type"], third[-1]["status"]) == ("error", 400)
+        assert third[-1]["error"]["code"] == "previous_response_not_found"
+
+
+def test_nothing_goes_on_from_what_failed() -> None:
+    engine = AsyncScriptedEngine(EngineError("It broke."), HELLO)
+    with connected(engine) as socket:
+        (error,) = ask(socket, store=False)
+        assert error["error"]["message"] == "It broke."
+        assert ask(socket)[-1]["type"] == "response.completed"
+
+
+@pytest.mark.parametrize(
+    ("text", "param"),
+    [
+        pytest.param("{", None, id="no JSON"),
+        pytest.param('{"type": "response.steer"}', "type", id="another type"),
+        pytest.param("[]", "type", id="no object"),
+        pytest.param('{"type": "response.create", "input": "Hi"}', "model", id="a missing field"),
+        pytest.param(
+            '{"type": "response.create", "model": "gpt-oss", "input": "Hi", "background": true}',
+            "background",
+            id="in the background",
+        ),
+    ],
+)
+def test_what_is_refused(text: str, param: str | None) -> None:
+    with connected(AsyncScriptedEngine(HELLO)) as socket:
+        socket.send_text(text)
+        told = json.loads(socket.receive_text())
+        assert (told["type"], told["status"], told["error"]["param"]) == ("error", 400, param)
+        assert ask(socket)[-1]["type"] == "response.completed"
+
+
+def test_bytes_are_text_too() -> None:
+    with connected(AsyncScriptedEngine(HELLO)) as socket:
+        socket.send_bytes(b'{"type": "response.create", "model": "gpt-oss", "input": "Hi"}')
+        assert json.loads(socket.receive_text())["type"] == "response.created"
+
+
+def test_an_answer_ends_when_its_client_leaves() -> None:
+    engine = HeldEngine("<|channel|>", "final", "<|message|>", "Hel")
+    with connected(engine) as socket:
+        socket.send_text('{"type": "response.create", "model": "gpt-oss", "input": "Hi"}')
+        while json.loads(socket.receive_text())["type"] != "response.output_text.delta":
+            pass
+    assert engine.open == 0
+
+
+def test_strangers_are_not_let_in() -> None:
+    with pytest.raises(WebSocketDenialResponse) as refused, connected(None, key_hash="0" * 64):
+        pass
+    assert refused.value.status_code == 401

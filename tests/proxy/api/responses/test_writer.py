@@ -1,0 +1,473 @@
+"Events and answers, each checked with the SDK's own types."
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llm.parts import StreamEvent
+from support.harmony_text import (
+    COMPLETED_AT,
+    CUSTOM,
+    USAGE,
+    announce,
+    blank_line,
+    call,
+    done,
+    say,
+    think,
+    turns,
+)
+from support.openai_types import accumulated
+
+from llm_gpt_oss.completion import Logprob
+from llm_gpt_oss.streaming import translate
+from proxy.api.responses import response_object as whole
+from proxy.api.responses.writer import ResponsesWriter
+from proxy.generation import Finished
+from proxy.http.errors import ApiError
+from proxy.items.encrypted_content import seal
+
+TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
+NO = ApiError(502, "The engine is gone.", "server_error")
+
+Events = list[dict[str, Any]]
+
+
+def response(**body: Any) -> dict[str, Any]:
+    return whole.base(body, id=f"resp_{TURN}", created_at=1_700_000_000, model="gpt-oss")
+
+
+def writer(body: dict[str, Any] | None = None, **how: Any) -> ResponsesWriter:
+    return ResponsesWriter(response(**body or {}), TURN, custom=CUSTOM, **how)
+
+
+def written(*said: StreamEvent | Finished, body: dict[str, Any] | None = None, **how: Any) -> Events:
+    writing = writer(body, **how)
+    return [*writing.begin(), *translate(said, writing)]
+
+
+def news(*said: StreamEvent | Finished, **how: Any) -> Events:
+    "Between the beginning and the end, without the numbers that a test of its own looks at."
+    return [
+        {key: value for key, value in event.items() if key != "sequence_number"}
+        for event in written(*said, **how)
+        if "response" not in event
+    ]
+
+
+def id_of(prefix: str, index: int = 0) -> str:
+    return f"{prefix}_{TURN}_{index}"
+
+
+# An item and all its events
+
+
+def item_events(item: dict[str, Any], empty: dict[str, Any], between: Events, index: int = 0) -> Events:
+    at = {"item_id": item["id"], "output_index": index}
+    return [
+        {"type": "response.output_item.added", "output_index": index, "item": empty},
+        *({**event, **at} for event in between),
+        {"type": "response.output_item.done", "output_index": index, "item": item},
+    ]
+
+
+def output_text(text: str = "", logprobs: Events | None = None) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs or []}
+
+
+def message(text: str = "", phase: str = "final_answer", index: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "id": id_of("msg", index),
+        "type": "message",
+        "role": "assistant",
+        "status": "completed" if text else "in_progress",
+        "phase": phase,
+        "content": [output_text(text)] if text else [],
+        **more,
+    }
+
+
+def texts(*deltas: str) -> Events:
+    text, at = "".join(deltas), {"content_index": 0}
+    return [
+        {"type": "response.content_part.added", **at, "part": output_text()},
+        *({"type": "response.output_text.delta", **at, "delta": delta, "logprobs": []} for delta in deltas),
+        {"type": "response.output_text.done", **at, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": output_text(text)},
+    ]
+
+
+def reasoning(text: str = "", **more: Any) -> dict[str, Any]:
+    return {
+        "id": id_of("rs"),
+        "type": "reasoning",
+        "status": "completed" if text else "in_progress",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": text}] if text else [],
+        **more,
+    }
+
+
+def thoughts(*deltas: str, name: str = "response.reasoning_text") -> Events:
+    text, at = "".join(deltas), {"content_index": 0}
+    return [
+        {"type": "response.content_part.added", **at, "part": {"type": "reasoning_text", "text": ""}},
+        *({"type": f"{name}.delta", **at, "delta": delta} for delta in deltas),
+        {"type": f"{name}.done", **at, "text": text},
+        {"type": "response.content_part.done", **at, "part": {"type": "reasoning_text", "text": text}},
+    ]
+
+
+def summaries(*deltas: str) -> Events:
+    text, at, name = "".join(deltas), {"summary_index": 0}, "response.reasoning_summary"
+    return [
+        {"type": f"{name}_part.added", **at, "part": {"type": "summary_text", "text": ""}},
+        *({"type": f"{name}_text.delta", **at, "delta": delta} for delta in deltas),
+        {"type": f"{name}_text.done", **at, "text": text},
+        {"type": f"{name}_part.done", **at, "part": {"type": "summary_text", "text": text}},
+    ]
+
+
+def called(kind: str, key: str, text: str, **name: str) -> Events:
+    prefix, events = {
+        "function_call": ("fc", "response.function_call_arguments"),
+        "custom_tool_call": ("ctc", "response.custom_tool_call_input"),
+    }[kind]
+    item = {"id": id_of(prefix), "type": kind, "call_id": "call_0", **name}
+    own = {"name": name["name"]} if kind == "function_call" else {}
+    return item_events(
+        {**item, "status": "completed", key: text},
+        {**item, "status": "in_progress", key: ""},
+        [{"type": f"{events}.delta", "delta": text}, {"type": f"{events}.done", key: text, **own}],
+    )
+
+
+SUMMARY = [{"type": "summary_text", "text": "hm"}]
+
+
+@pytest.mark.parametrize(
+    ("events", "how", "expected"),
+    [
+        pytest.param(
+            say(0, "Hi", "!"), {}, item_events(message("Hi!"), message(), texts("Hi", "!")), id="answer"
+        ),
+        pytest.param(
+            announce(0, "So:"),
+            {},
+            item_events(message("So:", "commentary"), message(phase="commentary"), texts("So:")),
+            id="preamble",
+        ),
+        pytest.param(
+            think(0, "h", "m"),
+            {},
+            item_events(reasoning("hm"), reasoning(), thoughts("h", "m")),
+            id="reasoning",
+        ),
+        pytest.param(
+            think(0, "h", "m"),
+            {"open_responses": True},
+            item_events(reasoning("hm"), reasoning(), thoughts("h", "m", name="response.reasoning")),
+            id="reasoning under Open Responses' names",
+        ),
+        pytest.param(
+            think(0, "h", "m"),
+            {"reasoning": "summary"},
+            item_events(reasoning("hm", content=[], summary=SUMMARY), reasoning(), summaries("h", "m")),
+            id="reasoning as a summary",
+        ),
+        pytest.param(
+            think(0, "hm"),
+            {"reasoning": "both"},
+            item_events(
+                reasoning("hm", summary=SUMMARY),
+                reasoning(),
+                [each for pair in zip(thoughts("hm")[:2], summaries("hm")[:2], strict=True) for each in pair]
+                + [*thoughts("hm")[2:], *summaries("hm")[2:]],
+            ),
+            id="reasoning as both",
+        ),
+        pytest.param(
+            think(0, "hm"),
+            {"sealed": True},
+            item_events(reasoning("hm", encrypted_content=seal("hm")), reasoning(), thoughts("hm")),
+            id="reasoning to be sent back as a token",
+        ),
+        pytest.param(
+            call(0, "add", '{"a": 1}'),
+            {},
+            called("function_call", "arguments", '{"a": 1}', name="add"),
+            id="call, as it was written",
+        ),
+        pytest.param(
+            call(0, "add", " "), {}, called("function_call", "arguments", "{}", name="add"), id="no arguments"
+        ),
+        pytest.param(
+            call(0, "crm.find"),
+            {},
+            called("function_call", "arguments", "{}", name="find", namespace="crm"),
+            id="namespace",
+        ),
+        pytest.param(
+            call(0, "patch", '{"input":"*** é"}'),
+            {},
+            called("custom_tool_call", "input", "*** é", name="patch"),
+            id="custom call",
+        ),
+        pytest.param(
+            call(0, "files.patch", '{"input":""}'),
+            {},
+            called("custom_tool_call", "input", "", name="patch", namespace="files"),
+            id="custom call in a namespace",
+        ),
+        pytest.param(
+            call(0, "patch", '{"text":"x"}'),
+            {},
+            called("custom_tool_call", "input", '{"text":"x"}', name="patch"),
+            id="custom call with other arguments",
+        ),
+        pytest.param(
+            [
+                StreamEvent("tool_call_name", "add", 0, "call_0"),
+                *(StreamEvent("tool_call_args", piece, 0, "call_0") for piece in ("", '{"a"', ":1}")),
+            ],
+            {},
+            called("function_call", "arguments", '{"a":1}', name="add"),
+            id="arguments in pieces",
+        ),
+        pytest.param(
+            [*say(0, "a"), blank_line(1), *say(1, "b")],
+            {},
+            [
+                *item_events(message("a"), message(), texts("a")),
+                *item_events(message("b", index=1), message(index=1), texts("b"), 1),
+            ],
+            id="two answers, and nothing between",
+        ),
+        pytest.param([*think(0, ""), *say(1, "")], {}, [], id="nothing"),
+        pytest.param(
+            [*say(0, "", "Hi", "")], {}, item_events(message("Hi"), message(), texts("Hi")), id="empty deltas"
+        ),
+    ],
+)
+def test_items(events: list[StreamEvent], how: dict[str, Any], expected: Events) -> None:
+    assert news(*events, done(), **how) == expected
+
+
+def test_items_are_numbered_in_order() -> None:
+    said = [*think(0, "hm"), *announce(1, "So:"), *call(2, "add"), *call(3, "patch"), done("tool_calls")]
+    output = written(*said)[-1]["response"]["output"]
+    assert [item["id"] for item in output] == [
+        id_of("rs", 0),
+        id_of("msg", 1),
+        id_of("fc", 2),
+        id_of("ctc", 3),
+    ]
+
+
+def test_one_call_at_most() -> None:
+    said = [*say(0, "So:"), *call(1, "add"), *call(2, "add"), done("tool_calls")]
+    output = written(*said, body={"parallel_tool_calls": False})[-1]["response"]["output"]
+    assert [item.get("call_id") for item in output] == [None, "call_1"]
+
+
+def test_log_probabilities() -> None:
+    rivals = (Logprob("Hm", -0.5, (72, 109)), Logprob("é", -1.5))
+    said = [*say(0, "Hm", logprobs=(Logprob("Hm", -0.5, (72, 109), rivals),)), *say(0, "?")]
+    _, _, delta, other, all_of_it, part, item = news(*said, done())
+    token = {"token": "Hm", "logprob": -0.5, "bytes": [72, 109]}
+    # The type wants bytes, also where the engine tells none.
+    rival = {"token": "é", "logprob": -1.5, "bytes": [195, 169]}
+    expected = [{**token, "top_logprobs": [token, rival]}]
+    assert (delta["logprobs"], other["logprobs"]) == (expected, [])
+    assert all_of_it["logprobs"] == part["part"]["logprobs"] == expected
+    assert item["item"]["content"] == [part["part"]]
+
+
+@pytest.mark.parametrize("kind", ["tool_result", "image"])
+def test_what_has_no_place_is_no_secret(kind: str) -> None:
+    with pytest.raises(TypeError, match=kind):
+        written(StreamEvent(kind, "2"))
+
+
+@pytest.mark.parametrize(
+    "before", [say(0, "Hi"), call(0, "add"), []], ids=["text", "another call", "nothing"]
+)
+def test_arguments_of_no_call_are_no_secret(before: list[StreamEvent]) -> None:
+    writing = writer()
+    events = [*writing.begin(), *translate(before, writing)]
+    with pytest.raises(TypeError, match="arguments"):
+        events += writing.feed(StreamEvent("tool_call_args", "{}", 2, "call_1"))
+    check([*events, *writing.failed(NO)])
+
+
+# The turn
+
+
+def stages(events: Events) -> list[tuple[str, str]]:
+    return [(event["type"], event["response"]["status"]) for event in events if "response" in event]
+
+
+BEGUN = [("response.created", "in_progress"), ("response.in_progress", "in_progress")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "last"),
+    [
+        ("stop", ("response.completed", "completed")),
+        ("tool_calls", ("response.completed", "completed")),
+        ("length", ("response.incomplete", "incomplete")),
+    ],
+)
+def test_stages(reason: str, last: tuple[str, str]) -> None:
+    assert stages(written(*say(0, "Hi"), done(reason))) == [*BEGUN, last]
+
+
+def test_stages_in_the_background() -> None:
+    assert stages(written(done(), body={"background": True})) == [
+        ("response.created", "queued"),
+        ("response.queued", "queued"),
+        ("response.in_progress", "in_progress"),
+        ("response.completed", "completed"),
+    ]
+
+
+def test_the_whole_answer() -> None:
+    body = {"instructions": "Be brief.", "metadata": {"a": "b"}}
+    *_, last = written(*say(0, "Hi"), done(), body=body)
+    assert last["response"] == whole.completed(response(**body), [message("Hi")], USAGE, COMPLETED_AT)
+
+
+def test_cut_for_length() -> None:
+    *_, item, last = written(*think(0, "hm"), *say(1, "Hi"), done("length"))
+    assert item["item"]["status"] == "incomplete"
+    assert [each["status"] for each in last["response"]["output"]] == ["completed", "incomplete"]
+    assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert last["response"]["completed_at"] is None
+
+
+def test_failed() -> None:
+    writing = writer()
+    events = [*writing.begin(), *translate([*think(0, "hm"), *say(1, "Hi")], writing), *writing.failed(NO)]
+    check(events)
+    assert stages(events) == [*BEGUN, ("response.failed", "failed")]
+    told = events[-1]["response"]
+    assert [each["status"] for each in told["output"]] == ["completed", "incomplete"]
+    assert told["error"] == {"code": "server_error", "message": "The engine is gone."}
+
+
+def test_failed_at_once() -> None:
+    writing = writer()
+    events = [*writing.begin(), *writing.failed(NO)]
+    check(events)
+    assert events[-1]["response"]["output"] == []
+
+
+def test_cancelled() -> None:
+    writing = writer({"background": True})
+    events = [*writing.begin(), *translate(say(0, "Hi"), writing), *writing.cancelled()]
+    check(events)
+    assert stages(events)[-1] == ("response.incomplete", "cancelled")
+    assert [each["status"] for each in events[-1]["response"]["output"]] == ["incomplete"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [("{}", "completed"), ('{"a', "incomplete"), ("", "incomplete")]
+)
+def test_a_call_that_was_whole_when_the_turn_broke_off(arguments: str, status: str) -> None:
+    writing = writer()
+    said = [
+        StreamEvent("tool_call_name", "add", 0, "call_0"),
+        StreamEvent("tool_call_args", arguments, 0, "call_0"),
+    ]
+    *_, last = [*writing.begin(), *translate(said, writing), *writing.failed(NO)]
+    assert [each["status"] for each in last["response"]["output"]] == [status]
+
+
+# OpenAI's types, and the lifecycle that its SDK insists on
+
+# Required by Open Responses or by OpenAI's description of the API, or on items of the log only.
+TERMINAL = ("response.completed", "response.incomplete", "response.failed")
+TEXT_KEYS = ("text", "arguments", "input")
+
+
+def check(events: Events) -> None:
+    "Every rule that a stream of events has to keep to."
+    assert [event["sequence_number"] for event in events] == [*range(len(events))]
+    assert [event["type"] in TERMINAL for event in events] == [False] * (len(events) - 1) + [True]
+    assert events[0]["type"] == "response.created"
+    assert len({event["response"]["id"] for event in events if "response" in event}) == 1
+    finished = []
+    under_way: Events = []
+    for event in events:
+        if "output_index" in event:
+            assert event["output_index"] == len(finished)
+            under_way.append(event)
+        else:
+            assert not under_way
+        if event["type"] == "response.output_item.done":
+            finished.append(check_item(under_way))
+            under_way = []
+    assert events[-1]["response"]["output"] == finished
+    json.dumps(events, allow_nan=False)
+    accumulated(events)
+
+
+def check_item(events: Events) -> dict[str, Any]:
+    added, *between, done = events
+    assert added["type"] == "response.output_item.added"
+    assert added["item"]["status"] == "in_progress"
+    item: dict[str, Any] = done["item"]
+    assert added["item"]["id"] == item["id"]
+    assert {event["item_id"] for event in between} == {item["id"]}
+    for name in {event["type"].rpartition(".")[0] for event in between if "delta" in event}:
+        deltas = [event["delta"] for event in between if event["type"] == f"{name}.delta"]
+        (whole,) = [event for event in between if event["type"] == f"{name}.done"]
+        (text,) = [whole[key] for key in TEXT_KEYS if key in whole]
+        assert "".join(deltas) == text
+        assert text in (item.get("arguments"), item.get("input"), *parts(item))
+    return item
+
+
+def parts(item: dict[str, Any]) -> list[str]:
+    return [part["text"] for part in [*item.get("content", ()), *item.get("summary", ())]]
+
+
+HOW = st.fixed_dictionaries(
+    {"reasoning": st.sampled_from(["text", "summary", "both"]), "sealed": st.booleans()}
+)
+
+
+@given(turns(), st.sampled_from(["stop", "tool_calls", "length"]), HOW, st.booleans())
+def test_any_turn(said: list[StreamEvent], reason: str, how: dict[str, Any], background: bool) -> None:
+    check(written(*said, done(reason), body={"background": background}, **how))
+
+
+@given(turns(), st.integers(0, 20), st.booleans())
+def test_any_turn_that_breaks_off(said: list[StreamEvent], end: int, fails: bool) -> None:
+    writing = writer()
+    events = [*writing.begin(), *translate(said[:end], writing)]
+    check([*events, *(writing.failed(NO) if fails else writing.cancelled())])
+
+
+@given(turns())
+def test_open_responses_names_are_all_that_differs(said: list[StreamEvent]) -> None:
+    theirs = written(*said, done(), open_responses=True)
+    renamed = [
+        {**event, "type": event["type"].replace("response.reasoning.", "response.reasoning_text.")}
+        for event in theirs
+    ]
+    assert renamed == written(*said, done())
+
+
+@given(turns())
+def test_nothing_is_lost(said: list[StreamEvent]) -> None:
+    output = written(*said, done())[-1]["response"]["output"]
+    assert "".join(text for item in output for text in parts(item)) == "".join(
+        event.chunk
+        for event in said
+        if event.type in ("text", "reasoning") and event.part_index is not None and event.part_index % 2 == 0
+    )

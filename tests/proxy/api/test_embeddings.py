@@ -1,0 +1,170 @@
+"The endpoint, its answers read with the SDK's own types."
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any, get_type_hints
+
+import httpx
+import httpx2
+import openai
+import pytest
+from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams
+from support.proxied_engine import proxied
+from support.scripted_server import Refusing, Reply, Scripted, answer
+
+from proxy.api.embeddings import EmbeddingRequest
+
+VECTORS = {"embeddings": [[0.5, -1.0], [0.25, 0.0]], "prompt_eval_count": 7}
+BODY = {"model": "embed-tiny", "input": ["one", "two"]}
+
+
+async def ask(*replies: Reply, aliases: Any = None, **fields: Any) -> tuple[httpx.Response, list[Any]]:
+    with pytest.MonkeyPatch.context() as patch, Scripted(*replies) as server:
+        patch.setenv("OLLAMA_HOST", server.host)
+        async with proxied(aliases=aliases or {}) as proxy:
+            told = await proxy.post("/v1/embeddings", {**BODY, **fields})
+            assert proxy.turns() == []
+        return told, [request.body for request in server.requests]
+
+
+def test_each_field_of_the_sdk_is_taken() -> None:
+    assert get_type_hints(EmbeddingCreateParams).keys() == EmbeddingRequest.model_fields.keys()
+
+
+async def test_vectors() -> None:
+    told, asked = await ask(answer(VECTORS), user="me", encoding_format="float")
+    assert asked == [{"model": "embed-tiny", "input": ["one", "two"], "truncate": False}]
+    CreateEmbeddingResponse.model_validate(told.json())
+    assert told.json() == {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": 0, "embedding": [0.5, -1.0]},
+            {"object": "embedding", "index": 1, "embedding": [0.25, 0.0]},
+        ],
+        "model": "embed-tiny",
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
+
+
+async def test_one_text() -> None:
+    told, asked = await ask(answer({"embeddings": [[1.0]]}), input="one")
+    assert asked[0]["input"] == ["one"]
+    assert told.json()["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+
+
+async def test_base64() -> None:
+    told, _ = await ask(answer(VECTORS), encoding_format="base64")
+    data = base64.b64decode(told.json()["data"][0]["embedding"])
+    assert struct.unpack("<2f", data) == (0.5, -1.0)
+
+
+async def test_dimensions() -> None:
+    told, asked = await ask(answer(VECTORS), dimensions=2)
+    assert told.status_code == 200
+    assert asked[0]["dimensions"] == 2
+
+
+async def test_an_alias_is_another_name_for_a_tag() -> None:
+    told, asked = await ask(
+        answer(VECTORS), model="text-embedding-3-small", aliases={"text-embedding-3-small": "embed-tiny"}
+    )
+    assert asked[0]["model"] == "embed-tiny"
+    assert told.json()["model"] == "text-embedding-3-small"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        pytest.param({"input": ""}, "input", id="empty"),
+        pytest.param({"input": ["one", ""]}, "input", id="one of them empty"),
+        pytest.param({"input": []}, "input", id="none"),
+        pytest.param({"input": [1, 2]}, "input", id="tokens"),
+        pytest.param({"input": [[1], [2]]}, "input", id="lists of tokens"),
+        pytest.param({"input": None}, "input", id="null"),
+        pytest.param({"dimensions": 0}, "dimensions", id="no dimensions"),
+        pytest.param({"encoding_format": "hex"}, "encoding_format", id="format"),
+        pytest.param({"inputs": "one"}, "inputs", id="unknown field"),
+    ],
+)
+async def test_refused(fields: dict[str, Any], param: str) -> None:
+    told, asked = await ask(answer(VECTORS), **fields)
+    assert (told.status_code, told.json()["error"]["param"]) == (400, param)
+    assert asked == []
+
+
+async def test_more_dimensions_than_there_are() -> None:
+    told, _ = await ask(answer(VECTORS), dimensions=3)
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "dimensions")
+    assert "makes 2" in told.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told", "code", "param"),
+    [
+        pytest.param(
+            'model "x" not found, try pulling it first', 404, 404, "model_not_found", None, id="tag"
+        ),
+        pytest.param(
+            "this model does not support embeddings",
+            501,
+            400,
+            "model_not_supported",
+            "model",
+            id="no vectors",
+        ),
+        pytest.param(
+            "the input length exceeds the context length",
+            400,
+            400,
+            "context_length_exceeded",
+            "input",
+            id="long",
+        ),
+        pytest.param("out of memory", 500, 502, "engine_error", None, id="broken"),
+    ],
+)
+async def test_what_ollama_refuses(said: str, status: int, told: int, code: str, param: str | None) -> None:
+    answered, _ = await ask(answer({"error": said}, status))
+    error = answered.json()["error"]
+    assert (answered.status_code, error["code"], error["param"]) == (told, code, param)
+
+
+async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Refusing() as host:
+        monkeypatch.setenv("OLLAMA_HOST", host)
+        async with proxied() as proxy:
+            told = await proxy.post("/v1/embeddings", BODY)
+    assert (told.status_code, told.json()["error"]["code"]) == (503, "engine_unreachable")
+    assert "retry-after" in told.headers
+
+
+async def test_it_waits_for_no_place_in_the_queue() -> None:
+    with pytest.MonkeyPatch.context() as patch, Scripted(answer(VECTORS)) as server:
+        patch.setenv("OLLAMA_HOST", server.host)
+        async with proxied(running=1, waiting=0) as proxy, proxy.app.state.server.queue.place():
+            assert (await proxy.post("/v1/embeddings", BODY)).status_code == 200
+
+
+@pytest.mark.vcr
+async def test_ollama() -> None:
+    "A real one; the SDK asks for base64 and gives floats."
+    async with proxied() as proxy:
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(proxy.app), headers={"Host": "localhost"})
+        async with openai.AsyncOpenAI(
+            api_key="any", base_url="http://testserver/v1", http_client=client, max_retries=0
+        ) as sdk:
+            whole = await sdk.embeddings.create(model="embed-tiny", input=["one", "two"])
+            short = await sdk.embeddings.create(model="embed-tiny", input="one", dimensions=4)
+            with pytest.raises(openai.NotFoundError):
+                await sdk.embeddings.create(model="no-such-model", input="one")
+            with pytest.raises(openai.BadRequestError, match="makes no embeddings"):
+                await sdk.embeddings.create(model="gpt-oss-tiny", input="one")
+            with pytest.raises(openai.BadRequestError, match="longer than the model's context"):
+                await sdk.embeddings.create(model="embed-tiny", input="hello " * 1000)
+            with pytest.raises(openai.BadRequestError, match="makes 64"):
+                await sdk.embeddings.create(model="embed-tiny", input="one", dimensions=65)
+    assert [len(each.embedding) for each in whole.data] == [64, 64]
+    assert len(short.data[0].embedding) == 4
+    assert whole.usage.prompt_tokens > 0

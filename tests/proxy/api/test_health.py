@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import Request
+from support.proxied_engine import Proxied, proxied
+from support.scripted_server import HOLD, Refusing, Scripted, answer
+from support.webserver import Answer, WebServer, lines, serving
+
+from llm_gpt_oss.completion import AsyncEngine
+from proxy.api import health
+from proxy.api.health import Engine, Probe, home
+
+MODEL = "gpt-oss-tiny"
+TINY = lines({"models": [{"name": "gpt-oss-tiny:latest"}]})
+NONE = lines({"models": []})
+
+
+@pytest.fixture
+def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    "It has the model, but not in memory."
+    with serving() as web:
+        web.routes |= {"/api/tags": TINY, "/api/ps": NONE}
+        monkeypatch.setenv("OLLAMA_HOST", web.url)
+        monkeypatch.setattr(health, "PATIENCE", 60)  # a busy machine is no bug
+        yield web
+
+
+async def seen(query: str = "", engine: AsyncEngine | None = None) -> tuple[int, dict[str, Any]]:
+    async with proxied(engine, model=MODEL) as proxy:
+        told = await proxy.get(f"/health{query}")
+        return told.status_code, told.json()
+
+
+async def test_ready(ollama: WebServer) -> None:
+    status, body = await seen()
+    assert status == 200
+    assert body == {
+        "status": "ok",
+        "engine": "ready",
+        "loaded": False,
+        "model": MODEL,
+        "queue": {"running": 0, "waiting": 0},
+        "log": "ok",
+        "version": body["version"],
+    }
+    assert body["version"][0].isdigit()
+
+
+@pytest.mark.parametrize("query", ["", "?ready", "?ready=", "?ready=0"])
+async def test_alive_whatever_ollama_does(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Refusing() as host:
+        monkeypatch.setenv("OLLAMA_HOST", host)
+        status, body = await seen(query)
+    assert (status, body["status"], body["engine"]) == (200, "degraded", "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("tags", "ps", "status", "engine", "loaded"),
+    [
+        pytest.param(TINY, NONE, 200, "ready", False, id="on disk"),
+        pytest.param(TINY, TINY, 200, "ready", True, id="in memory"),
+        pytest.param(NONE, NONE, 503, "no model", False, id="not pulled"),
+    ],
+)
+async def test_ready_tells_whether_a_prompt_would_be_answered(
+    ollama: WebServer, tags: Answer, ps: Answer, status: int, engine: str, loaded: bool
+) -> None:
+    ollama.routes |= {"/api/tags": tags, "/api/ps": ps}
+    told, body = await seen("?ready=1")
+    assert (told, body["engine"], body["loaded"]) == (status, engine, loaded)
+
+
+async def test_what_is_no_ollama_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Scripted(answer("not found", 404)) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.host)
+        status, body = await seen("?ready=1")
+    assert (status, body["engine"]) == (503, "unreachable")
+
+
+async def test_ollama_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    with Scripted((HOLD,)) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.host)
+        status, body = await seen("?ready=1")
+    assert (status, body["engine"]) == (503, "unreachable")
+
+
+async def test_a_model_that_is_waited_for_and_not_in_memory_is_loading(ollama: WebServer) -> None:
+    async with proxied(model=MODEL) as proxy, proxy.app.state.server.queue.place():
+        told = await proxy.get("/health?ready=1")
+    assert (told.status_code, told.json()["engine"]) == (200, "loading")
+    assert told.json()["queue"] == {"running": 1, "waiting": 0}
+
+
+async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
+    async with proxied(model=MODEL, running=1, waiting=0) as proxy:
+        async with proxy.app.state.server.queue.place():
+            full = await proxy.get("/health?ready=1")
+        free = await proxy.get("/health?ready=1")
+    assert (full.status_code, free.status_code) == (503, 200)
+
+
+async def test_a_log_that_is_off(ollama: WebServer) -> None:
+    async with proxied(model=MODEL, log_policy="off") as proxy:
+        assert (await proxy.get("/health")).json()["log"] == "off"
+
+
+async def test_one_look_is_enough_for_a_second(ollama: WebServer) -> None:
+    now = 0.0
+    async with proxied(model=MODEL) as proxy:
+        probe = Probe(proxy.app.state.server, lambda: now)
+        both = await asyncio.gather(probe.engine(), probe.engine())
+        assert both == [Engine("ready"), Engine("ready")]
+        ollama.routes["/api/ps"] = TINY
+        now = 0.9
+        assert await probe.engine() == Engine("ready")
+        assert len(ollama.requests) == 2
+        now = 1.0
+        assert await probe.engine() == Engine("ready", loaded=True)
+        assert len(ollama.requests) == 4
+
+
+async def page(proxy: Proxied, **headers: str) -> tuple[str, str]:
+    told = await proxy.get("/", headers=headers)
+    assert told.status_code == 200
+    return told.headers["content-type"].partition(";")[0], told.text
+
+
+async def test_home() -> None:
+    async with proxied() as proxy:
+        for accept in ({}, {"accept": "*/*"}, {"accept": "application/json"}):
+            kind, text = await page(proxy, **accept)
+            assert kind == "text/plain"
+            assert "OPENAI_BASE_URL=http://localhost/v1" in text
+
+
+async def test_home_in_a_browser() -> None:
+    async with proxied() as proxy:
+        kind, text = await page(proxy, accept="text/html,application/xhtml+xml,*/*;q=0.8")
+        policy = (await proxy.get("/", headers={"accept": "text/html"})).headers["content-security-policy"]
+    assert kind == "text/html"
+    assert "OPENAI_BASE_URL=http://localhost/v1" in text
+    assert "<script" not in text
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+async def test_the_address_is_text_and_no_part_of_the_page() -> None:
+    headers = [(b"accept", b"text/html"), (b"host", b"localhost")]
+    scope = {"type": "http", "scheme": "http", "path": "/", "root_path": "/<b>", "headers": headers}
+    told = await home(Request({**scope, "query_string": b""}))
+    assert b"/&lt;b&gt;/v1" in bytes(told.body)

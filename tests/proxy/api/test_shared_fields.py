@@ -1,0 +1,45 @@
+"What the requests of several endpoints have in common; the rest of it is tested with each of them."
+
+from __future__ import annotations
+
+import pytest
+from llm.parts import Message, TextPart
+
+from proxy.api.shared_fields import Sampling, Verbosity, asked_for, bounded, refuse
+from proxy.http.body_model import Decision
+from proxy.http.errors import ApiError
+
+FIELDS: dict[str, tuple[Decision, str]] = {
+    "model": ("honoured", ""),
+    "audio": ("refused", "there is no voice"),
+    "user": ("no effect", ""),
+}
+
+
+@pytest.mark.parametrize(("count", "expected"), [(None, None), (-1, 0), (0, 0), (7, 7), (2**40, 2**31 - 1)])
+def test_bounded(count: int | None, expected: int | None) -> None:
+    assert bounded(count) == expected
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "said"),
+    [(None, []), ("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
+)
+def test_verbosity(verbosity: Verbosity | None, said: list[str]) -> None:
+    assert [*asked_for(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
+
+
+def test_nothing_asked_for() -> None:
+    assert {value for _, value in Sampling().sampling()} == {None}
+
+
+@pytest.mark.parametrize("sent", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])
+def test_what_is_not_refused(sent: dict[str, object]) -> None:
+    refuse(sent, FIELDS, {"audio": ({},)})
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ApiError) as caught:
+        refuse({"audio": {}}, FIELDS)
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "audio")
+    assert "there is no voice" in caught.value.message

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_gpt_oss.errors import BadRequest, ContextOverflow
+from proxy.api.text_inputs import MOST, overflow_of, texts_of
+from proxy.http.errors import ApiError
+
+
+@pytest.mark.parametrize(
+    ("given", "texts"),
+    [
+        pytest.param("one", ["one"], id="one"),
+        pytest.param("", [""], id="empty"),
+        pytest.param(["one", "two"], ["one", "two"], id="several"),
+        pytest.param(["x"] * MOST, ["x"] * MOST, id="as many as may be"),
+    ],
+)
+def test_texts(given: Any, texts: list[str]) -> None:
+    assert texts_of(given, "prompt") == texts
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param([], "'prompt' is an empty list", id="none"),
+        pytest.param(["x"] * (MOST + 1), "2049 entries", id="too many"),
+        pytest.param([1, 2], "token ids", id="tokens"),
+        pytest.param([[1, 2], [3]], "token ids", id="lists of tokens"),
+    ],
+)
+def test_no_texts(given: Any, message: str) -> None:
+    with pytest.raises(ApiError, match=message) as raised:
+        texts_of(given, "prompt")
+    assert (raised.value.status, raised.value.param) == (400, "prompt")
+
+
+def test_an_overflow_names_the_parameter() -> None:
+    with pytest.raises(ContextOverflow) as raised, overflow_of("input"):
+        raise ContextOverflow("Too long.")
+    assert raised.value.param == "input"
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    with pytest.raises(BadRequest) as raised, overflow_of("input"):
+        raise BadRequest("No.", param="seed")
+    assert raised.value.param == "seed"

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+
+from support.commands import run
+
+from proxy.http.api_keys import hash_of, read
+
+
+def test_a_key_is_shown_once() -> None:
+    added = run("keys", "add", "app")
+    assert hash_of(added.stdout.strip()) == read()[0].sha256
+    assert "Only its hash is kept" in added.stderr
+    for command in (["keys", "list"], ["keys", "list", "--json"], ["keys", "revoke", "app"]):
+        assert added.stdout.strip() not in run(*command).output
+
+
+def test_list() -> None:
+    assert run("keys", "list").stderr == "There are no keys. `llm gpt-oss keys add NAME` makes one.\n"
+    assert json.loads(run("keys", "list", "--json").stdout) == []
+    run("keys", "add", "app")
+    run("keys", "add", "me", "--admin")
+    created = read()[0].created
+    assert created is not None
+    first, second, third = run("keys", "list").stdout.splitlines()
+    assert first.split() == ["name", "admin", "created"]
+    assert (second.split(), third.split()[:2]) == (["app", created], ["me", "yes"])
+    assert json.loads(run("keys", "list", "--json").stdout)[0] == {
+        "name": "app",
+        "admin": False,
+        "created": created,
+    }
+
+
+def test_revoke() -> None:
+    run("keys", "add", "app")
+    run("keys", "add", "me")
+    assert run("keys", "revoke", "app").stderr == "Revoked the key of app.\n"
+    assert run("keys", "revoke", "me").stderr.endswith("let everybody on this machine ask.\n")
+    again = run("keys", "revoke", "me")
+    assert (again.exit_code, again.stderr) == (1, "Error: No key is called me. There is none.\n")
+
+
+def test_a_name_that_is_none() -> None:
+    assert run("keys", "add", "a b").exit_code == 1

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from support.commands import run
+from support.logged_turns import said, turn, user
+from support.pruned_logs import Log, opened
+
+from llm_gpt_oss.cli import gpt_oss
+from proxy.log import prune
+from proxy.settings import Settings
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    "Where the commands find it."
+    with opened(Settings().database) as log:
+        yield log
+
+
+def test_nothing_is_deleted_without_yes(log: Log) -> None:
+    log.mark(log.write(user("Hi"), answer=said("Hello")))
+    would = run("logs", "prune")
+    *table, last = would.stdout.splitlines()
+    assert table == [
+        *("turns        1", "threads      1", "messages     2"),
+        *("parts        2", "attachments  0", "fragments    0"),
+    ]
+    assert re.fullmatch(r"\d{3} B would go\.", last)
+    assert would.stderr == "Looking for what goes\nNothing was deleted: add --yes for that.\n"
+    assert log.counts("turns") == [1]
+    did = run("logs", "prune", "--yes")
+    assert did.stdout == would.stdout.replace("would go", "were deleted")
+    assert did.stderr == "Looking for what goes\nDeleting it\nDeleting it from the search index\n"
+    assert log.counts("turns") == [0]
+    again = run("logs", "prune", "--yes", "--vacuum")
+    assert again.stdout == "There is nothing to delete.\n"
+    assert again.stderr == "Looking for what goes\nDeleting it\nGiving the room back\n"
+
+
+def test_json(log: Log) -> None:
+    log.mark(log.write(user("Hi")))
+    empty = {"threads": 1, "messages": 1, "parts": 1, "attachments": 0, "fragments": 0}
+    for arguments in ([], ["--yes"]):
+        told = json.loads(run("logs", "prune", "--json", *arguments).stdout)
+        assert told.pop("bytes") > 500
+        assert told == {"deleted": bool(arguments), "turns": 1, **empty}
+
+
+def test_what_stays_is_said(log: Log) -> None:
+    first = log.write(user("Hi"), answer=said("Hello"))
+    log.write(user("Hi"), said("Hello"), user("More"))
+    log.mark(first)
+    log.converse(log.thread_of(log.write(user("Another"))), deleted=True)
+    log.mark(held := log.write(user("Third")))
+    log.converse(log.thread_of(held))
+    log.change("insert into responses (id) values (?)", [first.id])
+    assert run("logs", "prune").stderr.splitlines()[1:] == [
+        "1 of these turns were not deleted themselves, but with their conversation.",
+        "What was said in 1 of these turns stays: later turns or other threads go on from there.",
+        "1 more turns stay: conversations of the API hold them until they are deleted themselves, there or "
+        "with `--thread ID`.",
+        "llm's old table `responses` has 1 rows of the same turns. They stay: it is not written any more.",
+        "Nothing was deleted: add --yes for that.",
+    ]
+
+
+def test_what_lingers_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prune, "PATIENCE", 50)
+    log.db.enable_wal()
+    log.mark(log.write(user("Hi")))
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
+        reader.execute("begin")
+        reader.execute("select * from turns").fetchall()
+        assert run("logs", "prune", "--yes").stderr.splitlines()[-1] == (
+            "A program that reads the log keeps a copy of what went in its -wal file, until it is done."
+        )
+
+
+def test_turns_and_threads(log: Log) -> None:
+    turns = [log.write(user(text)) for text in "abcd"]
+    ids = [each.id for each in turns]
+    named = ["--turn", f"resp_{ids[0]}", "--turn", ids[1], "--thread", f"conv_{log.thread_of(turns[2])}"]
+    assert run("logs", "prune", "--yes", *named).exit_code == 0
+    assert log.rows("select id from turns") == ids[3:]
+    again = run("logs", "prune", "--turn", ids[0])
+    assert (again.exit_code, again.stderr.splitlines()[1:]) == (
+        1,
+        [f"Error: The log has no turn {ids[0]}. `llm logs` shows the ids."],
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("12h", [0]),
+        ("36h", [0, 1]),
+        ("2d", [0, 1]),
+        ("1w", [0, 1, 2]),
+        ("1y", [0, 1, 2, 3]),
+        (f"{NOW - timedelta(days=2):%Y-%m-%d}", [0, 1]),
+        ((NOW - timedelta(hours=12)).isoformat(), [0]),
+    ],
+    ids=["12h", "36h", "2d", "1w", "1y", "date", "time"],
+)
+def test_older_than(log: Log, written: str, left: list[int]) -> None:
+    ids = []
+    for days in (0, 1, 5, 30):
+        each = turn(user(str(days)))
+        each.response._start_utcnow = NOW - timedelta(days=days)
+        log.store.log(each.response)
+        ids.append(each.id)
+    run("logs", "prune", "--yes", "--older-than", written)
+    assert log.rows("select id from turns order by id") == [ids[number] for number in left]
+
+
+@pytest.mark.parametrize(
+    "written", ["", "30", "30m", "-1d", "yesterday", "2026-13-01", "9999999999y", "9999y"]
+)
+def test_a_time_that_is_none(log: Log, written: str) -> None:
+    log.write(user("Hi"))
+    refused = run("logs", "prune", "--yes", "--older-than", written)
+    assert refused.exit_code == 2
+    assert f"{written!r} is neither a time such as 12h, 30d, 8w, 1y nor a date" in refused.stderr
+    assert log.counts("turns") == [1]
+
+
+def test_another_database(log: Log, tmp_path: Path) -> None:
+    log.mark(log.write(user("Hi")))
+    with opened(tmp_path / "other.db") as other:
+        other.mark(other.write(user("Hi")))
+        assert run("logs", "prune", "--yes", "-d", str(other.path)).exit_code == 0
+        assert (log.counts("turns"), other.counts("turns")) == ([1], [0])
+
+
+def test_there_is_none() -> None:
+    refused = run("logs", "prune")
+    where = Settings().database
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == f"Error: There is no log at {where}. `llm logs path` says where llm's is.\n"
+    assert not where.exists()
+
+
+def test_it_is_a_command() -> None:
+    assert "logs" in gpt_oss.list_commands(None)  # type: ignore[arg-type]
+    assert "prune" in run("logs", "--help").stdout

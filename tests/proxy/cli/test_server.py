@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import click
+import pytest
+import uvicorn
+from support.commands import TAG, THERE, run
+from support.webserver import lines, serving
+
+from llm_gpt_oss.catalog import models_file
+from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.cli.target import hosted
+from proxy.cli import server
+from proxy.http import api_keys
+from proxy.http.api_keys import KeyRing, hash_of
+from proxy.http.protocol import Connection
+from proxy.settings import HANDED_DOWN, Settings
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    "What would be served, without serving it."
+    settings: list[Settings] = []
+    monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+    monkeypatch.setattr(server, "_run", lambda given, listener: settings.append(given))
+    monkeypatch.setenv("API_PORT", "0")
+    return settings
+
+
+class TestOptions:
+    def test_none(self, begun: list[Settings]) -> None:
+        result = run("serve")
+        (settings,) = begun
+        where = f"http://127.0.0.1:{settings.port}"
+        assert result.stdout == ""
+        assert result.stderr.splitlines() == [
+            f"Serving gpt-oss:20b at {where}",
+            "Key: none is needed, this machine may ask",
+            f"Logging to {settings.database}",
+            f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=any",
+        ]
+        assert settings == Settings(port=settings.port)
+
+    def test_all(self, begun: list[Settings], tmp_path: Path) -> None:
+        options = (
+            "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
+            " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
+            " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin http://b.example:1"
+            " --allow-model-changes --database"
+        )
+        assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
+        (settings,) = begun
+        assert settings == Settings(
+            host="localhost",
+            port=settings.port,
+            model="my:tag",
+            database=tmp_path / "x.db",
+            log_policy="respect-store",
+            aliases={"a": "b", "c": "gpt-oss"},
+            num_ctx=4096,
+            running=2,
+            waiting=3,
+            workers=2,
+            reload=True,
+            key_hash=hash_of("sesame"),
+            open=True,
+            cors_origins=("https://a.example", "http://b.example:1"),
+            all_models=True,
+            allow_model_changes=True,
+        )
+
+    def test_they_beat_the_environment(self, begun: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"API_HOST": "localhost", "API_PORT": "1", "LOCAL_LLM_MODEL": "theirs"}.items():
+            monkeypatch.setenv(name, value)
+        run("serve", "--port", "0")
+        run("serve", "--port", "0", "--host", "127.0.0.1", "--model", "mine")
+        assert [(each.host, each.model) for each in begun] == [("localhost", "theirs"), ("127.0.0.1", "mine")]
+
+    def test_a_model_may_be_an_alias(self, begun: list[Settings]) -> None:
+        run("serve", "--model", "gpt-oss-120b")
+        assert begun[0].model == "gpt-oss:120b"
+
+    @pytest.mark.parametrize(
+        ("options", "why"),
+        [
+            (["--port", "65536"], "0<=x<=65535"),
+            (["--num-ctx", "1"], "256<=x<=131072"),
+            (["--alias", "a"], "'a' should be NAME=MODEL"),
+            (["--alias", "=b"], "'' should be NAME=MODEL"),
+            (["--cors-origin", "*"], "'*' is no origin"),
+            (["--cors-origin", "null"], "'null' is no origin"),
+            (["--cors-origin", "https://a.example/"], "is no origin"),
+            (["--key", ""], "a key is plain ASCII text"),
+            (["--key", " a"], "a key is plain ASCII text"),
+            (["--key", "ä"], "a key is plain ASCII text"),
+            (["--model", "no model"], "is no name of a model"),
+        ],
+    )
+    def test_what_is_none(self, begun: list[Settings], options: list[str], why: str) -> None:
+        result = run("serve", *options)
+        assert result.exit_code in (1, 2)
+        assert why in " ".join(result.stderr.split())
+        assert begun == []
+
+    def test_a_key_is_not_shown(self, begun: list[Settings]) -> None:
+        result = run("serve", "--key", "sesame")
+        assert "sesame" not in result.output
+        assert "Key: the one of --key\n" in result.stderr
+        assert "OPENAI_API_KEY=YOUR_KEY" in result.stderr
+        assert "sesame" not in repr(begun)
+
+    def test_an_environment_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("API_PORT", "http")
+        result = run("serve")
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "API_PORT is 'http'" in result.stderr
+
+
+class TestWhoMayAsk:
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "box.example", ""])
+    def test_other_machines_need_a_key(self, begun: list[Settings], host: str) -> None:
+        result = run("serve", "--host", host)
+        assert result.exit_code == 1
+        assert "`llm gpt-oss keys add NAME`" in result.stderr
+        assert begun == []
+
+    def test_with_a_key(self, begun: list[Settings]) -> None:
+        assert run("serve", "--host", "0.0.0.0", "--key", "sesame").exit_code == 0
+        api_keys.add("app")
+        result = run("serve", "--host", "0.0.0.0")
+        assert "Key: app\n" in result.stderr
+        assert f"OPENAI_BASE_URL=http://127.0.0.1:{begun[1].port}/v1" in result.stderr
+
+    def test_or_without_one_where_that_is_meant(self, begun: list[Settings]) -> None:
+        result = run("serve", "--host", "0.0.0.0", "--allow-unauthenticated")
+        assert "Key: none is needed, any machine may ask\n" in result.stderr
+
+    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.2"])
+    def test_this_machine(self, begun: list[Settings], host: str) -> None:
+        assert run("serve", "--host", host).exit_code == 0
+
+    def test_a_broken_file_of_keys(self, begun: list[Settings]) -> None:
+        api_keys.path().write_text("{")
+        result = run("serve")
+        assert (result.exit_code, begun) == (1, [])
+        assert "holds the keys, and cannot be used" in result.stderr
+
+
+def test_nothing_is_logged(begun: list[Settings]) -> None:
+    assert "Not logging\n" in run("serve", "--log-policy", "off").stderr
+
+
+def test_ipv6_is_written_as_in_a_url(capsys: pytest.CaptureFixture[str]) -> None:
+    server.announce(Settings(host="::1"), KeyRing())
+    server.announce(Settings(host="::", open=True), KeyRing())
+    assert capsys.readouterr().err.count("OPENAI_BASE_URL=http://[::1]:8000/v1") == 2
+
+
+class TestListening:
+    def test_a_port_in_use(self, begun: list[Settings]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            result = run("serve", "--port", str(port))
+        assert (result.exit_code, result.stderr) == (
+            1,
+            f"Error: 127.0.0.1:{port} is in use. "
+            "Stop what uses it, or type another --port (0 takes a free one).\n",
+        )
+
+    def test_an_address_of_somebody_else(self) -> None:
+        with pytest.raises(click.ClickException, match=r"no listening at 192\.0\.2\.1:0: Cannot assign"):
+            server.listening("192.0.2.1", 0)
+
+    def test_a_name_of_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(*_: Any, **__: Any) -> Any:
+            raise socket.gaierror(-2, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(click.ClickException, match="Name or service not known"):
+            server.listening("box.example", 0)
+
+    def test_it_is_open_before_it_is_told(self) -> None:
+        with server.listening("localhost", 0) as listener:
+            socket.create_connection(listener.getsockname()[:2]).close()
+
+    def test_everywhere(self) -> None:
+        with server.listening("", 0) as listener:
+            assert listener.getsockname()[0] in ("0.0.0.0", "::")
+
+
+class TestEngines:
+    def test_another_engine_says_why_it_could_not_answer(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models_file.add("mine", [], Place("embedded", {"gguf": "/gone.gguf"}))
+        server.tell_of_engine(hosted("mine"))
+        told = capsys.readouterr().err
+        assert told == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
+
+    def test_and_nothing_if_it_could(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with serving() as web:
+            web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
+            models_file.add("mine", [], Place("completions", {"url": web.url}))
+            server.tell_of_engine(hosted("mine"))
+        assert capsys.readouterr().err == ""
+
+    def test_an_engine_that_there_is_none_of(self) -> None:
+        assert "There is no engine called 'x'" in run("serve", "--engine", "x").stderr
+
+    def test_one_for_all(self, begun: list[Settings]) -> None:
+        run("serve", "--engine", "embedded")
+        assert begun[0].engine == "embedded"
+
+
+class TestOllama:
+    def told(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
+        server.tell_of_ollama(model)
+        return capsys.readouterr().err
+
+    def test_nobody_answers(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
+        told = self.told(capsys)
+        assert told.startswith("Ollama does not answer at http://127.0.0.1:1")
+        assert told.endswith("Until then apps get an error.\n")
+
+    def test_an_address_that_is_none(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OLLAMA_HOST", "no address")
+        assert self.told(capsys).startswith("OLLAMA_HOST cannot be used")
+
+    def test_the_model(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving() as web:
+            web.routes = {"/api/tags": lines({"models": [THERE]})}
+            monkeypatch.setenv("OLLAMA_HOST", web.url)
+            assert self.told(capsys) == ""
+            assert self.told(capsys, "other") == "Ollama does not have other yet. Type `ollama pull other`.\n"
+
+
+class TestRunning:
+    @pytest.fixture(autouse=True)
+    def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setenv(HANDED_DOWN, "")
+        monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+        yield
+        gc.unfreeze()
+
+    @pytest.mark.parametrize(
+        ("options", "given"),
+        [
+            (["--workers", "3"], {"workers": 3}),
+            (["--reload"], {"reload": True, "reload_dirs": server.FOLDERS}),
+        ],
+    )
+    def test_several_processes(
+        self, monkeypatch: pytest.MonkeyPatch, options: list[str], given: dict[str, Any]
+    ) -> None:
+        seen: dict[str, Any] = {}
+
+        def run_(app: str, *, factory: bool, host: str, port: int, **rest: Any) -> None:
+            socket.create_server((host, port)).close()  # it was let go of
+            seen.update(rest, app=app, settings=Settings.of_this_process(), port=port)
+            assert factory
+
+        monkeypatch.setattr(uvicorn, "run", run_)
+        assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
+        common = {"app": "proxy.app:create_app", "http": Connection, "log_level": "warning"}
+        assert seen.items() >= {**common, **given}.items()
+        assert seen["settings"].key_hash == hash_of("sesame")
+        assert seen["settings"].port == seen["port"]
+        assert "sesame" not in os.environ[HANDED_DOWN]
+
+    def test_one_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def run_(self: uvicorn.Server, sockets: list[socket.socket]) -> None:
+            self.started = True
+            assert gc.isenabled()
+            assert gc.get_freeze_count()
+            seen.append((self.config, sockets[0].getsockname()[1]))
+
+        seen: list[tuple[uvicorn.Config, int]] = []
+        monkeypatch.setattr(uvicorn.Server, "run", run_)
+        assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
+        ((config, port),) = seen
+        settings: Settings = config.app.state.server.settings  # type: ignore[union-attr]
+        assert (settings.num_ctx, settings.port, config.http) == (4096, port, Connection)
+        assert not os.environ[HANDED_DOWN]
+
+    def test_what_cannot_start_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+        assert run("serve", "--port", "0").exit_code == 1
+
+    def test_ctrl_c_is_no_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(self: uvicorn.Server, sockets: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(uvicorn.Server, "run", stopped)
+        before = signal.getsignal(signal.SIGTERM)
+        result = run("serve", "--port", "0")
+        assert (result.exit_code, "Stopped" in result.output) == (0, False)
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+@contextmanager
+def started(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    "The address that it tells, and the process."
+    env = {**os.environ, "OLLAMA_HOST": "127.0.0.1:1", **environ}
+    process = subprocess.Popen([sys.executable, "-m", *command], env=env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    deadline = threading.Timer(60, process.kill)
+    deadline.start()
+    with closing(process.stderr):
+        try:
+            told = ""
+            while not (found := re.search(r"OPENAI_BASE_URL=(\S+)", told)):
+                line = process.stderr.readline()
+                assert line, told
+                told += line
+            yield found[1], process
+        finally:
+            process.terminate()
+            assert process.wait() == 0, process.stderr.read()
+            deadline.cancel()
+
+
+def asked(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, data, {"Authorization": f"Bearer {key}"}), timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_a_real_one() -> None:
+    with started("proxy", "--port", "0", "--key", "sesame", "--alias", "gpt-4o=gpt-oss:20b") as (
+        url,
+        process,
+    ):
+        assert asked(f"{url}/models")[0] == 401
+        assert "gpt-4o" in str(asked(f"{url}/models", key="sesame"))
+        status, answer = asked(
+            f"{url}/chat/completions",
+            {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]},
+            "sesame",
+        )
+        assert (status, answer["error"]["code"]) == (503, "engine_unreachable")
+        assert process.stderr
+        assert process.stderr.readline().startswith("Ollama does not answer at http://127.0.0.1:1")
+
+
+def test_settings_reach_every_worker() -> None:
+    options = ("--port", "0", "--workers", "2", "--alias", "gpt-4o=gpt-oss:20b", "--key", "sesame")
+    with started("proxy", *options) as (url, _):
+        for _ in range(100):
+            try:
+                status, answer = asked(f"{url}/models/gpt-4o", key="sesame")
+                break
+            except OSError:
+                threading.Event().wait(0.1)
+        assert (status, answer["id"]) == (200, "gpt-4o")
+
+
+def test_python_m_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["proxy", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("proxy", run_name="__main__")
+    assert ended.value.code == 0
+    assert "Usage: python -m proxy [OPTIONS]" in capsys.readouterr().out
+
+
+def test_uvicorn_alone() -> None:
+    code = "import proxy.app; print(proxy.app.create_app().state.server.settings.model)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LOCAL_LLM_MODEL": "my-tag"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "my-tag\n"

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from llm_gpt_oss.errors import BadRequest, GptOssError
+from proxy.http import api_keys
+from proxy.http.api_keys import GIVEN, Key, KeyRing, add, hash_of, holder, read, revoke
+
+
+def test_a_key_is_kept_as_its_hash() -> None:
+    key = add("app")
+    assert key.startswith("sk-oss-")
+    assert len(key) == 50
+    (kept,) = read()
+    assert (kept.name, kept.sha256, kept.admin) == ("app", hash_of(key), False)
+    assert key not in api_keys.path().read_text()
+    assert key != add("other")
+
+
+def test_the_file_is_its_owners() -> None:
+    os.umask(before := os.umask(0))
+    add("app")
+    os.umask(before)
+    assert stat.S_IMODE(api_keys.path().stat().st_mode) == 0o600
+    assert [entry.name for entry in api_keys.path().parent.iterdir()] == ["gpt-oss-keys.json"]
+
+
+def test_whose_key_it_is() -> None:
+    made = {name: add(name, admin=name == "me") for name in ("app", "me")}
+    assert holder(made["app"], read()) == read()[0]
+    assert holder(made["me"], read()) == read()[1]
+    assert [key.admin for key in read()] == [False, True]
+    assert holder("sk-oss-", read()) is None
+    assert holder(made["app"][:-1], read()) is None
+    assert holder(read()[0].sha256, read()) is None
+
+
+def test_revoked() -> None:
+    key = add("app")
+    add("other")
+    revoke("app")
+    assert [left.name for left in read()] == ["other"]
+    assert holder(key, read()) is None
+
+
+@pytest.mark.parametrize("name", ["", "-x", "--key", "a b", "a/b", "é", "a" * 65, "a\n"])
+def test_no_name(name: str) -> None:
+    with pytest.raises(BadRequest, match="is no name for a key"):
+        add(name)
+    assert not api_keys.path().exists()
+
+
+def test_a_name_is_given_once() -> None:
+    add("app")
+    before = api_keys.path().read_text()
+    with pytest.raises(BadRequest, match=r"There is a key called app already\..*keys revoke app"):
+        add("app")
+    assert api_keys.path().read_text() == before
+
+
+def test_what_cannot_be_revoked() -> None:
+    with pytest.raises(BadRequest, match=r"No key is called app\. There is none\."):
+        revoke("app")
+    add("one")
+    with pytest.raises(BadRequest, match=r"There are: one\."):
+        revoke("app")
+
+
+GOOD = {"sha256": "0" * 64, "admin": False, "created": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{",
+        "[]",
+        '{"app": 1}',
+        '{"app": {}}',
+        json.dumps({"app": {**GOOD, "more": 1}}),
+        json.dumps({"app": {**GOOD, "sha256": ""}}),
+        json.dumps({"app": {**GOOD, "sha256": 5}}),
+    ],
+)
+def test_a_broken_file(written: str) -> None:
+    api_keys.path().write_text(written)
+    with pytest.raises(GptOssError, match=r"holds the keys, and cannot be used.*keys add NAME"):
+        read()
+
+
+def test_only_true_makes_an_admin() -> None:
+    api_keys.path().write_text(json.dumps({"app": {**GOOD, "admin": "false"}}))
+    assert read() == (Key("app", "0" * 64, False, "2026-01-01"),)
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    api_keys.path().mkdir()
+    with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
+        read()
+
+
+def test_keys_that_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly() -> tuple[Key, ...]:
+        found = read()
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(api_keys, "read", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(add, "abcd"))
+    assert [holder(key, read()).name for key in made] == [*"abcd"]  # type: ignore[union-attr]
+
+
+def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    add("app")
+    before = api_keys.path().read_text()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(GptOssError, match="cannot be written: No space left on device"):
+        add("other")
+    assert api_keys.path().read_text() == before
+    assert len([*api_keys.path().parent.iterdir()]) == 1
+
+
+def test_a_ring_follows_the_file() -> None:
+    ring = KeyRing()
+    assert (ring.current(), ring.wanted) == ((), False)
+    add("app")
+    assert [key.name for key in ring.current()] == ["app"]
+    revoke("app")
+    assert ring.current() == ()
+    assert ring.wanted, "who revokes the last key lets nobody in"
+
+
+def test_a_ring_reads_a_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    add("app")
+    ring = KeyRing()
+    monkeypatch.setattr(api_keys, "read", lambda: pytest.fail("nothing has changed"))
+    assert [key.name for key in ring.current()] == ["app"]
+
+
+def test_the_key_of_this_run() -> None:
+    ring = KeyRing(hash_of("secret"))
+    assert ring.wanted
+    add("app")
+    assert [key.name for key in ring.current()] == [GIVEN, "app"]
+    assert holder("secret", ring.current()) == Key(GIVEN, hash_of("secret"), admin=True)
+
+
+def test_a_ring_whose_file_breaks() -> None:
+    ring = KeyRing()
+    api_keys.path().write_text("{")
+    for _ in range(2):
+        with pytest.raises(GptOssError):
+            ring.current()
+    api_keys.path().unlink()
+    assert ring.current() == ()
+
+
+def test_a_key_file_that_is_a_link_stays_one(tmp_path: object) -> None:
+    target = api_keys.path().parent / "elsewhere.json"
+    api_keys.path().symlink_to(target)
+    add("app")
+    assert api_keys.path().is_symlink()
+    assert "app" in target.read_text()

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from fastapi import FastAPI, Request
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
+from support.requests import CHAT, MINIMAL, Greeting, asking, transport
+
+from proxy.app import create_app
+from proxy.hookspecs import hookimpl
+from proxy.http import api_keys
+from proxy.http.api_keys import KeyRing, hash_of
+from proxy.http.auth import Auth
+from proxy.settings import Settings
+
+OUTSIDE = ("192.168.1.5", 8000)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def written_under(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+class Who:
+    "A plugin's route, which tells who asks."
+
+    @hookimpl
+    def register_routes(self, app: FastAPI) -> None:
+        @app.get("/who")
+        async def who(request: Request) -> Any:
+            return [request.state.actor, request.state.admin]
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("any"), bearer(""), {"authorization": "Basic x"}])
+async def test_on_this_machine_any_key_is_taken_as_long_as_there_is_none(headers: dict[str, str]) -> None:
+    async with asking(plugins=[Who()]) as client:
+        assert (await client.get("/v1/models", headers=headers)).status_code == 200
+        assert (await client.get("/who", headers=headers)).json() == [None, True]
+
+
+async def test_with_keys_one_of_them_is_wanted() -> None:
+    key, admin = api_keys.add("app"), api_keys.add("me", admin=True)
+    async with asking(plugins=[Who()]) as client:
+        assert (await client.get("/who", headers=bearer(key))).json() == ["app", False]
+        assert (await client.get("/who", headers={"authorization": f"bearer  {admin} "})).json() == [
+            "me",
+            True,
+        ]
+        for headers in ({}, bearer("sk-oss-wrong"), bearer(hash_of(key)), {"authorization": f"Basic {key}"}):
+            for path in ("/v1/models", "/api/tags", "/who", "/nothing", "/openapi.json"):
+                assert (await client.get(path, headers=headers)).status_code == 401
+
+
+async def test_what_needs_no_key() -> None:
+    api_keys.add("app")
+    async with asking() as client:
+        assert (await client.get("/")).status_code == 200
+
+
+async def test_what_is_said() -> None:
+    api_keys.add("app")
+    async with asking() as client:
+        missing, wrong = (
+            await client.get("/v1/models"),
+            await client.get("/v1/models", headers=bearer("sk-oss-x")),
+        )
+    for answer in (missing, wrong):
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert "Authorization: Bearer KEY" in missing.json()["error"]["message"]
+    assert missing.json()["error"]["code"] is None
+    assert wrong.json()["error"] == {
+        "message": "The key that you sent is none of this server's. "
+        "`llm gpt-oss keys add NAME` makes one, on the machine of this server.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_api_key",
+    }
+
+
+async def test_revoked_at_once_and_added_at_once() -> None:
+    key = api_keys.add("app")
+    async with asking() as client:
+        assert (await client.get("/v1/models", headers=bearer(key))).status_code == 200
+        api_keys.revoke("app")
+        assert (await client.get("/v1/models", headers=bearer(key))).status_code == 401
+        key = api_keys.add("app")
+        assert (await client.get("/v1/models", headers=bearer(key))).status_code == 200
+
+
+async def test_the_key_of_this_run() -> None:
+    async with asking(key_hash=hash_of("secret"), plugins=[Who()]) as client:
+        assert (await client.get("/who", headers=bearer("secret"))).json() == ["--key", True]
+        assert (await client.get("/who")).status_code == 401
+    assert not api_keys.path().exists()
+
+
+async def test_from_outside_a_key_is_wanted_even_where_there_is_none() -> None:
+    async with asking(address=OUTSIDE) as client:
+        assert (await client.get("/v1/models", headers=bearer("any"))).status_code == 401
+
+
+async def test_from_outside_where_anyone_may_ask() -> None:
+    async with asking(address=OUTSIDE, open=True, plugins=[Who()]) as client:
+        assert (await client.get("/who")).json() == [None, False]
+        api_keys.add("app")
+        assert (await client.get("/who")).status_code == 401, "who makes keys wants them"
+
+
+async def test_a_file_that_cannot_be_read_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    async with asking() as client:
+        api_keys.path().write_text("{")
+        with caplog.at_level(logging.ERROR):
+            answer = await client.get("/v1/models")
+    assert answer.status_code == 500
+    assert answer.headers["x-should-retry"] == "false"
+    assert str(api_keys.path()) not in answer.text
+    assert str(api_keys.path()) in caplog.text
+
+
+async def test_the_sdk_says_which_error_it_is() -> None:
+    api_keys.add("app")
+    async with openai.AsyncOpenAI(
+        api_key="sk-wrong",
+        base_url="http://localhost/v1",
+        http_client=httpx.AsyncClient(transport=transport()),
+    ) as client:
+        with pytest.raises(openai.AuthenticationError) as error:
+            await client.models.list()
+    assert error.value.code == "invalid_api_key"
+
+
+async def test_no_key_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key = api_keys.add("app")
+    database = tmp_path / "logs.db"
+    app = create_app(Settings(database=database), engine=Greeting())
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+    ):
+        with caplog.at_level(logging.DEBUG):
+            assert (await client.post(CHAT, json=MINIMAL, headers=bearer(key))).status_code == 200
+            await client.post(CHAT, json=MINIMAL, headers=bearer(key + "x"))
+    with closing(sqlite3.connect(database)) as log:
+        assert log.execute("select actor from gpt_oss_requests").fetchall() == [("app",)]
+    assert key.encode() not in written_under(tmp_path)
+    assert key not in caplog.text
+
+
+def test_websockets_need_a_key_too() -> None:
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(str(socket.state.actor))
+        await socket.close()
+
+    app = Starlette(
+        routes=[WebSocketRoute("/v1/responses", echo)],
+        middleware=[Middleware(Auth, ring=KeyRing(hash_of("secret")), open=False)],
+    )
+    with TestClient(app) as client:
+        with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:
+            assert socket.receive_text() == "--key"
+        with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect("/v1/responses"):
+            pass
+    assert refused.value.status_code == 401

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import Request
+from support.requests import CHAT, MINIMAL, asking
+
+from proxy.http import request_body
+from proxy.http.body_model import Body
+from proxy.http.errors import ApiError
+from proxy.http.request_body import body_of, unless_left
+
+
+class Named(Body):
+    name: str
+    more: Any = None
+
+
+def request(*parts: bytes, then: str = "http.disconnect") -> Request:
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": then}
+
+    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+
+async def refused(http: Request) -> ApiError:
+    with pytest.raises(ApiError) as error:
+        await body_of(http, Named)
+    return error.value
+
+
+async def test_a_body_in_pieces() -> None:
+    http = request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}')
+    assert await body_of(http, Named) == Named(name="é")
+    assert http.state.body == '{"name":"é"}'.encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{'name': 1}",
+        b'{"name": "a"} {}',
+        b'{"name": "\xff"}',
+        b"\xff\xfe{\x00}\x00",
+        b'{"name": "\\ud800"}',
+        b'{"name": "a", "more": NaN}',
+        b'{"name": "a", "more": -Infinity}',
+        b'{"name": "a", "more": {"maximum": [1e999]}}',
+        b'{"name": "a", "more": ' + b"1" * 400 + b".0}",
+        b'{"name": "a", "more": ' + b"1" * 5000 + b"}",
+        b'{"name": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"name": "a", "more": ' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"}",
+    ],
+)
+async def test_what_is_no_json(body: bytes) -> None:
+    error = await refused(request(body))
+    assert (error.status, error.type, error.code, error.param) == (400, "invalid_request_error", None, None)
+    assert error.message.startswith("The body is no valid JSON: ")
+
+
+async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_BODY", 2**20)
+    fits = b'{"name":"' + b"a" * (2**20 - 11) + b'"}'
+    assert (await body_of(request(fits[:9], fits[9:]), Named)).name
+    error = await refused(request(fits, b" "))
+    assert (error.status, error.code) == (413, "request_too_large")
+    assert error.message == "The body is longer than 1 MiB."
+
+
+async def test_a_body_that_is_too_long_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_BODY", 10)
+    http = request(*[b"x" * 8] * 5)
+    assert (await refused(http)).status == 413
+    assert (await http.receive())["type"] == "http.disconnect"
+
+
+async def test_a_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_VALUES", 10)
+    # The object, its two values, the two lists and their five.
+    fits = b'{"name":"a,,,,,,,,,,,,,","more":[[1,2,3],[{}]]}'
+    assert (await body_of(request(fits), Named)).more
+    error = await refused(request(fits.replace(b"3", b"3,4,5")))
+    assert (error.status, error.code) == (413, "request_too_large")
+
+
+async def test_a_client_that_leaves_while_it_sends() -> None:
+    http = request(b'{"name":')
+    messages: list[Any] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    http = Request(http.scope, receive)
+    assert (await refused(http)).status == 499
+
+
+async def test_what_is_wrong_has_its_place() -> None:
+    error = await refused(request(b'{"name": 5}'))
+    assert (error.status, error.code, error.param) == (400, "invalid_type", "name")
+
+
+async def test_through_the_whole_application() -> None:
+    async with asking() as client:
+        answer = await client.post(
+            CHAT, content=b'{"model": "m", "messages": [{"role": "user", "content": 5}]}'
+        )
+        assert answer.status_code == 400
+        assert answer.json() == {
+            "error": {
+                "message": "Invalid type for 'messages[0].content': expected one of a string or an array, "
+                "but got an integer instead.",
+                "type": "invalid_request_error",
+                "param": "messages[0].content",
+                "code": "invalid_type",
+            }
+        }
+        assert (await client.post(CHAT, json=MINIMAL)).status_code == 200
+
+
+class TestUnlessLeft:
+    async def test_work_that_ends(self) -> None:
+        async def work() -> int:
+            return 5
+
+        http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
+        assert await unless_left(http, work()) == 5
+
+    async def test_work_that_fails(self) -> None:
+        async def work() -> int:
+            raise ApiError(418, "Tea")
+
+        http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
+        with pytest.raises(ApiError, match="Tea"):
+            await unless_left(http, work())
+
+    async def test_a_client_that_leaves(self) -> None:
+        stopped = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.append(True)
+
+        with pytest.raises(ApiError) as error:
+            await unless_left(request(b"left over"), work())
+        assert (error.value.status, stopped) == (499, [True])

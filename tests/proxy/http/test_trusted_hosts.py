@@ -1,0 +1,160 @@
+"F19: what a page that a browser shows can reach of this server."
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
+from support.requests import asking
+
+from proxy.http.api_keys import hash_of
+from proxy.http.trusted_hosts import Guard
+
+OUTSIDE = ("192.168.1.5", 8000)
+EVIL = "https://evil.example"
+
+
+async def status(headers: dict[str, str] | list[tuple[str, str]], **settings: Any) -> int:
+    async with asking(**settings) as client:
+        return (await client.get("/v1/models", headers=headers)).status_code
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.:1", "[::1]:8000", "127.0.0.1", "app.localhost:80"])
+async def test_names_of_this_machine(host: str) -> None:
+    assert await status({"host": host}) == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example:8000", "192.168.1.5", "0.0.0.0", "[::1", ""]
+)
+async def test_other_names(host: str) -> None:
+    assert await status({"host": host}) == 403
+
+
+async def test_two_hosts() -> None:
+    assert await status([("host", "localhost"), ("host", "localhost")]) == 403
+
+
+async def test_the_name_that_it_listens_at() -> None:
+    assert await status({"host": "MyBox.lan:8000"}, host="mybox.LAN.") == 200
+    assert await status({"host": "other.lan"}, host="mybox.lan") == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:1", "tauri://localhost"]
+)
+async def test_pages_of_this_machine(origin: str) -> None:
+    assert await status({"origin": origin}) == 200
+
+
+@pytest.mark.parametrize(
+    "origin", [EVIL, "null", "", "http://localhost.evil.example", "file://", "http://192.168.1.5"]
+)
+async def test_other_pages(origin: str) -> None:
+    assert await status({"origin": origin}) == 403
+
+
+async def test_every_origin_is_looked_at() -> None:
+    assert await status([("origin", "http://localhost"), ("origin", EVIL)]) == 403
+
+
+async def test_what_it_says() -> None:
+    async with asking() as client:
+        host = await client.get("/health", headers={"host": "evil.example"})
+        origin = await client.post("/v1/chat/completions", headers={"origin": EVIL}, content=b"{")
+    assert host.json()["error"] == {
+        "message": "The Host 'evil.example' is none that this server goes by.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "forbidden",
+    }
+    assert "--cors-origin" in origin.json()["error"]["message"]
+    assert origin.headers["x-request-id"].startswith("req_")
+
+
+async def test_from_outside_it_goes_by_any_name_but_its_pages_are_its_own() -> None:
+    given: dict[str, Any] = {"address": OUTSIDE, "open": True}
+    assert await status({"host": "mybox.lan"}, **given) == 200
+    assert await status({"host": "mybox.lan", "origin": "http://mybox.lan:8000"}, **given) == 200
+    assert await status({"host": "mybox.lan", "origin": EVIL}, **given) == 403
+    assert await status({"host": "[bad"}, **given) == 403
+
+
+async def test_from_outside_with_a_key_it_goes_by_any_name_too() -> None:
+    headers = {"host": "mybox.lan", "authorization": "Bearer sesame"}
+    assert await status(headers, address=OUTSIDE, key_hash=hash_of("sesame")) == 200
+    assert await status(headers, key_hash=hash_of("sesame")) == 403
+
+
+async def test_behind_a_tunnel_where_anyone_may_ask() -> None:
+    assert await status({"host": "me.tunnel.example"}, open=True) == 200
+    assert await status({"host": "me.tunnel.example", "origin": EVIL}, open=True) == 403
+
+
+PREFLIGHT = {
+    "origin": EVIL,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type,x-stainless-lang",
+}
+
+
+class TestCors:
+    async def preflight(self, **settings: Any) -> Any:
+        async with asking(**settings) as client:
+            return await client.options("/v1/chat/completions", headers=PREFLIGHT)
+
+    async def test_a_named_origin(self) -> None:
+        answer = await self.preflight(cors_origins=(EVIL,))
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == EVIL
+        assert answer.headers["access-control-allow-headers"] == PREFLIGHT["access-control-request-headers"]
+        assert "access-control-allow-credentials" not in answer.headers
+
+    async def test_it_may_read_the_answer_and_its_errors(self) -> None:
+        async with asking(cors_origins=(EVIL,), key_hash="0" * 64) as client:
+            answer = await client.get("/v1/models", headers={"origin": EVIL})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == EVIL
+        assert "x-request-id" in answer.headers["access-control-expose-headers"]
+
+    async def test_another_origin(self) -> None:
+        assert (await self.preflight(cors_origins=("https://app.example",))).status_code == 403
+        assert await status({"origin": EVIL}, cors_origins=("https://app.example",)) == 403
+
+    async def test_a_local_page_that_was_not_named_may_not_read(self) -> None:
+        async with asking(cors_origins=(EVIL,)) as client:
+            answer = await client.get("/v1/models", headers={"origin": "http://localhost:3000"})
+        assert "access-control-allow-origin" not in answer.headers
+
+    async def test_without_any_there_is_none(self) -> None:
+        async with asking() as client:
+            headers = {**PREFLIGHT, "origin": "http://localhost:3000"}
+            answer = await client.options("/v1/chat/completions", headers=headers)
+        assert answer.status_code == 405
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_websockets_are_guarded() -> None:
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.close()
+
+    app = Starlette(
+        routes=[WebSocketRoute("/v1/responses", echo)],
+        middleware=[Middleware(Guard, names=(), origins=(), anyone=False)],
+    )
+    client = TestClient(app)
+    with client.websocket_connect("/v1/responses", headers={"host": "localhost"}):
+        pass
+    for headers in ({"host": "localhost", "origin": EVIL}, {"host": "evil.example"}):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect("/v1/responses", headers=headers),
+        ):
+            pass
+        assert refused.value.status_code == 403

@@ -1,0 +1,214 @@
+"What is wrong with a body, in OpenAI's words (openai.md, 1.6)."
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from fastapi import FastAPI, Query
+from fastapi.testclient import TestClient
+from pydantic import Field, ValidationError, field_validator
+from support.requests import MINIMAL
+
+from proxy.api.chat_completions.request import ChatRequest
+from proxy.http.body_model import Body
+from proxy.http.errors import ApiError
+from proxy.http.validation_errors import complaint
+
+
+def told(kind: type[Body], sent: Any) -> ApiError:
+    with pytest.raises(ValidationError) as problem:
+        kind.model_validate_json(json.dumps(sent))
+    error = complaint(problem.value.errors(include_url=False), sent)
+    assert (error.status, error.type) == (400, "invalid_request_error")
+    return error
+
+
+def message(**fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "Hi", **fields}]}
+
+
+def part(**fields: Any) -> dict[str, Any]:
+    return message(content=[{"type": "text", "text": "Hi"}, fields])
+
+
+def tool(**fields: Any) -> dict[str, Any]:
+    return {"tools": [{"type": "function", "function": {"name": "f"}, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "param"),
+    [
+        ({"messages": []}, "empty_array", "messages"),
+        ({"messages": None}, "invalid_type", "messages"),
+        ({"messages": {}}, "invalid_type", "messages"),
+        ({"messages": ["Hi"]}, "invalid_type", "messages[0]"),
+        ({"messages": [{}]}, "missing_required_parameter", "messages[0].role"),
+        (message(role="robot"), "invalid_value", "messages[0].role"),
+        (message(role=None), "invalid_type", "messages[0].role"),
+        (message(role=[]), "invalid_type", "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "missing_required_parameter", "messages[0].content"),
+        (message(content=5), "invalid_type", "messages[0].content"),
+        (message(content={}), "invalid_type", "messages[0].content"),
+        (part(), "missing_required_parameter", "messages[0].content[1].type"),
+        (part(type="text"), "missing_required_parameter", "messages[0].content[1].text"),
+        (part(type="text", text=5), "invalid_type", "messages[0].content[1].text"),
+        (part(type="smell"), "invalid_value", "messages[0].content[1].type"),
+        pytest.param(
+            {
+                "tools": [],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [5]}},
+            },
+            "invalid_type",
+            "tool_choice.allowed_tools.tools[0]",
+            id="a list of the same name that is shorter",
+        ),
+        ({"model": None}, "invalid_type", "model"),
+        ({"n": 0}, "integer_below_min_value", "n"),
+        ({"n": 1000}, "integer_above_max_value", "n"),
+        ({"n": 1.5}, "invalid_type", "n"),
+        ({"n": True}, "invalid_type", "n"),
+        ({"temperature": 3}, "decimal_above_max_value", "temperature"),
+        ({"temperature": -0.5}, "decimal_below_min_value", "temperature"),
+        ({"temperature": "hot"}, "invalid_type", "temperature"),
+        ({"stream": "yes"}, "invalid_type", "stream"),
+        ({"stop": 5}, "invalid_type", "stop"),
+        ({"stop": [5]}, "invalid_type", "stop[0]"),
+        ({"stop": ["a"] * 5}, "array_above_max_length", "stop"),
+        ({"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
+        ({"metadata": {str(i): "" for i in range(17)}}, "object_above_max_properties", "metadata"),
+        ({"tools": [{}]}, "missing_required_parameter", "tools[0].type"),
+        ({"tools": [{"type": "smell"}]}, "invalid_value", "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].function"),
+        (tool(function={}), "missing_required_parameter", "tools[0].function.name"),
+        (tool(function={"name": ""}), "empty_string", "tools[0].function.name"),
+        (tool(colour="red"), "unknown_parameter", "tools[0].colour"),
+        ({"tool_choice": "maybe"}, "invalid_value", "tool_choice"),
+        ({"tool_choice": 5}, "invalid_type", "tool_choice"),
+        ({"colour": "red"}, "unknown_parameter", "colour"),
+    ],
+)
+def test_a_chat_request(sent: dict[str, Any], code: str, param: str) -> None:
+    error = told(ChatRequest, {**MINIMAL, **sent})
+    assert (error.code, error.param) == (code, param)
+    assert f"'{param}'" in error.message
+
+
+@pytest.mark.parametrize("field", ["model", "messages"])
+def test_a_field_that_is_missing(field: str) -> None:
+    error = told(ChatRequest, {name: value for name, value in MINIMAL.items() if name != field})
+    assert (error.code, error.param) == ("missing_required_parameter", field)
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [([], "an array"), ("x", "a string"), (None, "null"), (1, "an integer"), (1.5, "a number")],
+)
+def test_a_body_that_is_no_object(sent: Any, what: str) -> None:
+    error = told(ChatRequest, sent)
+    assert (error.code, error.param) == ("invalid_type", None)
+    assert error.message == f"Invalid type for the body: expected an object, but got {what} instead."
+
+
+class Inner(Body):
+    word: Annotated[str, Field(min_length=2, max_length=3)] = "ab"
+    function: int = 0
+
+
+class Other(Body):
+    name: str
+
+
+class Everything(Body):
+    above: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    pair: Annotated[list[int] | None, Field(min_length=2)] = None
+    name: Annotated[str, Field(pattern="^a$")] = "a"
+    even: int = 0
+    nothing: None = None
+    either: Inner | list[Inner] | None = None
+    # Named as pydantic names the alternatives that it tries.
+    inner: Inner | Other | None = Field(default=None, alias="Inner")
+    function: Any = None
+
+    @field_validator("even")
+    @classmethod
+    def is_even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("it is odd, and should not be")
+        return value
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "text"),
+    [
+        ({"above": 0}, "decimal_below_min_value",
+         "Invalid 'above': decimal below minimum value. Expected a value > 0, but got 0 instead."),
+        ({"above": 1}, "decimal_above_max_value",
+         "Invalid 'above': decimal above maximum value. Expected a value < 1, but got 1 instead."),
+        ({"pair": [1]}, "array_below_min_length",
+         "Invalid 'pair': array too short. Expected a length of at least 2, but got 1 instead."),
+        ({"pair": []}, "empty_array", "Invalid 'pair': empty array. Expected a length of 2 or more."),
+        ({"name": "b"}, "invalid_value", "Invalid 'name': it should match '^a$'."),
+        ({"even": 1}, "invalid_value", "Invalid value for 'even': it is odd, and should not be."),
+        ({"even": True}, "invalid_type",
+         "Invalid type for 'even': expected an integer, but got a boolean instead."),
+        ({"above": "x", "either": {"word": 1}}, "invalid_type",
+         "Invalid type for 'above': expected a number, but got a string instead."),
+        ({"nothing": 1}, "invalid_type",
+         "Invalid type for 'nothing': expected null, but got an integer instead."),
+        ({"either": 1}, "invalid_type",
+         "Invalid type for 'either': expected one of an object or an array, but got an integer instead."),
+        ({"either": {"word": "a"}}, "string_below_min_length",
+         "Invalid 'either.word': string too short. Expected a length of at least 2, but got 1 instead."),
+        ({"either": [{"word": "abcd"}]}, "string_above_max_length",
+         "Invalid 'either[0].word': string too long. Expected a length of at most 3, but got 4 instead."),
+        ({"either": {"function": "a"}}, "invalid_type",
+         "Invalid type for 'either.function': expected an integer, but got a string instead."),
+        ({"Inner": {"word": 1}}, "invalid_type",
+         "Invalid type for 'Inner.word': expected a string, but got an integer instead."),
+    ],
+)  # fmt: skip
+def test_what_is_said(sent: dict[str, Any], code: str, text: str) -> None:
+    error = told(Everything, sent)
+    assert (error.code, error.message) == (code, text)
+
+
+def test_what_was_sent_is_shown_in_part() -> None:
+    error = told(ChatRequest, {**MINIMAL, "tool_choice": "x" * 10_000})
+    assert len(error.message) < 300
+
+
+def test_a_body_that_is_wrong_everywhere() -> None:
+    error = told(ChatRequest, {**MINIMAL, "messages": [1] * 1000})
+    assert error.param == "messages[0]"
+
+
+def test_what_has_no_words_of_ours() -> None:
+    sent = {"at": "x"}
+    problem = {"type": "date_parsing", "loc": ("at",), "input": "x", "msg": "Input is no date"}
+    error = complaint([problem], sent)
+    assert (error.message, error.code) == ("Invalid value for 'at': Input is no date.", "invalid_value")
+
+
+def test_a_place_that_is_not_in_what_was_sent() -> None:
+    problem = {"type": "int_type", "loc": ("at", 3), "input": "x", "msg": ""}
+    assert complaint([problem], {}).param == "at[3]"
+
+
+def test_parameters_of_the_address() -> None:
+    from fastapi.exceptions import RequestValidationError
+
+    from proxy.http.validation_errors import misread
+
+    app = FastAPI(exception_handlers={RequestValidationError: misread})
+
+    @app.get("/{number}")
+    async def listed(number: int, limit: Annotated[int, Query(ge=1)] = 20) -> None: ...
+
+    client = TestClient(app)
+    below = client.get("/1", params={"limit": 0})
+    assert below.status_code == 400
+    assert below.json()["error"]["code"] == "integer_below_min_value"
+    assert below.json()["error"]["param"] == "limit"
+    assert client.get("/x").json()["error"]["param"] == "number"

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from typing import Any
+
+import llm
+import pytest
+from llm.models import ModelWithAliases
+from llm.parts import Message, TextPart
+from support.requests import CHAT, MINIMAL, Greeting, asking
+
+from llm_gpt_oss.catalog.models_file import entries
+from proxy.generation import Ask
+from proxy.http.errors import ApiError
+from proxy.inference.model_names import Catalog, Meant, fitted
+
+
+class Others(llm.AsyncModel):
+    "A model of another plugin, which repeats what it was told and with which options."
+
+    model_id = "others"
+    can_stream = True
+
+    class Options(llm.Options):
+        temperature: float | None = None
+        max_tokens: int | None = None
+
+    async def execute(self, prompt: Any, **_: Any) -> Any:
+        yield f"{prompt.messages[-1].parts[0].text} {prompt.options.model_dump(exclude_none=True)}"
+
+
+class Sync(llm.Model):
+    model_id = "others"
+
+    def execute(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+OTHERS = [
+    ModelWithAliases(Sync(), Others(), ["gpt-4o", "gpt-oss"]),
+    ModelWithAliases(type("Late", (Sync,), {"model_id": "sync-only"})(), None, ["late"]),
+]
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return Catalog(
+        entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
+    )
+
+
+def test_names(catalog: Catalog) -> None:
+    assert [*catalog] == [
+        "gpt-oss:20b", "gpt-oss-20b", "gpt-oss:120b", "gpt-oss-120b", "tiny", "gpt-oss",
+        "others", "gpt-4o", "gpt-4o-mini", "mine", "raw",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "effort"),
+    [
+        ("gpt-oss:20b", "gpt-oss:20b", None),
+        ("gpt-oss", "tiny", None),
+        ("gpt-4o-mini", "gpt-oss:20b", None),
+        ("gpt-4o-mini-high", "gpt-oss:20b", "high"),
+        ("gpt-oss:20b-none", "gpt-oss:20b", "none"),
+        ("raw", "a/b:c", None),
+    ],
+)
+def test_meant(catalog: Catalog, name: str, tag: str, effort: str | None) -> None:
+    assert catalog.meant(name) == Meant(tag, effort)
+
+
+def test_a_model_that_is_not_ours(catalog: Catalog) -> None:
+    for name in ("others", "gpt-4o", "mine"):
+        assert isinstance(catalog.meant(name).other, Others)
+    assert catalog.meant("mine-low").effort == "low"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "gpt-5", "sync-only", "late", "gpt-oss:20b-", "gpt-oss:20b-hard", "-high"]
+)
+def test_unknown(catalog: Catalog, name: str) -> None:
+    with pytest.raises(ApiError) as error:
+        catalog.meant(name)
+    assert (error.value.status, error.value.code, error.value.param) == (404, "model_not_found", "model")
+    assert "There are: gpt-oss:20b," in error.value.message
+
+
+def ask(**fields: Any) -> Ask:
+    return Ask(CHAT, "others", (Message("user", [TextPart("Hi")]),), **fields)
+
+
+def test_options_that_it_does_not_know_are_left_out() -> None:
+    given = ask(options={"temperature": 0.5, "logprobs": True})
+    fitting = fitted(given, Others(), {"num_ctx": 4096, "temperature": 1, "max_tokens": 5})
+    assert fitting.options == {"temperature": 0.5, "max_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": (llm.Tool("f", None, {}),)}, "tools"),
+        ({"schema": {"type": "object"}}, "response_format"),
+        ({"schema": {"type": "object"}, "format": "text.format"}, "text.format"),
+    ],
+)
+def test_what_it_cannot_do(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(ApiError) as error:
+        fitted(ask(**fields), Others(), {})
+    assert (error.value.status, error.value.code, error.value.param) == (400, "unsupported_parameter", param)
+
+
+def test_a_value_that_it_does_not_take() -> None:
+    with pytest.raises(ApiError) as error:
+        fitted(ask(options={"max_tokens": "many"}), Others(), {})
+    assert (error.value.status, error.value.param) == (400, "max_tokens")
+
+
+async def test_all_models_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm, "get_models_with_aliases", lambda: OTHERS)
+    async with asking(all_models=True, num_ctx=4096) as client:
+        listed = (await client.get("/v1/models")).json()["data"]
+        answer = await client.post(
+            CHAT, json={**MINIMAL, "model": "others", "temperature": 1, "logprobs": True}
+        )
+    assert {"others", "gpt-4o", "gpt-oss:20b"} <= {model["id"] for model in listed}
+    assert answer.json()["choices"][0]["message"]["content"] == "Hi {'temperature': 1.0}"
+    async with asking() as client:
+        assert (await client.post(CHAT, json={**MINIMAL, "model": "others"})).status_code == 404
+
+
+class Cut(Others):
+    "As llm's models of OpenAI's API record a stream."
+
+    async def execute(self, prompt: Any, stream: bool, response: llm.AsyncResponse, **_: Any) -> Any:
+        yield "Hi"
+        response.response_json = {"content": "Hi", "finish_reason": "length"}
+
+
+async def test_another_models_answer_that_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llm, "get_models_with_aliases", lambda: [ModelWithAliases(Sync(), Cut(), [])])
+    async with asking(all_models=True) as client:
+        answer = await client.post(CHAT, json={**MINIMAL, "model": "others"})
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+
+
+async def test_one_context_for_all_and_the_effort_of_a_name() -> None:
+    engine = Greeting()
+    async with asking(engine, num_ctx=4096) as client:
+        await client.post(CHAT, json={**MINIMAL, "model": "gpt-oss:20b-high"})
+        await client.post(CHAT, json={**MINIMAL, "model": "gpt-oss:20b-high", "reasoning_effort": "low"})
+    assert [completion.context_length for completion in engine.asked] == [4096, 4096]
+    assert ["Reasoning: high" in completion.prompt for completion in engine.asked] == [True, False]
+    async with asking(engine := Greeting()) as client:
+        await client.post(CHAT, json=MINIMAL)
+    assert engine.asked[0].context_length is None
+
+
+async def test_a_value_that_only_the_model_can_judge() -> None:
+    async with asking() as client:
+        answer = await client.post(CHAT, json={**MINIMAL, "keep_alive": "soon"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "keep_alive"
+    assert "needs a unit" in answer.json()["error"]["message"]

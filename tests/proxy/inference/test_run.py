@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from typing import Any
+
+import pytest
+from fastapi import Request as Http
+from llm.parts import StreamEvent
+from support.logged_turns import user
+from support.proxied_engine import HELLO, Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut
+
+from llm_gpt_oss.errors import EngineError, EngineUnreachable
+from proxy.generation import Ask, Finished
+from proxy.http.errors import ApiError, api_error
+from proxy.inference.run import Run
+from proxy.log.idempotency import Attempt
+from proxy.log.spool import Spool
+
+ASK = Ask("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
+TURNS = "select status, error, finish_reason from gpt_oss_requests"
+SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Proxied]:
+    async with proxied(HeldEngine(*SAID), running=1) as proxy:
+        yield proxy
+
+
+def run_of(proxy: Proxied, ask: Ask = ASK, **headers: str) -> Run:
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    state = {"body": b'{"messages": [1], "api_key": "secret"}'}
+    http = Http({"type": "http", "headers": raw, "state": state})
+    return proxy.server.run(ask, http, Attempt((proxy.server.new_id(),)))
+
+
+async def all_of(run: Run) -> list[StreamEvent | Finished]:
+    async with aclosing(run.events()) as events:
+        return [event async for event in events]
+
+
+async def cancelled(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def nothing_is_left(proxy: Proxied, *, rows: list[Any]) -> None:
+    await proxy.server.store._run(lambda: None)  # behind all that was handed over
+    assert (proxy.server.queue.running, proxy.server.queue.waiting) == (0, 0)
+    assert getattr(proxy.engine, "open", 0) == 0
+    assert proxy.rows(TURNS) == rows
+    assert [*Spool(proxy.server.settings.database).folder.glob("*")] == []
+
+
+async def until(true: Callable[[], Any]) -> None:
+    while not true():  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0)
+
+
+LEFT = (499, "The client left.", None)
+
+
+KEPT = "select client, request, first_token_ms >= 0, queue_ms >= 0 from gpt_oss_requests"
+
+
+async def test_it_ends_with_how_it_went_and_is_logged_by_then() -> None:
+    async with (
+        proxied(AsyncScriptedEngine(HELLO)) as proxy,
+        aclosing(run_of(proxy, user_agent="curl").events()) as events,
+    ):
+        async for event in events:
+            if not isinstance(event, Finished):
+                assert proxy.rows(KEPT) == []
+        assert isinstance(event, Finished)
+        assert (event.reason, event.usage.completion_tokens) == ("stop", 5)
+        assert proxy.rows(KEPT) == [("curl", '{"messages": [1], "api_key": "…"}', 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("part", "row"),
+    [
+        pytest.param(HELLO, (200, None, "stop"), id="stop"),
+        pytest.param(cut("<|channel|>final<|message|>Hel"), (200, None, "length"), id="length"),
+    ],
+)
+async def test_a_turn_that_went_well(part: Any, row: Any) -> None:
+    async with proxied(AsyncScriptedEngine(part)) as proxy:
+        *_, last = await all_of(run_of(proxy))
+        assert isinstance(last, Finished)
+        assert last.reason == row[2]
+        assert proxy.rows(TURNS) == [row]
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "said"),
+    [
+        pytest.param([EngineUnreachable("Down.", remedy="Start.")], 503, [], id="before anything was said"),
+        pytest.param([*SAID, EngineError("Broke.")], 502, ["Hm"], id="after something was"),
+        pytest.param([KeyError("oh")], 500, [], id="unforeseen"),
+    ],
+)
+async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int, said: list[str]) -> None:
+    "As the client was told it, and, where llm keeps what the model gave, as it was."
+    async with proxied(AsyncScriptedEngine(part)) as proxy:
+        with pytest.raises((EngineError, KeyError)) as failed:
+            await all_of(run_of(proxy))
+        assert proxy.rows(TURNS)[0][:2] == (status, api_error(failed.value).message)
+        assert [text for (text,) in proxy.rows("select text from parts where type = 'reasoning'")] == said
+        ((turn,),) = proxy.rows("select response_json from turns")
+        assert json.loads(turn)["error"] == str(failed.value)
+        ((took, when),) = proxy.rows("select duration_ms, datetime_utc from turns")
+        assert 0 <= took < 60_000
+        assert when
+
+
+async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with proxied(AsyncScriptedEngine()) as proxy:
+        with pytest.raises(ApiError):
+            await all_of(run_of(proxy, Ask("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
+        await nothing_is_left(proxy, rows=[])
+    (line,) = caplog.messages
+    start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
+    assert line.startswith(start)
+
+
+async def test_a_full_queue_is_logged() -> None:
+    async with proxied(HeldEngine(), running=1, waiting=0) as proxy:
+        first = asyncio.ensure_future(all_of(run_of(proxy)))
+        await proxy.engine.silent.wait()
+        with pytest.raises(ApiError) as refused:
+            await all_of(run_of(proxy))
+        assert proxy.rows(TURNS) == [(503, refused.value.message, None)]
+        ((took, when),) = proxy.rows("select duration_ms, datetime_utc from turns")
+        assert 0 <= took < 60_000
+        assert when
+        await cancelled(first)
+
+
+async def test_cancelled_before_it_begins(held: Proxied) -> None:
+    await cancelled(asyncio.ensure_future(all_of(run_of(held))))
+    await nothing_is_left(held, rows=[])
+
+
+async def test_cancelled_while_the_log_is_read(held: Proxied) -> None:
+    gate = threading.Event()
+    held.server.store._thread.submit(gate.wait)
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await until(lambda: held.server.store._under_way)
+    run.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[LEFT])
+    assert held.engine.asked == 0
+
+
+async def test_cancelled_in_the_queue(held: Proxied) -> None:
+    first = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    second = asyncio.ensure_future(all_of(run_of(held)))
+    await until(lambda: held.server.queue.waiting)
+    await cancelled(second)
+    assert held.rows(TURNS) == [LEFT]
+    assert held.engine.asked == 1
+    await cancelled(first)
+    await nothing_is_left(held, rows=[LEFT, LEFT])
+
+
+async def test_cancelled_before_the_first_token() -> None:
+    async with proxied(HeldEngine()) as proxy:
+        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        await proxy.engine.silent.wait()
+        await cancelled(run)
+        await nothing_is_left(proxy, rows=[LEFT])
+
+
+async def test_cancelled_in_the_middle(held: Proxied) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[LEFT])
+    assert held.rows("select text from parts where type = 'reasoning'") == [("Hm",)]
+
+
+async def test_closed_in_the_middle(held: Proxied) -> None:
+    events = run_of(held).events()
+    assert await anext(events)
+    await events.aclose()
+    await nothing_is_left(held, rows=[LEFT])
+
+
+async def test_cancelled_while_it_is_logged() -> None:
+    gate = threading.Event()
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        await until(lambda: proxy.engine.asked)
+        proxy.server.store._thread.submit(gate.wait)
+        await until(lambda: not proxy.server.store._under_way)
+        run.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        await cancelled(run)
+        await nothing_is_left(proxy, rows=[(200, None, "stop")])
+
+
+async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held)))
+    await held.engine.silent.wait()
+    held.server.logs_off.touch()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[])
+
+
+async def test_not_logged_at_all(held: Proxied) -> None:
+    run = asyncio.ensure_future(all_of(run_of(held, x_llm_log="off")))
+    await held.engine.silent.wait()
+    await cancelled(run)
+    await nothing_is_left(held, rows=[])

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import llm
+import pytest
+import sqlite_utils
+from llm.logs import LogStore
+from llm.migrations import MIGRATIONS
+from sqlite_utils.db import View
+
+from proxy.log import database, tables
+from proxy.log.database import locked
+
+Connect = Callable[[Path], LogStore]
+ALL = [name for name, _ in tables.MIGRATIONS]
+
+OPENERS = """
+import sys
+from pathlib import Path
+sys.stdin.readline()
+{}
+"""
+OURS = "from proxy.log.database import connected; connected(Path(sys.argv[1]))"
+LLMS = "import sqlite_utils, llm.migrations; llm.migrations.migrate(sqlite_utils.Database(sys.argv[1]))"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "logs.db"
+
+
+@pytest.fixture
+def connected() -> Iterator[Connect]:
+    "Opens logs, and closes them at the end."
+    with ExitStack() as opened:
+
+        def connect(path: Path) -> LogStore:
+            log = database.connected(path)
+            opened.callback(log.db.close)
+            return log
+
+        yield connect
+
+
+def names(log: LogStore, table: str) -> list[str]:
+    return [name for (name,) in log.db.execute(f"select name from {table} order by name")]
+
+
+def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -> None:
+    old = os.umask(0)
+    try:
+        log = connected(path)
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
+    assert len(names(log, "_llm_migrations")) == len({each.__name__ for each in MIGRATIONS})
+    assert names(log, "gpt_oss_migrations") == ALL
+
+
+def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect) -> None:
+    path.parent.mkdir()
+    with sqlite_utils.Database(path) as theirs:
+        theirs.enable_wal()
+        theirs["mine"].insert({"a": 1})  # type: ignore[union-attr]
+    path.chmod(0o640)
+    log = connected(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert log.db.journal_mode == "wal"
+    assert log.db["mine"].count == 1
+    assert connected(path).db["gpt_oss_requests"].exists()
+
+
+def test_migrations_are_applied_once_each(
+    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
+) -> None:
+    connected(path)
+    later = ("m999_more", ("alter table gpt_oss_calls add column more text",))
+    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, later))
+    connected(path)
+    assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
+) -> None:
+    bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
+    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, bad))
+    with pytest.raises(sqlite3.OperationalError):
+        connected(path)
+    assert [*path.parent.iterdir()] == []
+
+
+def test_another_process_made_it_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
+) -> None:
+    link = os.link
+
+    def late(source: Path, target: Path) -> None:
+        with sqlite_utils.Database(target) as theirs:
+            theirs["mine"].insert({"a": 1})  # type: ignore[union-attr]
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert connected(path).db["mine"].count == 1
+    assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
+
+
+def test_where_files_have_one_name_only(
+    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
+) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    assert connected(path).db["turns"].exists()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_many_processes_open_a_fresh_one_at_once(tmp_path: Path, connected: Connect) -> None:
+    path = tmp_path / "logs.db"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENERS.format(code), path], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for code in (OURS, OURS, OURS, OURS)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[1].decode() for process in processes] == [""] * 4
+    assert connected(path).db.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_llm_opens_it_afterwards(path: Path, connected: Connect) -> None:
+    connected(path)
+    subprocess.run([sys.executable, "-c", OPENERS.format(LLMS), path], input=b"\n", check=True, timeout=60)
+
+
+def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> None:
+    connection = connected(path).db.conn
+    with suppress(KeyError), locked(connection):
+        connection.execute("insert into gpt_oss_migrations values ('a')")
+        raise KeyError
+    with locked(connection):
+        connection.execute("insert into gpt_oss_migrations values ('b')")
+    assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
+
+
+def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    with suppress(KeyError), locked(log.db.conn):
+        with log.db.atomic():
+            log.create_thread(id="a")
+        raise KeyError
+    with log.db.atomic():
+        log.create_thread(id="b")
+    assert [row["id"] for row in connected(path).db["threads"].rows] == ["b"]
+
+
+def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    asked: list[str] = []
+    with locked(log.db.conn):
+        log.create_thread(id="a")
+        log.db.conn.set_trace_callback(asked.append)
+        log.create_thread(id="b")
+    log.db.conn.set_trace_callback(None)
+    assert [sql.split()[0] for sql in asked] == ["INSERT", "commit"]
+    assert isinstance(log.db["message_tree"], View)
+    assert "turn_search_fts" in log.db.table_names(fts5=True)
+
+
+def test_of_a_conversation_only_what_is_new_is_written(path: Path, connected: Connect) -> None:
+    log, llms = connected(path), LogStore(sqlite_utils.Database(memory=True))
+    said = [llm.user(f"{number}") for number in range(9)]
+    for length in (0, 3, 3, 1, 4, 9):
+        assert log.ensure_chain(said[:length]) == llms.ensure_chain(said[:length])
+        assert log.db["messages"].count == llms.db["messages"].count
+    tip = log.ensure_chain(said[:2])
+    assert log.ensure_chain(said[2:], parent=tip) == log.ensure_chain(said)
+    assert log.load_chain(log.ensure_chain([*said[:5], llm.user("other")])) == [*said[:5], llm.user("other")]
+
+
+def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    said = [llm.user(f"{number}") for number in range(1000)]
+    with locked(log.db.conn):
+        log.ensure_chain(said)
+        asked: list[str] = []
+        log.db.conn.set_trace_callback(asked.append)
+        log.ensure_chain([*said, llm.user("more")])
+        log.db.conn.set_trace_callback(None)
+    assert len(asked) < 20
+
+
+def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
+    with locked(connected(path).db.conn):
+        assert names(connected(path), "gpt_oss_migrations") == ALL
+
+
+def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
+    one, other = connected(path).db.conn, connected(path).db.conn
+    database.patience(other, 0)
+    with locked(one), pytest.raises(sqlite3.OperationalError, match="locked"), locked(other):
+        pytest.fail("two have the lock")
+
+
+def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> None:
+    writer, reader = connected(path).db.conn, connected(path).db.conn
+    database.patience(writer, 0)
+    reader.execute("begin")
+    reader.execute("select * from gpt_oss_migrations").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="locked"), locked(writer):
+        writer.execute("insert into gpt_oss_migrations values ('a')")
+    assert not writer.in_transaction
+    reader.execute("commit")
+    with locked(writer):
+        writer.execute("insert into gpt_oss_migrations values ('b')")
+
+
+def test_sqlite_ended_the_transaction_itself(path: Path, connected: Connect) -> None:
+    connection = connected(path).db.conn
+    with suppress(KeyError), locked(connection):
+        connection.execute("rollback")
+        raise KeyError
+    assert not connection.in_transaction

@@ -1,0 +1,172 @@
+"A turn from the log makes the same answers and the same streams as when it was made."
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import llm
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llm.parts import Message, ReasoningPart, StreamEvent, TextPart, ToolResultPart
+from support.harmony_text import CUSTOM, announce, blank_line, call, done, say, think, turns
+
+from llm_gpt_oss.completion import Logprob
+from llm_gpt_oss.streaming import translate
+from llm_gpt_oss.turn.events import AnswerEvent, as_openai
+from llm_gpt_oss.turn.messages import PREAMBLE
+from proxy.api.chat_completions.writer import ChatWriter
+from proxy.api.responses import response_object as whole
+from proxy.api.responses.writer import ResponsesWriter
+from proxy.generation import Ask, Finished
+from proxy.log.replay import Pieces, replayed
+
+HM = Logprob("Hm", -0.5, (72, 109), (Logprob("Hm", -0.5, (72, 109)), Logprob("é", -1.5)))
+PIECE = Logprob("\ufffd", -0.5)
+TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
+
+
+class Saying(llm.Model):
+    "A model that says what it was made with."
+
+    model_id = "saying"
+
+    def __init__(self, said: Sequence[StreamEvent]) -> None:
+        self._said = said
+
+    def execute(self, *_: Any, **__: Any) -> Iterator[StreamEvent]:
+        yield from self._said
+
+
+def logged(said: Sequence[StreamEvent]) -> list[Message]:
+    "What llm makes of the events, as its log gives it back."
+    response = Saying(said).prompt("Go")
+    messages = [message for message in response.messages() if message.parts]
+    return [Message.from_dict(json.loads(json.dumps(message.to_dict()))) for message in messages]
+
+
+def lengths(said: Sequence[StreamEvent]) -> list[list[int]]:
+    pieces = Pieces()
+    for event in said:
+        pieces.feed(event)
+    return pieces.lengths
+
+
+def logprobs(said: Sequence[StreamEvent]) -> list[dict[str, Any]]:
+    "As the turn's record has them."
+    given = [each for event in said if isinstance(event, AnswerEvent) for each in event.logprobs]
+    recorded: list[dict[str, Any]] = json.loads(json.dumps([as_openai(each) for each in given]))
+    return recorded
+
+
+def again(
+    said: Sequence[StreamEvent], finished: Finished | None = None, **how: Any
+) -> list[StreamEvent | Finished]:
+    known = {"pieces": lengths(said), "logprobs": logprobs(said), **how}
+    return [*replayed(logged(said), finished=finished, **known)]
+
+
+def told(events: Sequence[StreamEvent | Finished]) -> list[Any]:
+    "All that a writer may look at, but for the number of the part."
+    return [
+        event
+        if isinstance(event, Finished)
+        else (
+            event.type,
+            event.chunk,
+            event.tool_call_id,
+            event.provider_metadata,
+            getattr(event, "logprobs", ()),
+        )
+        for event in events
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(say(0, "Hi", "!"), id="answer"),
+        pytest.param([*think(0, "h", "m"), *announce(1, "So", ":"), *call(2, "add", '{"a":1}')], id="call"),
+        pytest.param(call(0, "add", '{ "a": 1 }'), id="arguments as they were written"),
+        pytest.param(call(0, "add", " "), id="no arguments"),
+        pytest.param([*announce(0, "a"), blank_line(1), *say(1, "b", "c")], id="two texts"),
+        pytest.param(say(0, "🎉", "é"), id="unicode"),
+        pytest.param(
+            [*say(0, "Hm", logprobs=(HM,)), *say(0, "é", logprobs=(PIECE, PIECE)), *say(0, "?")],
+            id="log probabilities",
+        ),
+        pytest.param([], id="nothing"),
+    ],
+)
+def test_the_same_events(said: list[StreamEvent]) -> None:
+    assert told(again(said, done())) == told([*said, done()])
+
+
+def test_each_part_has_a_number_of_its_own() -> None:
+    said = [*think(0, "hm"), *announce(1, "a"), blank_line(2), *say(2, "b"), *call(3, "add")]
+    assert [event.part_index for event in again(said) if isinstance(event, StreamEvent)] == [0, 1, 2, 3, 4, 4]
+
+
+def test_a_turn_that_was_not_finished() -> None:
+    assert told(again(say(0, "Hi"))) == told(say(0, "Hi"))
+
+
+def test_without_pieces_each_text_is_one() -> None:
+    said = [*think(0, "h", "m"), *say(1, "Hm", "!", logprobs=(HM,))]
+    expected = [*think(0, "hm"), *say(1, "Hm!", logprobs=(HM, HM))]
+    assert told(again(said, pieces=None)) == told(expected)
+
+
+def test_without_log_probabilities_there_are_none() -> None:
+    said = say(0, "Hm", "!", logprobs=(HM,))
+    assert told(again(said, logprobs=None)) == told(say(0, "Hm", "!"))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "texts"),
+    [([[2]], ["He", "y"]), ([[2, 5]], ["He", "y"]), ([[9]], ["Hey"]), ([[0, 3]], ["Hey"]), ([], ["Hey"])],
+)
+def test_pieces_that_do_not_fit_lose_nothing(pieces: list[list[int]], texts: list[str]) -> None:
+    assert told(again(say(0, "Hey"), pieces=pieces)) == told(say(0, *texts))
+
+
+def test_what_no_writer_has_a_place_for_is_left_out() -> None:
+    parts = [
+        ReasoningPart("", redacted=True),
+        TextPart("", provider_metadata=PREAMBLE),
+        ToolResultPart("search", "found", "call_1", server_executed=True),
+        TextPart("Hi"),
+    ]
+    answer = [Message("assistant", parts)]
+    assert told([*replayed(answer, pieces=[[1, 1]], logprobs=None, finished=None)]) == told(say(0, "H", "i"))
+
+
+def test_lengths() -> None:
+    said = [*think(0, "hm", ""), *announce(1, ""), *say(2, "a", "bc"), blank_line(3), *say(3, "é")]
+    assert lengths([*said, *call(4, "add")]) == [[2], [1, 2], [2], [1]]
+    assert lengths([*think(0, "hm"), *say(1, "a", logprobs=(HM,)), *say(1, "b")]) == [[2], [1, 1], [1, 0]]
+    assert lengths([]) == []
+
+
+# The writers
+
+ASK = Ask("/v1/chat/completions", "gpt-oss", (Message("user", []),), custom=CUSTOM)
+RESPONSE = whole.base({}, id=f"resp_{TURN}", created_at=0, model="gpt-oss")
+
+
+def chat(events: Sequence[StreamEvent | Finished]) -> str:
+    return json.dumps([*translate(events, ChatWriter({}, ASK.custom, 0, reasoning=True))])
+
+
+def responses(events: Sequence[StreamEvent | Finished]) -> str:
+    writer = ResponsesWriter(RESPONSE, TURN, custom=CUSTOM, reasoning="both", sealed=True)
+    return json.dumps([*writer.begin(), *translate(events, writer)])
+
+
+@given(turns(), st.sampled_from(["stop", "length"]))
+def test_writers_make_the_same_of_any_turn(said: list[StreamEvent], reason: str) -> None:
+    live, later = [*said, done(reason)], again(said, done(reason))
+    assert chat(later) == chat(live)
+    assert responses(later) == responses(live)

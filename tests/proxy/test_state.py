@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+from support.proxied_engine import HELLO, proxied
+from support.scripted_engine import AsyncScriptedEngine
+
+TURNS = "select count(*) from turns"
+
+
+@pytest.mark.parametrize(
+    ("policy", "fields", "headers", "logged"),
+    [
+        ("all", {}, {}, 1),
+        ("all", {"store": False}, {}, 1),
+        ("all", {}, {"X-LLM-Log": "off"}, 0),
+        ("all", {}, {"X-LLM-Log": "OFF"}, 0),
+        ("all", {}, {"X-LLM-Log": "on"}, 1),
+        ("respect-store", {}, {}, 0),
+        ("respect-store", {"store": False}, {}, 0),
+        ("respect-store", {"store": True}, {}, 1),
+        ("respect-store", {"store": True}, {"X-LLM-Log": "off"}, 0),
+        ("off", {"store": True}, {"X-LLM-Log": "on"}, 0),
+    ],
+)
+async def test_what_is_logged(
+    policy: str, fields: dict[str, Any], headers: dict[str, str], logged: int
+) -> None:
+    async with proxied(AsyncScriptedEngine(HELLO), log_policy=policy) as proxy:
+        assert (await proxy.chat(user="Hi", headers=headers, **fields)).status_code == 200
+        assert proxy.rows(TURNS) == [(logged,)]
+
+
+async def test_logging_goes_off_and_on_while_it_runs() -> None:
+    off = llm.user_dir() / "logs-off"  # type: ignore[no-untyped-call]
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
+        await proxy.chat(user="1")
+        off.touch()
+        await proxy.chat(user="2")
+        assert proxy.rows(TURNS) == [(1,)]
+        off.unlink()
+        await proxy.chat(user="3")
+        assert proxy.rows(TURNS) == [(2,)]
+
+
+async def test_what_is_kept_of_a_request() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        headers = {"User-Agent": "curl", "Authorization": "Bearer secret"}
+        await proxy.chat(user="Hi", headers=headers, metadata={"a": "b"}, store=True)
+        rows = proxy.rows("select endpoint, client, stored, metadata, status from gpt_oss_requests")
+        assert rows == [("/v1/chat/completions", "curl", 1, '{"a": "b"}', 200)]
+        dump = "\\n".join(map(str, proxy.rows("select * from gpt_oss_requests")))
+        assert "secret" not in dump
+
+
+async def test_the_key_of_a_request_is_its_actor() -> None:
+    from proxy.http.api_keys import hash_of
+
+    async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_of("sesame")) as proxy:
+        answer = await proxy.chat(user="Hi", headers={"Authorization": "Bearer sesame"})
+        assert answer.status_code == 200
+        ((actor,),) = proxy.rows("select actor from gpt_oss_requests")
+        assert actor
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_answer_does_not_mind_a_broken_log(tmp_path: Path, stream: bool) -> None:
+    path = tmp_path / "logs.db"
+    path.mkdir()
+    async with proxied(AsyncScriptedEngine(HELLO), database=path) as proxy:
+        answer = await proxy.chat(user="Hi", stream=stream)
+        assert (answer.status_code, "Hello" in answer.text) == (200, True)
+        assert proxy.server.store.state.startswith("behind 1, spooling: ")
+
+
+async def test_choices_are_turns_of_their_own() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
+        answer = await proxy.chat(user="Hi", n=2)
+        assert len(answer.json()["choices"]) == 2
+        assert proxy.rows("select count(*), count(distinct thread_id) from turns") == [(2, 2)]

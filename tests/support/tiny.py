@@ -1,0 +1,35 @@
+"""The model that the repository ships, and an engine that can load it.
+
+with door() as server:    # llama.cpp's own server, with the model
+    ...                   # server.url, and server.headers with its key
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from llm_gpt_oss.engines.embedded.gguf import read_head
+from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.settings import Server
+
+FILE = Path(__file__).parents[1] / "models" / "gpt-oss-tiny.gguf"
+CONTEXT = 4096
+LOAD = Load(str(FILE), CONTEXT, threads=1, gpu_layers=0)
+
+needs_xllamacpp = pytest.mark.skipif(
+    find_spec("xllamacpp") is None, reason="needs the engine embedded: pip install xllamacpp"
+)
+
+
+@contextmanager
+def door(load: Load = LOAD) -> Iterator[Server]:
+    loaded = Loaded(load, read_head(Path(load.path)))
+    try:
+        yield loaded.server
+    finally:
+        loaded.end()
