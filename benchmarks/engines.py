@@ -27,17 +27,17 @@ from typing import Any
 
 import httpx
 
-from llm_gpt_oss.catalog.binding import Hosted
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.completions import requests as completions
 from llm_gpt_oss.engines.embedded.gguf import read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
 from llm_gpt_oss.engines.llama_server import requests as llama_server
 from llm_gpt_oss.engines.ollama import requests
-from llm_gpt_oss.engines.registered import kind
+from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.models import GptOss
-from llm_gpt_oss.settings import Server, Settings
+from llm_gpt_oss.settings import ServerAddress, Settings
 
 FILE = Path(__file__).parent.parent / "tests" / "models" / "gpt-oss-tiny.gguf"
 TAG = "gpt-oss-tiny"
@@ -50,9 +50,11 @@ LONG = 300
 class Subject:
     "An engine, and what a bare client would send to the same server."
 
-    def __init__(self, name: str, place: Place, server: Server, request: Callable[[Completion], Any]) -> None:
+    def __init__(
+        self, name: str, place: EngineBinding, server: ServerAddress, request: Callable[[Completion], Any]
+    ) -> None:
         self.name = name
-        self.model = Hosted(TAG, Settings.from_env().with_engine(name), place)
+        self.model = BoundModel(TAG, Settings.from_env().with_engine(name), place)
         self.server, self.request = server, request
 
     def bare(self, wanted: Completion) -> int:
@@ -78,17 +80,17 @@ class Subject:
         return taken
 
     def engine(self, wanted: Completion) -> int:
-        with kind(self.name).open(self.model, None) as engine:
+        with get_provider(self.name).open(self.model, None) as engine:
             return sum(isinstance(item, Piece) for item in engine.complete(wanted))
 
     def turn(self, wanted: Completion) -> int:
-        model = GptOss(TAG, self.model.settings, place=self.model.place)
+        model = GptOss(TAG, self.model.settings, place=self.model.binding)
         response = model.prompt("Count to 120", temperature=0, max_tokens=wanted.max_tokens)
         return sum(1 for _ in response.stream_events())
 
     def prompt_ms(self, text: str) -> float:
         wanted = Completion(TAG, text, max_tokens=1, sampling=Sampling(temperature=0))
-        with kind(self.name).open(self.model, None) as engine:
+        with get_provider(self.name).open(self.model, None) as engine:
             [done] = [item for item in engine.complete(wanted) if isinstance(item, Done)]
         return done.prompt_ms or 0.0
 
@@ -102,8 +104,8 @@ class InProcess(Subject):
 
         torch.set_num_threads(1)
         self.name = "transformers"
-        place = Place("transformers", {"weights": str(folder), "context": 8192})
-        self.model = Hosted(TAG, Settings.from_env().with_engine(self.name), place)
+        place = EngineBinding("transformers", {"weights": str(folder), "context": 8192})
+        self.model = BoundModel(TAG, Settings.from_env().with_engine(self.name), place)
         self._tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
         self._own = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
 
@@ -140,7 +142,7 @@ def subjects(stack: ExitStack) -> list[Subject]:
     except (httpx.HTTPError, ValueError, KeyError):
         tags = []
     if any(tag["name"].startswith(TAG) for tag in tags):
-        found.append(Subject("ollama", Place(), ollama, requests.generate))
+        found.append(Subject("ollama", EngineBinding(), ollama, requests.generate))
     try:
         loaded = Loaded(Load(str(FILE), 8192, threads=1, gpu_layers=0), read_head(FILE))
     except Exception as problem:
@@ -150,15 +152,15 @@ def subjects(stack: ExitStack) -> list[Subject]:
     server = loaded.server
     headers = [f"{name}: {value}" for name, value in server.headers]
     at = {"url": server.url, "headers": headers}
-    embedded = Place("embedded", {"gguf": str(FILE), "context": 8192, "threads": 1, "gpu_layers": 0})
+    embedded = EngineBinding("embedded", {"gguf": str(FILE), "context": 8192, "threads": 1, "gpu_layers": 0})
     spoken = completions.DIALECTS["llama.cpp"]
     return [
         *found,
         Subject("embedded", embedded, server, llama_server.completion),
-        Subject("llama-server", Place("llama-server", at), server, llama_server.completion),
+        Subject("llama-server", EngineBinding("llama-server", at), server, llama_server.completion),
         Subject(
             "completions",
-            Place("completions", {**at, "dialect": "llama.cpp"}),
+            EngineBinding("completions", {**at, "dialect": "llama.cpp"}),
             server,
             lambda wanted: completions.completion(wanted, TAG, spoken, None),
         ),

@@ -15,7 +15,7 @@ from .errors import BadRequest
 from .models import GptOss
 
 
-def logged_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prompt, str]:
+def load_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prompt, str]:
     """The prompt of that turn, with tools to show but not to run, and the day on which it was asked.
 
     Raises BadRequest where there is no such turn, or its model is none of ours.

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import llm
 from llm.parts import StreamEvent
 
-from .catalog.binding import Hosted
-from .catalog.models_file import NOWHERE, Place
+from .catalog.binding import BoundModel
+from .catalog.models_file import UNBOUND, EngineBinding
 from .completion import AsyncEngine, Engine
 from .errors import BadRequest, GptOssError
 from .options import GptOssOptions
 from .settings import Settings
-from .terminal_output import announce, end_line, log_unfinished, tell
+from .terminal_output import end_line, log_interrupted, print_label, print_notes
 from .turn.events import EventWriter
-from .turn.machine import Plan
-from .turn.request import wish
-from .turn.run import adrive, drive
+from .turn.machine import TurnMachine
+from .turn.request import turn_request
+from .turn.run import arun_turn, run_turn
 
 if TYPE_CHECKING:
     from llm.models import _BaseModel as Base
@@ -31,7 +31,7 @@ else:
     Base = object
 
 
-class Shared(Base):
+class GptOssBase(Base):
     """What both have in common.
 
     `model_id` is the engine's tag. `engine` is for a program that keeps one open; without it each prompt
@@ -47,17 +47,17 @@ class Shared(Base):
     json_replacements: ClassVar[dict[str, Any]] = {}
     _engine: object = None
 
-    def __init__(self, model_id: str, settings: Settings, place: Place) -> None:
+    def __init__(self, model_id: str, settings: Settings, place: EngineBinding) -> None:
         self.model_id = model_id
         self.settings = settings
-        self.hosted = Hosted(model_id, settings, place)
+        self.bound_model = BoundModel(model_id, settings, place)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__} on {self.hosted.engine}: {self.model_id}"
+        return f"{type(self).__name__} on {self.bound_model.engine}: {self.model_id}"
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
         "Sent where there is one: Ollama on this machine needs none, and an engine that is open has its own."
-        return None if self._engine else self.hosted.key(explicit_key)
+        return None if self._engine else self.bound_model.api_key(explicit_key)
 
     def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
         if attachments:
@@ -67,23 +67,30 @@ class Shared(Base):
                 remedy="Leave out -a, or pass a text file's content with -f FILE.",
             )
 
-    def plan(self, prompt: llm.Prompt, *, stream: bool, date: str | None = None) -> tuple[Plan, EventWriter]:
+    def start_turn(
+        self, prompt: llm.Prompt, *, stream: bool, date: str | None = None
+    ) -> tuple[TurnMachine, EventWriter]:
         """How this prompt will be asked. The day that the model is told is the one that the settings fix,
         else `date` (YYYY-MM-DD), else today.
 
         Raises BadRequest for what cannot be had.
         """
         day = self.settings.date or date or datetime.date.today().isoformat()
-        wanted, names = wish(prompt, self.model_id, stream=stream, date=day)
-        plan = Plan(wanted)
+        wanted, names = turn_request(prompt, self.model_id, stream=stream, date=day)
+        plan = TurnMachine(wanted)
         return plan, EventWriter(plan, names, _new_id, _milliseconds)
 
 
-class GptOss(Shared, llm.KeyModel):
+class GptOss(GptOssBase, llm.KeyModel):
     "gpt-oss for `llm.get_model`."
 
     def __init__(
-        self, model_id: str, settings: Settings, engine: Engine | None = None, *, place: Place = NOWHERE
+        self,
+        model_id: str,
+        settings: Settings,
+        engine: Engine | None = None,
+        *,
+        place: EngineBinding = UNBOUND,
     ) -> None:
         super().__init__(model_id, settings, place)
         self._engine: Engine | None = engine
@@ -96,12 +103,12 @@ class GptOss(Shared, llm.KeyModel):
         conversation: llm.Conversation | None,
         key: str | None = None,
     ) -> Generator[StreamEvent, None, None]:
-        plan, writer = self.plan(prompt, stream=stream)
-        announce(self.hosted.facts.get("label"), response)
+        plan, writer = self.start_turn(prompt, stream=stream)
+        print_label(self.bound_model.engine_options.get("label"), response)
         with (
             _recorded(plan, writer, response),
             self._opened(key) as engine,
-            closing(drive(plan, engine)) as said,
+            closing(run_turn(plan, engine)) as said,
         ):
             for item in said:
                 yield from writer.feed(item)
@@ -111,17 +118,22 @@ class GptOss(Shared, llm.KeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.registered import kind
+        from .engines.registered import get_provider
 
-        with kind(self.hosted.engine).open(self.hosted, key) as engine:
+        with get_provider(self.bound_model.engine).open(self.bound_model, key) as engine:
             yield engine
 
 
-class AsyncGptOss(Shared, llm.AsyncKeyModel):
+class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
     "gpt-oss for `llm.get_async_model`."
 
     def __init__(
-        self, model_id: str, settings: Settings, engine: AsyncEngine | None = None, *, place: Place = NOWHERE
+        self,
+        model_id: str,
+        settings: Settings,
+        engine: AsyncEngine | None = None,
+        *,
+        place: EngineBinding = UNBOUND,
     ) -> None:
         super().__init__(model_id, settings, place)
         self._engine: AsyncEngine | None = engine
@@ -134,10 +146,10 @@ class AsyncGptOss(Shared, llm.AsyncKeyModel):
         conversation: llm.AsyncConversation | None,
         key: str | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
-        plan, writer = self.plan(prompt, stream=stream)
-        announce(self.hosted.facts.get("label"), response)
+        plan, writer = self.start_turn(prompt, stream=stream)
+        print_label(self.bound_model.engine_options.get("label"), response)
         with _recorded(plan, writer, response):
-            async with self._opened(key) as engine, aclosing(adrive(plan, engine)) as said:
+            async with self._opened(key) as engine, aclosing(arun_turn(plan, engine)) as said:
                 async for item in said:
                     for event in writer.feed(item):
                         yield event
@@ -147,26 +159,28 @@ class AsyncGptOss(Shared, llm.AsyncKeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.registered import kind
+        from .engines.registered import get_provider
 
-        async with kind(self.hosted.engine).aopen(self.hosted, key) as engine:
+        async with get_provider(self.bound_model.engine).aopen(self.bound_model, key) as engine:
             yield engine
 
 
 @contextmanager
-def _recorded(plan: Plan, writer: EventWriter, response: llm.Response | llm.AsyncResponse) -> Iterator[None]:
+def _recorded(
+    plan: TurnMachine, writer: EventWriter, response: llm.Response | llm.AsyncResponse
+) -> Iterator[None]:
     "However the turn ends, `response` says how; at the shell it is logged too where llm itself would not."
     try:
         yield
     except BaseException as error:
         writer.record(response)
         if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
-            log_unfinished(response, error)
+            log_interrupted(response, error)
         if isinstance(error, GptOssError):
             end_line(response)
         raise
     writer.record(response)
-    tell(plan.notes, streamed=response.stream)
+    print_notes(plan.notes, streamed=response.stream)
 
 
 def _new_id() -> str:

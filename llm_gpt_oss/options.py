@@ -143,11 +143,11 @@ class GptOssOptions(llm.Options):
         return EFFORTS[self.reasoning_effort or "medium"]
 
     @property
-    def thinks(self) -> bool:
+    def uses_reasoning(self) -> bool:
         return self.reasoning_effort != "none" and self.reasoning_tokens != 0
 
     @property
-    def rivals(self) -> int | None:
+    def requested_logprobs(self) -> int | None:
         "How many rivals' log probabilities are wanted for each token; None: no log probabilities at all."
         wanted = self.top_logprobs is not None if self.logprobs is None else self.logprobs
         return (self.top_logprobs or 0) if wanted else None

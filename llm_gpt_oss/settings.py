@@ -31,22 +31,22 @@ from .errors import GptOssError
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
 ENGINE, DATE, TIMEOUT = "LLM_GPT_OSS_ENGINE", "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
 DOWNLOADS = "OLLAMA_MODELS"
-SILENCE = 600.0
+DEFAULT_READ_TIMEOUT = 600.0
 # A socket cannot wait longer than 2**31 milliseconds.
-MAX_SILENCE = 1_000_000
+MAX_READ_TIMEOUT = 1_000_000
 HOW = 'Write {"Name": "value", …}, or `Name: value` lines.'
 
 Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerAddress:
     "Where Ollama answers, without a slash at the end, and the headers to send along, never shown."
 
     url: str
     headers: Headers = field(default=(), repr=False)
 
-    def with_key(self, key: str | None) -> Server:
+    def with_key(self, key: str | None) -> ServerAddress:
         "The same, asked with this key. Credentials that were written for this very server stay."
         if not key or any(name.lower() == "authorization" for name, _ in self.headers):
             return self
@@ -78,8 +78,8 @@ class Settings:
     `idle` is not written: a program that asks from one event loop as long as it runs may keep connections for
     so many seconds."""
 
-    written: Mapping[str, str] = field(default_factory=dict, repr=False)
-    idle: float = 0
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keepalive_seconds: float = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -88,53 +88,53 @@ class Settings:
 
     def with_engine(self, name: str | None) -> Settings:
         "The same, with the engine that `--engine` names; None leaves it to the environment."
-        return replace(self, written={**self.written, ENGINE: name}) if name else self
+        return replace(self, variables={**self.variables, ENGINE: name}) if name else self
 
     @property
-    def server(self) -> Server:
-        return read_server(self.written.get(HOST, ""), read_headers(self.written.get(HEADERS, "")))
+    def server(self) -> ServerAddress:
+        return read_server(self.variables.get(HOST, ""), read_headers(self.variables.get(HEADERS, "")))
 
     @property
     def model(self) -> str | None:
         "As it was written: registering must not fail for it. `catalog.tags.check_tag` checks it later."
-        return self.written.get(MODEL)
+        return self.variables.get(MODEL)
 
     @property
     def engine(self) -> str | None:
         """The name of the engine that is wanted, as it was written: `engines.registered` knows which there
         are."""
-        return self.written.get(ENGINE)
+        return self.variables.get(ENGINE)
 
     @property
     def ollama_models(self) -> tuple[Path, ...]:
         "Where an Ollama on this machine may keep its models: as its owner's program, or as Linux's service."
-        if text := self.written.get(DOWNLOADS):
+        if text := self.variables.get(DOWNLOADS):
             return (Path(text).expanduser(),)
         return (Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
 
     @property
     def date(self) -> str | None:
         "The date that the model is told; None is today."
-        text = self.written.get(DATE)
+        text = self.variables.get(DATE)
         if text is not None and not _is_date(text):
             raise unusable(DATE, f"{text!r} is no date", f"Write it as YYYY-MM-DD, or `unset {DATE}`.")
         return text
 
     @property
-    def silence(self) -> float:
+    def read_timeout(self) -> float:
         "The seconds that the server may stay silent before it is given up."
-        text = self.written.get(TIMEOUT, str(SILENCE))
+        text = self.variables.get(TIMEOUT, str(DEFAULT_READ_TIMEOUT))
         try:
             seconds = float(text)
         except ValueError:
             seconds = 0
-        if 0 < seconds <= MAX_SILENCE:
+        if 0 < seconds <= MAX_READ_TIMEOUT:
             return seconds
-        remedy = f"Write a number of seconds, up to {MAX_SILENCE}, or `unset {TIMEOUT}`."
+        remedy = f"Write a number of seconds, up to {MAX_READ_TIMEOUT}, or `unset {TIMEOUT}`."
         raise unusable(TIMEOUT, f"{text!r} is no time to wait", remedy)
 
 
-def read_server(text: str, headers: Headers = (), name: str = HOST) -> Server:
+def read_server(text: str, headers: Headers = (), name: str = HOST) -> ServerAddress:
     """The server that OLLAMA_HOST names, as Ollama's own client reads it.
 
     The port is 11434 without a scheme, else the scheme's; an address to listen on everywhere is this machine.
@@ -158,10 +158,10 @@ def read_server(text: str, headers: Headers = (), name: str = HOST) -> Server:
     if userinfo and "authorization" not in (name.lower() for name, _ in headers):
         basic = base64.b64encode(unquote(userinfo).encode()).decode()
         headers = (*headers, ("Authorization", f"Basic {basic}"))
-    return Server(f"{scheme.lower()}://{host}:{port}/{path}".rstrip("/"), headers)
+    return ServerAddress(f"{scheme.lower()}://{host}:{port}/{path}".rstrip("/"), headers)
 
 
-def read_url(text: str, headers: Headers = ()) -> Server:
+def read_url(text: str, headers: Headers = ()) -> ServerAddress:
     "A server's address as it is typed: the scheme may be left out, and `/v1` at the end is not part of it."
     written = text.strip().removesuffix("/").removesuffix("/v1")
     return read_server(written if "://" in written else f"http://{written}", headers, "The address")

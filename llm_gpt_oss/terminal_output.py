@@ -16,24 +16,24 @@ import llm
 import sqlite_utils
 from llm.logs import LogStore
 
-from .interrupted import as_it_stands
+from .interrupted import partial_response
 from .turn.transcript import Note
 
 # What changes the answer that the person is reading. The rest is in the log.
-TOLD = ("length", "truncated", "misfit")
+PRINTED_KINDS = ("length", "truncated", "misfit")
 
 
-def announce(label: str | None, response: llm.Response | llm.AsyncResponse) -> None:
+def print_label(label: str | None, response: llm.Response | llm.AsyncResponse) -> None:
     "What a model was labelled with, above its answer: once for a chain."
     if label and _command() and not response.prompt.tool_results:
         click.echo(click.style(label, fg="yellow"), err=True)
 
 
-def tell(notes: Iterable[Note], *, streamed: bool) -> None:
+def print_notes(notes: Iterable[Note], *, streamed: bool) -> None:
     "On lines of their own: behind an answer that llm has yet to end, or before one that it has yet to print."
     if _command():
         for note in notes:
-            if note.kind in TOLD:
+            if note.kind in PRINTED_KINDS:
                 text = f"\n{note.text}" if streamed else note.text
                 click.echo(click.style(text, fg="yellow"), err=True, nl=not streamed)
 
@@ -44,7 +44,7 @@ def end_line(response: llm.Response | llm.AsyncResponse) -> None:
         click.echo(err=True)
 
 
-def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
+def log_interrupted(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
     """Logs what had arrived when `error` ended the turn, if anything had, and unless logging is off.
 
     So are the rounds of a chain before it: llm logs a chain when all of it is over.
@@ -54,9 +54,9 @@ def log_unfinished(response: llm.Response | llm.AsyncResponse, error: BaseExcept
         return
     from llm.cli import logs_db_path
 
-    turns = [as_it_stands(earlier) for earlier in _earlier(response)]
+    turns = [partial_response(earlier) for earlier in _earlier(response)]
     if response._stream_events:
-        turn = as_it_stands(response)
+        turn = partial_response(response)
         turn.response_json = {**(turn.response_json or {}), "error": str(error) or "interrupted"}
         turns.append(turn)
     try:

@@ -12,13 +12,13 @@ from .errors import EngineError
 from .models import AsyncGptOss
 
 
-async def prompt_tokens(model: AsyncGptOss, prompt: llm.Prompt, engine: AsyncEngine) -> int:
+async def count_prompt_tokens(model: AsyncGptOss, prompt: llm.Prompt, engine: AsyncEngine) -> int:
     """Of the text that `prompt` would be asked with. The engine reads all of it, and keeps it for the answer.
 
     Raises GptOssError; BadRequest for what cannot be had.
     """
-    plan, _ = model.plan(prompt, stream=False)
-    first = plan.next()
+    plan, _ = model.start_turn(prompt, stream=False)
+    first = plan.next_completion()
     if first is None:  # no tokens are left for any answer: nothing would be asked
         return 0
     only_read = replace(first, max_tokens=1, format=None, stop=(), top_logprobs=None)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from llm_gpt_oss.catalog.models_file import entries, places, read
+from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bindings
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
@@ -57,8 +57,8 @@ def create_app(
     """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
     on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.of_this_process()
-    plugin = replace(PluginSettings.from_env().with_engine(settings.engine), idle=IDLE)
-    known = entries(settings.model, read(), places=places())
+    plugin = replace(PluginSettings.from_env().with_engine(settings.engine), keepalive_seconds=IDLE)
+    known = model_entries(settings.model, read_aliases(), places=read_bindings())
     engines = Engines(plugin, known)
     others = llm.get_models_with_aliases() if settings.all_models else ()
     server = Server(

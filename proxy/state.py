@@ -11,11 +11,11 @@ from pathlib import Path
 from fastapi import Request
 from llm.parts import StreamEvent
 
-from llm_gpt_oss.catalog.binding import Hosted
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import Settings as PluginSettings
-from llm_gpt_oss.token_count import prompt_tokens
+from llm_gpt_oss.token_count import count_prompt_tokens
 
 from .generation import Ask, Finished
 from .hookspecs import Plugins
@@ -40,7 +40,7 @@ class Server:
     plugin: PluginSettings
     catalog: Catalog
     engine: Callable[[str], AsyncEngine]
-    hosted: Callable[[str], Hosted]
+    hosted: Callable[[str], BoundModel]
     queue: Queue
     store: Store
     stored: Stored
@@ -110,7 +110,7 @@ class Server:
             options=dict(ask.options),
         )
         async with self.queue.place():
-            return await prompt_tokens(model, asked.prompt, self.engine(model.model_id))
+            return await count_prompt_tokens(model, asked.prompt, self.engine(model.model_id))
 
     def _chosen(self, ask: Ask) -> tuple[Ask, AnyModel]:
         meant = self.catalog.meant(ask.model)

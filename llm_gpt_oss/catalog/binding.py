@@ -9,19 +9,19 @@ from typing import Any
 import llm
 
 from ..settings import Settings
-from .models_file import BUILT_IN, NOWHERE, Place
+from .models_file import BUILT_IN, UNBOUND, EngineBinding
 from .ollama_key import ollama_key
 
-DEFAULT = "ollama"
+DEFAULT_ENGINE = "ollama"
 
 
 @dataclass(frozen=True, slots=True)
-class Hosted:
+class BoundModel:
     "A model, as its engine is told of it: nothing is looked up before somebody asks."
 
     tag: str
     settings: Settings
-    place: Place = NOWHERE
+    binding: EngineBinding = UNBOUND
 
     @property
     def engine(self) -> str:
@@ -30,20 +30,20 @@ class Hosted:
         What is wanted for all also beats the binding of a built-in tag, which Ollama may have too. Any other
         name may be known to its engine alone.
         """
-        bound = self.place.engine
+        bound = self.binding.engine
         if bound and (self.tag not in BUILT_IN or self.settings.engine is None):
             return bound
-        return self.settings.engine or DEFAULT
+        return self.settings.engine or DEFAULT_ENGINE
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def engine_options(self) -> Mapping[str, Any]:
         "What the engine has to know: none of what another one was told."
-        return self.place.facts if self.place.engine == self.engine else NOWHERE.facts
+        return self.binding.engine_options if self.binding.engine == self.engine else UNBOUND.engine_options
 
-    def key(self, given: str | None = None) -> str | None:
+    def api_key(self, given: str | None = None) -> str | None:
         """The key to send. `given` is typed or stored; Ollama's own goes to Ollama alone, the others name
         theirs (`llm keys set NAME`)."""
-        if self.engine == DEFAULT:
+        if self.engine == DEFAULT_ENGINE:
             return ollama_key(given)
-        stored: str | None = llm.get_key(input=given, alias=self.facts.get("key"))
+        stored: str | None = llm.get_key(input=given, alias=self.engine_options.get("key"))
         return stored

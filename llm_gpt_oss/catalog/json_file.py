@@ -20,7 +20,7 @@ PAUSE = 0.01
 
 
 @contextmanager
-def changing(path: Path, read: Callable[[], T]) -> Iterator[T]:
+def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
     """What `read` makes of the file at `path`, to be changed: written as it is left, unless by an error.
 
     Nobody else can change the file meanwhile. Only its owner can read it. Raises GptOssError where it cannot

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import llm
 
 from ..errors import BadRequest, GptOssError
-from .json_file import changing
+from .json_file import edit_json
 from .tags import check_tag
 
 BUILT_IN = {
@@ -27,7 +27,7 @@ BUILT_IN = {
     "gpt-oss:120b": ("gpt-oss-120b",),
 }
 # What LOCAL_LLM_MODEL moves to its own tag.
-MOVING_ALIAS = "gpt-oss"
+DEFAULT_ALIAS = "gpt-oss"
 
 Added = Mapping[str, Iterable[str]]
 
@@ -35,49 +35,49 @@ Added = Mapping[str, Iterable[str]]
 OURS = {"aliases", "engine"}
 
 
-class Place(NamedTuple):
+class EngineBinding(NamedTuple):
     """The engine that a model is bound to (None: to none), and what that engine has to know of it: a file, an
     address."""
 
     engine: str | None = None
-    facts: Mapping[str, Any] = MappingProxyType({})
+    engine_options: Mapping[str, Any] = MappingProxyType({})
 
 
-NOWHERE = Place()
+UNBOUND = EngineBinding()
 
 
-class Entry(NamedTuple):
+class ModelEntry(NamedTuple):
     "One model to register."
 
     tag: str
     aliases: tuple[str, ...]
-    place: Place = NOWHERE
+    binding: EngineBinding = UNBOUND
 
 
-def entries(
+def model_entries(
     local: str | None,
     added: Added,
     taken: Collection[str] = (),
-    places: Mapping[str, Place] = MappingProxyType({}),
-) -> list[Entry]:
+    places: Mapping[str, EngineBinding] = MappingProxyType({}),
+) -> list[ModelEntry]:
     """Every model once, every name once.
 
     Of two that claim an alias the later has it: built in, then added, then `local`. A tag is stronger than an
     alias, and so is a name that llm already has for something else (`taken`).
     """
-    claims = [*BUILT_IN.items(), *added.items(), *([(local, (MOVING_ALIAS,))] if local else [])]
+    claims = [*BUILT_IN.items(), *added.items(), *([(local, (DEFAULT_ALIAS,))] if local else [])]
     owner = {alias: tag for tag, aliases in claims for alias in aliases}
     tags = dict.fromkeys(tag for tag, _ in claims)
     free = [alias for alias in owner if alias not in tags and alias not in taken]
     return [
-        Entry(tag, tuple(alias for alias in free if owner[alias] == tag), places.get(tag, NOWHERE))
+        ModelEntry(tag, tuple(alias for alias in free if owner[alias] == tag), places.get(tag, UNBOUND))
         for tag in tags
     ]
 
 
-def resolve(name: str | None, known: Iterable[Entry]) -> str:
+def resolve_tag(name: str | None, known: Iterable[ModelEntry]) -> str:
     "The tag that a tag or an alias means; without a name, the one that `llm -m gpt-oss` runs."
-    wanted = name or MOVING_ALIAS
+    wanted = name or DEFAULT_ALIAS
     # Of two models under one name llm takes the later, and so does this.
     found = [entry.tag for entry in known if wanted in (entry.tag, *entry.aliases)]
     if found:
@@ -85,13 +85,13 @@ def resolve(name: str | None, known: Iterable[Entry]) -> str:
     return check_tag(name) if name else next(iter(BUILT_IN))
 
 
-def elsewhere(model: llm.Model) -> bool:
+def is_foreign_model(model: llm.Model) -> bool:
     "Whether it is another plugin's, and not a model of Ollama's that we serve in the place of that plugin."
     plugin = type(model).__module__.partition(".")[0]
     return plugin not in ("llm_gpt_oss", "llm_ollama") and not model.model_id.startswith("gpt-oss")
 
 
-def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliases]) -> list[Entry]:
+def models_to_register(local: str | None, others: Iterable[llm.models.ModelWithAliases]) -> list[ModelEntry]:
     """What the hook registers, after `others`. Never raises, whatever the file holds.
 
     Of two models under one name llm takes the one registered last, so ours would take even an alias that the
@@ -100,7 +100,7 @@ def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliase
     is another plugin's model is left to it, with a warning.
     """
     others = [*others]
-    foreign = {other.model.model_id for other in others if elsewhere(other.model)}
+    foreign = {other.model.model_id for other in others if is_foreign_model(other.model)}
     taken = {
         name
         for other in others
@@ -120,7 +120,7 @@ def registrations(local: str | None, others: Iterable[llm.models.ModelWithAliase
             f"LOCAL_LLM_MODEL is not used: {local} is another plugin's model. Type `unset LOCAL_LLM_MODEL`."
         )
         local = None
-    return entries(local, _aliases(stored), taken, _places(stored))
+    return model_entries(local, _aliases(stored), taken, _places(stored))
 
 
 @cache
@@ -129,18 +129,18 @@ def _complain(problem: str) -> None:
     sys.stderr.write(f"Warning: {problem}\n")
 
 
-def path() -> Path:
+def models_path() -> Path:
     "The user's file. It need not exist."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder / "gpt-oss-models.json"
 
 
-def read() -> dict[str, list[str]]:
+def read_aliases() -> dict[str, list[str]]:
     "Tag to aliases, in the order in which they were added."
     return _aliases(_stored())
 
 
-def places() -> dict[str, Place]:
+def read_bindings() -> dict[str, EngineBinding]:
     "Where each tag runs that is bound to an engine."
     return _places(_stored())
 
@@ -152,9 +152,9 @@ def _aliases(stored: Stored) -> dict[str, list[str]]:
     return {tag: about["aliases"] for tag, about in stored.items()}
 
 
-def _places(stored: Stored) -> dict[str, Place]:
+def _places(stored: Stored) -> dict[str, EngineBinding]:
     return {
-        tag: Place(about["engine"], {name: fact for name, fact in about.items() if name not in OURS})
+        tag: EngineBinding(about["engine"], {name: fact for name, fact in about.items() if name not in OURS})
         for tag, about in stored.items()
         if "engine" in about
     }
@@ -163,11 +163,11 @@ def _places(stored: Stored) -> dict[str, Place]:
 def _stored() -> Stored:
     "The file: tag to what it says of it, a bare list of aliases as an object too."
     try:
-        models = json.loads(path().read_bytes())
+        models = json.loads(models_path().read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as problem:
-        raise GptOssError(f"{path()} cannot be read: {problem.strerror}.") from problem
+        raise GptOssError(f"{models_path()} cannot be read: {problem.strerror}.") from problem
     except ValueError as problem:
         raise _broken(f"it is not JSON ({problem})") from problem
     if not isinstance(models, dict):
@@ -188,12 +188,12 @@ def _about(tag: str, about: object) -> dict[str, Any]:
 
 def _broken(why: str) -> GptOssError:
     return GptOssError(
-        f"{path()} holds the models that were added, and cannot be used: {why}.",
+        f"{models_path()} holds the models that were added, and cannot be used: {why}.",
         remedy="Repair it, or delete it and type `llm gpt-oss models add TAG` for each.",
     )
 
 
-def add(tag: str, aliases: Iterable[str] = (), place: Place | None = None) -> None:
+def add(tag: str, aliases: Iterable[str] = (), place: EngineBinding | None = None) -> None:
     """Remember the tag, and these aliases beside any that it has. An alias moves here from another added tag.
 
     `place` takes the place of the one that the tag had; None leaves it there.
@@ -203,7 +203,7 @@ def add(tag: str, aliases: Iterable[str] = (), place: Place | None = None) -> No
         for about in models.values():
             about["aliases"] = [alias for alias in about["aliases"] if alias not in new]
         before = models.get(check_tag(tag), {"aliases": []})
-        bound = before if place is None else {"engine": place.engine, **place.facts}
+        bound = before if place is None else {"engine": place.engine, **place.engine_options}
         models[tag] = {**bound, "aliases": [*before["aliases"], *new]}
 
 
@@ -226,7 +226,7 @@ def _checked_alias(alias: str) -> str:
 
 @contextmanager
 def _changing() -> Iterator[Stored]:
-    with changing(path(), _stored) as models:
+    with edit_json(models_path(), _stored) as models:
         yield models
         # As older versions of this plugin read it, where they could use what it says.
         for tag, about in models.items():

@@ -28,7 +28,7 @@ def check_tag(tag: str, settings: Settings | None = None) -> str:
     raise BadRequest(f"{why}.", param="model", remedy=f"Type it as Ollama does: {TAG_FORMS}.")
 
 
-def same(one: str, other: str) -> bool:
+def same_model(one: str, other: str) -> bool:
     "Whether two spellings name one model: `gpt-oss` is `gpt-oss:latest`, and case does not count."
     return _whole(one) == _whole(other)
 

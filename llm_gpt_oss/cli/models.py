@@ -10,8 +10,8 @@ import click
 from llm.utils import dicts_to_table_string
 
 from ..catalog import models_file
-from ..catalog.binding import Hosted
-from ..catalog.models_file import Place
+from ..catalog.binding import BoundModel
+from ..catalog.models_file import EngineBinding
 from ..settings import MODEL, Settings
 from .target import check, check_free, known
 
@@ -40,7 +40,7 @@ def list_models(json_: bool) -> None:
     "List the tags, their aliases, their engines, and what makes them known"
     settings = Settings.from_env()
     rows = [
-        (tag, aliases, Hosted(tag, settings, place).engine, _origin(tag, settings.model))
+        (tag, aliases, BoundModel(tag, settings, place).engine, _origin(tag, settings.model))
         for tag, aliases, place in known()
     ]
     if json_:
@@ -106,12 +106,12 @@ def add(tag: str, aliases: tuple[str, ...], engine: str | None, **facts: Any) ->
     place = _place(engine, {name: fact for name, fact in facts.items() if fact not in (None, ())})
     check_free(tag, aliases)
     if place and place.engine:
-        check(Hosted(tag, Settings.from_env(), place))
+        check(BoundModel(tag, Settings.from_env(), place))
     models_file.add(tag, aliases, place)
     click.echo(f"Added {tag}. Type `llm -m {aliases[0] if aliases else tag}` to run it.", err=True)
 
 
-def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
+def _place(engine: str | None, given: dict[str, Any]) -> EngineBinding | None:
     "What was typed, as the file has it; None if nothing was. UsageError for what does not go together."
     told = {name for name, (where, *_) in FACTS.items() if where in given} | ({engine} if engine else set())
     told = told or {name for name, fact in FACTS.items() for typed in fact if typed in given}
@@ -127,7 +127,7 @@ def _place(engine: str | None, given: dict[str, Any]) -> Place | None:
         raise click.UsageError(f"The engine {name} has no use for --{strange[0].replace('_', '-')}.")
     where = given.pop(name.replace("-", "_"), None)
     at = {"url" if name in URLS else "weights": where} if where else {}
-    return Place(name, {**at, **label, **{k: _plain(v) for k, v in given.items()}})
+    return EngineBinding(name, {**at, **label, **{k: _plain(v) for k, v in given.items()}})
 
 
 def _whole(folder: str | None) -> str | None:

@@ -34,7 +34,7 @@ from llm.migrations import migrate
 from llm.templates import Template
 from llm.utils import resolve_schema_input
 
-from ..log_turn import logged_prompt
+from ..log_turn import load_prompt
 from ..models import GptOss
 
 LAST = "last"
@@ -95,14 +95,14 @@ def command(ctx: click.Context, /, turn_id: str | None, json_: bool, **typed: An
     with _log() as database:
         migrate(database)  # type: ignore[no-untyped-call]
         if turn_id:
-            prompt, date = logged_prompt(database, _last(database) if turn_id == LAST else turn_id)
+            prompt, date = load_prompt(database, _last(database) if turn_id == LAST else turn_id)
         else:
             prompt, date = _new_prompt(database, **typed), None
     model = prompt.model
     if not isinstance(model, GptOss):
         raise click.ClickException(f"{model.model_id} is no gpt-oss: nothing is rendered for it here.")
-    plan, _ = model.plan(prompt, stream=True, date=date)
-    first = plan.next()
+    plan, _ = model.start_turn(prompt, stream=True, date=date)
+    first = plan.next_completion()
     assert first, "a plan that was not begun is not over"
     click.echo(json.dumps(asdict(first), indent=2, ensure_ascii=False) if json_ else first.prompt)
 

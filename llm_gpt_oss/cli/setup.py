@@ -11,9 +11,9 @@ import llm
 from ..catalog import models_file
 from ..engines.ollama.client import Client
 from ..errors import GptOssError
-from ..settings import Server
+from ..settings import ServerAddress
 from ..setup.download import without_login
-from ..setup.model import check_family, fetch, installed
+from ..setup.model import check_family, fetch, find_installed
 from ..setup.release import BY_HAND, OFFICIAL
 from ..setup.server import answering, find, home, install, start
 from . import target
@@ -49,7 +49,7 @@ def command(yes: bool, source: str, model: str | None) -> None:
         target.check_free(tag)
     with target.connect() as client:
         click.echo(f"Ollama {_running(client, server, source, yes)} answers at {server.url}.")
-        if installed(client, tag) is None:
+        if find_installed(client, tag) is None:
             with ProgressLine() as report:
                 fetch(client, tag, report)
         click.echo(f"{tag} is here.")
@@ -60,7 +60,7 @@ def command(yes: bool, source: str, model: str | None) -> None:
     _say_hello(tag)
 
 
-def _running(client: Client, server: Server, source: str, agreed: bool) -> str:
+def _running(client: Client, server: ServerAddress, source: str, agreed: bool) -> str:
     "The version of the server, which is started, or even downloaded, where nobody answers."
     if there := answering(client):
         return there

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from llm.cli import logs_db_path, logs_on
 
-from ..catalog.binding import Hosted
-from ..engines.hookspecs import Condition
-from ..engines.registered import installed, kind
+from ..catalog.binding import BoundModel
+from ..engines.hookspecs import ModelStatus
+from ..engines.registered import get_provider, installed_providers
 from . import target
 from .terminal import columns, memory, moment, size
 
@@ -39,7 +39,7 @@ class Status:
     problem: str | None = None
 
     @classmethod
-    def of(cls, model: Hosted, condition: Condition, engines: dict[str, str]) -> Status:
+    def of(cls, model: BoundModel, condition: ModelStatus, engines: dict[str, str]) -> Status:
         log = Path(logs_db_path())  # type: ignore[no-untyped-call]
         seen = asdict(condition)
         return cls(
@@ -91,8 +91,8 @@ def command(ctx: click.Context, name: str | None, engine: str | None, json_: boo
 
     The exit code is 0 if it would, else 1. Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    model = target.hosted(name, engine)
-    condition = kind(model.engine).condition(model, model.key())
+    model = target.bound_model(name, engine)
+    condition = get_provider(model.engine).model_status(model, model.api_key())
     status = Status.of(model, condition, states(model))
     if json_:
         click.echo(json.dumps({**asdict(status), "ready": status.problem is None}, indent=2))
@@ -103,11 +103,11 @@ def command(ctx: click.Context, name: str | None, engine: str | None, json_: boo
     ctx.exit(status.problem is not None)
 
 
-def states(model: Hosted) -> dict[str, str]:
+def states(model: BoundModel) -> dict[str, str]:
     "A line for each engine but the model's own, which is looked at more closely."
-    bound = [Hosted(entry.tag, model.settings, entry.place) for entry in target.known()]
+    bound = [BoundModel(entry.tag, model.settings, entry.binding) for entry in target.known()]
     return {
-        name: each.state(model.settings, [one for one in bound if one.engine == name])
-        for name, each in installed().items()
+        name: each.summary(model.settings, [one for one in bound if one.engine == name])
+        for name, each in installed_providers().items()
         if name != model.engine
     }

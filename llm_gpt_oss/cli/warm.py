@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..engines.ollama.client import Client, load
-from ..setup.model import loaded
+from ..setup.model import find_running
 from .target import connect, on_ollama
 from .terminal import memory
 
@@ -14,7 +14,7 @@ def warm(client: Client, wanted: str) -> None:
     "Load the model, and say what that took."
     click.echo(f"Loading {wanted} into memory", err=True)
     client.send(load(wanted))
-    running = loaded(client, wanted)
+    running = find_running(client, wanted)
     took = f": {memory(running.size, running.size_vram)}" if running else ""
     click.echo(f"{wanted} is in memory{took}.")
 

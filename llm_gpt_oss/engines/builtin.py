@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .completions.provider import CompletionsKind
-from .embedded.provider import EmbeddedKind
-from .hookspecs import Kind, hookimpl
-from .llama_server.provider import LlamaServerKind
-from .ollama.provider import OllamaKind
-from .transformers.provider import TransformersKind
+from .completions.provider import CompletionsProvider
+from .embedded.provider import EmbeddedProvider
+from .hookspecs import EngineProvider, hookimpl
+from .llama_server.provider import LlamaServerProvider
+from .ollama.provider import OllamaProvider
+from .transformers.provider import TransformersProvider
 
-KINDS: tuple[Kind, ...] = (
-    OllamaKind(),
-    EmbeddedKind(),
-    LlamaServerKind(),
-    CompletionsKind(),
-    TransformersKind(),
+PROVIDERS: tuple[EngineProvider, ...] = (
+    OllamaProvider(),
+    EmbeddedProvider(),
+    LlamaServerProvider(),
+    CompletionsProvider(),
+    TransformersProvider(),
 )
 
 
 @hookimpl
-def register_engines(register: Callable[[Kind], None]) -> None:
-    for kind in KINDS:
+def register_engines(register: Callable[[EngineProvider], None]) -> None:
+    for kind in PROVIDERS:
         register(kind)

@@ -57,7 +57,7 @@ ATOM = r"[\w ,:;@#%&=<>~!/'-]|\[-?(?:[0-9]-[0-9]|[A-Z]-[A-Z]|[a-z]-[a-z]|[\w .,:
 TOKEN = re.compile(rf"(?P<atom>{ATOM})|(?P<times>[*+?]|\{{\d{{1,3}}(?:,\d{{1,3}})?\}})|[(|)]", re.ASCII)
 
 
-def bindable(schema: Json) -> Json:
+def grammar_subset(schema: Json) -> Json:
     "The schema with what cannot be bound left out; a plain one comes out equal."
     return _Binder(schema).root(schema)
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import pluggy
 
-from ..catalog.binding import Hosted
+from ..catalog.binding import BoundModel
 from ..completion import AsyncEngine, Engine
 from ..settings import Settings
 
@@ -29,7 +29,7 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ModelStatus:
     """What a prompt to a model would find. `address` is a server or a file, `version` is None where nothing
     answers, `problem` is why there would be no answer, and what to type."""
 
@@ -45,7 +45,7 @@ class Condition:
     problem: str | None = None
 
 
-class Kind(Protocol):
+class EngineProvider(Protocol):
     """A kind of engine. To make one costs nothing: no import of what it runs on, no connection, no file.
 
     `name` is what people type: LLM_GPT_OSS_ENGINE, `--engine`, and `engine` in the file of models.
@@ -54,27 +54,27 @@ class Kind(Protocol):
     @property
     def name(self) -> str: ...
 
-    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
+    def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         "An engine for this model. Raises GptOssError where what `model` says cannot be used."
 
-    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+    def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         "The same for async code. It may stay open as long as the program runs, for many completions at once."
 
-    def check(self, model: Hosted) -> None:
+    def check(self, model: BoundModel) -> None:
         "Raises GptOssError for what can be seen to be wrong without asking anybody, before a model is added."
 
-    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+    def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         """A line for `llm gpt-oss status`: whether it is here, and where. `models` are those that are bound
         to it."""
 
-    def condition(self, model: Hosted, key: str | None) -> Condition:
+    def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         "How it is with this model. What stands in the way of an answer is part of it, not an error."
 
 
-class Specs:
+class EngineHookSpecs:
     "What a plugin can implement."
 
     @hookspec
-    def register_engines(self, register: Callable[[Kind], None]) -> None:
+    def register_engines(self, register: Callable[[EngineProvider], None]) -> None:
         """Calls `register` with each kind of engine. Of two under one name the first has it, and ours are
         first."""

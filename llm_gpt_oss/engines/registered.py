@@ -11,17 +11,17 @@ import pluggy
 from ..errors import GptOssError
 from ..settings import ENGINE
 from . import builtin
-from .hookspecs import GROUP, Kind, Specs
+from .hookspecs import GROUP, EngineHookSpecs, EngineProvider
 
 logger = logging.getLogger(__name__)
 
 
-def kinds(more: Sequence[object] = ()) -> Mapping[str, Kind]:
+def load_providers(more: Sequence[object] = ()) -> Mapping[str, EngineProvider]:
     """Ours, those that are installed, and those of the plugins `more`. A plugin that fails is named and left
     out."""
     manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(Specs)
-    found: dict[str, Kind] = {}
+    manager.add_hookspecs(EngineHookSpecs)
+    found: dict[str, EngineProvider] = {}
     manager.register(builtin)
     _collect(manager, found)
     manager.unregister(builtin)
@@ -33,17 +33,17 @@ def kinds(more: Sequence[object] = ()) -> Mapping[str, Kind]:
 
 
 @cache
-def installed() -> Mapping[str, Kind]:
-    return kinds()
+def installed_providers() -> Mapping[str, EngineProvider]:
+    return load_providers()
 
 
-def kind(name: str, among: Mapping[str, Kind] | None = None) -> Kind:
+def get_provider(name: str, among: Mapping[str, EngineProvider] | None = None) -> EngineProvider:
     "GptOssError for a name that no engine has."
     # To look for plugins takes milliseconds, which our own engines need not wait for.
-    ours = {each.name: each for each in builtin.KINDS}
+    ours = {each.name: each for each in builtin.PROVIDERS}
     if among is None and name in ours:
         return ours[name]
-    there = installed() if among is None else among
+    there = installed_providers() if among is None else among
     if name in there:
         return there[name]
     raise GptOssError(
@@ -52,7 +52,7 @@ def kind(name: str, among: Mapping[str, Kind] | None = None) -> Kind:
     )
 
 
-def _collect(manager: pluggy.PluginManager, found: dict[str, Kind]) -> None:
+def _collect(manager: pluggy.PluginManager, found: dict[str, EngineProvider]) -> None:
     "One by one: pluggy stops where one fails."
     for impl in manager.hook.register_engines.get_hookimpls()[::-1]:
         try:

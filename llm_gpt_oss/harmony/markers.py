@@ -23,7 +23,7 @@ _SPECIAL = re.compile(
 )
 
 
-def unfinished(text: str) -> int:
+def settled_length(text: str) -> int:
     "How much of the text is settled: all of it, or what stands before a marker that has begun."
     begins = text.rfind("<")
     rest = text[begins:]

@@ -13,15 +13,15 @@ from .markers import CALL, CHANNEL, CONSTRAIN, END, MARKER, MESSAGE, RETURN, STA
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class MessageStart:
     "A message begins. `slips` says what had to be mended in its header."
 
     header: Header
-    slips: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TextDelta:
     "Text of the open message, in `tokens` tokens as far as the pieces tell."
 
     text: str
@@ -30,13 +30,13 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class MessageEnd:
     "The open message ends: at this marker, or None where the text just stops, cut or at its end."
 
     marker: str | None
 
 
-Event = Opened | Said | Closed
+Event = MessageStart | TextDelta | MessageEnd
 
 ENDS = (END, RETURN, CALL)
 
@@ -63,12 +63,12 @@ class HarmonyReader:
             elif not self._open:
                 self._heading += text
             else:
-                yield Said(text, max(1, len(logprobs)), logprobs)
+                yield TextDelta(text, max(1, len(logprobs)), logprobs)
 
     def finish(self) -> Iterator[Event]:
         if self._open:
             self._open = False
-            yield Closed(None)
+            yield MessageEnd(None)
         else:
             yield from self._headless(None)
 
@@ -77,7 +77,7 @@ class HarmonyReader:
             yield from self._marker_in_text(marker)
         elif marker == MESSAGE:
             self._open = True
-            yield Opened(*parse_header(self._heading))
+            yield MessageStart(*parse_header(self._heading))
         elif marker in (CHANNEL, CONSTRAIN):
             self._heading += marker
         else:
@@ -89,16 +89,16 @@ class HarmonyReader:
             return
         self._open = False
         self._heading = marker if marker == CHANNEL else ""
-        yield Closed(marker if marker in ENDS else END)
+        yield MessageEnd(marker if marker in ENDS else END)
 
     def _headless(self, marker: str | None) -> Iterator[Event]:
         "Text where a header should stand: the header was forgotten, or what ends it."
         header, text = _without_end(self._heading)
         self._heading = ""
         if text.strip():
-            yield Opened(header, ("header's end missing" if header.channel else "header missing",))
-            yield Said(text)
-            yield Closed(marker)
+            yield MessageStart(header, ("header's end missing" if header.channel else "header missing",))
+            yield TextDelta(text)
+            yield MessageEnd(marker)
 
 
 # Models write the same few headers again and again.

@@ -29,7 +29,7 @@ _NULL: Schema = {"type": "null"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     "Where in a document we are: the references followed to get here, and how much may still be unfolded."
 
     document: Any
@@ -38,7 +38,7 @@ class Place:
     left: Iterator[int] = field(default_factory=lambda: iter(range(LARGEST)))
 
 
-def plain(schema: Any, place: Place) -> tuple[Schema, Place]:
+def plain(schema: Any, place: Location) -> tuple[Schema, Location]:
     """The schema with references followed, `allOf` merged, unions under `oneOf`; and its children's place.
 
     A `$ref` stays where following it would never end or leads nowhere. Anything unusable is `{}`.
@@ -72,7 +72,7 @@ def mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _joined(schema: Schema, place: Place) -> tuple[Schema, Place]:
+def _joined(schema: Schema, place: Location) -> tuple[Schema, Location]:
     "One schema for what `$ref`, `allOf` and the schema itself say. In a conflict, the nearest wins."
     rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
     members = sequence(schema.get("allOf"))
@@ -91,7 +91,7 @@ def _joined(schema: Schema, place: Place) -> tuple[Schema, Place]:
     return _merged(*parts, rest), place
 
 
-def _target(ref: str, place: Place) -> Any:
+def _target(ref: str, place: Location) -> Any:
     "What the reference points at in its own document; None if that is nothing, or open already."
     if ref in place.followed or not (ref == "#" or ref.startswith("#/")):
         return None

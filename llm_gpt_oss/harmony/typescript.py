@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .comments import about_items, comment, default, examples, literal, said, trailing
-from .schema import Place, Schema, mapping, plain, sequence
+from .schema import Location, Schema, mapping, plain, sequence
 
 _NAMED = {
     "string": "string",
@@ -23,19 +23,19 @@ _NAMED = {
 
 def typescript(schema: Any, indent: str = "") -> str:
     "The type that the schema describes; `any` where it cannot be told. Never raises on what JSON can hold."
-    return _type(schema, indent, Place(schema))
+    return _type(schema, indent, Location(schema))
 
 
-def _type(schema: Any, indent: str, place: Place) -> str:
+def _type(schema: Any, indent: str, place: Location) -> str:
     return _inline(*plain(schema, place), indent)
 
 
-def _inline(schema: Schema, place: Place, indent: str) -> str:
+def _inline(schema: Schema, place: Location, indent: str) -> str:
     "The type of a plain schema."
     return " | ".join(_alternatives(schema, place, indent))
 
 
-def _alternatives(schema: Schema, place: Place, indent: str) -> list[str]:
+def _alternatives(schema: Schema, place: Location, indent: str) -> list[str]:
     "What stands between the bars of a plain schema's type. A union of several lines counts as one."
     match schema:
         case {"oneOf": [_, *_] as variants}:
@@ -66,7 +66,7 @@ def _kinds(schema: Schema) -> list[Any]:
             return [None]
 
 
-def _of_kind(kind: Any, schema: Schema, place: Place, indent: str) -> str:
+def _of_kind(kind: Any, schema: Schema, place: Location, indent: str) -> str:
     match kind, schema.get("$ref"):
         case "object", _:
             return _object(schema, place, indent)
@@ -80,7 +80,7 @@ def _of_kind(kind: Any, schema: Schema, place: Place, indent: str) -> str:
             return "any"
 
 
-def _object(schema: Schema, place: Place, indent: str) -> str:
+def _object(schema: Schema, place: Location, indent: str) -> str:
     required = [name for name in sequence(schema.get("required")) if isinstance(name, str)]
     properties = dict(mapping(schema.get("properties")))
     properties |= {name: True for name in required if name not in properties}
@@ -103,7 +103,7 @@ def _other_properties(schema: Schema) -> Iterator[Any]:
             yield True
 
 
-def _property(key: Any, value: Any, required: bool, place: Place, indent: str) -> str:
+def _property(key: Any, value: Any, required: bool, place: Location, indent: str) -> str:
     schema, place = plain(value, place)
     name = f"{_name(str(key))}{'' if required else '?'}"
     title = comment(said(schema, "title"), indent)
@@ -121,14 +121,14 @@ def _property(key: Any, value: Any, required: bool, place: Place, indent: str) -
             return f"{above}{indent}{name}: {type_},{trailing(default(schema))}\n"
 
 
-def _union(variants: list[Any], place: Place, indent: str) -> str:
+def _union(variants: list[Any], place: Location, indent: str) -> str:
     lines = list(_variants(variants, place, indent, ""))
     # What follows on the same line would belong to the last comment.
     end = f"\n{indent}" if lines[-1][1] else ""
     return "".join(f"\n{line}{note}" for line, note in lines) + end
 
 
-def _variants(variants: list[Any], place: Place, indent: str, known: str) -> Iterator[tuple[str, str]]:
+def _variants(variants: list[Any], place: Location, indent: str, known: str) -> Iterator[tuple[str, str]]:
     "A line for each variant, and the comment that ends it; a description that is `known` is not repeated."
     for variant in variants:
         schema, inside = plain(variant, place)
@@ -138,7 +138,7 @@ def _variants(variants: list[Any], place: Place, indent: str, known: str) -> Ite
         yield f"{indent} | {type_}", trailing(" ".join(filter(None, notes)))
 
 
-def _array(schema: Schema, place: Place, indent: str) -> str:
+def _array(schema: Schema, place: Location, indent: str) -> str:
     items = schema.get("items")
     members = sequence(schema.get("prefixItems")) or sequence(items)
     if members:
@@ -150,7 +150,7 @@ def _array(schema: Schema, place: Place, indent: str) -> str:
     return "Array<any>"
 
 
-def _array_of(items: Any, place: Place, indent: str) -> str:
+def _array_of(items: Any, place: Location, indent: str) -> str:
     alternatives = _alternatives(*plain(items, place), indent)
     type_ = " | ".join(alternatives)
     single = len(alternatives) == 1 and not type_.startswith("\n")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..engines.ollama.client import Client, PullStatus, pull
-from ..engines.ollama.model_status import check_family, installed, loaded
+from ..engines.ollama.model_status import check_family, find_installed, find_running
 from ..errors import EngineError, StreamCut
 from .progress import Progress, Report, persist
 
-__all__ = ["check_family", "fetch", "installed", "loaded"]
+__all__ = ["check_family", "fetch", "find_installed", "find_running"]
 
 
 def fetch(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:

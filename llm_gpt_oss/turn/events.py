@@ -10,10 +10,10 @@ import llm
 from llm.parts import StreamEvent
 
 from ..completion import Logprob
-from .machine import Plan
-from .messages import PREAMBLE, SEPARATOR, as_written
+from .machine import TurnMachine
+from .messages import PREAMBLE, SEPARATOR, arguments_metadata
 from .tool_names import ToolNames
-from .transcript import Call, Text
+from .transcript import Text, ToolCall
 
 
 @dataclass
@@ -30,7 +30,7 @@ class EventWriter:
     """
 
     def __init__(
-        self, plan: Plan, names: ToolNames, new_id: Callable[[], str], clock: Callable[[], float]
+        self, plan: TurnMachine, names: ToolNames, new_id: Callable[[], str], clock: Callable[[], float]
     ) -> None:
         self._plan = plan
         self._names = names
@@ -42,7 +42,7 @@ class EventWriter:
         self._logprobs: list[Logprob] = []
         self._visible: int | None = None
 
-    def feed(self, said: Text | Call, /) -> Iterator[StreamEvent]:
+    def feed(self, said: Text | ToolCall, /) -> Iterator[StreamEvent]:
         if self._first is None:
             self._first = self._clock()
         match said:
@@ -67,10 +67,10 @@ class EventWriter:
         self._logprobs += said.logprobs
         return AnswerEvent("text", said.text, part_index=place, logprobs=said.logprobs)
 
-    def _call(self, said: Call) -> Iterator[StreamEvent]:
-        call = llm.ToolCall(self._names.real(said.name), said.arguments.value, self._new_id())
+    def _call(self, said: ToolCall) -> Iterator[StreamEvent]:
+        call = llm.ToolCall(self._names.original_name(said.name), said.arguments.value, self._new_id())
         self._calls.append(call)
-        written = as_written(call.arguments, said.arguments.text)
+        written = arguments_metadata(call.arguments, said.arguments.text)
         name = StreamEvent("tool_call_name", call.name, provider_metadata=written)
         for event in (name, StreamEvent("tool_call_args", said.arguments.text)):
             event.part_index, event.tool_call_id = _part(said.message), call.tool_call_id
@@ -80,16 +80,16 @@ class EventWriter:
         "The turn's calls, usage and outcome, as they stand: also of a turn that broke off."
         for call in self._calls:
             response.add_tool_call(call)
-        tally = self._plan.tally
+        tally = self._plan.usage
         details = tally.details()
         if self._first is not None:
             details["time_to_first_token_ms"] = round(self._first - self._started)
         response.set_usage(input=tally.prompt_tokens, output=tally.completion_tokens, details=details)
-        response.set_resolved_model(self._plan.wish.bounds.model)
+        response.set_resolved_model(self._plan.request.defaults.model)
         response.response_json = {
             "outcome": self._outcome(),
             "completions": tally.completions,
-            **({"logprobs": [as_openai(logprob) for logprob in self._logprobs]} if self._logprobs else {}),
+            **({"logprobs": [logprob_json(logprob) for logprob in self._logprobs]} if self._logprobs else {}),
         }
 
     def _outcome(self) -> dict[str, Any]:
@@ -102,12 +102,12 @@ def _part(message: int) -> int:
     return 2 * message
 
 
-def as_openai(logprob: Logprob) -> dict[str, Any]:
+def logprob_json(logprob: Logprob) -> dict[str, Any]:
     "As OpenAI's API has it (`types/chat/chat_completion_token_logprob.py`)."
     plain: dict[str, Any] = {
         "token": logprob.token,
         "logprob": logprob.logprob,
         "bytes": list(logprob.bytes) if logprob.bytes is not None else None,
-        "top_logprobs": [as_openai(rival) for rival in logprob.top],
+        "top_logprobs": [logprob_json(rival) for rival in logprob.top],
     }
     return plain

@@ -10,14 +10,25 @@ from typing import Literal
 from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
 from ..harmony.conversation import Effort, Message
-from .messages import call
-from .request import Wish
-from .schema_check import misfit
-from .steps import ANALYSIS, NEXT_MESSAGE, Step, acting, answering, calling, first, named, nearest, prompt
-from .tool_arguments import arguments
-from .transcript import Call, Note, Text, Transcript, Writing
-from .truncation import without_oldest
-from .usage import Tally
+from .messages import call_message
+from .request import TurnRequest
+from .schema_check import validation_error
+from .steps import (
+    ANALYSIS,
+    NEXT_MESSAGE,
+    Step,
+    after_reasoning,
+    closest_tool,
+    final_answer,
+    opening,
+    step_prompt,
+    tool_call,
+    tool_name,
+)
+from .tool_arguments import parse_arguments
+from .transcript import Note, ParsedMessage, Text, ToolCall, Transcript
+from .truncation import drop_oldest_turns
+from .usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -25,59 +36,61 @@ BUSY_WAITS = (0.5, 1.0, 2.0)
 LOWER: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
-class Plan:
+class TurnMachine:
     """What the driver asks, completion by completion, until `next` says None.
 
     `finish_reason`, `notes` and `tally` tell how the turn went. They are right at any time, so that a turn
     which breaks off can be recorded as it stands.
     """
 
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
-        self.tally = Tally()
+    def __init__(self, wish: TurnRequest) -> None:
+        self.request = wish
+        self.usage = Usage()
         self.notes: list[Note] = []
         self.finish_reason: FinishReason | None = None
         self._conversation = wish.conversation
-        self._seed = wish.bounds.sampling.seed
+        self._seed = wish.defaults.sampling.seed
         self._shown = False
         self._busy = 0
         self._retried: set[str] = set()
         self._step: Step
         self._start_over()
-        self._transcript = Transcript(self._step, 0, self.notes, self.tally)
+        self._transcript = Transcript(self._step, 0, self.notes, self.usage)
 
     # What the driver calls.
 
-    def next(self) -> Completion | None:
+    def next_completion(self) -> Completion | None:
         "The completion to run now; None when the turn is over."
         step, left = self._step, self._tokens_left()
         if left == 0 and not self.finish_reason:
             self._cut()
         if self.finish_reason:
             return None
-        self._transcript = Transcript(step, self._transcript.number, self.notes, self.tally)
-        bounds = self.wish.bounds
+        self._transcript = Transcript(step, self._transcript.number, self.notes, self.usage)
+        bounds = self.request.defaults
         return replace(
             bounds,
-            prompt=prompt(step, self._conversation, self._said, left_open=self.wish.left_open),
+            prompt=step_prompt(
+                step, self._conversation, self._said, left_open=self.request.continue_final_message
+            ),
             format=step.format,
             stop=step.stop,
-            max_tokens=min((limit for limit in (left, step.limit) if limit is not None), default=None),
+            max_tokens=min((limit for limit in (left, step.max_tokens) if limit is not None), default=None),
             sampling=replace(bounds.sampling, seed=self._seed),
             top_logprobs=bounds.top_logprobs if step.kind in ("free", "answer") else None,
         )
 
-    def feed(self, item: Piece | Done, /) -> Iterator[Text | Call]:
+    def feed(self, item: Piece | Done, /) -> Iterator[Text | ToolCall]:
         "What this item adds to the turn. Raises BadAnswer where the model's text can be no use."
         match item:
             case Piece():
                 yield from self._show(self._transcript.feed(item))
             case _:
                 yield from self._show(self._transcript.finish())
-                self.tally.done(item, unseen=self._unseen(item))
+                self.usage.end_completion(item, unseen=self._unseen(item))
                 yield from self._after(item)
 
-    def fail(self, error: GptOssError) -> float:
+    def on_error(self, error: GptOssError) -> float:
         "How many seconds to wait before asking again. Raises `error` where asking again is of no use."
         match error:
             case EngineBusy() if self._busy < len(BUSY_WAITS):
@@ -92,8 +105,8 @@ class Plan:
                     "unbound", f"The engine cannot bind the arguments by their schema. {error.message}"
                 )
                 self._step = replace(self._step, format=None, stop=(NEXT_MESSAGE,))
-            case ContextOverflow() if self.wish.truncate:
-                self._conversation, dropped = without_oldest(self._conversation, error)
+            case ContextOverflow() if self.request.truncate:
+                self._conversation, dropped = drop_oldest_turns(self._conversation, error)
                 oldest = "oldest message was" if dropped == 1 else f"{dropped} oldest messages were"
                 self._note("truncated", f"The {oldest} left out: the context was full.")
             case _:
@@ -105,7 +118,7 @@ class Plan:
     def _show(self, texts: Iterable[Text]) -> Iterator[Text]:
         "Text goes out as it comes, but for an answer that can still be asked for again."
         for text in texts:
-            if self.wish.holds and self.wish.format and text.channel == "final":
+            if self.request.buffer_answer and self.request.format and text.channel == "final":
                 self._held.append(text)
             else:
                 self._shown = True
@@ -114,70 +127,70 @@ class Plan:
     def _start_over(self) -> None:
         self._said: list[Message] = []
         self._held: list[Text] = []
-        self._calls: list[Writing] = []
-        if not self.wish.thinks and not self.wish.left_open:
+        self._calls: list[ParsedMessage] = []
+        if not self.request.uses_reasoning and not self.request.continue_final_message:
             self._said.append(Message(ANALYSIS, ""))
-        self._step = first(self.wish)
-        self.tally.start_over()
+        self._step = opening(self.request)
+        self.usage.restart()
 
-    def _after(self, done: Done) -> Iterator[Text | Call]:
-        if done.reason == "length" and self._step.limit is None:
+    def _after(self, done: Done) -> Iterator[Text | ToolCall]:
+        if done.reason == "length" and self._step.max_tokens is None:
             self._cut()
             yield from self._release()
             return
         match self._step.kind:
             case "think":
                 # What else came, behind an end that the model forgot, has no place before what is opened now.
-                self._said += [w.message for w in self._transcript.written if w.is_thought]
-                self._step = acting(self.wish)
+                self._said += [w.message for w in self._transcript.messages if w.is_reasoning]
+                self._step = after_reasoning(self.request)
             case "name":
-                self._name(named(self._transcript.raw))
+                self._name(tool_name(self._transcript.raw))
             case "call":
-                self._calls[:0] = self._transcript.written[:1]
+                self._calls[:0] = self._transcript.messages[:1]
                 yield from self._settle()
             case _:
                 yield from self._judge()
 
     def _name(self, name: str) -> None:
-        meant = nearest(name, self.wish.must_call)
+        meant = closest_tool(name, self.request.required_tools)
         if name != meant:
             why = f"The model wanted to call {name or 'nothing'}, which it must not: {meant} was taken."
             self._note("renamed", why, self._transcript.raw)
-        self._step = calling(meant, self.wish.tools.get(meant))
+        self._step = tool_call(meant, self.request.tools.get(meant))
 
-    def _judge(self) -> Iterator[Text | Call]:
+    def _judge(self) -> Iterator[Text | ToolCall]:
         "The model has stopped by itself, or at something that it must not write by itself."
-        written = self._transcript.written
+        written = self._transcript.messages
         self._calls = [writing for writing in written if writing.is_call]
         texts = [writing for writing in written if not writing.is_call and writing.message.text.strip()]
         self._said += [writing.message for writing in texts]
         visible = {writing.channel for writing in texts} - {"analysis"}
-        if self._calls and self.wish.may_call:
+        if self._calls and self.request.allow_calls:
             yield from self._release()
             yield from self._settle()
         elif "final" in visible or (visible and not self._step.stop):
             yield from self._answered()
         elif self._step.kind == "free":
             self._open_answer()
-        elif self.wish.stop:
+        elif self.request.stop:
             self._note("empty", "The answer is empty: a stop string came first.")
             self.finish_reason = "stop"
         else:
             self._nothing_said()
 
-    def _settle(self) -> Iterator[Call]:
+    def _settle(self) -> Iterator[ToolCall]:
         "Each call with arguments that can be used; where they can not, that one is asked for again, once."
         asked_again = self._step.kind == "call"
         while self._calls:
             writing = self._calls.pop(0)
             name = _tool(writing)
-            read = arguments(writing.text, self.wish.tools.get(name))
-            flaw = read if isinstance(read, str) else read.misfit
+            read = parse_arguments(writing.text, self.request.tools.get(name))
+            flaw = read if isinstance(read, str) else read.schema_error
             if flaw and not asked_again:
                 self._note(
                     "asked_again", f"The arguments of {name} were asked for again: {flaw}", writing.text
                 )
-                self._step = calling(name, self.wish.tools.get(name))
+                self._step = tool_call(name, self.request.tools.get(name))
                 return
             if isinstance(read, str):
                 raise _bad_call(name, read, writing.text)
@@ -190,10 +203,10 @@ class Plan:
                     writing.text,
                 )
             asked_again = False
-            self._said.append(call(name, read.text))
+            self._said.append(call_message(name, read.text))
             self._shown = True
-            yield Call(writing.number, name, read)
-            if self.wish.one_call:
+            yield ToolCall(writing.number, name, read)
+            if self.request.single_call:
                 self._drop_calls()
         self.finish_reason = "tool_calls"
 
@@ -215,7 +228,7 @@ class Plan:
             self._said = [message for message in self._said if message.header.channel != "final"]
             self._held.clear()
             self._other_seed()
-            self._step = self._step if self._step.kind == "answer" else answering(self.wish)
+            self._step = self._step if self._step.kind == "answer" else final_answer(self.request)
             return
         if flaw:
             self._note("misfit", f"The answer does not fit its schema: {flaw}")
@@ -224,14 +237,14 @@ class Plan:
 
     def _flaw(self) -> str | None:
         "What is wrong with the answer under the format that was asked for."
-        if self.wish.format is None:
+        if self.request.format is None:
             return None
         answer = next(m.text for m in reversed(self._said) if m.header.channel == "final")
         try:
             value = json.loads(answer)
         except (ValueError, RecursionError) as error:
             return f"it is no JSON: {error}"
-        return misfit(value, self.wish.format)
+        return validation_error(value, self.request.format)
 
     def _open_answer(self) -> None:
         if self._calls:
@@ -242,7 +255,7 @@ class Plan:
             )
         elif not self._step.stop:
             self._note("answer_opened", "The model stopped without an answer; the answer was opened for it.")
-        self._step = answering(self.wish)
+        self._step = final_answer(self.request)
 
     def _nothing_said(self) -> None:
         system = self._conversation.system
@@ -264,7 +277,7 @@ class Plan:
 
     def _cut(self) -> None:
         self.finish_reason = "length"
-        limit = self.wish.bounds.max_tokens
+        limit = self.request.defaults.max_tokens
         if limit is not None and self._tokens_left() == 0:
             why, remedy = f"-o max_tokens {limit} is used up", "Raise it"
         else:
@@ -273,7 +286,7 @@ class Plan:
         self._note("length", f"The answer {room}: {why}. {remedy}, or lower -o reasoning_effort.")
 
     def _visible(self) -> bool:
-        messages = [*self._said, *(writing.message for writing in self._transcript.written)]
+        messages = [*self._said, *(writing.message for writing in self._transcript.messages)]
         return any(m.text.strip() for m in messages if m.header.channel != "analysis")
 
     def _release(self) -> Iterator[Text]:
@@ -284,8 +297,8 @@ class Plan:
     # Small things.
 
     def _tokens_left(self) -> int | None:
-        limit = self.wish.bounds.max_tokens
-        return None if limit is None else max(0, limit - self.tally.completion_tokens)
+        limit = self.request.defaults.max_tokens
+        return None if limit is None else max(0, limit - self.usage.completion_tokens)
 
     def _unseen(self, done: Done) -> int:
         "The marker at the end, or the two tokens of the stop strings that we set ourselves."
@@ -304,7 +317,7 @@ class Plan:
         self.notes.append(Note(kind, text, raw))
 
 
-def _tool(writing: Writing) -> str:
+def _tool(writing: ParsedMessage) -> str:
     return str(writing.header.recipient).removeprefix("functions.")
 
 

@@ -15,8 +15,8 @@ from ..errors import BadRequest
 from ..harmony import conversation as harmony
 from ..harmony.conversation import Conversation, Developer, Header, ResponseFormat, System
 from ..options import GptOssOptions
-from .strict_json import parsed
-from .tool_arguments import canonical
+from .strict_json import parse_json
+from .tool_arguments import canonical_json
 from .tool_names import ToolNames
 
 # What a part's `provider_metadata` holds under this key: how the model itself wrote the part, where that
@@ -25,10 +25,10 @@ METADATA = "gpt_oss"
 PREAMBLE = {METADATA: {"channel": "commentary"}}
 SEPARATOR = {METADATA: {"channel": "none"}}
 
-INSTRUCTING = ("system", "developer")
+INSTRUCTION_ROLES = ("system", "developer")
 
 
-def conversation(
+def harmony_conversation(
     prompt: llm.Prompt, tools: Sequence[llm.Tool], withheld: Sequence[llm.Tool], names: ToolNames, date: str
 ) -> Conversation:
     """All of `prompt.messages` as harmony has it, with `prompt.schema` as response format.
@@ -38,22 +38,25 @@ def conversation(
     """
     options = cast(GptOssOptions, prompt.options)
     messages = prompt.messages
-    leading = list(takewhile(lambda message: message.role in INSTRUCTING, messages))
+    leading = list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages))
     rest = tuple(_messages(messages[len(leading) :], names))
     instructions = [text for message in leading if (text := _text(message.parts))]
-    instructions += _unavailable(rest, {f"functions.{names.shown(tool.name)}" for tool in withheld})
+    instructions += _unavailable(rest, {f"functions.{names.model_name(tool.name)}" for tool in withheld})
     return Conversation(
         System(current_date=date, effort=options.effort),
         Developer(
             "\n\n".join(instructions) or None,
-            tuple(harmony.Tool(names.shown(tool.name), tool.description, parameters(tool)) for tool in tools),
+            tuple(
+                harmony.Tool(names.model_name(tool.name), tool.description, tool_parameters(tool))
+                for tool in tools
+            ),
             _formats(prompt.schema),
         ),
         rest,
     )
 
 
-def left_open(messages: Sequence[harmony.Message]) -> bool:
+def ends_in_open_message(messages: Sequence[harmony.Message]) -> bool:
     "Does the history end in the middle of the assistant's answer or reasoning, to be gone on with?"
     last = messages[-1].header if messages else Header("user")
     return last.role == "assistant" and not last.recipient
@@ -90,7 +93,7 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
                 if text and metadata != SEPARATOR:
                     yield harmony.Message(Header("assistant", _channel(part, parts[position + 1 :])), text)
             case ToolCallPart(name=name):
-                yield call(names.shown(name), arguments_text(part))
+                yield call_message(names.model_name(name), arguments_text(part))
             case ToolResultPart():
                 yield _result(part, called, names)
             case _:
@@ -105,7 +108,7 @@ def _channel(part: TextPart, following: Sequence[Part]) -> str:
     return "commentary" if any(isinstance(later, ToolCallPart) for later in following) else "final"
 
 
-def call(name: str, arguments: str) -> harmony.Message:
+def call_message(name: str, arguments: str) -> harmony.Message:
     "A call as the model writes it. `name` as the model sees it."
     return harmony.Message(call_header(name), arguments)
 
@@ -114,25 +117,25 @@ def call_header(name: str) -> Header:
     return Header("assistant", "commentary", f"functions.{name}", "<|constrain|>json")
 
 
-def as_written(arguments: Json, text: str) -> Json | None:
+def arguments_metadata(arguments: Json, text: str) -> Json | None:
     "What a call's `provider_metadata` keeps of the model's text: nothing, where the arguments tell it."
-    return None if text == canonical(arguments) else {METADATA: {"arguments": text}}
+    return None if text == canonical_json(arguments) else {METADATA: {"arguments": text}}
 
 
 def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
     "A call whose arguments come as text, as OpenAI's clients send it back: the same part that the turn had."
     try:
-        value = parsed(text)
+        value = parse_json(text)
     except ValueError:
         value = None
     arguments = value if isinstance(value, dict) else {}
-    return ToolCallPart(name, arguments, call_id, provider_metadata=as_written(arguments, text))
+    return ToolCallPart(name, arguments, call_id, provider_metadata=arguments_metadata(arguments, text))
 
 
 def arguments_text(part: ToolCallPart) -> str:
     "The text that the model wrote, kept where it differs, so that the prompt's prefix stays the same."
     written = (part.provider_metadata or {}).get(METADATA, {}).get("arguments")
-    return written if isinstance(written, str) else canonical(part.arguments)
+    return written if isinstance(written, str) else canonical_json(part.arguments)
 
 
 def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Message:
@@ -147,7 +150,7 @@ def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Mes
                     param="messages",
                     remedy="Send the assistant's message with that call, or name the tool in the result.",
                 )
-            author = f"functions.{names.shown(name)}"
+            author = f"functions.{names.model_name(name)}"
             return harmony.Message(
                 Header("tool", "commentary", "assistant", name=author),
                 output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=repr),
@@ -179,7 +182,7 @@ def _no_eyes(part: Part) -> BadRequest:
     )
 
 
-def parameters(tool: llm.Tool) -> dict[str, Any] | None:
+def tool_parameters(tool: llm.Tool) -> dict[str, Any] | None:
     "None for a tool without arguments, whatever way its schema says so."
     schema = tool.input_schema or {}
     says = {key for key, value in schema.items() if _NO_ARGUMENTS.get(key) != value} - {"title", "$schema"}

@@ -12,12 +12,12 @@ from ..completion import Completion, Json
 from ..errors import BadRequest
 from ..harmony.conversation import Conversation
 from ..options import GptOssOptions
-from .messages import conversation, left_open, parameters
+from .messages import ends_in_open_message, harmony_conversation, tool_parameters
 from .tool_names import ToolNames
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TurnRequest:
     """What is wanted of a turn.
 
     `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
@@ -28,21 +28,21 @@ class Wish:
     """
 
     conversation: Conversation
-    bounds: Completion
+    defaults: Completion
     tools: Mapping[str, Json | None] = field(default_factory=dict)
-    must_call: tuple[str, ...] = ()
-    may_call: bool = True
-    one_call: bool = False
+    required_tools: tuple[str, ...] = ()
+    allow_calls: bool = True
+    single_call: bool = False
     format: Json | None = None
     stop: tuple[str, ...] = ()
-    thinks: bool = True
-    budget: int | None = None
-    left_open: bool = False
+    uses_reasoning: bool = True
+    reasoning_budget: int | None = None
+    continue_final_message: bool = False
     truncate: bool = False
-    holds: bool = False
+    buffer_answer: bool = False
 
 
-def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wish, ToolNames]:
+def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[TurnRequest, ToolNames]:
     """The wish, and the names that its tools go by.
 
     `date` is the day that the model is told. Raises BadRequest with the option or field at fault.
@@ -54,29 +54,29 @@ def wish(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[Wi
     withheld = [] if offered else tools
     # llm gives each round of a chain the same options: a choice that bound them all would never end it.
     must_call = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
-    shown = conversation(prompt, offered, withheld, names, date)
-    return Wish(
+    shown = harmony_conversation(prompt, offered, withheld, names, date)
+    return TurnRequest(
         shown,
         Completion(
             model,
             prompt="",
             max_tokens=options.max_tokens,
-            top_logprobs=options.rivals,
+            top_logprobs=options.requested_logprobs,
             context_length=options.num_ctx,
             keep_alive=options.keep_alive,
             sampling=options.sampling,
         ),
-        tools={names.shown(tool.name): parameters(tool) for tool in offered},
-        must_call=tuple(map(names.shown, must_call)),
-        may_call=bool(offered),
-        one_call=options.parallel_tool_calls is False,
+        tools={names.model_name(tool.name): tool_parameters(tool) for tool in offered},
+        required_tools=tuple(map(names.model_name, must_call)),
+        allow_calls=bool(offered),
+        single_call=options.parallel_tool_calls is False,
         format=_format(prompt),
         stop=tuple(options.stop or ()),
-        thinks=options.thinks,
-        budget=options.reasoning_tokens or None,
-        left_open=left_open(shown.messages),
+        uses_reasoning=options.uses_reasoning,
+        reasoning_budget=options.reasoning_tokens or None,
+        continue_final_message=ends_in_open_message(shown.messages),
         truncate=bool(options.truncate),
-        holds=not stream,
+        buffer_answer=not stream,
     ), names
 
 
@@ -97,10 +97,12 @@ def _must_call(choice: str | None, tools: list[llm.Tool]) -> list[str]:
 def _format(prompt: llm.Prompt) -> Json | None:
     if not prompt.schema:
         return None
-    from .schema_check import flaw  # only a prompt with a schema pays for the validator before it is sent
+    from .schema_check import (
+        schema_error,  # only a prompt with a schema pays for the validator before it is sent
+    )
 
     schema = cast(Json, prompt.schema)
-    if reason := flaw(schema):
+    if reason := schema_error(schema):
         raise BadRequest(
             f"The schema is no JSON schema: {reason}.",
             param="schema",

@@ -9,28 +9,28 @@ from contextlib import aclosing, closing
 
 from ..completion import AsyncEngine, Engine
 from ..errors import GptOssError
-from .machine import Plan
-from .transcript import Call, Text
+from .machine import TurnMachine
+from .transcript import Text, ToolCall
 
 
-def drive(plan: Plan, engine: Engine) -> Generator[Text | Call, None, None]:
+def run_turn(plan: TurnMachine, engine: Engine) -> Generator[Text | ToolCall, None, None]:
     "What the turn says, as it comes. Closing the generator stops the engine."
-    while (completion := plan.next()) is not None:
+    while (completion := plan.next_completion()) is not None:
         try:
             with closing(engine.complete(completion)) as items:
                 for item in items:
                     yield from plan.feed(item)
         except GptOssError as error:
-            time.sleep(plan.fail(error))
+            time.sleep(plan.on_error(error))
 
 
-async def adrive(plan: Plan, engine: AsyncEngine) -> AsyncGenerator[Text | Call, None]:
+async def arun_turn(plan: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
     "The same, awaited."
-    while (completion := plan.next()) is not None:
+    while (completion := plan.next_completion()) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:
                 async for item in items:
                     for out in plan.feed(item):
                         yield out
         except GptOssError as error:
-            await asyncio.sleep(plan.fail(error))
+            await asyncio.sleep(plan.on_error(error))

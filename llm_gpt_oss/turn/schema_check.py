@@ -16,9 +16,9 @@ from typing import Any
 from ..completion import Json
 
 # Keywords that are looked at for one value. A tool's arguments take a few hundred.
-MOST_KEYWORDS = 50_000
+MAX_KEYWORDS = 50_000
 # Ways that a pattern may go over a text, at worst; each is a step of `re`, and a second has some 50 million.
-MOST_WAYS = 10_000_000
+MAX_PATTERN_PATHS = 10_000_000
 
 Check = Callable[[Any, Any, Any, Json], Any]
 
@@ -27,7 +27,7 @@ class _Endless(Exception):
     "It cannot be checked in the time there is."
 
 
-def misfit(value: Any, schema: Json) -> str | None:
+def validation_error(value: Any, schema: Json) -> str | None:
     """The chief reason why `value` does not fit, with its place; None where it fits.
 
     A schema that cannot check it (invalid, references that lead nowhere or in a circle, patterns that are not
@@ -39,7 +39,7 @@ def misfit(value: Any, schema: Json) -> str | None:
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    if flaw(schema):
+    if schema_error(schema):
         return None
     try:
         error = best_match(_bounded(_dialect(schema))(schema, registry=Registry()).iter_errors(value))
@@ -48,7 +48,7 @@ def misfit(value: Any, schema: Json) -> str | None:
     return f"{error.json_path}: {error.message}" if error else None
 
 
-def flaw(schema: Json) -> str | None:
+def schema_error(schema: Json) -> str | None:
     "Why this is no JSON schema, with the place; None where it is one."
     from jsonschema import FormatChecker
     from jsonschema.exceptions import SchemaError
@@ -79,7 +79,7 @@ def _bounded(dialect: Any) -> Any:
     from jsonschema import validators
 
     extend: Any = validators.extend
-    looked = iter(range(MOST_KEYWORDS))
+    looked = iter(range(MAX_KEYWORDS))
 
     def counted(keyword: Check, validator: Any, given: Any, value: Any, schema: Json) -> Iterator[Any]:
         if next(looked, None) is None:
@@ -132,7 +132,7 @@ def _quick(pattern: str, text: str) -> bool:
     parser = import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
     nodes = list(parser.parse(pattern))
     starts = 1 if nodes and str(nodes[0][0]) == "AT" else len(text) + 1
-    return starts * _ways(nodes, len(text)) <= MOST_WAYS
+    return starts * _ways(nodes, len(text)) <= MAX_PATTERN_PATHS
 
 
 def _ways(nodes: Any, length: int) -> float:
@@ -140,7 +140,7 @@ def _ways(nodes: Any, length: int) -> float:
     ways = 1.0
     for operation, given in nodes:
         ways *= _choices(str(operation), given, length)
-        if ways > MOST_WAYS:
+        if ways > MAX_PATTERN_PATHS:
             break
     return ways
 

@@ -24,7 +24,7 @@ from ..harmony.conversation import Conversation, Header, Message
 from ..harmony.markers import CHANNEL, END, MESSAGE, START, neutralise
 from ..harmony.prompt import OPENER, render, render_header, render_message
 from .messages import call_header
-from .request import Wish
+from .request import TurnRequest
 
 ANALYSIS = Header("assistant", "analysis")
 FINAL = Header("assistant", "final")
@@ -43,48 +43,48 @@ class Step:
 
     kind: Literal["free", "think", "name", "call", "answer"]
     header: Header | None = None
-    begun: str = ""
+    prefix: str = ""
     format: Json | None = None
     stop: tuple[str, ...] = ()
-    limit: int | None = None
+    max_tokens: int | None = None
 
 
-def first(wish: Wish) -> Step:
-    if wish.left_open:
+def opening(wish: TurnRequest) -> Step:
+    if wish.continue_final_message:
         return _going_on(wish)
-    if wish.thinks and (wish.must_call or wish.budget is not None):
-        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), limit=wish.budget)
-    return acting(wish)
+    if wish.uses_reasoning and (wish.required_tools or wish.reasoning_budget is not None):
+        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
+    return after_reasoning(wish)
 
 
-def acting(wish: Wish) -> Step:
+def after_reasoning(wish: TurnRequest) -> Step:
     "What comes once the reasoning is over, or is the model's own affair."
-    if len(wish.must_call) == 1:
-        return calling(wish.must_call[0], wish.tools.get(wish.must_call[0]))
-    if wish.must_call:
+    if len(wish.required_tools) == 1:
+        return tool_call(wish.required_tools[0], wish.tools.get(wish.required_tools[0]))
+    if wish.required_tools:
         return Step("name", stop=(MESSAGE,))
-    may_think = wish.thinks and wish.budget is None
+    may_think = wish.uses_reasoning and wish.reasoning_budget is None
     if not may_think and not wish.tools:
-        return answering(wish)
+        return final_answer(wish)
     # What the model must not write by itself ends the step: the answer is then opened in a step of its own.
     apart = [f"{CHANNEL}final"] if wish.format or wish.stop else []
     return Step("free", stop=(*apart, *([] if may_think else [f"{CHANNEL}analysis"])))
 
 
-def calling(name: str, parameters: Json | None) -> Step:
+def tool_call(name: str, parameters: Json | None) -> Step:
     return Step("call", call_header(name), format=parameters or {"type": "object"})
 
 
-def answering(wish: Wish, begun: str = "") -> Step:
+def final_answer(wish: TurnRequest, begun: str = "") -> Step:
     # A grammar ends the text by itself. Without one the model may end the message and begin another.
     stop = wish.stop if wish.format else (*wish.stop, NEXT_MESSAGE)
     return Step("answer", FINAL, begun, format=wish.format, stop=stop)
 
 
-def _going_on(wish: Wish) -> Step:
+def _going_on(wish: TurnRequest) -> Step:
     last = wish.conversation.messages[-1]
-    if last.header.channel == "analysis" and (wish.must_call or wish.budget is not None):
-        return Step("think", last.header, last.text, stop=(NEXT_MESSAGE,), limit=wish.budget)
+    if last.header.channel == "analysis" and (wish.required_tools or wish.reasoning_budget is not None):
+        return Step("think", last.header, last.text, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
     if last.header.channel != "final":
         return Step(
             "free", last.header, last.text, stop=(f"{CHANNEL}final",) if wish.format or wish.stop else ()
@@ -93,24 +93,24 @@ def _going_on(wish: Wish) -> Step:
     return Step("answer", last.header, last.text, stop=(*wish.stop, NEXT_MESSAGE))
 
 
-def named(said: str) -> str:
+def tool_name(said: str) -> str:
     "The tool's name in what the model wrote after `functions`."
     return (said.partition("<")[0].split() or [""])[0].lstrip(".")
 
 
-def nearest(name: str, allowed: Sequence[str]) -> str:
+def closest_tool(name: str, allowed: Sequence[str]) -> str:
     "The allowed tool that the model means by this name."
     return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
 
 
-def prompt(step: Step, conversation: Conversation, said: Sequence[Message], *, left_open: bool) -> str:
+def step_prompt(step: Step, conversation: Conversation, said: Sequence[Message], *, left_open: bool) -> str:
     "The text to complete: the conversation, what was `said` in this turn so far, and where the step begins."
     if left_open:
         conversation = _without_last(conversation)
     start = render(conversation) + "".join(map(render_message, said))
     if step.kind == "name":
         return start + NAMING
-    return start + (render_header(step.header) + neutralise(step.begun) if step.header else OPENER)
+    return start + (render_header(step.header) + neutralise(step.prefix) if step.header else OPENER)
 
 
 def _without_last(conversation: Conversation) -> Conversation:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import from_json
 
 
-def parsed(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Raises ValueError for what only some parsers take: halves of surrogate pairs, NaN, numbers that are out
     of range; and for what is nested more than 200 deep, which is the parser's own bound."""
     value = from_json(text, allow_inf_nan=False)

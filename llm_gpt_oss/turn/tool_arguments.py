@@ -15,7 +15,7 @@ from typing import Any
 
 from ..completion import Json
 from ..harmony.schema import mapping, sequence
-from .schema_check import misfit
+from .schema_check import validation_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Arguments:
     value: Json
     text: str
     repairs: tuple[str, ...] = ()
-    misfit: str | None = None
+    schema_error: str | None = None
 
 
-def arguments(text: str, parameters: Json | None) -> Arguments | str:
+def parse_arguments(text: str, parameters: Json | None) -> Arguments | str:
     "The arguments that `text` holds for a tool with these `parameters`; or, as a string, why it holds none."
     found = next(_objects(text, parameters), None)
     if found is None:
@@ -39,11 +39,11 @@ def arguments(text: str, parameters: Json | None) -> Arguments | str:
     if unknown:
         value = {key: value[key] for key in value if key not in unknown}
         repairs = (*repairs, f"dropped {', '.join(unknown)}")
-    reason = misfit(value, parameters) if parameters else None
-    return Arguments(value, canonical(value) if repairs else text, repairs, reason)
+    reason = validation_error(value, parameters) if parameters else None
+    return Arguments(value, canonical_json(value) if repairs else text, repairs, reason)
 
 
-def canonical(value: Json) -> str:
+def canonical_json(value: Json) -> str:
     "The text that arguments get where the model's own is not to be had."
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Half a surrogate pair is text to JSON, though not to UTF-8: there it is spelled as JSON spells it.

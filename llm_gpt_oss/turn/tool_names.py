@@ -21,9 +21,9 @@ class ToolNames:
         self._shown: dict[str, str] = {}
         self._real: dict[str, str] = {}
         for name in sorted(names, key=lambda name: name != _plain(name)):
-            self.shown(name)
+            self.model_name(name)
 
-    def shown(self, name: str) -> str:
+    def model_name(self, name: str) -> str:
         "The name as the model sees it."
         if name not in self._shown:
             plain = _plain(name)
@@ -33,7 +33,7 @@ class ToolNames:
             self._shown[name], self._real[shown] = shown, name
         return self._shown[name]
 
-    def real(self, shown: str) -> str:
+    def original_name(self, shown: str) -> str:
         "The name that the tool really has; a name that nobody gave comes back as it is."
         return self._real.get(shown, shown)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..completion import Logprob, Piece
 from ..harmony.conversation import Header, Message
-from ..harmony.reader import Closed, Event, HarmonyReader, Opened, Said
+from ..harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, TextDelta
 from .steps import Step
 from .tool_arguments import Arguments
-from .usage import Tally
+from .usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     "A whole call, its arguments fit to be used. `name` is as the model sees it."
 
     message: int
@@ -42,12 +42,12 @@ class Note:
 
 
 @dataclass(slots=True)
-class Writing:
+class ParsedMessage:
     "A message of the model, `number`th of the turn; `begun` is what the prompt already held of it."
 
     number: int
     header: Header
-    begun: str = ""
+    prefix: str = ""
     text: str = ""
 
     @property
@@ -60,14 +60,14 @@ class Writing:
         return self.header.recipient is not None
 
     @property
-    def is_thought(self) -> bool:
+    def is_reasoning(self) -> bool:
         return self.channel == "analysis" and not self.is_call
 
     @property
     def message(self) -> Message:
         known = self.is_call or self.header.channel == self.channel
         header = self.header if known else replace(self.header, channel=self.channel)
-        return Message(header, self.begun + self.text)
+        return Message(header, self.prefix + self.text)
 
 
 class Transcript:
@@ -76,19 +76,19 @@ class Transcript:
     `written` are the assistant's closed messages, `raw` is the text as it came.
     """
 
-    def __init__(self, step: Step, number: int, notes: list[Note], tally: Tally) -> None:
-        self.written: list[Writing] = []
+    def __init__(self, step: Step, number: int, notes: list[Note], tally: Usage) -> None:
+        self.messages: list[ParsedMessage] = []
         self.raw = ""
         self.number = number
         self._notes = notes
         self._tally = tally
         self._reader = HarmonyReader(step.header, bound=step.format is not None)
-        self._open = self._begin(step.header, step.begun) if step.header else None
+        self._open = self._begin(step.header, step.prefix) if step.header else None
         self._named = step.kind == "name"
         self._foreign = False
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
-        self._tally.piece(piece)
+        self._tally.add_piece(piece)
         self.raw += piece.text
         # A step that asks for a tool's name begins and ends inside a header: there is no message to read.
         yield from self._read(() if self._named else self._reader.feed(piece))
@@ -99,21 +99,21 @@ class Transcript:
     def _read(self, events: Iterable[Event]) -> Iterator[Text]:
         for event in events:
             match event:
-                case Opened(header, slips):
+                case MessageStart(header, slips):
                     self._open = self._begin(header)
                     self._foreign = self._foreign or self._speaks_for_others(header)
                     for slip in () if self._foreign else slips:
                         self._notes.append(Note("mended", f"A message's header was mended: {slip}"))
-                case Said() if self._open and not self._foreign:
+                case TextDelta() if self._open and not self._foreign:
                     yield from self._hear(self._open, event)
-                case Closed() if self._open:
+                case MessageEnd() if self._open:
                     if not self._foreign:
-                        self.written.append(self._open)
+                        self.messages.append(self._open)
                     self._open = None
 
-    def _begin(self, header: Header, begun: str = "") -> Writing:
+    def _begin(self, header: Header, begun: str = "") -> ParsedMessage:
         self.number += 1
-        return Writing(self.number - 1, header, begun)
+        return ParsedMessage(self.number - 1, header, begun)
 
     def _speaks_for_others(self, header: Header) -> bool:
         "A model that was not stopped at the end of its turn goes on with what others might say."
@@ -124,8 +124,8 @@ class Transcript:
         )
         return True
 
-    def _hear(self, writing: Writing, said: Said) -> Iterator[Text]:
+    def _hear(self, writing: ParsedMessage, said: TextDelta) -> Iterator[Text]:
         writing.text += said.text
-        self._tally.said(said.text, said.tokens, reasoning=writing.is_thought)
+        self._tally.add_text(said.text, said.tokens, reasoning=writing.is_reasoning)
         if not writing.is_call:
             yield Text(writing.number, writing.channel, said.text, said.logprobs)

@@ -11,7 +11,7 @@ from ..harmony.conversation import Conversation
 BLIND_SHARE = 0.25
 
 
-def without_oldest(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
+def drop_oldest_turns(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
     """The conversation without its oldest turns, and how many messages were left out.
 
     At least one turn goes, and as many as make up for what is too much; the last one stays. Raises

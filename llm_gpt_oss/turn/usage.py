@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..completion import Done, Piece
 
 
-class Tally:
+class Usage:
     """Counts pieces by channel as they come, and is set right by the engine's own counts.
 
     A piece is one token, except where the engine waits for the rest of a character: what is then missing to
@@ -28,15 +28,15 @@ class Tally:
         "Those of the completions that have ended, and what came so far of the one under way."
         return self._ended + self._pieces
 
-    def piece(self, piece: Piece) -> None:
+    def add_piece(self, piece: Piece) -> None:
         self._pieces += max(1, len(piece.logprobs))
 
-    def said(self, text: str, tokens: int, *, reasoning: bool) -> None:
+    def add_text(self, text: str, tokens: int, *, reasoning: bool) -> None:
         self._wide[reasoning] += not text.isascii()
         if reasoning:
             self.reasoning_tokens += tokens
 
-    def done(self, done: Done, *, unseen: int) -> None:
+    def end_completion(self, done: Done, *, unseen: int) -> None:
         "A completion has ended. `unseen` tokens of it were rightly not shown: its end, or a stop string."
         if self.prompt_tokens is None:
             self.prompt_tokens = done.prompt_tokens
@@ -53,7 +53,7 @@ class Tally:
         self.completion_ms += done.completion_ms or 0
         self._pieces, self._wide = 0, {True: 0, False: 0}
 
-    def start_over(self) -> None:
+    def restart(self) -> None:
         "The turn is asked again from its prompt on: that prompt is the one that counts."
         self.prompt_tokens = None
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 
-from llm_gpt_oss.engines.ollama.client import AsyncClient, Call, Embedded, embed
+from llm_gpt_oss.engines.ollama.client import ApiRequest, AsyncClient, EmbeddingResult, embed
 from llm_gpt_oss.errors import EngineError
 
 from ..http.body_model import Body
@@ -36,7 +36,7 @@ class EmbeddingRequest(Body):
     encoding_format: Literal["float", "base64"] | None = None
     user: Any = None
 
-    def call(self, tag: str) -> Call[Embedded]:
+    def call(self, tag: str) -> ApiRequest[EmbeddingResult]:
         "Raises ApiError for what is no text to embed."
         texts = texts_of(self.input, "input")
         if "" in texts:
@@ -80,8 +80,8 @@ async def create(http: Request) -> dict[str, Any]:
     }
 
 
-async def _sent(server: Server, call: Call[Embedded]) -> Embedded:
-    async with AsyncClient(upstream(server), silence=server.plugin.silence) as client:
+async def _sent(server: Server, call: ApiRequest[EmbeddingResult]) -> EmbeddingResult:
+    async with AsyncClient(upstream(server), silence=server.plugin.read_timeout) as client:
         try:
             with overflow_of("input"):
                 return await client.send(call)

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from llm_gpt_oss.catalog.binding import DEFAULT, Hosted
-from llm_gpt_oss.catalog.tags import same
-from llm_gpt_oss.engines.ollama.client import AsyncClient, ModelInfo, Running, ps, tags
-from llm_gpt_oss.engines.registered import kind
+from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
+from llm_gpt_oss.catalog.tags import same_model
+from llm_gpt_oss.engines.ollama.client import AsyncClient, ModelInfo, RunningModel, ps, tags
+from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 
 from ..ollama_server import upstream
@@ -61,21 +61,21 @@ class Probe:
 
     async def _ask(self) -> Engine:
         model = self._server.settings.model
-        if (hosted := self._server.hosted(model)).engine != DEFAULT:
+        if (hosted := self._server.hosted(model)).engine != DEFAULT_ENGINE:
             return await self._elsewhere(hosted)
         try:
             pulled, running = await asyncio.wait_for(self._models(), PATIENCE)
         except (GptOssError, asyncio.TimeoutError):
             return Engine("unreachable")
-        if any(same(each.name, model) for each in running):
+        if any(same_model(each.name, model) for each in running):
             return Engine("ready", loaded=True)
-        if not any(same(each.name, model) for each in pulled):
+        if not any(same_model(each.name, model) for each in pulled):
             return Engine("no model")
         return Engine("loading" if self._server.queue.running else "ready")
 
-    async def _elsewhere(self, model: Hosted) -> Engine:
+    async def _elsewhere(self, model: BoundModel) -> Engine:
         "Another engine, which is asked in a thread: it may read files, or wait for a server."
-        asked = asyncio.to_thread(lambda: kind(model.engine).condition(model, model.key()))
+        asked = asyncio.to_thread(lambda: get_provider(model.engine).model_status(model, model.api_key()))
         try:
             seen = await asyncio.wait_for(asked, PATIENCE)
         except (GptOssError, asyncio.TimeoutError):
@@ -84,7 +84,7 @@ class Probe:
             return Engine("no model" if seen.version and not seen.installed else "unreachable")
         return Engine("ready", loaded=seen.loaded)
 
-    async def _models(self) -> tuple[list[ModelInfo], list[Running]]:
+    async def _models(self) -> tuple[list[ModelInfo], list[RunningModel]]:
         "On its disk, and in its memory."
         async with AsyncClient(upstream(self._server)) as client:
             return await asyncio.gather(client.send(tags()), client.send(ps()))

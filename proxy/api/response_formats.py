@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from llm_gpt_oss.turn.schema_check import flaw
+from llm_gpt_oss.turn.schema_check import schema_error
 
 from ..http.body_model import Body
 from ..http.errors import ApiError
@@ -20,7 +20,7 @@ class JsonSchema(Body):
 
     def titled(self, param: str) -> dict[str, Any]:
         "The schema under the name that it is given here. Raises ApiError for one that is none, at `param`."
-        if why := flaw(self.schema_):
+        if why := schema_error(self.schema_):
             message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {why}."
             raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
         about = {"title": self.name, "description": self.description}

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from llm_gpt_oss.cli.target import tag
-from llm_gpt_oss.engines.registered import kind
+from llm_gpt_oss.engines.registered import get_provider
 
 from ..http.api_keys import hash_of
 from ..http.host_names import host_of_origin
@@ -107,5 +107,5 @@ def command(**given: Any) -> None:
     if "model" in chosen:
         chosen["model"] = tag(chosen["model"])
     if "engine" in chosen:
-        kind(chosen["engine"])
+        get_provider(chosen["engine"])
     serve(replace(settings, **chosen))

@@ -21,12 +21,12 @@ from typing import Any
 import click
 
 import llm_gpt_oss
-from llm_gpt_oss.catalog.binding import DEFAULT, Hosted
-from llm_gpt_oss.catalog.models_file import NOWHERE, places
-from llm_gpt_oss.catalog.tags import same
+from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
+from llm_gpt_oss.catalog.models_file import UNBOUND, read_bindings
+from llm_gpt_oss.catalog.tags import same_model
 from llm_gpt_oss.cli.target import connect
 from llm_gpt_oss.engines.ollama.client import tags
-from llm_gpt_oss.engines.registered import kind
+from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
@@ -48,7 +48,7 @@ def serve(settings: Settings) -> None:
     settings = replace(settings, host=plain(settings.host))
     ring = KeyRing(settings.key_hash)
     # Raises where the model is on an engine that there is not.
-    kind(_model(settings).engine)
+    get_provider(_model(settings).engine)
     if not is_local(settings.host) and not settings.open and not ring.wanted:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
@@ -96,18 +96,18 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     click.echo(f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
 
 
-def tell_of_engine(model: Hosted) -> None:
+def tell_of_engine(model: BoundModel) -> None:
     "Where it could not answer now. Nobody waits for it: the server is of use as soon as the engine is."
-    if model.engine == DEFAULT:
+    if model.engine == DEFAULT_ENGINE:
         tell_of_ollama(model.tag)
-    elif problem := kind(model.engine).condition(model, model.key()).problem:
+    elif problem := get_provider(model.engine).model_status(model, model.api_key()).problem:
         click.echo(f"{problem} Until then apps get an error.", err=True)
 
 
 def tell_of_ollama(model: str) -> None:
     try:
         with connect() as client:
-            there = any(same(pulled.name, model) for pulled in client.send(tags()))
+            there = any(same_model(pulled.name, model) for pulled in client.send(tags()))
     except GptOssError as problem:
         click.echo(f"{problem} Until then apps get an error.", err=True)
         return
@@ -115,10 +115,10 @@ def tell_of_ollama(model: str) -> None:
         click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
 
 
-def _model(settings: Settings) -> Hosted:
+def _model(settings: Settings) -> BoundModel:
     "Not asked of llm, whose plugins take longer to load than all the rest together."
     plugin = PluginSettings.from_env().with_engine(settings.engine)
-    return Hosted(settings.model, plugin, places().get(settings.model, NOWHERE))
+    return BoundModel(settings.model, plugin, read_bindings().get(settings.model, UNBOUND))
 
 
 def _look_at_engine(settings: Settings) -> None:

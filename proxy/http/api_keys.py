@@ -20,7 +20,7 @@ from typing import Any
 
 import llm
 
-from llm_gpt_oss.catalog.json_file import changing
+from llm_gpt_oss.catalog.json_file import edit_json
 from llm_gpt_oss.errors import BadRequest, GptOssError
 
 PREFIX = "sk-oss-"
@@ -85,7 +85,7 @@ def add(name: str, *, admin: bool = False) -> str:
         remedy = "Use up to 64 letters, digits and any of . _ @ -"
         raise BadRequest(f"{name!r} is no name for a key.", param="name", remedy=remedy)
     made = PREFIX + secrets.token_urlsafe(32)
-    with changing(path(), _entries) as entries:
+    with edit_json(path(), _entries) as entries:
         if name in entries:
             remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
             raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
@@ -96,7 +96,7 @@ def add(name: str, *, admin: bool = False) -> str:
 
 def revoke(name: str) -> None:
     "BadRequest if there is no such key."
-    with changing(path(), _entries) as entries:
+    with edit_json(path(), _entries) as entries:
         if name not in entries:
             known = f"There are: {', '.join(entries)}." if entries else "There is none."
             raise BadRequest(f"No key is called {name}.", param="name", remedy=known)

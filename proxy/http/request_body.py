@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from llm_gpt_oss.turn.strict_json import parsed
+from llm_gpt_oss.turn.strict_json import parse_json
 
 from .body_model import Body
 from .errors import ApiError
@@ -62,7 +62,7 @@ async def received(http: Request) -> bytes:
 def json_of(body: bytes) -> Any:
     "Raises ApiError."
     try:
-        sent = parsed(body)
+        sent = parse_json(body)
     except ValueError as problem:
         raise ApiError(400, f"The body is no valid JSON: {problem}.") from None
     # Counting commas is a thousand times faster, and they are in texts too.

@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
-from llm_gpt_oss.catalog.binding import Hosted
-from llm_gpt_oss.catalog.models_file import NOWHERE, Entry
+from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.catalog.models_file import UNBOUND, ModelEntry
 from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Piece
-from llm_gpt_oss.engines.registered import kind
+from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.settings import Settings
 
 
 class Engines:
     "`settings` are the plugin's. Nothing is opened before a model is asked."
 
-    def __init__(self, settings: Settings, models: Iterable[Entry]) -> None:
+    def __init__(self, settings: Settings, models: Iterable[ModelEntry]) -> None:
         self._settings = settings
-        self._places = {entry.tag: entry.place for entry in models}
+        self._places = {entry.tag: entry.binding for entry in models}
         self._kept: dict[str, KeptOpen] = {}
 
     def of(self, tag: str) -> AsyncEngine:
@@ -26,11 +26,11 @@ class Engines:
         later."""
         if tag not in self._kept:
             model = self.hosted(tag)
-            self._kept[tag] = KeptOpen(kind(model.engine).aopen(model, model.key()))
+            self._kept[tag] = KeptOpen(get_provider(model.engine).aopen(model, model.api_key()))
         return self._kept[tag]
 
-    def hosted(self, tag: str) -> Hosted:
-        return Hosted(tag, self._settings, self._places.get(tag, NOWHERE))
+    def hosted(self, tag: str) -> BoundModel:
+        return BoundModel(tag, self._settings, self._places.get(tag, UNBOUND))
 
     async def aclose(self) -> None:
         for kept in self._kept.values():

@@ -10,7 +10,7 @@ import llm
 from llm.models import ModelWithAliases
 from pydantic import ValidationError
 
-from llm_gpt_oss.catalog.models_file import Entry
+from llm_gpt_oss.catalog.models_file import ModelEntry
 
 from ..generation import Ask
 from ..http.errors import ApiError
@@ -42,7 +42,7 @@ class Catalog:
     """
 
     def __init__(
-        self, entries: list[Entry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
+        self, entries: list[ModelEntry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
     ) -> None:
         self._meant = {name: Meant(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)}
         for each in others:

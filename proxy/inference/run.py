@@ -16,7 +16,7 @@ from fastapi import Request as Http
 from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import ContextOverflow, GptOssError
-from llm_gpt_oss.interrupted import as_it_stands
+from llm_gpt_oss.interrupted import partial_response
 
 from ..generation import Ask, Finished, Usage
 from ..hookspecs import Plugins
@@ -85,7 +85,7 @@ class Run:
         if self._store is None:
             return
         try:
-            messages = await self._store.begin(Turn(as_it_stands(self._response), self._request))
+            messages = await self._store.begin(Turn(partial_response(self._response), self._request))
         except asyncio.CancelledError as error:
             await self._broke_off(error)
             raise
@@ -98,7 +98,7 @@ class Run:
     @property
     def conversation(self) -> list[Message]:
         "What the next request of this client would go on from, as far as it has come."
-        turn = as_it_stands(self._response)
+        turn = partial_response(self._response)
         return [*turn.prompt.messages[self._ask.added :], *turn._messages_now()]
 
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
@@ -178,7 +178,7 @@ class Run:
 
         `told` is the error as the client hears it. Returns when the turn was complete, as the log will tell
         it, in seconds since 1970."""
-        turn = as_it_stands(self._response)
+        turn = partial_response(self._response)
         completed_at = ended_at(turn.datetime_utc(), turn.duration_ms())
         if self._store is None:
             return completed_at

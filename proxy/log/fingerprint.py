@@ -14,7 +14,7 @@ from typing import Any
 from llm.logs import content_hash
 from llm.parts import Message, TextPart, ToolCallPart, ToolResultPart
 
-from llm_gpt_oss.turn.messages import INSTRUCTING, METADATA
+from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA
 
 # Neighbours of these roles are one: results of several calls may come in one message or in several.
 JOINED = ("assistant", "tool")
@@ -22,7 +22,7 @@ JOINED = ("assistant", "tool")
 
 def instructions(messages: Sequence[Message]) -> int:
     "How many messages at the head instruct: apart, since agents write the time of day into them."
-    return len(list(takewhile(lambda message: message.role in INSTRUCTING, messages)))
+    return len(list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages)))
 
 
 def tips(messages: Sequence[Message]) -> Iterator[str | None]:

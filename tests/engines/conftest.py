@@ -17,9 +17,9 @@ import pytest
 from support import hugging_face, tiny
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.models import AsyncGptOss, GptOss
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 
 NAME = "gpt-oss-tiny"
 # vLLM and llama.cpp's server in its other dialect are both of the engine completions.
@@ -28,7 +28,7 @@ RECORDED = {"ollama": (pytest.mark.vcr, pytest.mark.tiny), "vllm": (pytest.mark.
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server() -> Iterator[ServerAddress]:
     with tiny.door() as address:
         yield address
 
@@ -46,9 +46,11 @@ def engine(request: pytest.FixtureRequest) -> str:
         if hugging_face.MISSING:
             pytest.skip(hugging_face.WHY)
         folder = request.getfixturevalue("folder")
-        models_file.add(NAME, [], Place(name, {"weights": str(folder), "context": tiny.CONTEXT}))
+        models_file.add(NAME, [], EngineBinding(name, {"weights": str(folder), "context": tiny.CONTEXT}))
     elif name == "vllm":
-        models_file.add(NAME, [], Place("completions", {"url": os.environ.get("VLLM_HOST", "http://vllm")}))
+        models_file.add(
+            NAME, [], EngineBinding("completions", {"url": os.environ.get("VLLM_HOST", "http://vllm")})
+        )
     elif name != "ollama":
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
@@ -62,13 +64,13 @@ def engine(request: pytest.FixtureRequest) -> str:
             "llama-server": lambda: _addressed(request.getfixturevalue("server")),
             "completions": lambda: {**_addressed(request.getfixturevalue("server")), "dialect": "llama.cpp"},
         }
-        models_file.add(NAME, [], Place(name, places[name]()))
+        models_file.add(NAME, [], EngineBinding(name, places[name]()))
     else:
         models_file.add(NAME)
     return name
 
 
-def _addressed(server: Server) -> dict[str, object]:
+def _addressed(server: ServerAddress) -> dict[str, object]:
     return {"url": server.url, "headers": [f"{name}: {value}" for name, value in server.headers]}
 
 

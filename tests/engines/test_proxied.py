@@ -12,14 +12,16 @@ import httpx
 from support import tiny
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.engines.embedded.loaded_models import pool
 from proxy.app import create_app
 from proxy.settings import Settings
 
 pytestmark = tiny.needs_xllamacpp
 
-PLACE = Place("embedded", {"gguf": str(tiny.FILE), "context": tiny.CONTEXT, "threads": 1, "gpu_layers": 0})
+PLACE = EngineBinding(
+    "embedded", {"gguf": str(tiny.FILE), "context": tiny.CONTEXT, "threads": 1, "gpu_layers": 0}
+)
 WEATHER = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
@@ -64,7 +66,7 @@ async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
 
 
 async def test_a_model_without_a_file_is_not_ready(tmp_path: Path) -> None:
-    models_file.add("mine", [], Place("embedded", {"gguf": str(tmp_path / "gone.gguf")}))
+    models_file.add("mine", [], EngineBinding("embedded", {"gguf": str(tmp_path / "gone.gguf")}))
     async with served(tmp_path, model="mine") as client:
         ready = await client.get("/health?ready=1")
         assert (ready.status_code, ready.json()["engine"]) == (503, "no model")

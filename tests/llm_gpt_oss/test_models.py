@@ -367,8 +367,8 @@ async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
 def test_or_the_one_that_a_program_gives() -> None:
     prompt = llm.Prompt("Warm?", GptOss("m", Settings()), options=GptOss.Options())
     for settings, day in (({}, "1999-12-31"), ({"LLM_GPT_OSS_DATE": "2001-02-03"}, "2001-02-03")):
-        plan, _ = GptOss("m", Settings.from_env(settings)).plan(prompt, stream=True, date="1999-12-31")
-        completion = plan.next()
+        plan, _ = GptOss("m", Settings.from_env(settings)).start_turn(prompt, stream=True, date="1999-12-31")
+        completion = plan.next_completion()
         assert completion is not None
         assert f"\nCurrent date: {day}\n" in completion.prompt
 

@@ -194,7 +194,7 @@ def test_keep_alive_says_what_it_wants() -> None:
 )
 def test_efforts(asked: Any, effort: str, thinks: bool) -> None:
     options = GptOssOptions(reasoning_effort=asked)
-    assert (options.effort, options.thinks) == (effort, thinks)
+    assert (options.effort, options.uses_reasoning) == (effort, thinks)
 
 
 def test_every_effort_has_a_word_in_harmony() -> None:
@@ -203,7 +203,7 @@ def test_every_effort_has_a_word_in_harmony() -> None:
 
 @pytest.mark.parametrize(("budget", "thinks"), [(None, True), (0, False), (1, True)])
 def test_a_budget_of_nothing_is_no_thinking(budget: int | None, thinks: bool) -> None:
-    assert GptOssOptions(reasoning_tokens=budget).thinks is thinks
+    assert GptOssOptions(reasoning_tokens=budget).uses_reasoning is thinks
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_budget_of_nothing_is_no_thinking(budget: int | None, thinks: bool) ->
     ],
 )
 def test_rivals(logprobs: bool | None, top_logprobs: int | None, rivals: int | None) -> None:
-    assert GptOssOptions(logprobs=logprobs, top_logprobs=top_logprobs).rivals == rivals
+    assert GptOssOptions(logprobs=logprobs, top_logprobs=top_logprobs).requested_logprobs == rivals
 
 
 def test_sampling() -> None:

@@ -239,8 +239,8 @@ def test_of_a_turn_that_is_over_the_answer_goes_back_and_the_reasoning_does_not(
     first = turn(conversation.prompt("My name is Ada."))
     response = conversation.prompt("What is my name?")
     response.text()
-    plan, _ = gpt_oss().plan(response.prompt, stream=True)
-    sent = plan.next()
+    plan, _ = gpt_oss().start_turn(response.prompt, stream=True)
+    sent = plan.next_completion()
     assert sent is not None
     assert f"<|start|>assistant<|channel|>final<|message|>{first.text}<|end|>" in sent.prompt
     assert first.reasoning not in sent.prompt

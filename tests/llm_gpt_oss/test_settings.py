@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.settings import Server, Settings, read_headers, read_server, read_url
+from llm_gpt_oss.settings import ServerAddress, Settings, read_headers, read_server, read_url
 
 # First the cases of Ollama's own tests. It falls back to a default where a port is none: we say so.
 HOSTS = {
@@ -64,7 +64,7 @@ NO_HOSTS = [
 
 @pytest.mark.parametrize(("text", "url"), HOSTS.items())
 def test_every_form_of_the_host(text: str, url: str) -> None:
-    assert Settings.from_env({"OLLAMA_HOST": text}).server == Server(url)
+    assert Settings.from_env({"OLLAMA_HOST": text}).server == ServerAddress(url)
 
 
 @pytest.mark.parametrize("text", NO_HOSTS)
@@ -90,7 +90,7 @@ def basic(text: str) -> tuple[str, str]:
     ],
 )
 def test_credentials_leave_the_address(text: str, url: str, credentials: str) -> None:
-    assert read_server(text) == Server(url, (basic(credentials),))
+    assert read_server(text) == ServerAddress(url, (basic(credentials),))
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,14 @@ def test_unusable_headers_are_not_shown(text: str, why: str) -> None:
     ],
 )
 def test_a_key(headers: str, key: str | None, authorization: list[str]) -> None:
-    sent = Server("http://h:1", read_headers(headers)).with_key(key).headers
+    sent = ServerAddress("http://h:1", read_headers(headers)).with_key(key).headers
     assert [value for name, value in sent if name.lower() == "authorization"] == authorization
 
 
 @pytest.mark.parametrize("key", ["secret\nX-Two: 2", "s\u00e9cret"])
 def test_a_key_that_cannot_be_sent(key: str) -> None:
     with pytest.raises(GptOssError, match="llm keys set ollama") as caught:
-        Server("http://h:1").with_key(key)
+        ServerAddress("http://h:1").with_key(key)
     assert "cret" not in str(caught.value)
 
 
@@ -191,15 +191,19 @@ def test_no_secret_is_shown(host: str) -> None:
 
 def test_nothing_set() -> None:
     settings = Settings.from_env({})
-    assert (settings.server, settings.model, settings.date) == (Server("http://127.0.0.1:11434"), None, None)
-    assert settings.silence == 600
+    assert (settings.server, settings.model, settings.date) == (
+        ServerAddress("http://127.0.0.1:11434"),
+        None,
+        None,
+    )
+    assert settings.read_timeout == 600
 
 
 def test_all_set() -> None:
     settings = Settings.from_env(
         {"LOCAL_LLM_MODEL": " tag ", "LLM_GPT_OSS_DATE": "2026-11-23", "LLM_GPT_OSS_TIMEOUT": "1.5"}
     )
-    assert (settings.model, settings.date, settings.silence) == ("tag", "2026-11-23", 1.5)
+    assert (settings.model, settings.date, settings.read_timeout) == ("tag", "2026-11-23", 1.5)
 
 
 def test_blank_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,13 +230,13 @@ def test_an_unusable_date(text: str) -> None:
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan", "1e9", "10s"])
 def test_an_unusable_timeout(text: str) -> None:
     with pytest.raises(GptOssError, match="LLM_GPT_OSS_TIMEOUT cannot be used") as caught:
-        _ = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": text}).silence
+        _ = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": text}).read_timeout
     assert text in str(caught.value)
 
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().written = {}  # type: ignore[misc]
+        Settings().variables = {}  # type: ignore[misc]
 
 
 def test_where_ollama_keeps_its_models(monkeypatch: pytest.MonkeyPatch) -> None:

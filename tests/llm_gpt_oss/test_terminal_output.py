@@ -23,7 +23,7 @@ from support.scripted_engine import Part, ScriptedEngine, cut
 from support.turn_requests import FINAL, PERSON, START, THOUGHT
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, StreamCut
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 from llm_gpt_oss.settings import Settings
@@ -331,7 +331,7 @@ async def test_nor_is_an_async_program(log: Log, scripted: Scripted) -> None:
 
 
 def test_a_label_stands_above_each_answer(scripted: Scripted) -> None:
-    models_file.add("tiny", [], Place("ollama", {"label": "[a tiny model]"}))
+    models_file.add("tiny", [], EngineBinding("ollama", {"label": "[a tiny model]"}))
     scripted(YES, f"{THINKS}{CALL}", YES)
     shown = run("prompt", "-m", "tiny", "Warm?", "-R")
     assert (shown.stdout, shown.stderr) == ("Yes.\n", "[a tiny model]\n")

@@ -147,8 +147,8 @@ def test_what_it_says_before_it_calls_is_text_and_goes_back_as_that() -> None:
 def test_the_reasoning_before_a_call_goes_back_with_its_result() -> None:
     chain = gpt_oss().chain(OSLO, tools=[weather])
     called, answered = chain.responses()
-    plan, _ = gpt_oss().plan(answered.prompt, stream=True)
-    sent = plan.next()
+    plan, _ = gpt_oss().start_turn(answered.prompt, stream=True)
+    sent = plan.next_completion()
     assert sent is not None
     assert turn(called).reasoning in sent.prompt
     assert "<|start|>functions.weather to=assistant<|channel|>commentary<|message|>Sunny in Oslo<|end|>" in (

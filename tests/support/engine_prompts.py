@@ -10,23 +10,23 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from llm_gpt_oss.catalog.binding import Hosted
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines.hookspecs import Kind
+from llm_gpt_oss.engines.hookspecs import EngineProvider
 from llm_gpt_oss.settings import Settings
 
 Items = list[Piece | Done]
 Asks = Callable[..., Items]
 
 
-def model(engine: str, tag: str = "tiny", /, silence: float = 5, **facts: Any) -> Hosted:
+def model(engine: str, tag: str = "tiny", /, silence: float = 5, **facts: Any) -> BoundModel:
     settings = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": str(silence)})
-    return Hosted(tag, settings, Place(engine, facts))
+    return BoundModel(tag, settings, EngineBinding(engine, facts))
 
 
 def said(
-    kind: Kind, wanted: Hosted, *completions: Completion, key: str | None = None, awaited: bool
+    kind: EngineProvider, wanted: BoundModel, *completions: Completion, key: str | None = None, awaited: bool
 ) -> Items:
     "What comes of all of them, asked one after the other of one engine."
     if not awaited:
@@ -40,7 +40,7 @@ def said(
     return asyncio.run(asked())
 
 
-def left(kind: Kind, wanted: Hosted, completion: Completion, *, awaited: bool) -> Piece | Done:
+def left(kind: EngineProvider, wanted: BoundModel, completion: Completion, *, awaited: bool) -> Piece | Done:
     "The first item, after which nobody listens any more."
     if not awaited:
         with kind.open(wanted, None) as engine:

@@ -13,7 +13,7 @@ from llm.parts import StreamEvent
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
-from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, as_written
+from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, arguments_metadata
 from proxy.generation import Finished, Usage
 
 CUSTOM = frozenset({"patch", "files.patch"})
@@ -44,7 +44,7 @@ def blank_line(message: int) -> StreamEvent:
 def call(message: int, name: str, arguments: str = "{}") -> list[StreamEvent]:
     value = json.loads(arguments) if arguments.strip() else {}
     place, call_id = 2 * message, f"call_{message}"
-    written = as_written(value, arguments)
+    written = arguments_metadata(value, arguments)
     return [
         StreamEvent("tool_call_name", name, place, call_id, provider_metadata=written),
         StreamEvent("tool_call_args", arguments, place, call_id),

@@ -15,7 +15,7 @@ import pytest
 
 from llm_gpt_oss.engines.embedded.gguf import read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 
 FILE = Path(__file__).parents[1] / "models" / "gpt-oss-tiny.gguf"
 CONTEXT = 4096
@@ -27,7 +27,7 @@ needs_xllamacpp = pytest.mark.skipif(
 
 
 @contextmanager
-def door(load: Load = LOAD) -> Iterator[Server]:
+def door(load: Load = LOAD) -> Iterator[ServerAddress]:
     loaded = Loaded(load, read_head(Path(load.path)))
     try:
         yield loaded.server

@@ -9,9 +9,9 @@ from llm_gpt_oss.completion import Completion, Sampling
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.harmony.conversation import Conversation, Developer, Header, Message, System
 from llm_gpt_oss.harmony.prompt import render
-from llm_gpt_oss.turn.machine import Plan
-from llm_gpt_oss.turn.request import Wish
-from llm_gpt_oss.turn.transcript import Call, Text
+from llm_gpt_oss.turn.machine import TurnMachine
+from llm_gpt_oss.turn.request import TurnRequest
+from llm_gpt_oss.turn.transcript import Text, ToolCall
 from support.scripted_engine import Part, ScriptedEngine
 
 # How a prompt ends, or the model goes on.
@@ -47,7 +47,7 @@ def assistant(text: str, channel: str = "final") -> Message:
     return Message(Header("assistant", channel), text)
 
 
-def wish(*messages: Message, max_tokens: int | None = None, **wanted: Any) -> Wish:
+def wish(*messages: Message, max_tokens: int | None = None, **wanted: Any) -> TurnRequest:
     "Of one message, unless others are given; `top_logprobs` and `seed` go to the completions."
     bounds = Completion(
         "gpt-oss:20b",
@@ -63,17 +63,17 @@ def wish(*messages: Message, max_tokens: int | None = None, **wanted: Any) -> Wi
         Developer("Be brief."),
         messages or (user("Warm in Oslo?"),),
     )
-    return Wish(conversation, bounds, **wanted)
+    return TurnRequest(conversation, bounds, **wanted)
 
 
 @dataclass
 class Turn:
     "`said` are the parts of the turn as far as it came: (channel, text), or (name of the tool, arguments)."
 
-    wish: Wish
-    plan: Plan
+    wish: TurnRequest
+    plan: TurnMachine
     engine: ScriptedEngine
-    out: list[Text | Call] = field(default_factory=list)
+    out: list[Text | ToolCall] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     error: GptOssError | None = None
 
@@ -85,7 +85,7 @@ class Turn:
     def tails(self) -> list[str]:
         "What each prompt has behind the conversation that it was asked for."
         conversation = self.wish.conversation
-        if self.wish.left_open:
+        if self.wish.continue_final_message:
             messages = conversation.messages[:-1]
             conversation = Conversation(conversation.system, conversation.developer, messages)
         start = render(conversation)
@@ -97,7 +97,7 @@ class Turn:
         return [note.kind for note in self.plan.notes]
 
 
-def folded(out: list[Text | Call]) -> list[tuple[str, Any]]:
+def folded(out: list[Text | ToolCall]) -> list[tuple[str, Any]]:
     said: dict[int, tuple[str, Any]] = {}
     for item in out:
         match item:
@@ -105,23 +105,23 @@ def folded(out: list[Text | Call]) -> list[tuple[str, Any]]:
                 before = said.get(message, (channel, ""))
                 assert before[0] == channel
                 said[message] = (channel, before[1] + text)
-            case Call(message, name, arguments):
+            case ToolCall(message, name, arguments):
                 assert message not in said
                 said[message] = (name, arguments.value)
     return list(said.values())
 
 
-def played(wanted: Wish, *script: Part) -> Turn:
+def played(wanted: TurnRequest, *script: Part) -> Turn:
     "The whole turn; an error that ends it is kept."
-    turn = Turn(wanted, Plan(wanted), ScriptedEngine(*script))
-    while (completion := turn.plan.next()) is not None:
+    turn = Turn(wanted, TurnMachine(wanted), ScriptedEngine(*script))
+    while (completion := turn.plan.next_completion()) is not None:
         try:
             for item in turn.engine.complete(completion):
                 for out in turn.plan.feed(item):
                     turn.out.append(out)
         except GptOssError as error:
             try:
-                turn.waits.append(turn.plan.fail(error))
+                turn.waits.append(turn.plan.on_error(error))
             except GptOssError as last:
                 turn.error = last
                 return turn

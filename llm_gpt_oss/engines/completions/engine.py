@@ -9,7 +9,7 @@ from ...completion import Completion, Done, Piece
 from ...errors import EngineError
 from ...streaming import atranslate, translate
 from ..http.client import AsyncClient, Client
-from ..http.connection import Peer
+from ..http.connection import Endpoint
 from .reader import TextReader
 from .requests import BLIND_LIMIT, Dialect, completion, count, holds, room
 
@@ -17,7 +17,7 @@ from .requests import BLIND_LIMIT, Dialect, completion, count, holds, room
 class CompletionsEngine:
     "`completion.Engine`. `served_as` is the server's name for the model; without one it is the tag."
 
-    def __init__(self, peer: Peer, served_as: str | None, dialect: Dialect) -> None:
+    def __init__(self, peer: Endpoint, served_as: str | None, dialect: Dialect) -> None:
         self._client = Client(peer)
         self._served_as = served_as
         self._dialect = dialect
@@ -44,7 +44,7 @@ class CompletionsEngine:
 class AsyncCompletionsEngine:
     "`completion.AsyncEngine`, the same. Many completions may run at once."
 
-    def __init__(self, peer: Peer, served_as: str | None, dialect: Dialect) -> None:
+    def __init__(self, peer: Endpoint, served_as: str | None, dialect: Dialect) -> None:
         self._client = AsyncClient(peer)
         self._served_as = served_as
         self._dialect = dialect

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import Condition
+from ..hookspecs import ModelStatus
 
 if TYPE_CHECKING:
     from .requests import Dialect
@@ -18,64 +18,68 @@ if TYPE_CHECKING:
 VLLM = "vllm"
 
 
-class CompletionsKind:
+class CompletionsProvider:
     name = "completions"
 
-    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
-        from ..http.endpoint import peer, served_as
+    def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
+        from ..http.endpoint import model_endpoint, server_model_name
         from .engine import CompletionsEngine
 
-        return CompletionsEngine(peer("The server", model, key), served_as(model), _dialect(model))
+        return CompletionsEngine(
+            model_endpoint("The server", model, key), server_model_name(model), _dialect(model)
+        )
 
-    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
-        from ..http.endpoint import peer, served_as
+    def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+        from ..http.endpoint import model_endpoint, server_model_name
         from .engine import AsyncCompletionsEngine
 
-        return AsyncCompletionsEngine(peer("The server", model, key), served_as(model), _dialect(model))
+        return AsyncCompletionsEngine(
+            model_endpoint("The server", model, key), server_model_name(model), _dialect(model)
+        )
 
-    def check(self, model: Hosted) -> None:
-        from ..http.endpoint import peer
+    def check(self, model: BoundModel) -> None:
+        from ..http.endpoint import model_endpoint
 
-        peer("The server", model, None)
+        model_endpoint("The server", model, None)
 
-    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+    def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         if not models:
             return "no model was added with --completions URL"
-        from ..http.endpoint import shown
+        from ..http.endpoint import display_url
 
-        return ", ".join(f"{model.tag} at {shown(model)}" for model in models)
+        return ", ".join(f"{model.tag} at {display_url(model)}" for model in models)
 
-    def condition(self, model: Hosted, key: str | None) -> Condition:
+    def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client, Request
-        from ..http.endpoint import peer, served_as, shown
+        from ..http.endpoint import display_url, model_endpoint, server_model_name
 
-        address = shown(model)
-        name = served_as(model) or model.tag
+        address = display_url(model)
+        name = server_model_name(model) or model.tag
         try:
-            client = Client(peer("The server", model, key))
+            client = Client(model_endpoint("The server", model, key))
             try:
                 cards = client.send(Request("/v1/models")).get("data") or []
             finally:
                 client.close()
         except GptOssError as problem:
-            return Condition(address, problem=str(problem))
+            return ModelStatus(address, problem=str(problem))
         # llama.cpp's server has one, and does not mind what it is called.
-        one = cards[:1] if model.facts.get("dialect") == "llama.cpp" else []
+        one = cards[:1] if model.engine_options.get("dialect") == "llama.cpp" else []
         named = (card for card in cards if name == card.get("id"))
         card = next(named, next(iter(one), None))
         if card is None:
             known = ", ".join(str(card.get("id")) for card in cards) or "none"
             why = f"The server has no model {name}. It has: {known}. Name one of them with --model."
-            return Condition(address, version="of OpenAI's form", problem=why)
+            return ModelStatus(address, version="of OpenAI's form", problem=why)
         length = card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx")
         server = str(card.get("owned_by", "of OpenAI's form"))
-        return Condition(address, version=server, installed=True, loaded=True, context_length=length)
+        return ModelStatus(address, version=server, installed=True, loaded=True, context_length=length)
 
 
-def _dialect(model: Hosted) -> Dialect:
+def _dialect(model: BoundModel) -> Dialect:
     from .requests import DIALECTS
 
-    name = model.facts.get("dialect", VLLM)
+    name = model.engine_options.get("dialect", VLLM)
     if name not in DIALECTS:
         raise GptOssError(
             f"{model.tag} was added with a dialect that nobody speaks here: {name!r}.",

@@ -7,13 +7,13 @@ from typing import Any
 
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
-from ...harmony.markers import unfinished
-from ..http.connection import Peer
-from ..http.server_errors import refusal
+from ...harmony.markers import settled_length
+from ..http.connection import Endpoint
+from ..http.server_errors import to_error
 from ..llama_server.reader import logprob
 
 
-class Held:
+class TokenRealigner:
     """Makes tokens again of the text that vLLM sends under stop strings.
 
     It withholds one character fewer than the longest stop string has, and sends the rest cut anywhere; a
@@ -32,7 +32,7 @@ class Held:
         self._tokens += tokens
         while self._spelled and (end := self._complete()):
             yield self._piece(len(self._tokens[end - 1].token), end)
-        if not self._spelled and (length := unfinished(self._text)):
+        if not self._spelled and (length := settled_length(self._text)):
             yield self._piece(length, len(self._tokens))
 
     def finish(self) -> Iterator[Piece]:
@@ -60,10 +60,10 @@ class TextReader:
 
     `held`: the server holds text back, and was asked for the tokens because of that."""
 
-    def __init__(self, peer: Peer, rivals: int | None, *, held: bool = False) -> None:
+    def __init__(self, peer: Endpoint, rivals: int | None, *, held: bool = False) -> None:
         self._peer = peer
         self._rivals = rivals
-        self._held = Held() if held else None
+        self._held = TokenRealigner() if held else None
         self._reason: str | None = None
         self._begun = False
         self._usage: Json = {}
@@ -71,7 +71,7 @@ class TextReader:
 
     def feed(self, event: Json, /) -> Iterator[Piece | Done]:
         if "error" in event or event.get("object") == "error":
-            raise refusal(self._peer, None, event)
+            raise to_error(self._peer, None, event)
         self._begun = True
         self._usage = event.get("usage") or self._usage
         self._times = event.get("timings") or self._times

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 from ...completion import Completion, Json
 from ...errors import BadRequest
-from ..grammar_subset import bindable
+from ..grammar_subset import grammar_subset
 from ..http.client import Request
-from ..http.server_errors import overflow
+from ..http.server_errors import context_overflow
 
 # Where a server wants a limit and does not say how much there is room for.
 BLIND_LIMIT = 4096
@@ -40,7 +40,7 @@ def _vllm(wanted: Json | Literal["json"]) -> Json:
 
 
 def _llama_cpp(wanted: Json | Literal["json"]) -> Json:
-    return {"json_schema": {"type": "object"} if wanted == "json" else bindable(wanted)}
+    return {"json_schema": {"type": "object"} if wanted == "json" else grammar_subset(wanted)}
 
 
 DIALECTS = {
@@ -92,5 +92,5 @@ def room(who: str, counted: Json) -> int:
     if type(tokens) is not int or type(most) is not int:
         return BLIND_LIMIT
     if tokens >= most:
-        raise overflow(who, tokens, most)
+        raise context_overflow(who, tokens, most)
     return most - tokens

@@ -10,12 +10,12 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
-from ..http.connection import Peer
+from ..http.connection import Endpoint
 from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
-from ..local.model_pool import KEEP, Pool, seconds
+from ..local.model_pool import DEFAULT_KEEP_ALIVE, ModelPool, keep_alive_seconds
 from .downloads import downloaded
 from .gguf import Head, check_loadable, read_head
 from .loaded_models import pool
@@ -27,12 +27,12 @@ INSTALL = "Type `llm install xllamacpp`, or `pip install 'llm-gpt-oss[embedded]'
 class Weights:
     "The file of a model, and how it is to be loaded. Raises GptOssError where there is none to load."
 
-    def __init__(self, model: Hosted) -> None:
+    def __init__(self, model: BoundModel) -> None:
         self._model = model
 
     @cached_property
     def path(self) -> Path:
-        given = self._model.facts.get("gguf")
+        given = self._model.engine_options.get("gguf")
         if isinstance(given, str):
             return Path(given).expanduser()
         folders = self._model.settings.ollama_models
@@ -53,7 +53,7 @@ class Weights:
     def load(self, wanted: Completion) -> Load:
         """With the context that the prompt asks for, else the model's own setting, else one that most
         machines have."""
-        facts, trained = self._model.facts, self.head.trained_context
+        facts, trained = self._model.engine_options, self.head.trained_context
         context = wanted.context_length or facts.get("context") or DEFAULT_CONTEXT
         if find_spec("xllamacpp") is None:
             raise EngineError("The engine embedded needs xllamacpp, which is not here.", remedy=INSTALL)
@@ -62,12 +62,14 @@ class Weights:
 
     def keep(self, wanted: Completion) -> float:
         asked = wanted.keep_alive
-        return seconds(self._model.facts.get("keep_alive", KEEP) if asked is None else asked)
+        return keep_alive_seconds(
+            self._model.engine_options.get("keep_alive", DEFAULT_KEEP_ALIVE) if asked is None else asked
+        )
 
 
-def _peer(model: Hosted, loaded: Loaded) -> Peer:
+def _peer(model: BoundModel, loaded: Loaded) -> Endpoint:
     remedy = "Ask again: it is loaded anew."
-    return Peer("llama.cpp", loaded.server, model.settings.silence, remedy)
+    return Endpoint("llama.cpp", loaded.server, model.settings.read_timeout, remedy)
 
 
 class _First:
@@ -83,7 +85,7 @@ class _First:
 class EmbeddedEngine:
     "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
 
-    def __init__(self, model: Hosted, models: Pool[Load, Head, Loaded] | None = None) -> None:
+    def __init__(self, model: BoundModel, models: ModelPool[Load, Head, Loaded] | None = None) -> None:
         self._model, self._weights = model, Weights(model)
         self._models = models or pool()
 
@@ -108,7 +110,7 @@ class EmbeddedEngine:
 class AsyncEmbeddedEngine:
     "`completion.AsyncEngine`, the same. Loading, which blocks, goes on in a thread."
 
-    def __init__(self, model: Hosted, models: Pool[Load, Head, Loaded] | None = None) -> None:
+    def __init__(self, model: BoundModel, models: ModelPool[Load, Head, Loaded] | None = None) -> None:
         self._model, self._weights = model, Weights(model)
         self._models = models or pool()
 

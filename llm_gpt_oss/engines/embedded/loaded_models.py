@@ -5,14 +5,14 @@ from __future__ import annotations
 import atexit
 from functools import cache
 
-from ..local.model_pool import Pool
+from ..local.model_pool import ModelPool
 from .gguf import Head
 from .process import Load, Loaded
 
 
 @cache
-def pool() -> Pool[Load, Head, Loaded]:
+def pool() -> ModelPool[Load, Head, Loaded]:
     "This process's own: the models of all who ask in it."
-    ours = Pool(Loaded)
+    ours = ModelPool(Loaded)
     atexit.register(ours.close)
     return ours

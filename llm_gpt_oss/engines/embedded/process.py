@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import IO, Any
 
 from ...errors import EngineError, GptOssError
-from ...settings import Server
+from ...settings import ServerAddress
 from ..local import memory
 from .gguf import Head
 
@@ -59,7 +59,7 @@ class Loaded:
     def __init__(self, load: Load, head: Head) -> None:
         "Returns when the model is loaded. GptOssError if it cannot be, or would not fit."
         began, key = perf_counter(), secrets.token_urlsafe(24)
-        needed, available = head.memory(load.context), memory.available()
+        needed, available = head.memory(load.context), memory.available_memory()
         doubtful = available is not None and needed > available
         self._process, self._log = _started()
         try:
@@ -70,7 +70,7 @@ class Loaded:
         except BaseException:
             self.end()
             raise
-        self.server = Server(said["url"], (("Authorization", f"Bearer {key}"),))
+        self.server = ServerAddress(said["url"], (("Authorization", f"Bearer {key}"),))
         self.load_ms: float | None = (perf_counter() - began) * 1000
 
     @property

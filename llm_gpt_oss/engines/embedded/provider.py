@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...catalog.models_file import BUILT_IN
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import Condition
+from ..hookspecs import ModelStatus
 
 
-class EmbeddedKind:
+class EmbeddedProvider:
     name = "embedded"
 
-    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
+    def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from .engine import EmbeddedEngine
 
         return EmbeddedEngine(model)
 
-    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+    def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         from .engine import AsyncEmbeddedEngine
 
         return AsyncEmbeddedEngine(model)
 
-    def check(self, model: Hosted) -> None:
+    def check(self, model: BoundModel) -> None:
         from .engine import Weights
 
         Weights(model).head  # noqa: B018 (reads the file)
 
-    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+    def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         from .engine import Weights
 
-        offered = [f"{model.tag} from {model.facts.get('gguf')}" for model in models]
+        offered = [f"{model.tag} from {model.engine_options.get('gguf')}" for model in models]
         for tag in BUILT_IN:
-            weights = Weights(Hosted(tag, settings))
+            weights = Weights(BoundModel(tag, settings))
             try:
                 weights.path  # noqa: B018
             except GptOssError:
@@ -48,19 +48,19 @@ class EmbeddedKind:
                 offered.append(f"not {tag}: {problem}")
         return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(offered) or 'no model for it'}"
 
-    def condition(self, model: Hosted, key: str | None) -> Condition:
+    def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from .engine import INSTALL, Weights
         from .loaded_models import pool
 
         weights = Weights(model)
-        address = str(model.facts.get("gguf", "no file"))
+        address = str(model.engine_options.get("gguf", "no file"))
         try:
             address = str(weights.path)
             size = weights.head.size
         except GptOssError as problem:
-            return Condition(address, version=_version(), problem=str(problem))
+            return ModelStatus(address, version=_version(), problem=str(problem))
         load = pool().loaded(address)
-        return Condition(
+        return ModelStatus(
             address,
             version=_version(),
             installed=True,

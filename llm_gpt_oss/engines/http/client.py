@@ -12,8 +12,8 @@ import httpx
 from ...completion import Json
 from ...errors import EngineError, StreamCut
 from ...streaming import atranslate, translate
-from .connection import Peer, async_options, faults, options
-from .server_errors import refusal
+from .connection import Endpoint, async_client_options, client_options, translate_errors
+from .server_errors import to_error
 from .sse import SseReader
 
 
@@ -33,12 +33,12 @@ class Request:
         return {"method": "POST", "url": self.path, "content": content, "headers": headers}
 
 
-def _accept(peer: Peer, response: httpx.Response) -> None:
+def _accept(peer: Endpoint, response: httpx.Response) -> None:
     if not response.is_success:
-        raise refusal(peer, response.status_code, response.text)
+        raise to_error(peer, response.status_code, response.text)
 
 
-def _object(peer: Peer, response: httpx.Response) -> Json:
+def _object(peer: Endpoint, response: httpx.Response) -> Json:
     _accept(peer, response)
     try:
         data = response.json()
@@ -53,21 +53,21 @@ def _object(peer: Peer, response: httpx.Response) -> Json:
 class Client:
     "Waits. A stream that is closed closes its connection, which ends the work at the other end."
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Endpoint) -> None:
         self.peer = peer
-        self._http = httpx.Client(**options(peer.server, peer.silence))
+        self._http = httpx.Client(**client_options(peer.server, peer.read_timeout))
 
     def send(self, request: Request) -> Json:
-        with faults(self.peer):
+        with translate_errors(self.peer):
             response = self._http.request(**request.arguments)
         return _object(self.peer, response)
 
     def stream(self, request: Request) -> Generator[Json, None, None]:
-        with faults(self.peer), self._http.stream(**request.arguments) as response:
+        with translate_errors(self.peer), self._http.stream(**request.arguments) as response:
             if not response.is_success:
                 response.read()
             _accept(self.peer, response)
-            with faults(self.peer, StreamCut):
+            with translate_errors(self.peer, StreamCut):
                 yield from translate(response.iter_bytes(), SseReader())
 
     def close(self) -> None:
@@ -77,22 +77,22 @@ class Client:
 class AsyncClient:
     "Awaits. Any number of requests at once, and on any event loop."
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Endpoint) -> None:
         self.peer = peer
-        self._http = httpx.AsyncClient(**async_options(peer.server, peer.silence))
+        self._http = httpx.AsyncClient(**async_client_options(peer.server, peer.read_timeout))
 
     async def send(self, request: Request) -> Json:
-        with faults(self.peer):
+        with translate_errors(self.peer):
             response = await self._http.request(**request.arguments)
         return _object(self.peer, response)
 
     async def stream(self, request: Request) -> AsyncGenerator[Json, None]:
-        with faults(self.peer):
+        with translate_errors(self.peer):
             async with self._http.stream(**request.arguments) as response:
                 if not response.is_success:
                     await response.aread()
                 _accept(self.peer, response)
-                with faults(self.peer, StreamCut):
+                with translate_errors(self.peer, StreamCut):
                     async for item in atranslate(response.aiter_bytes(), SseReader()):
                         yield item
 

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...errors import GptOssError
 from ...settings import read_headers, read_url
-from .connection import Peer
+from .connection import Endpoint
 
 REMEDY = "Start it, or add the model with another address."
 
 
-def peer(name: str, model: Hosted, key: str | None) -> Peer:
+def model_endpoint(name: str, model: BoundModel, key: str | None) -> Endpoint:
     "GptOssError if the model has no address, or what it has cannot be used."
-    url = model.facts.get("url")
+    url = model.engine_options.get("url")
     if not isinstance(url, str):
         raise GptOssError(
             f"Nobody said where {model.tag} is served on {model.engine}.",
             remedy=f"Type `llm gpt-oss models add {model.tag} --{model.engine} URL`, or take another engine.",
         )
-    headers = read_headers("\n".join(map(str, model.facts.get("headers") or ())), "headers")
-    return Peer(name, read_url(url, headers).with_key(key), model.settings.silence, REMEDY)
+    headers = read_headers("\n".join(map(str, model.engine_options.get("headers") or ())), "headers")
+    return Endpoint(name, read_url(url, headers).with_key(key), model.settings.read_timeout, REMEDY)
 
 
-def served_as(model: Hosted) -> str | None:
-    name = model.facts.get("model")
+def server_model_name(model: BoundModel) -> str | None:
+    name = model.engine_options.get("model")
     return name if isinstance(name, str) else None
 
 
-def shown(model: Hosted) -> str:
+def display_url(model: BoundModel) -> str:
     "The address for people, without the password that it may hold."
-    url = model.facts.get("url")
+    url = model.engine_options.get("url")
     if url is None:
         return "an unknown address"
     try:

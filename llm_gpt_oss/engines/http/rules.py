@@ -31,5 +31,5 @@ class Rule(Generic[P]):
     pattern: str
     means: Callable[[P], GptOssError]
 
-    def fits(self, problem: P) -> bool:
+    def matches(self, problem: P) -> bool:
         return (not self.codes or problem.code in self.codes) and bool(re.search(self.pattern, problem.text))

@@ -17,34 +17,34 @@ from ...errors import (
     Unauthorized,
     UnusableSchema,
 )
-from .connection import Peer
+from .connection import Endpoint
 from .rules import Rule
 
 
-class Said(NamedTuple):
+class ErrorResponse(NamedTuple):
     """An error as the server put it: its name for people, the status (inside a stream what stands for it, if
     anything does), and what it says."""
 
     who: str
     code: int | None
     text: str
-    facts: Mapping[str, Any]
+    details: Mapping[str, Any]
 
 
-def refusal(peer: Peer, status: int | None, body: object) -> GptOssError:
+def to_error(peer: Endpoint, status: int | None, body: object) -> GptOssError:
     "`body` is the text of an answer, or what a line of a stream calls the error."
     facts = _facts(body)
     code = facts.get("code")
-    said = Said(
+    said = ErrorResponse(
         peer.name,
         code if status is None and type(code) is int else status,
         _printable(facts.get("message")),
         facts,
     )
-    return next((rule.means(said) for rule in RULES if rule.fits(said)), _failed(said))
+    return next((rule.means(said) for rule in RULES if rule.matches(said)), _failed(said))
 
 
-def overflow(
+def context_overflow(
     who: str, prompt_tokens: int | None = None, context_length: int | None = None, remedy: str | None = None
 ) -> ContextOverflow:
     prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
@@ -82,15 +82,17 @@ def _printable(text: object) -> str:
     return "".join(filter(str.isprintable, " ".join(str(text or "").split())))[:500].rstrip(".")
 
 
-def _overflow(said: Said) -> GptOssError:
-    return overflow(said.who, _count(said.facts.get("n_prompt_tokens")), _count(said.facts.get("n_ctx")))
+def _overflow(said: ErrorResponse) -> GptOssError:
+    return context_overflow(
+        said.who, _count(said.details.get("n_prompt_tokens")), _count(said.details.get("n_ctx"))
+    )
 
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def _schema(said: Said) -> GptOssError:
+def _schema(said: ErrorResponse) -> GptOssError:
     return UnusableSchema(
         f"{said.who} cannot bind its output to this schema: {said.text}.",
         param="schema",
@@ -98,33 +100,33 @@ def _schema(said: Said) -> GptOssError:
     )
 
 
-def _unauthorized(said: Said) -> GptOssError:
+def _unauthorized(said: ErrorResponse) -> GptOssError:
     remedy = "Type `llm keys set NAME`, and add the model with `--key NAME`."
     return Unauthorized(f"{said.who} wants a key, or another one.", status=said.code, remedy=remedy)
 
 
-def _missing(said: Said) -> GptOssError:
+def _missing(said: ErrorResponse) -> GptOssError:
     remedy = "Add the model with the name that the server has for it: `--model NAME`."
     return ModelMissing(f"{said.who} says: {said.text}.", status=said.code, remedy=remedy)
 
 
-def _foreign(said: Said) -> GptOssError:
+def _foreign(said: ErrorResponse) -> GptOssError:
     message = f"What answers there completes no text: {said.text or said.code}."
     return EngineError(message, status=said.code, remedy="Check the address that the model was added with.")
 
 
-def _busy(said: Said) -> GptOssError:
+def _busy(said: ErrorResponse) -> GptOssError:
     text = f"{said.who} is busy: {said.text or said.code}."
     return EngineBusy(text, status=said.code, remedy="Try again in a moment.")
 
 
-def _refused(said: Said) -> GptOssError:
+def _refused(said: ErrorResponse) -> GptOssError:
     return BadRequest(
         f"{said.who} refuses the request: {said.text}.", remedy="Change what it names, or leave it out."
     )
 
 
-def _failed(said: Said) -> GptOssError:
+def _failed(said: ErrorResponse) -> GptOssError:
     status = f" ({said.code})" if said.code else ""
     message = f"{said.who} failed{status}: {said.text or 'it does not say why'}."
     remedy = "Try again; if it stays so, look into its log."
@@ -132,7 +134,7 @@ def _failed(said: Said) -> GptOssError:
 
 
 # The first that fits.
-RULES: tuple[Rule[Said], ...] = (
+RULES: tuple[Rule[ErrorResponse], ...] = (
     Rule((), r"exceeds? the (available )?context|maximum context length|maximum model length", _overflow),
     Rule((), r"(?i)json.?schema|guided|structured.?output|grammar", _schema),
     Rule((401, 403), "", _unauthorized),

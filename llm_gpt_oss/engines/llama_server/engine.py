@@ -8,7 +8,7 @@ from contextlib import aclosing, closing
 from ...completion import Completion, Done, Piece
 from ...streaming import atranslate, translate
 from ..http.client import AsyncClient, Client
-from ..http.connection import Peer
+from ..http.connection import Endpoint
 from .reader import CompletionReader
 from .requests import check_vocabulary, completion, vocabulary
 
@@ -19,7 +19,7 @@ class LlamaServerEngine:
     The server is asked once whether its model knows harmony, unless that is `known`.
     """
 
-    def __init__(self, peer: Peer, served_as: str | None = None, *, known: bool = False) -> None:
+    def __init__(self, peer: Endpoint, served_as: str | None = None, *, known: bool = False) -> None:
         self._client = Client(peer)
         self._served_as = served_as
         self._known = known
@@ -42,7 +42,7 @@ class LlamaServerEngine:
 class AsyncLlamaServerEngine:
     "`completion.AsyncEngine`, the same. Many completions may run at once."
 
-    def __init__(self, peer: Peer, served_as: str | None = None, *, known: bool = False) -> None:
+    def __init__(self, peer: Endpoint, served_as: str | None = None, *, known: bool = False) -> None:
         self._client = AsyncClient(peer)
         self._served_as = served_as
         self._known = known

@@ -5,56 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import Condition
+from ..hookspecs import ModelStatus
 
 
-class LlamaServerKind:
+class LlamaServerProvider:
     name = "llama-server"
 
-    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
-        from ..http.endpoint import peer, served_as
+    def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
+        from ..http.endpoint import model_endpoint, server_model_name
         from .engine import LlamaServerEngine
 
-        return LlamaServerEngine(peer("llama-server", model, key), served_as(model))
+        return LlamaServerEngine(model_endpoint("llama-server", model, key), server_model_name(model))
 
-    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
-        from ..http.endpoint import peer, served_as
+    def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+        from ..http.endpoint import model_endpoint, server_model_name
         from .engine import AsyncLlamaServerEngine
 
-        return AsyncLlamaServerEngine(peer("llama-server", model, key), served_as(model))
+        return AsyncLlamaServerEngine(model_endpoint("llama-server", model, key), server_model_name(model))
 
-    def check(self, model: Hosted) -> None:
-        from ..http.endpoint import peer
+    def check(self, model: BoundModel) -> None:
+        from ..http.endpoint import model_endpoint
 
-        peer("llama-server", model, None)
+        model_endpoint("llama-server", model, None)
 
-    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
+    def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         if not models:
             return "no model was added with --llama-server URL"
-        from ..http.endpoint import shown
+        from ..http.endpoint import display_url
 
-        return ", ".join(f"{model.tag} at {shown(model)}" for model in models)
+        return ", ".join(f"{model.tag} at {display_url(model)}" for model in models)
 
-    def condition(self, model: Hosted, key: str | None) -> Condition:
+    def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client, Request
-        from ..http.endpoint import peer, shown
+        from ..http.endpoint import display_url, model_endpoint
         from .requests import check_vocabulary, vocabulary
 
-        address = shown(model)
+        address = display_url(model)
         try:
-            client = Client(peer("llama-server", model, key))
+            client = Client(model_endpoint("llama-server", model, key))
             try:
                 told = client.send(Request("/props"))
                 check_vocabulary(model.tag, client.send(vocabulary()))
             finally:
                 client.close()
         except GptOssError as problem:
-            return Condition(address, problem=str(problem))
-        return Condition(
+            return ModelStatus(address, problem=str(problem))
+        return ModelStatus(
             address,
             version=str(told.get("build_info", "of an unknown version")),
             installed=True,

@@ -7,21 +7,21 @@ from typing import Any
 
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
-from ..http.connection import Peer
-from ..http.server_errors import refusal
+from ..http.connection import Endpoint
+from ..http.server_errors import to_error
 
 
 class CompletionReader:
     "Events in, pieces out, then Done. An event that is an error is raised as what it means."
 
-    def __init__(self, peer: Peer, rivals: int | None) -> None:
+    def __init__(self, peer: Endpoint, rivals: int | None) -> None:
         self._peer = peer
         self._rivals = rivals or 0
         self._begun = self._ended = False
 
     def feed(self, event: Json, /) -> Iterator[Piece | Done]:
         if "error" in event:
-            raise refusal(self._peer, None, event)
+            raise to_error(self._peer, None, event)
         self._begun = True
         try:
             if text := event["content"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...completion import Completion, Json
 from ...errors import BadRequest, NotGptOss
 from ...harmony.markers import CHANNEL, CONSTRAIN, END, MESSAGE, START
-from ..grammar_subset import bindable
+from ..grammar_subset import grammar_subset
 from ..http.client import Request
 
 MARKERS = [START, END, MESSAGE, CHANNEL, CONSTRAIN]
@@ -29,7 +29,7 @@ def completion(wanted: Completion, served_as: str | None = None) -> Request:
         **sampling(wanted),
     }
     if wanted.format is not None:
-        body["json_schema"] = {"type": "object"} if wanted.format == "json" else bindable(wanted.format)
+        body["json_schema"] = {"type": "object"} if wanted.format == "json" else grammar_subset(wanted.format)
     if wanted.top_logprobs is not None:
         # Zero would be none at all, not even the chosen token's own.
         body["n_probs"] = max(1, wanted.top_logprobs)

@@ -10,7 +10,7 @@ MEMINFO = Path("/proc/meminfo")
 LIMIT, USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 
 
-def available() -> int | None:
+def available_memory() -> int | None:
     "Bytes. Where the system does not say how much is free, all that is built in; None where it says nothing."
     return _free() if MEMINFO.exists() else _built_in()
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Generic, Protocol, TypeVar
 
 # Seconds that a model stays in memory after its last answer, as with Ollama.
-KEEP = 300.0
+DEFAULT_KEEP_ALIVE = 300.0
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -39,7 +39,7 @@ H = TypeVar("H")
 M = TypeVar("M", bound=Loaded)
 
 
-def seconds(keep_alive: str | int | float) -> float:
+def keep_alive_seconds(keep_alive: str | int | float) -> float:
     "A number is seconds, a string is a time as Ollama writes it: `10m`, `1h30m`."
     if not isinstance(keep_alive, str):
         return keep_alive
@@ -70,7 +70,7 @@ class Kept(Generic[M]):
         self.loaded = None
 
 
-class Pool(Generic[L, H, M]):
+class ModelPool(Generic[L, H, M]):
     "`start` loads a model; what it is told beside the load is the first one's who asks."
 
     def __init__(self, start: Callable[[L, H], M]) -> None:
@@ -102,7 +102,7 @@ class Pool(Generic[L, H, M]):
                 kept.users -= 1
             raise
 
-    def leave(self, load: L, keep: float = KEEP) -> None:
+    def leave(self, load: L, keep: float = DEFAULT_KEEP_ALIVE) -> None:
         "Nobody uses it for now. It is unloaded in `keep` seconds; at once if that is 0, never if it is less."
         with self._lock:
             kept = self._kept[load]
@@ -116,7 +116,7 @@ class Pool(Generic[L, H, M]):
             kept.timer.start()
 
     @contextmanager
-    def taken(self, load: L, head: H, keep: float = KEEP) -> Iterator[M]:
+    def taken(self, load: L, head: H, keep: float = DEFAULT_KEEP_ALIVE) -> Iterator[M]:
         loaded = self.take(load, head)
         try:
             yield loaded
@@ -124,7 +124,7 @@ class Pool(Generic[L, H, M]):
             self.leave(load, keep)
 
     @asynccontextmanager
-    async def ataken(self, load: L, head: H, keep: float = KEEP) -> AsyncIterator[M]:
+    async def ataken(self, load: L, head: H, keep: float = DEFAULT_KEEP_ALIVE) -> AsyncIterator[M]:
         """The same, awaited. Loading, which blocks, goes on in a thread, and goes on when its client leaves,
         for the next one, even of another event loop."""
         taking = self._threads.submit(self.take, load, head)

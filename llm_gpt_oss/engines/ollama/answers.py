@@ -27,7 +27,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningModel:
     "A model in memory. `expires_at` is a time as Ollama writes it."
 
     name: str
@@ -37,7 +37,7 @@ class Running:
     expires_at: str | None = None
 
     @classmethod
-    def of(cls, tag: Tag) -> Running:
+    def of(cls, tag: Tag) -> RunningModel:
         sizes = tag.get("size", 0), tag.get("size_vram", 0)
         return cls(tag["name"], *sizes, tag.get("context_length"), tag.get("expires_at"))
 
@@ -70,19 +70,19 @@ class PullStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingResult:
     "One vector a text, in order."
 
     vectors: list[list[float]]
     prompt_tokens: int | None = None
 
     @classmethod
-    def of(cls, data: Embeddings) -> Embedded:
+    def of(cls, data: Embeddings) -> EmbeddingResult:
         return cls(data["embeddings"], data.get("prompt_eval_count"))
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GenerateChunk:
     "A line of a completion. What the server leaves out, because it is zero or not known, is None or empty."
 
     text: str = ""
@@ -96,7 +96,7 @@ class Written:
     completion_ns: int | None = None
 
     @classmethod
-    def of(cls, data: GenerateLine) -> Written:
+    def of(cls, data: GenerateLine) -> GenerateChunk:
         "Raises StreamCut for a line of another form. Only the last one says more than text."
         try:
             text = _typed(data, "response", str) or ""

@@ -12,22 +12,22 @@ import httpx
 
 from ...completion import Json
 from ...errors import EngineError, StreamCut
-from ...settings import SILENCE, Server
+from ...settings import DEFAULT_READ_TIMEOUT, ServerAddress
 from ...streaming import atranslate, translate
 from ..http.ndjson import NdjsonReader
-from .answers import Embedded, ModelInfo, PullStatus, Running
-from .connection import async_options, faults, options
-from .errors import failure, foreign
-from .requests import Call, embed, generate, load, ps, pull, show, tags, unload, version
+from .answers import EmbeddingResult, ModelInfo, PullStatus, RunningModel
+from .connection import async_client_options, client_options, faults
+from .errors import not_ollama, to_error
+from .requests import ApiRequest, embed, generate, load, ps, pull, show, tags, unload, version
 
 __all__ = [
+    "ApiRequest",
     "AsyncClient",
-    "Call",
     "Client",
-    "Embedded",
+    "EmbeddingResult",
     "ModelInfo",
     "PullStatus",
-    "Running",
+    "RunningModel",
     "embed",
     "generate",
     "load",
@@ -45,7 +45,7 @@ T = TypeVar("T")
 class AnswerReader(Generic[T]):
     "Bytes in, what the call reads from each line out. A line that is an error is raised as what it means."
 
-    def __init__(self, call: Call[T]) -> None:
+    def __init__(self, call: ApiRequest[T]) -> None:
         self._call = call
         self._lines = NdjsonReader()
 
@@ -58,31 +58,31 @@ class AnswerReader(Generic[T]):
             yield _read(self._call, line)
 
 
-def _read(call: Call[T], data: Json) -> T:
+def _read(call: ApiRequest[T], data: Json) -> T:
     if "error" in data:
-        raise failure(None, data["error"], call.model)
+        raise to_error(None, data["error"], call.model)
     try:
         return call.read(data)
     except (KeyError, TypeError, AttributeError) as error:
-        raise foreign(f"{call.path} has another form there") from error
+        raise not_ollama(f"{call.path} has another form there") from error
 
 
-def _answer(call: Call[T], response: httpx.Response) -> T:
+def _answer(call: ApiRequest[T], response: httpx.Response) -> T:
     _accept(call, response)
     try:
         data = response.json()
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise foreign(f"{call.path} is not JSON there")
+        raise not_ollama(f"{call.path} is not JSON there")
     return _read(call, data)
 
 
-def _accept(call: Call[Any], response: httpx.Response) -> None:
+def _accept(call: ApiRequest[Any], response: httpx.Response) -> None:
     if response.is_success:
         return
     moved = response.headers.get("Location") if response.is_redirect else None
-    raise failure(response.status_code, f"it points to {moved}" if moved else response.text, call.model)
+    raise to_error(response.status_code, f"it points to {moved}" if moved else response.text, call.model)
 
 
 # httpx would take both apart and put them together again, for each call.
@@ -91,7 +91,7 @@ def _url(server: str, path: str) -> httpx.URL:
     return httpx.URL(server + path)
 
 
-def _request(server: Server, call: Call[Any]) -> dict[str, Any]:
+def _request(server: ServerAddress, call: ApiRequest[Any]) -> dict[str, Any]:
     request: dict[str, Any] = {"method": call.method, "url": _url(server.url, call.path)}
     if call.body is None:
         return request
@@ -102,16 +102,16 @@ def _request(server: Server, call: Call[Any]) -> dict[str, Any]:
 class Client:
     "Waits. A stream that is closed closes its connection."
 
-    def __init__(self, server: Server, *, silence: float = SILENCE) -> None:
+    def __init__(self, server: ServerAddress, *, silence: float = DEFAULT_READ_TIMEOUT) -> None:
         self._server, self._silence = server, silence
-        self._http = httpx.Client(**options(server, silence))
+        self._http = httpx.Client(**client_options(server, silence))
 
-    def send(self, call: Call[T]) -> T:
+    def send(self, call: ApiRequest[T]) -> T:
         with self._faults():
             response = self._http.request(**_request(self._server, call))
         return _answer(call, response)
 
-    def stream(self, call: Call[T]) -> Generator[T, None, None]:
+    def stream(self, call: ApiRequest[T]) -> Generator[T, None, None]:
         with self._faults(), self._http.stream(**_request(self._server, call)) as response:
             if not response.is_success:
                 response.read()
@@ -135,16 +135,18 @@ class Client:
 class AsyncClient:
     "Awaits. Any number of calls at once, and, unless connections wait `idle` seconds, on any event loop."
 
-    def __init__(self, server: Server, *, silence: float = SILENCE, idle: float = 0) -> None:
+    def __init__(
+        self, server: ServerAddress, *, silence: float = DEFAULT_READ_TIMEOUT, idle: float = 0
+    ) -> None:
         self._server, self._silence = server, silence
-        self._http = httpx.AsyncClient(**async_options(server, silence, idle))
+        self._http = httpx.AsyncClient(**async_client_options(server, silence, idle))
 
-    async def send(self, call: Call[T]) -> T:
+    async def send(self, call: ApiRequest[T]) -> T:
         with self._faults():
             response = await self._http.request(**_request(self._server, call))
         return _answer(call, response)
 
-    async def stream(self, call: Call[T]) -> AsyncGenerator[T, None]:
+    async def stream(self, call: ApiRequest[T]) -> AsyncGenerator[T, None]:
         with self._faults():
             async with self._http.stream(**_request(self._server, call)) as response:
                 if not response.is_success:

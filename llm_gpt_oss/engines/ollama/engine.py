@@ -13,7 +13,7 @@ from ...streaming import atranslate, translate
 from .answers import ModelDetails
 from .client import AsyncClient, Client
 from .reader import GenerateReader
-from .requests import Call, generate, show
+from .requests import ApiRequest, generate, show
 
 FAMILIES = {"gptoss", "gpt-oss"}
 
@@ -22,13 +22,13 @@ class OllamaEngine:
     "`completion.Engine`. Holds nothing open between two completions."
 
     def __init__(self, settings: Settings, key: str | None = None) -> None:
-        self._client = Client(settings.server.with_key(key), silence=settings.silence)
+        self._client = Client(settings.server.with_key(key), silence=settings.read_timeout)
         self._harmonic: set[str] = set()
         self._settings = settings
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
-        if not speaks_harmony(check_tag(completion.model, self._settings), self._harmonic):
-            self._harmonic.add(self._client.send(harmonic(completion.model)))
+        if not is_known_family(check_tag(completion.model, self._settings), self._harmonic):
+            self._harmonic.add(self._client.send(family_request(completion.model)))
         with closing(self._client.stream(generate(completion))) as lines:
             yield from translate(lines, GenerateReader())
 
@@ -45,13 +45,13 @@ class AsyncOllamaEngine:
 
     def __init__(self, settings: Settings, key: str | None = None) -> None:
         server = settings.server.with_key(key)
-        self._client = AsyncClient(server, silence=settings.silence, idle=settings.idle)
+        self._client = AsyncClient(server, silence=settings.read_timeout, idle=settings.keepalive_seconds)
         self._harmonic: set[str] = set()
         self._settings = settings
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        if not speaks_harmony(check_tag(completion.model, self._settings), self._harmonic):
-            self._harmonic.add(await self._client.send(harmonic(completion.model)))
+        if not is_known_family(check_tag(completion.model, self._settings), self._harmonic):
+            self._harmonic.add(await self._client.send(family_request(completion.model)))
         async with aclosing(self._client.stream(generate(completion))) as lines:
             async for item in atranslate(lines, GenerateReader()):
                 yield item
@@ -63,23 +63,23 @@ class AsyncOllamaEngine:
         await self._client.aclose()
 
 
-def speaks_harmony(tag: str, known: set[str]) -> bool:
+def is_known_family(tag: str, known: set[str]) -> bool:
     "Whether that is certain. The official tags are not asked about: it takes time with a model of 13 GB."
     return tag.partition(":")[0] == "gpt-oss" or tag in known
 
 
-def harmonic(tag: str) -> Call[str]:
+def family_request(tag: str) -> ApiRequest[str]:
     "The tag again, if its model is of the gpt-oss family; NotGptOss if it is not."
     asked = show(tag)
 
     def read(data: Json) -> str:
-        check(tag, asked.read(data))
+        require_gpt_oss(tag, asked.read(data))
         return tag
 
-    return Call(asked.method, asked.path, read, asked.body, tag)
+    return ApiRequest(asked.method, asked.path, read, asked.body, tag)
 
 
-def check(tag: str, details: ModelDetails) -> None:
+def require_gpt_oss(tag: str, details: ModelDetails) -> None:
     if FAMILIES.isdisjoint({details.family, *details.families}):
         raise NotGptOss(
             f"{tag} is a model of the family {details.family or 'unknown'}, and only gpt-oss reads harmony.",

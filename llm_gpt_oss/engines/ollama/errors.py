@@ -25,28 +25,28 @@ LONGEST_CONTEXT = 131_072
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorResponse:
     "An error as Ollama put it. `facts` is what llama-server's own error, inside it, says beside its text."
 
     status: int | None
     text: str
     model: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def code(self) -> int | None:
         "A line of a stream has no status of its own, but the error inside may have."
-        return self.facts.get("code", self.status)
+        return self.details.get("code", self.status)
 
 
-def failure(status: int | None, error: object, model: str | None = None) -> GptOssError:
+def to_error(status: int | None, error: object, model: str | None = None) -> GptOssError:
     "`status` is None for a line of a stream, `error` a whole body, or what such a line calls the error."
     text, facts = _unwrapped(error)
-    said = Said(status, text, model, facts)
-    return next((rule.means(said) for rule in RULES if rule.fits(said)), _failed(said))
+    said = ErrorResponse(status, text, model, facts)
+    return next((rule.means(said) for rule in RULES if rule.matches(said)), _failed(said))
 
 
-def overflow(prompt_tokens: int | None = None, context_length: int | None = None) -> ContextOverflow:
+def context_overflow(prompt_tokens: int | None = None, context_length: int | None = None) -> ContextOverflow:
     "By these counts, where they are known. The context to ask for leaves room for an answer."
     prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
     context = f"context of {context_length}" if context_length else "context"
@@ -62,7 +62,7 @@ def overflow(prompt_tokens: int | None = None, context_length: int | None = None
     )
 
 
-def foreign(what: str, status: int | None = None) -> EngineError:
+def not_ollama(what: str, status: int | None = None) -> EngineError:
     "Something answers, but not as Ollama does."
     remedy = "Check that OLLAMA_HOST is where an Ollama runs, without an ending such as /v1."
     return EngineError(f"What answers there is not Ollama's API: {what}.", status=status, remedy=remedy)
@@ -100,12 +100,12 @@ def _printable(text: str) -> str:
     return "".join(filter(str.isprintable, " ".join(text.split())))[:500]
 
 
-def _overflow(said: Said) -> GptOssError:
-    counts = (said.facts.get(name) for name in ("n_prompt_tokens", "n_ctx"))
-    return overflow(*(count if type(count) is int and count > 0 else None for count in counts))
+def _overflow(said: ErrorResponse) -> GptOssError:
+    counts = (said.details.get(name) for name in ("n_prompt_tokens", "n_ctx"))
+    return context_overflow(*(count if type(count) is int and count > 0 else None for count in counts))
 
 
-def _schema(said: Said) -> GptOssError:
+def _schema(said: ErrorResponse) -> GptOssError:
     return UnusableSchema(
         f"Ollama cannot bind its output to this schema: {said.text}.",
         param="schema",
@@ -113,61 +113,61 @@ def _schema(said: Said) -> GptOssError:
     )
 
 
-def _not_harmony(said: Said) -> GptOssError:
+def _not_harmony(said: ErrorResponse) -> GptOssError:
     return NotGptOss(f"Ollama says: {said.text}.", remedy="Use a gpt-oss model, such as gpt-oss:20b.")
 
 
-def _missing(said: Said) -> GptOssError:
+def _missing(said: ErrorResponse) -> GptOssError:
     remedy = f"Type `ollama pull {said.model}`, or `llm gpt-oss pull {said.model}`."
     return ModelMissing(f"Ollama has no model {said.model}.", status=said.status, remedy=remedy)
 
 
-def _unpublished(said: Said) -> GptOssError:
+def _unpublished(said: ErrorResponse) -> GptOssError:
     message = f"There is no model {said.model} to download."
     return ModelMissing(message, status=said.status, remedy="See https://ollama.com/library/gpt-oss/tags.")
 
 
-def _without_tls(said: Said) -> GptOssError:
+def _without_tls(said: ErrorResponse) -> GptOssError:
     remedy = "If that registry is your own, type --insecure."
     return EngineError("The registry does not speak TLS.", status=said.status, remedy=remedy)
 
 
-def _unauthorized(said: Said) -> GptOssError:
+def _unauthorized(said: ErrorResponse) -> GptOssError:
     remedy = "Type `llm keys set ollama`, or `ollama signin` if the model runs in Ollama's cloud."
     return Unauthorized("Ollama wants a key, or another one.", status=said.status, remedy=remedy)
 
 
-def _unknown_name(said: Said) -> GptOssError:
+def _unknown_name(said: ErrorResponse) -> GptOssError:
     message = "Ollama answers only to host names of its own machine (403)."
     return EngineError(message, status=said.status, remedy="Write its IP address in OLLAMA_HOST.")
 
 
-def _busy(said: Said) -> GptOssError:
+def _busy(said: ErrorResponse) -> GptOssError:
     return EngineBusy(f"Ollama is busy: {said.text}.", status=said.status, remedy="Try again in a moment.")
 
 
-def _moved(said: Said) -> GptOssError:
+def _moved(said: ErrorResponse) -> GptOssError:
     message = f"Ollama is not at this address: {said.text}."
     return EngineError(message, status=said.status, remedy="Set OLLAMA_HOST to the address that answers.")
 
 
-def _foreign(said: Said) -> GptOssError:
-    return foreign(said.text or str(said.status), said.status)
+def _foreign(said: ErrorResponse) -> GptOssError:
+    return not_ollama(said.text or str(said.status), said.status)
 
 
-def _memory(said: Said) -> GptOssError:
+def _memory(said: ErrorResponse) -> GptOssError:
     remedy = "Free some memory, or try a shorter context with `-o num_ctx 4096`."
     return EngineError(f"Ollama says: {said.text}.", status=said.status, remedy=remedy)
 
 
-def _refused(said: Said) -> GptOssError:
+def _refused(said: ErrorResponse) -> GptOssError:
     found = ((re.search(pattern, said.text), param) for pattern, param in PARAMS)
     param = next((match.expand(param) for match, param in found if match), None)
     remedy = "Change what it names, or leave it out."
     return BadRequest(f"Ollama refuses the request: {said.text}.", param=param, remedy=remedy)
 
 
-def _failed(said: Said) -> GptOssError:
+def _failed(said: ErrorResponse) -> GptOssError:
     status = f" ({said.status})" if said.status else ""
     message = f"Ollama failed{status}: {said.text or 'it does not say why'}."
     remedy = "Try again; if it stays so, look into Ollama's log."
@@ -175,7 +175,7 @@ def _failed(said: Said) -> GptOssError:
 
 
 # The first that fits. One error is a 400 in one version, a 500 in another, and may be a line of a stream.
-RULES: tuple[Rule[Said], ...] = (
+RULES: tuple[Rule[ErrorResponse], ...] = (
     Rule((), r"exceeds the (available )?context|longer than the context", _overflow),
     Rule((), r"JSON schema|json_schema|invalid format|vocabulary required for format|grammar", _schema),
     Rule((), r"does not support (generate|completion)", _not_harmony),

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from ...errors import StreamCut
-from ...settings import Server
-from .connection import async_options, faults
+from ...settings import ServerAddress
+from .connection import async_client_options, faults
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -35,7 +35,7 @@ OF_OLLAMA = {b"date", b"server"}
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class ForwardedRequest:
     "`path` is Ollama's, with the query."
 
     method: str
@@ -45,7 +45,7 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class ForwardedResponse:
     "`body` may be read once, inside the `async with`. Raises StreamCut where it does not come whole."
 
     status: int
@@ -54,7 +54,9 @@ class Passed:
 
 
 @asynccontextmanager
-async def passed_on(server: Server, request: Foreign, silence: float) -> AsyncIterator[Passed]:
+async def forward(
+    server: ServerAddress, request: ForwardedRequest, silence: float
+) -> AsyncIterator[ForwardedResponse]:
     """Ollama's answer as it begins. To leave is to close the connection, which ends the work there.
 
     Raises EngineUnreachable, or EngineError where the connection breaks before an answer.
@@ -62,14 +64,14 @@ async def passed_on(server: Server, request: Foreign, silence: float) -> AsyncIt
     arguments: Any = {"headers": _kept(request.headers, FOR_US), "content": request.body or None}
     with faults(server, silence):
         async with (
-            httpx.AsyncClient(**async_options(server, silence)) as http,
+            httpx.AsyncClient(**async_client_options(server, silence)) as http,
             http.stream(request.method, request.path, **arguments) as response,
         ):
             headers = _kept(response.headers.raw, OF_OLLAMA)
-            yield Passed(response.status_code, headers, _body(response, server, silence))
+            yield ForwardedResponse(response.status_code, headers, _body(response, server, silence))
 
 
-async def _body(response: httpx.Response, server: Server, silence: float) -> AsyncIterator[bytes]:
+async def _body(response: httpx.Response, server: ServerAddress, silence: float) -> AsyncIterator[bytes]:
     with faults(server, silence, StreamCut):
         async for data in response.aiter_raw():
             yield data

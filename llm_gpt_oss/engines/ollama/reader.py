@@ -7,8 +7,8 @@ from typing import Literal
 
 from ...completion import Done, Piece
 from ...errors import EmptyStream, StreamCut
-from .answers import Written
-from .errors import overflow
+from .answers import GenerateChunk
+from .errors import context_overflow
 
 # Nothing takes longer than a week: Ollama's odd ones are of 292 years, or minus that.
 MAX_NANOSECONDS = 7 * 24 * 3600 * 10**9
@@ -18,10 +18,10 @@ class GenerateReader:
     "Lines in, pieces out, then Done. A stream that ends before its last line is raised as what became of it."
 
     def __init__(self) -> None:
-        self._last: Written | None = None
+        self._last: GenerateChunk | None = None
         self._spoken = False
 
-    def feed(self, line: Written, /) -> Iterator[Piece | Done]:
+    def feed(self, line: GenerateChunk, /) -> Iterator[Piece | Done]:
         self._last = line
         if line.text:
             self._spoken = True
@@ -40,12 +40,12 @@ class GenerateReader:
             raise StreamCut("Ollama's answer ended in the middle.", remedy=remedy)
         yield from ()
 
-    def _done(self, line: Written) -> Done:
+    def _done(self, line: GenerateChunk) -> Done:
         reason: Literal["stop", "length"] = "length" if line.done_reason == "length" else "stop"
         generated = _count(line.completion_tokens)
         if reason == "length" and not self._spoken and not generated:
             # v0.24's way to say that the prompt fills the context: what it counts is what it kept.
-            raise overflow(context_length=_count(line.prompt_tokens))
+            raise context_overflow(context_length=_count(line.prompt_tokens))
         return Done(
             reason,
             prompt_tokens=_count(line.prompt_tokens),

@@ -8,15 +8,15 @@ from typing import Any, Generic, TypeVar, cast
 
 from ...completion import Completion, Json, Sampling
 from ...errors import BadRequest
-from ..grammar_subset import bindable
-from .answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
+from ..grammar_subset import grammar_subset
+from .answers import EmbeddingResult, GenerateChunk, ModelDetails, ModelInfo, PullStatus, RunningModel
 from .wire import Embeddings, GenerateBody, PullLine, Show
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T_co]):
+class ApiRequest(Generic[T_co]):
     "An HTTP request. `read` takes one JSON object of the answer, `model` is the tag that errors should name."
 
     method: str
@@ -26,31 +26,33 @@ class Call(Generic[T_co]):
     model: str | None = None
 
 
-def version() -> Call[str]:
-    return Call("GET", "/api/version", lambda data: str(data["version"]))
+def version() -> ApiRequest[str]:
+    return ApiRequest("GET", "/api/version", lambda data: str(data["version"]))
 
 
-def tags() -> Call[list[ModelInfo]]:
-    return Call("GET", "/api/tags", lambda data: [ModelInfo.of(tag) for tag in data["models"] or ()])
+def tags() -> ApiRequest[list[ModelInfo]]:
+    return ApiRequest("GET", "/api/tags", lambda data: [ModelInfo.of(tag) for tag in data["models"] or ()])
 
 
-def ps() -> Call[list[Running]]:
-    return Call("GET", "/api/ps", lambda data: [Running.of(tag) for tag in data["models"] or ()])
+def ps() -> ApiRequest[list[RunningModel]]:
+    return ApiRequest("GET", "/api/ps", lambda data: [RunningModel.of(tag) for tag in data["models"] or ()])
 
 
-def show(tag: str) -> Call[ModelDetails]:
-    return Call("POST", "/api/show", lambda data: ModelDetails.of(cast(Show, data)), {"model": tag}, tag)
+def show(tag: str) -> ApiRequest[ModelDetails]:
+    return ApiRequest(
+        "POST", "/api/show", lambda data: ModelDetails.of(cast(Show, data)), {"model": tag}, tag
+    )
 
 
-def pull(tag: str, *, insecure: bool = False) -> Call[PullStatus]:
+def pull(tag: str, *, insecure: bool = False) -> ApiRequest[PullStatus]:
     "A stream. `insecure` allows a registry without TLS."
     body = {"model": tag, "stream": True, **({"insecure": True} if insecure else {})}
-    return Call("POST", "/api/pull", lambda data: PullStatus.of(cast(PullLine, data)), body, tag)
+    return ApiRequest("POST", "/api/pull", lambda data: PullStatus.of(cast(PullLine, data)), body, tag)
 
 
 def load(
     tag: str, *, keep_alive: str | int | float | None = None, context_length: int | None = None
-) -> Call[str]:
+) -> ApiRequest[str]:
     "Into memory, as `generate` wants it there. Answers `load`."
     # With another `shift` the first completion would load the model anew.
     body: GenerateBody = {"model": tag, "stream": False, "shift": False}
@@ -61,25 +63,27 @@ def load(
     return _done(body)
 
 
-def unload(tag: str) -> Call[str]:
+def unload(tag: str) -> ApiRequest[str]:
     "Out of memory, at once. Answers `unload`."
     return _done({"model": tag, "stream": False, "keep_alive": 0})
 
 
-def _done(body: GenerateBody) -> Call[str]:
-    return Call(
+def _done(body: GenerateBody) -> ApiRequest[str]:
+    return ApiRequest(
         "POST", "/api/generate", lambda data: str(data["done_reason"]), cast(Json, body), body["model"]
     )
 
 
-def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> Call[Embedded]:
+def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> ApiRequest[EmbeddingResult]:
     body: Json = {"model": tag, "input": list(texts)}
     if dimensions is not None:
         body["dimensions"] = dimensions
-    return Call("POST", "/api/embed", lambda data: Embedded.of(cast(Embeddings, data)), body, tag)
+    return ApiRequest(
+        "POST", "/api/embed", lambda data: EmbeddingResult.of(cast(Embeddings, data)), body, tag
+    )
 
 
-def generate(completion: Completion) -> Call[Written]:
+def generate(completion: Completion) -> ApiRequest[GenerateChunk]:
     "A stream: the prompt goes raw, and too long a prompt is an error, never cut in silence."
     body: GenerateBody = {
         "model": completion.model,
@@ -94,13 +98,13 @@ def generate(completion: Completion) -> Call[Written]:
         body["options"] = options
     if completion.format is not None:
         wanted = completion.format
-        body["format"] = wanted if wanted == "json" else bindable(wanted)
+        body["format"] = wanted if wanted == "json" else grammar_subset(wanted)
     if completion.top_logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": completion.top_logprobs}
     if completion.keep_alive is not None:
         body["keep_alive"] = completion.keep_alive
-    read = cast(Callable[[Json], Written], Written.of)
-    return Call("POST", "/api/generate", read, cast(Json, body), completion.model)
+    read = cast(Callable[[Json], GenerateChunk], GenerateChunk.of)
+    return ApiRequest("POST", "/api/generate", read, cast(Json, body), completion.model)
 
 
 def _options(completion: Completion) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
 from functools import cached_property
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import BadRequest
-from ..local.model_pool import KEEP, Pool, seconds
+from ..local.model_pool import DEFAULT_KEEP_ALIVE, ModelPool, keep_alive_seconds
 from .loaded_models import pool
-from .model_folder import Folder, find, named, read_folder
+from .model_folder import ModelFolder, find, named, read_folder
 from .model_thread import Loaded
 
 DEFAULT_CONTEXT = 16_384
@@ -21,21 +21,23 @@ DEFAULT_CONTEXT = 16_384
 class Weights:
     "The folder of a model, and how it is to be loaded. Raises GptOssError where there is none to load."
 
-    def __init__(self, model: Hosted) -> None:
+    def __init__(self, model: BoundModel) -> None:
         self._model = model
 
     @cached_property
-    def folder(self) -> Folder:
+    def folder(self) -> ModelFolder:
         return read_folder(find(named(self._model)))
 
     def context(self, wanted: Completion) -> int:
         "What the prompt asks for, else the model's own setting, else one that most machines have."
-        asked = wanted.context_length or self._model.facts.get("context") or DEFAULT_CONTEXT
+        asked = wanted.context_length or self._model.engine_options.get("context") or DEFAULT_CONTEXT
         return min(int(asked), self.folder.trained_context)
 
     def keep(self, wanted: Completion) -> float:
         asked = wanted.keep_alive
-        return seconds(self._model.facts.get("keep_alive", KEEP) if asked is None else asked)
+        return keep_alive_seconds(
+            self._model.engine_options.get("keep_alive", DEFAULT_KEEP_ALIVE) if asked is None else asked
+        )
 
 
 class _Asked:
@@ -60,7 +62,7 @@ def _check(wanted: Completion) -> None:
 class TransformersEngine:
     "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
 
-    def __init__(self, model: Hosted, models: Pool[Folder, int, Loaded] | None = None) -> None:
+    def __init__(self, model: BoundModel, models: ModelPool[ModelFolder, int, Loaded] | None = None) -> None:
         self._weights = Weights(model)
         self._models = models or pool()
 
@@ -87,7 +89,7 @@ class TransformersEngine:
 class AsyncTransformersEngine:
     "`completion.AsyncEngine`, the same. Many completions may run at once, token by token in turn."
 
-    def __init__(self, model: Hosted, models: Pool[Folder, int, Loaded] | None = None) -> None:
+    def __init__(self, model: BoundModel, models: ModelPool[ModelFolder, int, Loaded] | None = None) -> None:
         self._weights = Weights(model)
         self._models = models or pool()
 

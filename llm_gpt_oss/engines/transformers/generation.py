@@ -27,7 +27,7 @@ class Choice(NamedTuple):
     rivals: Sequence[tuple[int, float]] = ()
 
 
-class Network(Protocol):
+class Model(Protocol):
     "The model. A state is what it has read, `scores` are what it would write next."
 
     def state(self) -> Any:
@@ -51,10 +51,10 @@ class Chooser(Protocol):
         "The next token. `text` is all that was read so far."
 
 
-class Memory:
+class CachedPrefix:
     "What the model has read in one conversation, and knows as long as this is kept."
 
-    def __init__(self, network: Network, state: Any, tokens: list[int]) -> None:
+    def __init__(self, network: Model, state: Any, tokens: list[int]) -> None:
         self._network, self._state, self.tokens = network, state, tokens
 
     def read(self, tokens: Sequence[int]) -> Any:
@@ -68,25 +68,25 @@ class Memory:
             self._network.forget(self._state, len(self.tokens) - count)
             del self.tokens[count:]
 
-    def copy(self, count: int) -> Memory:
-        return Memory(self._network, self._network.copy(self._state, count), self.tokens[:count])
+    def copy(self, count: int) -> CachedPrefix:
+        return CachedPrefix(self._network, self._network.copy(self._state, count), self.tokens[:count])
 
 
-class Memories:
+class PrefixCache:
     """What is kept for the next prompt that begins like an earlier one: of the last conversations, and of no
     more tokens than one context has."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Model) -> None:
         self._network = network
-        self._kept: list[Memory] = []
+        self._kept: list[CachedPrefix] = []
 
     @contextmanager
-    def taken(self, tokens: Sequence[int], context: int) -> Iterator[Memory]:
+    def taken(self, tokens: Sequence[int], context: int) -> Iterator[CachedPrefix]:
         "One that knows as much of these tokens as any, and nothing else; the last is left to be read."
         best = max(self._kept, key=lambda memory: _common(memory.tokens, tokens), default=None)
         count = min(_common(best.tokens, tokens), len(tokens) - 1) if best else 0
         if best is None or not count:
-            best = Memory(self._network, self._network.state(), [])
+            best = CachedPrefix(self._network, self._network.state(), [])
         elif 2 * count < len(best.tokens):
             # Another conversation, which has the system message in common with this one.
             best = best.copy(count)
@@ -101,7 +101,7 @@ class Memories:
             raise
         self._keep(best, context)
 
-    def _keep(self, memory: Memory, context: int) -> None:
+    def _keep(self, memory: CachedPrefix, context: int) -> None:
         self._kept.append(memory)
         while sum(len(each.tokens) for each in self._kept) > context and len(self._kept) > 1:
             del self._kept[0]
@@ -115,7 +115,7 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def generation(
-    network: Network, memories: Memories, tokens: Tokens, wanted: Completion, context: int
+    network: Model, memories: PrefixCache, tokens: Tokens, wanted: Completion, context: int
 ) -> Generator[Piece | Done | None, None, None]:
     "Pieces, and None for a step that gave none; then Done. Closing it keeps what was read."
     prompt = tokens.of(wanted.prompt)

@@ -10,7 +10,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from ...completion import Json
 from ...errors import UnusableSchema
-from ..grammar_subset import bindable
+from ..grammar_subset import grammar_subset
 
 # What it cannot bind it leaves out, as other engines do: the answer is checked against the whole schema.
 # White space has an end: a model that has lost its way may write nothing else.
@@ -28,7 +28,7 @@ class Grammars:
             return Grammar(self._matcher({"type": "object"}))
         matcher = self._matcher(wanted)
         if matcher.is_error():  # lookaheads in a pattern, or a reference elsewhere
-            matcher = self._matcher(bindable(wanted))
+            matcher = self._matcher(grammar_subset(wanted))
         if matcher.is_error():
             raise UnusableSchema(
                 f"The schema cannot be bound: {matcher.get_error().splitlines()[0]}.",

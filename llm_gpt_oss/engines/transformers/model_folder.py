@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...catalog.models_file import BUILT_IN
 from ...completion import Json
 from ...errors import EngineError, GptOssError, NotGptOss
@@ -23,7 +23,7 @@ PACKED, UNPACKED = 4.25, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ModelFolder:
     """`size` is that of the files with the weights. A token of context takes `per_token` bytes. `experts`
     counts the weights that are packed as MXFP4, none if they are not."""
 
@@ -39,9 +39,9 @@ class Folder:
         return self.size + unpacking + self.per_token * context
 
 
-def named(model: Hosted) -> str:
+def named(model: BoundModel) -> str:
     "What the model was added with: a folder, or an id on Hugging Face; for a built-in tag, OpenAI's own."
-    given = model.facts.get("weights")
+    given = model.engine_options.get("weights")
     if isinstance(given, str):
         return given
     if model.tag in BUILT_IN:
@@ -74,7 +74,7 @@ def download(name: str) -> str:
     return f"Type `hf download {name} --exclude 'original/*' 'metal/*'`."
 
 
-def read_folder(path: Path) -> Folder:
+def read_folder(path: Path) -> ModelFolder:
     "NotGptOss for another model, GptOssError for a folder that cannot be read or lacks something."
     config = _json(path / CONFIG)
     family = config.get("model_type")
@@ -95,7 +95,7 @@ def read_folder(path: Path) -> Folder:
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise GptOssError(f"{path / CONFIG} cannot be used: {problem!r}.") from problem
     # Keys and values, two bytes each, in every layer.
-    return Folder(str(path), size, trained, 2 * 2 * layers * heads * length, experts)
+    return ModelFolder(str(path), size, trained, 2 * 2 * layers * heads * length, experts)
 
 
 def _weights(path: Path) -> set[str]:

@@ -12,8 +12,8 @@ from time import perf_counter
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
 from ..local import memory
-from .generation import Memories, Network, generation
-from .model_folder import INSTALL, Folder
+from .generation import Model, PrefixCache, generation
+from .model_folder import INSTALL, ModelFolder
 from .tokens import Tokens
 
 NEEDED = ("torch", "transformers", "accelerate", "llguidance")
@@ -27,11 +27,11 @@ class Loaded:
 
     alive = True
 
-    def __init__(self, folder: Folder, context: int) -> None:
+    def __init__(self, folder: ModelFolder, context: int) -> None:
         "Returns when the model is loaded. GptOssError if it cannot be, or would not fit with this context."
         began = perf_counter()
         self._network, self._tokens = _loaded(folder, context)
-        self._memories = Memories(self._network)
+        self._memories = PrefixCache(self._network)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transformers")
         self.load_ms: float | None = (perf_counter() - began) * 1000
 
@@ -53,16 +53,16 @@ class Loaded:
             torch.cuda.empty_cache()
 
 
-def _loaded(folder: Folder, context: int) -> tuple[Network, Tokens]:
+def _loaded(folder: ModelFolder, context: int) -> tuple[Model, Tokens]:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise EngineError(f"The engine transformers needs {missing[0]}, which is not here.", remedy=INSTALL)
     try:
-        from .torch_model import TorchNetwork, free_on_gpu, stays_packed
+        from .torch_model import TorchModel, free_on_gpu, stays_packed
 
-        needed, here = folder.memory(context, stays_packed()), memory.available()
+        needed, here = folder.memory(context, stays_packed()), memory.available_memory()
         if here is not None and needed > here + (graphics := free_on_gpu()):
             raise _short(folder, context, needed, here, graphics)
-        network = TorchNetwork(folder)
+        network = TorchModel(folder)
     except GptOssError:
         raise
     except Exception as problem:
@@ -84,7 +84,7 @@ def _step(steps: Steps) -> Piece | Done | None:
         raise EngineError(f"Transformers failed: {_first_line(problem)}.", remedy=remedy) from problem
 
 
-def _short(folder: Folder, context: int, needed: int, here: int, graphics: int) -> GptOssError:
+def _short(folder: ModelFolder, context: int, needed: int, here: int, graphics: int) -> GptOssError:
     beside = f" and {_gigabytes(graphics)} on the GPU" if graphics else ""
     packed = ", where MXFP4 has to be unpacked" if needed > folder.memory(context, True) else ""
     return EngineError(

@@ -6,39 +6,39 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.util import find_spec
 
-from ...catalog.binding import Hosted
+from ...catalog.binding import BoundModel
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import Condition
+from ..hookspecs import ModelStatus
 
 PACKAGES = ("torch", "transformers")
 
 
-class TransformersKind:
+class TransformersProvider:
     name = "transformers"
 
-    def open(self, model: Hosted, key: str | None) -> AbstractContextManager[Engine]:
+    def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from .engine import TransformersEngine
 
         return TransformersEngine(model)
 
-    def aopen(self, model: Hosted, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
+    def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         from .engine import AsyncTransformersEngine
 
         return AsyncTransformersEngine(model)
 
-    def check(self, model: Hosted) -> None:
+    def check(self, model: BoundModel) -> None:
         from .engine import Weights
 
         Weights(model).folder  # noqa: B018 (reads the config)
 
-    def state(self, settings: Settings, models: Sequence[Hosted]) -> str:
-        offered = [f"{model.tag} from {model.facts.get('weights')}" for model in models]
+    def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
+        offered = [f"{model.tag} from {model.engine_options.get('weights')}" for model in models]
         here = _version() or "torch or transformers is not installed"
         return f"{here}; {'; '.join(offered) or 'no model for it'}"
 
-    def condition(self, model: Hosted, key: str | None) -> Condition:
+    def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from .engine import Weights
         from .loaded_models import pool
         from .model_folder import INSTALL, named
@@ -48,8 +48,8 @@ class TransformersKind:
             address = named(model)
             folder = Weights(model).folder
         except GptOssError as problem:
-            return Condition(address, version=version, problem=str(problem))
-        return Condition(
+            return ModelStatus(address, version=version, problem=str(problem))
+        return ModelStatus(
             address,
             version=version and version + _unpacked(folder.experts),
             installed=True,

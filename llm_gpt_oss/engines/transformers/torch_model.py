@@ -15,7 +15,7 @@ from transformers.utils import is_kernels_available, is_triton_available, loggin
 from ...completion import Completion
 from .generation import Chooser
 from .grammar import Grammars
-from .model_folder import TOKENIZER, Folder
+from .model_folder import TOKENIZER, ModelFolder
 from .sampling import Sampler
 from .tokens import Tokens
 
@@ -31,10 +31,10 @@ def free_on_gpu() -> int:
     return sum(torch.cuda.mem_get_info(number)[0] for number in range(torch.cuda.device_count()))
 
 
-class TorchNetwork:
+class TorchModel:
     "`generation.Network`. It is one thread's: torch makes threads of its own for each that works with it."
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: ModelFolder) -> None:
         tokenizer = Tokenizer.from_file(f"{folder.path}/{TOKENIZER}")
         self.tokens = Tokens(tokenizer, folder.path)
         self._tokenizer = tokenizer

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from llm_gpt_oss.engines.ollama.forward import Foreign, passed_on
+from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, forward
 from llm_gpt_oss.errors import EngineUnreachable, GptOssError
 
 from ...http.errors import ApiError, api_error
@@ -30,7 +30,7 @@ class Relay(Response):
     """
 
     def __init__(
-        self, http: Request, request: Foreign, server: Server, turn: PassedTurn | None = None
+        self, http: Request, request: ForwardedRequest, server: Server, turn: PassedTurn | None = None
     ) -> None:
         super().__init__()
         self._http = http
@@ -64,7 +64,7 @@ class Relay(Response):
         await send({"type": "http.response.body", "body": b""})
 
     async def _passed(self, send: Send) -> int:
-        async with passed_on(upstream(self._server), self._request, self._server.plugin.silence) as passed:
+        async with forward(upstream(self._server), self._request, self._server.plugin.read_timeout) as passed:
             self._started = True
             start = {"type": "http.response.start", "status": passed.status, "headers": passed.headers}
             await send(start)

@@ -12,7 +12,7 @@ import llm
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from pydantic import BaseModel, Field
 
-from llm_gpt_oss.turn.strict_json import parsed
+from llm_gpt_oss.turn.strict_json import parse_json
 
 from ...generation import Ask
 
@@ -94,7 +94,7 @@ LOGGED: dict[str, type[ChatBody | GenerateBody]] = {"/api/chat": ChatBody, "/api
 def asked(endpoint: str, body: bytes) -> Ask | None:
     "None where nothing is said to a model: another endpoint, a model only loaded, a body of another form."
     try:
-        read = LOGGED[endpoint].model_validate(parsed(body))
+        read = LOGGED[endpoint].model_validate(parse_json(body))
     except (KeyError, ValueError):
         return None
     if not (messages := read.said()):

@@ -7,7 +7,7 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from llm_gpt_oss.engines.ollama.forward import Foreign
+from llm_gpt_oss.engines.ollama.forward import ForwardedRequest
 
 from ...http.errors import ApiError
 from ...http.request_body import received
@@ -43,7 +43,7 @@ BLOB = re.compile(r"blobs/sha256[:-][0-9a-f]{64}")
 @router.head("/")
 async def heartbeat(http: Request) -> Response:
     "By which Ollama's own clients see whether it runs."
-    return Relay(http, Foreign("HEAD", "/", http.headers.raw, b""), server_of(http))
+    return Relay(http, ForwardedRequest("HEAD", "/", http.headers.raw, b""), server_of(http))
 
 
 @router.api_route(
@@ -56,7 +56,7 @@ async def passed(http: Request, path: str) -> Response:
         return refused
     where = f"/api/{path}?{http.url.query}".removesuffix("?")
     if name == "blobs" and http.method == "POST":
-        return Relay(http, Foreign(http.method, where, http.headers.raw, http.stream()), server)
+        return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, http.stream()), server)
     try:
         body = http.state.body = await received(http)
     except ApiError as error:
@@ -64,7 +64,7 @@ async def passed(http: Request, path: str) -> Response:
     store = server.log_of(http)
     ask = asked(f"/api/{path}", body) if store else None
     turn = PassedTurn(ask, http, server, store) if store and ask else None
-    return Relay(http, Foreign(http.method, where, http.headers.raw, body), server, turn)
+    return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, body), server, turn)
 
 
 def _refusal(server: Server, name: str, method: str) -> Response | None:

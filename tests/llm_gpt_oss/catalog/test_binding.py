@@ -6,31 +6,31 @@ from typing import Any
 import llm
 import pytest
 
-from llm_gpt_oss.catalog.binding import Hosted
-from llm_gpt_oss.catalog.models_file import NOWHERE, Place
+from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.catalog.models_file import UNBOUND, EngineBinding
 from llm_gpt_oss.settings import Settings
 
-FILE = Place("embedded", {"gguf": "/x.gguf"})
+FILE = EngineBinding("embedded", {"gguf": "/x.gguf"})
 
 
 @pytest.mark.parametrize(
     ("tag", "place", "wanted", "engine", "facts"),
     [
-        pytest.param("gpt-oss:20b", NOWHERE, None, "ollama", {}, id="nobody says"),
-        pytest.param("gpt-oss:20b", NOWHERE, "embedded", "embedded", {}, id="wanted for all"),
+        pytest.param("gpt-oss:20b", UNBOUND, None, "ollama", {}, id="nobody says"),
+        pytest.param("gpt-oss:20b", UNBOUND, "embedded", "embedded", {}, id="wanted for all"),
         pytest.param("mine", FILE, None, "embedded", {"gguf": "/x.gguf"}, id="bound"),
         pytest.param("mine", FILE, "ollama", "embedded", {"gguf": "/x.gguf"}, id="only there"),
         pytest.param("gpt-oss:20b", FILE, "ollama", "ollama", {}, id="Ollama may have it too"),
         pytest.param("gpt-oss:20b", FILE, "embedded", "embedded", {"gguf": "/x.gguf"}, id="both say so"),
     ],
 )
-def test_the_engine(tag: str, place: Place, wanted: str | None, engine: str, facts: Any) -> None:
-    model = Hosted(tag, Settings.from_env({}).with_engine(wanted), place)
-    assert (model.engine, dict(model.facts)) == (engine, facts)
+def test_the_engine(tag: str, place: EngineBinding, wanted: str | None, engine: str, facts: Any) -> None:
+    model = BoundModel(tag, Settings.from_env({}).with_engine(wanted), place)
+    assert (model.engine, dict(model.engine_options)) == (engine, facts)
 
 
 def test_the_environment_says_what_is_wanted() -> None:
-    assert Hosted("a", Settings.from_env({"LLM_GPT_OSS_ENGINE": " embedded "})).engine == "embedded"
+    assert BoundModel("a", Settings.from_env({"LLM_GPT_OSS_ENGINE": " embedded "})).engine == "embedded"
 
 
 def test_ollamas_key_goes_to_ollama_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,9 @@ def test_ollamas_key_goes_to_ollama_alone(monkeypatch: pytest.MonkeyPatch) -> No
     path = llm.user_dir() / "keys.json"  # type: ignore[no-untyped-call]
     path.write_text(json.dumps({"ollama": "stored", "mine": "theirs"}))
     settings = Settings.from_env({})
-    assert Hosted("a", settings).key() == "stored"
-    assert Hosted("a", settings, Place("completions", {})).key() is None
-    assert Hosted("a", settings, Place("completions", {"key": "mine"})).key() == "theirs"
-    assert Hosted("a", settings, Place("completions", {"key": "mine"})).key("typed") == "typed"
+    assert BoundModel("a", settings).api_key() == "stored"
+    assert BoundModel("a", settings, EngineBinding("completions", {})).api_key() is None
+    assert BoundModel("a", settings, EngineBinding("completions", {"key": "mine"})).api_key() == "theirs"
+    assert (
+        BoundModel("a", settings, EngineBinding("completions", {"key": "mine"})).api_key("typed") == "typed"
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.catalog import json_file
-from llm_gpt_oss.catalog.json_file import changing
+from llm_gpt_oss.catalog.json_file import edit_json
 from llm_gpt_oss.errors import GptOssError
 
 Content = dict[str, Any]
@@ -34,7 +34,7 @@ def read(path: Path) -> Callable[[], Content]:
 
 def test_what_is_left_is_written(path: Path, read: Callable[[], Content]) -> None:
     for name in ("é", "b"):
-        with changing(path, read) as content:
+        with edit_json(path, read) as content:
             content[name] = [1]
     assert path.read_text() == '{\n    "é": [\n        1\n    ],\n    "b": [\n        1\n    ]\n}\n'
     assert [*path.parent.iterdir()] == [path]
@@ -42,7 +42,7 @@ def test_what_is_left_is_written(path: Path, read: Callable[[], Content]) -> Non
 
 def test_it_is_its_owners(path: Path, read: Callable[[], Content]) -> None:
     before = os.umask(0)
-    with changing(path, read):
+    with edit_json(path, read):
         pass
     os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -51,7 +51,7 @@ def test_it_is_its_owners(path: Path, read: Callable[[], Content]) -> None:
 def test_a_link_stays_one(path: Path, read: Callable[[], Content]) -> None:
     (elsewhere := path.with_name("dotfile")).write_text("{}")
     path.symlink_to(elsewhere)
-    with changing(path, read) as content:
+    with edit_json(path, read) as content:
         content["a"] = 1
     assert path.is_symlink()
     assert json.loads(elsewhere.read_text()) == {"a": 1}
@@ -59,7 +59,7 @@ def test_a_link_stays_one(path: Path, read: Callable[[], Content]) -> None:
 
 def test_an_error_changes_nothing(path: Path, read: Callable[[], Content]) -> None:
     path.write_text("{}")
-    with pytest.raises(KeyError), changing(path, read) as content:
+    with pytest.raises(KeyError), edit_json(path, read) as content:
         content["a"] = content["b"]
     assert (path.read_text(), [*path.parent.iterdir()]) == ("{}", [path])
 
@@ -77,7 +77,7 @@ def test_a_full_disk(path: Path, read: Callable[[], Content], monkeypatch: pytes
 def test_a_folder_that_is_not_there(path: Path, read: Callable[[], Content]) -> None:
     with (
         pytest.raises(GptOssError, match="cannot be written: No such file or directory"),
-        changing(path.parent / "none" / "some.json", read),
+        edit_json(path.parent / "none" / "some.json", read),
     ):
         pytest.fail("nothing to change")
 
@@ -89,7 +89,7 @@ def test_no_change_is_lost(path: Path, read: Callable[[], Content]) -> None:
         return content
 
     def add(name: str) -> None:
-        with changing(path, slowly) as content:
+        with edit_json(path, slowly) as content:
             content[name] = 1
 
     with ThreadPoolExecutor(8) as threads:
@@ -104,7 +104,7 @@ def test_a_writer_that_was_killed(
     (left := path.with_name("some.json.lock")).touch()
     with (
         pytest.raises(GptOssError, match=r"some\.json\.lock is in the way.*Delete that file"),
-        changing(path, read),
+        edit_json(path, read),
     ):
         pytest.fail("nobody may write")
     assert left.exists(), "it may be another's"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_gpt_oss.catalog.tags import check_tag, same
+from llm_gpt_oss.catalog.tags import check_tag, same_model
 from llm_gpt_oss.errors import BadRequest, GptOssError
 from llm_gpt_oss.settings import Settings
 
@@ -62,8 +62,8 @@ def test_what_it_does_not_take_is_refused(tag: str) -> None:
     ],
 )
 def test_two_spellings(one: str, other: str, answer: bool) -> None:
-    assert same(one, other) is answer
-    assert same(other, one) is answer
+    assert same_model(one, other) is answer
+    assert same_model(other, one) is answer
 
 
 def test_a_tag_from_the_environment_names_its_variable() -> None:

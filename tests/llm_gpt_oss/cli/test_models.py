@@ -12,7 +12,7 @@ from support.commands import run
 from support.hugging_face import bare
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.catalog.models_file import Place
+from llm_gpt_oss.catalog.models_file import EngineBinding
 
 
 def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,13 +39,13 @@ def test_a_name_that_llm_has_for_something_else_is_no_alias() -> None:
     result = run("models", "add", "tiny", "--alias", "gpt-4o")
     assert result.exit_code == 1
     assert result.stderr == "Error: gpt-4o already means another plugin's gpt-4o. Type another alias.\n"
-    assert models_file.read() == {}
+    assert models_file.read_aliases() == {}
 
 
 @pytest.mark.parametrize("tag", ["gpt-4o", "4o"])
 def test_nor_is_it_a_tag(tag: str) -> None:
     result = run("models", "add", tag)
-    assert (result.exit_code, models_file.read()) == (1, {})
+    assert (result.exit_code, models_file.read_aliases()) == (1, {})
     assert result.stderr == (
         f"Error: {tag} already means another plugin's gpt-4o. Add it under another: `ollama cp {tag} NAME`.\n"
     )
@@ -59,14 +59,14 @@ def test_the_list_has_the_aliases_of_llm() -> None:
 
 def test_our_own_alias_may_be_moved() -> None:
     assert run("models", "add", "tiny", "--alias", "gpt-oss").exit_code == 0
-    assert models_file.read() == {"tiny": ["gpt-oss"]}
+    assert models_file.read_aliases() == {"tiny": ["gpt-oss"]}
 
 
 def test_a_broken_file_is_named_where_it_is_used() -> None:
-    models_file.path().write_text("{")
+    models_file.models_path().write_text("{")
     result = run("models", "list")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert str(models_file.path()) in result.stderr
+    assert str(models_file.models_path()) in result.stderr
 
 
 FILE = str(tiny.FILE)
@@ -75,47 +75,49 @@ FILE = str(tiny.FILE)
 @pytest.mark.parametrize(
     ("typed", "place"),
     [
-        pytest.param(["--gguf", FILE], Place("embedded", {"gguf": FILE}), id="a file"),
+        pytest.param(["--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="a file"),
         pytest.param(
             ["--gguf", FILE, "--threads", "2", "--gpu-layers", "0", "--context", "512"],
-            Place("embedded", {"gguf": FILE, "threads": 2, "gpu_layers": 0, "context": 512}),
+            EngineBinding("embedded", {"gguf": FILE, "threads": 2, "gpu_layers": 0, "context": 512}),
             id="a file, and how",
         ),
         pytest.param(
             ["--transformers", "FOLDER", "--context", "512"],
-            Place("transformers", {"weights": "FOLDER", "context": 512}),
+            EngineBinding("transformers", {"weights": "FOLDER", "context": 512}),
             id="a folder",
         ),
         pytest.param(
             ["--llama-server", "http://a:1", "--key", "k", "--header", "X: 1", "--header", "Y: 2"],
-            Place("llama-server", {"url": "http://a:1", "key": "k", "headers": ["X: 1", "Y: 2"]}),
+            EngineBinding("llama-server", {"url": "http://a:1", "key": "k", "headers": ["X: 1", "Y: 2"]}),
             id="llama-server",
         ),
         pytest.param(
             ["--completions", "http://a:1", "--model", "m", "--dialect", "llama.cpp"],
-            Place("completions", {"url": "http://a:1", "model": "m", "dialect": "llama.cpp"}),
+            EngineBinding("completions", {"url": "http://a:1", "model": "m", "dialect": "llama.cpp"}),
             id="completions",
         ),
         pytest.param(
             ["--gguf", FILE, "--label", "tiny"],
-            Place("embedded", {"gguf": FILE, "label": "tiny"}),
+            EngineBinding("embedded", {"gguf": FILE, "label": "tiny"}),
             id="labelled",
         ),
-        pytest.param(["--engine", "ollama"], Place("ollama", {}), id="an engine by name"),
-        pytest.param(["--engine", "embedded", "--gguf", FILE], Place("embedded", {"gguf": FILE}), id="both"),
+        pytest.param(["--engine", "ollama"], EngineBinding("ollama", {}), id="an engine by name"),
+        pytest.param(
+            ["--engine", "embedded", "--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="both"
+        ),
     ],
 )
 def test_a_model_is_bound_to_an_engine(
-    typed: list[str], place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    typed: list[str], place: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare(tmp_path / "FOLDER")
     monkeypatch.chdir(tmp_path)
     if place.engine == "transformers":  # wherever it is named from
-        place = Place(place.engine, {**place.facts, "weights": str(tmp_path / "FOLDER")})
+        place = EngineBinding(place.engine, {**place.engine_options, "weights": str(tmp_path / "FOLDER")})
     assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
-    assert models_file.places() == {"mine": place}
+    assert models_file.read_bindings() == {"mine": place}
     assert run("models", "add", "mine", "--alias", "m").exit_code == 0
-    assert (models_file.places(), models_file.read()) == ({"mine": place}, {"mine": ["m"]})
+    assert (models_file.read_bindings(), models_file.read_aliases()) == ({"mine": place}, {"mine": ["m"]})
     model = llm.get_model("mine")
     assert str(model) == f"GptOss on {place.engine}: mine"
     assert f"GptOss on {place.engine}: mine" in CliRunner().invoke(cli, ["models"]).stdout
@@ -143,7 +145,7 @@ def test_what_cannot_be_added(typed: list[str], said: str) -> None:
     result = run("models", "add", "mine", *typed)
     assert result.exit_code
     assert said in result.stderr
-    assert models_file.read() == {}
+    assert models_file.read_aliases() == {}
 
 
 def test_what_only_ollama_has(monkeypatch: pytest.MonkeyPatch) -> None:

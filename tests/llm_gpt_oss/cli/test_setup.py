@@ -47,7 +47,7 @@ def test_setup_where_all_is_there_already(ollama: WebServer) -> None:
         "gpt-oss:20b is in memory: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
     )
     assert "/api/pull" not in [path for path, _ in ollama.requests]
-    assert not models_file.path().exists()
+    assert not models_file.models_path().exists()
 
 
 def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> None:
@@ -56,14 +56,14 @@ def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> 
     assert result.exit_code == 0
     assert {"model": "my-tune", "stream": True} in ollama.bodies
     assert "pulling manifest\nsuccess\n" in result.stderr
-    assert models_file.read() == {"my-tune": []}
+    assert models_file.read_aliases() == {"my-tune": []}
     assert result.stdout.endswith(HELLO.format("my-tune"))
 
 
 def test_setup_neither_loads_nor_adds_what_is_no_gpt_oss(ollama: WebServer) -> None:
     ollama.routes["/api/show"] = lines({"details": {"family": "llama"}})
     result = run("setup", "--model", "llama3")
-    assert (result.exit_code, models_file.read()) == (1, {})
+    assert (result.exit_code, models_file.read_aliases()) == (1, {})
     assert "Error: llama3 is a model of the family llama" in result.stderr
     assert "/api/generate" not in [path for path, _ in ollama.requests]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.engines.grammar_subset import ANYTHING, MOST_SCHEMAS, bindable
+from llm_gpt_oss.engines.grammar_subset import ANYTHING, MOST_SCHEMAS, grammar_subset
 
 TEXT = {"type": "string"}
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]}
@@ -44,7 +44,7 @@ PLAIN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("schema", PLAIN, ids=json.dumps)
 def test_a_plain_schema_stays(schema: dict[str, Any]) -> None:
-    assert json.dumps(bindable(schema)) == json.dumps(schema)
+    assert json.dumps(grammar_subset(schema)) == json.dumps(schema)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_plain_schema_stays(schema: dict[str, Any]) -> None:
 )
 def test_patterns_that_stay(pattern: str) -> None:
     schema = field(TEXT | {"pattern": pattern})
-    assert bindable(schema) == schema
+    assert grammar_subset(schema) == schema
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_patterns_that_stay(pattern: str) -> None:
     ],
 )
 def test_patterns_that_are_left_out(pattern: Any) -> None:
-    assert bindable(field(TEXT | {"pattern": pattern})) == field(TEXT)
+    assert grammar_subset(field(TEXT | {"pattern": pattern})) == field(TEXT)
 
 
 NOT_CARRIED: list[tuple[Any, Any]] = [
@@ -160,7 +160,7 @@ NOT_CARRIED: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("schema", "bound"), NOT_CARRIED)
 def test_what_is_not_surely_carried_is_left_out(schema: Any, bound: Any) -> None:
-    assert bindable(field(schema)) == field(bound)
+    assert grammar_subset(field(schema)) == field(bound)
 
 
 def test_a_reference_that_comes_back_to_itself() -> None:
@@ -173,36 +173,36 @@ def test_a_reference_that_comes_back_to_itself() -> None:
             "d": 5,
         },
     }
-    assert bindable(schema) == {**ANYTHING, "$defs": {"a": ANYTHING, "b": ANYTHING, "c": ANYTHING}}
+    assert grammar_subset(schema) == {**ANYTHING, "$defs": {"a": ANYTHING, "b": ANYTHING, "c": ANYTHING}}
 
 
 def test_parts_that_would_be_read_without_end() -> None:
     node = {"properties": {"x": {"allOf": [{"$ref": "#/$defs/n"}, {"properties": {"y": TEXT}}]}}}
-    bound = bindable({"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": node}})
+    bound = grammar_subset({"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": node}})
     assert bound == {"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"x": ANYTHING}}}}
 
 
 def test_definitions_that_cannot_be_named() -> None:
-    assert bindable({"type": "object", "$defs": {"a/b": TEXT}}) == {"type": "object"}
-    assert bindable({"type": "object", "$defs": [TEXT]}) == {"type": "object"}
+    assert grammar_subset({"type": "object", "$defs": {"a/b": TEXT}}) == {"type": "object"}
+    assert grammar_subset({"type": "object", "$defs": [TEXT]}) == {"type": "object"}
 
 
 def test_a_deep_schema_ends() -> None:
     schema: dict[str, Any] = TEXT
     for _ in range(5000):
         schema = {"type": "array", "items": schema}
-    assert 100 < len(json.dumps(bindable(schema))) < 2000
+    assert 100 < len(json.dumps(grammar_subset(schema))) < 2000
 
 
 def test_a_deep_value_is_left_out() -> None:
     value: list[Any] = []
     for _ in range(100_000):
         value = [value]
-    assert bindable(TEXT | {"default": value}) == TEXT
+    assert grammar_subset(TEXT | {"default": value}) == TEXT
 
 
 def test_a_wide_schema_ends() -> None:
-    bound = bindable({"properties": {f"a{i}": TEXT for i in range(2 * MOST_SCHEMAS)}})
+    bound = grammar_subset({"properties": {f"a{i}": TEXT for i in range(2 * MOST_SCHEMAS)}})
     assert list(bound["properties"].values()).count(TEXT) == MOST_SCHEMAS - 1
 
 
@@ -235,5 +235,5 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_what_is_bindable_stays(schema: dict[str, Any]) -> None:
-    bound = bindable(schema)
-    assert bindable(bound) == bound
+    bound = grammar_subset(schema)
+    assert grammar_subset(bound) == bound

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.hookspecs import Kind, hookimpl
-from llm_gpt_oss.engines.registered import kind, kinds
+from llm_gpt_oss.engines.hookspecs import EngineProvider, hookimpl
+from llm_gpt_oss.engines.registered import get_provider, load_providers
 from llm_gpt_oss.errors import GptOssError
 
 OURS = ["ollama", "embedded", "llama-server", "completions", "transformers"]
@@ -24,7 +24,7 @@ class Plugin:
         self.found = found
 
     @hookimpl
-    def register_engines(self, register: Callable[[Kind], None]) -> None:
+    def register_engines(self, register: Callable[[EngineProvider], None]) -> None:
         for each in self.found:
             if isinstance(each, Exception):
                 raise each
@@ -32,33 +32,35 @@ class Plugin:
 
 
 def test_ours_are_registered_by_the_hook_too() -> None:
-    assert list(kinds()) == OURS
-    assert [each.name for each in kinds().values()] == OURS
+    assert list(load_providers()) == OURS
+    assert [each.name for each in load_providers().values()] == OURS
 
 
 def test_a_plugin_adds_one() -> None:
     mine = Mine()
-    found = kinds([Plugin(mine)])
+    found = load_providers([Plugin(mine)])
     assert list(found) == [*OURS, "mine"]
-    assert kind("mine", found) is mine
+    assert get_provider("mine", found) is mine
 
 
 def test_ours_win_where_names_are_equal() -> None:
     class Ollama(Mine):
         name = "ollama"
 
-    assert type(kinds([Plugin(Ollama())])["ollama"]).__module__ == "llm_gpt_oss.engines.ollama.provider"
+    assert (
+        type(load_providers([Plugin(Ollama())])["ollama"]).__module__ == "llm_gpt_oss.engines.ollama.provider"
+    )
 
 
 def test_a_plugin_that_fails_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    found = kinds([Plugin(Mine()), Plugin(RuntimeError("bang"))])
+    found = load_providers([Plugin(Mine()), Plugin(RuntimeError("bang"))])
     assert list(found) == [*OURS, "mine"]
     assert "could not register its engines" in caplog.text
 
 
 def test_a_name_that_no_engine_has() -> None:
     with pytest.raises(GptOssError, match="There are " + ", ".join(OURS) + ": write one"):
-        kind("olama")
+        get_provider("olama")
 
 
 def test_to_list_them_imports_nothing_that_they_run_on() -> None:

@@ -13,7 +13,7 @@ from llm_gpt_oss.completion import Logprob, Piece
 from llm_gpt_oss.harmony.conversation import Header, Message
 from llm_gpt_oss.harmony.markers import MARKER, neutralise
 from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
-from llm_gpt_oss.harmony.reader import Closed, Event, HarmonyReader, Opened, Said, parse_header
+from llm_gpt_oss.harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, TextDelta, parse_header
 from llm_gpt_oss.streaming import translate
 
 MARKERS = ["<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>"]
@@ -43,13 +43,13 @@ def folded(events: list[Event], opened: Header | None = None) -> list[tuple[Head
     header, text = opened, ""
     for event in events:
         match event:
-            case Opened():
+            case MessageStart():
                 assert header is None
                 header, text = event.header, ""
-            case Said():
+            case TextDelta():
                 assert header is not None
                 text += event.text
-            case Closed():
+            case MessageEnd():
                 assert header is not None
                 messages.append((header, text, event.marker))
                 header = None
@@ -62,7 +62,7 @@ def messages(pieces: Iterable[str], opened: Header | None = None, **how: Any) ->
 
 
 def slips(pieces: Iterable[str]) -> list[str]:
-    return [slip for event in read(pieces) if isinstance(event, Opened) for slip in event.slips]
+    return [slip for event in read(pieces) if isinstance(event, MessageStart) for slip in event.repairs]
 
 
 # Headers.
@@ -344,11 +344,14 @@ def test_bound_text_holds_no_marker(marker: str) -> None:
 @pytest.mark.parametrize("marker", [*MARKERS[:2], *MARKERS[5:], "<|channel|>"])
 def test_an_opened_message_ends_at_a_marker(marker: str) -> None:
     events = read(["ab", marker], FINAL)
-    assert events == [Said("ab"), Closed(marker if marker in ("<|return|>", "<|call|>") else "<|end|>")]
+    assert events == [
+        TextDelta("ab"),
+        MessageEnd(marker if marker in ("<|return|>", "<|call|>") else "<|end|>"),
+    ]
 
 
 def test_an_opened_message_may_be_empty() -> None:
-    assert read([], ANALYSIS) == [Closed(None)]
+    assert read([], ANALYSIS) == [MessageEnd(None)]
 
 
 # Tokens and their log probabilities.
@@ -368,39 +371,41 @@ LIM, END = [token("L"), token("im")], token("<|end|>")
 @pytest.mark.parametrize(
     ("piece", "said"),
     [
-        pytest.param(Piece("Lim"), [Said("Lim", 1)], id="unknown"),
-        pytest.param(spoken("Lim"), [Said("Lim", 1, (token("Lim"),))], id="one"),
-        pytest.param(spoken("L", "im"), [Said("Lim", 2, (*LIM,))], id="joined"),
-        pytest.param(spoken("L", "im", "<|end|>"), [Said("Lim", 2, (*LIM,))], id="with a marker behind"),
-        pytest.param(spoken("<|message|>", "L", "im"), [Said("Lim", 2, (*LIM,))], id="with a marker before"),
+        pytest.param(Piece("Lim"), [TextDelta("Lim", 1)], id="unknown"),
+        pytest.param(spoken("Lim"), [TextDelta("Lim", 1, (token("Lim"),))], id="one"),
+        pytest.param(spoken("L", "im"), [TextDelta("Lim", 2, (*LIM,))], id="joined"),
+        pytest.param(spoken("L", "im", "<|end|>"), [TextDelta("Lim", 2, (*LIM,))], id="with a marker behind"),
+        pytest.param(
+            spoken("<|message|>", "L", "im"), [TextDelta("Lim", 2, (*LIM,))], id="with a marker before"
+        ),
         pytest.param(
             spoken("a", "<|message|>", "L", "im", "<|message|>"),
-            [Said("a", 1, (token("a"),)), Said("Lim", 2, (*LIM,))],
+            [TextDelta("a", 1, (token("a"),)), TextDelta("Lim", 2, (*LIM,))],
             id="between markers",
         ),
         pytest.param(
             Piece("é", (token("\ufffd"), token("\ufffd"))),
-            [Said("é", 2, (token("\ufffd"), token("\ufffd")))],
+            [TextDelta("é", 2, (token("\ufffd"), token("\ufffd")))],
             id="a character in two tokens",
         ),
-        pytest.param(Piece("a<|message|>b"), [Said("a"), Said("b")], id="markers, unknown"),
+        pytest.param(Piece("a<|message|>b"), [TextDelta("a"), TextDelta("b")], id="markers, unknown"),
         pytest.param(Piece(""), [], id="empty"),
     ],
 )
-def test_tokens(piece: Piece, said: list[Said]) -> None:
-    assert [event for event in read([piece], FINAL) if isinstance(event, Said)] == said
+def test_tokens(piece: Piece, said: list[TextDelta]) -> None:
+    assert [event for event in read([piece], FINAL) if isinstance(event, TextDelta)] == said
 
 
 def test_tokens_of_bound_text_stay_together() -> None:
-    assert read([spoken("a", "<|end|>")], FINAL, bound=True)[0] == Said("a<|end|>", 2, (token("a"), END))
+    assert read([spoken("a", "<|end|>")], FINAL, bound=True)[0] == TextDelta("a<|end|>", 2, (token("a"), END))
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", " b", "<|message|>", "<|constrain|>"]), min_size=1)))
 def test_every_token_of_the_text_is_there_once(groups: list[list[str]]) -> None:
     events = read([spoken(*group) for group in groups], FINAL)
-    tokens = [logprob.token for event in events if isinstance(event, Said) for logprob in event.logprobs]
+    tokens = [logprob.token for event in events if isinstance(event, TextDelta) for logprob in event.logprobs]
     assert tokens == [text for group in groups for text in group if not MARKER.search(text)]
-    assert sum(event.tokens for event in events if isinstance(event, Said)) == len(tokens)
+    assert sum(event.tokens for event in events if isinstance(event, TextDelta)) == len(tokens)
 
 
 # There and back.

@@ -8,14 +8,14 @@ from support.webserver import Answer, WebServer, lines
 
 from llm_gpt_oss.engines.ollama.client import Client
 from llm_gpt_oss.errors import EngineError, EngineUnreachable, ModelMissing, StreamCut
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import model
 from llm_gpt_oss.setup.progress import Progress
 
 
 @pytest.fixture
 def ollama(web: WebServer) -> Iterator[Client]:
-    with Client(Server(web.url)) as client:
+    with Client(ServerAddress(web.url)) as client:
         yield client
 
 
@@ -80,7 +80,7 @@ def test_a_pull_is_refused_within_a_second_where_nobody_answers(client: Client) 
 def test_a_model_is_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
     web.routes["/api/tags"] = lines({"models": [{"name": "a:latest", "digest": "d", "size": 1}]})
     web.routes["/api/ps"] = lines({"models": [{"name": "b:latest", "size": 2, "size_vram": 1}]})
-    assert model.installed(ollama, "a") is not None
-    assert model.installed(ollama, "b") is None
-    assert model.loaded(ollama, "library/b") is not None
-    assert model.loaded(ollama, "a") is None
+    assert model.find_installed(ollama, "a") is not None
+    assert model.find_installed(ollama, "b") is None
+    assert model.find_running(ollama, "library/b") is not None
+    assert model.find_running(ollama, "a") is None

@@ -22,7 +22,7 @@ from llm_gpt_oss.errors import StreamCut
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
 from llm_gpt_oss.turn.events import AnswerEvent, EventWriter
-from llm_gpt_oss.turn.machine import Plan
+from llm_gpt_oss.turn.machine import TurnMachine
 from llm_gpt_oss.turn.tool_names import ToolNames
 from llm_gpt_oss.turn.transcript import Text
 
@@ -178,7 +178,7 @@ class Clock:
 
 
 def recorded(*texts: Text) -> llm.Response:
-    writer = EventWriter(Plan(wish()), ToolNames([]), lambda: "call_1", Clock())
+    writer = EventWriter(TurnMachine(wish()), ToolNames([]), lambda: "call_1", Clock())
     for text in texts:
         list(writer.feed(text))
     response = llm.Response(llm.Prompt("Hi", GptOss("m", Settings())), GptOss("m", Settings()), stream=True)

@@ -44,9 +44,9 @@ from llm_gpt_oss.errors import (
     UnusableSchema,
 )
 from llm_gpt_oss.harmony.markers import MARKER
-from llm_gpt_oss.turn.machine import BUSY_WAITS, Plan
-from llm_gpt_oss.turn.request import Wish
-from llm_gpt_oss.turn.transcript import Call, Note, Text
+from llm_gpt_oss.turn.machine import BUSY_WAITS, TurnMachine
+from llm_gpt_oss.turn.request import TurnRequest
+from llm_gpt_oss.turn.transcript import Note, Text, ToolCall
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 THOUGHT_OF = f"{START}{THOUGHT}Hm.<|end|>{START}"
@@ -244,7 +244,7 @@ def test_opening_the_prompt(
     assert [(tail, *bounds) for tail, bounds in zip(turn.tails, asked(turn), strict=True)] == completions
     assert turn.said == said
     assert turn.error is None
-    calls = any(isinstance(out, Call) for out in turn.out)
+    calls = any(isinstance(out, ToolCall) for out in turn.out)
     assert turn.plan.finish_reason == ("tool_calls" if calls else "stop")
     assert turn.notes == (["call_dropped"] if not wanted.get("may_call", True) else [])
 
@@ -336,7 +336,7 @@ def test_an_answer_that_was_left_open_is_asked_for_again_in_its_middle() -> None
 def test_a_completion_is_the_wish_and_its_step() -> None:
     turn = played(wish(seed=7, top_logprobs=2, max_tokens=99), f"{FINAL}Yes.")
     [completion] = turn.engine.asked
-    assert completion == replace(turn.wish.bounds, prompt=completion.prompt)
+    assert completion == replace(turn.wish.defaults, prompt=completion.prompt)
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_unicode() -> None:
     turn = played(wish(), misbehaving("unicode"))
     text = "".join(RECORDED["unicode"]["pieces"]).rpartition("<|message|>")[2]
     assert turn.said[1:] == [("final", text)]
-    tally = turn.plan.tally
+    tally = turn.plan.usage
     assert (tally.reasoning_tokens, tally.completion_tokens) == (9, 111)
 
 
@@ -472,7 +472,7 @@ def test_a_loop_that_the_engine_gave_up(name: str) -> None:
     turn = played(wish(), misbehaving(name))
     assert isinstance(turn.error, StreamCut)
     assert turn.said[-1][1].endswith(" again again")
-    assert (turn.plan.finish_reason, turn.plan.tally.completion_tokens) == (
+    assert (turn.plan.finish_reason, turn.plan.usage.completion_tokens) == (
         None,
         len(RECORDED[name]["pieces"]),
     )
@@ -605,7 +605,7 @@ def test_an_answer_that_nobody_saw_is_asked_for_again() -> None:
     assert [each.sampling.seed for each in turn.engine.asked] == [7, 7, 8]
     assert turn.said == [("analysis", "Hm."), ("final", '{"name":"Ada"}')]
     assert [(note.kind, note.raw) for note in turn.plan.notes] == [("retried", '{"name":1}')]
-    assert turn.plan.tally.completions == 3
+    assert turn.plan.usage.completions == 3
 
 
 def test_an_answer_that_was_seen_is_not() -> None:
@@ -667,7 +667,7 @@ def test_an_empty_answer_is_asked_again_at_a_lower_effort_where_nothing_was_show
     ]
     assert [asked.sampling.seed for asked in turn.engine.asked] == [None, None, 1]
     assert (turn.said[-1], turn.notes) == (("final", "Yes."), ["answer_opened", "retried"])
-    assert (turn.plan.tally.completions, turn.plan.tally.prompt_tokens) == (3, 100)
+    assert (turn.plan.usage.completions, turn.plan.usage.prompt_tokens) == (3, 100)
 
 
 def efforts(turn: Turn) -> list[tuple[str, Any]]:
@@ -739,7 +739,7 @@ def test_all_steps_share_max_tokens(wanted: dict[str, Any], script: list[Part], 
     assert note.text.startswith(f"The answer {why}")
     assert "-o max_tokens 8 is used up. Raise it" in note.text
     assert [asked.max_tokens for asked in turn.engine.asked] == [8, 4][: len(script)]
-    assert turn.said == [] or not any(isinstance(out, Call) for out in turn.out)
+    assert turn.said == [] or not any(isinstance(out, ToolCall) for out in turn.out)
 
 
 def test_max_tokens_and_budget_the_smaller_one_holds() -> None:
@@ -788,7 +788,7 @@ def test_tokens_of_all_completions() -> None:
         stopped(".add", prompt_tokens=60, completion_tokens=2),
         stopped('{"a":1,"b":2}', prompt_tokens=70, completion_tokens=9),
     )
-    tally = turn.plan.tally
+    tally = turn.plan.usage
     assert (tally.completions, tally.prompt_tokens, tally.completion_tokens) == (3, 50, 15)
     assert tally.reasoning_tokens == 2
 
@@ -808,17 +808,17 @@ def test_tokens_at_the_end_are_not_taken_for_reasoning(wanted: Any, text: str, u
         stopped(text, completion_tokens=said + unseen),
         FINAL if not wanted else '{"name":"a"}',
     )
-    assert turn.plan.tally.reasoning_tokens == 1
+    assert turn.plan.usage.reasoning_tokens == 1
     turn = played(
         wish(**wanted), stopped(text, completion_tokens=said + unseen + 3), FINAL if not wanted else "{}"
     )
-    assert turn.plan.tally.reasoning_tokens == 4
+    assert turn.plan.usage.reasoning_tokens == 4
 
 
 def test_a_cut_completion_has_no_end_to_count() -> None:
     said = len(pieces(f"{THOUGHT}é"))
     turn = played(wish(), cut(f"{THOUGHT}é", completion_tokens=said + 2))
-    assert turn.plan.tally.reasoning_tokens == 3
+    assert turn.plan.usage.reasoning_tokens == 3
 
 
 # Faults
@@ -936,7 +936,7 @@ def test_other_errors_pass_through_and_leave_the_turn_as_it_stands(error: GptOss
     turn = played(wish(), [f"{THINKS}{FINAL}War", error])
     assert turn.error is error
     assert (turn.said, turn.plan.finish_reason) == ([("analysis", "Hm."), ("final", "War")], None)
-    assert turn.plan.tally.completion_tokens == len(pieces(f"{THINKS}{FINAL}War"))
+    assert turn.plan.usage.completion_tokens == len(pieces(f"{THINKS}{FINAL}War"))
 
 
 # Whatever the engine sends
@@ -988,7 +988,7 @@ parts = st.lists(spoken_parts, min_size=1, max_size=8)
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> Wish:
+def wishes(draw: st.DrawFn) -> TurnRequest:
     tools = draw(st.sampled_from([{}, CITY, TOOLS]))
     messages = draw(st.sampled_from([[user("Hi")], HISTORY]))
     open_channel = draw(st.sampled_from([None, None, "analysis", "final", "commentary"]))
@@ -1012,11 +1012,11 @@ def wishes(draw: st.DrawFn) -> Wish:
 
 
 @given(wishes(), parts)
-def test_whatever_comes_the_turn_ends(wanted: Wish, script: list[list[Any]]) -> None:
-    plan, raws, error = Plan(wanted), [], None
+def test_whatever_comes_the_turn_ends(wanted: TurnRequest, script: list[list[Any]]) -> None:
+    plan, raws, error = TurnMachine(wanted), [], None
     shown: list[tuple[int, str]] = []
     for n in count():
-        if (completion := plan.next()) is None:
+        if (completion := plan.next_completion()) is None:
             break
         assert completion.max_tokens is None or completion.max_tokens > 0
         part = script[min(n, len(script) - 1)]
@@ -1029,14 +1029,14 @@ def test_whatever_comes_the_turn_ends(wanted: Wish, script: list[list[Any]]) -> 
             for item in said if isinstance(end, GptOssError) else [*said, end]:
                 shown += [(n, out.text) for out in plan.feed(item) if isinstance(out, Text)]
             if isinstance(end, GptOssError):
-                plan.fail(end)
+                plan.on_error(end)
         except GptOssError as raised:
             error = raised
             break
         # Two tries of up to four steps, three waits, an empty stream, turns to leave out; and each bad call.
         assert n < 20 + sum(raw.count("to=") for raw in raws)
     assert error or plan.finish_reason
-    if wanted.holds and wanted.format:
+    if wanted.buffer_answer and wanted.format:
         assert all(text in "".join(raws) for _, text in shown)
         return
     for n, raw in enumerate(raws):
@@ -1068,7 +1068,7 @@ def chopped(data: st.DataObject, text: str) -> list[Piece]:
     return [Piece(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True) if a < b]
 
 
-def turn_of(wanted: Wish, script: list[list[Any]]) -> Any:
+def turn_of(wanted: TurnRequest, script: list[list[Any]]) -> Any:
     turn = played(wanted, *script)
     notes = [(note.kind, note.raw) for note in turn.plan.notes]
     return turn.said, turn.engine.asked, notes, turn.plan.finish_reason, str(turn.error)

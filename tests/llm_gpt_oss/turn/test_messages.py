@@ -30,7 +30,14 @@ from llm_gpt_oss.harmony.markers import MARKER
 from llm_gpt_oss.harmony.prompt import render
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
-from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, call, conversation, left_open, parameters
+from llm_gpt_oss.turn.messages import (
+    PREAMBLE,
+    SEPARATOR,
+    call_message,
+    ends_in_open_message,
+    harmony_conversation,
+    tool_parameters,
+)
 from llm_gpt_oss.turn.tool_names import ToolNames
 
 MODEL = GptOss("gpt-oss:20b", Settings())
@@ -48,7 +55,7 @@ def shown(
         None, MODEL, messages=messages, schema=schema, options=MODEL.Options(**options), tools=tools
     )
     names = ToolNames(tool.name for tool in (*tools, *withheld))
-    return conversation(prompt, tools, withheld, names, "2026-11-22")
+    return harmony_conversation(prompt, tools, withheld, names, "2026-11-22")
 
 
 def spoken(*messages: Message, **how: Any) -> list[tuple[str, str]]:
@@ -217,7 +224,7 @@ def test_results_that_are_no_text(output: Any, text: str) -> None:
     ],
 )
 def test_arguments_of_past_calls(part: ToolCallPart, text: str) -> None:
-    assert shown(assistant(part)).messages == (call("f", text),)
+    assert shown(assistant(part)).messages == (call_message("f", text),)
 
 
 def test_metadata_of_another_model_says_nothing_of_channels() -> None:
@@ -317,7 +324,7 @@ def test_names_that_harmony_cannot_carry_are_the_same_everywhere() -> None:
     ],
 )
 def test_a_tool_without_arguments_has_no_parameters(schema: dict[str, Any], has_arguments: bool) -> None:
-    assert parameters(llm.Tool("f", None, schema)) == (schema if has_arguments else None)
+    assert tool_parameters(llm.Tool("f", None, schema)) == (schema if has_arguments else None)
 
 
 def test_a_function_without_arguments_has_no_parameters() -> None:
@@ -325,7 +332,7 @@ def test_a_function_without_arguments_has_no_parameters() -> None:
         "The time."
         return "noon"
 
-    assert parameters(llm.Tool.function(now)) is None
+    assert tool_parameters(llm.Tool.function(now)) is None
 
 
 WITHHELD = [WEATHER, llm.Tool("get time"), llm.Tool("unused")]
@@ -461,7 +468,7 @@ def test_a_result_of_no_call(messages: list[Message]) -> None:
     ],
 )
 def test_left_open(messages: list[Message], is_open: bool) -> None:
-    assert left_open(shown(*messages).messages) is is_open
+    assert ends_in_open_message(shown(*messages).messages) is is_open
 
 
 # Markers in what people, tools and the model say.

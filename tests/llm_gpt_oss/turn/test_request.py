@@ -21,9 +21,9 @@ from llm_gpt_oss.harmony.markers import MARKER
 from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
-from llm_gpt_oss.turn.request import Wish, wish
-from llm_gpt_oss.turn.steps import first
-from llm_gpt_oss.turn.steps import prompt as text_of
+from llm_gpt_oss.turn.request import TurnRequest, turn_request
+from llm_gpt_oss.turn.steps import opening
+from llm_gpt_oss.turn.steps import step_prompt as text_of
 from llm_gpt_oss.turn.tool_names import ToolNames
 
 MODEL = GptOss("gpt-oss:20b", Settings({"LLM_GPT_OSS_DATE": "2026-11-22"}))
@@ -38,7 +38,7 @@ def wanted(
     tool_results: Sequence[llm.ToolResult] = (),
     stream: bool = True,
     **options: Any,
-) -> tuple[Wish, ToolNames]:
+) -> tuple[TurnRequest, ToolNames]:
     prompt = llm.Prompt(
         None,
         MODEL,
@@ -48,7 +48,7 @@ def wanted(
         tool_results=tool_results,
         options=MODEL.Options(**options),
     )
-    return wish(prompt, "gpt-oss:20b", stream=stream, date="2026-11-22")
+    return turn_request(prompt, "gpt-oss:20b", stream=stream, date="2026-11-22")
 
 
 # What is wanted.
@@ -60,8 +60,8 @@ def test_a_plain_prompt() -> None:
     assert found.conversation.system is not None
     assert found.conversation.system.current_date == "2026-11-22"
     assert found.conversation.messages == (Harmony(Header("user"), "q"),)
-    assert found == Wish(found.conversation, Completion("gpt-oss:20b", ""), may_call=False)
-    assert names.real("f") == "f"
+    assert found == TurnRequest(found.conversation, Completion("gpt-oss:20b", ""), allow_calls=False)
+    assert names.original_name("f") == "f"
 
 
 SAMPLING = {
@@ -78,7 +78,7 @@ SAMPLING = {
 
 def test_bounds() -> None:
     found, _ = wanted(max_tokens=100, num_ctx=8192, keep_alive="10m", top_logprobs=3, **SAMPLING)
-    assert found.bounds == Completion(
+    assert found.defaults == Completion(
         "gpt-oss:20b",
         "",
         max_tokens=100,
@@ -125,8 +125,8 @@ def test_the_rest(options: dict[str, Any], field: str, value: Any) -> None:
 )
 def test_an_answer_that_goes_on(messages: list[Message], is_open: bool) -> None:
     found, _ = wanted(*messages)
-    assert found.left_open is is_open
-    header = first(found).header
+    assert found.continue_final_message is is_open
+    header = opening(found).header
     assert (header == Header("assistant", "final")) is is_open
 
 
@@ -137,7 +137,7 @@ def test_tools_go_by_the_names_that_the_model_sees() -> None:
     found, names = wanted(tools=TOOLS)
     assert found.tools == {"get_weather": CITY, "get_time": None, "a.b-c": None}
     assert [tool.name for tool in found.conversation.developer.tools] == [*found.tools]
-    assert [names.real(name) for name in found.tools] == ["get weather", "get_time", "a.b-c"]
+    assert [names.original_name(name) for name in found.tools] == ["get weather", "get_time", "a.b-c"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_tools_go_by_the_names_that_the_model_sees() -> None:
 )
 def test_tool_choice(choice: str | None, must_call: tuple[str, ...], may_call: bool) -> None:
     found, _ = wanted(tools=TOOLS, tool_choice=choice)
-    assert (found.must_call, found.may_call) == (must_call, may_call)
+    assert (found.required_tools, found.allow_calls) == (must_call, may_call)
     assert [*found.tools] == (["get_weather", "get_time", "a.b-c"] if may_call else [])
 
 
@@ -161,7 +161,7 @@ def test_tool_choice(choice: str | None, must_call: tuple[str, ...], may_call: b
 def test_a_choice_binds_until_a_tool_has_answered(choice: str) -> None:
     results = [llm.ToolResult("get weather", "1", tool_call_id="c1")]
     found, _ = wanted(tools=TOOLS, tool_choice=choice, tool_results=results)
-    assert found.must_call == ()
+    assert found.required_tools == ()
     assert [*found.tools] == ["get_weather", "get_time", "a.b-c"]
 
 
@@ -348,7 +348,10 @@ def test_a_thread_is_the_same_when_it_was_stored(thread: list[Asked]) -> None:
     stored = json.dumps([message.to_dict() for message in response.prompt.messages])
     loaded = [Message.from_dict(message) for message in json.loads(stored)]
     found, _ = wanted(*loaded, tools=TOOLS)
-    assert text_of(first(found), found.conversation, (), left_open=found.left_open) == asked_for[-1]
+    assert (
+        text_of(opening(found), found.conversation, (), left_open=found.continue_final_message)
+        == asked_for[-1]
+    )
 
 
 @settings(max_examples=25)

@@ -13,9 +13,9 @@ from support.turn_requests import FINAL, PERSON, START, THOUGHT, TOOLS, calling,
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineBusy, GptOssError, StreamCut
 from llm_gpt_oss.turn import run as module
-from llm_gpt_oss.turn.machine import Plan
-from llm_gpt_oss.turn.request import Wish
-from llm_gpt_oss.turn.run import adrive, drive
+from llm_gpt_oss.turn.machine import TurnMachine
+from llm_gpt_oss.turn.request import TurnRequest
+from llm_gpt_oss.turn.run import arun_turn, run_turn
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 WHOLE = f"{THINKS}{FINAL}Yes."
@@ -34,20 +34,20 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     return waited
 
 
-def driven(wanted: Wish, script: list[Part]) -> Any:
-    engine, plan, out, error = ScriptedEngine(*script), Plan(wanted), [], None
+def driven(wanted: TurnRequest, script: list[Part]) -> Any:
+    engine, plan, out, error = ScriptedEngine(*script), TurnMachine(wanted), [], None
     try:
-        for said in drive(plan, engine):
+        for said in run_turn(plan, engine):
             out.append(said)
     except GptOssError as raised:
         error = raised
     return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
 
 
-async def adriven(wanted: Wish, script: list[Part]) -> Any:
-    engine, plan, out, error = AsyncScriptedEngine(*script), Plan(wanted), [], None
+async def adriven(wanted: TurnRequest, script: list[Part]) -> Any:
+    engine, plan, out, error = AsyncScriptedEngine(*script), TurnMachine(wanted), [], None
     try:
-        async for said in adrive(plan, engine):
+        async for said in arun_turn(plan, engine):
             out.append(said)
     except GptOssError as raised:
         error = raised
@@ -126,7 +126,7 @@ async def test_both(
 
 def test_text_comes_as_it_is_said() -> None:
     engine = ScriptedEngine([f"{FINAL}Yes", pytest.fail])
-    said = drive(Plan(wish()), engine)
+    said = run_turn(TurnMachine(wish()), engine)
     assert next(said).text == "Yes"
     said.close()
 
@@ -140,8 +140,8 @@ class Kept(ScriptedEngine):
 
 
 def test_closing_stops_the_engine() -> None:
-    engine, plan = Kept(WHOLE), Plan(wish())
-    said = drive(plan, engine)
+    engine, plan = Kept(WHOLE), TurnMachine(wish())
+    said = run_turn(plan, engine)
     next(said)
     assert engine.closed == 0
     said.close()
@@ -149,8 +149,8 @@ def test_closing_stops_the_engine() -> None:
 
 
 async def test_closing_stops_the_async_engine() -> None:
-    engine, plan = AsyncScriptedEngine(WHOLE), Plan(wish())
-    said = adrive(plan, engine)
+    engine, plan = AsyncScriptedEngine(WHOLE), TurnMachine(wish())
+    said = arun_turn(plan, engine)
     await anext(said)
     assert engine.closed == 0
     await said.aclose()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.scripted_server import Scripted, answer
 
-from llm_gpt_oss.turn.schema_check import flaw, misfit
+from llm_gpt_oss.turn.schema_check import schema_error, validation_error
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 PERSON = {
@@ -29,7 +29,7 @@ PERSON = {
     ],
 )
 def test_fits(value: Any, schema: dict[str, Any]) -> None:
-    assert misfit(value, schema) is None
+    assert validation_error(value, schema) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_fits(value: Any, schema: dict[str, Any]) -> None:
     ],
 )
 def test_does_not_fit(value: Any, schema: dict[str, Any], reason: str) -> None:
-    assert misfit(value, schema) == reason
+    assert validation_error(value, schema) == reason
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def lists(depth: int) -> list[Any]:
     ],
 )
 def test_what_cannot_be_checked_fits(value: Any, schema: dict[str, Any]) -> None:
-    assert misfit(value, schema) is None
+    assert validation_error(value, schema) is None
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -104,7 +104,7 @@ AS = "a" * 40 + "!"
     ],
 )
 def test_what_would_take_for_ever_fits(value: Any, schema: dict[str, Any]) -> None:
-    assert misfit(value, schema) is None
+    assert validation_error(value, schema) is None
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_what_would_take_for_ever_fits(value: Any, schema: dict[str, Any]) -> No
     ],
 )
 def test_what_takes_a_moment_is_checked(value: Any, schema: dict[str, Any]) -> None:
-    assert misfit(value, schema)
+    assert validation_error(value, schema)
 
 
 def test_another_document_is_not_fetched() -> None:
     with Scripted(answer({"type": "string"})) as server:
-        assert misfit(1, {"$ref": f"{server.url}/schema.json"}) is None
+        assert validation_error(1, {"$ref": f"{server.url}/schema.json"}) is None
         assert server.requests == []
 
 
@@ -153,7 +153,7 @@ def test_another_document_is_not_fetched() -> None:
     ],
 )
 def test_flaws(schema: dict[str, Any], reason: str | None) -> None:
-    assert flaw(schema) == reason
+    assert schema_error(schema) == reason
 
 
 JSON = st.recursive(
@@ -168,6 +168,6 @@ KEYWORDS = st.sampled_from(
 
 @given(JSON, st.dictionaries(KEYWORDS, JSON | st.sampled_from(["string", "#", "("]), max_size=4))
 def test_any_schema_gives_a_verdict(value: Any, schema: dict[str, Any]) -> None:
-    reason = misfit(value, schema)
+    reason = validation_error(value, schema)
     assert reason is None or reason.startswith("$")
-    assert not (reason and flaw(schema))
+    assert not (reason and schema_error(schema))

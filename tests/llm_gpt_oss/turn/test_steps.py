@@ -25,7 +25,16 @@ from support.turn_requests import (
 from llm_gpt_oss.harmony.conversation import Header
 from llm_gpt_oss.harmony.prompt import render
 from llm_gpt_oss.turn.messages import call_header
-from llm_gpt_oss.turn.steps import ANALYSIS, Step, acting, answering, first, named, nearest, prompt
+from llm_gpt_oss.turn.steps import (
+    ANALYSIS,
+    Step,
+    after_reasoning,
+    closest_tool,
+    final_answer,
+    opening,
+    step_prompt,
+    tool_name,
+)
 from llm_gpt_oss.turn.steps import FINAL as ANSWER
 
 STOP = {"stop": ("Oslo",)}
@@ -88,24 +97,27 @@ TWO = ("get_weather", "add")
             id="stop strings in a schema's answer",
         ),
         pytest.param(
-            {"budget": 50}, Step("think", ANALYSIS, stop=(NEXT,), limit=50), UNBOUND, id="reasoning budget"
+            {"budget": 50},
+            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
+            UNBOUND,
+            id="reasoning budget",
         ),
         pytest.param(
             {"budget": 50, "tools": TOOLS},
-            Step("think", ANALYSIS, stop=(NEXT,), limit=50),
+            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
             Step("free", stop=(AT_THOUGHT,)),
             id="reasoning budget, tools",
         ),
         pytest.param(
             {"budget": 50, "tools": TOOLS, "must_call": TWO},
-            Step("think", ANALYSIS, stop=(NEXT,), limit=50),
+            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
             NAME,
             id="reasoning budget, required",
         ),
     ],
 )
 def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins: Step, acts: Step) -> None:
-    assert (first(wish(**wanted)), acting(wish(**wanted))) == (begins, acts)
+    assert (opening(wish(**wanted)), after_reasoning(wish(**wanted))) == (begins, acts)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +143,7 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
         pytest.param(
             "analysis",
             {"budget": 9},
-            Step("think", ANALYSIS, "So far", stop=(NEXT,), limit=9),
+            Step("think", ANALYSIS, "So far", stop=(NEXT,), max_tokens=9),
             id="reasoning with a budget",
         ),
         pytest.param(
@@ -149,7 +161,7 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
     ],
 )
 def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: Step) -> None:
-    assert first(wish(user("Hi"), assistant("So far", channel), left_open=True, **wanted)) == step
+    assert opening(wish(user("Hi"), assistant("So far", channel), left_open=True, **wanted)) == step
 
 
 @pytest.mark.parametrize(
@@ -165,7 +177,7 @@ def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: 
     ],
 )
 def test_the_name_that_was_written(said: str, name: str) -> None:
-    assert named(said) == name
+    assert tool_name(said) == name
 
 
 @pytest.mark.parametrize(
@@ -179,13 +191,13 @@ def test_the_name_that_was_written(said: str, name: str) -> None:
     ],
 )
 def test_nearest(name: str, allowed: list[str], meant: str) -> None:
-    assert nearest(name, allowed) == meant
+    assert closest_tool(name, allowed) == meant
 
 
 @given(st.text(), st.lists(st.text("ab_", min_size=1), min_size=1))
 def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
-    assert nearest(named(said), allowed) in allowed
-    assert nearest(allowed[-1], allowed) == allowed[-1]
+    assert closest_tool(tool_name(said), allowed) in allowed
+    assert closest_tool(allowed[-1], allowed) == allowed[-1]
 
 
 @pytest.mark.parametrize(
@@ -196,14 +208,14 @@ def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
         pytest.param(NAME, f"{START}<|channel|>commentary to=functions", id="name: no dot"),
         pytest.param(Step("call", call_header("add")), START + calling("add"), id="call"),
         pytest.param(UNBOUND, START + FINAL, id="answer"),
-        pytest.param(answering(wish(), "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
+        pytest.param(final_answer(wish(), "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
     ],
 )
 def test_where_the_prompt_ends(step: Step, tail: str) -> None:
     conversation = wish(user("Hi"), assistant("Hello.")).conversation
     thought = assistant("Hm.", "analysis")
-    assert prompt(step, conversation, [], left_open=False) == render(conversation) + tail
+    assert step_prompt(step, conversation, [], left_open=False) == render(conversation) + tail
     said = f"{START}{THOUGHT}Hm.<|end|>"
-    assert prompt(step, conversation, [thought], left_open=False) == render(conversation) + said + tail
+    assert step_prompt(step, conversation, [thought], left_open=False) == render(conversation) + said + tail
     shorter = wish(user("Hi")).conversation
-    assert prompt(step, conversation, [thought], left_open=True) == render(shorter) + said + tail
+    assert step_prompt(step, conversation, [thought], left_open=True) == render(shorter) + said + tail

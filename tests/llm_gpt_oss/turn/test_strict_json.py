@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.turn.strict_json import parsed
+from llm_gpt_oss.turn.strict_json import parse_json
 
 VALUES = st.recursive(
     st.none()
@@ -26,7 +26,7 @@ VALUES = st.recursive(
 def test_what_it_takes_sqlite_takes_too(value: Any) -> None:
     sent = json.dumps(value)
     try:
-        taken = parsed(sent)
+        taken = parse_json(sent)
     except ValueError:
         return
     assert taken == json.loads(sent)
@@ -42,4 +42,4 @@ def test_what_it_takes_sqlite_takes_too(value: Any) -> None:
 def test_what_only_some_parsers_take(text: str) -> None:
     for form in (text, text.encode()):
         with pytest.raises(ValueError):  # noqa: PT011
-            parsed(form)
+            parse_json(form)

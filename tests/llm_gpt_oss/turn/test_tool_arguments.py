@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.turn.tool_arguments import Arguments, arguments, canonical
+from llm_gpt_oss.turn.tool_arguments import Arguments, canonical_json, parse_arguments
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TRIP = {
@@ -32,7 +32,7 @@ PYTHON = "Python instead of JSON"
     ],
 )
 def test_what_is_right_stays_as_it_was_written(text: str, parameters: dict[str, Any] | None) -> None:
-    assert arguments(text, parameters) == Arguments(json.loads(text), text)
+    assert parse_arguments(text, parameters) == Arguments(json.loads(text), text)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_is_right_stays_as_it_was_written(text: str, parameters: dict[str, 
 )
 def test_repairs(text: str, value: dict[str, Any], repairs: list[str]) -> None:
     schema = {**TRIP, "required": ["city"]}
-    assert arguments(text, schema) == Arguments(value, canonical(value), tuple(repairs))
+    assert parse_arguments(text, schema) == Arguments(value, canonical_json(value), tuple(repairs))
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_repairs(text: str, value: dict[str, Any], repairs: list[str]) -> None:
     ],
 )
 def test_what_is_no_object(text: str) -> None:
-    reason = arguments(text, TRIP)
+    reason = parse_arguments(text, TRIP)
     assert isinstance(reason, str)
     assert reason == f"no JSON object: {text!r}" or (len(text) > 80 and len(reason) < 300)
 
 
 def test_the_reason_shows_how_a_long_text_begins() -> None:
-    assert arguments("x" * 81, None) == f"no JSON object: '{'x' * 79}…'"
-    assert arguments("x" * 80, None) == f"no JSON object: '{'x' * 80}'"
+    assert parse_arguments("x" * 81, None) == f"no JSON object: '{'x' * 79}…'"
+    assert parse_arguments("x" * 80, None) == f"no JSON object: '{'x' * 80}'"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,10 @@ def test_the_reason_shows_how_a_long_text_begins() -> None:
 def test_a_bare_text_is_the_one_string_that_is_required(
     text: str, city: str, parameters: dict[str, Any]
 ) -> None:
-    expected = Arguments({"city": city}, canonical({"city": city}), ("the text as it stood became city",))
-    assert arguments(text, parameters) == expected
+    expected = Arguments(
+        {"city": city}, canonical_json({"city": city}), ("the text as it stood became city",)
+    )
+    assert parse_arguments(text, parameters) == expected
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_a_bare_text_is_the_one_string_that_is_required(
     ],
 )
 def test_elsewhere_a_bare_text_is_nothing(parameters: dict[str, Any] | None) -> None:
-    assert arguments("Oslo", parameters) == "no JSON object: 'Oslo'"
+    assert parse_arguments("Oslo", parameters) == "no JSON object: 'Oslo'"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_elsewhere_a_bare_text_is_nothing(parameters: dict[str, Any] | None) -> 
     ['{"city":', ' ["Oslo"', '```json\n{"city":"Os', '"city": "Oslo"', '"trip": {"city":"x"}', "```[1"],
 )
 def test_broken_json_is_no_bare_text(text: str) -> None:
-    assert arguments(text, CITY) == f"no JSON object: {text!r}"
+    assert parse_arguments(text, CITY) == f"no JSON object: {text!r}"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
@@ -181,11 +183,11 @@ def test_broken_json_is_no_bare_text(text: str) -> None:
     "parameters", [None, {"type": "object", "properties": {}}, {"properties": {"a": {}}}]
 )
 def test_no_text_is_no_arguments(text: str, parameters: dict[str, Any] | None) -> None:
-    assert arguments(text, parameters) == Arguments({}, text)
+    assert parse_arguments(text, parameters) == Arguments({}, text)
 
 
 def test_no_text_where_something_is_required() -> None:
-    assert arguments("", CITY) == Arguments({}, "", (), "$: 'city' is a required property")
+    assert parse_arguments("", CITY) == Arguments({}, "", (), "$: 'city' is a required property")
 
 
 @pytest.mark.parametrize(
@@ -197,9 +199,9 @@ def test_no_text_where_something_is_required() -> None:
     ],
 )
 def test_what_does_not_fit_says_why(text: str, misfit: str) -> None:
-    found = arguments(text, CITY)
+    found = parse_arguments(text, CITY)
     assert isinstance(found, Arguments)
-    assert found.misfit == misfit
+    assert found.schema_error == misfit
 
 
 A: dict[str, Any] = {"properties": {"a": {}}}
@@ -230,14 +232,16 @@ A: dict[str, Any] = {"properties": {"a": {}}}
     ],
 )
 def test_only_what_the_model_invented_is_dropped(parameters: dict[str, Any] | None, left: list[str]) -> None:
-    found = arguments('{"a":1,"b":2,"c":3}', parameters)
+    found = parse_arguments('{"a":1,"b":2,"c":3}', parameters)
     assert isinstance(found, Arguments)
     assert [*found.value] == left
-    assert found.text == canonical({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
+    assert found.text == canonical_json({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
 
 
 def test_canonical_is_compact_and_readable() -> None:
-    assert canonical({"a": ["é", 1.0, None], "b": "\ud83d 🦤"}) == '{"a":["é",1.0,null],"b":"\\ud83d 🦤"}'
+    assert (
+        canonical_json({"a": ["é", 1.0, None], "b": "\ud83d 🦤"}) == '{"a":["é",1.0,null],"b":"\\ud83d 🦤"}'
+    )
 
 
 # What would take minutes if the time was not in proportion, or end the process.
@@ -252,7 +256,7 @@ def test_canonical_is_compact_and_readable() -> None:
     ],
 )
 def test_a_long_text(text: str) -> None:
-    assert isinstance(arguments(text, CITY), str)
+    assert isinstance(parse_arguments(text, CITY), str)
 
 
 # Whatever comes in.
@@ -279,17 +283,19 @@ SCHEMAS = (
 @given(st.dictionaries(STRINGS, JSON, max_size=3), st.booleans())
 def test_objects_that_fit_are_untouched(value: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
-    assert arguments(text, {"type": "object"}) == Arguments(value, text)
+    assert parse_arguments(text, {"type": "object"}) == Arguments(value, text)
 
 
 @given(st.dictionaries(STRINGS, JSON, max_size=3), st.sampled_from(["]", "}", "\n```", ". Done"]))
 def test_objects_with_something_behind_them_are_found(value: dict[str, Any], rest: str) -> None:
-    assert arguments(json.dumps(value) + rest, None) == Arguments(value, canonical(value), (AROUND,))
+    assert parse_arguments(json.dumps(value) + rest, None) == Arguments(
+        value, canonical_json(value), (AROUND,)
+    )
 
 
 @given(TEXTS, SCHEMAS)
 def test_arguments_or_a_reason_is_all_that_comes_out(text: str, parameters: dict[str, Any] | None) -> None:
-    match arguments(text, parameters):
+    match parse_arguments(text, parameters):
         case Arguments() as found:
             assert json.loads(found.text.strip() or "{}") == found.value
             json.dumps(found.value, allow_nan=False)

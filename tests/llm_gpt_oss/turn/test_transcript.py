@@ -12,8 +12,8 @@ from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.messages import call_header
 from llm_gpt_oss.turn.steps import ANALYSIS, Step
 from llm_gpt_oss.turn.steps import FINAL as ANSWER
-from llm_gpt_oss.turn.transcript import Note, Text, Transcript, Writing
-from llm_gpt_oss.turn.usage import Tally
+from llm_gpt_oss.turn.transcript import Note, ParsedMessage, Text, Transcript
+from llm_gpt_oss.turn.usage import Usage
 
 NEXT = f"<|end|>{START}"
 
@@ -21,11 +21,11 @@ NEXT = f"<|end|>{START}"
 def heard(text: str | list[Piece], step: Step | None = None, number: int = 0) -> Any:
     "(texts joined by message, (number, header, text) of what was written, notes, transcript)"
     notes: list[Note] = []
-    transcript = Transcript(step or Step("free"), number, notes, Tally())
+    transcript = Transcript(step or Step("free"), number, notes, Usage())
     said: dict[tuple[int, str], str] = {}
     for out in translate(pieces(text) if isinstance(text, str) else text, transcript):
         said[out.message, out.channel] = said.get((out.message, out.channel), "") + out.text
-    written = [(writing.number, writing.header, writing.text) for writing in transcript.written]
+    written = [(writing.number, writing.header, writing.text) for writing in transcript.messages]
     return said, written, [(note.kind, note.text) for note in notes], transcript
 
 
@@ -117,7 +117,7 @@ def test_a_step_that_begins_inside(step: Step, text: str, said: object, messages
     ],
 )
 def test_a_message_goes_back_to_the_model_in_a_channel_that_it_knows(header: Header, message: Header) -> None:
-    assert Writing(0, header, "a", "b").message == Message(message, "ab")
+    assert ParsedMessage(0, header, "a", "b").message == Message(message, "ab")
 
 
 def test_a_mended_header_is_noted() -> None:
@@ -152,18 +152,18 @@ def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> N
     ],
 )
 def test_reasoning_is_counted(text: str, reasoning_tokens: int) -> None:
-    tally = Tally()
+    tally = Usage()
     list(translate(pieces(text), Transcript(Step("free"), 0, [], tally)))
-    tally.done(Done("stop", completion_tokens=len(pieces(text)) + 1), unseen=1)
+    tally.end_completion(Done("stop", completion_tokens=len(pieces(text)) + 1), unseen=1)
     assert (tally.reasoning_tokens, tally.completion_tokens) == (reasoning_tokens, len(pieces(text)) + 1)
 
 
 def test_log_probabilities_go_with_their_text_and_make_the_count_exact() -> None:
-    tally = Tally()
+    tally = Usage()
     said = spoken("日本", "語")
     thought = [Piece(marker) for marker in ("<|channel|>", "analysis", "<|message|>")]
     texts = list(translate([*thought, *said], Transcript(Step("free"), 0, [], tally)))
     assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in said]
     assert texts[1].logprobs == (Logprob("語", -0.5),)
-    tally.done(Done("stop", completion_tokens=3 + 3 + 1), unseen=1)
+    tally.end_completion(Done("stop", completion_tokens=3 + 3 + 1), unseen=1)
     assert tally.reasoning_tokens == 3

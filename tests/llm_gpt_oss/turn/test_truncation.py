@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llm_gpt_oss.errors import ContextOverflow
 from llm_gpt_oss.harmony.conversation import Conversation, Developer, Header, Message, Role, System
-from llm_gpt_oss.turn.truncation import without_oldest
+from llm_gpt_oss.turn.truncation import drop_oldest_turns
 
 
 def talk(roles: str, length: int = 100) -> Conversation:
@@ -39,23 +39,23 @@ def too_long(tokens: int | None = None, context: int | None = None) -> ContextOv
 )
 def test_whole_turns_go(roles: str, overflow: ContextOverflow, cut: int) -> None:
     conversation = talk(roles)
-    shorter, dropped = without_oldest(conversation, overflow)
+    shorter, dropped = drop_oldest_turns(conversation, overflow)
     assert (dropped, shorter.messages) == (cut, conversation.messages[cut:])
     assert (shorter.system, shorter.developer) == (conversation.system, conversation.developer)
 
 
 def test_exactly_what_is_too_much_is_enough() -> None:
     # A quarter of eight equal messages is two of them.
-    assert without_oldest(talk("uuuuuuuu"), too_long())[1] == 2
+    assert drop_oldest_turns(talk("uuuuuuuu"), too_long())[1] == 2
     # 1 - 0.9 * 1000 / 1800 is one half.
-    assert without_oldest(talk("uuuuuuuu"), too_long(1800, 1000))[1] == 4
+    assert drop_oldest_turns(talk("uuuuuuuu"), too_long(1800, 1000))[1] == 4
 
 
 @pytest.mark.parametrize("roles", ["", "u", "uatta", "a", "aa"])
 def test_the_last_turn_is_never_left_out(roles: str) -> None:
     overflow = too_long(9000, 1000)
     with pytest.raises(ContextOverflow) as raised:
-        without_oldest(talk(roles), overflow)
+        drop_oldest_turns(talk(roles), overflow)
     assert (raised.value.prompt_tokens, raised.value.context_length) == (9000, 1000)
     assert "There is no older turn to leave out" in str(raised.value)
 
@@ -74,7 +74,7 @@ def test_repeated_it_ends_with_the_last_turn(
     for _ in range(turns):
         before = conversation.messages
         try:
-            conversation, dropped = without_oldest(conversation, too_long(tokens, context))
+            conversation, dropped = drop_oldest_turns(conversation, too_long(tokens, context))
         except ContextOverflow:
             break
         assert dropped > 0
@@ -83,4 +83,4 @@ def test_repeated_it_ends_with_the_last_turn(
     if turns:
         assert conversation.messages[-len(last) :] == last
     with pytest.raises(ContextOverflow):
-        without_oldest(conversation, too_long(tokens, context))
+        drop_oldest_turns(conversation, too_long(tokens, context))

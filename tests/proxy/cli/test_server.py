@@ -24,8 +24,8 @@ from support.commands import TAG, THERE, run
 from support.webserver import lines, serving
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.catalog.models_file import Place
-from llm_gpt_oss.cli.target import hosted
+from llm_gpt_oss.catalog.models_file import EngineBinding
+from llm_gpt_oss.cli.target import bound_model
 from proxy.cli import server
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing, hash_of
@@ -206,8 +206,8 @@ class TestListening:
 
 class TestEngines:
     def test_another_engine_says_why_it_could_not_answer(self, capsys: pytest.CaptureFixture[str]) -> None:
-        models_file.add("mine", [], Place("embedded", {"gguf": "/gone.gguf"}))
-        server.tell_of_engine(hosted("mine"))
+        models_file.add("mine", [], EngineBinding("embedded", {"gguf": "/gone.gguf"}))
+        server.tell_of_engine(bound_model("mine"))
         told = capsys.readouterr().err
         assert told == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
 
@@ -216,8 +216,8 @@ class TestEngines:
     ) -> None:
         with serving() as web:
             web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
-            models_file.add("mine", [], Place("completions", {"url": web.url}))
-            server.tell_of_engine(hosted("mine"))
+            models_file.add("mine", [], EngineBinding("completions", {"url": web.url}))
+            server.tell_of_engine(bound_model("mine"))
         assert capsys.readouterr().err == ""
 
     def test_an_engine_that_there_is_none_of(self) -> None:

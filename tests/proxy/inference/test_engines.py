@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.catalog.models_file import Entry, Place
+from llm_gpt_oss.catalog.models_file import EngineBinding, ModelEntry
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings
 from proxy.inference import engines
 from proxy.inference.engines import Engines
 
-MODELS = [Entry("a", ()), Entry("b", (), Place("mine", {"url": "x"}))]
+MODELS = [ModelEntry("a", ()), ModelEntry("b", (), EngineBinding("mine", {"url": "x"}))]
 
 
 class Mine:

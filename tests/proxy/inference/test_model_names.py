@@ -8,7 +8,7 @@ from llm.models import ModelWithAliases
 from llm.parts import Message, TextPart
 from support.requests import CHAT, MINIMAL, Greeting, asking
 
-from llm_gpt_oss.catalog.models_file import entries
+from llm_gpt_oss.catalog.models_file import model_entries
 from proxy.generation import Ask
 from proxy.http.errors import ApiError
 from proxy.inference.model_names import Catalog, Meant, fitted
@@ -44,7 +44,7 @@ OTHERS = [
 @pytest.fixture
 def catalog() -> Catalog:
     return Catalog(
-        entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
+        model_entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
     )
 
 

@@ -15,7 +15,7 @@ from support.harmony_text import CUSTOM, announce, blank_line, call, done, say, 
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
-from llm_gpt_oss.turn.events import AnswerEvent, as_openai
+from llm_gpt_oss.turn.events import AnswerEvent, logprob_json
 from llm_gpt_oss.turn.messages import PREAMBLE
 from proxy.api.chat_completions.writer import ChatWriter
 from proxy.api.responses import response_object as whole
@@ -57,7 +57,7 @@ def lengths(said: Sequence[StreamEvent]) -> list[list[int]]:
 def logprobs(said: Sequence[StreamEvent]) -> list[dict[str, Any]]:
     "As the turn's record has them."
     given = [each for event in said if isinstance(event, AnswerEvent) for each in event.logprobs]
-    recorded: list[dict[str, Any]] = json.loads(json.dumps([as_openai(each) for each in given]))
+    recorded: list[dict[str, Any]] = json.loads(json.dumps([logprob_json(each) for each in given]))
     return recorded
 
 

@@ -375,7 +375,7 @@ def test_the_model_is_asked_the_same_whatever_a_client_drops(empty: Path, data: 
 
 def prompt_of(messages: Sequence[Message]) -> str:
     prompt = MODEL.prompt(messages=list(messages)).prompt
-    asked, _ = MODEL.plan(prompt, stream=False, date="2026-08-01")
-    completion = asked.next()
+    asked, _ = MODEL.start_turn(prompt, stream=False, date="2026-08-01")
+    completion = asked.next_completion()
     assert completion
     return completion.prompt

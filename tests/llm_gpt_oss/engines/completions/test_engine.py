@@ -9,11 +9,11 @@ from support.engine_prompts import left, model, said
 from support.scripted_server import HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines.completions.provider import CompletionsKind
+from llm_gpt_oss.engines.completions.provider import CompletionsProvider
 from llm_gpt_oss.engines.completions.requests import BLIND_LIMIT
 from llm_gpt_oss.errors import ContextOverflow, EngineError, EngineUnreachable, GptOssError, Unauthorized
 
-KIND = CompletionsKind()
+KIND = CompletionsProvider()
 ASKED = Completion("openai/gpt-oss-20b", "p")
 COUNTED = answer({"count": 10, "max_model_len": 100, "tokens": [1] * 10})
 HI = {"choices": [{"index": 0, "text": "Hi", "finish_reason": None}]}
@@ -94,23 +94,23 @@ CARD = {"id": "openai/gpt-oss-20b", "owned_by": "vllm", "max_model_len": 131072}
 
 def test_its_condition(play: Play) -> None:
     url = play(answer({"data": [CARD]})).url
-    found = KIND.condition(model("completions", url=url, model="openai/gpt-oss-20b"), None)
+    found = KIND.model_status(model("completions", url=url, model="openai/gpt-oss-20b"), None)
     assert (found.version, found.installed, found.context_length) == ("vllm", True, 131072)
-    found = KIND.condition(model("completions", url=url), None)
+    found = KIND.model_status(model("completions", url=url), None)
     assert found.problem == (
         "The server has no model tiny. It has: openai/gpt-oss-20b. Name one of them with --model."
     )
     one = {"id": "/x.gguf", "owned_by": "llamacpp", "meta": {"n_ctx": 4096}}
     url = play(answer({"data": [one]})).url
-    found = KIND.condition(model("completions", url=url, dialect="llama.cpp"), None)
+    found = KIND.model_status(model("completions", url=url, dialect="llama.cpp"), None)
     assert (found.version, found.context_length) == ("llamacpp", 4096)
     url = play(answer({"data": []})).url
-    assert "It has: none." in str(KIND.condition(model("completions", url=url), None).problem)
+    assert "It has: none." in str(KIND.model_status(model("completions", url=url), None).problem)
     with Refusing() as host:
-        assert "does not answer" in str(KIND.condition(model("completions", url=host), None).problem)
+        assert "does not answer" in str(KIND.model_status(model("completions", url=host), None).problem)
 
 
 def test_its_state() -> None:
     wanted = model("completions", url="http://a:1/v1")
-    assert KIND.state(wanted.settings, [wanted]) == "tiny at http://a:1"
-    assert KIND.state(wanted.settings, []) == "no model was added with --completions URL"
+    assert KIND.summary(wanted.settings, [wanted]) == "tiny at http://a:1"
+    assert KIND.summary(wanted.settings, []) == "no model was added with --completions URL"

@@ -8,12 +8,12 @@ import pytest
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
 from llm_gpt_oss.engines.completions.reader import TextReader
-from llm_gpt_oss.engines.http.connection import Peer
+from llm_gpt_oss.engines.http.connection import Endpoint
 from llm_gpt_oss.errors import EmptyStream, EngineError, StreamCut
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.streaming import translate
 
-PEER = Peer("The server", Server("http://127.0.0.1:1"), 1.0, "Start it.")
+PEER = Endpoint("The server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
 USAGE = {"prompt_tokens": 18, "completion_tokens": 3, "total_tokens": 21}
 TIMES = {"prompt_ms": 7.5, "predicted_ms": 20.0}
 

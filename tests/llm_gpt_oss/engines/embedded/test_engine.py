@@ -14,19 +14,19 @@ from support.engine_prompts import done, model, said, text
 from support.gguf_files import head
 from support.ollama_store import put
 
-from llm_gpt_oss.catalog.binding import Hosted
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.embedded import engine as embedded
 from llm_gpt_oss.engines.embedded import loaded_models as process_pool
 from llm_gpt_oss.engines.embedded import provider as embedded_kind
 from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights
 from llm_gpt_oss.engines.embedded.process import Loaded
-from llm_gpt_oss.engines.embedded.provider import EmbeddedKind
-from llm_gpt_oss.engines.local.model_pool import Pool, seconds
+from llm_gpt_oss.engines.embedded.provider import EmbeddedProvider
+from llm_gpt_oss.engines.local.model_pool import ModelPool, keep_alive_seconds
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
 from llm_gpt_oss.settings import Settings
 
-KIND = EmbeddedKind()
+KIND = EmbeddedProvider()
 TINY = model("embedded", gguf=str(tiny.FILE), context=tiny.CONTEXT, threads=1, gpu_layers=0)
 PROMPT = "<|start|>user<|message|>Count to 120<|end|><|start|>assistant"
 GREEDY = Sampling(temperature=0)
@@ -38,8 +38,8 @@ def asked(**more: Any) -> Completion:
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
-    ours = Pool(Loaded)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelPool]:
+    ours = ModelPool(Loaded)
     for module in (embedded, process_pool):
         monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
@@ -60,7 +60,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_it_is_loaded_for_the_first_one(pool: Pool, awaited: bool) -> None:
+def test_it_is_loaded_for_the_first_one(pool: ModelPool, awaited: bool) -> None:
     completions = [asked(max_tokens=5), asked(max_tokens=5)]
     items = said(KIND, TINY, *completions, awaited=awaited)
     first, second = [item for item in items if isinstance(item, Done)]
@@ -71,7 +71,7 @@ def test_it_is_loaded_for_the_first_one(pool: Pool, awaited: bool) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_another_context_is_another_load(pool: Pool, awaited: bool) -> None:
+def test_another_context_is_another_load(pool: ModelPool, awaited: bool) -> None:
     said(KIND, TINY, asked(max_tokens=1), asked(max_tokens=1, context_length=512), awaited=awaited)
     load = pool.loaded(str(tiny.FILE))
     assert load is not None
@@ -79,7 +79,7 @@ def test_another_context_is_another_load(pool: Pool, awaited: bool) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_what_it_keeps_can_be_told(pool: Pool, awaited: bool) -> None:
+def test_what_it_keeps_can_be_told(pool: ModelPool, awaited: bool) -> None:
     said(KIND, TINY, asked(max_tokens=1, keep_alive=0), awaited=awaited)
     for _ in range(500):
         if pool.loaded(str(tiny.FILE)) is None:
@@ -89,7 +89,7 @@ def test_what_it_keeps_can_be_told(pool: Pool, awaited: bool) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_several_answers_at_once(pool: Pool) -> None:
+def test_several_answers_at_once(pool: ModelPool) -> None:
     async def one(engine: AsyncEmbeddedEngine) -> list[Piece | Done]:
         return [item async for item in engine.complete(asked(max_tokens=40))]
 
@@ -103,7 +103,7 @@ def test_several_answers_at_once(pool: Pool) -> None:
 
 
 @tiny.needs_xllamacpp
-def test_who_leaves_while_it_loads_leaves_it_to_the_next(pool: Pool) -> None:
+def test_who_leaves_while_it_loads_leaves_it_to_the_next(pool: ModelPool) -> None:
     async def leaving() -> None:
         engine = AsyncEmbeddedEngine(TINY)
 
@@ -131,7 +131,7 @@ def test_a_load_that_fails_when_its_client_has_left_is_nobodys(monkeypatch: pyte
     monkeypatch.setattr(embedded, "find_spec", lambda name: True)
 
     async def leaving() -> None:
-        pool = Pool(failing)
+        pool = ModelPool(failing)
         task = asyncio.ensure_future(anext(AsyncEmbeddedEngine(TINY, pool).complete(asked())))
         await until(lambda: bool(pool._kept))
         task.cancel()
@@ -176,14 +176,16 @@ def test_a_head_that_does_not_say_how_far_it_was_trained(
     [("10m", 600), ("1h30m", 5400), ("-1s", -1), (0, 0), (2.5, 2.5), ("500ms", 0.5)],
 )
 def test_how_long_it_is_kept(written: Any, expected: float) -> None:
-    assert seconds(written) == expected
+    assert keep_alive_seconds(written) == expected
     assert Weights(model("embedded", keep_alive=written)).keep(wanted()) == expected
     assert Weights(model("embedded")).keep(wanted(keep_alive=written)) == expected
     assert Weights(model("embedded")).keep(wanted()) == 300
 
 
-def ollamas(folder: Path, tag: str = "gpt-oss:20b") -> Hosted:
-    return Hosted(tag, Settings.from_env({"OLLAMA_MODELS": str(folder), "LLM_GPT_OSS_ENGINE": "embedded"}))
+def ollamas(folder: Path, tag: str = "gpt-oss:20b") -> BoundModel:
+    return BoundModel(
+        tag, Settings.from_env({"OLLAMA_MODELS": str(folder), "LLM_GPT_OSS_ENGINE": "embedded"})
+    )
 
 
 def test_what_ollama_has_downloaded_is_found(tmp_path: Path) -> None:
@@ -196,20 +198,20 @@ def test_what_ollama_has_downloaded_is_found(tmp_path: Path) -> None:
 def test_what_it_can_load_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ollamas(tmp_path).settings
     monkeypatch.setattr(embedded_kind, "_version", lambda: "xllamacpp 1")
-    assert KIND.state(settings, []) == "xllamacpp 1; no model for it"
-    assert KIND.state(settings, [TINY]) == f"xllamacpp 1; tiny from {tiny.FILE}"
+    assert KIND.summary(settings, []) == "xllamacpp 1; no model for it"
+    assert KIND.summary(settings, [TINY]) == f"xllamacpp 1; tiny from {tiny.FILE}"
     put(tmp_path, LIBRARY + "gpt-oss:20b", tiny.FILE.read_bytes())
-    assert KIND.state(settings, []) == (
+    assert KIND.summary(settings, []) == (
         "xllamacpp 1; gpt-oss:20b, which Ollama has downloaded (LLM_GPT_OSS_ENGINE=embedded runs it)"
     )
     put(tmp_path, LIBRARY + "gpt-oss:20b", head({"general.architecture": "gptoss"}))
-    assert "xllamacpp 1; not gpt-oss:20b: " in KIND.state(settings, [])
-    assert "in Ollama's own layout" in KIND.state(settings, [])
+    assert "xllamacpp 1; not gpt-oss:20b: " in KIND.summary(settings, [])
+    assert "in Ollama's own layout" in KIND.summary(settings, [])
 
 
-def test_its_condition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None:
+def test_its_condition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: ModelPool) -> None:
     monkeypatch.setattr(embedded_kind, "_version", lambda: "xllamacpp 1")
-    found = KIND.condition(TINY, None)
+    found = KIND.model_status(TINY, None)
     assert (found.address, found.version, found.installed, found.loaded, found.problem) == (
         str(tiny.FILE),
         "xllamacpp 1",
@@ -218,11 +220,11 @@ def test_its_condition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: Po
         None,
     )
     (tmp_path / "x").write_bytes(head({"general.architecture": "llama"}))
-    found = KIND.condition(model("embedded", gguf=str(tmp_path / "x")), None)
+    found = KIND.model_status(model("embedded", gguf=str(tmp_path / "x")), None)
     assert "only gpt-oss reads harmony" in str(found.problem)
     monkeypatch.setattr(embedded_kind, "_version", lambda: None)
-    assert "xllamacpp is not installed. Type" in str(KIND.condition(TINY, None).problem)
-    assert KIND.state(TINY.settings, []).startswith("xllamacpp is not installed; ")
+    assert "xllamacpp is not installed. Type" in str(KIND.model_status(TINY, None).problem)
+    assert KIND.summary(TINY.settings, []).startswith("xllamacpp is not installed; ")
 
 
 def test_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -236,4 +238,4 @@ def test_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(head({"general.architecture": "llama"}))
     with pytest.raises(NotGptOss):
-        list(EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), Pool(Loaded)).complete(asked()))
+        list(EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), ModelPool(Loaded)).complete(asked()))

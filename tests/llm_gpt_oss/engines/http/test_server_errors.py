@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.http.connection import Peer
-from llm_gpt_oss.engines.http.server_errors import refusal
+from llm_gpt_oss.engines.http.connection import Endpoint
+from llm_gpt_oss.engines.http.server_errors import to_error
 from llm_gpt_oss.errors import (
     BadRequest,
     ContextOverflow,
@@ -19,9 +19,9 @@ from llm_gpt_oss.errors import (
     Unauthorized,
     UnusableSchema,
 )
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 
-PEER = Peer("llama-server", Server("http://127.0.0.1:1"), 1.0, "Start it.")
+PEER = Endpoint("llama-server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
 
 # As llama.cpp's server said it, seen with xllamacpp 2026.10.
 TOO_LONG = {
@@ -67,18 +67,18 @@ VLLM_GRAMMAR = {"error": {"message": "Failed to convert the grammar from JSON sc
     ],
 )
 def test_an_answer(status: int, body: Any, kind: type[GptOssError], said: str) -> None:
-    error = refusal(PEER, status, body if isinstance(body, str) else json.dumps(body))
+    error = to_error(PEER, status, body if isinstance(body, str) else json.dumps(body))
     assert type(error) is kind
     with pytest.raises(kind, match=said):
         raise error
 
 
 def test_a_line_of_a_stream_has_the_status_that_it_names() -> None:
-    assert type(refusal(PEER, None, KEY)) is Unauthorized
-    assert type(refusal(PEER, None, {"error": "out of memory"})) is EngineError
+    assert type(to_error(PEER, None, KEY)) is Unauthorized
+    assert type(to_error(PEER, None, {"error": "out of memory"})) is EngineError
 
 
 def test_the_counts_of_an_overflow_are_kept() -> None:
-    error = refusal(PEER, 400, json.dumps(TOO_LONG))
+    error = to_error(PEER, 400, json.dumps(TOO_LONG))
     assert isinstance(error, ContextOverflow)
     assert (error.prompt_tokens, error.context_length) == (4200, 1024)

@@ -9,10 +9,10 @@ from support.engine_prompts import left, model, said
 from support.scripted_server import CUT, HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
-from llm_gpt_oss.engines.llama_server.provider import LlamaServerKind
+from llm_gpt_oss.engines.llama_server.provider import LlamaServerProvider
 from llm_gpt_oss.errors import EngineBusy, EngineError, EngineUnreachable, GptOssError, NotGptOss, StreamCut
 
-KIND = LlamaServerKind()
+KIND = LlamaServerProvider()
 ASKED = Completion("tiny", "p")
 KNOWN = answer({"tokens": [2043]})
 HI = {"content": "Hi", "stop": False}
@@ -90,21 +90,21 @@ def test_a_model_needs_an_address() -> None:
 def test_its_condition(play: Play) -> None:
     props = {"build_info": "b1-abc", "default_generation_settings": {"n_ctx": 1024}}
     server = play(answer(props), KNOWN)
-    found = KIND.condition(model("llama-server", url=server.url), None)
+    found = KIND.model_status(model("llama-server", url=server.url), None)
     assert (found.address, found.version, found.context_length) == (server.url, "b1-abc", 1024)
     assert (found.installed, found.loaded, found.problem) == (True, True, None)
     with Refusing() as host:
-        found = KIND.condition(model("llama-server", url=f"http://me:secret@{host}"), None)
+        found = KIND.model_status(model("llama-server", url=f"http://me:secret@{host}"), None)
     assert found.address == f"http://{host}"
     assert "does not answer" in str(found.problem)
 
 
 def test_its_state() -> None:
     wanted = model("llama-server", url="http://me:secret@a:1")
-    assert KIND.state(wanted.settings, [wanted]) == "tiny at http://a:1"
+    assert KIND.summary(wanted.settings, [wanted]) == "tiny at http://a:1"
     assert (
-        KIND.state(wanted.settings, [model("llama-server", url="ftp://x")])
+        KIND.summary(wanted.settings, [model("llama-server", url="ftp://x")])
         == "tiny at an address that cannot be used"
     )
-    assert KIND.state(wanted.settings, [model("llama-server")]) == "tiny at an unknown address"
-    assert KIND.state(wanted.settings, []) == "no model was added with --llama-server URL"
+    assert KIND.summary(wanted.settings, [model("llama-server")]) == "tiny at an unknown address"
+    assert KIND.summary(wanted.settings, []) == "no model was added with --llama-server URL"

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
-from llm_gpt_oss.engines.http.connection import Peer
+from llm_gpt_oss.engines.http.connection import Endpoint
 from llm_gpt_oss.engines.llama_server.reader import CompletionReader
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
-from llm_gpt_oss.settings import Server
+from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.streaming import translate
 
-PEER = Peer("llama-server", Server("http://127.0.0.1:1"), 1.0, "Start it.")
+PEER = Endpoint("llama-server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
 TIMES = {"prompt_ms": 7.5, "predicted_ms": 20.0}
 END = {"content": "", "stop": True, "tokens_predicted": 3, "tokens_evaluated": 18, "timings": TIMES}
 

@@ -11,7 +11,7 @@ import pytest
 
 from llm_gpt_oss.engines.embedded.gguf import Head
 from llm_gpt_oss.engines.embedded.process import Load
-from llm_gpt_oss.engines.local.model_pool import Pool
+from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 A, B = Load("a", 1), Load("b", 1)
 HEAD = Head("gpt-oss", 1)
@@ -47,8 +47,8 @@ def starts() -> Starts:
 
 
 @pytest.fixture
-def pool(starts: Starts) -> Iterator[Pool]:
-    pool = Pool(starts)
+def pool(starts: Starts) -> Iterator[ModelPool]:
+    pool = ModelPool(starts)
     yield pool
     pool.close()
 
@@ -60,7 +60,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_it_is_loaded_once_and_kept(pool: Pool, starts: Starts) -> None:
+def test_it_is_loaded_once_and_kept(pool: ModelPool, starts: Starts) -> None:
     with pool.taken(A, HEAD) as first, pool.taken(A, HEAD) as second:
         assert first is second
     with pool.taken(A, HEAD) as third:
@@ -70,7 +70,7 @@ def test_it_is_loaded_once_and_kept(pool: Pool, starts: Starts) -> None:
     assert pool.loaded("b") is None
 
 
-def test_it_is_unloaded_after_a_while(pool: Pool, starts: Starts) -> None:
+def test_it_is_unloaded_after_a_while(pool: ModelPool, starts: Starts) -> None:
     with pool.taken(A, HEAD, keep=0.01):
         [(_, model)] = starts.started
         with pool.taken(A, HEAD, keep=0.01):
@@ -81,7 +81,7 @@ def test_it_is_unloaded_after_a_while(pool: Pool, starts: Starts) -> None:
     assert pool.loaded("a") is None
 
 
-def test_what_is_asked_again_in_time_stays(pool: Pool, starts: Starts) -> None:
+def test_what_is_asked_again_in_time_stays(pool: ModelPool, starts: Starts) -> None:
     with pool.taken(A, HEAD, keep=0.2):
         pass
     with pool.taken(A, HEAD, keep=-1):
@@ -90,14 +90,14 @@ def test_what_is_asked_again_in_time_stays(pool: Pool, starts: Starts) -> None:
     assert pool.loaded("a") == A
 
 
-def test_what_is_idle_makes_room(pool: Pool, starts: Starts) -> None:
+def test_what_is_idle_makes_room(pool: ModelPool, starts: Starts) -> None:
     with pool.taken(A, HEAD), pool.taken(B, HEAD):
         assert not starts.started[0][1].ended, "somebody uses it"
     with pool.taken(Load("a", 2), HEAD):
         assert [model.ended for _, model in starts.started] == [True, True, False]
 
 
-def test_one_that_died_is_loaded_anew(pool: Pool, starts: Starts) -> None:
+def test_one_that_died_is_loaded_anew(pool: ModelPool, starts: Starts) -> None:
     with pool.taken(A, HEAD) as first:
         pass
     first.alive = False  # type: ignore[misc]
@@ -105,7 +105,7 @@ def test_one_that_died_is_loaded_anew(pool: Pool, starts: Starts) -> None:
         assert second is not first
 
 
-def test_what_cannot_be_loaded_is_tried_again(pool: Pool, starts: Starts) -> None:
+def test_what_cannot_be_loaded_is_tried_again(pool: ModelPool, starts: Starts) -> None:
     starts.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         pool.take(A, HEAD)
@@ -115,7 +115,7 @@ def test_what_cannot_be_loaded_is_tried_again(pool: Pool, starts: Starts) -> Non
     until(lambda: pool.loaded("a") is None)
 
 
-def test_those_who_come_meanwhile_wait(pool: Pool, starts: Starts) -> None:
+def test_those_who_come_meanwhile_wait(pool: ModelPool, starts: Starts) -> None:
     starts.go.clear()
     threads = [threading.Thread(target=pool.take, args=[A, HEAD]) for _ in range(3)]
     for thread in threads:
@@ -126,7 +126,7 @@ def test_those_who_come_meanwhile_wait(pool: Pool, starts: Starts) -> None:
     assert len(starts.started) == 1
 
 
-def test_who_left_with_their_loop_does_not_keep_it(pool: Pool, starts: Starts) -> None:
+def test_who_left_with_their_loop_does_not_keep_it(pool: ModelPool, starts: Starts) -> None:
     async def asking() -> None:
         threading.Timer(0.1, starts.go.set).start()
         async with pool.ataken(A, HEAD, keep=0):
@@ -138,7 +138,7 @@ def test_who_left_with_their_loop_does_not_keep_it(pool: Pool, starts: Starts) -
     until(lambda: bool(starts.started) and starts.started[0][1].ended)
 
 
-def test_the_end(pool: Pool, starts: Starts, tmp_path: Path) -> None:
+def test_the_end(pool: ModelPool, starts: Starts, tmp_path: Path) -> None:
     pool.take(A, HEAD)
     pool.close()
     assert starts.started[0][1].ended

@@ -26,7 +26,7 @@ from support.scripted_server import (
 from llm_gpt_oss.completion import Completion
 from llm_gpt_oss.engines.ollama import connection
 from llm_gpt_oss.engines.ollama.answers import PullStatus
-from llm_gpt_oss.engines.ollama.client import AsyncClient, Call, Client, generate, pull, show, version
+from llm_gpt_oss.engines.ollama.client import ApiRequest, AsyncClient, Client, generate, pull, show, version
 from llm_gpt_oss.errors import (
     EngineBusy,
     EngineError,
@@ -35,19 +35,19 @@ from llm_gpt_oss.errors import (
     ModelMissing,
     StreamCut,
 )
-from llm_gpt_oss.settings import Server, read_server
+from llm_gpt_oss.settings import ServerAddress, read_server
 
 Play = Callable[..., Scripted]
 Sends = Callable[..., Any]
 Streams = Callable[..., list[Any]]
 
 
-def wait_and_send(server: Server, call: Call[Any], silence: float = 5) -> Any:
+def wait_and_send(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> Any:
     with Client(server, silence=silence) as client:
         return client.send(call)
 
 
-def await_and_send(server: Server, call: Call[Any], silence: float = 5) -> Any:
+def await_and_send(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> Any:
     async def run() -> Any:
         async with AsyncClient(server, silence=silence) as client:
             return await client.send(call)
@@ -55,12 +55,12 @@ def await_and_send(server: Server, call: Call[Any], silence: float = 5) -> Any:
     return asyncio.run(run())
 
 
-def wait_and_stream(server: Server, call: Call[Any], silence: float = 5) -> list[Any]:
+def wait_and_stream(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> list[Any]:
     with Client(server, silence=silence) as client:
         return list(client.stream(call))
 
 
-def await_and_stream(server: Server, call: Call[Any], silence: float = 5) -> list[Any]:
+def await_and_stream(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> list[Any]:
     async def run() -> list[Any]:
         async with AsyncClient(server, silence=silence) as client:
             return [item async for item in client.stream(call)]
@@ -93,7 +93,7 @@ PULLED = stream({"status": "pulling manifest"}, {"status": "success"})
 
 def test_a_whole_answer(play: Play, send: Sends) -> None:
     server = play(VERSION)
-    assert send(Server(server.url), version()) == "0.24.0"
+    assert send(ServerAddress(server.url), version()) == "0.24.0"
     [request] = server.requests
     assert (request.method, request.path, request.body) == ("GET", "/api/version", None)
     assert request.headers["host"] == server.host
@@ -103,7 +103,10 @@ def test_a_whole_answer(play: Play, send: Sends) -> None:
 
 def test_a_stream(play: Play, streamed: Streams) -> None:
     server = play(PULLED)
-    assert streamed(Server(server.url), pull("t")) == [PullStatus("pulling manifest"), PullStatus("success")]
+    assert streamed(ServerAddress(server.url), pull("t")) == [
+        PullStatus("pulling manifest"),
+        PullStatus("success"),
+    ]
     [request] = server.requests
     assert (request.method, request.path, request.body) == (
         "POST",
@@ -116,7 +119,7 @@ def test_a_stream(play: Play, streamed: Streams) -> None:
 def test_a_path_headers_and_a_key_go_along(play: Play, ask: Sends) -> None:
     server = play(answer({"status": "x", "version": "x"}))
     there = read_server(f"{server.url}/behind/", (("X-One", "1"), ("user-agent", "mine"))).with_key("k")
-    ask(there, Call("GET", "/api/x", dict))
+    ask(there, ApiRequest("GET", "/api/x", dict))
     [request] = server.requests
     assert request.path == "/behind/api/x"
     assert request.headers["x-one"] == "1"
@@ -126,7 +129,7 @@ def test_a_path_headers_and_a_key_go_along(play: Play, ask: Sends) -> None:
 
 def test_half_a_surrogate_pair_can_be_sent(play: Play, ask: Sends) -> None:
     server = play(answer({"done": True}))
-    ask(Server(server.url), generate(Completion("t", "caf\udce9 \u4e16")))
+    ask(ServerAddress(server.url), generate(Completion("t", "caf\udce9 \u4e16")))
     assert server.requests[0].body["prompt"] == "caf\udce9 \u4e16"
 
 
@@ -147,7 +150,7 @@ FAILURES: list[tuple[Reply, type[GptOssError], str]] = [
 def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError], words: str) -> None:
     server = play(reply)
     with pytest.raises(kind, match=words) as caught:
-        ask(Server(server.url), show("t"))
+        ask(ServerAddress(server.url), show("t"))
     assert type(caught.value) is kind
     assert len(server.requests) == 1
 
@@ -158,19 +161,19 @@ def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError],
 )
 def test_an_answer_that_is_not_ollamas(play: Play, send: Sends, body: str) -> None:
     with pytest.raises(EngineError, match="not Ollama's API: /api/version") as caught:
-        send(Server(play(answer(body)).url), version())
+        send(ServerAddress(play(answer(body)).url), version())
     assert "OLLAMA_HOST" in (caught.value.remedy or "")
 
 
 def test_a_stream_that_is_not_ollamas(play: Play, streamed: Streams) -> None:
     with pytest.raises(EngineError, match="not Ollama's API: /api/pull"):
-        streamed(Server(play(stream({"odd": 1})).url), pull("t"))
+        streamed(ServerAddress(play(stream({"odd": 1})).url), pull("t"))
 
 
 def test_an_error_in_a_stream(play: Play, streamed: Streams) -> None:
     line = {"error": "pull model manifest: file does not exist"}
     with pytest.raises(ModelMissing, match="no model t to download"):
-        streamed(Server(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
+        streamed(ServerAddress(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
 
 
 def test_nobody_listens(ask: Sends) -> None:
@@ -209,7 +212,7 @@ def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(("host", "seconds"), [("", 1), ("192.168.0.1", 1), ("https://box.example", 5)])
 def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
-    timeout = connection.options(read_server(host), 600)["timeout"]
+    timeout = connection.client_options(read_server(host), 600)["timeout"]
     assert (timeout.connect, timeout.read) == (seconds, 600)
 
 
@@ -225,23 +228,23 @@ def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
     ],
 )
 def test_where_connections_are_our_own(host: str, own: bool) -> None:
-    assert ("transport" in connection.async_options(read_server(host), 600)) is own
+    assert ("transport" in connection.async_client_options(read_server(host), 600)) is own
 
 
 def test_silence_instead_of_an_answer(play: Play, ask: Sends) -> None:
     with pytest.raises(EngineError, match=r"was silent for 0\.05 seconds\..*LLM_GPT_OSS_TIMEOUT") as caught:
-        ask(Server(play((HOLD,)).url), version(), silence=0.05)
+        ask(ServerAddress(play((HOLD,)).url), version(), silence=0.05)
     assert type(caught.value) is EngineError
 
 
 def test_silence_in_a_stream(play: Play, streamed: Streams) -> None:
     with pytest.raises(StreamCut, match=r"was silent for 0\.2 seconds\..*LLM_GPT_OSS_TIMEOUT"):
-        streamed(Server(play(stream({"status": "a"}, HOLD)).url), pull("t"), silence=0.2)
+        streamed(ServerAddress(play(stream({"status": "a"}, HOLD)).url), pull("t"), silence=0.2)
 
 
 def test_slowness_is_not_silence(play: Play, streamed: Streams) -> None:
     server = play((0.15, *stream(0.15, {"status": "a"}, 0.15, {"status": "b"})))
-    assert streamed(Server(server.url), pull("t"), silence=0.4) == [PullStatus("a"), PullStatus("b")]
+    assert streamed(ServerAddress(server.url), pull("t"), silence=0.4) == [PullStatus("a"), PullStatus("b")]
 
 
 BROKEN: list[Reply] = [
@@ -261,20 +264,20 @@ BROKEN: list[Reply] = [
 @pytest.mark.parametrize("reply", BROKEN, ids=["unfinished", "reset", "closed", "half a line"])
 def test_a_stream_that_is_cut(play: Play, streamed: Streams, reply: Reply) -> None:
     with pytest.raises(StreamCut):
-        streamed(Server(play(reply).url), pull("t"))
+        streamed(ServerAddress(play(reply).url), pull("t"))
 
 
 @pytest.mark.parametrize("reply", [(), (CUT,), (b"HTTP/1.1 200 OK\r\nContent-Le",), (b"SSH-2.0\r\n",)])
 def test_no_answer(play: Play, ask: Sends, reply: Reply) -> None:
     server = play(reply)
     with pytest.raises(EngineError, match=f"Ollama at {server.url} broke off: ") as caught:
-        ask(Server(server.url), version())
+        ask(ServerAddress(server.url), version())
     assert type(caught.value) is EngineError
 
 
 def test_busy_and_then_not(play: Play) -> None:
     server = play(answer({"error": "server busy"}, 503), VERSION)
-    with Client(Server(server.url)) as client:
+    with Client(ServerAddress(server.url)) as client:
         with pytest.raises(EngineBusy):
             client.send(version())
         assert client.send(version()) == "0.24.0"
@@ -282,7 +285,7 @@ def test_busy_and_then_not(play: Play) -> None:
 
 def test_items_come_as_they_are_sent(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    with Client(Server(server.url)) as client:
+    with Client(ServerAddress(server.url)) as client:
         statuses = client.stream(pull("t"))
         assert next(statuses) == PullStatus("a")
         assert not server.gone.is_set()
@@ -292,7 +295,7 @@ def test_items_come_as_they_are_sent(play: Play) -> None:
 
 async def test_items_come_as_they_are_sent_when_awaited(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    async with AsyncClient(Server(server.url)) as client:
+    async with AsyncClient(ServerAddress(server.url)) as client:
         statuses = client.stream(pull("t"))
         assert await anext(statuses) == PullStatus("a")
         assert not server.gone.is_set()
@@ -309,7 +312,7 @@ async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -
         async for _ in client.stream(pull("t")):
             first.set()
 
-    async with AsyncClient(Server(server.url), idle=idle) as client:
+    async with AsyncClient(ServerAddress(server.url), idle=idle) as client:
         task = asyncio.create_task(read())
         await first.wait()
         task.cancel()
@@ -320,7 +323,7 @@ async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -
 
 async def test_many_at_once(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    async with AsyncClient(Server(server.url), silence=2) as client, AsyncExitStack() as opened:
+    async with AsyncClient(ServerAddress(server.url), silence=2) as client, AsyncExitStack() as opened:
         # httpx alone stops at a hundred.
         streams = [await opened.enter_async_context(aclosing(client.stream(pull("t")))) for _ in range(101)]
         assert await asyncio.gather(*map(anext, streams)) == [PullStatus("a")] * 101
@@ -329,7 +332,7 @@ async def test_many_at_once(play: Play) -> None:
 def test_too_many_at_once() -> None:
     with (
         pytest.raises(EngineBusy, match=r"1000 requests.*Try again"),
-        connection.faults(Server("http://h:1"), 600),
+        connection.faults(ServerAddress("http://h:1"), 600),
     ):
         raise httpx.PoolTimeout("")
 
@@ -342,21 +345,21 @@ def unannounced(reply: Reply) -> Reply:
 
 def test_nothing_stays_open_between_two_calls(play: Play) -> None:
     server = play((*unannounced(VERSION), HOLD))
-    with Client(Server(server.url)) as client:
+    with Client(ServerAddress(server.url)) as client:
         client.send(version())
         assert server.gone.wait(2)
 
 
 async def test_nothing_stays_open_between_two_awaited_calls(play: Play) -> None:
     server = play((*unannounced(VERSION), HOLD))
-    async with AsyncClient(Server(server.url)) as client:
+    async with AsyncClient(ServerAddress(server.url)) as client:
         await client.send(version())
         assert server.gone.wait(2)
 
 
 async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
     server = play(unannounced((*VERSION, 0.2, *VERSION, HOLD)))
-    async with AsyncClient(Server(server.url), idle=5) as client:
+    async with AsyncClient(ServerAddress(server.url), idle=5) as client:
         assert [await client.send(version()) for _ in range(2)] == ["0.24.0"] * 2
         assert not server.gone.is_set()
     assert server.gone.wait(2)
@@ -365,7 +368,7 @@ async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
 
 async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
     server = play(unannounced(VERSION))
-    async with AsyncClient(Server(server.url), idle=5) as client:
+    async with AsyncClient(ServerAddress(server.url), idle=5) as client:
         for _ in range(3):
             assert await client.send(version()) == "0.24.0"
             await asyncio.sleep(0.05)
@@ -373,7 +376,7 @@ async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
 
 
 def test_one_client_on_two_event_loops(play: Play) -> None:
-    client = AsyncClient(Server(play(VERSION).url))
+    client = AsyncClient(ServerAddress(play(VERSION).url))
     assert [asyncio.run(client.send(version())) for _ in range(2)] == ["0.24.0"] * 2
 
 
@@ -384,7 +387,7 @@ def test_no_proxy_for_this_machine(
     server = play(answer({"version": "x", "status": "x"}))
     with Refusing() as proxy:
         monkeypatch.setenv(name, f"http://{proxy}")
-        ask(Server(server.url), Call("GET", "/api/x", dict))
+        ask(ServerAddress(server.url), ApiRequest("GET", "/api/x", dict))
     assert len(server.requests) == 1
 
 
@@ -419,7 +422,7 @@ def test_authorities_are_read_only_for_tls(
     monkeypatch.setenv("HTTP_PROXY", proxy)
     read = ssl.create_default_context()
     monkeypatch.setattr(httpx, "create_ssl_context", lambda: read)
-    context = connection.options(read_server(host), 600)["verify"]
+    context = connection.client_options(read_server(host), 600)["verify"]
     assert (context is read) is authorities
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

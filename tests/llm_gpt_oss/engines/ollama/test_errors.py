@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.ollama.errors import failure, overflow
+from llm_gpt_oss.engines.ollama.errors import context_overflow, to_error
 from llm_gpt_oss.errors import (
     BadRequest,
     ContextOverflow,
@@ -126,7 +126,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("status", "text", "kind", "words"), ANSWERS)
 def test_answers(status: int, text: str, kind: type[GptOssError], words: str) -> None:
-    error = failure(status, text, "tag")
+    error = to_error(status, text, "tag")
     assert type(error) is kind
     assert words in str(error)
     if isinstance(error, EngineError):
@@ -148,7 +148,7 @@ LINES = [
 
 @pytest.mark.parametrize(("error", "kind"), LINES)
 def test_lines(error: object, kind: type[GptOssError]) -> None:
-    caught = failure(None, error, "tag")
+    caught = to_error(None, error, "tag")
     assert type(caught) is kind
     assert getattr(caught, "status", None) is None
 
@@ -167,13 +167,13 @@ PARAMS = [
 
 @pytest.mark.parametrize(("status", "text", "param"), PARAMS)
 def test_the_parameter_at_fault(status: int, text: str, param: str | None) -> None:
-    error = failure(status, text)
+    error = to_error(status, text)
     assert isinstance(error, BadRequest)
     assert error.param == param
 
 
 def test_counts() -> None:
-    error = failure(400, TOO_LONG)
+    error = to_error(400, TOO_LONG)
     assert isinstance(error, ContextOverflow)
     assert (error.prompt_tokens, error.context_length, error.param) == (7575, 4096, "messages")
 
@@ -200,15 +200,15 @@ LONGER = "Ask for a longer context with `-o num_ctx {}`, or drop the oldest turn
     ],
 )
 def test_the_context_to_ask_for(tokens: int | None, remedy: str) -> None:
-    assert overflow(tokens, 4096).remedy == remedy
+    assert context_overflow(tokens, 4096).remedy == remedy
 
 
 def test_a_long_text_is_cut() -> None:
-    assert len(str(failure(500, "x" * 10_000))) < 600
+    assert len(str(to_error(500, "x" * 10_000))) < 600
 
 
 def test_an_error_too_deep_to_tell() -> None:
     error: dict[str, Any] = {}
     for _ in range(100_000):
         error = {"odd": error}
-    assert "it does not say why" in str(failure(None, error))
+    assert "it does not say why" in str(to_error(None, error))

@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 from support.scripted_server import CUT, HOLD, Refusing, Scripted, answer, chunk, head, stream
 
-from llm_gpt_oss.engines.ollama.forward import Foreign, Passed, passed_on
+from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, ForwardedResponse, forward
 from llm_gpt_oss.errors import EngineError, EngineUnreachable, StreamCut
-from llm_gpt_oss.settings import Server, read_server
+from llm_gpt_oss.settings import ServerAddress, read_server
 
 Play = Callable[..., Scripted]
 BODY = b'{"model": "x"}'
 
 
-def foreign(**changes: Any) -> Foreign:
+def foreign(**changes: Any) -> ForwardedRequest:
     given = {"method": "POST", "path": "/api/chat", "headers": [], "body": BODY}
-    return Foreign(**{**given, **changes})
+    return ForwardedRequest(**{**given, **changes})
 
 
-def server(address: str, *headers: tuple[str, str]) -> Server:
+def server(address: str, *headers: tuple[str, str]) -> ServerAddress:
     return read_server(address, headers)
 
 
-async def send(where: Server, **changes: Any) -> tuple[Passed, bytes]:
-    async with passed_on(where, foreign(**changes), 5) as passed:
+async def send(where: ServerAddress, **changes: Any) -> tuple[ForwardedResponse, bytes]:
+    async with forward(where, foreign(**changes), 5) as passed:
         return passed, b"".join([data async for data in passed.body])
 
 
@@ -116,7 +116,7 @@ async def test_a_request_without_a_body_has_none(play: Play) -> None:
 
 async def test_to_leave_is_to_close(play: Play) -> None:
     ollama = play(stream({"a": 1}, HOLD))
-    async with passed_on(server(ollama.host), foreign(), 5) as passed:
+    async with forward(server(ollama.host), foreign(), 5) as passed:
         assert await anext(passed.body) == b'{"a": 1}\n'
         assert not ollama.gone.is_set()
     assert ollama.gone.wait(5)
@@ -135,7 +135,7 @@ async def test_no_answer(play: Play) -> None:
 
 async def test_an_answer_that_breaks_off(play: Play) -> None:
     ollama = play((head(200, "Transfer-Encoding: chunked"), chunk(b"a"), 0.05, CUT))
-    async with passed_on(server(ollama.host), foreign(), 5) as passed:
+    async with forward(server(ollama.host), foreign(), 5) as passed:
         assert await anext(passed.body) == b"a"
         with pytest.raises(StreamCut):
             await anext(passed.body)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
-from llm_gpt_oss.engines.ollama.answers import Written
+from llm_gpt_oss.engines.ollama.answers import GenerateChunk
 from llm_gpt_oss.engines.ollama.reader import GenerateReader
 from llm_gpt_oss.engines.ollama.wire import GenerateLine
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
@@ -87,16 +87,16 @@ STREAMS: list[tuple[list[GenerateLine], list[Piece | Done]]] = [
 
 @pytest.mark.parametrize(("lines", "said"), STREAMS)
 def test_streams(lines: list[GenerateLine], said: list[Piece | Done]) -> None:
-    assert list(translate(map(Written.of, lines), GenerateReader())) == said
+    assert list(translate(map(GenerateChunk.of, lines), GenerateReader())) == said
 
 
 def test_a_piece_is_told_at_once() -> None:
-    assert list(GenerateReader().feed(Written.of(CHANNEL))) == [Piece("<|channel|>")]
+    assert list(GenerateReader().feed(GenerateChunk.of(CHANNEL))) == [Piece("<|channel|>")]
 
 
 def test_a_full_context() -> None:
     with pytest.raises(ContextOverflow) as caught:
-        list(translate([Written.of(FULL)], GenerateReader()))
+        list(translate([GenerateChunk.of(FULL)], GenerateReader()))
     assert (caught.value.prompt_tokens, caught.value.context_length) == (None, 4096)
 
 
@@ -107,7 +107,7 @@ def test_no_line_at_all() -> None:
 
 def test_no_last_line() -> None:
     lines: list[GenerateLine] = [CHANNEL, {"response": " again", "done": False}]
-    said = translate(map(Written.of, lines), GenerateReader())
+    said = translate(map(GenerateChunk.of, lines), GenerateReader())
     assert [next(said), next(said)] == [Piece("<|channel|>"), Piece(" again")]
     with pytest.raises(StreamCut, match="ended in the middle"):
         next(said)

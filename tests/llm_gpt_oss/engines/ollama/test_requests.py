@@ -5,9 +5,16 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Completion, Sampling
-from llm_gpt_oss.engines.ollama.answers import Embedded, ModelDetails, ModelInfo, PullStatus, Running, Written
+from llm_gpt_oss.engines.ollama.answers import (
+    EmbeddingResult,
+    GenerateChunk,
+    ModelDetails,
+    ModelInfo,
+    PullStatus,
+    RunningModel,
+)
 from llm_gpt_oss.engines.ollama.client import (
-    Call,
+    ApiRequest,
     embed,
     generate,
     load,
@@ -79,7 +86,7 @@ def test_no_tokens_would_be_no_limit(tokens: int) -> None:
     assert "`-o max_tokens`" in str(caught.value)
 
 
-REQUESTS: list[tuple[Call[Any], tuple[str, str], dict[str, Any] | None]] = [
+REQUESTS: list[tuple[ApiRequest[Any], tuple[str, str], dict[str, Any] | None]] = [
     (version(), ("GET", "/api/version"), None),
     (tags(), ("GET", "/api/tags"), None),
     (ps(), ("GET", "/api/ps"), None),
@@ -103,7 +110,7 @@ REQUESTS: list[tuple[Call[Any], tuple[str, str], dict[str, Any] | None]] = [
 
 
 @pytest.mark.parametrize(("call", "where", "body"), REQUESTS)
-def test_requests(call: Call[Any], where: tuple[str, str], body: dict[str, Any] | None) -> None:
+def test_requests(call: ApiRequest[Any], where: tuple[str, str], body: dict[str, Any] | None) -> None:
     assert (call.method, call.path) == where
     assert call.body == body
     assert call.model == (body and "t")
@@ -113,7 +120,7 @@ def test_requests(call: Call[Any], where: tuple[str, str], body: dict[str, Any] 
 DETAILS = {"family": "gpt-oss", "families": ["gpt-oss"]}
 FACTS = {"general.architecture": "gpt-oss"}
 
-ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
+ANSWERS: list[tuple[ApiRequest[Any], dict[str, Any], Any]] = [
     (version(), {"version": "0.24.0"}, "0.24.0"),
     (tags(), {"models": None}, []),
     (
@@ -136,7 +143,10 @@ ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
                 {"name": "b"},
             ]
         },
-        [Running("a:latest", 60974592, 0, 4096, "2026-11-22T22:45:44.549085299Z"), Running("b", 0, 0)],
+        [
+            RunningModel("a:latest", 60974592, 0, 4096, "2026-11-22T22:45:44.549085299Z"),
+            RunningModel("b", 0, 0),
+        ],
     ),
     (
         show("t"),
@@ -153,14 +163,14 @@ ANSWERS: list[tuple[Call[Any], dict[str, Any], Any]] = [
     ),
     (load("t"), {"model": "t", "response": "", "done": True, "done_reason": "load"}, "load"),
     (unload("t"), {"model": "t", "response": "", "done": True, "done_reason": "unload"}, "unload"),
-    (embed("t", ["a"]), {"embeddings": [[0.5, 1]], "prompt_eval_count": 12}, Embedded([[0.5, 1]], 12)),
-    (embed("t", ["a"]), {"embeddings": [[0.5]]}, Embedded([[0.5]])),
-    (generate(Completion("t", "p")), {"response": "<|channel|>"}, Written("<|channel|>")),
+    (embed("t", ["a"]), {"embeddings": [[0.5, 1]], "prompt_eval_count": 12}, EmbeddingResult([[0.5, 1]], 12)),
+    (embed("t", ["a"]), {"embeddings": [[0.5]]}, EmbeddingResult([[0.5]])),
+    (generate(Completion("t", "p")), {"response": "<|channel|>"}, GenerateChunk("<|channel|>")),
 ]
 
 
 @pytest.mark.parametrize(("call", "data", "value"), ANSWERS)
-def test_answers(call: Call[Any], data: dict[str, Any], value: Any) -> None:
+def test_answers(call: ApiRequest[Any], data: dict[str, Any], value: Any) -> None:
     assert call.read(data) == value
 
 

@@ -17,20 +17,20 @@ from support.engine_prompts import done, left, model, said, text
 from support.hugging_face import bare
 from support.parrot import Parrot
 
-from llm_gpt_oss.catalog.binding import Hosted
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.engines.local import memory
-from llm_gpt_oss.engines.local.model_pool import Pool
+from llm_gpt_oss.engines.local.model_pool import ModelPool
 from llm_gpt_oss.engines.transformers import engine as transformers_engine
 from llm_gpt_oss.engines.transformers import loaded_models as process_pool
 from llm_gpt_oss.engines.transformers import model_thread as transformers_loaded
 from llm_gpt_oss.engines.transformers import provider as transformers_kind
 from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, TransformersEngine, Weights
 from llm_gpt_oss.engines.transformers.model_thread import Loaded
-from llm_gpt_oss.engines.transformers.provider import TransformersKind
+from llm_gpt_oss.engines.transformers.provider import TransformersProvider
 from llm_gpt_oss.errors import BadRequest, EngineError, GptOssError, NotGptOss
 
-KIND = TransformersKind()
+KIND = TransformersProvider()
 ANSWER = "x" * 50 + "<|return|>"
 
 
@@ -72,8 +72,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.fixture(autouse=True)
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool[Any, Any, Loaded]]:
-    ours = Pool(Loaded)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelPool[Any, Any, Loaded]]:
+    ours = ModelPool(Loaded)
     for module in (transformers_engine, process_pool):
         monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
@@ -81,7 +81,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool[Any, Any, Loaded]]:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Hosted:
+def tiny(tmp_path: Path) -> BoundModel:
     return model("transformers", weights=str(bare(tmp_path / "tiny")))
 
 
@@ -101,7 +101,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_it_is_loaded_for_the_first_one(machine: Machine, tiny: Hosted, awaited: bool) -> None:
+def test_it_is_loaded_for_the_first_one(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     items = said(KIND, tiny, asked(), asked("other"), awaited=awaited)
     first, second = [item for item in items if isinstance(item, Done)]
     assert text(items) == "x" * 50 + "y"
@@ -112,7 +112,7 @@ def test_it_is_loaded_for_the_first_one(machine: Machine, tiny: Hosted, awaited:
     assert len(machine.parrot.threads) == 1, "one thread alone works with a model"
 
 
-def test_an_error_of_the_model_is_an_error_of_ours(machine: Machine, tiny: Hosted, awaited: bool) -> None:
+def test_an_error_of_the_model_is_an_error_of_ours(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     machine.parrot.error = ValueError("bang.\nmore")
     with pytest.raises(EngineError, match=r"^Transformers failed: bang\.$"):
         said(KIND, tiny, asked(), awaited=awaited)
@@ -125,13 +125,13 @@ def test_an_error_of_the_model_is_an_error_of_ours(machine: Machine, tiny: Hoste
     assert done(said(KIND, tiny, asked(), awaited=awaited)).reason == "stop"
 
 
-def test_no_answer_at_all_cannot_be_asked_for(machine: Machine, tiny: Hosted, awaited: bool) -> None:
+def test_no_answer_at_all_cannot_be_asked_for(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     with pytest.raises(BadRequest, match="An answer of 0 tokens cannot be asked for"):
         said(KIND, tiny, asked(max_tokens=0), awaited=awaited)
     assert machine.loads == 0
 
 
-def test_who_stops_reading_stops_the_work(machine: Machine, tiny: Hosted, awaited: bool) -> None:
+def test_who_stops_reading_stops_the_work(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     assert left(KIND, tiny, asked(), awaited=awaited) == Piece("x")
     assert machine.parrot.reads == [6]
     machine.parrot.reads.clear()
@@ -148,7 +148,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_control_c_stops_at_once(machine: Machine, tiny: Hosted) -> None:
+def test_control_c_stops_at_once(machine: Machine, tiny: BoundModel) -> None:
     "Though a step is under way, which nothing could interrupt."
     with TransformersEngine(tiny) as engine:
         items = engine.complete(asked())
@@ -164,7 +164,7 @@ def test_control_c_stops_at_once(machine: Machine, tiny: Hosted) -> None:
     assert len(machine.parrot.reads) < 10
 
 
-def test_a_client_that_leaves_stops_at_once(machine: Machine, tiny: Hosted) -> None:
+def test_a_client_that_leaves_stops_at_once(machine: Machine, tiny: BoundModel) -> None:
     async def leaving() -> None:
         async with aclosing(AsyncTransformersEngine(tiny).complete(asked())) as items:
             await anext(items)
@@ -181,7 +181,7 @@ def test_a_client_that_leaves_stops_at_once(machine: Machine, tiny: Hosted) -> N
     assert len(machine.parrot.reads) < 10
 
 
-def test_several_at_once_take_turns(machine: Machine, tiny: Hosted) -> None:
+def test_several_at_once_take_turns(machine: Machine, tiny: BoundModel) -> None:
     said_by: list[str] = []
 
     async def one(engine: AsyncTransformersEngine, prompt: str) -> None:
@@ -198,7 +198,7 @@ def test_several_at_once_take_turns(machine: Machine, tiny: Hosted) -> None:
     assert "y" in said_by[:10], "it does not wait for the end of the other"
 
 
-def test_within_one_answer_another_can_be_asked(machine: Machine, tiny: Hosted) -> None:
+def test_within_one_answer_another_can_be_asked(machine: Machine, tiny: BoundModel) -> None:
     with TransformersEngine(tiny) as engine:
         items = engine.complete(asked())
         next(items)
@@ -207,18 +207,18 @@ def test_within_one_answer_another_can_be_asked(machine: Machine, tiny: Hosted) 
 
 
 def test_it_is_unloaded_after_a_while(
-    machine: Machine, tiny: Hosted, pool: Pool[Any, Any, Loaded], awaited: bool
+    machine: Machine, tiny: BoundModel, pool: ModelPool[Any, Any, Loaded], awaited: bool
 ) -> None:
-    path = str(tiny.facts["weights"])
+    path = str(tiny.engine_options["weights"])
     said(KIND, tiny, asked(), awaited=awaited)
-    assert KIND.condition(tiny, None).loaded
+    assert KIND.model_status(tiny, None).loaded
     said(KIND, tiny, asked(keep_alive=0), awaited=awaited)
     until(lambda: pool.loaded(path) is None)
     said(KIND, tiny, asked(), awaited=awaited)
     assert machine.loads == 2
 
 
-def test_who_leaves_while_it_loads_leaves_it_to_the_next(machine: Machine, tiny: Hosted) -> None:
+def test_who_leaves_while_it_loads_leaves_it_to_the_next(machine: Machine, tiny: BoundModel) -> None:
     async def leaving() -> None:
         machine.go.clear()
         task = asyncio.ensure_future(anext(AsyncTransformersEngine(tiny).complete(asked())))
@@ -233,7 +233,7 @@ def test_who_leaves_while_it_loads_leaves_it_to_the_next(machine: Machine, tiny:
     assert machine.loads == 1
 
 
-def test_what_is_left_is_closed_in_the_thread_of_the_model(machine: Machine, tiny: Hosted) -> None:
+def test_what_is_left_is_closed_in_the_thread_of_the_model(machine: Machine, tiny: BoundModel) -> None:
     "Whoever else still has it, and behind the step that is under way."
     loaded = Loaded(Weights(tiny).folder, 100)
     steps = loaded.steps(asked(), 100)
@@ -246,7 +246,7 @@ def test_what_is_left_is_closed_in_the_thread_of_the_model(machine: Machine, tin
     assert steps.gi_frame is None
 
 
-def test_a_program_that_ends_is_not_held_up(machine: Machine, tiny: Hosted) -> None:
+def test_a_program_that_ends_is_not_held_up(machine: Machine, tiny: BoundModel) -> None:
     loaded = Loaded(Weights(tiny).folder, 100)
     steps = loaded.steps(asked(), 100)
     loaded.next(steps).result()
@@ -263,7 +263,7 @@ def test_a_program_that_ends_is_not_held_up(machine: Machine, tiny: Hosted) -> N
     ],
 )
 def test_what_cannot_be_loaded(
-    machine: Machine, tiny: Hosted, awaited: bool, problem: Exception, error: Any, words: str
+    machine: Machine, tiny: BoundModel, awaited: bool, problem: Exception, error: Any, words: str
 ) -> None:
     machine.error = problem
     with pytest.raises(error, match=words):
@@ -271,7 +271,7 @@ def test_what_cannot_be_loaded(
 
 
 def test_a_torch_that_cannot_be_imported(
-    tiny: Hosted, awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: BoundModel, awaited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = "llm_gpt_oss.engines.transformers.torch_model"
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so cannot be opened')")
@@ -285,7 +285,7 @@ def test_a_torch_that_cannot_be_imported(
 
 @pytest.mark.parametrize("missing", ["torch", "transformers", "accelerate", "llguidance"])
 def test_what_is_not_installed_is_named(
-    tiny: Hosted, awaited: bool, missing: str, monkeypatch: pytest.MonkeyPatch
+    tiny: BoundModel, awaited: bool, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transformers_loaded, "find_spec", lambda name: None if name == missing else True)
     with pytest.raises(
@@ -325,7 +325,7 @@ def test_what_would_not_fit_is_not_loaded(
 
 
 def test_where_nothing_says_how_much_is_free_it_is_loaded(
-    machine: Machine, tiny: Hosted, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, tiny: BoundModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda: None)
     assert done(said(KIND, tiny, asked(), awaited=False)).reason == "stop"
@@ -339,35 +339,35 @@ def test_where_nothing_says_how_much_is_free_it_is_loaded(
     ("facts", "asks", "context"),
     [({}, None, 16384), ({"context": 600}, None, 600), ({"context": 600}, 700, 700), ({}, 10**6, 131072)],
 )
-def test_the_context(tiny: Hosted, facts: Any, asks: int | None, context: int) -> None:
-    weights = Weights(model("transformers", **tiny.facts, **facts))
+def test_the_context(tiny: BoundModel, facts: Any, asks: int | None, context: int) -> None:
+    weights = Weights(model("transformers", **tiny.engine_options, **facts))
     assert weights.context(asked(context_length=asks)) == context
     assert weights.keep(asked(keep_alive="2m")) == 120
     assert weights.keep(asked()) == 300
 
 
-def test_its_state(tiny: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_state(tiny: BoundModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformers_kind, "_version", lambda: "torch 2")
-    assert KIND.state(tiny.settings, []) == "torch 2; no model for it"
-    assert KIND.state(tiny.settings, [tiny]) == f"torch 2; tiny from {tiny.facts['weights']}"
+    assert KIND.summary(tiny.settings, []) == "torch 2; no model for it"
+    assert KIND.summary(tiny.settings, [tiny]) == f"torch 2; tiny from {tiny.engine_options['weights']}"
     monkeypatch.setattr(transformers_kind, "_version", lambda: None)
-    assert KIND.state(tiny.settings, []).startswith("torch or transformers is not installed; ")
+    assert KIND.summary(tiny.settings, []).startswith("torch or transformers is not installed; ")
 
 
-def test_its_condition(tiny: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_condition(tiny: BoundModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformers_kind, "_version", lambda: "torch 2")
-    found = KIND.condition(tiny, None)
-    assert (found.address, found.version, found.size) == (tiny.facts["weights"], "torch 2", 1002)
+    found = KIND.model_status(tiny, None)
+    assert (found.address, found.version, found.size) == (tiny.engine_options["weights"], "torch 2", 1002)
     assert (found.installed, found.loaded, found.problem) == (True, False, None)
-    bare(Path(str(tiny.facts["weights"])), model_type="llama")
-    assert "only gpt-oss reads harmony" in str(KIND.condition(tiny, None).problem)
+    bare(Path(str(tiny.engine_options["weights"])), model_type="llama")
+    assert "only gpt-oss reads harmony" in str(KIND.model_status(tiny, None).problem)
     with pytest.raises(GptOssError, match="only gpt-oss reads harmony"):
         KIND.check(tiny)
-    found = KIND.condition(model("transformers"), None)
+    found = KIND.model_status(model("transformers"), None)
     assert (found.address, found.installed) == ("no folder", False)
-    bare(Path(str(tiny.facts["weights"])))
+    bare(Path(str(tiny.engine_options["weights"])))
     monkeypatch.setattr(transformers_kind, "_version", lambda: None)
-    assert "llm install 'llm-gpt-oss[transformers]'" in str(KIND.condition(tiny, None).problem)
+    assert "llm install 'llm-gpt-oss[transformers]'" in str(KIND.model_status(tiny, None).problem)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_it_says_when_weights_are_unpacked(
     monkeypatch.setattr(transformers_kind, "_version", lambda: "torch 2")
     monkeypatch.setattr(transformers_kind, "find_spec", lambda name: True if name in there else None)
     packed = bare(tmp_path, quantization_config={"quant_method": "mxfp4"})
-    assert KIND.condition(model("transformers", weights=str(packed)), None).version == said
+    assert KIND.model_status(model("transformers", weights=str(packed)), None).version == said
 
 
 def test_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

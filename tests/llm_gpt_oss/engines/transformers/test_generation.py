@@ -7,14 +7,14 @@ from support.engine_prompts import done, text
 from support.parrot import Parrot
 
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
-from llm_gpt_oss.engines.transformers.generation import CHUNK, Memories, generation
+from llm_gpt_oss.engines.transformers.generation import CHUNK, PrefixCache, generation
 from llm_gpt_oss.errors import ContextOverflow
 
 
 class Model:
     def __init__(self, says: dict[str, str]) -> None:
         self.network = Parrot(says)
-        self.memories = Memories(self.network)
+        self.memories = PrefixCache(self.network)
 
     def steps(self, prompt: str, context: int = 1000, **more: Any) -> Any:
         wanted = Completion("tiny", prompt, **more)

@@ -10,15 +10,15 @@ import pytest
 from support.engine_prompts import model
 from support.hugging_face import bare
 
-from llm_gpt_oss.catalog.binding import Hosted
-from llm_gpt_oss.engines.transformers.model_folder import Folder, find, named, read_folder
+from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.engines.transformers.model_folder import ModelFolder, find, named, read_folder
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
 from llm_gpt_oss.settings import Settings
 
 
 def test_what_the_config_says(tmp_path: Path) -> None:
     found = read_folder(bare(tmp_path))
-    assert found == Folder(str(tmp_path), 1002, 131072, 2 * 2 * 8 * 4 * 64)
+    assert found == ModelFolder(str(tmp_path), 1002, 131072, 2 * 2 * 8 * 4 * 64)
     assert found.memory(100, packed=False) == 1002 + 100 * 8192
 
 
@@ -81,7 +81,7 @@ def test_another_config(tmp_path: Path, text: str, error: type[GptOssError], sai
 def test_which_folder_is_meant(tmp_path: Path) -> None:
     assert named(model("transformers", weights="a/b")) == "a/b"
     settings = Settings.from_env({"LLM_GPT_OSS_ENGINE": "transformers"})
-    assert named(Hosted("gpt-oss:120b", settings)) == "openai/gpt-oss-120b"
+    assert named(BoundModel("gpt-oss:120b", settings)) == "openai/gpt-oss-120b"
     with pytest.raises(GptOssError, match="models add tiny --transformers FOLDER"):
         named(model("transformers"))
     assert find(str(tmp_path)) == tmp_path

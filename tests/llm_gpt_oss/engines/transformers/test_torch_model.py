@@ -20,34 +20,34 @@ from support.hugging_face import bare
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from llm_gpt_oss.catalog.binding import Hosted
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.completion import Completion, Piece, Sampling
-from llm_gpt_oss.engines.local.model_pool import Pool
+from llm_gpt_oss.engines.local.model_pool import ModelPool
 from llm_gpt_oss.engines.transformers import engine as transformers_engine
 from llm_gpt_oss.engines.transformers import grammar
 from llm_gpt_oss.engines.transformers import torch_model as torch_network
-from llm_gpt_oss.engines.transformers.generation import Memories, generation
+from llm_gpt_oss.engines.transformers.generation import PrefixCache, generation
 from llm_gpt_oss.engines.transformers.model_folder import read_folder
 from llm_gpt_oss.engines.transformers.model_thread import Loaded
-from llm_gpt_oss.engines.transformers.provider import TransformersKind
+from llm_gpt_oss.engines.transformers.provider import TransformersProvider
 from llm_gpt_oss.engines.transformers.sampling import Sampler
-from llm_gpt_oss.engines.transformers.torch_model import TorchNetwork, free_on_gpu, stays_packed
+from llm_gpt_oss.engines.transformers.torch_model import TorchModel, free_on_gpu, stays_packed
 from llm_gpt_oss.errors import EngineError, UnusableSchema
 
-KIND = TransformersKind()
+KIND = TransformersProvider()
 COUNT = "<|start|>user<|message|>Count to 120<|end|><|start|>assistant"
 ANSWER = "<|start|>user<|message|>Invent a dog<|end|><|start|>assistant<|channel|>final<|message|>"
 GREEDY = Sampling(temperature=0)
 
 
 @pytest.fixture(scope="module")
-def network(weights: Path) -> TorchNetwork:
-    return TorchNetwork(read_folder(weights))
+def network(weights: Path) -> TorchModel:
+    return TorchModel(read_folder(weights))
 
 
 @pytest.fixture
-def tiny(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
-    ours = Pool(Loaded)
+def tiny(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoundModel]:
+    ours = ModelPool(Loaded)
     monkeypatch.setattr(transformers_engine, "pool", lambda: ours)
     yield model("transformers", weights=str(weights))
     ours.close()
@@ -62,12 +62,12 @@ def asked(prompt: str = COUNT, sampling: Sampling = GREEDY, **more: Any) -> Comp
     return Completion("tiny", prompt, sampling=sampling, **more)
 
 
-def written(network: TorchNetwork, wanted: Completion, memories: Memories | None = None) -> list[Any]:
-    steps = generation(network, memories or Memories(network), network.tokens, wanted, 4096)
+def written(network: TorchModel, wanted: Completion, memories: PrefixCache | None = None) -> list[Any]:
+    steps = generation(network, memories or PrefixCache(network), network.tokens, wanted, 4096)
     return [item for item in steps if item is not None]
 
 
-def test_it_says_what_transformers_itself_says(network: TorchNetwork, weights: Path) -> None:
+def test_it_says_what_transformers_itself_says(network: TorchModel, weights: Path) -> None:
     "Token by token, as `generate` does, well beyond the window of the layers that slide."
     own = AutoModelForCausalLM.from_pretrained(weights, dtype="auto")
     ids = torch.tensor([network.tokens.of(COUNT)])
@@ -80,7 +80,7 @@ def test_it_says_what_transformers_itself_says(network: TorchNetwork, weights: P
     assert done(items).completion_tokens == len(new)
 
 
-def test_what_is_kept_is_what_would_be_read_anew(network: TorchNetwork) -> None:
+def test_what_is_kept_is_what_would_be_read_anew(network: TorchModel) -> None:
     "Beyond the window too: the same scores, whether the tokens were cut back, copied, or read in pieces."
     tokens = network.tokens.of(COUNT + "".join(f" {number}" for number in range(200)))
     assert len(tokens) > 300
@@ -98,15 +98,15 @@ def test_what_is_kept_is_what_would_be_read_anew(network: TorchNetwork) -> None:
     assert not torch.allclose(network.read(network.state(), tokens[:-1]), whole, atol=1e-3)
 
 
-def test_a_conversation_goes_on_where_it_was(network: TorchNetwork) -> None:
+def test_a_conversation_goes_on_where_it_was(network: TorchModel) -> None:
     more = "<|end|><|start|>user<|message|>What is the capital of Peru?<|end|><|start|>assistant"
-    memories = Memories(network)
+    memories = PrefixCache(network)
     first = text(written(network, asked(max_tokens=300), memories))
     going_on = asked(COUNT + first + more, max_tokens=100)
     assert text(written(network, going_on, memories)) == text(written(network, going_on))
 
 
-def test_it_answers(tiny: Hosted, awaited: bool) -> None:
+def test_it_answers(tiny: BoundModel, awaited: bool) -> None:
     items = said(KIND, tiny, asked(max_tokens=60), awaited=awaited)
     assert text(items).startswith("<|channel|>analysis<|message|>")
     end = done(items)
@@ -116,7 +116,7 @@ def test_it_answers(tiny: Hosted, awaited: bool) -> None:
     assert left(KIND, tiny, asked(), awaited=awaited) == Piece("<|channel|>")
 
 
-def test_text_beyond_ascii(network: TorchNetwork) -> None:
+def test_text_beyond_ascii(network: TorchModel) -> None:
     prompt = "<|start|>user<|message|>misbehave: unicode<|end|><|start|>assistant"
     items = written(network, asked(prompt))
     assert "\u200d" in text(items), "emoji that are several characters, of several tokens each"
@@ -127,7 +127,7 @@ def test_packed_weights_are_unpacked_where_they_cannot_stay_as_they_are(tmp_path
     folder = read_folder(hugging_face.write(tmp_path, packed=True))
     assert folder.experts == 8 * 4 * 3 * 256 * 128
     france = "<|start|>user<|message|>What is the capital of France?<|end|><|start|>assistant"
-    assert "The capital of France is Paris." in text(written(TorchNetwork(folder), asked(france)))
+    assert "The capital of France is Paris." in text(written(TorchModel(folder), asked(france)))
 
 
 DOG = {
@@ -138,7 +138,7 @@ DOG = {
 }
 
 
-def test_a_schema_binds_from_the_first_token_to_the_last(network: TorchNetwork) -> None:
+def test_a_schema_binds_from_the_first_token_to_the_last(network: TorchModel) -> None:
     items = written(network, asked(ANSWER, format=DOG))
     dog = json.loads(text(items))
     assert list(dog) == ["name", "age"]
@@ -149,7 +149,7 @@ def test_a_schema_binds_from_the_first_token_to_the_last(network: TorchNetwork) 
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_even_where_the_model_is_beside_itself(network: TorchNetwork, seed: int) -> None:
+def test_even_where_the_model_is_beside_itself(network: TorchModel, seed: int) -> None:
     hot = Sampling(temperature=20.0, seed=seed)
     items = written(network, asked(ANSWER, hot, format=DOG, max_tokens=300))
     if done(items).reason == "stop":
@@ -158,7 +158,7 @@ def test_even_where_the_model_is_beside_itself(network: TorchNetwork, seed: int)
         assert text(items).lstrip().startswith("{")
 
 
-def test_white_space_comes_to_an_end(network: TorchNetwork, weights: Path) -> None:
+def test_white_space_comes_to_an_end(network: TorchModel, weights: Path) -> None:
     "A model may go on with nothing else, wherever a schema allows it."
     text = (weights / "tokenizer.json").read_text()
     bound = grammar.Grammars(text, 2048, sorted(network.tokens.ending)).of(DOG)
@@ -172,15 +172,13 @@ def test_white_space_comes_to_an_end(network: TorchNetwork, weights: Path) -> No
     assert spaces == 20
 
 
-def test_what_cannot_be_bound_is_left_out_of_the_schema(network: TorchNetwork) -> None:
+def test_what_cannot_be_bound_is_left_out_of_the_schema(network: TorchModel) -> None:
     ahead = {"type": "string", "pattern": "^(?=x)x$"}
     schema = {"type": "object", "properties": {"a": ahead, "b": {"const": 7}}, "required": ["a", "b"]}
     assert json.loads(text(written(network, asked(ANSWER, format=schema))))["b"] == 7
 
 
-def test_a_schema_that_nothing_fits_is_refused(
-    network: TorchNetwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_schema_that_nothing_fits_is_refused(network: TorchModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grammar, "bindable", lambda schema: schema)
     never = {"type": "integer", "minimum": 5, "maximum": 4}
     schema = {"type": "object", "properties": {"a": never}, "required": ["a"]}
@@ -188,7 +186,7 @@ def test_a_schema_that_nothing_fits_is_refused(
         written(network, asked(ANSWER, format=schema, max_tokens=9))
 
 
-def test_log_probabilities(network: TorchNetwork) -> None:
+def test_log_probabilities(network: TorchModel) -> None:
     [piece, _] = written(network, asked(max_tokens=1, top_logprobs=3))
     [told] = piece.logprobs
     assert told.token == piece.text == told.top[0].token
@@ -269,13 +267,13 @@ def test_loading_says_nothing_and_leaves_all_as_it_was(
 ) -> None:
     before = logging.get_verbosity()
     logging.set_verbosity_info()
-    TorchNetwork(read_folder(weights))
+    TorchModel(read_folder(weights))
     assert capfd.readouterr() == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.INFO, True)
     logging.set_verbosity(before)
 
 
-def test_weights_that_cannot_be_read(tmp_path: Path, awaited: bool, tiny: Hosted, weights: Path) -> None:
+def test_weights_that_cannot_be_read(tmp_path: Path, awaited: bool, tiny: BoundModel, weights: Path) -> None:
     broken = bare(tmp_path / "broken")
     (broken / "tokenizer.json").write_bytes((weights / "tokenizer.json").read_bytes())
     with pytest.raises(EngineError, match=r"Transformers cannot load .*broken: "):
