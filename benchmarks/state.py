@@ -29,8 +29,8 @@ from llm.parts import Message, TextPart
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from proxy.app import create_app
-from proxy.log.database import connected
-from proxy.log.fingerprint import tips
+from proxy.log.database import open_log
+from proxy.log.fingerprint import prefix_hashes
 from proxy.settings import Settings
 
 TARGET = 50
@@ -81,7 +81,7 @@ def rows(thread: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
         hashes.append(message_hash(message, hashes[-1]))
         yield "messages", (hashes[-1], hashes[-2], message.role)
         yield "parts", (hashes[-1], text_of(message))
-    seen = [*tips(messages)]
+    seen = [*prefix_hashes(messages)]
     thread_id = "00" + ulid(thread)[2:]
     yield "threads", (thread_id, hashes[-1])
     for n in range(TURNS_A_THREAD):
@@ -94,7 +94,7 @@ def rows(thread: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def fill(path: Path, turns: int) -> None:
-    connection = connected(path).db.conn
+    connection = open_log(path).db.conn
     connection.execute("pragma synchronous = off")
     threads = iter(range(turns // TURNS_A_THREAD))
     while batch := [*islice(threads, BATCH)]:

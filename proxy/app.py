@@ -26,22 +26,22 @@ from .api.ollama import route as ollama_api
 from .api.responses import compact, input_tokens, websocket
 from .api.responses import route as responses
 from .api.responses.background import Backgrounds
-from .api.responses.context import Locks
+from .api.responses.context import ConversationLocks
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
-from .http.errors import ApiError, answered, no_such_route
-from .http.response_headers import EXPOSED, AnswerHeaders
-from .http.trusted_hosts import Guard
-from .http.validation_errors import misread
+from .http.errors import ApiError, handle_error, handle_http_exception
+from .http.response_headers import EXPOSED, ResponseHeaders
+from .http.trusted_hosts import TrustedHosts
+from .http.validation_errors import handle_validation_error
 from .inference.engines import Engines
-from .inference.model_names import Catalog
+from .inference.model_names import ModelNames
 from .inference.queue import Queue
 from .log.ids import new_id
-from .log.reader import Stored
-from .log.writer import Store
+from .log.reader import LogReader
+from .log.writer import LogWriter
 from .settings import Settings, user_dir
-from .state import Server
+from .state import ProxyState
 
 # Seconds that a connection to Ollama waits for the next request: fewer than any server or gateway waits.
 IDLE = 2
@@ -56,20 +56,20 @@ def create_app(
 ) -> FastAPI:
     """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
     on top of those that are installed (`hookspecs`)."""
-    settings = settings or Settings.of_this_process()
+    settings = settings or Settings.for_this_process()
     plugin = replace(PluginSettings.from_env().with_engine(settings.engine), keepalive_seconds=IDLE)
     known = model_entries(settings.model, read_aliases(), places=read_bindings())
     engines = Engines(plugin, known)
     others = llm.get_models_with_aliases() if settings.all_models else ()
-    server = Server(
+    server = ProxyState(
         settings,
         plugin,
-        Catalog(known, settings.aliases, others),
-        (lambda tag: engine) if engine else engines.of,
-        engines.hosted,
-        Queue(settings.running, settings.waiting),
-        Store(settings.database),
-        Stored(settings.database),
+        ModelNames(known, settings.aliases, others),
+        (lambda tag: engine) if engine else engines.engine_for,
+        engines.bound_model,
+        Queue(settings.max_concurrency, settings.queue_size),
+        LogWriter(settings.database),
+        LogReader(settings.database),
         new_id,
         Plugins(plugins),
         user_dir() / "logs-off",
@@ -77,12 +77,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await server.store.open()
+        await server.log_writer.open()
         yield
         await app.state.backgrounds.close()
         await engines.aclose()
-        await server.store.close()
-        server.stored.close()
+        await server.log_writer.close()
+        server.log_reader.close()
 
     app = FastAPI(
         title="llm-gpt-oss",
@@ -92,17 +92,17 @@ def create_app(
         redoc_url=None,
         middleware=list(_middleware(settings)),
         exception_handlers={
-            ApiError: answered,
-            llm.ModelError: answered,
-            RecursionError: answered,
-            RequestValidationError: misread,
-            HTTPException: no_such_route,
+            ApiError: handle_error,
+            llm.ModelError: handle_error,
+            RecursionError: handle_error,
+            RequestValidationError: handle_validation_error,
+            HTTPException: handle_http_exception,
         },
     )
     app.state.server = server
     app.state.probe = health.Probe(server)
-    app.state.backgrounds = Backgrounds(server.store.folder)
-    app.state.locks = Locks()
+    app.state.backgrounds = Backgrounds(server.log_writer.folder)
+    app.state.locks = ConversationLocks()
     for module in (
         chat,
         stored_routes,
@@ -124,8 +124,13 @@ def create_app(
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:
     "The outermost first."
-    yield Middleware(AnswerHeaders)
-    yield Middleware(Guard, names={settings.host}, origins=settings.cors_origins, anyone=settings.open)
+    yield Middleware(ResponseHeaders)
+    yield Middleware(
+        TrustedHosts,
+        names={settings.host},
+        origins=settings.cors_origins,
+        anyone=settings.allow_unauthenticated,
+    )
     if settings.cors_origins:
         yield Middleware(
             CORSMiddleware,
@@ -134,4 +139,4 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             allow_headers=("*",),
             expose_headers=EXPOSED,
         )
-    yield Middleware(Auth, ring=KeyRing(settings.key_hash), open=settings.open)
+    yield Middleware(Auth, ring=KeyRing(settings.key_hash), open=settings.allow_unauthenticated)

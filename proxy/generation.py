@@ -11,18 +11,18 @@ import llm
 from llm.parts import Message
 
 
-class Continues(NamedTuple):
+class ThreadPosition(NamedTuple):
     """Where in the log a request says that it goes on: in which thread, behind which message (None: at its
     beginning). `joins`: in that thread whatever happens to it meanwhile, as a conversation wants it;
     otherwise a thread that has moved on is forked."""
 
     thread_id: str
     tip: str | None
-    joins: bool = False
+    append: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class GenerationRequest:
     """What the model is asked, in llm's words.
 
     `endpoint` and `model` are as the client wrote them; `options` are the plugin's. `custom` names the tools
@@ -39,24 +39,24 @@ class Ask:
     model: str
     messages: tuple[Message, ...]
     tools: tuple[llm.Tool, ...] = ()
-    custom: frozenset[str] = frozenset()
+    custom_tools: frozenset[str] = frozenset()
     schema: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = defaults(default_factory=dict)
     stream: bool = False
-    stored: bool = False
+    store: bool = False
     metadata: Mapping[str, str] = defaults(default_factory=dict)
-    field: str = "messages"
-    format: str = "response_format"
-    resumable: bool = False
+    input_field: str = "messages"
+    schema_field: str = "response_format"
+    replayable: bool = False
     added: int = 0
     known: int = 0
-    continues: Continues | None = None
-    sent: tuple[int, ...] = ()
-    custom_calls: frozenset[str] = frozenset()
+    continues: ThreadPosition | None = None
+    message_of_entry: tuple[int, ...] = ()
+    custom_call_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     prompt_tokens: int
     completion_tokens: int
     reasoning_tokens: int
@@ -68,5 +68,5 @@ class Finished:
     `tool_calls` or `content_filter`."""
 
     reason: str
-    usage: Usage
+    usage: TokenUsage
     completed_at: int = 0

@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 from fastapi import FastAPI, Request
 
-from .generation import Ask
+from .generation import GenerationRequest
 from .http.errors import ApiError
 
 GROUP = "gpt_oss_proxy"
@@ -31,7 +31,7 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 logger = logging.getLogger(__name__)
 
 
-class Specs:
+class ProxyHookSpecs:
     "What a plugin can implement."
 
     @hookspec
@@ -42,7 +42,7 @@ class Specs:
         """
 
     @hookspec
-    def prepare_ask(self, ask: Ask, request: Request) -> Ask | None:
+    def prepare_request(self, generation: GenerationRequest, request: Request) -> GenerationRequest | None:
         """Looks at what the model is about to be asked. Returns another Ask to change it
         (`dataclasses.replace`) or None to leave it. Raises `proxy.http.errors.ApiError` to refuse it: the
         client gets that error, and the server's output a line.
@@ -57,7 +57,9 @@ class Specs:
         next plugin, and in the end to the name of the key that was sent."""
 
     @hookspec
-    def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
+    def turn_logged(
+        self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
+    ) -> None:
         """A turn is over and logged, under llm's id. `status` is what the client was or would be told: 200,
         499 where it left. What this does is waited for, so it should be quick."""
 
@@ -67,7 +69,7 @@ class Plugins:
 
     def __init__(self, more: Sequence[object] = ()) -> None:
         self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(Specs)
+        self._manager.add_hookspecs(ProxyHookSpecs)
         self._manager.load_setuptools_entrypoints(GROUP)
         for plugin in more:
             self._manager.register(plugin)
@@ -79,15 +81,15 @@ class Plugins:
             except Exception:
                 _complain(impl)
 
-    async def prepare_ask(self, ask: Ask, request: Request) -> Ask:
-        for impl in self._impls("prepare_ask"):
+    async def prepare_request(self, generation: GenerationRequest, request: Request) -> GenerationRequest:
+        for impl in self._impls("prepare_request"):
             try:
-                ask = await _called(impl, {"ask": ask, "request": request}) or ask
+                generation = await _called(impl, {"generation": generation, "request": request}) or generation
             except ApiError:
                 raise
             except Exception:
                 _complain(impl)
-        return ask
+        return generation
 
     async def actor_of(self, request: Request) -> str | None:
         "Who asks, as a plugin says, or else the name of the key."
@@ -97,8 +99,10 @@ class Plugins:
         actor: str | None = getattr(request.state, "actor", None)
         return actor
 
-    async def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
-        given = {"turn_id": turn_id, "ask": ask, "status": status, "error": error}
+    async def turn_logged(
+        self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
+    ) -> None:
+        given = {"turn_id": turn_id, "generation": generation, "status": status, "error": error}
         async for _ in self._results("turn_logged", given):
             pass
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from llm_gpt_oss.catalog.ollama_key import ollama_key
 from llm_gpt_oss.settings import ServerAddress as Ollama
 
-from .state import Server
+from .state import ProxyState
 
 
-def upstream(server: Server) -> Ollama:
+def upstream(server: ProxyState) -> Ollama:
     "With the user's key, if there is one, as the models ask it. Raises GptOssError for a broken key."
-    return server.plugin.server.with_key(ollama_key())
+    return server.plugin_settings.server.with_key(ollama_key())

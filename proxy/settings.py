@@ -23,9 +23,9 @@ import llm
 
 DEFAULT_MODEL = "gpt-oss:20b"
 # What the processes of one server get from the one that started them: all settings, as JSON.
-HANDED_DOWN = "LLM_GPT_OSS_PROXY"
+WORKER_SETTINGS = "LLM_GPT_OSS_PROXY"
 
-Shown = Literal["text", "summary", "both"]
+ReasoningDisplay = Literal["text", "summary", "both"]
 LogPolicy = Literal["all", "respect-store", "off"]
 
 
@@ -55,17 +55,17 @@ class Settings:
     log_policy: LogPolicy = "all"
     aliases: Mapping[str, str] = field(default_factory=dict)
     num_ctx: int | None = None
-    running: int = 4
-    waiting: int = 64
+    max_concurrency: int = 4
+    queue_size: int = 64
     workers: int = 1
     reload: bool = False
     keep_alive: float = 10.0
     key_hash: str | None = field(default=None, repr=False)
-    open: bool = False
+    allow_unauthenticated: bool = False
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
-    reasoning: Shown = "text"
+    reasoning: ReasoningDisplay = "text"
     open_responses: bool = False
 
     @classmethod
@@ -79,14 +79,14 @@ class Settings:
         )
 
     @classmethod
-    def of_this_process(cls) -> Settings:
+    def for_this_process(cls) -> Settings:
         "As they were handed down; in a process that `serve` did not start, from the environment."
-        written = os.environ.get(HANDED_DOWN)
+        written = os.environ.get(WORKER_SETTINGS)
         return cls(**_read(json.loads(written))) if written else cls.from_env()
 
-    def hand_down(self) -> None:
+    def export_to_workers(self) -> None:
         "To the processes that this one starts. No secret is among them: of a key there is the hash."
-        os.environ[HANDED_DOWN] = json.dumps(asdict(self), default=str)
+        os.environ[WORKER_SETTINGS] = json.dumps(asdict(self), default=str)
 
 
 def _read(written: dict[str, Any]) -> dict[str, Any]:

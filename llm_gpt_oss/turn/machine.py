@@ -71,7 +71,10 @@ class TurnMachine:
         return replace(
             bounds,
             prompt=step_prompt(
-                step, self._conversation, self._said, left_open=self.request.continue_final_message
+                step,
+                self._conversation,
+                self._said,
+                continue_final_message=self.request.continue_final_message,
             ),
             format=step.format,
             stop=step.stop,

@@ -20,11 +20,12 @@ from .tool_names import ToolNames
 class TurnRequest:
     """What is wanted of a turn.
 
-    `bounds` is the completion that every step is made from; its `max_tokens` holds for all of them together.
-    `tools` are the ones on offer, by the name that the model sees, each with its parameters' schema. One of
-    `must_call` has to be called; none may be where `may_call` is False, only one where `one_call` is True.
-    `budget` is the most tokens to think for. `left_open`: the last message is the assistant's, and goes on.
-    `holds`: nobody reads along, so an answer can be looked at before it is given out.
+    `defaults` is the completion that every step starts from; its `max_tokens` limits the whole turn.
+    `tools` maps the names that the model sees to the schemas of their parameters. The model must call one of
+    `required_tools`; with `allow_calls` False it may call none, with `single_call` True only one.
+    `reasoning_budget` limits the reasoning, in tokens. `continue_final_message`: the last message is the
+    assistant's, and the model continues it. `buffer_answer`: the answer is not streamed, so it can be
+    validated before it is returned.
     """
 
     conversation: Conversation
@@ -53,7 +54,7 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
     offered = [] if options.tool_choice == "none" else tools
     withheld = [] if offered else tools
     # llm gives each round of a chain the same options: a choice that bound them all would never end it.
-    must_call = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
+    required_tools = [] if prompt.tool_results else _must_call(options.tool_choice, tools)
     shown = harmony_conversation(prompt, offered, withheld, names, date)
     return TurnRequest(
         shown,
@@ -67,7 +68,7 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
             sampling=options.sampling,
         ),
         tools={names.model_name(tool.name): tool_parameters(tool) for tool in offered},
-        required_tools=tuple(map(names.model_name, must_call)),
+        required_tools=tuple(map(names.model_name, required_tools)),
         allow_calls=bool(offered),
         single_call=options.parallel_tool_calls is False,
         format=_format(prompt),

@@ -103,9 +103,11 @@ def closest_tool(name: str, allowed: Sequence[str]) -> str:
     return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
 
 
-def step_prompt(step: Step, conversation: Conversation, said: Sequence[Message], *, left_open: bool) -> str:
+def step_prompt(
+    step: Step, conversation: Conversation, said: Sequence[Message], *, continue_final_message: bool
+) -> str:
     "The text to complete: the conversation, what was `said` in this turn so far, and where the step begins."
-    if left_open:
+    if continue_final_message:
         conversation = _without_last(conversation)
     start = render(conversation) + "".join(map(render_message, said))
     if step.kind == "name":

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from fastapi import Request
 from llm.parts import StreamEvent
 
-from ..generation import Ask, Finished, Usage
+from ..generation import Finished, GenerationRequest, TokenUsage
 from ..http import sse
-from ..http.errors import api_error
+from ..http.errors import to_api_error
 from ..log.idempotency import Attempt
-from ..state import Server
+from ..state import ProxyState
 
 Chunk = dict[str, Any]
 
@@ -27,10 +27,10 @@ class Choices:
 
     def __init__(
         self,
-        server: Server,
+        server: ProxyState,
         http: Request,
         attempt: Attempt,
-        asks: Sequence[Ask],
+        asks: Sequence[GenerationRequest],
         writer: Callable[[int], Writer],
     ) -> None:
         self._server = server
@@ -38,7 +38,7 @@ class Choices:
         self._attempt = attempt
         self._asks = asks
         self._writer = writer
-        self.usages: list[Usage] = []
+        self.usages: list[TokenUsage] = []
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         for index, ask in enumerate(self._asks):
@@ -52,7 +52,7 @@ class Choices:
                         yield chunk
 
     async def frames(
-        self, head: Chunk, usage: Callable[[Sequence[Usage]], Any] | None
+        self, head: Chunk, usage: Callable[[Sequence[TokenUsage]], Any] | None
     ) -> AsyncGenerator[bytes, None]:
         """As server-sent events. With `usage`, its last chunk tells that, and all others that it is still
         to come.
@@ -60,12 +60,12 @@ class Choices:
         counts = {"usage": None} if usage else {}
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
-                yield sse.data({**chunk, **counts})
+                yield sse.data_frame({**chunk, **counts})
         if usage:
-            yield sse.data({**head, "choices": [], "usage": usage(self.usages)})
+            yield sse.data_frame({**head, "choices": [], "usage": usage(self.usages)})
         yield sse.DONE
 
 
-def failed(error: Exception) -> bytes:
+def error_frame(error: Exception) -> bytes:
     "OpenAI's SDK raises APIError for it, and wants no `[DONE]` behind it."
-    return sse.data(api_error(error).body)
+    return sse.data_frame(to_api_error(error).body)

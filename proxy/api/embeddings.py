@@ -19,10 +19,10 @@ from llm_gpt_oss.errors import EngineError
 
 from ..http.body_model import Body
 from ..http.errors import ApiError
-from ..http.request_body import body_of, unless_left
+from ..http.request_body import cancel_on_disconnect, read_body
 from ..ollama_server import upstream
-from ..state import Server, server_of
-from .text_inputs import Texts, overflow_of, texts_of
+from ..state import ProxyState, server_of
+from .text_inputs import Texts, attribute_overflow, parse_texts
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ class EmbeddingRequest(Body):
 
     def call(self, tag: str) -> ApiRequest[EmbeddingResult]:
         "Raises ApiError for what is no text to embed."
-        texts = texts_of(self.input, "input")
+        texts = parse_texts(self.input, "input")
         if "" in texts:
             raise ApiError(400, "'input' holds an empty text.", code="invalid_value", param="input")
         if self.dimensions is not None and self.dimensions < 1:
@@ -61,9 +61,9 @@ class EmbeddingRequest(Body):
 @router.post("/v1/embeddings")
 async def create(http: Request) -> dict[str, Any]:
     server = server_of(http)
-    request = await body_of(http, EmbeddingRequest)
+    request = await read_body(http, EmbeddingRequest)
     call = request.call(server.settings.aliases.get(request.model, request.model))
-    embedded = await unless_left(http, _sent(server, call))
+    embedded = await cancel_on_disconnect(http, _sent(server, call))
     for vector in embedded.vectors:
         # Ollama leaves a vector as it is that has fewer than were asked for.
         if request.dimensions not in (None, len(vector)):
@@ -80,10 +80,10 @@ async def create(http: Request) -> dict[str, Any]:
     }
 
 
-async def _sent(server: Server, call: ApiRequest[EmbeddingResult]) -> EmbeddingResult:
-    async with AsyncClient(upstream(server), silence=server.plugin.read_timeout) as client:
+async def _sent(server: ProxyState, call: ApiRequest[EmbeddingResult]) -> EmbeddingResult:
+    async with AsyncClient(upstream(server), silence=server.plugin_settings.read_timeout) as client:
         try:
-            with overflow_of("input"):
+            with attribute_overflow("input"):
                 return await client.send(call)
         except EngineError as error:
             if error.status == 501:  # Ollama's for a model that answers in words

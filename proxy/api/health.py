@@ -20,7 +20,7 @@ from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 
 from ..ollama_server import upstream
-from ..state import Server, server_of
+from ..state import ProxyState, server_of
 
 router = APIRouter()
 
@@ -46,7 +46,7 @@ class Engine:
 class Probe:
     "Asks the engine how it is, once for all who ask within a second."
 
-    def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, server: ProxyState, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -61,7 +61,7 @@ class Probe:
 
     async def _ask(self) -> Engine:
         model = self._server.settings.model
-        if (hosted := self._server.hosted(model)).engine != DEFAULT_ENGINE:
+        if (hosted := self._server.bound_model(model)).engine != DEFAULT_ENGINE:
             return await self._elsewhere(hosted)
         try:
             pulled, running = await asyncio.wait_for(self._models(), PATIENCE)
@@ -104,7 +104,7 @@ async def health(http: Request, ready: str | None = None) -> JSONResponse:
         "loaded": engine.loaded,
         "model": server.settings.model,
         "queue": {"running": queue.running, "waiting": queue.waiting},
-        "log": server.store.state if server.log_of(http) else "off",
+        "log": server.log_writer.status if server.writer_for(http) else "off",
         "version": version("llm-gpt-oss"),
     }
     failing = ready not in (None, "", "0") and not is_ready

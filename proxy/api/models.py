@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from ..http.errors import ApiError
-from ..inference.model_names import Catalog, Meant
+from ..inference.model_names import ModelNames, ResolvedModel
 from ..state import server_of
 
 router = APIRouter()
@@ -19,35 +19,35 @@ RELEASED = 1754352000
 @router.get("/v1/models")
 async def listed(http: Request) -> dict[str, Any]:
     "Each model, and behind it the other names that it goes by."
-    catalog = server_of(http).catalog
-    tags = [catalog.meant(name).tag for name in catalog]
-    names = sorted(catalog, key=lambda name: (tags.index(catalog.meant(name).tag), name not in tags))
+    catalog = server_of(http).model_names
+    tags = [catalog.resolve(name).tag for name in catalog]
+    names = sorted(catalog, key=lambda name: (tags.index(catalog.resolve(name).tag), name not in tags))
     return {"object": "list", "data": [_model(catalog, name) for name in names]}
 
 
 @router.get("/v1/models/{name:path}")
 async def retrieved(http: Request, name: str) -> dict[str, Any]:
-    return _model(server_of(http).catalog, name)
+    return _model(server_of(http).model_names, name)
 
 
 @router.delete("/v1/models/{name:path}")
 async def deleted(http: Request, name: str) -> None:
-    server_of(http).catalog.meant(name)
+    server_of(http).model_names.resolve(name)
     message = "No model is deleted through this server. Type `ollama rm` where Ollama runs."
     raise ApiError(403, message, code="forbidden")
 
 
-def _model(catalog: Catalog, name: str) -> dict[str, Any]:
+def _model(catalog: ModelNames, name: str) -> dict[str, Any]:
     "Raises ApiError for a name that nothing goes by."
     return {
         "id": name,
         "object": "model",
         "created": RELEASED,
-        "owned_by": _owner(catalog.meant(name)),
+        "owned_by": _owner(catalog.resolve(name)),
     }
 
 
-def _owner(meant: Meant) -> str:
+def _owner(meant: ResolvedModel) -> str:
     """Who published it: Ollama's tags name those who are not OpenAI. Of a model that is not ours, whose key
     it needs, or which plugin has it."""
     if meant.other:

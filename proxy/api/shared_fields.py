@@ -48,7 +48,7 @@ class Sampling(Body):
         "The plugin's options; None where nothing is asked for."
         for name in ("frequency_penalty", "presence_penalty", "temperature", "top_p", "min_p", "keep_alive"):
             yield name, getattr(self, name)
-        yield "top_k", bounded(self.top_k)
+        yield "top_k", clamp(self.top_k)
         yield "repeat_penalty", self.repetition_penalty
         yield "stop", self._stop() or None
         yield "seed", None if self.seed is None else self.seed % 2**31
@@ -59,18 +59,18 @@ class Sampling(Body):
         return [text for text in given if text]
 
 
-def bounded(count: int | None) -> int | None:
+def clamp(count: int | None) -> int | None:
     "-1 is vLLM's word for all of `top_k`, as 0 is here."
     return None if count is None else min(max(count, 0), INT32)
 
 
-def asked_for(verbosity: Verbosity | None) -> Iterator[Message]:
+def verbosity_instruction(verbosity: Verbosity | None) -> Iterator[Message]:
     "The instruction that it comes to."
     if verbosity in VERBOSITY:
         yield Message("system", [TextPart(VERBOSITY[verbosity])])
 
 
-def refuse(
+def refuse_unsupported(
     sent: Mapping[str, Any],
     fields: Mapping[str, tuple[Decision, str]],
     idle: Mapping[str, tuple[Any, ...]] | None = None,

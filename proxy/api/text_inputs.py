@@ -14,7 +14,7 @@ Texts = str | list[str] | list[int] | list[list[int]]
 MOST = 2048
 
 
-def texts_of(given: Texts, param: str) -> list[str]:
+def parse_texts(given: Texts, param: str) -> list[str]:
     "Raises ApiError for token ids, for an empty list and for a list that is too long."
     if isinstance(given, str):
         return [given]
@@ -31,7 +31,7 @@ def texts_of(given: Texts, param: str) -> list[str]:
 
 
 @contextmanager
-def overflow_of(param: str) -> Iterator[None]:
+def attribute_overflow(param: str) -> Iterator[None]:
     "A ContextOverflow that is raised inside names `param`: elsewhere it is the messages that are too long."
     try:
         yield

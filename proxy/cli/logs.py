@@ -12,8 +12,8 @@ import click
 
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, size
 
-from ..log.prune import Pruned, prune
-from ..log.prune_selection import Choice
+from ..log.prune import PruneResult, prune
+from ..log.prune_selection import PruneSelection
 from ..settings import Settings
 
 TOLD = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
@@ -77,7 +77,7 @@ def prune_(
         llm gpt-oss logs prune --yes
         llm gpt-oss logs prune --older-than 90d --yes --vacuum
     """
-    choice = Choice(turns, threads, before)
+    choice = PruneSelection(turns, threads, before)
     with ProgressLine() as report:
         pruned = prune(database or Settings().database, choice, really=yes, vacuum=vacuum, report=report)
     counts = {table: pruned.rows[table] for table in TOLD}
@@ -92,7 +92,7 @@ def prune_(
         click.echo(remark, err=True)
 
 
-def _remarks(pruned: Pruned, *, marked: bool, done: bool) -> Iterator[str]:
+def _remarks(pruned: PruneResult, *, marked: bool, done: bool) -> Iterator[str]:
     if pruned.along and marked:
         yield f"{pruned.along} of these turns were not deleted themselves, but with their conversation."
     if pruned.shared:

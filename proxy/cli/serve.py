@@ -11,9 +11,9 @@ import click
 from llm_gpt_oss.cli.target import tag
 from llm_gpt_oss.engines.registered import get_provider
 
-from ..http.api_keys import hash_of
+from ..http.api_keys import hash_key
 from ..http.host_names import host_of_origin
-from ..settings import LogPolicy, Settings, Shown
+from ..settings import LogPolicy, ReasoningDisplay, Settings
 from .server import serve
 
 
@@ -38,7 +38,7 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
     # It has to fit into a header, where spaces around it are lost.
     if not key or key != key.strip() or not (key.isascii() and key.isprintable()):
         raise click.BadParameter("a key is plain ASCII text without spaces around it")
-    return hash_of(key)
+    return hash_key(key)
 
 
 @click.command(name="serve")
@@ -60,16 +60,14 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 )
 @click.option("--all-models", is_flag=True, help="Serve every model that llm has, not gpt-oss alone")
 @click.option("--num-ctx", type=click.IntRange(256, 131072), help="Context length of all requests")
-@click.option(
-    "running", "--max-concurrency", type=click.IntRange(1), help="Model calls at once  [default: 4]"
-)
-@click.option("waiting", "--queue", type=click.IntRange(0), help="Requests that may wait  [default: 64]")
+@click.option("--max-concurrency", type=click.IntRange(1), help="Model calls at once  [default: 4]")
+@click.option("queue_size", "--queue", type=click.IntRange(0), help="Requests that may wait  [default: 64]")
 @click.option(
     "-d", "--database", type=click.Path(path_type=Path, dir_okay=False), help="Log to this database"
 )
 @click.option("--log-policy", type=click.Choice(get_args(LogPolicy)), help="What is logged  [default: all]")
 @click.option("key_hash", "--key", callback=_hash, help="Ask for this key, in this run")
-@click.option("--allow-unauthenticated", "open", is_flag=True, help="Let any machine ask, without a key")
+@click.option("--allow-unauthenticated", is_flag=True, help="Let any machine ask, without a key")
 @click.option("--allow-model-changes", is_flag=True, help="Let apps pull and delete Ollama's models")
 @click.option(
     "cors_origins",
@@ -81,7 +79,7 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 )
 @click.option(
     "--reasoning",
-    type=click.Choice(get_args(Shown)),
+    type=click.Choice(get_args(ReasoningDisplay)),
     help="Where /v1/responses shows the chain of thought  [default: text, or summary for who asks for one]",
 )
 @click.option("--open-responses", is_flag=True, help="Name its events as Open Responses does")

@@ -30,8 +30,8 @@ from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from ..http.api_keys import GIVEN, KeyRing
-from ..http.host_names import in_url, is_local, plain
+from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
+from ..http.host_names import in_url, is_local, normalize_host
 from ..settings import Settings
 
 # Seconds that running answers get when the server is stopped.
@@ -45,11 +45,11 @@ FOLDERS = [str(Path(file).parent) for file in (__file__, llm_gpt_oss.__file__)]
 
 def serve(settings: Settings) -> None:
     "Until it is stopped. Raises ClickException where it cannot be begun."
-    settings = replace(settings, host=plain(settings.host))
+    settings = replace(settings, host=normalize_host(settings.host))
     ring = KeyRing(settings.key_hash)
     # Raises where the model is on an engine that there is not.
     get_provider(_model(settings).engine)
-    if not is_local(settings.host) and not settings.open and not ring.wanted:
+    if not is_local(settings.host) and not settings.allow_unauthenticated and not ring.wanted:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
             "may ask and read. Make a key (`llm gpt-oss keys add NAME`), or type --allow-unauthenticated if "
@@ -87,8 +87,10 @@ def listening(host: str, port: int) -> socket.socket:
 def announce(settings: Settings, ring: KeyRing) -> None:
     "Where it is, who may ask, where it logs; and a line to paste."
     where = f"http://{in_url(EVERYWHERE.get(settings.host, settings.host))}:{settings.port}"
-    names = ", ".join("the one of --key" if key.name == GIVEN else key.name for key in ring.current())
-    who = "any machine" if settings.open else "this machine"
+    names = ", ".join(
+        "the one of --key" if key.name == COMMAND_LINE_KEY else key.name for key in ring.current()
+    )
+    who = "any machine" if settings.allow_unauthenticated else "this machine"
     log = "Not logging" if settings.log_policy == "off" else f"Logging to {settings.database}"
     click.echo(f"Serving {settings.model} at {where}", err=True)
     click.echo(f"Key: {names}" if names else f"Key: none is needed, {who} may ask", err=True)
@@ -151,10 +153,10 @@ def _for_good() -> Iterator[None]:
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
-    from ..http.protocol import Connection
+    from ..http.protocol import NoDelayProtocol
 
     options: dict[str, Any] = {
-        "http": Connection,
+        "http": NoDelayProtocol,
         "log_level": "warning",
         "timeout_graceful_shutdown": GRACE,
     }
@@ -169,7 +171,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             sys.exit(1)
         return
     listener.close()  # uvicorn opens one for all of its processes
-    settings.hand_down()
+    settings.export_to_workers()
     _look_at_engine(settings)
     options |= {"reload": True, "reload_dirs": FOLDERS} if settings.reload else {"workers": settings.workers}
     uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)

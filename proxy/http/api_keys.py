@@ -25,7 +25,7 @@ from llm_gpt_oss.errors import BadRequest, GptOssError
 
 PREFIX = "sk-oss-"
 # The key that `serve --key` was given. Not a name that `add` takes.
-GIVEN = "--key"
+COMMAND_LINE_KEY = "--key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class Key:
     created: str | None = None
 
 
-def hash_of(key: str) -> str:
+def hash_key(key: str) -> str:
     """One round of SHA-256, without salt: keys are 256 random bits, which nobody finds by trying, and the
     hash is made anew for each request."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def holder(key: str, keys: Iterable[Key]) -> Key | None:
+def find_key(key: str, keys: Iterable[Key]) -> Key | None:
     "Whose key it is. Takes as long for a wrong key as for a right one."
-    offered = hash_of(key)
+    offered = hash_key(key)
     fitting = [known for known in keys if hmac.compare_digest(offered, known.sha256)]
     return fitting[0] if fitting else None
 
@@ -90,7 +90,7 @@ def add(name: str, *, admin: bool = False) -> str:
             remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
             raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        entries[name] = {"sha256": hash_of(made), "admin": admin, "created": created}
+        entries[name] = {"sha256": hash_key(made), "admin": admin, "created": created}
     return made
 
 
@@ -117,7 +117,7 @@ class KeyRing:
     def __init__(self, given: str | None = None) -> None:
         "`given` is the hash of a key that is in no file."
         self._path = path()
-        self._given = () if given is None else (Key(GIVEN, given, admin=True),)
+        self._given = () if given is None else (Key(COMMAND_LINE_KEY, given, admin=True),)
         self._seen: object = None
         self._keys: tuple[Key, ...] | GptOssError = ()
         self.wanted = False

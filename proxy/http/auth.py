@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from llm_gpt_oss.errors import GptOssError
 
-from .api_keys import Key, KeyRing, holder
+from .api_keys import Key, KeyRing, find_key
 from .errors import NO_RETRY, SERVER, ApiError, error_response
-from .trusted_hosts import from_outside
+from .trusted_hosts import is_remote
 
 # What needs no key: it shows nothing of what was asked. All else does, other plugins' routes too.
 PUBLIC = {"/", "/health"}
@@ -44,17 +44,17 @@ class Auth:
                 return
             state = scope.setdefault("state", {})
             state["actor"] = actor.name if actor else None
-            state["admin"] = actor.admin if actor else not from_outside(scope)
+            state["admin"] = actor.admin if actor else not is_remote(scope)
         await self._app(scope, receive, send)
 
     def _actor(self, scope: Scope) -> Key | None:
         keys = self._keys()
-        if not self._ring.wanted and (self._open or not from_outside(scope)):
+        if not self._ring.wanted and (self._open or not is_remote(scope)):
             return None
         scheme, _, key = Headers(scope=scope).get("authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise _unauthorized(f"You did not send a key. {HOW} {MAKE}", None)
-        if actor := holder(key.strip(), keys):
+        if actor := find_key(key.strip(), keys):
             return actor
         raise _unauthorized(f"The key that you sent is none of this server's. {MAKE}", "invalid_api_key")
 

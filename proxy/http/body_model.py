@@ -16,7 +16,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Sent(Body):
+class LenientBody(Body):
     """Part of a history. Clients send back whatever servers of all kinds once put into it (`annotations`,
     `parsed`, `reasoning_details`, `prompt_cache_breakpoint`): what is not read here asks for nothing."""
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-async def until_one_ends(*steps: Coroutine[Any, Any, None]) -> None:
+async def run_until_first_ends(*steps: Coroutine[Any, Any, None]) -> None:
     "The others are cancelled then, and waited for. Raises what any of them raised."
     work = [asyncio.ensure_future(step) for step in steps]
     try:

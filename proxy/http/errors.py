@@ -61,7 +61,7 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ErrorShape:
     """How one class of errors looks from outside.
 
     `retry_after` seconds where asking again may help; `remedy` in the API's words where the error's own is
@@ -77,24 +77,24 @@ class Shape:
 
 SHORTEN = "Send fewer or shorter messages, or start the server with a longer context (--num-ctx)."
 
-SHAPES: dict[type[llm.ModelError], Shape] = {
-    ContextOverflow: Shape(400, INVALID, "context_length_exceeded", remedy=SHORTEN),
-    UnusableSchema: Shape(400, INVALID, "invalid_json_schema"),
-    BadRequest: Shape(400, INVALID, "invalid_value"),
-    ModelMissing: Shape(404, INVALID, "model_not_found"),
-    NotGptOss: Shape(400, INVALID, "model_not_supported"),
-    EngineUnreachable: Shape(503, SERVER, "engine_unreachable", retry_after=5),
-    EngineBusy: Shape(503, SERVER, "engine_busy", retry_after=2),
-    Unauthorized: Shape(502, SERVER, "engine_unauthorized"),
-    EngineError: Shape(502, SERVER, "engine_error"),
-    BadAnswer: Shape(502, SERVER, "bad_answer", retry_after=0, remedy="Ask in other words."),
-    GptOssError: Shape(500, SERVER, None),
+SHAPES: dict[type[llm.ModelError], ErrorShape] = {
+    ContextOverflow: ErrorShape(400, INVALID, "context_length_exceeded", remedy=SHORTEN),
+    UnusableSchema: ErrorShape(400, INVALID, "invalid_json_schema"),
+    BadRequest: ErrorShape(400, INVALID, "invalid_value"),
+    ModelMissing: ErrorShape(404, INVALID, "model_not_found"),
+    NotGptOss: ErrorShape(400, INVALID, "model_not_supported"),
+    EngineUnreachable: ErrorShape(503, SERVER, "engine_unreachable", retry_after=5),
+    EngineBusy: ErrorShape(503, SERVER, "engine_busy", retry_after=2),
+    Unauthorized: ErrorShape(502, SERVER, "engine_unauthorized"),
+    EngineError: ErrorShape(502, SERVER, "engine_error"),
+    BadAnswer: ErrorShape(502, SERVER, "bad_answer", retry_after=0, remedy="Ask in other words."),
+    GptOssError: ErrorShape(500, SERVER, None),
     # Of a model that is not ours.
-    llm.ModelError: Shape(502, SERVER, "model_error"),
+    llm.ModelError: ErrorShape(502, SERVER, "model_error"),
 }
 
 
-def api_error(error: Exception) -> ApiError:
+def to_api_error(error: Exception) -> ApiError:
     "What the client is told. Anything unforeseen says nothing about our insides."
     match error:
         case ApiError():
@@ -114,13 +114,13 @@ def api_error(error: Exception) -> ApiError:
     return ApiError(shape.status, told, shape.type, shape.code, getattr(error, "param", None), _retry(shape))
 
 
-def unavailable(error: Exception) -> ApiError:
+def log_unavailable(error: Exception) -> ApiError:
     "The log, at the moment."
     message = f"The log cannot be used at the moment ({error}). Try again."
     return ApiError(503, message, SERVER, "log_unavailable", headers={"Retry-After": "2"})
 
 
-def _retry(shape: Shape) -> Mapping[str, str]:
+def _retry(shape: ErrorShape) -> Mapping[str, str]:
     "OpenAI's clients ask again after any 5xx unless they are told not to."
     if shape.status < 500:
         return {}
@@ -130,15 +130,15 @@ def _retry(shape: Shape) -> Mapping[str, str]:
 
 
 def error_response(error: Exception) -> JSONResponse:
-    told = api_error(error)
+    told = to_api_error(error)
     return JSONResponse(told.body, told.status, headers=told.headers)
 
 
-async def answered(http: Request, error: Exception) -> JSONResponse:
+async def handle_error(http: Request, error: Exception) -> JSONResponse:
     return error_response(error)
 
 
-async def no_such_route(http: Request, error: Exception) -> JSONResponse:
+async def handle_http_exception(http: Request, error: Exception) -> JSONResponse:
     "What the framework itself refuses: a path that is none, or another method than those that it has."
     assert isinstance(error, HTTPException)
     asked = f"{http.method} {http.scope['path']}"

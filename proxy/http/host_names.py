@@ -13,7 +13,7 @@ _HOST = re.compile(_NAME, re.ASCII | re.IGNORECASE)
 _ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{_NAME}", re.ASCII | re.IGNORECASE)
 
 
-def plain(name: str) -> str:
+def normalize_host(name: str) -> str:
     "A machine's name without what makes no difference: case, the brackets of IPv6, the root's dot."
     return name.lower().strip("[]").removesuffix(".")
 
@@ -21,13 +21,13 @@ def plain(name: str) -> str:
 def host_of(header: str) -> str | None:
     "The plain name in a Host header; None if it is none."
     match = _HOST.fullmatch(header)
-    return plain(match[1]) if match else None
+    return normalize_host(match[1]) if match else None
 
 
 def host_of_origin(header: str) -> str | None:
     "The same for an Origin header; None for `null` too, which is anybody's."
     match = _ORIGIN.fullmatch(header)
-    return plain(match[1]) if match else None
+    return normalize_host(match[1]) if match else None
 
 
 def is_local(name: str) -> bool:

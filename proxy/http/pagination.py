@@ -20,7 +20,7 @@ class Page(BaseModel):
     order: Order | None = None
 
 
-def page(all_of_them: Sequence[dict[str, Any]], at: Page, first: Order) -> dict[str, Any]:
+def paginate(all_of_them: Sequence[dict[str, Any]], at: Page, first: Order) -> dict[str, Any]:
     "`all_of_them` is in ascending order, `first` the order of those who do not say. Raises ApiError."
     ordered = list(all_of_them) if (at.order or first) == "asc" else list(all_of_them)[::-1]
     if at.after is not None:
@@ -30,10 +30,10 @@ def page(all_of_them: Sequence[dict[str, Any]], at: Page, first: Order) -> dict[
                 400, f"There is no '{at.after}' in this list.", code="invalid_value", param="after"
             )
         ordered = ordered[places[0] + 1 :]
-    return listed(ordered[: at.limit], has_more=len(ordered) > at.limit)
+    return list_object(ordered[: at.limit], has_more=len(ordered) > at.limit)
 
 
-def listed(data: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+def list_object(data: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {
         "object": "list",

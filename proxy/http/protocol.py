@@ -8,7 +8,7 @@ import socket
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 
-class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+class NoDelayProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """What is written goes out at once (TCP_NODELAY).
 
     asyncio sees to that only for sockets that it opened itself. On one that is handed to it, as uvicorn's

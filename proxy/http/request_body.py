@@ -14,7 +14,7 @@ from llm_gpt_oss.turn.strict_json import parse_json
 
 from .body_model import Body
 from .errors import ApiError
-from .validation_errors import complaint
+from .validation_errors import validation_api_error
 
 T = TypeVar("T")
 B = TypeVar("B", bound=Body)
@@ -25,25 +25,25 @@ MAX_BODY = 32 * 2**20
 MAX_VALUES = 100_000
 
 
-async def body_of(http: Request, kind: type[B]) -> B:
+async def read_body(http: Request, kind: type[B]) -> B:
     """Raises ApiError: 413 for a body that is too long, 400 for one that is no `kind`.
 
     `http.state.body` is the body as it came.
     """
-    http.state.body = await received(http)
-    return typed(http.state.body, kind)
+    http.state.body = await read_bytes(http)
+    return parse_body(http.state.body, kind)
 
 
-def typed(body: bytes, kind: type[B]) -> B:
+def parse_body(body: bytes, kind: type[B]) -> B:
     "Raises ApiError for a body that is no `kind`."
-    sent = json_of(body)
+    sent = parse_body_json(body)
     try:
         return kind.model_validate_json(body)
     except ValidationError as problem:
-        raise complaint(problem.errors(include_url=False), sent) from None
+        raise validation_api_error(problem.errors(include_url=False), sent) from None
 
 
-async def received(http: Request) -> bytes:
+async def read_bytes(http: Request) -> bytes:
     body, length = bytearray(), 0
     try:
         async for part in http.stream():
@@ -59,7 +59,7 @@ async def received(http: Request) -> bytes:
     return bytes(body)
 
 
-def json_of(body: bytes) -> Any:
+def parse_body_json(body: bytes) -> Any:
     "Raises ApiError."
     try:
         sent = parse_json(body)
@@ -82,7 +82,7 @@ def _too_many(sent: Any) -> bool:
     return False
 
 
-async def unless_left(http: Request, work: Coroutine[Any, Any, T]) -> T:
+async def cancel_on_disconnect(http: Request, work: Coroutine[Any, Any, T]) -> T:
     "What `work` comes to; it is cancelled when the client leaves before that."
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_left(http))

@@ -16,7 +16,7 @@ _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 EXPOSED = ("x-request-id", "openai-processing-ms", "openai-version", "retry-after", "x-should-retry")
 
 
-class AnswerHeaders:
+class ResponseHeaders:
     """ASGI middleware: a request id, the client's own if it sent one, and how long the answer took to begin.
 
     An error that nothing else answered is answered here, so that it has them too, and goes on to the server's

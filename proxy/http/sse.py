@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from llm_gpt_oss.errors import GptOssError
 
-from .disconnect import until_one_ends
+from .disconnect import run_until_first_ends
 from .errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
@@ -24,14 +24,14 @@ KEEP_ALIVE = b": keep-alive\n\n"
 logger = logging.getLogger(__name__)
 
 
-def data(event: dict[str, Any]) -> bytes:
+def data_frame(event: dict[str, Any]) -> bytes:
     # Not json.dumps(): a token's event takes that five times as long.
     return b"data: " + to_json(event) + b"\n\n"
 
 
-def named(event: dict[str, Any]) -> bytes:
+def named_frame(event: dict[str, Any]) -> bytes:
     "With the event's type as its name."
-    return f"event: {event['type']}\n".encode() + data(event)
+    return f"event: {event['type']}\n".encode() + data_frame(event)
 
 
 class EventStream(Response):
@@ -58,7 +58,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         # Not one task a frame, with a time limit: that costs more than the frame.
-        await until_one_ends(self._write(), _left(receive), self._keep_alive())
+        await run_until_first_ends(self._write(), _left(receive), self._keep_alive())
 
     async def _write(self) -> None:
         async with aclosing(self._frames) as frames:

@@ -12,16 +12,16 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import ApiError, error_response
-from .host_names import host_of, host_of_origin, is_local, is_loopback, plain
+from .host_names import host_of, host_of_origin, is_local, is_loopback, normalize_host
 
 
-def from_outside(scope: Scope) -> bool:
+def is_remote(scope: Scope) -> bool:
     "Whether the client came to an address of this machine that others reach too."
     host, _ = scope.get("server") or ("", None)
     return is_loopback(host) is False
 
 
-class Guard:
+class TrustedHosts:
     """ASGI middleware, for HTTP and websockets.
 
     `names` are further names that this server goes by. Where a client came from outside it goes by names that
@@ -33,7 +33,7 @@ class Guard:
         self, app: ASGIApp, names: Collection[str], origins: Collection[str], *, anyone: bool
     ) -> None:
         self._app = app
-        self._names = {plain(name) for name in names}
+        self._names = {normalize_host(name) for name in names}
         self._origins = {origin.lower() for origin in origins}
         self._anyone = anyone
 
@@ -49,7 +49,7 @@ class Guard:
         # Two of them could mean one thing here and another to whoever forwarded the request.
         if len(hosts) != 1 or not (host := host_of(hosts[0])):
             return "The request should have one Host header, with the name or address of this server."
-        if not (self._anyone or from_outside(scope) or self._is_ours(host)):
+        if not (self._anyone or is_remote(scope) or self._is_ours(host)):
             return f"The Host '{host}' is none that this server goes by."
         for origin in headers.getlist("origin"):
             if not self._may_ask(origin, host):

@@ -76,7 +76,7 @@ class Problem:
         return WANTED.get(self.kind)
 
 
-def complaint(errors: Sequence[Mapping[str, Any]], sent: Any) -> ApiError:
+def validation_api_error(errors: Sequence[Mapping[str, Any]], sent: Any) -> ApiError:
     "About the first thing in `sent` that is wrong."
     problems = [_problem(error, sent) for error in islice(errors, ENOUGH)]
     first = problems[0].path
@@ -95,14 +95,14 @@ def _weight(problem: Problem) -> int:
     return 2 if problem.kind == "extra_forbidden" else 1 if problem.wanted else 0
 
 
-async def misread(http: Request, error: Exception) -> JSONResponse:
+async def handle_validation_error(http: Request, error: Exception) -> JSONResponse:
     "About a parameter of the address."
     assert isinstance(error, RequestValidationError)
     errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
-    return error_response(complaint(errors, {**http.query_params, **http.path_params}))
+    return error_response(validation_api_error(errors, {**http.query_params, **http.path_params}))
 
 
-def written(path: Iterable[Step]) -> str:
+def path_text(path: Iterable[Step]) -> str:
     "`messages[0].content`"
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
@@ -140,14 +140,14 @@ def _wrong_type(wanted: Sequence[str], problem: Problem) -> ApiError:
     several = list(dict.fromkeys(wanted))
     expected = several[0] if len(several) == 1 else f"one of {', '.join(several[:-1])} or {several[-1]}"
     got = next((name for type_, name in SENT if isinstance(problem.sent, type_)), "null")
-    param = written(problem.path)
+    param = path_text(problem.path)
     where = f"'{param}'" if param else "the body"
     message = f"Invalid type for {where}: expected {expected}, but got {got} instead."
     return ApiError(400, message, code="invalid_type", param=param or None)
 
 
 def _told(problem: Problem) -> ApiError:
-    param = written(problem.path)
+    param = path_text(problem.path)
     code, message = "invalid_value", f"Invalid value for '{param}': {problem.message}."
     match problem.kind:
         case "missing":

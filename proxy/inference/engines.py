@@ -19,17 +19,17 @@ class Engines:
     def __init__(self, settings: Settings, models: Iterable[ModelEntry]) -> None:
         self._settings = settings
         self._places = {entry.tag: entry.binding for entry in models}
-        self._kept: dict[str, KeptOpen] = {}
+        self._kept: dict[str, LazyEngine] = {}
 
-    def of(self, tag: str) -> AsyncEngine:
+    def engine_for(self, tag: str) -> AsyncEngine:
         """The engine of this model. Raises GptOssError where what names it cannot be used, and tries again
         later."""
         if tag not in self._kept:
-            model = self.hosted(tag)
-            self._kept[tag] = KeptOpen(get_provider(model.engine).aopen(model, model.api_key()))
+            model = self.bound_model(tag)
+            self._kept[tag] = LazyEngine(get_provider(model.engine).aopen(model, model.api_key()))
         return self._kept[tag]
 
-    def hosted(self, tag: str) -> BoundModel:
+    def bound_model(self, tag: str) -> BoundModel:
         return BoundModel(tag, self._settings, self._places.get(tag, UNBOUND))
 
     async def aclose(self) -> None:
@@ -37,7 +37,7 @@ class Engines:
             await kept.aclose()
 
 
-class KeptOpen:
+class LazyEngine:
     "`completion.AsyncEngine`, opened with the first completion."
 
     def __init__(self, opening: AbstractAsyncContextManager[AsyncEngine]) -> None:

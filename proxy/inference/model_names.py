@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from llm_gpt_oss.catalog.models_file import ModelEntry
 
-from ..generation import Ask
+from ..generation import GenerationRequest
 from ..http.errors import ApiError
-from ..http.validation_errors import complaint
+from ..http.validation_errors import validation_api_error
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -23,7 +23,7 @@ AnyModel = llm.AsyncModel | llm.AsyncKeyModel
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class ResolvedModel:
     """The tag behind a name, and the reasoning effort that the name carries, if it does.
 
     `other` is a model that is not ours: the tag is then its id in llm.
@@ -34,7 +34,7 @@ class Meant:
     other: AnyModel | None = None
 
 
-class Catalog:
+class ModelNames:
     """The plugin's tags and aliases; what else llm has (`others`), where it has it for async code; and
     `aliases` of the proxy's own, such as `gpt-4o` for `gpt-oss:20b`.
 
@@ -44,18 +44,20 @@ class Catalog:
     def __init__(
         self, entries: list[ModelEntry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
     ) -> None:
-        self._meant = {name: Meant(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)}
+        self._meant = {
+            name: ResolvedModel(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)
+        }
         for each in others:
             if each.async_model:
-                meant = Meant(each.model.model_id, other=each.async_model)
+                meant = ResolvedModel(each.model.model_id, other=each.async_model)
                 for name in (each.model.model_id, *each.aliases):
                     self._meant.setdefault(name, meant)
-        self._meant |= {name: self._meant.get(tag, Meant(tag)) for name, tag in aliases.items()}
+        self._meant |= {name: self._meant.get(tag, ResolvedModel(tag)) for name, tag in aliases.items()}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._meant)
 
-    def meant(self, name: str) -> Meant:
+    def resolve(self, name: str) -> ResolvedModel:
         "Raises ApiError for a name that nothing goes by."
         if name in self._meant:
             return self._meant[name]
@@ -70,7 +72,7 @@ class Catalog:
         )
 
 
-def fitted(ask: Ask, model: AnyModel, defaults: Mapping[str, Any]) -> Ask:
+def adapt_to_model(ask: GenerationRequest, model: AnyModel, defaults: Mapping[str, Any]) -> GenerationRequest:
     """What this model can be asked: options that it does not know are left out, and `defaults` added.
 
     Raises ApiError for a value that it does not take, and for what it cannot do at all.
@@ -79,12 +81,12 @@ def fitted(ask: Ask, model: AnyModel, defaults: Mapping[str, Any]) -> Ask:
     if ask.tools and not model.supports_tools:
         raise _cannot(f"{name} takes no tools.", "tools")
     if ask.schema and not model.supports_schema:
-        raise _cannot(f"{name} cannot be bound to a schema.", ask.format)
+        raise _cannot(f"{name} cannot be bound to a schema.", ask.schema_field)
     options = {k: v for k, v in {**defaults, **ask.options}.items() if k in model.Options.model_fields}
     try:
         model.Options(**options)
     except ValidationError as problem:
-        raise complaint(problem.errors(include_url=False), options) from None
+        raise validation_api_error(problem.errors(include_url=False), options) from None
     return replace(ask, options=options)
 
 

@@ -23,7 +23,7 @@ class Queue:
         return self._places.locked() and self.waiting >= self._limit
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         "Raises ApiError where all places are taken, those to wait in too."
         if self.is_full:
             message = f"{self.waiting} requests are waiting already. Try again in a moment."

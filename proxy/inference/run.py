@@ -18,15 +18,15 @@ from llm.parts import Message, StreamEvent
 from llm_gpt_oss.errors import ContextOverflow, GptOssError
 from llm_gpt_oss.interrupted import partial_response
 
-from ..generation import Ask, Finished, Usage
+from ..generation import Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
-from ..http.errors import ApiError, api_error
-from ..log.fingerprint import calls
+from ..http.errors import ApiError, to_api_error
+from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
-from ..log.ids import ended_at
-from ..log.replay import Pieces
-from ..log.turn import Request, Turn
-from ..log.writer import Store
+from ..log.ids import end_time
+from ..log.replay import PieceLengths
+from ..log.turn import RequestRecord, Turn
+from ..log.writer import LogWriter
 from .finish_reason import finish_reason
 from .model_names import AnyModel
 from .queue import Queue
@@ -51,14 +51,14 @@ class Run:
 
     def __init__(
         self,
-        ask: Ask,
+        ask: GenerationRequest,
         http: Http,
         attempt: Attempt,
         choice: int = 0,
         *,
-        chosen: Callable[[Ask], tuple[Ask, AnyModel]],
+        chosen: Callable[[GenerationRequest], tuple[GenerationRequest, AnyModel]],
         queue: Queue,
-        log_of: Callable[[Ask], Store | None],
+        log_of: Callable[[GenerationRequest], LogWriter | None],
         plugins: Plugins,
     ) -> None:
         self._ask = ask
@@ -66,8 +66,8 @@ class Run:
         self._attempt = attempt
         self._id = attempt.ids[choice]
         # From the end, where what a plugin or the log puts in front makes no difference.
-        self._sent = [len(ask.messages) - message for message in ask.sent]
-        self._pieces = Pieces()
+        self._sent = [len(ask.messages) - message for message in ask.message_of_entry]
+        self._pieces = PieceLengths()
         self._chosen = chosen
         self._queue = queue
         self._log_of = log_of
@@ -106,13 +106,13 @@ class Run:
             await self.begin()
         try:
             waiting = time.perf_counter()
-            async with self._queue.place():
+            async with self._queue.slot():
                 self._request = replace(self._request, queue_ms=_since(waiting))
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
                     async for event in events:
                         if self._request.first_token_ms is None:
                             self._request = replace(self._request, first_token_ms=_since(self._started))
-                        if self._ask.resumable:
+                        if self._ask.replayable:
                             self._pieces.feed(event)
                         yield event
         except (Exception, GeneratorExit, asyncio.CancelledError) as error:
@@ -125,20 +125,20 @@ class Run:
 
     async def _choose(self) -> None:
         try:
-            self._ask, self._model = self._chosen(await self._plugins.prepare_ask(self._ask, self._http))
+            self._ask, self._model = self._chosen(await self._plugins.prepare_request(self._ask, self._http))
         except (ApiError, GptOssError) as error:
             # No turn without a model, so this is all that stays of it. Quoted, since clients write into it.
             logger.warning("%s was refused and is not in the log: %r", self._ask.endpoint, str(error))
             raise
 
-    async def _asked(self) -> Request:
+    async def _asked(self) -> RequestRecord:
         body: bytes = self._http.state.body
-        return Request(
+        return RequestRecord(
             self._ask.endpoint,
             body.decode(),
             await self._plugins.actor_of(self._http),
             self._http.headers.get("user-agent"),
-            self._ask.stored,
+            self._ask.store,
             self._ask.metadata,
             model=self._ask.model,
             answer_id=self._attempt.answer_id,
@@ -147,7 +147,7 @@ class Run:
             known=self._ask.known,
             continues=self._ask.continues,
             sent=self._sent,
-            custom_calls=sorted(self._ask.custom_calls),
+            custom_calls=sorted(self._ask.custom_call_ids),
         )
 
     def _prompted(self, messages: Sequence[Message]) -> llm.AsyncResponse:
@@ -169,8 +169,8 @@ class Run:
             await self._ended(CLIENT_LEFT, self.cancelled, self.cancelled)
             return
         if isinstance(error, ContextOverflow):
-            error.param = self._ask.field
-        told = api_error(error)
+            error.param = self._ask.input_field
+        told = to_api_error(error)
         await self._ended(told.status, told.message, str(error) or type(error).__name__)
 
     async def _ended(self, status: int, told: str | None = None, error: str | None = None) -> int:
@@ -179,7 +179,7 @@ class Run:
         `told` is the error as the client hears it. Returns when the turn was complete, as the log will tell
         it, in seconds since 1970."""
         turn = partial_response(self._response)
-        completed_at = ended_at(turn.datetime_utc(), turn.duration_ms())
+        completed_at = end_time(turn.datetime_utc(), turn.duration_ms())
         if self._store is None:
             return completed_at
         if error:
@@ -200,8 +200,10 @@ class Run:
         return completed_at
 
     def _called_custom(self) -> list[str]:
-        made = (each for message in self._response._messages_now() for each in calls([message]))
-        return [call.tool_call_id for call in made if call.name in self._ask.custom and call.tool_call_id]
+        made = (each for message in self._response._messages_now() for each in tool_calls([message]))
+        return [
+            call.tool_call_id for call in made if call.name in self._ask.custom_tools and call.tool_call_id
+        ]
 
     async def _told(self, turn: Turn, recorded: Future[None]) -> None:
         await asyncio.wrap_future(recorded)
@@ -212,6 +214,8 @@ def _since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-def _usage(response: llm.AsyncResponse) -> Usage:
+def _usage(response: llm.AsyncResponse) -> TokenUsage:
     details = response.token_details or {}
-    return Usage(response.input_tokens or 0, response.output_tokens or 0, details.get("reasoning_tokens", 0))
+    return TokenUsage(
+        response.input_tokens or 0, response.output_tokens or 0, details.get("reasoning_tokens", 0)
+    )

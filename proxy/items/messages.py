@@ -127,7 +127,7 @@ class _History:
         return name
 
 
-def joined(ones: Iterable[Message]) -> list[Message]:
+def join_items(ones: Iterable[Message]) -> list[Message]:
     "Items that are messages of their own (`chain.singles`), with an assistant's neighbours in one message."
     whole: list[Message] = []
     for one in ones:

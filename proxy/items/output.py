@@ -14,7 +14,7 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 
 from llm_gpt_oss.turn.messages import METADATA, SEPARATOR, arguments_text
 
-from ..settings import Shown
+from ..settings import ReasoningDisplay
 from .encrypted_content import seal
 from .ids import item_id
 from .summary import summary_of
@@ -48,7 +48,12 @@ def phase_of(metadata: Item | None) -> str:
 
 
 def reasoning_item(
-    id: str, text: str = "", status: Status = "completed", *, shown: Shown = "text", sealed: bool = False
+    id: str,
+    text: str = "",
+    status: Status = "completed",
+    *,
+    shown: ReasoningDisplay = "text",
+    sealed: bool = False,
 ) -> Item:
     "`sealed` says whether the client wants `encrypted_content`."
     content = [reasoning_text(text)] if text and shown != "summary" else []
@@ -115,7 +120,7 @@ def items(
     start: int = 0,
     custom: Container[str] = (),
     *,
-    shown: Shown = "text",
+    shown: ReasoningDisplay = "text",
     sealed: bool = False,
 ) -> list[Item]:
     """All items of a message, numbered from `start`; `custom` are the ids of calls of custom tools.
@@ -131,7 +136,7 @@ def items(
     return [{**item, "id": item_id(item["type"], source, n)} for n, item in enumerate(shaped, start)]
 
 
-def _item(part: Part, custom: Container[str], shown: Shown, sealed: bool) -> Item | None:
+def _item(part: Part, custom: Container[str], shown: ReasoningDisplay, sealed: bool) -> Item | None:
     match part:
         case TextPart(text=text, provider_metadata=metadata):
             said = text and metadata != SEPARATOR

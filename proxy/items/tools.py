@@ -57,7 +57,7 @@ class Choice:
     among: Collection[str] | None = None
 
 
-def offered(tools: Sequence[llm.Tool], choice: Choice) -> tuple[list[llm.Tool], str | None]:
+def offered_tools(tools: Sequence[llm.Tool], choice: Choice) -> tuple[list[llm.Tool], str | None]:
     """The tools that are on offer, and the choice among them as the plugin's option has it.
 
     Raises ApiError where what has to be called is not there.

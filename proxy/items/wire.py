@@ -10,20 +10,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..http.body_model import Sent
+from ..http.body_model import LenientBody
 
 
-class TextContent(Sent):
+class TextContent(LenientBody):
     type: Literal["input_text", "output_text", "text"]
     text: str
 
 
-class RefusalContent(Sent):
+class RefusalContent(LenientBody):
     type: Literal["refusal"]
     refusal: str
 
 
-class OtherContent(Sent):
+class OtherContent(LenientBody):
     "What a text model cannot take: refused by name."
 
     type: Literal["input_image", "input_file", "input_audio", "computer_screenshot"]
@@ -32,24 +32,24 @@ class OtherContent(Sent):
 Content = Annotated[TextContent | RefusalContent | OtherContent, Field(discriminator="type")]
 
 
-class MessageItem(Sent):
+class MessageItem(LenientBody):
     type: Literal["message"]
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[Content]
     phase: Literal["commentary", "final_answer"] | None = None
 
 
-class ReasoningText(Sent):
+class ReasoningText(LenientBody):
     type: Literal["reasoning_text", "text"]
     text: str
 
 
-class SummaryText(Sent):
+class SummaryText(LenientBody):
     type: Literal["summary_text"]
     text: str
 
 
-class ReasoningItem(Sent):
+class ReasoningItem(LenientBody):
     type: Literal["reasoning"]
     id: str | None = None
     content: list[ReasoningText] | None = None
@@ -57,7 +57,7 @@ class ReasoningItem(Sent):
     summary: list[SummaryText] | None = None
 
 
-class FunctionCallItem(Sent):
+class FunctionCallItem(LenientBody):
     type: Literal["function_call"]
     call_id: str
     name: str
@@ -65,7 +65,7 @@ class FunctionCallItem(Sent):
     arguments: str
 
 
-class CustomToolCallItem(Sent):
+class CustomToolCallItem(LenientBody):
     type: Literal["custom_tool_call"]
     call_id: str
     name: str
@@ -73,7 +73,7 @@ class CustomToolCallItem(Sent):
     input: str
 
 
-class OutputItem(Sent):
+class OutputItem(LenientBody):
     "`name` and `namespace` tell which tool it comes from where no `call_id` does."
 
     type: Literal["function_call_output", "custom_tool_call_output"]
@@ -83,17 +83,17 @@ class OutputItem(Sent):
     output: str | list[Content]
 
 
-class ItemReference(Sent):
+class ItemReference(LenientBody):
     type: Literal["item_reference"]
     id: str
 
 
-class CompactionItem(Sent):
+class CompactionItem(LenientBody):
     type: Literal["compaction"]
     encrypted_content: str
 
 
-class SkippedItem(Sent):
+class SkippedItem(LenientBody):
     type: Literal[
         "code_interpreter_call",
         "file_search_call",

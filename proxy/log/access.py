@@ -16,7 +16,7 @@ class Viewer:
     actor: str | None
     admin: bool
 
-    def sees(self, actor: str | None) -> bool:
+    def can_see(self, actor: str | None) -> bool:
         "What was asked by `actor`."
         return self.admin or (actor is not None and actor == self.actor)
 

@@ -20,11 +20,11 @@ from . import tables
 
 # How long to wait for another process's lock, in milliseconds. Its turns take some; whoever holds it longer
 # must not hold up answers too.
-PATIENCE = 2000
-IMPATIENCE = 20
+BUSY_TIMEOUT = 2000
+SHORT_BUSY_TIMEOUT = 20
 
 
-class Settled(sqlite_utils.Database):
+class CachedSchemaDatabase(sqlite_utils.Database):
     """A database that has all its tables.
 
     sqlite-utils looks their names up for each row that it writes, several times, and opens a savepoint for
@@ -52,7 +52,7 @@ class Settled(sqlite_utils.Database):
             yield self
 
 
-class Log(LogStore):
+class ChainStore(LogStore):
     "llm's store, for conversations that are sent whole with each turn."
 
     def ensure_chain(
@@ -73,7 +73,7 @@ class Log(LogStore):
         return self.db.conn.execute(sql, [hash]).fetchone() is not None
 
 
-def connected(path: Path) -> LogStore:
+def open_log(path: Path) -> LogStore:
     """llm's store and our tables in it, migrated. Its journal mode stays as it is.
 
     A database that is not there yet is made beside its place and put there when it is whole: llm's own
@@ -103,14 +103,14 @@ class LogFile:
         if self._log and (not self.exists or self._path.stat().st_ino != self._inode):
             self.close()
         if self._log is None:
-            self._log = connected(self._path)
+            self._log = open_log(self._path)
             self._inode = self._path.stat().st_ino
         return self._log
 
     def wait(self, milliseconds: int) -> None:
         "How long for another process's lock, from now on."
         if self._log:
-            patience(self._log.db.conn, milliseconds)
+            set_busy_timeout(self._log.db.conn, milliseconds)
 
     def close(self) -> None:
         if self._log:
@@ -141,13 +141,13 @@ def _linked(draft: Path, path: Path) -> None:
 def _migrated(path: Path) -> LogStore:
     database = sqlite_utils.Database(sqlite3.connect(path))
     try:
-        patience(database.conn, PATIENCE)
+        set_busy_timeout(database.conn, BUSY_TIMEOUT)
         # Seen without the lock: another process may hold it.
         if not _is_current(database):
-            with locked(database.conn):
+            with write_transaction(database.conn):
                 LogStore(database)  # type: ignore[no-untyped-call]
                 tables.migrate(database.conn)
-        return Log(Settled(database.conn))  # type: ignore[no-untyped-call]
+        return ChainStore(CachedSchemaDatabase(database.conn))  # type: ignore[no-untyped-call]
     except BaseException:
         database.close()
         raise
@@ -162,12 +162,12 @@ def _names(database: sqlite_utils.Database, table: str) -> set[str]:
     return {row["name"] for row in database[table].rows} if database[table].exists() else set()
 
 
-def patience(connection: sqlite3.Connection, milliseconds: int) -> None:
+def set_busy_timeout(connection: sqlite3.Connection, milliseconds: int) -> None:
     connection.execute(f"pragma busy_timeout = {milliseconds}")
 
 
 @contextmanager
-def locked(connection: sqlite3.Connection) -> Iterator[None]:
+def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that holds the write lock from its beginning.
 
     llm's own begins by reading: when another process writes before it does, it fails at once, however long it
@@ -183,6 +183,6 @@ def locked(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     "Whether the next turn may fare better: it is about the database, not about this turn."
     return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

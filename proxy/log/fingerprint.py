@@ -20,12 +20,12 @@ from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA
 JOINED = ("assistant", "tool")
 
 
-def instructions(messages: Sequence[Message]) -> int:
+def count_instructions(messages: Sequence[Message]) -> int:
     "How many messages at the head instruct: apart, since agents write the time of day into them."
     return len(list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages)))
 
 
-def tips(messages: Sequence[Message]) -> Iterator[str | None]:
+def prefix_hashes(messages: Sequence[Message]) -> Iterator[str | None]:
     """For each message, a hash of the conversation up to it; None until something is to be seen.
 
     A message in which nothing is to be seen, such as an answer that broke off while the model was thinking,
@@ -43,12 +43,12 @@ def tips(messages: Sequence[Message]) -> Iterator[str | None]:
         yield tip
 
 
-def same(one: Message, other: Message) -> bool:
+def looks_same(one: Message, other: Message) -> bool:
     "Whether a client sees the same."
-    return [*tips([one])] == [*tips([other])]
+    return [*prefix_hashes([one])] == [*prefix_hashes([other])]
 
 
-def calls(messages: Sequence[Message]) -> list[ToolCallPart]:
+def tool_calls(messages: Sequence[Message]) -> list[ToolCallPart]:
     return [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
 
 

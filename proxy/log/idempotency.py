@@ -32,47 +32,47 @@ class Attempt:
         return self.ids[0]
 
 
-class Saying(NamedTuple):
+class RetryHint(NamedTuple):
     """How a client tells that a request is one that it has sent before: by what besides its body, and that it
     counts for so many `hours`. The `first` of them has none before it."""
 
-    same: str
+    identity: str
     hours: int
     first: bool = False
 
 
-def said_in(headers: Mapping[str, str]) -> Saying | None:
+def retry_hint(headers: Mapping[str, str]) -> RetryHint | None:
     if key := headers.get("idempotency-key"):
-        return Saying(f"key {key}", KEY_HOURS)
+        return RetryHint(f"key {key}", KEY_HOURS)
     count = headers.get("x-stainless-retry-count", "")
     if not (count.isascii() and count.isdecimal()):
         return None
-    return Saying(f"client {headers.get('user-agent', '')}", RETRY_HOURS, first=not count.strip("0"))
+    return RetryHint(f"client {headers.get('user-agent', '')}", RETRY_HOURS, first=not count.strip("0"))
 
 
-def key_of(saying: Saying, *asked: bytes) -> str:
+def request_key(saying: RetryHint, *asked: bytes) -> str:
     """Of what the client says and all that makes the request what it is: the same key with another body is
     another.
     """
-    digest = blake2b(saying.same.encode(), digest_size=16)
+    digest = blake2b(saying.identity.encode(), digest_size=16)
     for part in asked:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
 
-class Past(NamedTuple):
+class PreviousAttempt(NamedTuple):
     "An earlier attempt: its turns, in order, and how many of them ended well."
 
     ids: tuple[str, ...]
-    well: int
-    under_way: bool = False
+    succeeded: int
+    in_progress: bool = False
 
 
-def taken_up(past: Sequence[Past], choices: int) -> Past | None:
+def select_attempt(past: Sequence[PreviousAttempt], choices: int) -> PreviousAttempt | None:
     """Of attempts at `choices` choices, oldest first, the one that is meant.
 
     The last that did not end well: who asked for that one asks again. If all did, an answer was lost on its
     way: the last one.
     """
-    broken = [each for each in past if each.well < choices]
+    broken = [each for each in past if each.succeeded < choices]
     return (broken or past)[-1] if past else None

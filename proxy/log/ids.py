@@ -13,7 +13,7 @@ def new_id() -> str:
     return str(monotonic_ulid()).lower()
 
 
-def created(turn_id: str) -> int:
+def creation_time(turn_id: str) -> int:
     """When an id was made, in seconds since 1970.
 
     What goes by the id has this time for its own, so that it is the same live and from the log. 0 for an id
@@ -25,6 +25,6 @@ def created(turn_id: str) -> int:
         return 0
 
 
-def ended_at(begun: str, duration_ms: int) -> int:
+def end_time(begun: str, duration_ms: int) -> int:
     "In seconds since 1970, from what llm logs."
     return int(datetime.fromisoformat(begun).timestamp() + duration_ms / 1000)

@@ -20,9 +20,9 @@ from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
 from ..items.output import Item, items
-from ..settings import Shown
-from .fingerprint import calls
-from .reader import Linked, linked
+from ..settings import ReasoningDisplay
+from .fingerprint import tool_calls
+from .reader import StoredMessage, load_chain
 
 TURNS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
@@ -66,7 +66,7 @@ select 1 from chain where hash is :earlier
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ItemEntry:
     """An item. `message` has nothing else in it; in the log it is item `n` of the message with `hash`.
     `custom` are the ids of calls of custom tools.
     """
@@ -77,7 +77,7 @@ class Entry:
     message: Message
     custom: Container[str]
 
-    def item(self, *, shown: Shown = "text", sealed: bool = False) -> Item:
+    def item(self, *, shown: ReasoningDisplay = "text", sealed: bool = False) -> Item:
         (item,) = items(self.message, "", custom=self.custom, shown=shown, sealed=sealed)
         return {**item, "id": self.id}
 
@@ -89,7 +89,7 @@ class _Turn(NamedTuple):
     added: int
 
 
-class Chain:
+class ItemChain:
     """`messages` are the thread's up to `tip`, less the `added` that were put before them for an answer.
 
     `own` is the turn whose answer it ends with, where others may have ended there too.
@@ -98,28 +98,28 @@ class Chain:
     def __init__(self, log: LogStore, thread_id: str, tip: str | None, own: str | None = None) -> None:
         self._log = log
         self._thread_id = thread_id
-        whole = linked(log, tip)
+        whole = load_chain(log, tip)
         turns = self._turns([each.hash for each in whole], own)
         self.added = turns[-1].added if turns else 0
         self._sources = _sources(whole, turns)
         self.messages = whole[self.added :]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ItemEntry]:
         hashes = json.dumps([each.hash for each in self.messages])
         kept = self._log.db.conn.execute(KEPT, {"hashes": hashes, "thread": self._thread_id})
         ids = {(hash, n): id for hash, n, id in kept}
         return [replace(each, id=ids.get((each.hash, each.n), each.id)) for each in self._entries()]
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[ItemEntry]:
         "With the ids that say where they are found."
         custom = self._custom()
         counts: Counter[str] = Counter()
         for each in self.messages:
             source = self._sources.get(each.hash, each.hash.removeprefix(HASH_PREFIX))
-            for n, one in enumerate(singles(each.message)):
+            for n, one in enumerate(split_items(each.message)):
                 (item,) = items(one, source, counts[source], custom)
                 counts[source] += 1
-                yield Entry(item["id"], each.hash, n, one, custom)
+                yield ItemEntry(item["id"], each.hash, n, one, custom)
 
     def _turns(self, hashes: Sequence[str], own: str | None) -> list[_Turn]:
         "One for each message that turns ended with: of several `own`, or the thread's first, or another's."
@@ -128,17 +128,17 @@ class Chain:
         for tip, *turn in connection.execute(TURNS, {"thread": self._thread_id, "own": own}):
             found.setdefault(tip, tuple(turn))
         others = json.dumps([hash for hash in hashes if hash not in found])
-        given = {"hashes": others, "actor": owner(connection, self._thread_id)}
+        given = {"hashes": others, "actor": thread_owner(connection, self._thread_id)}
         found |= {tip: tuple(turn) for tip, *turn in connection.execute(OTHERS, given)}
         return [_Turn(place, *found[hash]) for place, hash in enumerate(hashes) if hash in found]
 
     def _custom(self) -> frozenset[str]:
-        made = [call.tool_call_id for call in calls([each.message for each in self.messages])]
+        made = [call.tool_call_id for call in tool_calls([each.message for each in self.messages])]
         rows = self._log.db.conn.execute(CUSTOM, [json.dumps(made)])
         return frozenset(call_id for (call_id,) in rows)
 
 
-def _sources(chain: Sequence[Linked], turns: Sequence[_Turn]) -> Mapping[str, str]:
+def _sources(chain: Sequence[StoredMessage], turns: Sequence[_Turn]) -> Mapping[str, str]:
     "Which turn put a message out: those that stand behind what it was asked with, up to its tip."
     places = {each.hash: place for place, each in enumerate(chain)}
     sources: dict[str, str] = {}
@@ -149,7 +149,7 @@ def _sources(chain: Sequence[Linked], turns: Sequence[_Turn]) -> Mapping[str, st
     return sources
 
 
-def singles(message: Message) -> list[Message]:
+def split_items(message: Message) -> list[Message]:
     "Each item of a message as a message of its own."
     if message.role not in ("assistant", "tool"):
         return [message]
@@ -157,18 +157,18 @@ def singles(message: Message) -> list[Message]:
     return [one for one in ones if items(one, "")]
 
 
-def owner(connection: sqlite3.Connection, thread_id: str) -> str | None:
+def thread_owner(connection: sqlite3.Connection, thread_id: str) -> str | None:
     "The actor whose thread it is; None, too, for the shell and for a thread that is not there."
     row = connection.execute(OWNER, [thread_id]).fetchone()
     return str(row[0]) if row and row[0] is not None else None
 
 
-def follows(connection: sqlite3.Connection, tip: str | None, earlier: str | None) -> bool:
+def is_descendant(connection: sqlite3.Connection, tip: str | None, earlier: str | None) -> bool:
     "Whether `tip` goes on from `earlier`, or is it."
     return connection.execute(FOLLOWS, {"tip": tip, "earlier": earlier}).fetchone() is not None
 
 
-def keep(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[Entry]) -> None:
+def keep_item_ids(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[ItemEntry]) -> None:
     """Notes by which ids the thread's entries go: the first by these, the others by those that they have.
 
     Where two would go by one the later gets another: a message that is taken out of several that are alike
@@ -186,7 +186,7 @@ def keep(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[En
     log.db.conn.executemany("insert or replace into gpt_oss_items values (?, ?, ?, ?)", rows)
 
 
-def keeps(connection: sqlite3.Connection, thread_id: str) -> bool:
+def has_kept_ids(connection: sqlite3.Connection, thread_id: str) -> bool:
     "Whether items of the thread go by other ids than those that say where they are found."
     found = connection.execute("select 1 from gpt_oss_items where thread_id = ?", [thread_id])
     return found.fetchone() is not None

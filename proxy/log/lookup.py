@@ -12,9 +12,9 @@ from llm.parts import Message
 
 from ..items.ids import place_of
 from .access import Viewer
-from .ids import ended_at
-from .items import Chain, owner, singles
-from .reader import linked
+from .ids import end_time
+from .items import ItemChain, split_items, thread_owner
+from .reader import load_chain
 
 THREAD = """
 select threads.tip_message_hash, threads.datetime_utc, conversation.metadata, conversation.created
@@ -61,7 +61,7 @@ class Thread(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ThreadContext:
     "`messages` are all of the conversation up to `tip`, without what was put before it for an answer."
 
     thread_id: str
@@ -69,26 +69,26 @@ class Context:
     messages: list[Message]
 
 
-def thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
+def find_thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
     "None for one that is not there, or deleted, or not the viewer's."
     row = log.db.conn.execute(THREAD, [thread_id]).fetchone()
-    actor = owner(log.db.conn, thread_id)
-    if row is None or not viewer.sees(actor):
+    actor = thread_owner(log.db.conn, thread_id)
+    if row is None or not viewer.can_see(actor):
         return None
     tip, begun, metadata, created = row
-    return Thread(thread_id, tip, actor, created or ended_at(begun, 0), json.loads(metadata or "{}"))
+    return Thread(thread_id, tip, actor, created or end_time(begun, 0), json.loads(metadata or "{}"))
 
 
-def conversation(log: LogStore, thread_id: str, viewer: Viewer) -> Context | None:
+def load_conversation(log: LogStore, thread_id: str, viewer: Viewer) -> ThreadContext | None:
     "None where there is no such thread."
-    found = thread(log, thread_id, viewer)
+    found = find_thread(log, thread_id, viewer)
     if found is None:
         return None
-    messages = [each.message for each in Chain(log, thread_id, found.tip).messages]
-    return Context(thread_id, found.tip, messages)
+    messages = [each.message for each in ItemChain(log, thread_id, found.tip).messages]
+    return ThreadContext(thread_id, found.tip, messages)
 
 
-def items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:
+def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:
     """Those that are found, each as a message with nothing else in it.
 
     What the viewer sees are the items of turns and conversations, of what these were asked with too. An item
@@ -126,7 +126,9 @@ class _Shelf:
         while hash is not None and hash != parent:
             answer.insert(0, hash)
             hash = self._parents[hash]
-        places = [(hash, place) for hash in answer for place, _ in enumerate(singles(self._messages[hash]))]
+        places = [
+            (hash, place) for hash in answer for place, _ in enumerate(split_items(self._messages[hash]))
+        ]
         return self._nth(*places[n]) if n < len(places) else None
 
     def _kept(self, id: str) -> Message | None:
@@ -137,7 +139,7 @@ class _Shelf:
         if not self._held(hash):
             return None
         self._load(hash)
-        return dict(enumerate(singles(self._messages[hash]))).get(n)
+        return dict(enumerate(split_items(self._messages[hash]))).get(n)
 
     def _held(self, hash: str) -> bool:
         "Whether the viewer sees anything that holds this message."
@@ -148,6 +150,6 @@ class _Shelf:
         if tip in self._messages:
             return
         parent = None
-        for each in linked(self._log, tip):
+        for each in load_chain(self._log, tip):
             self._parents[each.hash], self._messages[each.hash] = parent, each.message
             parent = each.hash

@@ -11,11 +11,11 @@ from pathlib import Path
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.progress import Progress, Report
 
-from .database import connected, locked, patience
-from .prune_selection import Choice, Rows, choose
+from .database import open_log, set_busy_timeout, write_transaction
+from .prune_selection import PruneSelection, Rows, select_rows
 
 # How long to wait for other programs that have the log, in milliseconds.
-PATIENCE = 10_000
+BUSY_TIMEOUT = 10_000
 # How much memory the log's pages may take, in KiB.
 CACHE = 64 * 1024
 
@@ -46,7 +46,7 @@ MERGE = "insert into turn_search_fts (turn_search_fts) values ('optimize')"
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneResult:
     """What goes: how many `rows` of each table, and the `bytes` that they hold.
 
     What was said in `shared` of the turns stays, because other turns or threads go on from there. `held` more
@@ -66,17 +66,17 @@ class Pruned:
 
 
 def prune(
-    path: Path, choice: Choice, *, really: bool = False, vacuum: bool = False, report: Report
-) -> Pruned:
+    path: Path, choice: PruneSelection, *, really: bool = False, vacuum: bool = False, report: Report
+) -> PruneResult:
     """What goes; `really` deletes it, and `vacuum` gives the room back that this makes.
 
     Other programs may use the log meanwhile: they wait, as this does for them. Raises GptOssError where there
     is no log of llm's, or it cannot be had, and BadRequest for a turn or thread that it does not have.
     """
     with _opened(path) as connection:
-        with locked(connection) if really else _looking(connection):
+        with write_transaction(connection) if really else _looking(connection):
             report(Progress("Looking for what goes"))
-            rows = choose(connection, choice)
+            rows = select_rows(connection, choice)
             pruned = _counted(connection, rows)
             if really:
                 _delete(connection, rows, pruned, report)
@@ -92,8 +92,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             raise GptOssError(f"There is no log at {path}.", remedy="`llm logs path` says where llm's is.")
         if not _is_log(path):
             raise GptOssError(f"{path} is no log of llm's: nothing in it is touched.")
-        with closing(connected(path).db.conn) as connection:
-            patience(connection, PATIENCE)
+        with closing(open_log(path).db.conn) as connection:
+            set_busy_timeout(connection, BUSY_TIMEOUT)
             for schema in ("main", "temp"):
                 connection.execute(f"pragma {schema}.cache_size = -{CACHE}")
             # Zeros are written over what is deleted.
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _is_log(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as connection:
-        patience(connection, PATIENCE)
+        set_busy_timeout(connection, BUSY_TIMEOUT)
         try:
             found = connection.execute(
                 "select 1 from sqlite_master where name = '_llm_migrations'"
@@ -127,10 +127,10 @@ def _looking(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("rollback")
 
 
-def _counted(connection: sqlite3.Connection, rows: Rows) -> Pruned:
+def _counted(connection: sqlite3.Connection, rows: Rows) -> PruneResult:
     counts = {table: _count(connection, table, where) for table, where in rows.items()}
     told = (connection.execute(sql).fetchone()[0] for sql in (SHARED, HELD, ALONG, LEGACY))
-    return Pruned(
+    return PruneResult(
         {table: count for table, (count, _) in counts.items()},
         sum(size for _, size in counts.values()),
         *told,
@@ -146,7 +146,7 @@ def _count(connection: sqlite3.Connection, table: str, where: str) -> tuple[int,
     return count, held
 
 
-def _delete(connection: sqlite3.Connection, rows: Rows, pruned: Pruned, report: Report) -> None:
+def _delete(connection: sqlite3.Connection, rows: Rows, pruned: PruneResult, report: Report) -> None:
     report(Progress("Deleting it"))
     for sql in (MOVE, UNFORK, UNNAME):
         connection.execute(sql)

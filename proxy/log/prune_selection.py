@@ -28,7 +28,7 @@ PREFIX = re.compile("^(resp_|chatcmpl-|cmpl-|conv_)")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PruneSelection:
     """Which turns are to go: these, and those of these threads (of all, where none is named), if they are
     older than `before`. Without anything: what was deleted through the API, of conversations all turns.
 
@@ -176,7 +176,7 @@ BELONGING = {
 }
 
 
-def choose(connection: sqlite3.Connection, choice: Choice) -> Rows:
+def select_rows(connection: sqlite3.Connection, choice: PruneSelection) -> Rows:
     """The rows that go, until the transaction or the connection ends.
 
     Makes temporary tables, among them `gone_turns`, `gone_threads` and `gone_messages`; `held`, turns that
@@ -200,7 +200,7 @@ def choose(connection: sqlite3.Connection, choice: Choice) -> Rows:
     return rows
 
 
-def _chosen(connection: sqlite3.Connection, choice: Choice) -> None:
+def _chosen(connection: sqlite3.Connection, choice: PruneSelection) -> None:
     turns, threads = _ids(connection, "turn", choice.turns), _ids(connection, "thread", choice.threads)
     before = choice.before and choice.before.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     given = {

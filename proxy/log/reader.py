@@ -19,13 +19,13 @@ from typing import Any, NamedTuple, TypeVar
 from llm.logs import LogStore, message_hash
 from llm.parts import Message, StreamEvent
 
-from ..generation import Finished, Usage
-from ..http.errors import ApiError, unavailable
-from .database import LogFile, passing
-from .fingerprint import calls
-from .idempotency import Past
-from .ids import ended_at
-from .replay import replayed
+from ..generation import Finished, TokenUsage
+from ..http.errors import ApiError, log_unavailable
+from .database import LogFile, is_transient
+from .fingerprint import tool_calls
+from .idempotency import PreviousAttempt
+from .ids import end_time
+from .replay import replay_events
 from .spool import Spool
 from .turn import Turn
 
@@ -71,7 +71,7 @@ class _Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class StoredMessage:
     "A message in the log, and its hash there."
 
     hash: str
@@ -79,7 +79,7 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedTurn:
     """A turn of the log. `prompt` is all that it was asked with, `answer` what came.
 
     `endpoint` is None for a turn that did not come through the proxy, `body` is empty then. `model` is as the
@@ -97,21 +97,21 @@ class Logged:
     actor: str | None
     body: Mapping[str, Any]
     metadata: Mapping[str, str]
-    prompt: Sequence[Linked]
-    answer: Sequence[Linked]
+    prompt: Sequence[StoredMessage]
+    answer: Sequence[StoredMessage]
     added: int
     first_input: int
     status: int
     error: str | None
     finish_reason: str
-    usage: Usage
+    usage: TokenUsage
     completed_at: int
     stored: bool
     deleted: bool
     pieces: Sequence[Sequence[int]] | None
     custom: frozenset[str]
     raw: Mapping[str, Any]
-    under_way: bool = False
+    in_progress: bool = False
 
     @property
     def finished(self) -> Finished:
@@ -122,11 +122,11 @@ class Logged:
         finished = self.finished if self.status == 200 else None
         messages = [linked.message for linked in self.answer]
         return list(
-            replayed(messages, pieces=self.pieces, logprobs=self.raw.get("logprobs"), finished=finished)
+            replay_events(messages, pieces=self.pieces, logprobs=self.raw.get("logprobs"), finished=finished)
         )
 
 
-class Stored:
+class LogReader:
     "The log at `path`. All methods raise ApiError where it cannot be read."
 
     def __init__(self, path: Path) -> None:
@@ -141,18 +141,18 @@ class Stored:
         self._thread.submit(self._file.close)
         self._thread.shutdown()
 
-    async def turn(self, turn_id: str) -> Logged | None:
+    async def turn(self, turn_id: str) -> LoggedTurn | None:
         "Whether it is deleted or not: of the database, or of what still waits to be written there."
         if not _TURN_ID.fullmatch(turn_id):
             return None
         return await asyncio.wrap_future(self._thread.submit(self._turn, turn_id))
 
-    async def attempts(self, idempotency_key: str, since: datetime.datetime) -> list[Past]:
+    async def attempts(self, idempotency_key: str, since: datetime.datetime) -> list[PreviousAttempt]:
         "What was asked for under this key and is not deleted, oldest first."
         turns = await asyncio.wrap_future(self._thread.submit(self._attempts, idempotency_key, since))
         answers = [[*of_one] for _, of_one in groupby(sorted(turns), lambda turn: turn.answer_id)]
         return [
-            Past(
+            PreviousAttempt(
                 tuple(turn.id for turn in of_one),
                 sum(turn.status == 200 for turn in of_one),
                 any(turn.under_way for turn in of_one),
@@ -171,8 +171,8 @@ class Stored:
         try:
             return work(self._file.opened())
         except (OSError, sqlite3.Error) as error:
-            if passing(error):
-                raise unavailable(error) from error
+            if is_transient(error):
+                raise log_unavailable(error) from error
             raise
 
     def _attempts(self, idempotency_key: str, since: datetime.datetime) -> list[_Asked]:
@@ -188,32 +188,32 @@ class Stored:
             rows = []  # an answer does not wait for the log
         return [*{**{row[1]: _Asked(*row) for row in rows}, **asked}.values()]
 
-    def _turn(self, turn_id: str) -> Logged | None:
+    def _turn(self, turn_id: str) -> LoggedTurn | None:
         if found := self._spool.find(turn_id):
             turn, under_way = found
-            return of_spool(turn, under_way)
-        return self._read(lambda log: logged(log, turn_id))
+            return from_spool(turn, under_way)
+        return self._read(lambda log: load_turn(log, turn_id))
 
 
-def logged(log: LogStore, turn_id: str) -> Logged | None:
+def load_turn(log: LogStore, turn_id: str) -> LoggedTurn | None:
     row = next(log.db.query(f"{TURN} where turns.id = ?", [turn_id]), None)
-    return _logged(log, row, linked(log, row["tip_message_hash"])) if row else None
+    return _logged(log, row, load_chain(log, row["tip_message_hash"])) if row else None
 
 
-def answered(log: LogStore, answer_ids: Sequence[str]) -> list[Logged]:
+def load_answers(log: LogStore, answer_ids: Sequence[str]) -> list[LoggedTurn]:
     "The turns of these answers, in order, without what they were asked with: `prompt` is empty."
     sql = f"{TURN} where turns.id in ({ANSWERED}) order by turns.id"
     return [
-        _logged(log, row, linked(log, row["tip_message_hash"], behind=row["parent_message_hash"]))
+        _logged(log, row, load_chain(log, row["tip_message_hash"], behind=row["parent_message_hash"]))
         for row in log.db.query(sql, [json.dumps(answer_ids)])
     ]
 
 
-def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[Linked]) -> Logged:
+def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage]) -> LoggedTurn:
     prompt = next((n for n, each in enumerate(chain, 1) if each.hash == row["parent_message_hash"]), 0)
     raw = _raw(log, row)
     details = json.loads(row["token_details"] or "{}")
-    return Logged(
+    return LoggedTurn(
         id=row["id"],
         answer_id=row["answer_id"] or row["id"],
         thread_id=row["thread_id"],
@@ -230,8 +230,10 @@ def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[Linked]) -> L
         status=row["status"] or (500 if raw.get("error") else 200),
         error=row["error"] or raw.get("error"),
         finish_reason=row["finish_reason"] or (raw.get("outcome") or {}).get("finish_reason") or "stop",
-        usage=Usage(row["input_tokens"] or 0, row["output_tokens"] or 0, details.get("reasoning_tokens", 0)),
-        completed_at=ended_at(row["datetime_utc"], row["duration_ms"]),
+        usage=TokenUsage(
+            row["input_tokens"] or 0, row["output_tokens"] or 0, details.get("reasoning_tokens", 0)
+        ),
+        completed_at=end_time(row["datetime_utc"], row["duration_ms"]),
         stored=bool(row["stored"]) or row["endpoint"] is None,
         deleted=bool(row["deleted"]),
         pieces=json.loads(row["pieces"]) if row["pieces"] else None,
@@ -242,7 +244,7 @@ def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[Linked]) -> L
 
 def _custom(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
     "Which of the calls in these messages are of custom tools."
-    ids = [call.tool_call_id for call in calls(messages)]
+    ids = [call.tool_call_id for call in tool_calls(messages)]
     if not ids:
         return frozenset()
     sql = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
@@ -256,24 +258,24 @@ def _raw(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def linked(log: LogStore, tip: str | None, *, behind: str | None = None) -> list[Linked]:
+def load_chain(log: LogStore, tip: str | None, *, behind: str | None = None) -> list[StoredMessage]:
     "The chain up to `tip`, oldest first; of it what stands behind one of its messages, if that is named."
     rows = log.db.conn.execute(CHAIN, {"tip": tip, "behind": behind}).fetchall()
     # As llm's `load_chain`, which asks for each message by itself.
     parts = log._load_parts([hash for hash, _, _ in rows])
     return [
-        Linked(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
+        StoredMessage(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
         for hash, role, metadata in rows
     ]
 
 
-def of_spool(turn: Turn, under_way: bool) -> Logged:
+def from_spool(turn: Turn, under_way: bool) -> LoggedTurn:
     "As it will be logged."
     request, response = turn.request, turn.response
     raw = response.response_json or {}
     details = response.token_details or {}
-    chain = [*hashed([*turn.prompt, *turn.answer])]
-    return Logged(
+    chain = [*with_hashes([*turn.prompt, *turn.answer])]
+    return LoggedTurn(
         id=turn.id,
         answer_id=request.answer_id or turn.id,
         thread_id=None,
@@ -290,22 +292,22 @@ def of_spool(turn: Turn, under_way: bool) -> Logged:
         status=request.status,
         error=request.error,
         finish_reason=request.finish_reason or "stop",
-        usage=Usage(
+        usage=TokenUsage(
             response.input_tokens or 0, response.output_tokens or 0, details.get("reasoning_tokens", 0)
         ),
-        completed_at=ended_at(response.datetime_utc(), response.duration_ms()),
+        completed_at=end_time(response.datetime_utc(), response.duration_ms()),
         stored=request.stored,
         deleted=False,
         pieces=request.pieces,
         custom=frozenset(request.custom_calls),
         raw=raw,
-        under_way=under_way,
+        in_progress=under_way,
     )
 
 
-def hashed(messages: Sequence[Message]) -> Iterator[Linked]:
+def with_hashes(messages: Sequence[Message]) -> Iterator[StoredMessage]:
     "As they will stand in the log."
     tip: str | None = None
     for message in messages:
         tip = message_hash(message, tip)
-        yield Linked(tip, message)
+        yield StoredMessage(tip, message)

@@ -15,7 +15,7 @@ from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, arguments_text
 from ..generation import Finished
 
 
-class Pieces:
+class PieceLengths:
     """Records how a turn's texts were cut, while it streams.
 
     `lengths` has one list for each part with text, in order: how long its pieces were. Where there were log
@@ -38,7 +38,7 @@ class Pieces:
         return [*lengths, self._logprobs] if any(self._logprobs) else lengths
 
 
-def replayed(
+def replay_events(
     answer: Sequence[Message],
     *,
     pieces: Sequence[Sequence[int]] | None,

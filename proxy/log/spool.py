@@ -18,9 +18,9 @@ from .turn import Turn, from_json, to_json
 logger = logging.getLogger(__name__)
 
 # Turns that are held in memory where the folder cannot be written either.
-HELD = 1000
+MAX_IN_MEMORY = 1000
 # Seconds between two looks at what another process is doing.
-LOOK = 0.25
+POLL_SECONDS = 0.25
 
 
 class Spool:
@@ -106,7 +106,7 @@ class Spool:
 
     def _hold(self, turn: Turn) -> None:
         self._held[turn.id] = turn
-        if len(self._held) > HELD:
+        if len(self._held) > MAX_IN_MEMORY:
             lost = self._held.pop(next(iter(self._held)))
             logger.error("The turn %s is lost: there was no place left to keep it", lost.id)
 

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .fingerprint import calls
-from .turn import Turn, readable
+from .fingerprint import tool_calls
+from .turn import Turn, without_secrets
 
 # Of this endpoint there is a list.
 LISTED = "/v1/chat/completions"
@@ -113,12 +113,12 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute("insert into gpt_oss_migrations values (?)", [name])
 
 
-def has(connection: sqlite3.Connection, turn_id: str) -> bool:
+def has_request(connection: sqlite3.Connection, turn_id: str) -> bool:
     found = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id])
     return found.fetchone() is not None
 
 
-def insert(
+def insert_request(
     connection: sqlite3.Connection,
     turn: Turn,
     *,
@@ -141,7 +141,7 @@ def insert(
         "finish_reason": request.finish_reason,
         "stored": request.stored,
         "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
-        "request": json.dumps(_without(readable(request.body), continues), ensure_ascii=False),
+        "request": json.dumps(_without(without_secrets(request.body), continues), ensure_ascii=False),
         "continues": continues,
         "queue_ms": request.queue_ms,
         "first_token_ms": request.first_token_ms,
@@ -157,22 +157,22 @@ def insert(
     }
     places = ", ".join(f":{name}" for name in row)
     connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
-    made = [(call.tool_call_id, turn.id) for call in calls(turn.answer)]
+    made = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
     custom = [(call_id,) for call_id in request.custom_calls]
     connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
     if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
-        label(connection, turn.id, request.metadata or {})
+        set_metadata(connection, turn.id, request.metadata or {})
 
 
-def delete(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
+def mark_deleted(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
     "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
     rows = [(turn_id,) for turn_id in turn_ids]
     connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
     connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
 
 
-def label(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
+def set_metadata(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
     "So that a turn is found by its metadata; what it had before is gone."
     connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
     sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
@@ -217,7 +217,7 @@ limit 1
 """
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     "Where a turn is in the log: in which thread, at which tip, and where that thread ends by now."
 
     key: int
@@ -226,14 +226,14 @@ class Place(NamedTuple):
     thread_tip: str
 
 
-def last_known(
+def find_by_prefix(
     connection: sqlite3.Connection,
     tips: Sequence[str | None],
     instructions: str | None,
     actor: str | None,
-    but: str,
-    behind: str | None = None,
-) -> Place | None:
+    exclude_turn: str,
+    required_tip: str | None = None,
+) -> LogPosition | None:
     """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
     turn `but`, and only one that ended with the message `behind`, if that is named."""
     if not any(tips):
@@ -242,24 +242,24 @@ def last_known(
         "tips": json.dumps(tips),
         "instructions": instructions,
         "actor": actor,
-        "but": but,
-        "behind": behind,
+        "but": exclude_turn,
+        "behind": required_tip,
     }
     row = connection.execute(LAST_KNOWN, given).fetchone()
-    return Place(*row) if row else None
+    return LogPosition(*row) if row else None
 
 
-def last_call(
+def find_by_calls(
     connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
-) -> Place | None:
+) -> LogPosition | None:
     "The turn that made the last of these calls that the actor's log knows."
     if not call_ids:
         return None
     row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
-    return Place(*row) if row else None
+    return LogPosition(*row) if row else None
 
 
-def converse(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
+def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
     "Makes a conversation's row, where there is none: what no turn ends with is held by its thread alone."
     sql = """
     insert or ignore into gpt_oss_conversations (thread_id, actor, created)
@@ -268,6 +268,6 @@ def converse(connection: sqlite3.Connection, thread_id: str, actor: str | None) 
     connection.execute(sql, [actor, thread_id])
 
 
-def deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
+def is_deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
     "Whether the conversation was, through the API."
     return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None

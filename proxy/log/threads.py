@@ -16,11 +16,18 @@ from llm.logs import LogStore, content_hash
 from llm.parts import Message, TextPart, ToolResultPart
 from llm.utils import monotonic_ulid
 
-from ..generation import Continues
-from .fingerprint import calls, instructions, same, tips
-from .items import Chain, follows, keep, keeps, owner
-from .reader import linked
-from .tables import Place, converse, deleted, insert, last_call, last_known
+from ..generation import ThreadPosition
+from .fingerprint import count_instructions, looks_same, prefix_hashes, tool_calls
+from .items import ItemChain, has_kept_ids, is_descendant, keep_item_ids, thread_owner
+from .reader import load_chain
+from .tables import (
+    LogPosition,
+    ensure_conversation,
+    find_by_calls,
+    find_by_prefix,
+    insert_request,
+    is_deleted,
+)
 from .turn import Turn
 
 NAME_LENGTH = 60
@@ -33,10 +40,10 @@ where turns.id = ?
 """
 
 
-class Known(NamedTuple):
+class ThreadMatch(NamedTuple):
     "`covered` of the client's messages stand in the log, up to `place`."
 
-    place: Place
+    place: LogPosition
     covered: int
 
     @property
@@ -61,20 +68,22 @@ class Threads:
         known = self._known(messages, _seen(messages[:-1]), actor)
         if known is None:
             return self._with_reasoning(messages, actor)
-        first = instructions(messages)
+        first = count_instructions(messages)
         said = self._chain(known.place.tip)
-        said = said[instructions(said) :]
-        while said and [*tips(said[-1:])] == [None]:
+        said = said[count_instructions(said) :]
+        while said and [*prefix_hashes(said[-1:])] == [None]:
             said.pop()  # it broke off before anything was to be seen: nobody goes on from there
-        seen = calls(messages[first : known.covered])
-        ids = {sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, calls(said), strict=True)}
+        seen = tool_calls(messages[first : known.covered])
+        ids = {
+            sent.tool_call_id: call.tool_call_id for sent, call in zip(seen, tool_calls(said), strict=True)
+        }
         rest = [_answering(message, ids) for message in messages[known.covered :]]
         return [*messages[:first], *said, *self._with_reasoning(rest, actor)]
 
     def write(self, turn: Turn) -> None:
         "In one transaction with the write lock: llm's rows and ours."
         prompt, request = turn.prompt, turn.request
-        first = instructions(prompt)
+        first = count_instructions(prompt)
         seen = _seen([*prompt, *turn.answer])
         again = self._again(turn)
         known = None
@@ -86,7 +95,7 @@ class Threads:
         else:
             thread_id = again or self._thread(prompt, request.actor, known)
             self._log.log(turn.response, thread_id=thread_id)
-        insert(
+        insert_request(
             self.connection,
             turn,
             covered=known.covered if known else request.added + request.known,
@@ -101,7 +110,7 @@ class Threads:
         row = self.connection.execute(LAST_OF, [turn.id]).fetchone()
         return row[0] if row else None
 
-    def _log_behind(self, turn: Turn, place: Continues) -> Continues | None:
+    def _log_behind(self, turn: Turn, place: ThreadPosition) -> ThreadPosition | None:
         """Where the client says it goes on; None if that was pruned in the meantime.
 
         What failed is a turn of the thread, but nobody goes on behind it."""
@@ -112,42 +121,46 @@ class Threads:
             thread_id = self._log.create_thread(_name(turn.prompt), id=new_thread_id())
             self._log.log(turn.response, thread_id=thread_id)
             return None
-        moved_on = tip != place.tip and not place.joins
-        if moved_on or deleted(self.connection, place.thread_id):
+        moved_on = tip != place.tip and not place.append
+        if moved_on or is_deleted(self.connection, place.thread_id):
             fork = self._log.create_thread(
                 _name(turn.prompt), forked_from=place.thread_id, id=new_thread_id()
             )
             self._log.log(turn.response, thread_id=fork)
             return place
         self._log.log(turn.response, thread_id=place.thread_id)
-        name(self._log, place.thread_id, turn.prompt)
+        name_thread(self._log, place.thread_id, turn.prompt)
         if request.status != 200:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
         elif tip != place.tip:
             self._log.db["threads"].update(place.thread_id, {"tip_message_hash": tip})
             self._log.append(place.thread_id, [*turn.prompt[request.added + request.known :], *turn.answer])
-            converse(self.connection, place.thread_id, owner(self.connection, place.thread_id))
+            ensure_conversation(
+                self.connection, place.thread_id, thread_owner(self.connection, place.thread_id)
+            )
         return place
 
-    def _keep_ids(self, turn: Turn, place: Continues) -> None:
+    def _keep_ids(self, turn: Turn, place: ThreadPosition) -> None:
         "Items go by the ids that they had, and those of the turn by those that its client was told."
         columns = "thread_id, parent_message_hash, tip_message_hash"
         row = self.connection.execute(f"select {columns} from turns where id = ?", [turn.id]).fetchone()
         thread_id, parent, tip = row
         thread_tip = self._log.thread_tip(thread_id)
         joined = turn.request.status == 200 and thread_tip != tip
-        goes_on = thread_id == place.thread_id and follows(self.connection, parent, place.tip)
-        if goes_on and not joined and not keeps(self.connection, thread_id):
+        goes_on = thread_id == place.thread_id and is_descendant(self.connection, parent, place.tip)
+        if goes_on and not joined and not has_kept_ids(self.connection, thread_id):
             return
-        known = [entry.id for entry in Chain(self._log, place.thread_id, place.tip).entries()]
-        keep(self._log, thread_id, known, Chain(self._log, thread_id, tip, turn.id).entries())
+        known = [entry.id for entry in ItemChain(self._log, place.thread_id, place.tip).entries()]
+        keep_item_ids(self._log, thread_id, known, ItemChain(self._log, thread_id, tip, turn.id).entries())
         if joined:
-            own = [entry.id for entry in Chain(self._log, thread_id, tip, turn.id).entries()][len(known) :]
-            now = Chain(self._log, thread_id, thread_tip).entries()
+            own = [entry.id for entry in ItemChain(self._log, thread_id, tip, turn.id).entries()][
+                len(known) :
+            ]
+            now = ItemChain(self._log, thread_id, thread_tip).entries()
             earlier = [entry.id for entry in now[: len(now) - len(own)]]
-            keep(self._log, thread_id, [*earlier, *own], now)
+            keep_item_ids(self._log, thread_id, [*earlier, *own], now)
 
-    def _thread(self, prompt: Sequence[Message], actor: str | None, known: Known | None) -> str:
+    def _thread(self, prompt: Sequence[Message], actor: str | None, known: ThreadMatch | None) -> str:
         if known is None:
             joined = self._by_calls(prompt, actor)
             return joined or self._log.create_thread(_name(prompt), id=new_thread_id())
@@ -160,67 +173,71 @@ class Threads:
         messages: Sequence[Message],
         seen: Sequence[str | None],
         actor: str | None,
-        but: str = "",
-        again: str | None = None,
-    ) -> Known | None:
+        exclude_turn: str = "",
+        rerun_thread: str | None = None,
+    ) -> ThreadMatch | None:
         """`seen` are the tips of those that may be known: not by the turn `but`, which if it is written
         anew is the last of the thread `again`."""
-        first = instructions(messages)
+        first = count_instructions(messages)
         instructed = _instructions(messages[:first])
-        place = last_known(self.connection, seen, instructed, actor, but)
+        place = find_by_prefix(self.connection, seen, instructed, actor, exclude_turn)
         if place is None:
             return None
-        made = calls(messages[first : first + place.key + 1])
-        caller = last_call(self.connection, [call.tool_call_id for call in made], actor) if made else None
-        if caller and not follows(self.connection, place.tip, caller.tip):
+        made = tool_calls(messages[first : first + place.key + 1])
+        caller = find_by_calls(self.connection, [call.tool_call_id for call in made], actor) if made else None
+        if caller and not is_descendant(self.connection, place.tip, caller.tip):
             # It looks the same, but the calls are those of another.
-            own = last_known(self.connection, seen, instructed, actor, but, behind=caller.tip)
+            own = find_by_prefix(
+                self.connection, seen, instructed, actor, exclude_turn, required_tip=caller.tip
+            )
             place = own or place
-        known = Known(place, first + place.key + 1)
-        if known.moved_on and place.thread_id != again:
+        known = ThreadMatch(place, first + place.key + 1)
+        if known.moved_on and place.thread_id != rerun_thread:
             return self._further(known, seen[place.key + 1 :]) or known
         return known
 
-    def _further(self, known: Known, later: Sequence[str | None]) -> Known | None:
+    def _further(self, known: ThreadMatch, later: Sequence[str | None]) -> ThreadMatch | None:
         "Where the thread went on without us, as from the shell, and the client knows it all the same."
         chain = self._chain(known.place.thread_tip)
         *_, tip = [None, *_seen(chain)]
         if tip is None or tip not in later:
             return None
-        return Known(known.place._replace(tip=known.place.thread_tip), known.covered + later.index(tip) + 1)
+        return ThreadMatch(
+            known.place._replace(tip=known.place.thread_tip), known.covered + later.index(tip) + 1
+        )
 
     def _by_calls(self, prompt: Sequence[Message], actor: str | None) -> str | None:
         "The thread of the last call, if the thread's last answer is the last that the client knows."
-        place = last_call(self.connection, [call.tool_call_id for call in calls(prompt)], actor)
+        place = find_by_calls(self.connection, [call.tool_call_id for call in tool_calls(prompt)], actor)
         answers = [message for message in prompt if message.role == "assistant"]
-        if place and answers and same(answers[-1], self._chain(place.thread_tip)[-1]):
+        if place and answers and looks_same(answers[-1], self._chain(place.thread_tip)[-1]):
             return place.thread_id
         return None
 
     def _chain(self, tip: str) -> list[Message]:
-        return [each.message for each in linked(self._log, tip)]
+        return [each.message for each in load_chain(self._log, tip)]
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
         "Messages that call a tool as they were logged: clients send no reasoning back, or a piece of it."
-        wanted = [call.tool_call_id for call in calls(messages)]
+        wanted = [call.tool_call_id for call in tool_calls(messages)]
         logged: dict[str | None, Message] = {}
-        while place := last_call(self.connection, wanted, actor):
+        while place := find_by_calls(self.connection, wanted, actor):
             del wanted[place.key :]
             chain = self._chain(place.tip)
-            logged |= {call.tool_call_id: message for message in chain for call in calls([message])}
+            logged |= {call.tool_call_id: message for message in chain for call in tool_calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
         return [_whole(message, logged) for message in messages]
 
 
 def _seen(messages: Sequence[Message]) -> list[str | None]:
     "The tips behind the instructions."
-    return [*tips(messages[instructions(messages) :])]
+    return [*prefix_hashes(messages[count_instructions(messages) :])]
 
 
 def _whole(message: Message, logged: Mapping[str | None, Message]) -> Message:
-    made = calls([message])
+    made = tool_calls([message])
     candidate = logged.get(made[0].tool_call_id) if made else None
-    return candidate if candidate and same(candidate, message) else message
+    return candidate if candidate and looks_same(candidate, message) else message
 
 
 def _answering(message: Message, ids: Mapping[str | None, str | None]) -> Message:
@@ -244,7 +261,9 @@ def new_thread_id() -> str:
     return "00" + str(monotonic_ulid()).lower()[2:]
 
 
-def name(log: LogStore, thread_id: str, messages: Sequence[Message], gone: Sequence[Message] = ()) -> None:
+def name_thread(
+    log: LogStore, thread_id: str, messages: Sequence[Message], gone: Sequence[Message] = ()
+) -> None:
     "After what stands in it first, as long as it has no name, or one after what is `gone` from it."
     sql = "update threads set name = ? where id = ? and (name is null or name = ?)"
     log.db.conn.execute(sql, [_name(messages) or None, thread_id, _name(gone) or None])

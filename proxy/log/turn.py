@@ -12,7 +12,7 @@ import llm
 from llm.parts import Message
 from pydantic import ConfigDict
 
-from ..generation import Continues
+from ..generation import ThreadPosition
 
 # Values of these keys in a body are not kept, wherever they stand.
 SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
@@ -22,7 +22,7 @@ UNFINISHED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestRecord:
     """What is kept of a request beside its turn. `body` is JSON (`turn.strict_json`), as it was sent.
 
     `actor` is who asked (the name of a key), `client` is its User-Agent. `first_token_ms` counts from when
@@ -52,7 +52,7 @@ class Request:
     idempotency_key: str | None = None
     added: int = 0
     known: int = 0
-    continues: Continues | None = None
+    continues: ThreadPosition | None = None
     sent: Sequence[int] = field(default_factory=list)
     custom_calls: Sequence[str] = field(default_factory=list)
     pieces: Sequence[Sequence[int]] | None = None
@@ -63,7 +63,7 @@ class Turn:
     "`response` is done, or as far as it came."
 
     response: llm.Response
-    request: Request
+    request: RequestRecord
 
     @property
     def id(self) -> str:
@@ -78,7 +78,7 @@ class Turn:
         return [message for message in self.response._messages_now() if message.parts]
 
 
-def readable(body: str) -> Any:
+def without_secrets(body: str) -> Any:
     "The body less its secrets."
     value = json.loads(body)
     return _without_secrets(value) if _may_hold_secrets(body) else value
@@ -107,9 +107,9 @@ def _without_secrets(value: Any) -> Any:
 def to_json(turn: Turn) -> str:
     "All that `from_json` needs: llm's own `to_dict` is enough to go on from a turn, not to log it."
     response = turn.response
-    request = {field.name: getattr(turn.request, field.name) for field in fields(Request)}
+    request = {field.name: getattr(turn.request, field.name) for field in fields(RequestRecord)}
     if _may_hold_secrets(turn.request.body):
-        request["body"] = json.dumps(readable(turn.request.body), ensure_ascii=False)
+        request["body"] = json.dumps(without_secrets(turn.request.body), ensure_ascii=False)
     return json.dumps(
         {
             "request": request,
@@ -144,9 +144,9 @@ def from_json(text: str) -> Turn:
     return Turn(response, _request(data["request"]))
 
 
-def _request(data: dict[str, Any]) -> Request:
+def _request(data: dict[str, Any]) -> RequestRecord:
     place = data["continues"]
-    return Request(**{**data, "continues": Continues(*place) if place else None})
+    return RequestRecord(**{**data, "continues": ThreadPosition(*place) if place else None})
 
 
 class _AnyOptions(llm.Options):

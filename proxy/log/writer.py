@@ -19,9 +19,9 @@ from typing import TypeVar
 from llm.logs import LogStore
 from llm.parts import Message
 
-from ..http.errors import unavailable
+from ..http.errors import log_unavailable
 from . import tables
-from .database import IMPATIENCE, PATIENCE, LogFile, locked, passing
+from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
 from .spool import Spool
 from .threads import Threads
 from .turn import UNFINISHED, Turn
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 GRACE = 5.0
 
 
-class Store:
+class LogWriter:
     """The log at `path`. Its methods may be called from any task of one event loop.
 
     No method fails for what is wrong with the database: `state` tells of it.
@@ -51,7 +51,7 @@ class Store:
         self._over: deque[tuple[Turn, Future[None]]] = deque()
 
     @property
-    def state(self) -> str:
+    def status(self) -> str:
         "`ok`; `behind N`, while N turns wait to be written; with the reason, where they cannot be."
         behind = f"behind {self._waiting}" if self._waiting else "ok"
         return f"{behind}, spooling: {self._problem}" if self._problem else behind
@@ -143,7 +143,7 @@ class Store:
         try:
             self._write(*turns)
         except Exception as error:
-            if len(turns) > 1 and not passing(error):
+            if len(turns) > 1 and not is_transient(error):
                 for turn in turns:
                     self._record([turn])
                 return
@@ -157,11 +157,11 @@ class Store:
     def _change(self, work: Callable[[LogStore], T]) -> T:
         try:
             log = self._file.opened()
-            with locked(log.db.conn):
+            with write_transaction(log.db.conn):
                 return work(log)
         except Exception as error:
-            if passing(error):
-                raise unavailable(error) from error
+            if is_transient(error):
+                raise log_unavailable(error) from error
             raise
 
     def _forget(self, turn: Turn) -> None:
@@ -170,7 +170,7 @@ class Store:
 
     def _write(self, *turns: Turn) -> None:
         threads = self._threads()
-        with locked(threads.connection):
+        with write_transaction(threads.connection):
             for turn in turns:
                 threads.write(turn)
         for turn in turns:
@@ -179,7 +179,7 @@ class Store:
     def _keep(self, turn: Turn, error: Exception) -> None:
         self._report(error)
         try:
-            if passing(error):
+            if is_transient(error):
                 self._spool.keep(turn)
             else:
                 self._spool.reject(turn)
@@ -204,13 +204,13 @@ class Store:
 
     def _late(self, turn: Turn) -> None:
         connection = self._threads().connection
-        if turn.request.status == UNFINISHED and tables.has(connection, turn.id):
+        if turn.request.status == UNFINISHED and tables.has_request(connection, turn.id):
             self._spool.remove(turn)  # it had been written just before the process was gone
             return
         try:
             self._write(turn)
         except Exception as error:
-            if passing(error):
+            if is_transient(error):
                 raise
             self._report(error)
             self._spool.reject(turn)
@@ -221,21 +221,21 @@ class Store:
     def _report(self, error: Exception) -> None:
         if self._problem is None:
             logger.warning("Turns are not logged but kept in %s: %s", self._spool.folder, error)
-        if not passing(error):
+        if not is_transient(error):
             logger.error("A turn could not be logged", exc_info=error)
         self._problem = str(error) or type(error).__name__
-        self._file.wait(IMPATIENCE)
+        self._file.wait(SHORT_BUSY_TIMEOUT)
 
     def _recovered(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
             self._problem = None
-            self._file.wait(PATIENCE)
+            self._file.wait(BUSY_TIMEOUT)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)
 
     def _close(self) -> None:
-        self._file.wait(PATIENCE)
+        self._file.wait(BUSY_TIMEOUT)
         self._catch_up()
         self._file.close()

@@ -106,8 +106,8 @@ def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
 def test_the_turn_after_a_repaired_call_shows_the_model_the_repaired_one() -> None:
     chain = llm.get_model("gpt-oss").chain(f"misbehave: bad-json {OSLO}", tools=[weather])
     *_, answered = chain.responses()
-    plan, _ = llm.get_model("gpt-oss").plan(answered.prompt, stream=True)
-    sent = plan.next()
+    plan, _ = llm.get_model("gpt-oss").start_turn(answered.prompt, stream=True)
+    sent = plan.next_completion()
     assert sent is not None
     assert '<|constrain|>json<|message|>{"city":"Oslo"}<|call|>' in sent.prompt
     assert "Oslo" in answered.text()

@@ -180,7 +180,7 @@ def test_keep_alive_says_what_it_wants() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "effort", "thinks"),
+    ("asked", "effort", "uses_reasoning"),
     [
         (None, "medium", True),
         ("none", "low", False),
@@ -192,18 +192,18 @@ def test_keep_alive_says_what_it_wants() -> None:
         ("max", "high", True),
     ],
 )
-def test_efforts(asked: Any, effort: str, thinks: bool) -> None:
+def test_efforts(asked: Any, effort: str, uses_reasoning: bool) -> None:
     options = GptOssOptions(reasoning_effort=asked)
-    assert (options.effort, options.uses_reasoning) == (effort, thinks)
+    assert (options.effort, options.uses_reasoning) == (effort, uses_reasoning)
 
 
 def test_every_effort_has_a_word_in_harmony() -> None:
     assert [*EFFORTS] == [*get_args(ReasoningEffort)]
 
 
-@pytest.mark.parametrize(("budget", "thinks"), [(None, True), (0, False), (1, True)])
-def test_a_budget_of_nothing_is_no_thinking(budget: int | None, thinks: bool) -> None:
-    assert GptOssOptions(reasoning_tokens=budget).uses_reasoning is thinks
+@pytest.mark.parametrize(("reasoning_budget", "uses_reasoning"), [(None, True), (0, False), (1, True)])
+def test_a_budget_of_nothing_is_no_thinking(reasoning_budget: int | None, uses_reasoning: bool) -> None:
+    assert GptOssOptions(reasoning_tokens=reasoning_budget).uses_reasoning is uses_reasoning
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from support.scripted_engine import AsyncScriptedEngine, Part
 
 from proxy.app import create_app
-from proxy.log.writer import Store
+from proxy.log.writer import LogWriter
 from proxy.settings import Settings
 
 
@@ -24,7 +24,7 @@ def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("log") / "logs.db"
 
     async def made() -> None:
-        store = Store(path)
+        store = LogWriter(path)
         await store.open()
         await store.close()
 

@@ -11,7 +11,7 @@ from support.logged_turns import system
 from support.proxied_engine import HELLO, proxied
 from support.scripted_engine import AsyncScriptedEngine
 
-from proxy.generation import Ask
+from proxy.generation import GenerationRequest
 from proxy.hookspecs import GROUP, Plugins, hookimpl
 from proxy.http.errors import ApiError
 
@@ -29,16 +29,18 @@ class Greeter:
             return "Good day"
 
     @hookimpl
-    def prepare_ask(self, ask: Ask) -> Ask:
-        return replace(ask, messages=(system("Greet first."), *ask.messages))
+    def prepare_request(self, generation: GenerationRequest) -> GenerationRequest:
+        return replace(generation, messages=(system("Greet first."), *generation.messages))
 
     @hookimpl
     async def actor_from_request(self, request: Request) -> str | None:
         return request.headers.get("x-team")
 
     @hookimpl
-    def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
-        self.logged.append((turn_id, ask.model, status, error))
+    def turn_logged(
+        self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
+    ) -> None:
+        self.logged.append((turn_id, generation.model, status, error))
 
 
 async def test_a_plugin() -> None:
@@ -60,8 +62,8 @@ async def test_a_turn_that_fails_is_told_of_too() -> None:
 
 class Refusing:
     @hookimpl
-    def prepare_ask(self, ask: Ask, request: Request) -> None:
-        raise ApiError(402, f"{ask.model} is not free.", code="pay")
+    def prepare_request(self, generation: GenerationRequest, request: Request) -> None:
+        raise ApiError(402, f"{generation.model} is not free.", code="pay")
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -81,7 +83,7 @@ class Broken:
         raise KeyError
 
     @hookimpl
-    def prepare_ask(self) -> None:
+    def prepare_request(self) -> None:
         raise KeyError
 
     @hookimpl
@@ -103,7 +105,7 @@ async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(caplog: pytest.Lo
     said = [record.message for record in caplog.records]
     assert [message.split(" of ")[0] for message in said] == [
         "The hook register_routes",
-        "The hook prepare_ask",
+        "The hook prepare_request",
         "The hook actor_from_request",
         "The hook turn_logged",
     ]
@@ -118,14 +120,14 @@ class Named:
         return self._name
 
     @hookimpl
-    async def prepare_ask(self, ask: Ask) -> Ask | None:
-        return replace(ask, model=f"{ask.model}{self._name}") if self._name else None
+    async def prepare_request(self, generation: GenerationRequest) -> GenerationRequest | None:
+        return replace(generation, model=f"{generation.model}{self._name}") if self._name else None
 
 
 async def test_the_last_plugin_is_asked_first_and_each_gets_what_the_one_before_made() -> None:
     plugins = Plugins([Named("a"), Named("b"), Named(None)])
     assert await plugins.actor_of(Request({"type": "http"})) == "b"
-    made = await plugins.prepare_ask(Ask("/x", "m", ()), Request({"type": "http"}))
+    made = await plugins.prepare_request(GenerationRequest("/x", "m", ()), Request({"type": "http"}))
     assert made.model == "mba"
 
 

@@ -139,7 +139,7 @@ async def test_cancelled_is_cancelled_after_a_restart() -> None:
 
 @pytest.mark.parametrize("background", [False, True])
 async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.log.database.PATIENCE", 20)
+    monkeypatch.setattr("proxy.log.database.BUSY_TIMEOUT", 20)
     engine = AsyncScriptedEngine(THINK + HELLO, HELLO, HELLO)
     async with proxied(engine) as proxy:
 
@@ -154,11 +154,11 @@ async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.Mon
             other.execute("begin immediate")
             first = await made(background=background)
             second = await made(previous_response_id=first)
-            assert proxy.server.store.state.startswith("behind 2, spooling")
+            assert proxy.server.log_writer.status.startswith("behind 2, spooling")
             before = [await told(proxy, id) for id in (first, second)]
             assert proxy.turns() == []
         third = await made(previous_response_id=second)
-        assert proxy.server.store.state == "ok"
+        assert proxy.server.log_writer.status == "ok"
         assert [await told(proxy, id) for id in (first, second)] == before
         turns = proxy.turns()
         assert [f"resp_{turn['id']}" for turn in turns] == [first, second, third]

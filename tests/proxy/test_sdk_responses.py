@@ -27,7 +27,7 @@ from support.scripted_engine import HeldEngine, Part, pieces
 from support.sdk import MODEL, SDK, aasking, asking, cassette_name
 
 from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
-from proxy.http.api_keys import hash_of
+from proxy.http.api_keys import hash_key
 
 VCR = pytest.mark.vcr
 BOTH = pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])
@@ -655,7 +655,7 @@ def test_what_is_not_there(scripted: Callable[..., Any]) -> None:
 
 @BOTH
 def test_strangers(scripted: Callable[..., Any]) -> None:
-    with scripted(key_hash=hash_of("sesame")) as asked, pytest.raises(openai.AuthenticationError) as caught:
+    with scripted(key_hash=hash_key("sesame")) as asked, pytest.raises(openai.AuthenticationError) as caught:
         asked.create("Hi")
     assert caught.value.code == "invalid_api_key"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import llm
 import pytest
 
-from proxy.settings import HANDED_DOWN, Settings
+from proxy.settings import WORKER_SETTINGS, Settings
 
 
 def default() -> Settings:
@@ -42,7 +42,7 @@ def test_no_port(port: str) -> None:
 def test_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_PORT", "8124")
     assert Settings.from_env().port == 8124
-    assert Settings.of_this_process() == Settings.from_env()
+    assert Settings.for_this_process() == Settings.from_env()
 
 
 # Every field with another value than its default.
@@ -55,15 +55,15 @@ OTHERS = Settings(
     log_policy="respect-store",
     aliases={"gpt-4o": "m"},
     num_ctx=4096,
-    running=2,
-    waiting=3,
+    max_concurrency=2,
+    queue_size=3,
     workers=4,
     reasoning="both",
     open_responses=True,
     reload=True,
     keep_alive=1.5,
     key_hash="abc",
-    open=True,
+    allow_unauthenticated=True,
     cors_origins=("https://app.example",),
     all_models=True,
     allow_model_changes=True,
@@ -71,12 +71,12 @@ OTHERS = Settings(
 
 
 def test_every_setting_is_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(HANDED_DOWN, "")
+    monkeypatch.setenv(WORKER_SETTINGS, "")
     for field in dataclasses.fields(Settings):
         assert getattr(OTHERS, field.name) != getattr(default(), field.name), field.name
-    OTHERS.hand_down()
-    assert json.loads(os.environ[HANDED_DOWN])["port"] == 1
-    assert Settings.of_this_process() == OTHERS
+    OTHERS.export_to_workers()
+    assert json.loads(os.environ[WORKER_SETTINGS])["port"] == 1
+    assert Settings.for_this_process() == OTHERS
 
 
 def test_the_hash_of_a_key_is_not_shown() -> None:

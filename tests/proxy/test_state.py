@@ -57,9 +57,9 @@ async def test_what_is_kept_of_a_request() -> None:
 
 
 async def test_the_key_of_a_request_is_its_actor() -> None:
-    from proxy.http.api_keys import hash_of
+    from proxy.http.api_keys import hash_key
 
-    async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_of("sesame")) as proxy:
+    async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_key("sesame")) as proxy:
         answer = await proxy.chat(user="Hi", headers={"Authorization": "Bearer sesame"})
         assert answer.status_code == 200
         ((actor,),) = proxy.rows("select actor from gpt_oss_requests")
@@ -73,7 +73,7 @@ async def test_the_answer_does_not_mind_a_broken_log(tmp_path: Path, stream: boo
     async with proxied(AsyncScriptedEngine(HELLO), database=path) as proxy:
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, "Hello" in answer.text) == (200, True)
-        assert proxy.server.store.state.startswith("behind 1, spooling: ")
+        assert proxy.server.log_writer.status.startswith("behind 1, spooling: ")
 
 
 async def test_choices_are_turns_of_their_own() -> None:

@@ -14,10 +14,10 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, arguments_metadata
-from proxy.generation import Finished, Usage
+from proxy.generation import Finished, TokenUsage
 
 CUSTOM = frozenset({"patch", "files.patch"})
-USAGE = Usage(10, 5, 3)
+USAGE = TokenUsage(10, 5, 3)
 COMPLETED_AT = 1_700_000_009
 
 Events = list[StreamEvent | Finished]

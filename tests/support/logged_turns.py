@@ -12,7 +12,7 @@ from llm.utils import monotonic_ulid
 
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
-from proxy.log.turn import Request, Turn
+from proxy.log.turn import RequestRecord, Turn
 
 MODEL = GptOss("gpt-oss:20b", Settings.from_env({}))
 
@@ -55,4 +55,4 @@ def turn(*messages: Message, answer: Message | None = None, **request: Any) -> T
     sent = [*range(len(messages), 0, -1)]
     body = json.dumps({"messages": [{"role": message.role} for message in messages]})
     given = {"endpoint": "/v1/chat/completions", "body": body, "status": 200, "error": None, "sent": sent}
-    return Turn(response, Request(**{**given, **request}))
+    return Turn(response, RequestRecord(**{**given, **request}))

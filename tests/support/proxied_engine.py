@@ -21,7 +21,7 @@ from llm_gpt_oss.completion import AsyncEngine
 from proxy.app import create_app
 from proxy.log.ids import new_id
 from proxy.settings import Settings
-from proxy.state import Server
+from proxy.state import ProxyState
 
 HELLO = "<|channel|>final<|message|>Hello"
 
@@ -33,8 +33,8 @@ class Proxied:
     engine: Any
 
     @property
-    def server(self) -> Server:
-        server: Server = self.app.state.server
+    def server(self) -> ProxyState:
+        server: ProxyState = self.app.state.server
         return server
 
     async def get(self, path: str, **given: Any) -> httpx.Response:

@@ -9,9 +9,9 @@ from typing import Any
 
 from llm.parts import Message
 
-from proxy.log.database import connected, locked
-from proxy.log.prune import Pruned, prune
-from proxy.log.prune_selection import Choice
+from proxy.log.database import open_log, write_transaction
+from proxy.log.prune import PruneResult, prune
+from proxy.log.prune_selection import PruneSelection
 from proxy.log.threads import Threads
 from proxy.log.turn import Turn
 from support.logged_turns import turn
@@ -24,7 +24,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.store = connected(path)
+        self.store = open_log(path)
         self.db = self.store.db
         self.db.conn.execute("pragma synchronous = off")
         self.threads = Threads(self.store)
@@ -32,7 +32,7 @@ class Log:
     def write(self, *messages: Message, **request: Any) -> Turn:
         "As the proxy does."
         written = turn(*messages, **request)
-        with locked(self.db.conn):
+        with write_transaction(self.db.conn):
             self.threads.write(written)
         return written
 
@@ -63,7 +63,7 @@ class Log:
         )
 
     def change(self, sql: str, *rows: Sequence[Any]) -> None:
-        with locked(self.db.conn):
+        with write_transaction(self.db.conn):
             self.db.conn.executemany(sql, rows or [[]])
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
@@ -80,9 +80,9 @@ class Log:
     def tip(self, written: Turn) -> str:
         return str(self.rows("select tip_message_hash from turns where id = ?", written.id)[0])
 
-    def prune(self, *, really: bool = True, vacuum: bool = False, **choice: Any) -> Pruned:
+    def prune(self, *, really: bool = True, vacuum: bool = False, **choice: Any) -> PruneResult:
         pruned = prune(
-            self.path, Choice(**choice), really=really, vacuum=vacuum, report=lambda progress: None
+            self.path, PruneSelection(**choice), really=really, vacuum=vacuum, report=lambda progress: None
         )
         self.check()
         return pruned

@@ -14,21 +14,21 @@ from pydantic import Field
 
 from llm_gpt_oss.turn.messages import tool_call_part
 
-from ...http.body_model import Sent
+from ...http.body_model import LenientBody
 from ...http.errors import ApiError
 
 
-class TextContent(Sent):
+class TextContent(LenientBody):
     type: Literal["text"]
     text: str
 
 
-class RefusalContent(Sent):
+class RefusalContent(LenientBody):
     type: Literal["refusal"]
     refusal: str
 
 
-class OtherContent(Sent):
+class OtherContent(LenientBody):
     "What a text model cannot take: refused by name."
 
     type: Literal["image_url", "input_audio", "file"]
@@ -37,17 +37,17 @@ class OtherContent(Sent):
 Content = Annotated[TextContent | RefusalContent | OtherContent, Field(discriminator="type")]
 
 
-class Called(Sent):
+class Called(LenientBody):
     name: str
     arguments: str
 
 
-class CustomCalled(Sent):
+class CustomCalled(LenientBody):
     name: str
     input: str
 
 
-class FunctionCall(Sent):
+class FunctionCall(LenientBody):
     id: str
     type: Literal["function"] = "function"
     function: Called
@@ -56,7 +56,7 @@ class FunctionCall(Sent):
         return tool_call_part(self.function.name, self.function.arguments, self.id)
 
 
-class CustomCall(Sent):
+class CustomCall(LenientBody):
     id: str
     type: Literal["custom"]
     custom: CustomCalled
@@ -65,7 +65,7 @@ class CustomCall(Sent):
         return ToolCallPart(self.custom.name, {"input": self.custom.input}, self.id)
 
 
-class Instruction(Sent):
+class Instruction(LenientBody):
     role: Literal["system", "developer"]
     content: str | list[Content]
 
@@ -73,7 +73,7 @@ class Instruction(Sent):
         return Message(self.role, [TextPart(text_of(self.content))])
 
 
-class UserMessage(Sent):
+class UserMessage(LenientBody):
     role: Literal["user"]
     content: str | list[Content]
 
@@ -81,7 +81,7 @@ class UserMessage(Sent):
         return Message("user", [TextPart(text_of(self.content))])
 
 
-class AssistantMessage(Sent):
+class AssistantMessage(LenientBody):
     "`audio` would stand for a message that is not here; `function_call` is what came before `tool_calls`."
 
     role: Literal["assistant"]
@@ -107,7 +107,7 @@ class AssistantMessage(Sent):
             yield tool_call_part(called.name, called.arguments, "")
 
 
-class ToolMessage(Sent):
+class ToolMessage(LenientBody):
     role: Literal["tool"]
     content: str | list[Content] | None
     tool_call_id: str
@@ -118,7 +118,7 @@ class ToolMessage(Sent):
         return Message("tool", [result])
 
 
-class FunctionMessage(Sent):
+class FunctionMessage(LenientBody):
     role: Literal["function"]
     content: str | None
     name: str

@@ -15,8 +15,8 @@ from llm.logs import LogStore
 
 from ...http.errors import ApiError
 from ...log.access import Viewer
-from ...log.reader import Logged, answered
-from ...log.tables import LISTED, delete, label
+from ...log.reader import LoggedTurn, load_answers
+from ...log.tables import LISTED, mark_deleted, set_metadata
 
 _ID = re.compile(r"chatcmpl-([0-9a-z]{26})", re.ASCII)
 
@@ -31,7 +31,7 @@ HAS = "exists (select 1 from gpt_oss_metadata where key = :key{n} and value = :v
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ListQuery:
     "`after` is a turn; completions are listed by when they were asked for, behind that one."
 
     viewer: Viewer
@@ -41,21 +41,21 @@ class Wanted:
     descending: bool = False
 
 
-def turn_of(completion_id: str) -> str | None:
+def turn_id_of(completion_id: str) -> str | None:
     "None for an id that is none of ours."
     found = _ID.fullmatch(completion_id)
     return found[1] if found else None
 
 
-def listed(log: LogStore, wanted: Wanted, limit: int) -> list[list[Logged]]:
+def list_completions(log: LogStore, wanted: ListQuery, limit: int) -> list[list[LoggedTurn]]:
     "The turns of each, less what they were asked with."
     sql, given = query(wanted, limit)
     ids = [turn_id for (turn_id,) in log.db.conn.execute(sql, given)]
-    turns = answered(log, ids)
+    turns = load_answers(log, ids)
     return [[turn for turn in turns if turn.answer_id == answer_id] for answer_id in ids]
 
 
-def query(wanted: Wanted, limit: int) -> tuple[str, dict[str, Any]]:
+def query(wanted: ListQuery, limit: int) -> tuple[str, dict[str, Any]]:
     "One index has the rows in their order, whatever is asked for; further metadata is looked up row by row."
     given: dict[str, Any] = {"endpoint": LISTED, "limit": limit}
     for n, (key, value) in enumerate(wanted.metadata.items()):
@@ -79,37 +79,39 @@ def query(wanted: Wanted, limit: int) -> tuple[str, dict[str, Any]]:
     return f"select request.turn_id from {source} where {where} order by {order} limit :limit", given
 
 
-def _narrowed(wanted: Wanted) -> Iterator[tuple[str, str | None]]:
+def _narrowed(wanted: ListQuery) -> Iterator[tuple[str, str | None]]:
     if not wanted.viewer.admin:
         yield "actor", wanted.viewer.actor
     if wanted.model is not None:
         yield "model", wanted.model
 
 
-def found(log: LogStore, viewer: Viewer, completion_id: str) -> list[Logged]:
+def find_completion(log: LogStore, viewer: Viewer, completion_id: str) -> list[LoggedTurn]:
     "Its turns, less what they were asked with. Raises ApiError where there is no such completion."
-    turn_id = turn_of(completion_id)
-    turns = answered(log, [turn_id]) if turn_id else []
+    turn_id = turn_id_of(completion_id)
+    turns = load_answers(log, [turn_id]) if turn_id else []
     if not turns or not all(_shown(turn, viewer) for turn in turns):
         message = f"There is no stored chat completion with the id '{completion_id[:100]}'."
         raise ApiError(404, message, param="completion_id")
     return turns
 
 
-def _shown(turn: Logged, viewer: Viewer) -> bool:
+def _shown(turn: LoggedTurn, viewer: Viewer) -> bool:
     kept = turn.endpoint == LISTED and turn.stored and not turn.deleted
-    return kept and turn.status == 200 and viewer.sees(turn.actor)
+    return kept and turn.status == 200 and viewer.can_see(turn.actor)
 
 
-def relabel(log: LogStore, viewer: Viewer, completion_id: str, metadata: Mapping[str, str]) -> list[Logged]:
+def update_metadata(
+    log: LogStore, viewer: Viewer, completion_id: str, metadata: Mapping[str, str]
+) -> list[LoggedTurn]:
     "The completion as it is then."
-    first, *_ = found(log, viewer, completion_id)
+    first, *_ = find_completion(log, viewer, completion_id)
     written = json.dumps(metadata, ensure_ascii=False) if metadata else None
     sql = "update gpt_oss_requests set metadata = ? where answer_id = ?"
     log.db.conn.execute(sql, [written, first.answer_id])
-    label(log.db.conn, first.answer_id, metadata)
-    return found(log, viewer, completion_id)
+    set_metadata(log.db.conn, first.answer_id, metadata)
+    return find_completion(log, viewer, completion_id)
 
 
-def remove(log: LogStore, viewer: Viewer, completion_id: str) -> None:
-    delete(log.db.conn, [turn.id for turn in found(log, viewer, completion_id)])
+def delete_completion(log: LogStore, viewer: Viewer, completion_id: str) -> None:
+    mark_deleted(log.db.conn, [turn.id for turn in find_completion(log, viewer, completion_id)])

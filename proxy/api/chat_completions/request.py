@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from llm.parts import Message
 from pydantic import Field
 
-from ...generation import Ask
+from ...generation import GenerationRequest
 from ...http.body_model import Body
 from ...http.errors import ApiError
 from ..shared_fields import (
@@ -19,14 +19,14 @@ from ..shared_fields import (
     StreamOptions,
     Tokens,
     Verbosity,
-    asked_for,
-    bounded,
-    refuse,
+    clamp,
+    refuse_unsupported,
+    verbosity_instruction,
 )
 from .fields import FIELDS, IDLE
 from .formats import ResponseFormat
 from .messages import AnyMessage, messages
-from .tools import AnyTool, ToolChoice, chosen
+from .tools import AnyTool, ToolChoice, select_tools
 
 
 class Reasoning(Body):
@@ -91,15 +91,15 @@ class ChatRequest(Sampling, Reasoned):
         "Whether a stream ends with a chunk that tells the usage."
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def ask(self) -> Ask:
+    def generation(self) -> GenerationRequest:
         "Raises ApiError for what is refused."
-        refuse(dict(self), FIELDS, IDLE)
+        refuse_unsupported(dict(self), FIELDS, IDLE)
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' wants 'logprobs' to be true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
-        tools, choice = chosen([tool.tool() for tool in self.tools or ()], self.tool_choice)
+        tools, choice = select_tools([tool.tool() for tool in self.tools or ()], self.tool_choice)
         added = list(self._instructions())
-        return Ask(
+        return GenerationRequest(
             "/v1/chat/completions",
             self.model,
             (*added, *messages(self.messages)),
@@ -108,27 +108,27 @@ class ChatRequest(Sampling, Reasoned):
             self.response_format.schema_of() if self.response_format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
-            stored=bool(self.store),
+            store=bool(self.store),
             metadata=self.metadata or {},
             added=len(added),
-            sent=tuple(range(len(added), len(added) + len(self.messages))),
+            message_of_entry=tuple(range(len(added), len(added) + len(self.messages))),
         )
 
-    def choices(self, ask: Ask) -> list[Ask]:
+    def choices(self, ask: GenerationRequest) -> list[GenerationRequest]:
         "One for each choice. One seed for all would make them all the same."
         seed = ask.options.get("seed")
         seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
         return [replace(ask, options={**ask.options, **own}) for own in seeds]
 
     def _instructions(self) -> Iterator[Message]:
-        yield from asked_for(self.verbosity)
+        yield from verbosity_instruction(self.verbosity)
 
     def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
         off = "none" if reasoning.enabled is False else None
         yield "reasoning_effort", self.reasoning_effort or reasoning.effort or off
-        yield "reasoning_tokens", bounded(reasoning.max_tokens)
-        yield "max_tokens", bounded(self.max_completion_tokens or self.max_tokens)
+        yield "reasoning_tokens", clamp(reasoning.max_tokens)
+        yield "max_tokens", clamp(self.max_completion_tokens or self.max_tokens)
         yield "tool_choice", choice
         yield "logprobs", self.logprobs
         yield "parallel_tool_calls", self.parallel_tool_calls

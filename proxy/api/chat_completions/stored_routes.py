@@ -12,17 +12,17 @@ from pydantic import ConfigDict
 
 from ...http.body_model import Body
 from ...http.errors import ApiError
-from ...http.pagination import Page, listed, page
-from ...http.request_body import body_of
+from ...http.pagination import Page, list_object, paginate
+from ...http.request_body import read_body
 from ...log.access import Viewer, viewer_of
-from ...log.fingerprint import calls
-from ...log.reader import Logged
-from ...log.replay import replayed
-from ...state import Server, server_of
+from ...log.fingerprint import tool_calls
+from ...log.reader import LoggedTurn
+from ...log.replay import replay_events
+from ...state import ProxyState, server_of
 from ..shared_fields import Metadata
 from . import queries
 from .request import Reasoned
-from .writer import ChatWriter, Chunk, folded, head, usage_of
+from .writer import ChatWriter, Chunk, accumulate, head, usage_json
 
 router = APIRouter()
 
@@ -49,23 +49,27 @@ class Update(Body):
 async def completions(http: Request, at: Annotated[Listing, Query()]) -> dict[str, Any]:
     server, viewer = await _asked(http)
     descending = at.order == "desc"
-    wanted = queries.Wanted(viewer, at.model, _metadata(http), _behind(at.after), descending)
-    turns = await server.stored.read(lambda log: queries.listed(log, wanted, at.limit + 1))
-    return listed([completion(each) for each in turns[: at.limit]], has_more=len(turns) > at.limit)
+    wanted = queries.ListQuery(viewer, at.model, _metadata(http), _behind(at.after), descending)
+    turns = await server.log_reader.read(lambda log: queries.list_completions(log, wanted, at.limit + 1))
+    return list_object([completion(each) for each in turns[: at.limit]], has_more=len(turns) > at.limit)
 
 
 @router.get("/v1/chat/completions/{completion_id}")
 async def retrieve(http: Request, completion_id: str) -> Chunk:
     server, viewer = await _asked(http)
-    return completion(await server.stored.read(lambda log: queries.found(log, viewer, completion_id)))
+    return completion(
+        await server.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
+    )
 
 
 @router.post("/v1/chat/completions/{completion_id}")
 async def update(http: Request, completion_id: str) -> Chunk:
     server, viewer = await _asked(http)
-    metadata = (await body_of(http, Update)).metadata or {}
+    metadata = (await read_body(http, Update)).metadata or {}
     return completion(
-        await server.store.change(lambda log: queries.relabel(log, viewer, completion_id, metadata))
+        await server.log_writer.change(
+            lambda log: queries.update_metadata(log, viewer, completion_id, metadata)
+        )
     )
 
 
@@ -73,7 +77,7 @@ async def update(http: Request, completion_id: str) -> Chunk:
 async def deleted(http: Request, completion_id: str) -> dict[str, Any]:
     "It is not found any more. `llm logs` still shows it, until `llm gpt-oss logs prune`."
     server, viewer = await _asked(http)
-    await server.store.change(lambda log: queries.remove(log, viewer, completion_id))
+    await server.log_writer.change(lambda log: queries.delete_completion(log, viewer, completion_id))
     return {"object": "chat.completion.deleted", "id": completion_id, "deleted": True}
 
 
@@ -81,14 +85,14 @@ async def deleted(http: Request, completion_id: str) -> dict[str, Any]:
 async def messages(http: Request, completion_id: str, at: Annotated[Page, Query()]) -> dict[str, Any]:
     "What the model was asked with."
     server, viewer = await _asked(http)
-    first, *_ = await server.stored.read(lambda log: queries.found(log, viewer, completion_id))
-    logged = await server.stored.turn(first.id)
+    first, *_ = await server.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
+    logged = await server.log_reader.turn(first.id)
     assert logged  # it has just been found
     asked = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(asked_with(logged))]
-    return page(asked, at, first="asc")
+    return paginate(asked, at, first="asc")
 
 
-async def _asked(http: Request) -> tuple[Server, Viewer]:
+async def _asked(http: Request) -> tuple[ProxyState, Viewer]:
     server = server_of(http)
     return server, await viewer_of(http, server.plugins)
 
@@ -105,37 +109,37 @@ def _metadata(http: Request) -> dict[str, str]:
 
 def _behind(after: str | None) -> str | None:
     "The turn. It may be deleted by now: whoever deletes what is on a page still gets the next."
-    if after is None or (turn_id := queries.turn_of(after)):
+    if after is None or (turn_id := queries.turn_id_of(after)):
         return after and turn_id
     message = f"'{after[:100]}' is no id of a chat completion."
     raise ApiError(400, message, code="invalid_value", param="after")
 
 
-def completion(turns: Sequence[Logged]) -> Chunk:
+def completion(turns: Sequence[LoggedTurn]) -> Chunk:
     "As its client got it, or would have got it whole; and its metadata."
     first = turns[0]
     shared = head(first.body["model"], first.answer_id)
     chunks = [chunk for index, turn in enumerate(turns) for chunk in _chunks(turn, shared, index)]
-    usage = usage_of([turn.usage for turn in turns])
-    return {**folded(chunks, usage), "metadata": dict(first.metadata)}
+    usage = usage_json([turn.usage for turn in turns])
+    return {**accumulate(chunks, usage), "metadata": dict(first.metadata)}
 
 
-def _chunks(turn: Logged, shared: Chunk, index: int) -> Iterator[Chunk]:
+def _chunks(turn: LoggedTurn, shared: Chunk, index: int) -> Iterator[Chunk]:
     writer = ChatWriter(shared, custom_tools(turn), index, reasoning=shows_reasoning(turn))
     for event in turn.events():
         yield from writer.feed(event)
 
 
-def custom_tools(turn: Logged) -> frozenset[str]:
-    made = calls([each.message for each in (*turn.prompt, *turn.answer)])
+def custom_tools(turn: LoggedTurn) -> frozenset[str]:
+    made = tool_calls([each.message for each in (*turn.prompt, *turn.answer)])
     return frozenset(call.name for call in made if call.tool_call_id in turn.custom)
 
 
-def shows_reasoning(turn: Logged) -> bool:
+def shows_reasoning(turn: LoggedTurn) -> bool:
     return Asked.model_validate(turn.body).shows_reasoning
 
 
-def asked_with(logged: Logged) -> Iterator[dict[str, Any]]:
+def asked_with(logged: LoggedTurn) -> Iterator[dict[str, Any]]:
     """The messages as they were sent; those that the log has of earlier requests as it has them.
 
     What is not the client's own (an instruction that a field of the request came to) is left out.
@@ -154,13 +158,13 @@ def _of_client(sent: Mapping[str, Any]) -> dict[str, Any]:
     return {"refusal": None, **sent, "content": content, "content_parts": parts}
 
 
-def _of_log(message: Message, logged: Logged) -> Iterator[dict[str, Any]]:
+def _of_log(message: Message, logged: LoggedTurn) -> Iterator[dict[str, Any]]:
     shape = {"role": message.role, "refusal": None, "content_parts": None}
     if message.role == "assistant":
         writer = ChatWriter({}, custom_tools(logged), 0, reasoning=shows_reasoning(logged))
-        events = replayed([message], pieces=None, logprobs=None, finished=None)
+        events = replay_events([message], pieces=None, logprobs=None, finished=None)
         chunks = (chunk for event in events for chunk in writer.feed(event))
-        yield {**shape, **folded(chunks, {})["choices"][0]["message"]}
+        yield {**shape, **accumulate(chunks, {})["choices"][0]["message"]}
     elif message.role == "tool":
         results = [part for part in message.parts if isinstance(part, ToolResultPart)]
         for part in results:

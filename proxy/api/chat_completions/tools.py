@@ -8,7 +8,7 @@ import llm
 from pydantic import ConfigDict, Field
 
 from ...http.body_model import Body
-from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, offered
+from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, offered_tools
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -96,12 +96,12 @@ class AllowedTools(Body):
 ToolChoice = Mode | Annotated[NamedFunction | NamedCustom | AllowedTools, Field(discriminator="type")]
 
 
-def chosen(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
+def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
     """The tools that are on offer, and the choice among them as the plugin's option has it.
 
     Raises ApiError where what has to be called is not there.
     """
-    return offered(tools, _meant(choice))
+    return offered_tools(tools, _meant(choice))
 
 
 def _meant(choice: ToolChoice | None) -> Choice:

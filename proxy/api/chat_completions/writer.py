@@ -14,9 +14,9 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
 
-from ...generation import Finished, Usage
+from ...generation import Finished, TokenUsage
 from ...items.tools import free_text
-from ...log.ids import created
+from ...log.ids import creation_time
 
 Chunk = dict[str, Any]
 
@@ -108,14 +108,14 @@ def head(model: str, answer_id: str) -> Chunk:
     return {
         "id": f"chatcmpl-{answer_id}",
         "object": "chat.completion.chunk",
-        "created": created(answer_id),
+        "created": creation_time(answer_id),
         "model": model,
         "service_tier": "default",
         "system_fingerprint": None,
     }
 
 
-def usage_of(usages: Iterable[Usage]) -> dict[str, Any]:
+def usage_json(usages: Iterable[TokenUsage]) -> dict[str, Any]:
     "Prompt tokens count once, whatever the number of choices: they are the same."
     given = list(usages)
     prompt = max((usage.prompt_tokens for usage in given), default=0)
@@ -135,7 +135,7 @@ def usage_of(usages: Iterable[Usage]) -> dict[str, Any]:
     }
 
 
-def folded(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]:
+def accumulate(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]:
     "The answer that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
     shared: Chunk = {}

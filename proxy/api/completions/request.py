@@ -13,12 +13,12 @@ from pydantic import Field
 
 from llm_gpt_oss.options import KeepAlive
 
-from ...generation import Ask
+from ...generation import GenerationRequest
 from ...http.body_model import Body, Decision
 from ...http.errors import ApiError
 from ...inference.model_names import EFFORTS
 from ..shared_fields import INT32, Effort, Penalty, Probability, StreamOptions
-from ..text_inputs import Texts, texts_of
+from ..text_inputs import Texts, parse_texts
 
 # Each field of the SDK's type, and what becomes of it. `refused` fields are refused only where they ask for
 # something: null and an empty object ask for nothing.
@@ -97,20 +97,20 @@ class CompletionRequest(Body):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def prompts(self) -> list[str]:
-        return texts_of(self.prompt, "prompt")
+        return parse_texts(self.prompt, "prompt")
 
-    def asks(self) -> list[Ask]:
+    def generations(self) -> list[GenerationRequest]:
         "One for each choice. Raises ApiError for what is refused."
         self._refuse()
         options = {name: value for name, value in self._options() if value is not None}
         return [
-            Ask(
+            GenerationRequest(
                 "/v1/completions",
                 self.model,
                 tuple(self._messages(text)),
                 options={**options, **self._seed(copy)},
                 stream=bool(self.stream),
-                field="prompt",
+                input_field="prompt",
                 added=1 if self.suffix else 0,
             )
             for text in self.prompts()

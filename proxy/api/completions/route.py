@@ -8,12 +8,12 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from ...http.request_body import body_of, unless_left
+from ...http.request_body import cancel_on_disconnect, read_body
 from ...http.sse import EventStream
 from ...state import server_of
-from ..choices import Choices, failed
+from ..choices import Choices, error_frame
 from .request import CompletionRequest
-from .writer import Chunk, CompletionWriter, folded, head, usage_of
+from .writer import Chunk, CompletionWriter, accumulate, head, usage_json
 
 router = APIRouter()
 
@@ -21,8 +21,8 @@ router = APIRouter()
 @router.post("/v1/completions", response_model=None)
 async def create(http: Request) -> Response:
     server = server_of(http)
-    request = await body_of(http, CompletionRequest)
-    asks = request.asks()
+    request = await read_body(http, CompletionRequest)
+    asks = request.generations()
     attempt = await server.attempt(http, len(asks))
     first = head(request.model, attempt.answer_id)
     prompts: Sequence[str] = [prompt for prompt in request.prompts() for _ in range(request.copies)]
@@ -33,13 +33,13 @@ async def create(http: Request) -> Response:
         )
 
     choices = Choices(server, http, attempt, asks, writer)
-    usage = partial(usage_of, copies=request.copies)
+    usage = partial(usage_json, copies=request.copies)
     if request.stream:
         frames = choices.frames(first, usage if request.counts else None)
-        return EventStream(frames, failed, server.settings.keep_alive)
+        return EventStream(frames, error_frame, server.settings.keep_alive)
 
     async def whole() -> Chunk:
         chunks = [chunk async for chunk in choices.chunks()]
-        return folded(first, chunks, usage(choices.usages))
+        return accumulate(first, chunks, usage(choices.usages))
 
-    return JSONResponse(await unless_left(http, whole()))
+    return JSONResponse(await cancel_on_disconnect(http, whole()))

@@ -14,8 +14,8 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
 
-from ...generation import Finished, Usage
-from ...log.ids import created
+from ...generation import Finished, TokenUsage
+from ...log.ids import creation_time
 
 Chunk = dict[str, Any]
 
@@ -82,13 +82,13 @@ def head(model: str, answer_id: str) -> Chunk:
     return {
         "id": f"cmpl-{answer_id}",
         "object": "text_completion",
-        "created": created(answer_id),
+        "created": creation_time(answer_id),
         "model": model,
         "system_fingerprint": None,
     }
 
 
-def usage_of(usages: Sequence[Usage], copies: int) -> dict[str, Any]:
+def usage_json(usages: Sequence[TokenUsage], copies: int) -> dict[str, Any]:
     "Of `copies` choices for each prompt. Their prompt's tokens count once: they are the same."
     prompt = sum(usage.prompt_tokens for usage in usages[::copies])
     completion = sum(usage.completion_tokens for usage in usages)
@@ -100,7 +100,7 @@ def usage_of(usages: Sequence[Usage], copies: int) -> dict[str, Any]:
     }
 
 
-def folded(head: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> Chunk:
+def accumulate(head: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> Chunk:
     "The answer that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
     for part in (part for chunk in chunks for part in chunk["choices"]):

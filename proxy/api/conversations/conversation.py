@@ -15,12 +15,12 @@ from llm.logs import LogStore
 from llm.parts import Message
 
 from ...http.errors import ApiError
-from ...items.messages import History, joined, messages, references
+from ...items.messages import History, join_items, messages, references
 from ...items.wire import AnyItem
 from ...log.access import Viewer
-from ...log.items import Chain, Entry, keep, singles
-from ...log.lookup import Thread, items, thread
-from ...log.threads import name, new_thread_id
+from ...log.items import ItemChain, ItemEntry, keep_item_ids, split_items
+from ...log.lookup import Thread, find_items, find_thread
+from ...log.threads import name_thread, new_thread_id
 
 PREFIX = "conv_"
 
@@ -30,16 +30,16 @@ on conflict (thread_id) do update set metadata = excluded.metadata, deleted = ex
 """
 
 
-def found(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
+def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
     "Raises ApiError where there is none for this viewer."
-    kept = thread(log, conversation_id.removeprefix(PREFIX), viewer)
+    kept = find_thread(log, conversation_id.removeprefix(PREFIX), viewer)
     if kept is None or not conversation_id.startswith(PREFIX):
         message = f"Conversation with id '{conversation_id[:100]}' not found."
         raise ApiError(404, message, param="conversation_id")
     return Conversation(log, viewer, kept)
 
 
-def made(
+def create_conversation(
     log: LogStore, viewer: Viewer, sent: Sequence[AnyItem], metadata: Mapping[str, str], now: int
 ) -> Conversation:
     "`now` is in seconds since 1970. Raises ApiError for items that cannot be taken."
@@ -57,10 +57,10 @@ class Conversation:
         self._viewer = viewer
         self.thread = kept
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ItemEntry]:
         return self._chain().entries()
 
-    def entry(self, item_id: str) -> Entry:
+    def entry(self, item_id: str) -> ItemEntry:
         "Raises ApiError where there is none."
         return _entry(self.entries(), item_id)
 
@@ -72,15 +72,15 @@ class Conversation:
         "It is there no more for the API; its turns are, until they are pruned."
         self._keep(self.thread, deleted=True)
 
-    def add(self, sent: Sequence[AnyItem]) -> list[Entry]:
+    def add(self, sent: Sequence[AnyItem]) -> list[ItemEntry]:
         "Those that were added. Raises ApiError for items that cannot be taken."
         chain = self._chain()
         before = chain.entries()
         own = self._history(sent, [each.message for each in chain.messages])
         calls = [(call_id,) for call_id in own.custom]
         self._log.db.conn.executemany("insert or ignore into gpt_oss_custom_calls values (?)", calls)
-        name(self._log, self.thread.id, own.messages)
-        ones = [one for message in own.messages for one in singles(message)]
+        name_thread(self._log, self.thread.id, own.messages)
+        ones = [one for message in own.messages for one in split_items(message)]
         return self._follow(chain, len(chain.messages), ones, [each.id for each in before])[len(before) :]
 
     def take_out(self, item_id: str) -> Conversation:
@@ -91,32 +91,34 @@ class Conversation:
         kept = [each.hash for each in chain.messages].index(gone.hash)
         first = [each.hash for each in entries].index(gone.hash)
         left = [each for each in entries if each is not gone]
-        name(self._log, self.thread.id, [each.message for each in left], gone=[gone.message])
+        name_thread(self._log, self.thread.id, [each.message for each in left], gone=[gone.message])
         self._follow(chain, kept, [each.message for each in left[first:]], [each.id for each in left])
         return self
 
-    def _chain(self) -> Chain:
-        return Chain(self._log, self.thread.id, self.thread.tip)
+    def _chain(self) -> ItemChain:
+        return ItemChain(self._log, self.thread.id, self.thread.tip)
 
     def _history(self, sent: Sequence[AnyItem], earlier: Sequence[Message]) -> History:
-        recalled = items(self._log, references(sent), self._viewer)
+        recalled = find_items(self._log, references(sent), self._viewer)
         with _about_items():
             return messages(sent, recalled, earlier)
 
-    def _follow(self, chain: Chain, kept: int, ones: Sequence[Message], ids: Sequence[str]) -> list[Entry]:
+    def _follow(
+        self, chain: ItemChain, kept: int, ones: Sequence[Message], ids: Sequence[str]
+    ) -> list[ItemEntry]:
         """The first `kept` messages, and the items in `ones` behind them, are the conversation now. Its items
         go by these ids, as far as they reach."""
         while kept and ones and ones[0].role == chain.messages[kept - 1].message.role == "assistant":
             kept -= 1
-            ones = [*singles(chain.messages[kept].message), *ones]
+            ones = [*split_items(chain.messages[kept].message), *ones]
         parent, before = self._parent(chain, kept)
-        tip = self._log.ensure_chain([*before, *joined(ones)], parent=parent)
+        tip = self._log.ensure_chain([*before, *join_items(ones)], parent=parent)
         self._log.db["threads"].update(self.thread.id, {"tip_message_hash": tip})
         self._keep(self.thread._replace(tip=tip))
-        keep(self._log, self.thread.id, ids, self.entries())
+        keep_item_ids(self._log, self.thread.id, ids, self.entries())
         return self.entries()
 
-    def _parent(self, chain: Chain, kept: int) -> tuple[str | None, list[Message]]:
+    def _parent(self, chain: ItemChain, kept: int) -> tuple[str | None, list[Message]]:
         "The message of the log that the first `kept` end with, and what is to be written behind it first."
         if kept == len(chain.messages):
             return self.thread.tip, []
@@ -131,7 +133,7 @@ class Conversation:
         self._log.db.conn.execute(WRITE, row)
 
 
-def _entry(entries: Sequence[Entry], item_id: str) -> Entry:
+def _entry(entries: Sequence[ItemEntry], item_id: str) -> ItemEntry:
     found = next((each for each in entries if each.id == item_id), None)
     if found is None:
         message = f"Item with id '{item_id[:100]}' not found in this conversation."

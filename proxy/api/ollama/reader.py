@@ -15,15 +15,15 @@ from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.http.ndjson import NdjsonReader
 from llm_gpt_oss.errors import StreamCut
 
-from ...generation import Ask
-from .request import Said
+from ...generation import GenerationRequest
+from .request import ChatMessage
 
 
 class Line(BaseModel):
     "A line of an answer to `chat` or `generate`, or the whole of one that is not streamed."
 
     model: str | None = None
-    message: Said | None = None
+    message: ChatMessage | None = None
     response: str | None = None
     thinking: str | None = None
     done: bool = False
@@ -33,7 +33,7 @@ class Line(BaseModel):
     error: Any = None
 
     def events(self) -> Iterator[StreamEvent]:
-        said = self.message or Said(content=self.response, thinking=self.thinking)
+        said = self.message or ChatMessage(content=self.response, thinking=self.thinking)
         if said.thinking:
             yield StreamEvent("reasoning", said.thinking)
         if said.content:
@@ -44,7 +44,7 @@ class Line(BaseModel):
             yield StreamEvent("tool_call_args", arguments, tool_call_id=call.id)
 
 
-class PassedReader:
+class ForwardedReader:
     """Hears an answer, however its bytes are cut. `clock` tells seconds.
 
     `error` is what went wrong in the answer, if anything did; `first_ms` when its first word came.
@@ -93,7 +93,7 @@ class PassedReader:
     def _seconds(self) -> float:
         return self._clock() - self._started
 
-    def response(self, ask: Ask, messages: Sequence[Message]) -> llm.Response:
+    def response(self, ask: GenerationRequest, messages: Sequence[Message]) -> llm.Response:
         "What was heard so far, as the answer to `messages`, which are the ask's or more."
         response = _Heard(ask.model, self._events).prompt(
             messages=list(messages),

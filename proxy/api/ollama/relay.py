@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, forward
 from llm_gpt_oss.errors import EngineUnreachable, GptOssError
 
-from ...http.errors import ApiError, api_error
-from ...http.request_body import unless_left
+from ...http.errors import ApiError, to_api_error
+from ...http.request_body import cancel_on_disconnect
 from ...inference.run import CLIENT_LEFT
 from ...ollama_server import upstream
-from ...state import Server
-from .turn_log import PassedTurn
+from ...state import ProxyState
+from .turn_log import ForwardedTurn
 
 
 class Relay(Response):
@@ -30,7 +30,7 @@ class Relay(Response):
     """
 
     def __init__(
-        self, http: Request, request: ForwardedRequest, server: Server, turn: PassedTurn | None = None
+        self, http: Request, request: ForwardedRequest, server: ProxyState, turn: ForwardedTurn | None = None
     ) -> None:
         super().__init__()
         self._http = http
@@ -44,7 +44,7 @@ class Relay(Response):
         # Whoever has left hears nothing of it.
         with suppress(ApiError, ClientDisconnect):
             # An upload is still read from the client, which tells as well when it leaves.
-            await (unless_left(self._http, work) if isinstance(self._request.body, bytes) else work)
+            await (cancel_on_disconnect(self._http, work) if isinstance(self._request.body, bytes) else work)
 
     async def _relayed(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._turn:
@@ -55,7 +55,7 @@ class Relay(Response):
             await self._end(CLIENT_LEFT, "The client left.")
             raise
         except GptOssError as error:
-            await self._end(api_error(error).status, str(error))
+            await self._end(to_api_error(error).status, str(error))
             # Where the answer has begun, all that can be done is to let it end as Ollama's did: cut.
             if not self._started:
                 await _failed(error)(scope, receive, send)
@@ -64,7 +64,9 @@ class Relay(Response):
         await send({"type": "http.response.body", "body": b""})
 
     async def _passed(self, send: Send) -> int:
-        async with forward(upstream(self._server), self._request, self._server.plugin.read_timeout) as passed:
+        async with forward(
+            upstream(self._server), self._request, self._server.plugin_settings.read_timeout
+        ) as passed:
             self._started = True
             start = {"type": "http.response.start", "status": passed.status, "headers": passed.headers}
             await send(start)
@@ -81,7 +83,7 @@ class Relay(Response):
 
 def _failed(error: GptOssError) -> Response:
     headers = {"Retry-After": "5"} if isinstance(error, EngineUnreachable) else {}
-    return ollama_error(str(error), api_error(error).status, headers)
+    return ollama_error(str(error), to_api_error(error).status, headers)
 
 
 def ollama_error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

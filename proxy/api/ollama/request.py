@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from llm_gpt_oss.turn.strict_json import parse_json
 
-from ...generation import Ask
+from ...generation import GenerationRequest
 
 
 class Function(BaseModel):
@@ -27,7 +27,7 @@ class ToolCall(BaseModel):
     function: Function
 
 
-class Said(BaseModel):
+class ChatMessage(BaseModel):
     "A message of a chat."
 
     role: str = "assistant"
@@ -73,7 +73,7 @@ class Body(BaseModel):
 
 
 class ChatBody(Body):
-    messages: list[Said] | None = None
+    messages: list[ChatMessage] | None = None
 
     def said(self) -> list[Message]:
         return [message.message() for message in self.messages or ()]
@@ -91,7 +91,7 @@ class GenerateBody(Body):
 LOGGED: dict[str, type[ChatBody | GenerateBody]] = {"/api/chat": ChatBody, "/api/generate": GenerateBody}
 
 
-def asked(endpoint: str, body: bytes) -> Ask | None:
+def logged_generation(endpoint: str, body: bytes) -> GenerationRequest | None:
     "None where nothing is said to a model: another endpoint, a model only loaded, a body of another form."
     try:
         read = LOGGED[endpoint].model_validate(parse_json(body))
@@ -100,7 +100,7 @@ def asked(endpoint: str, body: bytes) -> Ask | None:
     if not (messages := read.said()):
         return None
     functions = [tool.function for tool in read.tools or ()]
-    return Ask(
+    return GenerationRequest(
         endpoint,
         read.model,
         tuple(messages),

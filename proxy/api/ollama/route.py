@@ -10,11 +10,11 @@ from fastapi.responses import Response
 from llm_gpt_oss.engines.ollama.forward import ForwardedRequest
 
 from ...http.errors import ApiError
-from ...http.request_body import received
-from ...state import Server, server_of
+from ...http.request_body import read_bytes
+from ...state import ProxyState, server_of
 from .relay import Relay, ollama_error
-from .request import asked
-from .turn_log import PassedTurn
+from .request import logged_generation
+from .turn_log import ForwardedTurn
 
 router = APIRouter()
 
@@ -58,16 +58,16 @@ async def passed(http: Request, path: str) -> Response:
     if name == "blobs" and http.method == "POST":
         return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, http.stream()), server)
     try:
-        body = http.state.body = await received(http)
+        body = http.state.body = await read_bytes(http)
     except ApiError as error:
         return ollama_error(error.message, error.status)
-    store = server.log_of(http)
-    ask = asked(f"/api/{path}", body) if store else None
-    turn = PassedTurn(ask, http, server, store) if store and ask else None
+    store = server.writer_for(http)
+    ask = logged_generation(f"/api/{path}", body) if store else None
+    turn = ForwardedTurn(ask, http, server, store) if store and ask else None
     return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, body), server, turn)
 
 
-def _refusal(server: Server, name: str, method: str) -> Response | None:
+def _refusal(server: ProxyState, name: str, method: str) -> Response | None:
     methods = {**OPEN, **CHANGES}.get(name)
     if methods is None:
         return ollama_error(f"There is no /api/{name} here.", 404)

@@ -8,29 +8,29 @@ from dataclasses import replace
 
 from fastapi import Request as Http
 
-from ...generation import Ask
-from ...log.turn import Request, Turn
-from ...log.writer import Store
-from ...state import Server
-from .reader import PassedReader
+from ...generation import GenerationRequest
+from ...log.turn import RequestRecord, Turn
+from ...log.writer import LogWriter
+from ...state import ProxyState
+from .reader import ForwardedReader
 
 
-class PassedTurn:
+class ForwardedTurn:
     "`begin` once, `feed` with the answer's bytes, `end` once: from there on it is logged, whoever leaves."
 
-    def __init__(self, ask: Ask, http: Http, server: Server, store: Store) -> None:
+    def __init__(self, ask: GenerationRequest, http: Http, server: ProxyState, store: LogWriter) -> None:
         self._ask = ask
         self._http = http
         self._server = server
         self._store = store
-        self._answer = PassedReader(time.monotonic)
+        self._answer = ForwardedReader(time.monotonic)
         self.feed = self._answer.feed
 
     async def begin(self) -> None:
         actor = await self._server.plugins.actor_of(self._http)
         client = self._http.headers.get("user-agent")
         body: bytes = self._http.state.body
-        self._request = Request(self._ask.endpoint, body.decode(), actor, client)
+        self._request = RequestRecord(self._ask.endpoint, body.decode(), actor, client)
         turn = Turn(self._answer.response(self._ask, self._ask.messages), self._request)
         self._id = turn.id
         # Not waited for: the request goes on its way at once.
@@ -53,7 +53,7 @@ class PassedTurn:
             first_token_ms=self._answer.first_ms,
         )
         turn = Turn(response, request)
-        if self._server.log_of(self._http) is None:
+        if self._server.writer_for(self._http) is None:
             self._store.forget(turn)
             return
         await asyncio.wrap_future(self._store.record(turn))

@@ -13,13 +13,13 @@ from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import GptOssError
 
-from ...generation import Ask, Finished
-from ...http.errors import ApiError, api_error
+from ...generation import Finished, GenerationRequest
+from ...http.errors import ApiError, to_api_error
 from ...log.idempotency import Attempt
-from ...log.turn import readable
-from ...state import Server
+from ...log.turn import without_secrets
+from ...state import ProxyState
 from .item_stream import Event
-from .queries import writer_of
+from .queries import response_writer
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ REFUSED_AT_ONCE = 0.25
 Said = AsyncGenerator[StreamEvent | Finished, None]
 
 
-class Answer:
+class ResponseRun:
     """Either `events` or `whole` is asked for, once. `asked` gives what the model is asked, and may hold
     something until the answer is over.
 
@@ -38,7 +38,11 @@ class Answer:
     """
 
     def __init__(
-        self, server: Server, http: Request, attempt: Attempt, asked: AbstractAsyncContextManager[Ask]
+        self,
+        server: ProxyState,
+        http: Request,
+        attempt: Attempt,
+        asked: AbstractAsyncContextManager[GenerationRequest],
     ) -> None:
         self._server = server
         self._http = http
@@ -95,8 +99,10 @@ class Answer:
         async with self._asked as ask:
             self._run = self._server.run(ask, self._http, self._attempt)
             await self._run.begin()
-            body = readable(self._http.state.body.decode())
-            self._writer = writer_of(body, self.turn_id, ask.model, ask.custom, self._server.settings)
+            body = without_secrets(self._http.state.body.decode())
+            self._writer = response_writer(
+                body, self.turn_id, ask.model, ask.custom_tools, self._server.settings
+            )
             self.begun.set()
             async with aclosing(self._run.events()) as said:
                 yield said
@@ -115,5 +121,5 @@ class Answer:
         except Exception as error:
             if not isinstance(error, ApiError | GptOssError):
                 logger.error("A response broke off", exc_info=error)
-            for event in self._writer.failed(api_error(error)):
+            for event in self._writer.failed(to_api_error(error)):
                 yield event

@@ -11,15 +11,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
-from ...log.spool import LOOK
-from .answer import Answer
+from ...log.spool import POLL_SECONDS
+from .answer import ResponseRun
 from .item_stream import Event
 
 
 class Background:
     "One response under way. `unwanted` tells whether another process wants its end."
 
-    def __init__(self, answer: Answer, unwanted: Callable[[], bool]) -> None:
+    def __init__(self, answer: ResponseRun, unwanted: Callable[[], bool]) -> None:
         self._answer = answer
         self._unwanted = unwanted
         self._events: list[Event] = []
@@ -73,7 +73,7 @@ class Background:
 
     async def _look(self) -> None:
         while not self._unwanted():  # noqa: ASYNC110 - what is looked for is made by another process
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_SECONDS)
         await self.cancel("The client cancelled it.")
 
 
@@ -84,7 +84,7 @@ class Backgrounds:
         self._folder = folder
         self._running: dict[str, Background] = {}
 
-    def start(self, answer: Answer) -> Background:
+    def start(self, answer: ResponseRun) -> Background:
         mark = self._mark(answer.turn_id)
         mark.unlink(missing_ok=True)
         background = Background(answer, mark.exists)

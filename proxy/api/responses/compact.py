@@ -11,26 +11,26 @@ from fastapi import APIRouter, Request
 from llm.parts import Message, StreamEvent, TextPart
 from pydantic import Field
 
-from ...generation import Ask, Continues, Finished, Usage
+from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsage
 from ...http.body_model import Body
-from ...http.request_body import body_of, unless_left
+from ...http.request_body import cancel_on_disconnect, read_body
 from ...items.ids import item_id
 from ...items.output import compaction_item, items
 from ...items.wire import AnyItem
 from ...log.access import viewer_of
 from ...log.idempotency import Attempt
-from ...log.ids import created
-from ...log.reader import hashed
-from ...state import Server, server_of
-from .context import context_of
+from ...log.ids import creation_time
+from ...log.reader import with_hashes
+from ...state import ProxyState, server_of
+from .context import load_context
 from .request import ResponsesRequest
-from .response_object import usage_of
+from .response_object import usage_json
 
 router = APIRouter()
 
 ENDPOINT = "/v1/responses/compact"
 # In a thread of its own: nobody goes on from the summary by going on from the conversation.
-APART = Continues("", None)
+APART = ThreadPosition("", None)
 SUMMARISE = (
     "Summarise this conversation for an assistant who will go on with it and has not read it. Keep every "
     "fact, name, number, path, decision and open question that may still matter, what the tools were asked "
@@ -67,25 +67,27 @@ class CompactRequest(Body):
 @router.post(ENDPOINT)
 async def compact(http: Request) -> dict[str, Any]:
     server = server_of(http)
-    request = (await body_of(http, CompactRequest)).of_a_response()
+    request = (await read_body(http, CompactRequest)).of_a_response()
     viewer = await viewer_of(http, server.plugins)
-    ask = request.ask(await context_of(request, server.stored, viewer, {}))
+    ask = request.generation(await load_context(request, server.log_reader, viewer, {}))
     conversation = ask.messages[ask.added :]
     wanted = Message("user", [TextPart(SUMMARISE)])
     ask = replace(ask, endpoint=ENDPOINT, messages=(*ask.messages, wanted), continues=APART)
     attempt = await server.attempt(http)
-    summary, usage = await unless_left(http, _answer(server, http, ask, attempt))
+    summary, usage = await cancel_on_disconnect(http, _answer(server, http, ask, attempt))
     return {
         "id": f"resp_{attempt.answer_id}",
         "object": "response.compaction",
-        "created_at": created(attempt.answer_id),
+        "created_at": creation_time(attempt.answer_id),
         "output": _output(conversation, attempt.answer_id, summary),
-        "usage": usage_of(usage),
+        "usage": usage_json(usage),
     }
 
 
-async def _answer(server: Server, http: Request, ask: Ask, attempt: Attempt) -> tuple[str, Usage]:
-    texts, usage = [], Usage(0, 0, 0)
+async def _answer(
+    server: ProxyState, http: Request, ask: GenerationRequest, attempt: Attempt
+) -> tuple[str, TokenUsage]:
+    texts, usage = [], TokenUsage(0, 0, 0)
     async with aclosing(server.events(ask, http, attempt)) as events:
         async for event in events:
             match event:
@@ -99,7 +101,7 @@ async def _answer(server: Server, http: Request, ask: Ask, attempt: Attempt) -> 
 def _output(conversation: Sequence[Message], turn_id: str, summary: str) -> list[dict[str, Any]]:
     said = [
         item
-        for each in hashed(conversation)
+        for each in with_hashes(conversation)
         if each.message.role == "user"
         for item in items(each.message, each.hash.partition(":")[2])
     ]

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from ...http.request_body import body_of, unless_left
+from ...http.request_body import cancel_on_disconnect, read_body
 from ...log.access import viewer_of
 from ...state import server_of
-from .context import context_of
+from .context import load_context
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -25,8 +25,8 @@ class Counted(ResponsesRequest):
 @router.post("/v1/responses/input_tokens")
 async def count(http: Request) -> dict[str, Any]:
     server = server_of(http)
-    request = await body_of(http, Counted)
+    request = await read_body(http, Counted)
     viewer = await viewer_of(http, server.plugins)
-    ask = request.ask(await context_of(request, server.stored, viewer, {}))
-    tokens = await unless_left(http, server.prompt_tokens(ask, http))
+    ask = request.generation(await load_context(request, server.log_reader, viewer, {}))
+    tokens = await cancel_on_disconnect(http, server.count_prompt_tokens(ask, http))
     return {"object": "response.input_tokens", "input_tokens": tokens}

@@ -30,13 +30,13 @@ from ...items.output import (
     summary_text,
 )
 from ...items.tools import free_text
-from ...settings import Shown
+from ...settings import ReasoningDisplay
 
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class EventNames:
     "What the events of an item's part are called, and its number among the parts."
 
     part: str
@@ -44,13 +44,13 @@ class Naming:
     number: str
 
 
-ANSWER = Naming("response.content_part", "response.output_text", "content_index")
-THOUGHT = Naming("response.content_part", "response.reasoning_text", "content_index")
-OPEN_THOUGHT = Naming("response.content_part", "response.reasoning", "content_index")
-SUMMARY = Naming("response.reasoning_summary_part", "response.reasoning_summary_text", "summary_index")
+ANSWER = EventNames("response.content_part", "response.output_text", "content_index")
+THOUGHT = EventNames("response.content_part", "response.reasoning_text", "content_index")
+OPEN_THOUGHT = EventNames("response.content_part", "response.reasoning", "content_index")
+SUMMARY = EventNames("response.reasoning_summary_part", "response.reasoning_summary_text", "summary_index")
 
 
-class UnderWay(Protocol):
+class ItemBuilder(Protocol):
     "An item that is being written."
 
     def goes_on(self, event: StreamEvent, /) -> bool:
@@ -69,10 +69,10 @@ class UnderWay(Protocol):
         "As far as it has come; `status` is that of the turn, for what is not sure to be whole."
 
 
-class Part:
+class PartEvents:
     "The events of one part of an item, which are of one text."
 
-    def __init__(self, naming: Naming, id: str, index: int) -> None:
+    def __init__(self, naming: EventNames, id: str, index: int) -> None:
         self._naming = naming
         self._at = {"item_id": id, "output_index": index, naming.number: 0}
         self._delta = {"type": f"{naming.text}.delta", **self._at}
@@ -88,14 +88,14 @@ class Part:
         yield {"type": f"{self._naming.part}.done", **self._at, "part": part}
 
 
-class Message:
+class MessageBuilder:
     "An answer, or what the model says before it calls a tool."
 
     def __init__(self, first: StreamEvent, source: str, index: int) -> None:
         self._id = item_id("message", source, index)
         self._phase = phase_of(first.provider_metadata)
         self._first = first
-        self._part = Part(ANSWER, self._id, index)
+        self._part = PartEvents(ANSWER, self._id, index)
         self._texts: list[str] = []
         self._logprobs: list[Item] = []
 
@@ -124,7 +124,7 @@ class Message:
         return message_item(self._id, text, status, phase=self._phase, logprobs=self._logprobs)
 
 
-class Reasoning:
+class ReasoningBuilder:
     "`shown` as what, under Open Responses' names or OpenAI's; `sealed` to be sent back as one token."
 
     def __init__(
@@ -133,7 +133,7 @@ class Reasoning:
         source: str,
         index: int,
         *,
-        shown: Shown,
+        shown: ReasoningDisplay,
         sealed: bool,
         open_responses: bool,
     ) -> None:
@@ -144,9 +144,9 @@ class Reasoning:
         thought = OPEN_THOUGHT if open_responses else THOUGHT
         self._parts = []
         if shown != "summary":
-            self._parts.append((Part(thought, self._id, index), reasoning_text))
+            self._parts.append((PartEvents(thought, self._id, index), reasoning_text))
         if shown != "text":
-            self._parts.append((Part(SUMMARY, self._id, index), summary_text))
+            self._parts.append((PartEvents(SUMMARY, self._id, index), summary_text))
         self._texts: list[str] = []
 
     def goes_on(self, event: StreamEvent, /) -> bool:
@@ -171,7 +171,7 @@ class Reasoning:
         return reasoning_item(self._id, text, status, shown=self._shown, sealed=self._sealed)
 
 
-class Call:
+class ToolCallBuilder:
     """A call of a function, or of a custom tool, whose argument is free text.
 
     Its arguments go out in one delta, when they are whole: models that are not ours may give them in pieces,

@@ -9,12 +9,12 @@ from ...http.errors import NO_RETRY, SERVER, ApiError
 from ...inference.run import CLIENT_LEFT
 from ...items.output import items
 from ...log.access import Viewer
-from ...log.fingerprint import calls
-from ...log.ids import created
-from ...log.reader import Logged, Stored
+from ...log.fingerprint import tool_calls
+from ...log.ids import creation_time
+from ...log.reader import LoggedTurn, LogReader
 from ...settings import Settings
 from .item_stream import Event
-from .response_object import base
+from .response_object import new_response
 from .writer import ResponsesWriter
 
 ENDPOINT = "/v1/responses"
@@ -23,20 +23,20 @@ PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
 SEALED = "reasoning.encrypted_content"
 
 
-async def found(stored: Stored, viewer: Viewer, response_id: str) -> Logged | None:
+async def find_response(stored: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
     "Any turn of the log that the viewer may see, but for responses that were not to be stored."
     prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
     logged = await stored.turn(response_id[len(prefix) :])
-    if logged is None or logged.deleted or not viewer.sees(logged.actor):
+    if logged is None or logged.deleted or not viewer.can_see(logged.actor):
         return None
     return logged if logged.stored or not (logged.endpoint or "").startswith(ENDPOINT) else None
 
 
-def writer_of(
+def response_writer(
     body: Mapping[str, Any], turn_id: str, model: str, custom: frozenset[str], settings: Settings
 ) -> ResponsesWriter:
     "`custom` names the tools whose one argument is free text."
-    response = base(body, id=f"resp_{turn_id}", created_at=created(turn_id), model=model)
+    response = new_response(body, id=f"resp_{turn_id}", created_at=creation_time(turn_id), model=model)
     # Whoever asks for a summary looks for one; whoever got both would show the same twice.
     summary = settings.reasoning == "text" and response["reasoning"]["summary"]
     return ResponsesWriter(
@@ -49,18 +49,18 @@ def writer_of(
     )
 
 
-def events_of(logged: Logged, settings: Settings, *, sealed: bool = False) -> Iterator[Event]:
+def logged_events(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> Iterator[Event]:
     "All that a client was told, or would have been; as far as it has come, where it is still under way."
     body = logged.body if logged.endpoint == ENDPOINT else {}
     if sealed:
         body = {**body, "include": [*(body.get("include") or ()), SEALED]}
-    made = calls([each.message for each in logged.answer])
+    made = tool_calls([each.message for each in logged.answer])
     custom = frozenset(call.name for call in made if call.tool_call_id in logged.custom)
-    writer = writer_of(body, logged.id, logged.model, custom, settings)
+    writer = response_writer(body, logged.id, logged.model, custom, settings)
     yield from writer.begin()
     for event in logged.events():
         yield from writer.feed(event)
-    if logged.status == 200 or logged.under_way:
+    if logged.status == 200 or logged.in_progress:
         return
     if logged.status == CLIENT_LEFT:
         yield from writer.cancelled()
@@ -68,14 +68,14 @@ def events_of(logged: Logged, settings: Settings, *, sealed: bool = False) -> It
         yield from writer.failed(ApiError(logged.status, logged.error or "", SERVER, headers=NO_RETRY))
 
 
-def whole(logged: Logged, settings: Settings, *, sealed: bool = False) -> dict[str, Any]:
+def logged_response(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> dict[str, Any]:
     "The response as it stands."
-    *_, last = events_of(logged, settings, sealed=sealed)
+    *_, last = logged_events(logged, settings, sealed=sealed)
     response: dict[str, Any] = last["response"]
     return response
 
 
-def input_items(logged: Logged) -> list[dict[str, Any]]:
+def input_items(logged: LoggedTurn) -> list[dict[str, Any]]:
     "What the request itself brought: not what it went on from, nor its instructions."
     brought = logged.prompt[logged.first_input :]
     return [

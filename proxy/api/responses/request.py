@@ -9,16 +9,25 @@ from typing import Annotated, Any, Literal
 from llm.parts import Message, TextPart
 from pydantic import Field
 
-from ...generation import Ask, Continues
+from ...generation import GenerationRequest, ThreadPosition
 from ...http.body_model import Body
 from ...http.errors import ApiError
 from ...items.messages import History, messages
 from ...items.messages import references as named_in
 from ...items.wire import AnyItem
-from ..shared_fields import Effort, Metadata, Sampling, Tokens, Verbosity, asked_for, bounded, refuse
+from ..shared_fields import (
+    Effort,
+    Metadata,
+    Sampling,
+    Tokens,
+    Verbosity,
+    clamp,
+    refuse_unsupported,
+    verbosity_instruction,
+)
 from .fields import FIELDS
 from .formats import Format
-from .tools import AnyTool, ToolChoice, chosen, tools_of
+from .tools import AnyTool, ToolChoice, select_tools, tools_of
 
 Summary = Literal["auto", "concise", "detailed"]
 Includable = Literal[
@@ -34,12 +43,12 @@ Includable = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class RequestContext:
     """What the log has for a request: the conversation that it goes on with, and where that stands;
     and those of its `references` that were found, each as a message with that item alone."""
 
     earlier: Sequence[Message] = ()
-    continues: Continues | None = None
+    continues: ThreadPosition | None = None
     recalled: Mapping[str, Message] = field(default_factory=dict)
 
 
@@ -114,15 +123,15 @@ class ResponsesRequest(Sampling):
         "The ids of items to look up in the log."
         return named_in(self.input) if isinstance(self.input, list) else set()
 
-    def ask(self, context: Context = Context()) -> Ask:
+    def generation(self, context: RequestContext = RequestContext()) -> GenerationRequest:
         "After `check`. Raises ApiError for items that say nothing or are not there."
         own = self._own(context)
         added = [*self._instructions()]
         known = len(context.earlier)
         given = tools_of(self.tools or ())
-        tools, choice = chosen(given.tools, self.tool_choice)
+        tools, choice = select_tools(given.tools, self.tool_choice)
         text = self.text or Text()
-        return Ask(
+        return GenerationRequest(
             "/v1/responses",
             self.model,
             (*added, *context.earlier, *own.messages),
@@ -131,21 +140,21 @@ class ResponsesRequest(Sampling):
             text.format.schema_of() if text.format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
-            stored=self.stored,
+            store=self.stored,
             metadata=self.metadata or {},
-            field="input",
-            format="text.format",
-            resumable=self.stored,
+            input_field="input",
+            schema_field="text.format",
+            replayable=self.stored,
             added=len(added),
             known=known,
             continues=context.continues,
-            sent=tuple(len(added) + known + at for at in own.sent),
-            custom_calls=own.custom,
+            message_of_entry=tuple(len(added) + known + at for at in own.sent),
+            custom_call_ids=own.custom,
         )
 
     def check(self) -> None:
         "Raises ApiError for what is refused, whatever the log has."
-        refuse(dict(self), FIELDS)
+        refuse_unsupported(dict(self), FIELDS)
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."
             raise ApiError(400, message, code="mutually_exclusive_parameters", param="previous_response_id")
@@ -153,7 +162,7 @@ class ResponsesRequest(Sampling):
             message = "A response in the background has to be stored: leave 'store' out, or send true."
             raise ApiError(400, message, code="invalid_value", param="background")
 
-    def _own(self, context: Context) -> History:
+    def _own(self, context: RequestContext) -> History:
         "What this request brings itself."
         if isinstance(self.input, str):
             return History([Message("user", [TextPart(self.input)])], (0,), frozenset())
@@ -167,7 +176,7 @@ class ResponsesRequest(Sampling):
         raise ApiError(400, message, code="invalid_value", param="input")
 
     def _instructions(self) -> Iterator[Message]:
-        yield from asked_for(self.text.verbosity if self.text else None)
+        yield from verbosity_instruction(self.text.verbosity if self.text else None)
         if self.instructions:
             yield Message("system", [TextPart(self.instructions)])
 
@@ -175,8 +184,8 @@ class ResponsesRequest(Sampling):
         reasoning = self.reasoning or Reasoning()
         rivals = self.top_logprobs or None
         yield "reasoning_effort", reasoning.effort
-        yield "reasoning_tokens", bounded(reasoning.max_tokens)
-        yield "max_tokens", bounded(self.max_output_tokens)
+        yield "reasoning_tokens", clamp(reasoning.max_tokens)
+        yield "max_tokens", clamp(self.max_output_tokens)
         yield "tool_choice", choice
         yield "parallel_tool_calls", self.parallel_tool_calls
         yield "truncate", True if self.truncation == "auto" else None

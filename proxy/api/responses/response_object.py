@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...generation import Usage
+from ...generation import TokenUsage
 from ...http.errors import ApiError
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ RATE_LIMIT, INVALID_PROMPT, SERVER_ERROR = "rate_limit_exceeded", "invalid_promp
 OVERFLOW = "context_length_exceeded"
 
 
-def base(body: Mapping[str, Any], *, id: str, created_at: int, model: str) -> Json:
+def new_response(body: Mapping[str, Any], *, id: str, created_at: int, model: str) -> Json:
     """The response to a request as it begins.
 
     `body` is the request as it was sent to `/v1/responses`; empty for a turn that came another way.
@@ -115,24 +115,24 @@ def in_progress(response: Json) -> Json:
     return {**response, "status": "in_progress"}
 
 
-def completed(response: Json, output: Sequence[Json], usage: Usage, completed_at: int) -> Json:
+def completed(response: Json, output: Sequence[Json], usage: TokenUsage, completed_at: int) -> Json:
     return {
         **response,
         "status": "completed",
         "completed_at": completed_at,
         "output": [*output],
-        "usage": usage_of(usage),
+        "usage": usage_json(usage),
     }
 
 
-def incomplete(response: Json, output: Sequence[Json], usage: Usage, reason: str) -> Json:
+def incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
     "`reason` as in the SDK's `IncompleteDetails`."
     return {
         **response,
         "status": "incomplete",
         "incomplete_details": {"reason": reason},
         "output": [*output],
-        "usage": usage_of(usage),
+        "usage": usage_json(usage),
     }
 
 
@@ -154,7 +154,7 @@ def _code(error: ApiError) -> str:
     return INVALID_PROMPT if error.status < 500 else SERVER_ERROR
 
 
-def usage_of(usage: Usage) -> Json:
+def usage_json(usage: TokenUsage) -> Json:
     return {
         "input_tokens": usage.prompt_tokens,
         # Ollama does not say what it had in its cache.

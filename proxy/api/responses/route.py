@@ -11,19 +11,19 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from ...http import sse
-from ...http.errors import ApiError, api_error
-from ...http.pagination import Page, page
-from ...http.request_body import body_of, unless_left
+from ...http.errors import ApiError, to_api_error
+from ...http.pagination import Page, paginate
+from ...http.request_body import cancel_on_disconnect, read_body
 from ...log.access import viewer_of
-from ...log.reader import Logged
-from ...log.spool import LOOK
-from ...log.tables import delete
-from ...state import Server, server_of
-from .answer import Answer
+from ...log.reader import LoggedTurn
+from ...log.spool import POLL_SECONDS
+from ...log.tables import mark_deleted
+from ...state import ProxyState, server_of
+from .answer import ResponseRun
 from .background import Backgrounds
-from .context import Locks, asked
+from .context import ConversationLocks, locked_generation
 from .item_stream import Event
-from .queries import SEALED, events_of, found, input_items, whole
+from .queries import SEALED, find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -32,14 +32,16 @@ router = APIRouter()
 @router.post("/v1/responses", response_model=None)
 async def create(http: Request) -> Response:
     server = server_of(http)
-    request = await body_of(http, ResponsesRequest)
+    request = await read_body(http, ResponsesRequest)
     viewer = await viewer_of(http, server.plugins)
     attempt = await server.attempt(http, waits=not request.background)
     if attempt.done or attempt.running:
         return await _told(http, attempt.answer_id, stream=bool(request.stream))
-    answer = Answer(server, http, attempt, asked(request, server.stored, viewer, locks_of(http), {}))
+    answer = ResponseRun(
+        server, http, attempt, locked_generation(request, server.log_reader, viewer, locks_of(http), {})
+    )
     if request.background:
-        if server.log_of(http, stored=True) is None:
+        if server.writer_for(http, stored=True) is None:
             message = "A response in the background is kept in the log, and this request is not to be logged."
             raise ApiError(400, message, code="invalid_value", param="background")
         background = backgrounds_of(http).start(answer)
@@ -49,7 +51,7 @@ async def create(http: Request) -> Response:
         return JSONResponse((await anext(background.follow(-1)))["response"])
     if request.stream:
         return _stream(server, answer.events())
-    return JSONResponse(await unless_left(http, answer.whole()))
+    return JSONResponse(await cancel_on_disconnect(http, answer.whole()))
 
 
 @router.get("/v1/responses/{response_id}", response_model=None)
@@ -76,7 +78,7 @@ async def deleted(http: Request, response_id: str) -> dict[str, Any]:
             f"'{response_id}' was asked in the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
         )
         raise ApiError(400, message, code="invalid_value", param="response_id")
-    await server_of(http).store.change(lambda log: delete(log.db.conn, [logged.id]))
+    await server_of(http).log_writer.change(lambda log: mark_deleted(log.db.conn, [logged.id]))
     return {"id": response_id, "object": "response", "deleted": True}
 
 
@@ -87,7 +89,7 @@ async def cancel(http: Request, response_id: str) -> Response:
     if not logged.body.get("background"):
         message = "Only a response that was asked for with background=true can be cancelled."
         raise ApiError(400, message, code="invalid_value", param="response_id")
-    if logged.under_way:
+    if logged.in_progress:
         await backgrounds_of(http).cancel(logged.id)
         await _over(server_of(http), logged.id)
     return await _told(http, logged.id)
@@ -96,7 +98,7 @@ async def cancel(http: Request, response_id: str) -> Response:
 @router.get("/v1/responses/{response_id}/input_items")
 async def inputs(http: Request, response_id: str, at: Annotated[Page, Query()]) -> dict[str, Any]:
     logged = await _found(http, response_id)
-    return page(input_items(logged), at, first="desc")
+    return paginate(input_items(logged), at, first="desc")
 
 
 def backgrounds_of(http: Request) -> Backgrounds:
@@ -104,14 +106,14 @@ def backgrounds_of(http: Request) -> Backgrounds:
     return backgrounds
 
 
-def locks_of(http: Request) -> Locks:
-    locks: Locks = http.app.state.locks
+def locks_of(http: Request) -> ConversationLocks:
+    locks: ConversationLocks = http.app.state.locks
     return locks
 
 
-async def _found(http: Request, response_id: str) -> Logged:
+async def _found(http: Request, response_id: str) -> LoggedTurn:
     server = server_of(http)
-    logged = await found(server.stored, await viewer_of(http, server.plugins), response_id)
+    logged = await find_response(server.log_reader, await viewer_of(http, server.plugins), response_id)
     if logged is None:
         raise ApiError(404, f"Response with id '{response_id[:100]}' not found.", param="response_id")
     return logged
@@ -125,46 +127,46 @@ async def _told(
         background = backgrounds_of(http).get(turn_id)
         events = background.follow(after) if background else _again(server, turn_id, after, sealed)
         return _stream(server, events)
-    logged = await server.stored.turn(turn_id)
+    logged = await server.log_reader.turn(turn_id)
     assert logged  # it has just been found
-    return JSONResponse(whole(logged, server.settings, sealed=sealed))
+    return JSONResponse(logged_response(logged, server.settings, sealed=sealed))
 
 
-async def _again(server: Server, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
+async def _again(server: ProxyState, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
     "Of one that another process makes the first events, and the others when it is over."
     while True:
-        logged = await server.stored.turn(turn_id)
+        logged = await server.log_reader.turn(turn_id)
         assert logged  # turns under way are never taken out
-        for event in events_of(logged, server.settings, sealed=sealed):
+        for event in logged_events(logged, server.settings, sealed=sealed):
             if event["sequence_number"] > after:
                 after = event["sequence_number"]
                 yield event
-        if not logged.under_way:
+        if not logged.in_progress:
             return
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def _over(server: Server, turn_id: str) -> Logged:
+async def _over(server: ProxyState, turn_id: str) -> LoggedTurn:
     "The turn when it is in the log, whichever process makes it."
     while True:
-        logged = await server.stored.turn(turn_id)
+        logged = await server.log_reader.turn(turn_id)
         assert logged  # turns under way are never taken out
-        if not logged.under_way:
+        if not logged.in_progress:
             return logged
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def _stream(server: Server, events: AsyncGenerator[Event, None]) -> Response:
+def _stream(server: ProxyState, events: AsyncGenerator[Event, None]) -> Response:
     return sse.EventStream(_frames(events), _failed, server.settings.keep_alive)
 
 
 async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(events):
         async for event in events:
-            yield sse.named(event)
+            yield sse.named_frame(event)
 
 
 def _failed(error: Exception) -> bytes:
     "Only what cannot be told as an event of the response."
-    told = api_error(error)
-    return sse.named({"type": "error", "code": told.code, "message": told.message, "param": told.param})
+    told = to_api_error(error)
+    return sse.named_frame({"type": "error", "code": told.code, "message": told.message, "param": told.param})

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import llm
 from pydantic import Field
 
-from ...http.body_model import Body, Sent
+from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
-from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, not_to_choose, offered
+from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, not_to_choose, offered_tools
 
 # No dots: a namespace and a name are told apart by the last one.
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
@@ -91,7 +91,7 @@ class NamespaceTool(Body):
     tools: list[Own]
 
 
-class HostedTool(Sent):
+class HostedTool(LenientBody):
     "What OpenAI's servers run, or clients of their models: gpt-oss does not know how to call it."
 
     type: Hosted
@@ -134,7 +134,7 @@ def _named(sent: Sequence[AnyTool]) -> Iterator[tuple[str, FunctionTool | Custom
                 yield each.name, each, None
 
 
-class Named(Sent):
+class Named(LenientBody):
     "A tool that is meant: only its name counts, though some clients send all of it."
 
     type: Literal["function", "custom"]
@@ -142,12 +142,12 @@ class Named(Sent):
     namespace: str | None = None
 
 
-class NamedSpace(Sent):
+class NamedSpace(LenientBody):
     type: Literal["namespace"]
     name: str
 
 
-class NamedHosted(Sent):
+class NamedHosted(LenientBody):
     type: Hosted
 
 
@@ -160,12 +160,12 @@ class AllowedTools(Body):
 ToolChoice = Mode | Annotated[Named | NamedHosted | AllowedTools, Field(discriminator="type")]
 
 
-def chosen(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
+def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
     """The tools that are on offer, and the choice among them as the plugin's option has it.
 
     Raises ApiError where what has to be called is not there.
     """
-    return offered(tools, _meant([tool.name for tool in tools], choice))
+    return offered_tools(tools, _meant([tool.name for tool in tools], choice))
 
 
 def _meant(names: Sequence[str], choice: ToolChoice | None) -> Choice:

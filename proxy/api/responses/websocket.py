@@ -15,13 +15,13 @@ from typing import Any
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
 
-from ...http.disconnect import until_one_ends
-from ...http.errors import ApiError, api_error
-from ...http.request_body import json_of, typed
+from ...http.disconnect import run_until_first_ends
+from ...http.errors import ApiError, to_api_error
+from ...http.request_body import parse_body, parse_body_json
 from ...log.access import viewer_of
-from ...state import Server
-from .answer import Answer
-from .context import asked
+from ...state import ProxyState
+from .answer import ResponseRun
+from .context import locked_generation
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -35,17 +35,17 @@ AHEAD = 8
 @router.websocket("/v1/responses")
 async def serve(socket: WebSocket) -> None:
     await socket.accept()
-    connection = Connection(socket, socket.app.state.server)
-    await until_one_ends(connection.read(), connection.answer())
+    connection = ResponsesSession(socket, socket.app.state.server)
+    await run_until_first_ends(connection.read(), connection.answer())
 
 
-class Connection:
+class ResponsesSession:
     """What the client sends is read while it is answered, so that its leaving ends an answer at once.
 
     The last response can be gone on from even if it was not stored: nobody else can have it.
     """
 
-    def __init__(self, socket: WebSocket, server: Server) -> None:
+    def __init__(self, socket: WebSocket, server: ProxyState) -> None:
         self._socket = socket
         self._server = server
         self._sent: asyncio.Queue[str | bytes] = asyncio.Queue(AHEAD)
@@ -65,15 +65,18 @@ class Connection:
         last, self._last = self._last, {}
         try:
             http = self._request(text)
-            request = typed(http.state.body, ResponsesRequest)
+            request = parse_body(http.state.body, ResponsesRequest)
             if request.background:
                 message = "Over a WebSocket nothing is made in the background."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")
             viewer = await viewer_of(http, self._server.plugins)
             attempt = await self._server.attempt(http)
             locks = self._socket.app.state.locks
-            answer = Answer(
-                self._server, http, attempt, asked(request, self._server.stored, viewer, locks, last)
+            answer = ResponseRun(
+                self._server,
+                http,
+                attempt,
+                locked_generation(request, self._server.log_reader, viewer, locks, last),
             )
             ended = ""
             async with aclosing(answer.events()) as events:
@@ -85,13 +88,13 @@ class Connection:
         except WebSocketDisconnect:
             raise
         except Exception as error:
-            told = api_error(error)
+            told = to_api_error(error)
             await self._send({"type": "error", "status": told.status, **told.body})
 
     def _request(self, text: str | bytes) -> Request:
         "As if it had been posted. Raises ApiError for what is no `response.create`."
         body = text.encode() if isinstance(text, str) else text
-        match json_of(body):
+        match parse_body_json(body):
             case {"type": "response.create", **fields}:
                 pass
             case _:

@@ -16,9 +16,9 @@ from llm_gpt_oss.turn.messages import SEPARATOR
 from ...generation import Finished
 from ...http.errors import ApiError
 from ...items.output import Item, Status
-from ...settings import Shown
+from ...settings import ReasoningDisplay
 from . import response_object as whole
-from .item_stream import Call, Event, Message, Reasoning, UnderWay
+from .item_stream import Event, ItemBuilder, MessageBuilder, ReasoningBuilder, ToolCallBuilder
 
 
 class ResponsesWriter:
@@ -38,7 +38,7 @@ class ResponsesWriter:
         turn_id: str,
         *,
         custom: Container[str] = (),
-        reasoning: Shown = "text",
+        reasoning: ReasoningDisplay = "text",
         sealed: bool = False,
         open_responses: bool = False,
     ) -> None:
@@ -50,7 +50,7 @@ class ResponsesWriter:
         self._open_responses = open_responses
         self._count = 0
         self._output: list[Item] = []
-        self._open: UnderWay | None = None
+        self._open: ItemBuilder | None = None
         self._calls: list[str | None] = []
 
     def begin(self) -> Iterator[Event]:
@@ -105,13 +105,13 @@ class ResponsesWriter:
             yield from item.begin()
         yield from item.feed(event)
 
-    def _opened(self, event: StreamEvent) -> UnderWay:
+    def _opened(self, event: StreamEvent) -> ItemBuilder:
         index = len(self._output)
         match event.type:
             case "text":
-                return Message(event, self._turn_id, index)
+                return MessageBuilder(event, self._turn_id, index)
             case "reasoning":
-                return Reasoning(
+                return ReasoningBuilder(
                     event,
                     self._turn_id,
                     index,
@@ -121,7 +121,7 @@ class ResponsesWriter:
                 )
             case "tool_call_name":
                 self._calls.append(event.tool_call_id)
-                return Call(event, self._turn_id, index, custom=event.chunk in self._custom)
+                return ToolCallBuilder(event, self._turn_id, index, custom=event.chunk in self._custom)
         raise TypeError(f"no call that these are the arguments of: {event!r}")
 
     def _ended(self, status: Status) -> Iterator[Event]:

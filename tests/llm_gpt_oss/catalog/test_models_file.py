@@ -186,7 +186,7 @@ def test_tags_that_are_added_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.02)
         return found
 
-    monkeypatch.setattr(models_file, "read", slowly)
+    monkeypatch.setattr(models_file, "read_aliases", slowly)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(models_file.add, "abcd"))
     assert sorted(read()) == [*"abcd"]

@@ -66,8 +66,8 @@ def test_a_name_that_no_engine_has() -> None:
 def test_to_list_them_imports_nothing_that_they_run_on() -> None:
     code = """
 import json, sys
-from llm_gpt_oss.engines.registered import installed
-installed()
+from llm_gpt_oss.engines.registered import installed_providers
+installed_providers()
 print(json.dumps([name for name in ("httpx", "xllamacpp", "torch", "fastapi") if name in sys.modules]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -54,7 +54,7 @@ OSLO = {"city": "Oslo"}
 ADA = {"name": "Ada"}
 TWO = ("get_weather", "add")
 NAMING = f"{START}<|channel|>commentary to=functions"
-HELD = {"format": PERSON, "holds": True}
+HELD = {"format": PERSON, "buffer_answer": True}
 
 
 def call(city: str = "Oslo", name: str = "get_weather") -> str:
@@ -77,28 +77,28 @@ ROWS = [
         id="plain",
     ),
     pytest.param(
-        {"thinks": False},
+        {"uses_reasoning": False},
         ["Yes."],
         [(f"{NO_THOUGHT}{START}{FINAL}", None, (NEXT,), None)],
         [("final", "Yes.")],
         id="effort none",
     ),
     pytest.param(
-        {"thinks": False, "tools": TOOLS},
+        {"uses_reasoning": False, "tools": TOOLS},
         [f"{FINAL}Yes."],
         [(f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None)],
         [("final", "Yes.")],
         id="effort none, tools: the answer",
     ),
     pytest.param(
-        {"thinks": False, "tools": TOOLS},
+        {"uses_reasoning": False, "tools": TOOLS},
         [call()],
         [(f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None)],
         [("get_weather", OSLO)],
         id="effort none, tools: a call",
     ),
     pytest.param(
-        {"thinks": False, "tools": TOOLS},
+        {"uses_reasoning": False, "tools": TOOLS},
         ["", "Yes."],
         [
             (f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None),
@@ -108,7 +108,7 @@ ROWS = [
         id="effort none, tools: it wants to think",
     ),
     pytest.param(
-        {"tools": TOOLS, "must_call": ("get_weather",)},
+        {"tools": TOOLS, "required_tools": ("get_weather",)},
         ["Hm.", '{"city":"Oslo"}'],
         [
             (START + THOUGHT, None, (NEXT,), None),
@@ -118,28 +118,28 @@ ROWS = [
         id="a named tool",
     ),
     pytest.param(
-        {"tools": TOOLS, "must_call": ("get_weather",), "thinks": False},
+        {"tools": TOOLS, "required_tools": ("get_weather",), "uses_reasoning": False},
         ['{"city":"Oslo"}'],
         [(f"{NO_THOUGHT}{START}{calling()}", WEATHER, (), None)],
         [("get_weather", OSLO)],
         id="a named tool, effort none",
     ),
     pytest.param(
-        {"tools": TOOLS, "must_call": ("now",), "thinks": False},
+        {"tools": TOOLS, "required_tools": ("now",), "uses_reasoning": False},
         ["{}"],
         [(f"{NO_THOUGHT}{START}{calling('now')}", ANY, (), None)],
         [("now", {})],
         id="a named tool without arguments",
     ),
     pytest.param(
-        {"tools": {"now": None}, "must_call": ("now",)},
+        {"tools": {"now": None}, "required_tools": ("now",)},
         ["Hm.", "{}"],
         [(START + THOUGHT, None, (NEXT,), None), (THOUGHT_OF + calling("now"), ANY, (), None)],
         [("analysis", "Hm."), ("now", {})],
         id="required, one tool: its name is known",
     ),
     pytest.param(
-        {"tools": TOOLS, "must_call": TWO},
+        {"tools": TOOLS, "required_tools": TWO},
         ["Hm.", ".get_weather <|constrain|>json", '{"city":"Oslo"}'],
         [
             (START + THOUGHT, None, (NEXT,), None),
@@ -150,7 +150,7 @@ ROWS = [
         id="required",
     ),
     pytest.param(
-        {"may_call": False},
+        {"allow_calls": False},
         [f"{THINKS}{call()}", "Yes."],
         [(START, None, (), None), (THOUGHT_OF + FINAL, None, (NEXT,), None)],
         [("analysis", "Hm."), ("final", "Yes.")],
@@ -178,7 +178,7 @@ ROWS = [
         id="schema, tools: a call comes first",
     ),
     pytest.param(
-        {"format": PERSON, "thinks": False},
+        {"format": PERSON, "uses_reasoning": False},
         ['{"name":"Ada"}'],
         [(f"{NO_THOUGHT}{START}{FINAL}", PERSON, (), None)],
         [("final", '{"name":"Ada"}')],
@@ -192,21 +192,21 @@ ROWS = [
         id="stop strings: not in the reasoning",
     ),
     pytest.param(
-        {"stop": ("7",), "format": PERSON, "thinks": False},
+        {"stop": ("7",), "format": PERSON, "uses_reasoning": False},
         ['{"name":"Ada"}'],
         [(f"{NO_THOUGHT}{START}{FINAL}", PERSON, ("7",), None)],
         [("final", '{"name":"Ada"}')],
         id="stop strings and schema",
     ),
     pytest.param(
-        {"budget": 7},
+        {"reasoning_budget": 7},
         ["Hm.", "Yes."],
         [(START + THOUGHT, None, (NEXT,), 7), (THOUGHT_OF + FINAL, None, (NEXT,), None)],
         [("analysis", "Hm."), ("final", "Yes.")],
         id="reasoning budget: kept",
     ),
     pytest.param(
-        {"budget": 2},
+        {"reasoning_budget": 2},
         [cut("Hm. I"), "Yes."],
         [
             (START + THOUGHT, None, (NEXT,), 2),
@@ -216,14 +216,14 @@ ROWS = [
         id="reasoning budget: used up",
     ),
     pytest.param(
-        {"budget": 7, "tools": TOOLS},
+        {"reasoning_budget": 7, "tools": TOOLS},
         ["Hm.", call()],
         [(START + THOUGHT, None, (NEXT,), 7), (THOUGHT_OF, None, (AT_THOUGHT,), None)],
         [("analysis", "Hm."), ("get_weather", OSLO)],
         id="reasoning budget, tools: a call",
     ),
     pytest.param(
-        {"budget": 7, "tools": TOOLS},
+        {"reasoning_budget": 7, "tools": TOOLS},
         ["Hm.", f"{PREAMBLE}Well,<|end|>{START}", "Yes."],
         [
             (START + THOUGHT, None, (NEXT,), 7),
@@ -246,7 +246,7 @@ def test_opening_the_prompt(
     assert turn.error is None
     calls = any(isinstance(out, ToolCall) for out in turn.out)
     assert turn.plan.finish_reason == ("tool_calls" if calls else "stop")
-    assert turn.notes == (["call_dropped"] if not wanted.get("may_call", True) else [])
+    assert turn.notes == (["call_dropped"] if not wanted.get("allow_calls", True) else [])
 
 
 LEFT_OPEN = [
@@ -260,7 +260,7 @@ LEFT_OPEN = [
     ),
     pytest.param(
         assistant("So f"),
-        {"thinks": False},
+        {"uses_reasoning": False},
         ["ar."],
         [(f"{START}{FINAL}So f", None, (NEXT,))],
         [("final", "ar.")],
@@ -300,7 +300,7 @@ LEFT_OPEN = [
     ),
     pytest.param(
         assistant("H", "analysis"),
-        {"tools": TOOLS, "must_call": ("get_weather",)},
+        {"tools": TOOLS, "required_tools": ("get_weather",)},
         ["m.", '{"city":"Oslo"}'],
         [(f"{START}{THOUGHT}H", None, (NEXT,)), (THOUGHT_OF + calling(), WEATHER, ())],
         [("analysis", "m."), ("get_weather", OSLO)],
@@ -321,13 +321,13 @@ LEFT_OPEN = [
 def test_a_turn_that_was_left_open(
     last: Any, wanted: dict[str, Any], script: list[Part], completions: list[tuple[Any, ...]], said: object
 ) -> None:
-    turn = played(wish(user("Hi"), last, left_open=True, **wanted), *script)
+    turn = played(wish(user("Hi"), last, continue_final_message=True, **wanted), *script)
     shown = [(tail, each.format, each.stop) for tail, each in zip(turn.tails, turn.engine.asked, strict=True)]
     assert (shown, turn.said, turn.error, turn.notes) == (completions, said, None, [])
 
 
 def test_an_answer_that_was_left_open_is_asked_for_again_in_its_middle() -> None:
-    wanted = wish(user("Hi"), assistant('{"name":'), left_open=True, **HELD)
+    wanted = wish(user("Hi"), assistant('{"name":'), continue_final_message=True, **HELD)
     turn = played(wanted, "7}", '"Ada"}')
     assert turn.tails == [f'{START}{FINAL}{{"name":'] * 2
     assert (turn.said, turn.notes) == ([("final", '"Ada"}')], ["retried"])
@@ -344,8 +344,8 @@ def test_a_completion_is_the_wish_and_its_step() -> None:
     [
         ({}, [f"{FINAL}Yes."], [3]),
         ({"format": PERSON}, [THINKS, '{"name":"Ada"}'], [3, 3]),
-        ({"budget": 9}, ["Hm.", "Yes."], [None, 3]),
-        ({"tools": TOOLS, "must_call": TWO}, ["Hm.", ".add", '{"a":1,"b":2}'], [None, None, None]),
+        ({"reasoning_budget": 9}, ["Hm.", "Yes."], [None, 3]),
+        ({"tools": TOOLS, "required_tools": TWO}, ["Hm.", ".add", '{"a":1,"b":2}'], [None, None, None]),
     ],
 )
 def test_log_probabilities_are_asked_where_an_answer_may_come(
@@ -371,7 +371,9 @@ def test_log_probabilities_are_asked_where_an_answer_may_come(
 )
 def test_a_name_that_is_not_allowed_becomes_the_nearest(said: str, name: str, notes: list[str]) -> None:
     allowed = ("get_weather", "add", "now")
-    turn = played(wish(tools=TOOLS, must_call=allowed, thinks=False), said, '{"city":"a","a":1,"b":2}')
+    turn = played(
+        wish(tools=TOOLS, required_tools=allowed, uses_reasoning=False), said, '{"city":"a","a":1,"b":2}'
+    )
     assert turn.tails[1] == f"{NO_THOUGHT}{START}{calling(name)}"
     assert (turn.engine.asked[1].format, [called for called, _ in turn.said]) == (TOOLS[name] or ANY, [name])
     assert [note for note in turn.notes if note != "repaired"] == notes
@@ -379,7 +381,7 @@ def test_a_name_that_is_not_allowed_becomes_the_nearest(said: str, name: str, no
 
 
 def test_a_tool_on_offer_that_may_not_be_called_is_not_taken() -> None:
-    turn = played(wish(tools=TOOLS, must_call=TWO, thinks=False), ".now", '{"city":"Oslo"}')
+    turn = played(wish(tools=TOOLS, required_tools=TWO, uses_reasoning=False), ".now", '{"city":"Oslo"}')
     assert turn.said[0][0] in TWO
 
 
@@ -479,14 +481,16 @@ def test_a_loop_that_the_engine_gave_up(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fenced-json", "not-schema"])
-@pytest.mark.parametrize(("holds", "asked_for"), [(True, 3), (False, 2)])
-def test_an_engine_that_does_not_bind(name: str, holds: bool, asked_for: int) -> None:
+@pytest.mark.parametrize(("buffer_answer", "asked_for"), [(True, 3), (False, 2)])
+def test_an_engine_that_does_not_bind(name: str, buffer_answer: bool, asked_for: int) -> None:
     text = "".join(RECORDED[name]["pieces"]).rpartition("<|message|>")[2]
-    turn = played(wish(format=PERSON, holds=holds), THINKS, text, *([text] if holds else []))
+    turn = played(
+        wish(format=PERSON, buffer_answer=buffer_answer), THINKS, text, *([text] if buffer_answer else [])
+    )
     assert len(turn.engine.asked) == asked_for
     assert (turn.said, turn.notes) == (
         [("analysis", "Hm."), ("final", text)],
-        ["retried", "misfit"] if holds else ["misfit"],
+        ["retried", "misfit"] if buffer_answer else ["misfit"],
     )
     assert turn.plan.finish_reason == "stop"
 
@@ -543,7 +547,7 @@ def test_a_call_that_does_not_fit_twice_is_passed_on_and_said_so() -> None:
 def test_one_call_at_most(first: str | None, more: list[Part], asked_again: list[str]) -> None:
     further = f"{call('Bergen')}<|end|>{START}{PREAMBLE}And{NEXT}assistant{calling('add')}{{"
     text = f"{THINKS}{call(first) if first else calling() + '['}<|end|>{START}{further}"
-    turn = played(wish(tools=TOOLS, one_call=True), text, *more)
+    turn = played(wish(tools=TOOLS, single_call=True), text, *more)
     assert turn.said == [("analysis", "Hm."), ("commentary", "And"), ("get_weather", OSLO)]
     assert turn.plan.finish_reason == "tool_calls"
     notes = [(note.kind, note.raw) for note in turn.plan.notes if note.kind != "asked_again"]
@@ -567,7 +571,7 @@ def test_a_preamble_alone_is_an_answer() -> None:
 
 
 def test_a_call_that_must_not_be_is_kept_in_the_note() -> None:
-    turn = played(wish(may_call=False), call(), "Yes.")
+    turn = played(wish(allow_calls=False), call(), "Yes.")
     assert turn.said == [("final", "Yes.")]
     assert [(note.kind, note.raw) for note in turn.plan.notes] == [("call_dropped", call())]
 
@@ -580,14 +584,14 @@ def test_what_it_says_for_others_is_left_out() -> None:
 def test_a_forced_call_is_one_call() -> None:
     # Unbound, so that the model can end it by itself.
     after = f'{{"city":"Oslo"}}<|channel|>final<|message|>Done.<|end|>{START}{call("Bergen")}'
-    forced = wish(tools=TOOLS, must_call=("get_weather",), thinks=False)
+    forced = wish(tools=TOOLS, required_tools=("get_weather",), uses_reasoning=False)
     turn = played(forced, UnusableSchema("no"), after)
     assert [said for said in turn.said if said[0] == "get_weather"] == [("get_weather", OSLO)]
 
 
 def test_only_thoughts_stand_before_what_is_opened_behind_them() -> None:
     forgotten = f"Hm.<|channel|>commentary to=functions.add<|message|>{{}}<|end|>{START}{THOUGHT}Well."
-    turn = played(wish(budget=9, tools=TOOLS), forgotten, f"{FINAL}Yes.")
+    turn = played(wish(reasoning_budget=9, tools=TOOLS), forgotten, f"{FINAL}Yes.")
     assert turn.tails[1] == f"{THOUGHT_OF}{THOUGHT}Well.<|end|>{START}"
 
 
@@ -614,13 +618,15 @@ def test_an_answer_that_was_seen_is_not() -> None:
 
 
 def test_the_last_tokens_are_kept() -> None:
-    turn = played(wish(max_tokens=9, thinks=False, **HELD), stopped('{"name":1}', completion_tokens=9))
+    turn = played(
+        wish(max_tokens=9, uses_reasoning=False, **HELD), stopped('{"name":1}', completion_tokens=9)
+    )
     assert (turn.said, turn.notes) == ([("final", '{"name":1}')], ["misfit"])
 
 
-@pytest.mark.parametrize("holds", [True, False])
-def test_a_model_that_forgets_the_header_of_its_json(holds: bool) -> None:
-    turn = played(wish(format=PERSON, holds=holds), f'{THINKS}<|message|>{{"name":"Ada"}}')
+@pytest.mark.parametrize("buffer_answer", [True, False])
+def test_a_model_that_forgets_the_header_of_its_json(buffer_answer: bool) -> None:
+    turn = played(wish(format=PERSON, buffer_answer=buffer_answer), f'{THINKS}<|message|>{{"name":"Ada"}}')
     assert turn.said == [("analysis", "Hm."), ("final", '{"name":"Ada"}')]
     assert turn.plan.finish_reason == "stop"
 
@@ -678,7 +684,7 @@ def efforts(turn: Turn) -> list[tuple[str, Any]]:
     ("effort", "again"), [("high", "medium"), ("medium", "low"), ("low", "low"), (None, None)]
 )
 def test_the_lower_effort(effort: str | None, again: str | None) -> None:
-    turn = played(wish(effort=effort, thinks=False, seed=-1), "", "Yes.")
+    turn = played(wish(effort=effort, uses_reasoning=False, seed=-1), "", "Yes.")
     expected = f"Reasoning: {again}" if again else "Reasoning:"
     assert (expected in turn.engine.asked[1].prompt) is bool(again)
     assert turn.engine.asked[1].prompt.endswith(f"{NO_THOUGHT}{START}{FINAL}")
@@ -686,7 +692,7 @@ def test_the_lower_effort(effort: str | None, again: str | None) -> None:
 
 
 def test_without_a_system_message_there_is_no_effort_to_lower() -> None:
-    wanted = wish(thinks=False)
+    wanted = wish(uses_reasoning=False)
     wanted = replace(wanted, conversation=replace(wanted.conversation, system=None))
     turn = played(wanted, "", "Yes.")
     assert (turn.engine.asked[0].prompt, turn.said) == (turn.engine.asked[1].prompt, [("final", "Yes.")])
@@ -695,7 +701,7 @@ def test_without_a_system_message_there_is_no_effort_to_lower() -> None:
 @pytest.mark.parametrize(
     ("wanted", "script", "said"),
     [
-        pytest.param({"thinks": False}, ["", " "], [("final", " ")], id="twice"),
+        pytest.param({"uses_reasoning": False}, ["", " "], [("final", " ")], id="twice"),
         pytest.param({}, [f"{THOUGHT}Hm.", ""], [("analysis", "Hm.")], id="behind reasoning that was shown"),
     ],
 )
@@ -717,16 +723,24 @@ LENGTH = [
         {}, [cut("<|channel|>analysis", completion_tokens=8)], "had no room", id="free, in a header"
     ),
     pytest.param({"tools": TOOLS}, [cut(calling() + "{")], "was cut", id="free, calling"),
-    pytest.param({"thinks": False}, [cut("a b c d e f g h")], "was cut", id="answer"),
-    pytest.param({"budget": 50}, [cut("a b c d e f g h")], "had no room", id="think"),
-    pytest.param({"budget": 50}, [cut("a b c d"), cut("a b c d")], "was cut", id="answer behind a budget"),
+    pytest.param({"uses_reasoning": False}, [cut("a b c d e f g h")], "was cut", id="answer"),
+    pytest.param({"reasoning_budget": 50}, [cut("a b c d e f g h")], "had no room", id="think"),
     pytest.param(
-        {"tools": TOOLS, "must_call": TWO, "thinks": False}, [cut("a b c d e f g h")], "had", id="name"
+        {"reasoning_budget": 50}, [cut("a b c d"), cut("a b c d")], "was cut", id="answer behind a budget"
     ),
     pytest.param(
-        {"tools": TOOLS, "must_call": ("add",), "thinks": False}, [cut("1 2 3 4 5 6 7 8")], "was", id="call"
+        {"tools": TOOLS, "required_tools": TWO, "uses_reasoning": False},
+        [cut("a b c d e f g h")],
+        "had",
+        id="name",
     ),
-    pytest.param({"thinks": False, **HELD}, [cut("1 2 3 4 5 6 7 8")], "was cut", id="held answer"),
+    pytest.param(
+        {"tools": TOOLS, "required_tools": ("add",), "uses_reasoning": False},
+        [cut("1 2 3 4 5 6 7 8")],
+        "was",
+        id="call",
+    ),
+    pytest.param({"uses_reasoning": False, **HELD}, [cut("1 2 3 4 5 6 7 8")], "was cut", id="held answer"),
 ]
 
 
@@ -743,12 +757,12 @@ def test_all_steps_share_max_tokens(wanted: dict[str, Any], script: list[Part], 
 
 
 def test_max_tokens_and_budget_the_smaller_one_holds() -> None:
-    turn = played(wish(max_tokens=50, budget=7), stopped("a b c", completion_tokens=10), "Yes.")
+    turn = played(wish(max_tokens=50, reasoning_budget=7), stopped("a b c", completion_tokens=10), "Yes.")
     assert [asked.max_tokens for asked in turn.engine.asked] == [7, 40]
 
 
 def test_nothing_is_asked_for_with_no_tokens_left() -> None:
-    turn = played(wish(max_tokens=5, budget=5), cut("a b c d e", completion_tokens=5))
+    turn = played(wish(max_tokens=5, reasoning_budget=5), cut("a b c d e", completion_tokens=5))
     assert (turn.plan.finish_reason, turn.notes, len(turn.engine.asked)) == ("length", ["length"], 1)
     turn = played(wish(max_tokens=5, format=PERSON), stopped(THINKS, completion_tokens=5))
     assert (turn.plan.finish_reason, turn.notes, len(turn.engine.asked)) == ("length", ["length"], 1)
@@ -781,7 +795,7 @@ def test_calls_that_came_whole_before_a_cut_one_are_not_made() -> None:
 
 
 def test_tokens_of_all_completions() -> None:
-    wanted = wish(tools=TOOLS, must_call=TWO)
+    wanted = wish(tools=TOOLS, required_tools=TWO)
     turn = played(
         wanted,
         stopped("Hm. Well.", prompt_tokens=50, completion_tokens=4),
@@ -797,7 +811,7 @@ def test_tokens_of_all_completions() -> None:
     ("wanted", "text", "unseen"),
     [
         pytest.param({}, f"{THOUGHT}é", 1, id="free: the end"),
-        pytest.param({"budget": 9}, "é", 2, id="think: two markers"),
+        pytest.param({"reasoning_budget": 9}, "é", 2, id="think: two markers"),
         pytest.param({"format": PERSON}, f"{THOUGHT}é", 2, id="free: the stop string"),
     ],
 )
@@ -846,7 +860,7 @@ def test_an_empty_stream_is_asked_again_once_with_another_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"budget": 9}, {"format": PERSON}, {"tools": TOOLS, "must_call": ("add",)}]
+    "wanted", [{"reasoning_budget": 9}, {"format": PERSON}, {"tools": TOOLS, "required_tools": ("add",)}]
 )
 def test_but_not_behind_what_was_shown(wanted: dict[str, Any]) -> None:
     turn = played(wish(**wanted), "Hm." if "format" not in wanted else THINKS, EmptyStream("nothing"))
@@ -866,7 +880,7 @@ def test_nor_behind_what_was_held_until_then() -> None:
 
 
 def test_arguments_that_cannot_be_bound_are_asked_for_unbound() -> None:
-    forced = wish(tools=TOOLS, must_call=("get_weather",), thinks=False)
+    forced = wish(tools=TOOLS, required_tools=("get_weather",), uses_reasoning=False)
     turn = played(forced, UnusableSchema("Odd.", param="schema"), '{"city":"Oslo"}<|call|>')
     assert turn.tails == [f"{NO_THOUGHT}{START}{calling()}"] * 2
     assert asked(turn) == [(WEATHER, (), None), (None, (NEXT,), None)]
@@ -875,9 +889,11 @@ def test_arguments_that_cannot_be_bound_are_asked_for_unbound() -> None:
 
 
 def test_but_only_once_and_no_answer_is() -> None:
-    forced = wish(tools=TOOLS, must_call=("get_weather",), thinks=False)
+    forced = wish(tools=TOOLS, required_tools=("get_weather",), uses_reasoning=False)
     assert type(played(forced, UnusableSchema("no"), UnusableSchema("no")).error) is UnusableSchema
-    assert type(played(wish(format=PERSON, thinks=False), UnusableSchema("no")).error) is UnusableSchema
+    assert (
+        type(played(wish(format=PERSON, uses_reasoning=False), UnusableSchema("no")).error) is UnusableSchema
+    )
 
 
 HISTORY = [user("a" * 100), assistant("b" * 100), user("c" * 100), assistant("d" * 100), user("e" * 100)]
@@ -922,7 +938,7 @@ def test_an_answer_that_begins_with_a_stop_string_is_empty_and_no_error() -> Non
 
 def test_without_tools_a_call_is_no_answer() -> None:
     call = "<|channel|>commentary to=functions.no_such_tool <|constrain|>json<|message|>{}"
-    turn = played(wish(may_call=False), call, "Yes.")
+    turn = played(wish(allow_calls=False), call, "Yes.")
     assert (turn.error, turn.notes, turn.said) == (None, ["call_dropped"], [("final", "Yes.")])
 
 
@@ -996,17 +1012,17 @@ def wishes(draw: st.DrawFn) -> TurnRequest:
         messages = [*messages, assistant("So f", open_channel)]
     return wish(
         *messages,
-        left_open=bool(open_channel),
+        continue_final_message=bool(open_channel),
         tools=tools,
-        must_call=tuple(draw(st.sampled_from([(), tuple(tools), tuple(tools)[:1]]))),
-        may_call=draw(st.booleans()) or bool(tools),
-        one_call=draw(st.booleans()),
+        required_tools=tuple(draw(st.sampled_from([(), tuple(tools), tuple(tools)[:1]]))),
+        allow_calls=draw(st.booleans()) or bool(tools),
+        single_call=draw(st.booleans()),
         format=draw(st.sampled_from([None, PERSON])),
         stop=draw(st.sampled_from([(), ("7",)])),
-        thinks=draw(st.booleans()),
-        budget=draw(st.sampled_from([None, 5])),
+        uses_reasoning=draw(st.booleans()),
+        reasoning_budget=draw(st.sampled_from([None, 5])),
         truncate=draw(st.booleans()),
-        holds=draw(st.booleans()),
+        buffer_answer=draw(st.booleans()),
         max_tokens=draw(st.sampled_from([None, 20])),
     )
 

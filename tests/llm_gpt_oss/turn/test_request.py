@@ -92,21 +92,21 @@ def test_bounds() -> None:
 @pytest.mark.parametrize(
     ("options", "field", "value"),
     [
-        ({}, "budget", None),
-        ({"reasoning_tokens": 5}, "budget", 5),
-        ({"reasoning_tokens": 0}, "budget", None),
-        ({"reasoning_tokens": 0}, "thinks", False),
-        ({"reasoning_tokens": 5}, "thinks", True),
-        ({"reasoning_effort": "none"}, "thinks", False),
+        ({}, "reasoning_budget", None),
+        ({"reasoning_tokens": 5}, "reasoning_budget", 5),
+        ({"reasoning_tokens": 0}, "reasoning_budget", None),
+        ({"reasoning_tokens": 0}, "uses_reasoning", False),
+        ({"reasoning_tokens": 5}, "uses_reasoning", True),
+        ({"reasoning_effort": "none"}, "uses_reasoning", False),
         ({"stop": "END"}, "stop", ("END",)),
         ({"stop": ["a", "b"]}, "stop", ("a", "b")),
-        ({}, "one_call", False),
-        ({"parallel_tool_calls": True}, "one_call", False),
-        ({"parallel_tool_calls": False}, "one_call", True),
+        ({}, "single_call", False),
+        ({"parallel_tool_calls": True}, "single_call", False),
+        ({"parallel_tool_calls": False}, "single_call", True),
         ({"truncate": True}, "truncate", True),
         ({"truncate": False}, "truncate", False),
-        ({"stream": False}, "holds", True),
-        ({"stream": True}, "holds", False),
+        ({"stream": False}, "buffer_answer", True),
+        ({"stream": True}, "buffer_answer", False),
         ({"schema": CITY}, "format", CITY),
         ({"schema": {}}, "format", None),
     ],
@@ -141,7 +141,7 @@ def test_tools_go_by_the_names_that_the_model_sees() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "must_call", "may_call"),
+    ("choice", "required_tools", "allow_calls"),
     [
         (None, (), True),
         ("auto", (), True),
@@ -151,10 +151,10 @@ def test_tools_go_by_the_names_that_the_model_sees() -> None:
         ("a.b-c", ("a.b-c",), True),
     ],
 )
-def test_tool_choice(choice: str | None, must_call: tuple[str, ...], may_call: bool) -> None:
+def test_tool_choice(choice: str | None, required_tools: tuple[str, ...], allow_calls: bool) -> None:
     found, _ = wanted(tools=TOOLS, tool_choice=choice)
-    assert (found.required_tools, found.allow_calls) == (must_call, may_call)
-    assert [*found.tools] == (["get_weather", "get_time", "a.b-c"] if may_call else [])
+    assert (found.required_tools, found.allow_calls) == (required_tools, allow_calls)
+    assert [*found.tools] == (["get_weather", "get_time", "a.b-c"] if allow_calls else [])
 
 
 @pytest.mark.parametrize("choice", ["required", "get weather"])
@@ -349,7 +349,7 @@ def test_a_thread_is_the_same_when_it_was_stored(thread: list[Asked]) -> None:
     loaded = [Message.from_dict(message) for message in json.loads(stored)]
     found, _ = wanted(*loaded, tools=TOOLS)
     assert (
-        text_of(opening(found), found.conversation, (), left_open=found.continue_final_message)
+        text_of(opening(found), found.conversation, (), continue_final_message=found.continue_final_message)
         == asked_for[-1]
     )
 

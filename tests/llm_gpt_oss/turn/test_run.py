@@ -58,7 +58,7 @@ CUT = StreamCut("cut")
 TABLE = [
     pytest.param({}, [WHOLE], [("analysis", "Hm."), ("final", "Yes.")], [], None, id="plain"),
     pytest.param(
-        {"tools": TOOLS, "must_call": ("get_weather", "add")},
+        {"tools": TOOLS, "required_tools": ("get_weather", "add")},
         ["Hm.", ".add", '{"a":1,"b":2}'],
         [("analysis", "Hm."), ("add", {"a": 1, "b": 2})],
         [],
@@ -66,7 +66,7 @@ TABLE = [
         id="several completions",
     ),
     pytest.param(
-        {"format": PERSON, "holds": True},
+        {"format": PERSON, "buffer_answer": True},
         [THINKS, "7", '{"name":"a"}'],
         [("analysis", "Hm."), ("final", '{"name":"a"}')],
         [],

@@ -50,66 +50,69 @@ TWO = ("get_weather", "add")
     [
         pytest.param({}, Step("free"), Step("free"), id="plain"),
         pytest.param({"tools": TOOLS}, Step("free"), Step("free"), id="tools"),
-        pytest.param({"thinks": False}, UNBOUND, UNBOUND, id="effort none"),
+        pytest.param({"uses_reasoning": False}, UNBOUND, UNBOUND, id="effort none"),
         pytest.param(
-            {"thinks": False, "tools": TOOLS},
+            {"uses_reasoning": False, "tools": TOOLS},
             Step("free", stop=(AT_THOUGHT,)),
             Step("free", stop=(AT_THOUGHT,)),
             id="effort none, tools",
         ),
         pytest.param(
-            {"tools": TOOLS, "must_call": ("get_weather",)},
+            {"tools": TOOLS, "required_tools": ("get_weather",)},
             THINK,
             Step("call", call_header("get_weather"), format=WEATHER),
             id="a named tool",
         ),
         pytest.param(
-            {"tools": TOOLS, "must_call": ("now",), "thinks": False},
+            {"tools": TOOLS, "required_tools": ("now",), "uses_reasoning": False},
             Step("call", call_header("now"), format=ANY),
             Step("call", call_header("now"), format=ANY),
             id="a named tool without arguments, effort none",
         ),
-        pytest.param({"tools": TOOLS, "must_call": TWO}, THINK, NAME, id="required, several tools"),
+        pytest.param({"tools": TOOLS, "required_tools": TWO}, THINK, NAME, id="required, several tools"),
         pytest.param(
-            {"tools": TOOLS, "must_call": TWO, "thinks": False}, NAME, NAME, id="required, effort none"
+            {"tools": TOOLS, "required_tools": TWO, "uses_reasoning": False},
+            NAME,
+            NAME,
+            id="required, effort none",
         ),
         pytest.param(
             {"format": PERSON}, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="schema"
         ),
-        pytest.param({"format": PERSON, "thinks": False}, BOUND, BOUND, id="schema, effort none"),
+        pytest.param({"format": PERSON, "uses_reasoning": False}, BOUND, BOUND, id="schema, effort none"),
         pytest.param(
-            {"format": PERSON, "thinks": False, "tools": TOOLS},
+            {"format": PERSON, "uses_reasoning": False, "tools": TOOLS},
             Step("free", stop=(AT_FINAL, AT_THOUGHT)),
             Step("free", stop=(AT_FINAL, AT_THOUGHT)),
             id="schema, effort none, tools",
         ),
         pytest.param(STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"),
         pytest.param(
-            {**STOP, "thinks": False},
+            {**STOP, "uses_reasoning": False},
             Step("answer", ANSWER, stop=("Oslo", NEXT)),
             Step("answer", ANSWER, stop=("Oslo", NEXT)),
             id="stop strings, effort none",
         ),
         pytest.param(
-            {**STOP, "format": PERSON, "thinks": False},
+            {**STOP, "format": PERSON, "uses_reasoning": False},
             Step("answer", ANSWER, format=PERSON, stop=("Oslo",)),
             Step("answer", ANSWER, format=PERSON, stop=("Oslo",)),
             id="stop strings in a schema's answer",
         ),
         pytest.param(
-            {"budget": 50},
+            {"reasoning_budget": 50},
             Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
             UNBOUND,
             id="reasoning budget",
         ),
         pytest.param(
-            {"budget": 50, "tools": TOOLS},
+            {"reasoning_budget": 50, "tools": TOOLS},
             Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
             Step("free", stop=(AT_THOUGHT,)),
             id="reasoning budget, tools",
         ),
         pytest.param(
-            {"budget": 50, "tools": TOOLS, "must_call": TWO},
+            {"reasoning_budget": 50, "tools": TOOLS, "required_tools": TWO},
             Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
             NAME,
             id="reasoning budget, required",
@@ -142,13 +145,13 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
         ),
         pytest.param(
             "analysis",
-            {"budget": 9},
+            {"reasoning_budget": 9},
             Step("think", ANALYSIS, "So far", stop=(NEXT,), max_tokens=9),
             id="reasoning with a budget",
         ),
         pytest.param(
             "analysis",
-            {"tools": TOOLS, "must_call": TWO},
+            {"tools": TOOLS, "required_tools": TWO},
             Step("think", ANALYSIS, "So far", stop=(NEXT,)),
             id="reasoning before a forced call",
         ),
@@ -161,7 +164,9 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
     ],
 )
 def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: Step) -> None:
-    assert opening(wish(user("Hi"), assistant("So far", channel), left_open=True, **wanted)) == step
+    assert (
+        opening(wish(user("Hi"), assistant("So far", channel), continue_final_message=True, **wanted)) == step
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,8 +219,14 @@ def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
 def test_where_the_prompt_ends(step: Step, tail: str) -> None:
     conversation = wish(user("Hi"), assistant("Hello.")).conversation
     thought = assistant("Hm.", "analysis")
-    assert step_prompt(step, conversation, [], left_open=False) == render(conversation) + tail
+    assert step_prompt(step, conversation, [], continue_final_message=False) == render(conversation) + tail
     said = f"{START}{THOUGHT}Hm.<|end|>"
-    assert step_prompt(step, conversation, [thought], left_open=False) == render(conversation) + said + tail
+    assert (
+        step_prompt(step, conversation, [thought], continue_final_message=False)
+        == render(conversation) + said + tail
+    )
     shorter = wish(user("Hi")).conversation
-    assert step_prompt(step, conversation, [thought], left_open=True) == render(shorter) + said + tail
+    assert (
+        step_prompt(step, conversation, [thought], continue_final_message=True)
+        == render(shorter) + said + tail
+    )

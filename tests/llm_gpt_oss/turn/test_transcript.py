@@ -103,7 +103,7 @@ def test_messages_are_numbered_through_the_turn() -> None:
 def test_a_step_that_begins_inside(step: Step, text: str, said: object, messages: object) -> None:
     heard_, _, notes, transcript = heard(text, step)
     assert heard_ == said
-    assert [writing.message for writing in transcript.written] == messages
+    assert [writing.message for writing in transcript.messages] == messages
     assert (transcript.raw, notes) == (text, [])
 
 

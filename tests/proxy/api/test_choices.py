@@ -8,8 +8,8 @@ import pytest
 from fastapi import Request
 from llm.parts import StreamEvent
 
-from proxy.api.choices import Choices, Chunk, failed
-from proxy.generation import Ask, Finished, Usage
+from proxy.api.choices import Choices, Chunk, error_frame
+from proxy.generation import Finished, GenerationRequest, TokenUsage
 from proxy.http.errors import ApiError
 from proxy.log.idempotency import Attempt
 
@@ -25,12 +25,12 @@ class Speaking:
         self.speaking: int | None = None
 
     async def events(
-        self, ask: Ask, http: Request, attempt: Attempt, choice: int
+        self, ask: GenerationRequest, http: Request, attempt: Attempt, choice: int
     ) -> AsyncGenerator[StreamEvent | Finished, None]:
         self.speaking = choice
         try:
             yield StreamEvent("text", ask.model)
-            yield Finished("stop", Usage(ord(ask.model), 1, 0))
+            yield Finished("stop", TokenUsage(ord(ask.model), 1, 0))
         finally:
             self.speaking = None
 
@@ -50,10 +50,16 @@ def server() -> Any:
 
 @pytest.fixture
 def choices(server: Any) -> Choices:
-    return Choices(server, HTTP, Attempt(("1", "2"), "key"), [Ask("/x", "a", ()), Ask("/x", "b", ())], Writer)
+    return Choices(
+        server,
+        HTTP,
+        Attempt(("1", "2"), "key"),
+        [GenerationRequest("/x", "a", ()), GenerationRequest("/x", "b", ())],
+        Writer,
+    )
 
 
-def usage(usages: Sequence[Usage]) -> dict[str, Any]:
+def usage(usages: Sequence[TokenUsage]) -> dict[str, Any]:
     return {"prompts": [each.prompt_tokens for each in usages]}
 
 
@@ -87,7 +93,7 @@ async def test_frames_that_are_not_wanted_any_more(server: Any, choices: Choices
 
 
 def test_a_frame_that_says_what_failed() -> None:
-    frame = failed(ApiError(400, "No.", code="no"))
+    frame = error_frame(ApiError(400, "No.", code="no"))
     assert json.loads(frame.removeprefix(b"data: "))["error"] == {
         "message": "No.",
         "type": "invalid_request_error",

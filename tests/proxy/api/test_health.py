@@ -90,15 +90,15 @@ async def test_ollama_that_says_nothing_is_unreachable(monkeypatch: pytest.Monke
 
 
 async def test_a_model_that_is_waited_for_and_not_in_memory_is_loading(ollama: WebServer) -> None:
-    async with proxied(model=MODEL) as proxy, proxy.app.state.server.queue.place():
+    async with proxied(model=MODEL) as proxy, proxy.app.state.server.queue.slot():
         told = await proxy.get("/health?ready=1")
     assert (told.status_code, told.json()["engine"]) == (200, "loading")
     assert told.json()["queue"] == {"running": 1, "waiting": 0}
 
 
 async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
-    async with proxied(model=MODEL, running=1, waiting=0) as proxy:
-        async with proxy.app.state.server.queue.place():
+    async with proxied(model=MODEL, max_concurrency=1, queue_size=0) as proxy:
+        async with proxy.app.state.server.queue.slot():
             full = await proxy.get("/health?ready=1")
         free = await proxy.get("/health?ready=1")
     assert (full.status_code, free.status_code) == (503, 200)

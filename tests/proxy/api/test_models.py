@@ -11,7 +11,7 @@ from llm.models import ModelWithAliases
 from support.proxied_engine import proxied
 
 from proxy.api.models import RELEASED
-from proxy.inference.model_names import Catalog
+from proxy.inference.model_names import ModelNames
 
 ALIASES = {"gpt-4o": "gpt-oss:20b", "small": "someone/gpt-oss:1b"}
 
@@ -92,8 +92,8 @@ async def test_a_model_that_is_another_plugins(
 ) -> None:
     monkeypatch.setattr(Other, "__module__", module)
     other = Other("claude", key)
-    catalog = Catalog([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
+    catalog = ModelNames([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
     async with proxied() as proxy:
-        proxy.app.state.server = replace(proxy.app.state.server, catalog=catalog)
+        proxy.app.state.server = replace(proxy.app.state.server, model_names=catalog)
         answer = await proxy.get("/v1/models/claude")
     assert answer.json()["owned_by"] == owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from llm.parts import Message, TextPart
 
-from proxy.api.shared_fields import Sampling, Verbosity, asked_for, bounded, refuse
+from proxy.api.shared_fields import Sampling, Verbosity, clamp, refuse_unsupported, verbosity_instruction
 from proxy.http.body_model import Decision
 from proxy.http.errors import ApiError
 
@@ -18,7 +18,7 @@ FIELDS: dict[str, tuple[Decision, str]] = {
 
 @pytest.mark.parametrize(("count", "expected"), [(None, None), (-1, 0), (0, 0), (7, 7), (2**40, 2**31 - 1)])
 def test_bounded(count: int | None, expected: int | None) -> None:
-    assert bounded(count) == expected
+    assert clamp(count) == expected
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_bounded(count: int | None, expected: int | None) -> None:
     [(None, []), ("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
 )
 def test_verbosity(verbosity: Verbosity | None, said: list[str]) -> None:
-    assert [*asked_for(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
+    assert [*verbosity_instruction(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
 
 
 def test_nothing_asked_for() -> None:
@@ -35,11 +35,11 @@ def test_nothing_asked_for() -> None:
 
 @pytest.mark.parametrize("sent", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])
 def test_what_is_not_refused(sent: dict[str, object]) -> None:
-    refuse(sent, FIELDS, {"audio": ({},)})
+    refuse_unsupported(sent, FIELDS, {"audio": ({},)})
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(ApiError) as caught:
-        refuse({"audio": {}}, FIELDS)
+        refuse_unsupported({"audio": {}}, FIELDS)
     assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "audio")
     assert "there is no voice" in caught.value.message

@@ -4,12 +4,12 @@ import json
 
 from support.commands import run
 
-from proxy.http.api_keys import hash_of, read
+from proxy.http.api_keys import hash_key, read
 
 
 def test_a_key_is_shown_once() -> None:
     added = run("keys", "add", "app")
-    assert hash_of(added.stdout.strip()) == read()[0].sha256
+    assert hash_key(added.stdout.strip()) == read()[0].sha256
     assert "Only its hash is kept" in added.stderr
     for command in (["keys", "list"], ["keys", "list", "--json"], ["keys", "revoke", "app"]):
         assert added.stdout.strip() not in run(*command).output

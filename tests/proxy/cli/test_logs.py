@@ -75,7 +75,7 @@ def test_what_stays_is_said(log: Log) -> None:
 
 
 def test_what_lingers_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune, "PATIENCE", 50)
+    monkeypatch.setattr(prune, "BUSY_TIMEOUT", 50)
     log.db.enable_wal()
     log.mark(log.write(user("Hi")))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:

@@ -28,9 +28,9 @@ from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.cli.target import bound_model
 from proxy.cli import server
 from proxy.http import api_keys
-from proxy.http.api_keys import KeyRing, hash_of
-from proxy.http.protocol import Connection
-from proxy.settings import HANDED_DOWN, Settings
+from proxy.http.api_keys import KeyRing, hash_key
+from proxy.http.protocol import NoDelayProtocol
+from proxy.settings import WORKER_SETTINGS, Settings
 
 
 @pytest.fixture
@@ -74,12 +74,12 @@ class TestOptions:
             log_policy="respect-store",
             aliases={"a": "b", "c": "gpt-oss"},
             num_ctx=4096,
-            running=2,
-            waiting=3,
+            max_concurrency=2,
+            queue_size=3,
             workers=2,
             reload=True,
-            key_hash=hash_of("sesame"),
-            open=True,
+            key_hash=hash_key("sesame"),
+            allow_unauthenticated=True,
             cors_origins=("https://a.example", "http://b.example:1"),
             all_models=True,
             allow_model_changes=True,
@@ -168,7 +168,7 @@ def test_nothing_is_logged(begun: list[Settings]) -> None:
 
 def test_ipv6_is_written_as_in_a_url(capsys: pytest.CaptureFixture[str]) -> None:
     server.announce(Settings(host="::1"), KeyRing())
-    server.announce(Settings(host="::", open=True), KeyRing())
+    server.announce(Settings(host="::", allow_unauthenticated=True), KeyRing())
     assert capsys.readouterr().err.count("OPENAI_BASE_URL=http://[::1]:8000/v1") == 2
 
 
@@ -258,7 +258,7 @@ class TestOllama:
 class TestRunning:
     @pytest.fixture(autouse=True)
     def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        monkeypatch.setenv(HANDED_DOWN, "")
+        monkeypatch.setenv(WORKER_SETTINGS, "")
         monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
         yield
         gc.unfreeze()
@@ -277,16 +277,16 @@ class TestRunning:
 
         def run_(app: str, *, factory: bool, host: str, port: int, **rest: Any) -> None:
             socket.create_server((host, port)).close()  # it was let go of
-            seen.update(rest, app=app, settings=Settings.of_this_process(), port=port)
+            seen.update(rest, app=app, settings=Settings.for_this_process(), port=port)
             assert factory
 
         monkeypatch.setattr(uvicorn, "run", run_)
         assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
-        common = {"app": "proxy.app:create_app", "http": Connection, "log_level": "warning"}
+        common = {"app": "proxy.app:create_app", "http": NoDelayProtocol, "log_level": "warning"}
         assert seen.items() >= {**common, **given}.items()
-        assert seen["settings"].key_hash == hash_of("sesame")
+        assert seen["settings"].key_hash == hash_key("sesame")
         assert seen["settings"].port == seen["port"]
-        assert "sesame" not in os.environ[HANDED_DOWN]
+        assert "sesame" not in os.environ[WORKER_SETTINGS]
 
     def test_one_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def run_(self: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -300,8 +300,8 @@ class TestRunning:
         assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
         ((config, port),) = seen
         settings: Settings = config.app.state.server.settings  # type: ignore[union-attr]
-        assert (settings.num_ctx, settings.port, config.http) == (4096, port, Connection)
-        assert not os.environ[HANDED_DOWN]
+        assert (settings.num_ctx, settings.port, config.http) == (4096, port, NoDelayProtocol)
+        assert not os.environ[WORKER_SETTINGS]
 
     def test_what_cannot_start_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)

@@ -10,7 +10,7 @@ import pytest
 
 from llm_gpt_oss.errors import BadRequest, GptOssError
 from proxy.http import api_keys
-from proxy.http.api_keys import GIVEN, Key, KeyRing, add, hash_of, holder, read, revoke
+from proxy.http.api_keys import COMMAND_LINE_KEY, Key, KeyRing, add, find_key, hash_key, read, revoke
 
 
 def test_a_key_is_kept_as_its_hash() -> None:
@@ -18,7 +18,7 @@ def test_a_key_is_kept_as_its_hash() -> None:
     assert key.startswith("sk-oss-")
     assert len(key) == 50
     (kept,) = read()
-    assert (kept.name, kept.sha256, kept.admin) == ("app", hash_of(key), False)
+    assert (kept.name, kept.sha256, kept.admin) == ("app", hash_key(key), False)
     assert key not in api_keys.path().read_text()
     assert key != add("other")
 
@@ -33,12 +33,12 @@ def test_the_file_is_its_owners() -> None:
 
 def test_whose_key_it_is() -> None:
     made = {name: add(name, admin=name == "me") for name in ("app", "me")}
-    assert holder(made["app"], read()) == read()[0]
-    assert holder(made["me"], read()) == read()[1]
+    assert find_key(made["app"], read()) == read()[0]
+    assert find_key(made["me"], read()) == read()[1]
     assert [key.admin for key in read()] == [False, True]
-    assert holder("sk-oss-", read()) is None
-    assert holder(made["app"][:-1], read()) is None
-    assert holder(read()[0].sha256, read()) is None
+    assert find_key("sk-oss-", read()) is None
+    assert find_key(made["app"][:-1], read()) is None
+    assert find_key(read()[0].sha256, read()) is None
 
 
 def test_revoked() -> None:
@@ -46,7 +46,7 @@ def test_revoked() -> None:
     add("other")
     revoke("app")
     assert [left.name for left in read()] == ["other"]
-    assert holder(key, read()) is None
+    assert find_key(key, read()) is None
 
 
 @pytest.mark.parametrize("name", ["", "-x", "--key", "a b", "a/b", "é", "a" * 65, "a\n"])
@@ -113,7 +113,7 @@ def test_keys_that_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "read", slowly)
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(add, "abcd"))
-    assert [holder(key, read()).name for key in made] == [*"abcd"]  # type: ignore[union-attr]
+    assert [find_key(key, read()).name for key in made] == [*"abcd"]  # type: ignore[union-attr]
 
 
 def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +148,11 @@ def test_a_ring_reads_a_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_key_of_this_run() -> None:
-    ring = KeyRing(hash_of("secret"))
+    ring = KeyRing(hash_key("secret"))
     assert ring.wanted
     add("app")
-    assert [key.name for key in ring.current()] == [GIVEN, "app"]
-    assert holder("secret", ring.current()) == Key(GIVEN, hash_of("secret"), admin=True)
+    assert [key.name for key in ring.current()] == [COMMAND_LINE_KEY, "app"]
+    assert find_key("secret", ring.current()) == Key(COMMAND_LINE_KEY, hash_key("secret"), admin=True)
 
 
 def test_a_ring_whose_file_breaks() -> None:

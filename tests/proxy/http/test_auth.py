@@ -20,7 +20,7 @@ from support.requests import CHAT, MINIMAL, Greeting, asking, transport
 from proxy.app import create_app
 from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
-from proxy.http.api_keys import KeyRing, hash_of
+from proxy.http.api_keys import KeyRing, hash_key
 from proxy.http.auth import Auth
 from proxy.settings import Settings
 
@@ -60,7 +60,7 @@ async def test_with_keys_one_of_them_is_wanted() -> None:
             "me",
             True,
         ]
-        for headers in ({}, bearer("sk-oss-wrong"), bearer(hash_of(key)), {"authorization": f"Basic {key}"}):
+        for headers in ({}, bearer("sk-oss-wrong"), bearer(hash_key(key)), {"authorization": f"Basic {key}"}):
             for path in ("/v1/models", "/api/tags", "/who", "/nothing", "/openapi.json"):
                 assert (await client.get(path, headers=headers)).status_code == 401
 
@@ -103,7 +103,7 @@ async def test_revoked_at_once_and_added_at_once() -> None:
 
 
 async def test_the_key_of_this_run() -> None:
-    async with asking(key_hash=hash_of("secret"), plugins=[Who()]) as client:
+    async with asking(key_hash=hash_key("secret"), plugins=[Who()]) as client:
         assert (await client.get("/who", headers=bearer("secret"))).json() == ["--key", True]
         assert (await client.get("/who")).status_code == 401
     assert not api_keys.path().exists()
@@ -115,7 +115,7 @@ async def test_from_outside_a_key_is_wanted_even_where_there_is_none() -> None:
 
 
 async def test_from_outside_where_anyone_may_ask() -> None:
-    async with asking(address=OUTSIDE, open=True, plugins=[Who()]) as client:
+    async with asking(address=OUTSIDE, allow_unauthenticated=True, plugins=[Who()]) as client:
         assert (await client.get("/who")).json() == [None, False]
         api_keys.add("app")
         assert (await client.get("/who")).status_code == 401, "who makes keys wants them"
@@ -169,7 +169,7 @@ def test_websockets_need_a_key_too() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(Auth, ring=KeyRing(hash_of("secret")), open=False)],
+        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), open=False)],
     )
     with TestClient(app) as client:
         with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:

@@ -25,7 +25,7 @@ from llm_gpt_oss.errors import (
     Unauthorized,
     UnusableSchema,
 )
-from proxy.http.errors import ApiError, api_error
+from proxy.http.errors import ApiError, to_api_error
 
 REFUSED, FAILED = openai.BadRequestError, openai.InternalServerError
 NO_RETRY = {"x-should-retry": "false"}
@@ -107,9 +107,9 @@ async def test_the_environment_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_remedy_is_the_apis_own_where_there_is_one() -> None:
     error = ContextOverflow("Too long.", remedy="Type less.")
-    assert api_error(error).message.startswith("Too long. Send fewer or shorter messages")
-    assert api_error(EngineUnreachable("Down.", remedy="Start it.")).message == "Down. Start it."
-    assert api_error(EngineUnreachable("Down.")).message == "Down."
+    assert to_api_error(error).message.startswith("Too long. Send fewer or shorter messages")
+    assert to_api_error(EngineUnreachable("Down.", remedy="Start it.")).message == "Down. Start it."
+    assert to_api_error(EngineUnreachable("Down.")).message == "Down."
 
 
 def test_every_class_of_ours_has_a_shape() -> None:
@@ -144,9 +144,9 @@ async def test_unknown_routes_and_methods(method: str, path: str, status: int, c
 async def test_what_else_the_framework_refuses() -> None:
     from fastapi import HTTPException, Request
 
-    from proxy.http.errors import no_such_route
+    from proxy.http.errors import handle_http_exception
 
     http = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
-    answer = await no_such_route(http, HTTPException(418, "Tea", {"x-pot": "short"}))
+    answer = await handle_http_exception(http, HTTPException(418, "Tea", {"x-pot": "short"}))
     assert (answer.status_code, answer.headers["x-pot"]) == (418, "short")
     assert b'"message":"Tea"' in answer.body

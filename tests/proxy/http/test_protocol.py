@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from proxy.http.protocol import Connection
+from proxy.http.protocol import NoDelayProtocol
 
 
 async def app(scope: object, receive: object, send: object) -> None:
@@ -18,7 +18,7 @@ async def app(scope: object, receive: object, send: object) -> None:
 accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
 
 
-class Listening(Connection):
+class Listening(NoDelayProtocol):
     "Tells of the sockets that it has, which stay open as long as the clients do."
 
     def connection_made(self, transport: asyncio.Transport) -> None:

@@ -10,7 +10,7 @@ from support.requests import CHAT, MINIMAL, asking
 from proxy.http import request_body
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
-from proxy.http.request_body import body_of, unless_left
+from proxy.http.request_body import cancel_on_disconnect, read_body
 
 
 class Named(Body):
@@ -30,13 +30,13 @@ def request(*parts: bytes, then: str = "http.disconnect") -> Request:
 
 async def refused(http: Request) -> ApiError:
     with pytest.raises(ApiError) as error:
-        await body_of(http, Named)
+        await read_body(http, Named)
     return error.value
 
 
 async def test_a_body_in_pieces() -> None:
     http = request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}')
-    assert await body_of(http, Named) == Named(name="é")
+    assert await read_body(http, Named) == Named(name="é")
     assert http.state.body == '{"name":"é"}'.encode()
 
 
@@ -68,7 +68,7 @@ async def test_what_is_no_json(body: bytes) -> None:
 async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY", 2**20)
     fits = b'{"name":"' + b"a" * (2**20 - 11) + b'"}'
-    assert (await body_of(request(fits[:9], fits[9:]), Named)).name
+    assert (await read_body(request(fits[:9], fits[9:]), Named)).name
     error = await refused(request(fits, b" "))
     assert (error.status, error.code) == (413, "request_too_large")
     assert error.message == "The body is longer than 1 MiB."
@@ -85,7 +85,7 @@ async def test_a_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(request_body, "MAX_VALUES", 10)
     # The object, its two values, the two lists and their five.
     fits = b'{"name":"a,,,,,,,,,,,,,","more":[[1,2,3],[{}]]}'
-    assert (await body_of(request(fits), Named)).more
+    assert (await read_body(request(fits), Named)).more
     error = await refused(request(fits.replace(b"3", b"3,4,5")))
     assert (error.status, error.code) == (413, "request_too_large")
 
@@ -133,7 +133,7 @@ class TestUnlessLeft:
             return 5
 
         http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
-        assert await unless_left(http, work()) == 5
+        assert await cancel_on_disconnect(http, work()) == 5
 
     async def test_work_that_fails(self) -> None:
         async def work() -> int:
@@ -141,7 +141,7 @@ class TestUnlessLeft:
 
         http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
         with pytest.raises(ApiError, match="Tea"):
-            await unless_left(http, work())
+            await cancel_on_disconnect(http, work())
 
     async def test_a_client_that_leaves(self) -> None:
         stopped = []
@@ -153,5 +153,5 @@ class TestUnlessLeft:
                 stopped.append(True)
 
         with pytest.raises(ApiError) as error:
-            await unless_left(request(b"left over"), work())
+            await cancel_on_disconnect(request(b"left over"), work())
         assert (error.value.status, stopped) == (499, [True])

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from support.requests import CHAT, asking
 
-from proxy.http.response_headers import AnswerHeaders
+from proxy.http.response_headers import ResponseHeaders
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/nothing", CHAT])
@@ -52,7 +52,7 @@ class Failing:
 
 
 async def failed(*, late: bool, raises: bool) -> httpx.Response:
-    transport = httpx.ASGITransport(AnswerHeaders(Failing(late=late)), raise_app_exceptions=raises)
+    transport = httpx.ASGITransport(ResponseHeaders(Failing(late=late)), raise_app_exceptions=raises)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/")
 
@@ -83,5 +83,5 @@ async def test_what_is_no_request_passes() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    await AnswerHeaders(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    await ResponseHeaders(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
     assert seen == ["lifespan"]

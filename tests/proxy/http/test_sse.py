@@ -75,7 +75,7 @@ def respond(frames: Frames, client: Client, seconds: float = 60) -> asyncio.Task
 
 
 def test_an_event_is_one_line() -> None:
-    assert sse.data({"a": "é\n\u2028"}) == 'data: {"a":"é\\n\u2028"}\n\n'.encode()
+    assert sse.data_frame({"a": "é\n\u2028"}) == 'data: {"a":"é\\n\u2028"}\n\n'.encode()
 
 
 async def test_each_frame_in_a_write_of_its_own() -> None:

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket
 from support.requests import asking
 
-from proxy.http.api_keys import hash_of
-from proxy.http.trusted_hosts import Guard
+from proxy.http.api_keys import hash_key
+from proxy.http.trusted_hosts import TrustedHosts
 
 OUTSIDE = ("192.168.1.5", 8000)
 EVIL = "https://evil.example"
@@ -78,7 +78,7 @@ async def test_what_it_says() -> None:
 
 
 async def test_from_outside_it_goes_by_any_name_but_its_pages_are_its_own() -> None:
-    given: dict[str, Any] = {"address": OUTSIDE, "open": True}
+    given: dict[str, Any] = {"address": OUTSIDE, "allow_unauthenticated": True}
     assert await status({"host": "mybox.lan"}, **given) == 200
     assert await status({"host": "mybox.lan", "origin": "http://mybox.lan:8000"}, **given) == 200
     assert await status({"host": "mybox.lan", "origin": EVIL}, **given) == 403
@@ -87,13 +87,13 @@ async def test_from_outside_it_goes_by_any_name_but_its_pages_are_its_own() -> N
 
 async def test_from_outside_with_a_key_it_goes_by_any_name_too() -> None:
     headers = {"host": "mybox.lan", "authorization": "Bearer sesame"}
-    assert await status(headers, address=OUTSIDE, key_hash=hash_of("sesame")) == 200
-    assert await status(headers, key_hash=hash_of("sesame")) == 403
+    assert await status(headers, address=OUTSIDE, key_hash=hash_key("sesame")) == 200
+    assert await status(headers, key_hash=hash_key("sesame")) == 403
 
 
 async def test_behind_a_tunnel_where_anyone_may_ask() -> None:
-    assert await status({"host": "me.tunnel.example"}, open=True) == 200
-    assert await status({"host": "me.tunnel.example", "origin": EVIL}, open=True) == 403
+    assert await status({"host": "me.tunnel.example"}, allow_unauthenticated=True) == 200
+    assert await status({"host": "me.tunnel.example", "origin": EVIL}, allow_unauthenticated=True) == 403
 
 
 PREFLIGHT = {
@@ -146,7 +146,7 @@ def test_websockets_are_guarded() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(Guard, names=(), origins=(), anyone=False)],
+        middleware=[Middleware(TrustedHosts, names=(), origins=(), anyone=False)],
     )
     client = TestClient(app)
     with client.websocket_connect("/v1/responses", headers={"host": "localhost"}):

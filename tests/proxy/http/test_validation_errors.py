@@ -14,13 +14,13 @@ from support.requests import MINIMAL
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
-from proxy.http.validation_errors import complaint
+from proxy.http.validation_errors import validation_api_error
 
 
 def told(kind: type[Body], sent: Any) -> ApiError:
     with pytest.raises(ValidationError) as problem:
         kind.model_validate_json(json.dumps(sent))
-    error = complaint(problem.value.errors(include_url=False), sent)
+    error = validation_api_error(problem.value.errors(include_url=False), sent)
     assert (error.status, error.type) == (400, "invalid_request_error")
     return error
 
@@ -187,21 +187,21 @@ def test_a_body_that_is_wrong_everywhere() -> None:
 def test_what_has_no_words_of_ours() -> None:
     sent = {"at": "x"}
     problem = {"type": "date_parsing", "loc": ("at",), "input": "x", "msg": "Input is no date"}
-    error = complaint([problem], sent)
+    error = validation_api_error([problem], sent)
     assert (error.message, error.code) == ("Invalid value for 'at': Input is no date.", "invalid_value")
 
 
 def test_a_place_that_is_not_in_what_was_sent() -> None:
     problem = {"type": "int_type", "loc": ("at", 3), "input": "x", "msg": ""}
-    assert complaint([problem], {}).param == "at[3]"
+    assert validation_api_error([problem], {}).param == "at[3]"
 
 
 def test_parameters_of_the_address() -> None:
     from fastapi.exceptions import RequestValidationError
 
-    from proxy.http.validation_errors import misread
+    from proxy.http.validation_errors import handle_validation_error
 
-    app = FastAPI(exception_handlers={RequestValidationError: misread})
+    app = FastAPI(exception_handlers={RequestValidationError: handle_validation_error})
 
     @app.get("/{number}")
     async def listed(number: int, limit: Annotated[int, Query(ge=1)] = 20) -> None: ...

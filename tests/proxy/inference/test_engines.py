@@ -28,7 +28,7 @@ class Mine:
         self.open = self.closed = 0
 
     def aopen(self, model: Any, key: str | None) -> Mine:
-        self.opened.append((model.tag, model.engine, dict(model.facts), key))
+        self.opened.append((model.tag, model.engine, dict(model.engine_options), key))
         return self
 
     async def __aenter__(self) -> Mine:
@@ -47,12 +47,12 @@ class Mine:
 @pytest.fixture
 def mine(monkeypatch: pytest.MonkeyPatch) -> Mine:
     kind = Mine()
-    monkeypatch.setattr(engines, "kind", {"mine": kind, "ollama": kind}.__getitem__)
+    monkeypatch.setattr(engines, "get_provider", {"mine": kind, "ollama": kind}.__getitem__)
     return kind
 
 
 async def ask(kept: Engines, tag: str) -> list[Piece | Done]:
-    return [item async for item in kept.of(tag).complete(Completion(tag, "Hi"))]
+    return [item async for item in kept.engine_for(tag).complete(Completion(tag, "Hi"))]
 
 
 async def test_a_model_has_its_own_engine(mine: Mine) -> None:
@@ -76,7 +76,7 @@ async def test_it_is_opened_once_for_all_who_come_at_once(mine: Mine) -> None:
 
 async def test_what_was_never_asked_is_never_opened(mine: Mine) -> None:
     kept = Engines(Settings.from_env({}), MODELS)
-    kept.of("b")
+    kept.engine_for("b")
     await kept.aclose()
     assert (mine.open, mine.closed) == (0, 0)
 
@@ -85,4 +85,4 @@ async def test_what_cannot_be_opened_is_tried_again(monkeypatch: pytest.MonkeyPa
     kept = Engines(Settings.from_env({"LLM_GPT_OSS_ENGINE": "nowhere"}), MODELS)
     for _ in range(2):
         with pytest.raises(GptOssError, match="There is no engine called 'nowhere'"):
-            kept.of("a")
+            kept.engine_for("a")

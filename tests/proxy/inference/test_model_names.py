@@ -9,9 +9,9 @@ from llm.parts import Message, TextPart
 from support.requests import CHAT, MINIMAL, Greeting, asking
 
 from llm_gpt_oss.catalog.models_file import model_entries
-from proxy.generation import Ask
+from proxy.generation import GenerationRequest
 from proxy.http.errors import ApiError
-from proxy.inference.model_names import Catalog, Meant, fitted
+from proxy.inference.model_names import ModelNames, ResolvedModel, adapt_to_model
 
 
 class Others(llm.AsyncModel):
@@ -42,13 +42,13 @@ OTHERS = [
 
 
 @pytest.fixture
-def catalog() -> Catalog:
-    return Catalog(
+def catalog() -> ModelNames:
+    return ModelNames(
         model_entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
     )
 
 
-def test_names(catalog: Catalog) -> None:
+def test_names(catalog: ModelNames) -> None:
     assert [*catalog] == [
         "gpt-oss:20b", "gpt-oss-20b", "gpt-oss:120b", "gpt-oss-120b", "tiny", "gpt-oss",
         "others", "gpt-4o", "gpt-4o-mini", "mine", "raw",
@@ -66,33 +66,33 @@ def test_names(catalog: Catalog) -> None:
         ("raw", "a/b:c", None),
     ],
 )
-def test_meant(catalog: Catalog, name: str, tag: str, effort: str | None) -> None:
-    assert catalog.meant(name) == Meant(tag, effort)
+def test_meant(catalog: ModelNames, name: str, tag: str, effort: str | None) -> None:
+    assert catalog.resolve(name) == ResolvedModel(tag, effort)
 
 
-def test_a_model_that_is_not_ours(catalog: Catalog) -> None:
+def test_a_model_that_is_not_ours(catalog: ModelNames) -> None:
     for name in ("others", "gpt-4o", "mine"):
-        assert isinstance(catalog.meant(name).other, Others)
-    assert catalog.meant("mine-low").effort == "low"
+        assert isinstance(catalog.resolve(name).other, Others)
+    assert catalog.resolve("mine-low").effort == "low"
 
 
 @pytest.mark.parametrize(
     "name", ["", "gpt-5", "sync-only", "late", "gpt-oss:20b-", "gpt-oss:20b-hard", "-high"]
 )
-def test_unknown(catalog: Catalog, name: str) -> None:
+def test_unknown(catalog: ModelNames, name: str) -> None:
     with pytest.raises(ApiError) as error:
-        catalog.meant(name)
+        catalog.resolve(name)
     assert (error.value.status, error.value.code, error.value.param) == (404, "model_not_found", "model")
     assert "There are: gpt-oss:20b," in error.value.message
 
 
-def ask(**fields: Any) -> Ask:
-    return Ask(CHAT, "others", (Message("user", [TextPart("Hi")]),), **fields)
+def ask(**fields: Any) -> GenerationRequest:
+    return GenerationRequest(CHAT, "others", (Message("user", [TextPart("Hi")]),), **fields)
 
 
 def test_options_that_it_does_not_know_are_left_out() -> None:
     given = ask(options={"temperature": 0.5, "logprobs": True})
-    fitting = fitted(given, Others(), {"num_ctx": 4096, "temperature": 1, "max_tokens": 5})
+    fitting = adapt_to_model(given, Others(), {"num_ctx": 4096, "temperature": 1, "max_tokens": 5})
     assert fitting.options == {"temperature": 0.5, "max_tokens": 5}
 
 
@@ -101,18 +101,18 @@ def test_options_that_it_does_not_know_are_left_out() -> None:
     [
         ({"tools": (llm.Tool("f", None, {}),)}, "tools"),
         ({"schema": {"type": "object"}}, "response_format"),
-        ({"schema": {"type": "object"}, "format": "text.format"}, "text.format"),
+        ({"schema": {"type": "object"}, "schema_field": "text.format"}, "text.format"),
     ],
 )
 def test_what_it_cannot_do(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(ApiError) as error:
-        fitted(ask(**fields), Others(), {})
+        adapt_to_model(ask(**fields), Others(), {})
     assert (error.value.status, error.value.code, error.value.param) == (400, "unsupported_parameter", param)
 
 
 def test_a_value_that_it_does_not_take() -> None:
     with pytest.raises(ApiError) as error:
-        fitted(ask(options={"max_tokens": "many"}), Others(), {})
+        adapt_to_model(ask(options={"max_tokens": "many"}), Others(), {})
     assert (error.value.status, error.value.param) == (400, "max_tokens")
 
 

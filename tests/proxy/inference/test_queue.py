@@ -24,7 +24,7 @@ class Line:
         await turn()
 
     async def _stand(self, name: str) -> None:
-        async with self._queue.place():
+        async with self._queue.slot():
             self.served.append(name)
             await self._done[name].wait()
 
@@ -96,7 +96,7 @@ async def test_full() -> None:
     await line.come("b")
     assert queue.is_full
     with pytest.raises(ApiError) as refused:
-        async with queue.place():
+        async with queue.slot():
             pytest.fail("there is no place")
     assert (refused.value.status, refused.value.code) == (503, "queue_full")
     assert refused.value.headers == {"Retry-After": "2"}
@@ -108,6 +108,6 @@ async def test_full() -> None:
 async def test_an_error_gives_the_place_back() -> None:
     queue = Queue(1, 0)
     with suppress(KeyError):
-        async with queue.place():
+        async with queue.slot():
             raise KeyError
     assert (queue.running, queue.is_full) == (0, False)

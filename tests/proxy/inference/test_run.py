@@ -15,24 +15,24 @@ from support.proxied_engine import HELLO, Proxied, proxied
 from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
-from proxy.generation import Ask, Finished
-from proxy.http.errors import ApiError, api_error
+from proxy.generation import Finished, GenerationRequest
+from proxy.http.errors import ApiError, to_api_error
 from proxy.inference.run import Run
 from proxy.log.idempotency import Attempt
 from proxy.log.spool import Spool
 
-ASK = Ask("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
+ASK = GenerationRequest("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
 TURNS = "select status, error, finish_reason from gpt_oss_requests"
 SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
 
 
 @pytest.fixture
 async def held() -> AsyncIterator[Proxied]:
-    async with proxied(HeldEngine(*SAID), running=1) as proxy:
+    async with proxied(HeldEngine(*SAID), max_concurrency=1) as proxy:
         yield proxy
 
 
-def run_of(proxy: Proxied, ask: Ask = ASK, **headers: str) -> Run:
+def run_of(proxy: Proxied, ask: GenerationRequest = ASK, **headers: str) -> Run:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     state = {"body": b'{"messages": [1], "api_key": "secret"}'}
     http = Http({"type": "http", "headers": raw, "state": state})
@@ -52,7 +52,7 @@ async def cancelled(task: asyncio.Future[Any]) -> None:
 
 
 async def nothing_is_left(proxy: Proxied, *, rows: list[Any]) -> None:
-    await proxy.server.store._run(lambda: None)  # behind all that was handed over
+    await proxy.server.log_writer._run(lambda: None)  # behind all that was handed over
     assert (proxy.server.queue.running, proxy.server.queue.waiting) == (0, 0)
     assert getattr(proxy.engine, "open", 0) == 0
     assert proxy.rows(TURNS) == rows
@@ -111,7 +111,7 @@ async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int
     async with proxied(AsyncScriptedEngine(part)) as proxy:
         with pytest.raises((EngineError, KeyError)) as failed:
             await all_of(run_of(proxy))
-        assert proxy.rows(TURNS)[0][:2] == (status, api_error(failed.value).message)
+        assert proxy.rows(TURNS)[0][:2] == (status, to_api_error(failed.value).message)
         assert [text for (text,) in proxy.rows("select text from parts where type = 'reasoning'")] == said
         ((turn,),) = proxy.rows("select response_json from turns")
         assert json.loads(turn)["error"] == str(failed.value)
@@ -123,7 +123,7 @@ async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int
 async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureFixture) -> None:
     async with proxied(AsyncScriptedEngine()) as proxy:
         with pytest.raises(ApiError):
-            await all_of(run_of(proxy, Ask("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
+            await all_of(run_of(proxy, GenerationRequest("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
         await nothing_is_left(proxy, rows=[])
     (line,) = caplog.messages
     start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
@@ -131,7 +131,7 @@ async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureF
 
 
 async def test_a_full_queue_is_logged() -> None:
-    async with proxied(HeldEngine(), running=1, waiting=0) as proxy:
+    async with proxied(HeldEngine(), max_concurrency=1, queue_size=0) as proxy:
         first = asyncio.ensure_future(all_of(run_of(proxy)))
         await proxy.engine.silent.wait()
         with pytest.raises(ApiError) as refused:
@@ -150,9 +150,9 @@ async def test_cancelled_before_it_begins(held: Proxied) -> None:
 
 async def test_cancelled_while_the_log_is_read(held: Proxied) -> None:
     gate = threading.Event()
-    held.server.store._thread.submit(gate.wait)
+    held.server.log_writer._thread.submit(gate.wait)
     run = asyncio.ensure_future(all_of(run_of(held)))
-    await until(lambda: held.server.store._under_way)
+    await until(lambda: held.server.log_writer._under_way)
     run.cancel()
     await asyncio.sleep(0)
     gate.set()
@@ -201,8 +201,8 @@ async def test_cancelled_while_it_is_logged() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         run = asyncio.ensure_future(all_of(run_of(proxy)))
         await until(lambda: proxy.engine.asked)
-        proxy.server.store._thread.submit(gate.wait)
-        await until(lambda: not proxy.server.store._under_way)
+        proxy.server.log_writer._thread.submit(gate.wait)
+        await until(lambda: not proxy.server.log_writer._under_way)
         run.cancel()
         await asyncio.sleep(0)
         gate.set()
@@ -213,7 +213,7 @@ async def test_cancelled_while_it_is_logged() -> None:
 async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
     run = asyncio.ensure_future(all_of(run_of(held)))
     await held.engine.silent.wait()
-    held.server.logs_off.touch()
+    held.server.logs_off_file.touch()
     await cancelled(run)
     await nothing_is_left(held, rows=[])
 

@@ -6,7 +6,7 @@ import llm
 import pytest
 
 from proxy.http.errors import ApiError
-from proxy.items.tools import Choice, free_text, offered
+from proxy.items.tools import Choice, free_text, offered_tools
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ ADD, AUTO = (llm.Tool(name, None, {}) for name in ("add", "auto"))
     ],
 )
 def test_offered(choice: Choice, expected: tuple[list[llm.Tool], str | None]) -> None:
-    assert offered([ADD, AUTO], choice) == expected
+    assert offered_tools([ADD, AUTO], choice) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_offered(choice: Choice, expected: tuple[list[llm.Tool], str | None]) ->
 )
 def test_not_to_choose(choice: Choice) -> None:
     with pytest.raises(ApiError) as caught:
-        offered([ADD, AUTO], choice)
+        offered_tools([ADD, AUTO], choice)
     assert (caught.value.status, caught.value.param) == (400, "tool_choice")

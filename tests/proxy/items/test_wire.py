@@ -13,7 +13,7 @@ from typing_extensions import get_type_hints  # typing's own leaves Required[] a
 
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
-from proxy.http.validation_errors import complaint
+from proxy.http.validation_errors import validation_api_error
 from proxy.items import wire
 from proxy.items.wire import REFUSED, AnyItem
 
@@ -80,7 +80,7 @@ def refused(item: Any) -> ApiError:
     sent = {"input": [item]}
     with pytest.raises(ValidationError) as caught:
         INPUT.validate_json(json.dumps(sent))
-    return complaint(caught.value.errors(include_url=False), sent)
+    return validation_api_error(caught.value.errors(include_url=False), sent)
 
 
 def test_every_type_of_the_sdk_is_decided_on() -> None:

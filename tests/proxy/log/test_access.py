@@ -26,7 +26,7 @@ from proxy.log.access import Viewer, viewer_of
     ],
 )
 def test_sees(viewer: Viewer, actor: str | None, sees: bool) -> None:
-    assert viewer.sees(actor) is sees
+    assert viewer.can_see(actor) is sees
 
 
 class Named:

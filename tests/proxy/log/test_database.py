@@ -17,7 +17,7 @@ from llm.migrations import MIGRATIONS
 from sqlite_utils.db import View
 
 from proxy.log import database, tables
-from proxy.log.database import locked
+from proxy.log.database import write_transaction
 
 Connect = Callable[[Path], LogStore]
 ALL = [name for name, _ in tables.MIGRATIONS]
@@ -28,7 +28,7 @@ from pathlib import Path
 sys.stdin.readline()
 {}
 """
-OURS = "from proxy.log.database import connected; connected(Path(sys.argv[1]))"
+OURS = "from proxy.log.database import open_log; open_log(Path(sys.argv[1]))"
 LLMS = "import sqlite_utils, llm.migrations; llm.migrations.migrate(sqlite_utils.Database(sys.argv[1]))"
 
 
@@ -43,7 +43,7 @@ def connected() -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def connect(path: Path) -> LogStore:
-            log = database.connected(path)
+            log = database.open_log(path)
             opened.callback(log.db.close)
             return log
 
@@ -148,17 +148,17 @@ def test_llm_opens_it_afterwards(path: Path, connected: Connect) -> None:
 
 def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
-    with suppress(KeyError), locked(connection):
+    with suppress(KeyError), write_transaction(connection):
         connection.execute("insert into gpt_oss_migrations values ('a')")
         raise KeyError
-    with locked(connection):
+    with write_transaction(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
     assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
 
 
 def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected: Connect) -> None:
     log = connected(path)
-    with suppress(KeyError), locked(log.db.conn):
+    with suppress(KeyError), write_transaction(log.db.conn):
         with log.db.atomic():
             log.create_thread(id="a")
         raise KeyError
@@ -170,7 +170,7 @@ def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected:
 def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) -> None:
     log = connected(path)
     asked: list[str] = []
-    with locked(log.db.conn):
+    with write_transaction(log.db.conn):
         log.create_thread(id="a")
         log.db.conn.set_trace_callback(asked.append)
         log.create_thread(id="b")
@@ -194,7 +194,7 @@ def test_of_a_conversation_only_what_is_new_is_written(path: Path, connected: Co
 def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, connected: Connect) -> None:
     log = connected(path)
     said = [llm.user(f"{number}") for number in range(1000)]
-    with locked(log.db.conn):
+    with write_transaction(log.db.conn):
         log.ensure_chain(said)
         asked: list[str] = []
         log.db.conn.set_trace_callback(asked.append)
@@ -204,33 +204,37 @@ def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, con
 
 
 def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
-    with locked(connected(path).db.conn):
+    with write_transaction(connected(path).db.conn):
         assert names(connected(path), "gpt_oss_migrations") == ALL
 
 
 def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
     one, other = connected(path).db.conn, connected(path).db.conn
-    database.patience(other, 0)
-    with locked(one), pytest.raises(sqlite3.OperationalError, match="locked"), locked(other):
+    database.set_busy_timeout(other, 0)
+    with (
+        write_transaction(one),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+        write_transaction(other),
+    ):
         pytest.fail("two have the lock")
 
 
 def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> None:
     writer, reader = connected(path).db.conn, connected(path).db.conn
-    database.patience(writer, 0)
+    database.set_busy_timeout(writer, 0)
     reader.execute("begin")
     reader.execute("select * from gpt_oss_migrations").fetchall()
-    with pytest.raises(sqlite3.OperationalError, match="locked"), locked(writer):
+    with pytest.raises(sqlite3.OperationalError, match="locked"), write_transaction(writer):
         writer.execute("insert into gpt_oss_migrations values ('a')")
     assert not writer.in_transaction
     reader.execute("commit")
-    with locked(writer):
+    with write_transaction(writer):
         writer.execute("insert into gpt_oss_migrations values ('b')")
 
 
 def test_sqlite_ended_the_transaction_itself(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
-    with suppress(KeyError), locked(connection):
+    with suppress(KeyError), write_transaction(connection):
         connection.execute("rollback")
         raise KeyError
     assert not connection.in_transaction

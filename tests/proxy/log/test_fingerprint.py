@@ -5,13 +5,13 @@ from llm.parts import AttachmentPart, Message, ToolResultPart
 from support.logged_turns import call, result, said, system, thought, user
 
 from llm_gpt_oss.turn.messages import tool_call_part
-from proxy.log.fingerprint import calls, instructions, same, tips
+from proxy.log.fingerprint import count_instructions, looks_same, prefix_hashes, tool_calls
 
 HI = user("Hi")
 
 
 def tip(*messages: Message) -> str | None:
-    return [None, *tips(messages)][-1]
+    return [None, *prefix_hashes(messages)][-1]
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,20 @@ def test_looks_different(one: list[Message], other: list[Message]) -> None:
 
 def test_one_for_each_message() -> None:
     messages = [HI, said("a"), said("b"), user("c")]
-    assert [*tips(messages)] == [tip(*messages[: length + 1]) for length in range(len(messages))]
+    assert [*prefix_hashes(messages)] == [tip(*messages[: length + 1]) for length in range(len(messages))]
 
 
 def test_same() -> None:
-    assert same(said("a"), said(thought("Hm"), "a"))
-    assert not same(said("a"), said("b"))
+    assert looks_same(said("a"), said(thought("Hm"), "a"))
+    assert not looks_same(said("a"), said("b"))
 
 
 def test_instructions_are_those_at_the_head() -> None:
-    assert instructions([system("a"), Message("developer"), HI, system("b")]) == 2
+    assert count_instructions([system("a"), Message("developer"), HI, system("b")]) == 2
 
 
 def test_calls() -> None:
-    assert [c.tool_call_id for c in calls([HI, said("a", call("1"), call("2")), said(call("3"))])] == [
+    assert [c.tool_call_id for c in tool_calls([HI, said("a", call("1"), call("2")), said(call("3"))])] == [
         "1",
         "2",
         "3",

@@ -23,7 +23,7 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine, pieces
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy import state
 from proxy.app import create_app
-from proxy.log.idempotency import Past, taken_up
+from proxy.log.idempotency import PreviousAttempt, select_attempt
 from proxy.settings import Settings
 
 HELLO = "<|channel|>final<|message|>Hello"
@@ -119,7 +119,7 @@ async def test_choices_that_were_lost(path: str) -> None:
 
 async def test_a_first_request_reads_nothing_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
-        monkeypatch.delattr("proxy.log.reader.Stored.attempts")
+        monkeypatch.delattr("proxy.log.reader.LogReader.attempts")
         for _ in range(2):
             await sent(proxy, nth(0))
         assert texts(proxy) == [(200, "Hello"), (200, "World")]
@@ -180,7 +180,7 @@ async def test_what_was_deleted_is_made_anew() -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_what_waits_to_be_logged(saying: Saying, stream: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     "Another process holds the log."
-    monkeypatch.setattr("proxy.log.database.PATIENCE", 20)
+    monkeypatch.setattr("proxy.log.database.BUSY_TIMEOUT", 20)
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         with closing(sqlite3.connect(proxy.server.settings.database, isolation_level=None)) as other:
             other.execute("begin immediate")
@@ -192,7 +192,7 @@ async def test_what_waits_to_be_logged(saying: Saying, stream: bool, monkeypatch
 
 @pytest.mark.parametrize("saying", SAYING)
 async def test_what_another_process_is_still_making(saying: Saying, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "LOOK", 0.01)
+    monkeypatch.setattr(state, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as one, proxied(AsyncScriptedEngine()) as other:
         first = asyncio.ensure_future(sent(one, saying[0]))
@@ -220,8 +220,8 @@ async def test_a_client_that_left_asks_again() -> None:
 # Which of several.
 
 
-def past(id: str, well: int = 1) -> Past:
-    return Past((id,), well)
+def past(id: str, well: int = 1) -> PreviousAttempt:
+    return PreviousAttempt((id,), well)
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def past(id: str, well: int = 1) -> Past:
         ([past("a"), past("b", well=0), past("c")], "b"),
     ],
 )
-def test_which_one_is_meant(before: list[Past], taken: str | None) -> None:
-    found = taken_up(before, choices=1)
+def test_which_one_is_meant(before: list[PreviousAttempt], taken: str | None) -> None:
+    found = select_attempt(before, choices=1)
     assert (found.ids[0] if found else None) == taken
 
 

@@ -9,12 +9,12 @@ from llm.parts import Message
 from support.logged_turns import call, result, said, system, thought, turn, user
 
 from llm_gpt_oss.turn.messages import SEPARATOR
-from proxy.generation import Continues
+from proxy.generation import ThreadPosition
 from proxy.log.access import Viewer
-from proxy.log.database import connected, locked
-from proxy.log.items import Chain
-from proxy.log.lookup import Context, conversation, items
-from proxy.log.tables import delete
+from proxy.log.database import open_log, write_transaction
+from proxy.log.items import ItemChain
+from proxy.log.lookup import ThreadContext, find_items, load_conversation
+from proxy.log.tables import mark_deleted
 from proxy.log.threads import Threads
 from proxy.log.turn import Turn
 
@@ -26,19 +26,19 @@ BYE = said("Bye")
 
 class Log:
     def __init__(self, path: Path) -> None:
-        self.store = connected(path)
+        self.store = open_log(path)
         self.threads = Threads(self.store)
 
     def write(self, *messages: Message, **given: Any) -> Turn:
         written = turn(*messages, **{"endpoint": "/v1/responses", "stored": True, **given})
-        with locked(self.threads.connection):
+        with write_transaction(self.threads.connection):
             self.threads.write(written)
         return written
 
-    def behind(self, place: Context, *messages: Message, joins: bool = False, **given: Any) -> Turn:
+    def behind(self, place: ThreadContext, *messages: Message, joins: bool = False, **given: Any) -> Turn:
         "A turn that goes on from there, as a response does; `added` are instructions of its own."
         added = given.pop("added", [])
-        continues = Continues(place.thread_id, place.tip, joins)
+        continues = ThreadPosition(place.thread_id, place.tip, joins)
         return self.write(
             *added,
             *place.messages,
@@ -46,25 +46,27 @@ class Log:
             **{"added": len(added), "known": len(place.messages), "continues": continues, **given},
         )
 
-    def after(self, written: Turn) -> Context:
+    def after(self, written: Turn) -> ThreadContext:
         "The conversation up to that turn."
         row = self.store.db["turns"].get(written.id)
         thread_id, tip = row["thread_id"], row["tip_message_hash"]
-        return Context(thread_id, tip, [each.message for each in Chain(self.store, thread_id, tip).messages])
+        return ThreadContext(
+            thread_id, tip, [each.message for each in ItemChain(self.store, thread_id, tip).messages]
+        )
 
-    def conversation(self, written: Turn, viewer: Viewer = ADMIN) -> Context | None:
-        return conversation(self.store, self.after(written).thread_id, viewer)
+    def conversation(self, written: Turn, viewer: Viewer = ADMIN) -> ThreadContext | None:
+        return load_conversation(self.store, self.after(written).thread_id, viewer)
 
-    def ids(self, context: Context) -> list[str]:
-        return [entry.id for entry in Chain(self.store, context.thread_id, context.tip).entries()]
+    def ids(self, context: ThreadContext) -> list[str]:
+        return [entry.id for entry in ItemChain(self.store, context.thread_id, context.tip).entries()]
 
     def found(self, ids: Sequence[str], viewer: Viewer = ADMIN) -> list[Message | None]:
-        recalled = items(self.store, ids, viewer)
+        recalled = find_items(self.store, ids, viewer)
         return [recalled.get(id) for id in ids]
 
     def delete(self, *written: Turn) -> None:
-        with locked(self.threads.connection):
-            delete(self.threads.connection, [each.id for each in written])
+        with write_transaction(self.threads.connection):
+            mark_deleted(self.threads.connection, [each.id for each in written])
 
 
 @pytest.fixture
@@ -83,13 +85,15 @@ def test_an_item_names_its_turn_or_its_message(log: Log) -> None:
     assert (len(hi), hi[:4], hi[-2:]) == (len("msg__0") + 32, "msg_", "_0")
     parts = [HI, said(thought("Hm")), said("Hello"), MORE, BYE]
     assert log.found([hi, hm, hello, more, bye]) == parts
-    assert [entry.message for entry in Chain(log.store, context.thread_id, context.tip).entries()] == parts
+    assert [
+        entry.message for entry in ItemChain(log.store, context.thread_id, context.tip).entries()
+    ] == parts
 
 
 def test_what_is_none_of_ours_is_not_found(log: Log) -> None:
     written = log.write(HI, answer=HELLO)
     absent = ["msg_1", "", f"msg_{written.id}_7", f"msg_{'0' * 26}_0", f"msg_{'0' * 32}_0"]
-    assert items(log.store, absent, ADMIN) == {}
+    assert find_items(log.store, absent, ADMIN) == {}
 
 
 def test_calls_results_and_separators(log: Log) -> None:
@@ -154,7 +158,7 @@ def test_a_turn_that_several_asked_goes_by_their_own(log: Log) -> None:
 def test_several_turns_with_one_answer(log: Log) -> None:
     first = log.write(HI, answer=HELLO)
     context = log.after(first)
-    again = log.behind(Context(context.thread_id, None, []), HI, answer=HELLO, joins=True)
+    again = log.behind(ThreadContext(context.thread_id, None, []), HI, answer=HELLO, joins=True)
     now = log.conversation(again)
     assert now
     assert now.messages == [HI, HELLO, HI, HELLO]
@@ -173,7 +177,9 @@ def test_a_failed_turn_is_in_the_log_and_nothing_goes_on_behind_it(log: Log) -> 
 
 def test_where_the_place_was_pruned(log: Log) -> None:
     context = log.after(log.write(HI, answer=HELLO))
-    late = log.behind(Context("00" + "0" * 24, context.tip, context.messages), MORE, answer=BYE, joins=True)
+    late = log.behind(
+        ThreadContext("00" + "0" * 24, context.tip, context.messages), MORE, answer=BYE, joins=True
+    )
     now = log.conversation(late)
     assert now
     assert (now.thread_id != context.thread_id, now.messages) == (True, [HI, HELLO, MORE, BYE])

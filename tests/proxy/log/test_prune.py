@@ -27,9 +27,9 @@ from support.scripted_engine import AsyncScriptedEngine
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.progress import Progress
 from proxy.log import database, prune
-from proxy.log.prune_selection import Choice
+from proxy.log.prune_selection import PruneSelection
 from proxy.log.turn import Turn
-from proxy.log.writer import Store
+from proxy.log.writer import LogWriter
 
 HI = user("Hi")
 MODEL = {"model": "gpt-oss:20b"}
@@ -44,7 +44,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prune, database):
-        monkeypatch.setattr(module, "PATIENCE", 50)
+        monkeypatch.setattr(module, "BUSY_TIMEOUT", 50)
 
 
 def test_what_was_deleted_is_still_there_until_it_is_pruned(log: Log) -> None:
@@ -156,7 +156,7 @@ async def test_all_that_the_api_deletes() -> None:
 
 def test_there_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(GptOssError, match=r"^There is no log at .*nothing\.db\. `llm logs path` says"):
-        prune.prune(tmp_path / "nothing.db", Choice(), report=lambda progress: None)
+        prune.prune(tmp_path / "nothing.db", PruneSelection(), report=lambda progress: None)
     assert [*tmp_path.iterdir()] == []
 
 
@@ -169,13 +169,13 @@ def test_it_is_not_llms(tmp_path: Path, kind: str) -> None:
             theirs["turns"].insert({"id": "a"})  # type: ignore[union-attr]
     before = path.read_bytes()
     with pytest.raises(GptOssError, match=r"notes\.db is no log of llm's: nothing in it is touched\.$"):
-        prune.prune(path, Choice(), really=True, report=lambda progress: None)
+        prune.prune(path, PruneSelection(), really=True, report=lambda progress: None)
     assert path.read_bytes() == before
 
 
 def test_a_folder(tmp_path: Path) -> None:
     with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: unable to open"):
-        prune.prune(tmp_path, Choice(), report=lambda progress: None)
+        prune.prune(tmp_path, PruneSelection(), report=lambda progress: None)
 
 
 @pytest.mark.parametrize("lock", ["immediate", "exclusive"])
@@ -190,7 +190,7 @@ def test_another_program_writes(log: Log, lock: str) -> None:
 
 def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
-    monkeypatch.setattr(prune, "PATIENCE", 10_000)
+    monkeypatch.setattr(prune, "BUSY_TIMEOUT", 10_000)
     reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
 
     def report(progress: Progress) -> None:
@@ -199,7 +199,7 @@ def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyP
             reader.execute("select * from turns").fetchall()
             threading.Timer(0.3, reader.close).start()
 
-    prune.prune(log.path, Choice(), really=True, report=report)
+    prune.prune(log.path, PruneSelection(), really=True, report=report)
     assert log.counts() == [0] * 6
 
 
@@ -222,7 +222,7 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
             opened.execute("begin immediate")
 
     with closing(opened), pytest.raises(GptOssError, match=r"^It is deleted, but the room") as raised:
-        prune.prune(log.path, Choice(), really=True, vacuum=True, report=report)
+        prune.prune(log.path, PruneSelection(), really=True, vacuum=True, report=report)
     assert raised.value.remedy == "`llm gpt-oss logs prune --yes --vacuum` does that later."
     assert log.counts() == [0] * 6
 
@@ -250,7 +250,7 @@ async def test_while_the_proxy_runs() -> None:
             log.check()
         turns = proxy.turns()
         assert [each["status"] for each in turns] == [200, 200, 200]
-        assert proxy.server.store.state == "ok"
+        assert proxy.server.log_writer.status == "ok"
         # All that the client sends is logged again, in the thread that it goes on with.
         with opened(path) as log:
             chain = log.store.load_chain(turns[-1]["tip_message_hash"])
@@ -261,9 +261,9 @@ async def test_while_the_proxy_runs() -> None:
 
 async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prune, database):
-        monkeypatch.setattr(module, "PATIENCE", 10_000)
+        monkeypatch.setattr(module, "BUSY_TIMEOUT", 10_000)
     log.mark(log.write(HI))
-    store = Store(log.path)
+    store = LogWriter(log.path)
     await store.open()
     turns = [turn(user(str(number)), answer=said("Hello")) for number in range(10)]
 
@@ -274,7 +274,7 @@ async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytes
 
     def prune_again_and_again() -> None:
         for _ in range(10):
-            prune.prune(log.path, Choice(), really=True, report=lambda progress: None)
+            prune.prune(log.path, PruneSelection(), really=True, report=lambda progress: None)
 
     await asyncio.gather(record(), asyncio.to_thread(prune_again_and_again))
     await store.close()

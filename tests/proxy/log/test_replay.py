@@ -20,8 +20,8 @@ from llm_gpt_oss.turn.messages import PREAMBLE
 from proxy.api.chat_completions.writer import ChatWriter
 from proxy.api.responses import response_object as whole
 from proxy.api.responses.writer import ResponsesWriter
-from proxy.generation import Ask, Finished
-from proxy.log.replay import Pieces, replayed
+from proxy.generation import Finished, GenerationRequest
+from proxy.log.replay import PieceLengths, replay_events
 
 HM = Logprob("Hm", -0.5, (72, 109), (Logprob("Hm", -0.5, (72, 109)), Logprob("é", -1.5)))
 PIECE = Logprob("\ufffd", -0.5)
@@ -48,7 +48,7 @@ def logged(said: Sequence[StreamEvent]) -> list[Message]:
 
 
 def lengths(said: Sequence[StreamEvent]) -> list[list[int]]:
-    pieces = Pieces()
+    pieces = PieceLengths()
     for event in said:
         pieces.feed(event)
     return pieces.lengths
@@ -65,7 +65,7 @@ def again(
     said: Sequence[StreamEvent], finished: Finished | None = None, **how: Any
 ) -> list[StreamEvent | Finished]:
     known = {"pieces": lengths(said), "logprobs": logprobs(said), **how}
-    return [*replayed(logged(said), finished=finished, **known)]
+    return [*replay_events(logged(said), finished=finished, **known)]
 
 
 def told(events: Sequence[StreamEvent | Finished]) -> list[Any]:
@@ -140,7 +140,9 @@ def test_what_no_writer_has_a_place_for_is_left_out() -> None:
         TextPart("Hi"),
     ]
     answer = [Message("assistant", parts)]
-    assert told([*replayed(answer, pieces=[[1, 1]], logprobs=None, finished=None)]) == told(say(0, "H", "i"))
+    assert told([*replay_events(answer, pieces=[[1, 1]], logprobs=None, finished=None)]) == told(
+        say(0, "H", "i")
+    )
 
 
 def test_lengths() -> None:
@@ -152,12 +154,12 @@ def test_lengths() -> None:
 
 # The writers
 
-ASK = Ask("/v1/chat/completions", "gpt-oss", (Message("user", []),), custom=CUSTOM)
-RESPONSE = whole.base({}, id=f"resp_{TURN}", created_at=0, model="gpt-oss")
+ASK = GenerationRequest("/v1/chat/completions", "gpt-oss", (Message("user", []),), custom_tools=CUSTOM)
+RESPONSE = whole.new_response({}, id=f"resp_{TURN}", created_at=0, model="gpt-oss")
 
 
 def chat(events: Sequence[StreamEvent | Finished]) -> str:
-    return json.dumps([*translate(events, ChatWriter({}, ASK.custom, 0, reasoning=True))])
+    return json.dumps([*translate(events, ChatWriter({}, ASK.custom_tools, 0, reasoning=True))])
 
 
 def responses(events: Sequence[StreamEvent | Finished]) -> str:

@@ -14,7 +14,7 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResult
 from support.logged_turns import MODEL, call, result, said, system, thought, turn, user
 
 from llm_gpt_oss.turn.messages import tool_call_part
-from proxy.log.database import connected, locked
+from proxy.log.database import open_log, write_transaction
 from proxy.log.threads import Threads
 from proxy.log.turn import Turn
 
@@ -23,7 +23,7 @@ class Log:
     "A log in which turns are written as they come."
 
     def __init__(self, path: Path) -> None:
-        self.store = connected(path)
+        self.store = open_log(path)
         self.threads = Threads(self.store)
 
     def write(self, *messages: Message, **given: Any) -> Turn:
@@ -32,7 +32,7 @@ class Log:
         return written
 
     def put(self, written: Turn) -> None:
-        with locked(self.threads.connection):
+        with write_transaction(self.threads.connection):
             self.threads.write(written)
 
     def restored(self, *messages: Message, actor: str | None = None) -> list[Message]:
@@ -355,7 +355,7 @@ def dropped(draw: st.DrawFn, messages: Sequence[Message]) -> list[Message]:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "A fresh log to copy: making one takes long."
     path = tmp_path_factory.mktemp("log") / "empty.db"
-    connected(path).db.close()
+    open_log(path).db.close()
     return path
 
 

@@ -9,8 +9,8 @@ import pytest
 from llm.parts import Message
 from support.logged_turns import call, said, system, thought, turn, user
 
-from proxy.generation import Continues
-from proxy.log.turn import from_json, readable, to_json
+from proxy.generation import ThreadPosition
+from proxy.log.turn import from_json, to_json, without_secrets
 
 
 def test_a_turn_survives_as_json() -> None:
@@ -25,7 +25,7 @@ def test_a_turn_survives_as_json() -> None:
         queue_ms=3,
         first_token_ms=4,
         finish_reason="stop",
-        continues=Continues("01", None, joins=True),
+        continues=ThreadPosition("01", None, append=True),
         custom_calls=["call_1"],
         pieces=[[1, 1], [5]],
     )
@@ -74,13 +74,13 @@ def test_the_model_of_a_past_turn_answers_no_more() -> None:
     ],
 )
 def test_secrets_are_not_kept(sent: Any, kept: Any) -> None:
-    assert readable(json.dumps(sent)) == kept
+    assert without_secrets(json.dumps(sent)) == kept
     assert '"x"' not in to_json(turn(user("Hi"), body=json.dumps(sent)))
 
 
 def test_a_secret_is_found_however_its_name_is_spelled() -> None:
     body = r'{"\u0061pi_key": "x"}'
-    assert readable(body) == {"api_key": "…"}
+    assert without_secrets(body) == {"api_key": "…"}
     assert '"x"' not in to_json(turn(user("Hi"), body=body))
 
 

@@ -19,7 +19,7 @@ from support.logged_turns import call, said, thought, turn, user
 from proxy.log import database, spool, writer
 from proxy.log.spool import Spool
 from proxy.log.turn import Turn
-from proxy.log.writer import Store
+from proxy.log.writer import LogWriter
 
 HI = user("Hi")
 
@@ -32,12 +32,12 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (writer, database):
-        monkeypatch.setattr(module, "PATIENCE", 50)
+        monkeypatch.setattr(module, "BUSY_TIMEOUT", 50)
 
 
 @asynccontextmanager
-async def opened(path: Path, **given: Any) -> AsyncIterator[Store]:
-    one = Store(path, **given)
+async def opened(path: Path, **given: Any) -> AsyncIterator[LogWriter]:
+    one = LogWriter(path, **given)
     await one.open()
     try:
         yield one
@@ -45,7 +45,7 @@ async def opened(path: Path, **given: Any) -> AsyncIterator[Store]:
         await one.close()
 
 
-async def record(one: Store, *turns: Turn) -> None:
+async def record(one: LogWriter, *turns: Turn) -> None:
     for each in turns:
         await one.begin(each)
         await asyncio.wrap_future(one.record(each))
@@ -75,7 +75,7 @@ async def lock(path: Path) -> AsyncIterator[None]:
 async def test_a_turn_is_logged_and_gone_on_with(path: Path) -> None:
     async with opened(path) as one:
         await record(one, turn(HI, answer=said(thought("Hm"), "Hello")))
-        assert one.state == "ok"
+        assert one.status == "ok"
         more = turn(HI, said("Hello"), user("More"))
         assert await one.begin(more) == [HI, said(thought("Hm"), "Hello"), user("More")]
         one.forget(more)
@@ -95,10 +95,10 @@ async def test_locked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
         async with lock(path):
             assert await one.begin(turns[0]) == [user("0")]
             await record(one, *turns[:2])
-            assert one.state == "behind 2, spooling: database is locked"
+            assert one.status == "behind 2, spooling: database is locked"
             assert left(path) == [".json", ".json"]
         await record(one, turns[2])
-        assert one.state == "ok"
+        assert one.status == "ok"
         assert ids(path) == [each.id for each in turns]
     assert left(path) == []
     assert [each.message.split(" ")[0:3] for each in caplog.records] == [
@@ -108,26 +108,26 @@ async def test_locked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_locked_until_the_server_stops(path: Path) -> None:
-    one = Store(path)
+    one = LogWriter(path)
     await one.open()
     async with lock(path):
         await record(one, first := turn(HI))
         await one.close()
     assert ids(path) == []
     async with opened(path) as another:
-        assert another.state == "ok"
+        assert another.status == "ok"
     assert ids(path) == [first.id]
 
 
 async def test_it_waits_for_a_lock_before_it_spools(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 5000)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 5000)
     async with opened(path) as one:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("begin immediate")
         releasing = threading.Timer(0.05, other.close)
         releasing.start()
         await record(one, turn(HI))
-        assert one.state == "ok"
+        assert one.status == "ok"
         releasing.join()
     assert len(ids(path)) == 1
 
@@ -138,10 +138,10 @@ async def test_the_disk_is_full(path: Path) -> None:
         connection = one._file.opened().db.conn
         await one._run(lambda: connection.execute("pragma max_page_count = 1"))
         await record(one, turns[0])
-        assert one.state == "behind 1, spooling: database or disk is full"
+        assert one.status == "behind 1, spooling: database or disk is full"
         await one._run(lambda: connection.execute("pragma max_page_count = 1000000"))
         await record(one, turns[1])
-        assert one.state == "ok"
+        assert one.status == "ok"
     assert ids(path) == [each.id for each in turns]
 
 
@@ -150,7 +150,7 @@ async def test_read_only(path: Path) -> None:
         connection = one._file.opened().db.conn
         await one._run(lambda: connection.execute("pragma query_only = 1"))
         await record(one, first := turn(HI))
-        assert one.state == "behind 1, spooling: attempt to write a readonly database"
+        assert one.status == "behind 1, spooling: attempt to write a readonly database"
         await one._run(lambda: connection.execute("pragma query_only = 0"))
     assert ids(path) == [first.id]
 
@@ -171,12 +171,12 @@ def gone(path: Path) -> None:
 async def test_it_cannot_be_opened(path: Path, obstacle: Callable[[Path], None]) -> None:
     obstacle(path)
     async with opened(path) as one:
-        assert one.state.startswith("ok, spooling: ")
+        assert one.status.startswith("ok, spooling: ")
         await record(one, first := turn(HI))
-        assert one.state.startswith("behind 1, spooling: ")
+        assert one.status.startswith("behind 1, spooling: ")
         gone(path)
         await record(one, second := turn(HI))
-        assert one.state == "ok"
+        assert one.status == "ok"
     assert ids(path) == [first.id, second.id]
 
 
@@ -195,16 +195,16 @@ async def test_deleted_while_it_runs(path: Path) -> None:
 async def test_no_place_at_all(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(spool, "HELD", 2)
+    monkeypatch.setattr(spool, "MAX_IN_MEMORY", 2)
     turns = [turn(user(str(n))) for n in range(4)]
     Spool(path).folder.write_text("in the way")
     async with opened(path) as one:
         async with lock(path):
             await record(one, *turns[:3])
-            assert one.state.startswith("behind 2, spooling: ")
+            assert one.status.startswith("behind 2, spooling: ")
         Spool(path).folder.unlink()
         await record(one, turns[3])
-        assert one.state == "ok"
+        assert one.status == "ok"
     assert ids(path) == [each.id for each in turns[1:]]
     assert f"The turn {turns[0].id} is lost" in caplog.text
 
@@ -217,12 +217,12 @@ async def test_a_turn_that_the_log_never_takes(path: Path, caplog: pytest.LogCap
         rejected: list[str] = []
         await record(one, bad, good := turn(HI))
         assert rejected == [bad.id]
-        assert one.state == "ok"
+        assert one.status == "ok"
     assert ids(path) == [good.id]
     assert "A turn could not be logged" in caplog.text
 
 
-async def record_together(one: Store, *turns: Turn) -> None:
+async def record_together(one: LogWriter, *turns: Turn) -> None:
     gate = threading.Event()
     for each in turns:
         await one.begin(each)
@@ -240,9 +240,9 @@ async def test_turns_that_end_together_share_a_transaction(
 
     def counted(connection: sqlite3.Connection) -> AbstractContextManager[None]:
         transactions.append(connection)
-        return database.locked(connection)
+        return database.write_transaction(connection)
 
-    monkeypatch.setattr(writer, "locked", counted)
+    monkeypatch.setattr(writer, "write_transaction", counted)
     async with opened(path) as one:
         await record_together(one, *turns)
     assert len(transactions) == 1
@@ -265,7 +265,7 @@ async def test_turns_that_end_together_while_the_database_is_locked(path: Path) 
     turns = [turn(user(name)) for name in "abc"]
     async with opened(path) as one, lock(path):
         await record_together(one, *turns)
-        assert one.state.startswith("behind 3, spooling: ")
+        assert one.status.startswith("behind 3, spooling: ")
     assert ids(path) == [each.id for each in turns]
 
 
@@ -315,10 +315,10 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from support.logged_turns import said, turn, user
-from proxy.log.writer import Store
+from proxy.log.writer import LogWriter
 
 async def main():
-    writer = Store(Path(sys.argv[1]))
+    writer = LogWriter(Path(sys.argv[1]))
     await writer.open()
     for number in range(10):
         one = turn(user(sys.argv[2] + str(number)), answer=said("yes"))
@@ -356,7 +356,7 @@ def process(code: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 def test_several_processes_and_the_shell_lose_nothing(path: Path) -> None:
-    database.connected(path).db.close()
+    database.open_log(path).db.close()
     writers = [process(WRITER, path, name, 0) for name in "abcd"]
     shell = process(SHELL, path)
     said = [each.communicate(timeout=60) for each in writers]
@@ -378,7 +378,7 @@ def test_what_was_acknowledged_survives_a_kill(path: Path) -> None:
 
 
 async def test_close_waits_for_what_has_begun(path: Path) -> None:
-    one = Store(path)
+    one = LogWriter(path)
     await one.open()
     await one.begin(begun := turn(HI))
     closing = asyncio.ensure_future(one.close())
@@ -401,4 +401,4 @@ async def test_close_does_not_wait_for_ever(path: Path) -> None:
 async def test_closed_before_it_could_be_opened(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     async with opened(tmp_path / "file" / "logs.db") as one:
-        assert "spooling" in one.state
+        assert "spooling" in one.status

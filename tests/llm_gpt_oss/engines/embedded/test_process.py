@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
 
 @tiny.needs_xllamacpp
 def test_what_would_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "available", lambda: 5_000_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 5_000_000)
     with pytest.raises(
         EngineError, match=r"needs about 0\.0 GB of memory with a context of 4096 .* are free\."
     ):
@@ -61,7 +61,7 @@ def test_what_would_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_where_nothing_says_how_much_is_free_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
     told: list[Any] = []
     monkeypatch.setattr(process, "_say", lambda _, request: told.append(request))
     monkeypatch.setattr(process, "_heard", lambda _: {"url": "http://127.0.0.1:1"})

@@ -61,9 +61,9 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     "With a parrot in the place of what needs torch."
     here = Machine()
-    module = ModuleType("network")
+    module = ModuleType("torch_model")
     vars(module).update(
-        TorchNetwork=here.load, stays_packed=lambda: here.packed, free_on_gpu=lambda: here.graphics
+        TorchModel=here.load, stays_packed=lambda: here.packed, free_on_gpu=lambda: here.graphics
     )
     monkeypatch.setitem(sys.modules, "llm_gpt_oss.engines.transformers.torch_model", module)
     monkeypatch.setattr(transformers_loaded, "find_spec", lambda name: True)
@@ -309,7 +309,7 @@ def test_what_would_not_fit_is_not_loaded(
 ) -> None:
     quantized = {"quantization_config": {"quant_method": "mxfp4"}, "max_position_embeddings": 100}
     big = bare(tmp_path / "big", intermediate_size=65536, num_local_experts=5, **quantized)
-    monkeypatch.setattr(memory, "available", lambda: int(free * 1e9))
+    monkeypatch.setattr(memory, "available_memory", lambda: int(free * 1e9))
     machine.packed, machine.graphics = packed, int(graphics * 1e9)
     hosted = model("transformers", weights=str(big))
     size = Weights(hosted).folder
@@ -327,9 +327,9 @@ def test_what_would_not_fit_is_not_loaded(
 def test_where_nothing_says_how_much_is_free_it_is_loaded(
     machine: Machine, tiny: BoundModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
     assert done(said(KIND, tiny, asked(), awaited=False)).reason == "stop"
-    monkeypatch.setattr(memory, "available", lambda: 1000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     machine.graphics = 500
     with pytest.raises(EngineError, match=r"0.0 GB are free and 0.0 GB on the GPU"):
         Loaded(Weights(tiny).folder, 100)

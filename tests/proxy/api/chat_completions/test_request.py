@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from llm_gpt_oss.options import GptOssOptions
 from proxy.api.chat_completions.fields import FIELDS
 from proxy.api.chat_completions.request import ChatRequest
-from proxy.generation import Ask
+from proxy.generation import GenerationRequest
 from proxy.http.errors import ApiError
 
 HI: dict[str, Any] = {"model": "gpt-oss", "messages": [{"role": "user", "content": "Hi"}]}
@@ -27,8 +27,8 @@ def request(**fields: Any) -> ChatRequest:
     return ChatRequest.model_validate_json(json.dumps({**HI, **fields}))
 
 
-def ask(**fields: Any) -> Ask:
-    return request(**fields).ask()
+def ask(**fields: Any) -> GenerationRequest:
+    return request(**fields).generation()
 
 
 def options(**fields: Any) -> dict[str, Any]:
@@ -141,7 +141,9 @@ def test_an_empty_object_does_ask_for_a_search() -> None:
 
 
 def test_the_plainest_request() -> None:
-    assert ask() == Ask("/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), sent=(0,))
+    assert ask() == GenerationRequest(
+        "/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), message_of_entry=(0,)
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_verbosity(verbosity: str, said: list[str]) -> None:
 def test_tools() -> None:
     asked = ask(tools=[TOOL, PATCH], tool_choice={"type": "custom", "custom": {"name": "patch"}})
     assert [tool.name for tool in asked.tools] == ["add", "patch"]
-    assert (asked.custom, asked.options) == ({"patch"}, {"tool_choice": "patch"})
+    assert (asked.custom_tools, asked.options) == ({"patch"}, {"tool_choice": "patch"})
 
 
 def test_only_what_is_allowed_is_offered() -> None:
@@ -225,7 +227,7 @@ def test_only_what_is_allowed_is_offered() -> None:
 @pytest.mark.parametrize("fields", [{"stream": True}, {"stream": False}, {"store": True}, {"store": False}])
 def test_flags(fields: dict[str, bool]) -> None:
     asked = ask(**fields)
-    assert (asked.stream, asked.stored) == (fields.get("stream", False), fields.get("store", False))
+    assert (asked.stream, asked.store) == (fields.get("stream", False), fields.get("store", False))
 
 
 def test_metadata() -> None:
@@ -272,7 +274,7 @@ def test_whether_usage_is_told(given: Any, counts: bool) -> None:
 )
 def test_each_choice_has_a_seed_of_its_own(fields: dict[str, Any], seeds: list[int | None]) -> None:
     asked = request(**fields)
-    assert [choice.options.get("seed") for choice in asked.choices(asked.ask())] == seeds
+    assert [choice.options.get("seed") for choice in asked.choices(asked.generation())] == seeds
 
 
 # The form of the answer
@@ -418,7 +420,7 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 def test_options_are_options_of_the_plugin(fields: dict[str, Any]) -> None:
     try:
         read = request(**fields)
-        asked = read.ask()
+        asked = read.generation()
     except (ValidationError, ApiError):
         return
     for choice in read.choices(asked):

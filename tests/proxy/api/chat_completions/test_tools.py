@@ -8,7 +8,7 @@ import llm
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from proxy.api.chat_completions.tools import FREE_TEXT, AnyTool, ToolChoice, chosen
+from proxy.api.chat_completions.tools import FREE_TEXT, AnyTool, ToolChoice, select_tools
 from proxy.http.errors import ApiError
 
 TOOL: TypeAdapter[Any] = TypeAdapter(AnyTool)
@@ -93,7 +93,7 @@ def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
 
 
 def choose(choice: Any, tools: list[llm.Tool] = TOOLS) -> tuple[list[llm.Tool], str | None]:
-    return chosen(tools, None if choice is None else CHOICE.validate_python(choice, strict=True))
+    return select_tools(tools, None if choice is None else CHOICE.validate_python(choice, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,13 @@ from support.openai_types import strange
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.chat_completions.writer import ChatWriter, Chunk, folded, head, usage_of
-from proxy.generation import Ask, Finished, Usage
+from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, head, usage_json
+from proxy.generation import Finished, GenerationRequest, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
-ASK = Ask("/v1/chat/completions", "gpt-oss", (Message("user", []),), custom=frozenset({"patch"}))
+ASK = GenerationRequest(
+    "/v1/chat/completions", "gpt-oss", (Message("user", []),), custom_tools=frozenset({"patch"})
+)
 HEAD = {
     "id": f"chatcmpl-{TURN}",
     "object": "chat.completion.chunk",
@@ -32,12 +34,12 @@ HEAD = {
     "system_fingerprint": None,
 }
 ROLE = {"role": "assistant", "content": "", "refusal": None}
-USAGE = Usage(10, 5, 3)
-COUNTED = usage_of([USAGE])
+USAGE = TokenUsage(10, 5, 3)
+COUNTED = usage_json([USAGE])
 
 
 def written(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
-    writer = ChatWriter(head(ASK.model, TURN), ASK.custom, index, reasoning=reasoning)
+    writer = ChatWriter(head(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
     return list(translate(events, writer))
 
 
@@ -161,7 +163,7 @@ def test_the_reason_comes_once_and_last(reason: str) -> None:
 
 
 def answer(*events: StreamEvent | Finished) -> dict[str, Any]:
-    return folded(written(*events), COUNTED)
+    return accumulate(written(*events), COUNTED)
 
 
 def message(**fields: Any) -> dict[str, Any]:
@@ -210,7 +212,7 @@ def test_the_log_probabilities_of_all_chunks() -> None:
 
 def test_several_choices() -> None:
     chunks = [*written(say("a"), done()), *written(say("b"), done("length"), index=1)]
-    choices = folded(chunks, COUNTED)["choices"]
+    choices = accumulate(chunks, COUNTED)["choices"]
     assert [(each["index"], each["message"]["content"], each["finish_reason"]) for each in choices] == [
         (0, "a", "stop"),
         (1, "b", "length"),
@@ -218,7 +220,7 @@ def test_several_choices() -> None:
 
 
 def test_usage() -> None:
-    counted = usage_of([Usage(10, 5, 3), Usage(10, 7, 4)])
+    counted = usage_json([TokenUsage(10, 5, 3), TokenUsage(10, 7, 4)])
     assert (counted["prompt_tokens"], counted["completion_tokens"], counted["total_tokens"]) == (10, 12, 22)
     assert counted["completion_tokens_details"]["reasoning_tokens"] == 7
     assert counted["prompt_tokens_details"]["cached_tokens"] == 0
@@ -226,7 +228,7 @@ def test_usage() -> None:
 
 
 def test_usage_of_nothing() -> None:
-    assert usage_of([])["total_tokens"] == 0
+    assert usage_json([])["total_tokens"] == 0
 
 
 # OpenAI's types
@@ -278,7 +280,7 @@ def test_openais_own_fold_comes_to_the_same(
     for chunk in chunks:
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
     theirs = state.current_completion_snapshot.choices
-    ours = ChatCompletion.model_validate(folded(chunks, COUNTED)).choices
+    ours = ChatCompletion.model_validate(accumulate(chunks, COUNTED)).choices
     for their, our in zip(theirs, ours, strict=True):
         assert (their.message.content or "") == (our.message.content or "")
         assert their.message.to_dict().get("reasoning") == our.message.to_dict().get("reasoning")

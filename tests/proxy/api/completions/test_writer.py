@@ -8,12 +8,12 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.completions.writer import CompletionWriter, folded, head, usage_of
-from proxy.generation import Finished, Usage
+from proxy.api.completions.writer import CompletionWriter, accumulate, head, usage_json
+from proxy.generation import Finished, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
 HEAD = head("gpt-oss", TURN)
-DONE = Finished("stop", Usage(3, 2, 0))
+DONE = Finished("stop", TokenUsage(3, 2, 0))
 A, B = Logprob("a", -0.5, top=(Logprob("a", -0.5), Logprob("x", -2.0))), Logprob("b", -1.0)
 
 
@@ -89,7 +89,7 @@ def test_the_whole_answer_is_the_fold() -> None:
         *translate([text("a", A), text("--"), text("b", B), DONE], CompletionWriter(HEAD, 0, rivals=1)),
         *translate([text("c"), DONE], CompletionWriter(HEAD, 1)),
     ]
-    whole = folded(HEAD, chunks, {"total_tokens": 5})
+    whole = accumulate(HEAD, chunks, {"total_tokens": 5})
     logprobs = legacy(["a", "b"], [-0.5, -1.0], [0, 3], [{"a": -0.5, "x": -2.0}, {"b": -1.0}])
     assert whole == {
         **HEAD,
@@ -103,13 +103,13 @@ def test_the_whole_answer_is_the_fold() -> None:
 
 def test_rivals_that_are_not_shown_are_none_in_the_fold_too() -> None:
     chunks = list(translate([text("a", A), text("b", B), DONE], CompletionWriter(HEAD, 0, rivals=0)))
-    (choice,) = folded(HEAD, chunks, {})["choices"]
+    (choice,) = accumulate(HEAD, chunks, {})["choices"]
     assert choice["logprobs"] == legacy(["a", "b"], [-0.5, -1.0], [0, 1], None)
 
 
 def test_usage_counts_a_prompt_once() -> None:
-    usages = [Usage(10, 1, 0), Usage(10, 2, 1), Usage(20, 3, 0), Usage(20, 4, 2)]
-    assert usage_of(usages, 2) == {
+    usages = [TokenUsage(10, 1, 0), TokenUsage(10, 2, 1), TokenUsage(20, 3, 0), TokenUsage(20, 4, 2)]
+    assert usage_json(usages, 2) == {
         "prompt_tokens": 30,
         "completion_tokens": 10,
         "total_tokens": 40,

@@ -16,12 +16,12 @@ from pydantic import TypeAdapter
 from support.logged_turns import call, said, system, thought, turn, user
 
 from proxy.api.conversations import conversation as conversations
-from proxy.generation import Continues
+from proxy.generation import ThreadPosition
 from proxy.items.wire import AnyItem
 from proxy.log.access import Viewer
-from proxy.log.database import connected, locked
-from proxy.log.items import singles
-from proxy.log.lookup import conversation, items
+from proxy.log.database import open_log, write_transaction
+from proxy.log.items import split_items
+from proxy.log.lookup import find_items, load_conversation
 from proxy.log.threads import Threads
 
 ITEMS: TypeAdapter[list[AnyItem]] = TypeAdapter(list[AnyItem])
@@ -51,25 +51,25 @@ class Told:
 
     def __init__(self, log: LogStore) -> None:
         self.log = log
-        with locked(log.db.conn):
-            self.id = f"conv_{conversations.made(log, ADMIN, [], {}, 0).thread.id}"
+        with write_transaction(log.db.conn):
+            self.id = f"conv_{conversations.create_conversation(log, ADMIN, [], {}, 0).thread.id}"
 
     @property
     def conversation(self) -> conversations.Conversation:
-        return conversations.found(self.log, ADMIN, self.id)
+        return conversations.find_conversation(self.log, ADMIN, self.id)
 
     def now(self) -> list[tuple[str, Message]]:
         return [(each.id, each.message) for each in self.conversation.entries()]
 
     def add(self, sent: list[dict[str, Any]]) -> list[Message]:
-        with locked(self.log.db.conn):
+        with write_transaction(self.log.db.conn):
             added = self.conversation.add(ITEMS.validate_python(sent))
         return [each.message for each in added]
 
     def answer(self, how: tuple[Message, str | None, bool, bool]) -> list[Message]:
         "In the background of another, where it is late; a failed one changes nothing."
         answer, instructions, late, failed = how
-        context = conversation(self.log, self.id.removeprefix("conv_"), ADMIN)
+        context = load_conversation(self.log, self.id.removeprefix("conv_"), ADMIN)
         assert context
         between = self.add([SENT[0]]) if late else []
         added = [system(instructions)] if instructions else []
@@ -83,24 +83,24 @@ class Told:
             status=500 if failed else 200,
             added=len(added),
             known=len(context.messages),
-            continues=Continues(context.thread_id, context.tip, joins=True),
+            continues=ThreadPosition(context.thread_id, context.tip, append=True),
         )
-        with locked(self.log.db.conn):
+        with write_transaction(self.log.db.conn):
             Threads(self.log).write(written)
-        told = [one for each in written.answer for one in singles(each)]
+        told = [one for each in written.answer for one in split_items(each)]
         return between if failed else [*between, user("b"), *told]
 
     def take_out(self, known: list[tuple[str, Message]], which: int) -> None:
         if known:
             id, _ = known.pop(which % len(known))
-            with locked(self.log.db.conn):
+            with write_transaction(self.log.db.conn):
                 self.conversation.take_out(id)
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("log") / "logs.db"
-    connected(path).db.close()
+    open_log(path).db.close()
     return path
 
 
@@ -108,7 +108,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(done=st.lists(st.one_of(adding, answering, taking_out), max_size=8))
 def test_ids_hold(empty: Path, done: list[tuple[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
-        log = connected(Path(shutil.copy(empty, folder)))
+        log = open_log(Path(shutil.copy(empty, folder)))
         try:
             log.db.conn.execute("pragma synchronous = off")
             told = Told(log)
@@ -123,7 +123,7 @@ def test_ids_hold(empty: Path, done: list[tuple[str, Any]]) -> None:
                 assert now[: len(before)] == before
                 assert [message for _, message in now[len(before) :]] == new
                 assert len({id for id, _ in now}) == len(now)
-                assert items(log, [id for id, _ in now], ADMIN) == dict(now)
+                assert find_items(log, [id for id, _ in now], ADMIN) == dict(now)
                 before = now
         finally:
             log.db.close()

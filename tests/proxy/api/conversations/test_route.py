@@ -26,7 +26,7 @@ from support.sdk import aasking, asking
 
 from proxy.app import create_app
 from proxy.http import api_keys
-from proxy.log.database import connected
+from proxy.log.database import open_log
 from proxy.settings import Settings
 
 ITEM: TypeAdapter[Any] = TypeAdapter(ConversationItem)
@@ -88,7 +88,7 @@ def texts(found: list[dict[str, Any]]) -> list[str]:
 
 def shell_turn(proxy: Proxied, *messages: Message) -> str:
     "A thread that somebody's own model in the shell was asked in; its id."
-    log = connected(proxy.server.settings.database)
+    log = open_log(proxy.server.settings.database)
     try:
         tip = log.ensure_chain(messages)
         thread = log.create_thread("shell", tip=tip)

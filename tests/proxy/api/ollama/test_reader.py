@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart
 
-from proxy.api.ollama.reader import PassedReader
-from proxy.generation import Ask
+from proxy.api.ollama.reader import ForwardedReader
+from proxy.generation import GenerationRequest
 
 USER = Message("user", [TextPart("Hi")])
-ASK = Ask("/api/chat", "x", (USER,), options={"seed": 1}, stream=True)
+ASK = GenerationRequest("/api/chat", "x", (USER,), options={"seed": 1}, stream=True)
 END = {"model": "x:latest", "done": True, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 3}
 
 
@@ -27,15 +27,15 @@ def call(name: str, call_id: str | None = None, **arguments: Any) -> dict[str, A
     return {**({"id": call_id} if call_id else {}), "function": {"name": name, "arguments": arguments}}
 
 
-def heard(*pieces: bytes) -> PassedReader:
-    reader = PassedReader(lambda: 0.0)
+def heard(*pieces: bytes) -> ForwardedReader:
+    reader = ForwardedReader(lambda: 0.0)
     for piece in pieces:
         reader.feed(piece)
     reader.finish()
     return reader
 
 
-def answer(reader: PassedReader) -> list[Message]:
+def answer(reader: ForwardedReader) -> list[Message]:
     return list(reader.response(ASK, ASK.messages).messages())
 
 
@@ -95,7 +95,7 @@ def test_an_answer_in_one_piece_ends_without_a_line_break() -> None:
 
 def test_the_turn() -> None:
     seconds = iter([10.0, 10.25, 5010.0])
-    reader = PassedReader(lambda: next(seconds))
+    reader = ForwardedReader(lambda: next(seconds))
     reader.feed(body(says(content=""), says(content="a")))
     assert reader.first_ms == 250
     reader.feed(body(END))
@@ -113,7 +113,7 @@ def test_the_turn() -> None:
 
 
 def test_a_turn_that_has_only_begun() -> None:
-    turn = PassedReader(lambda: 0.0).response(ASK, ASK.messages)
+    turn = ForwardedReader(lambda: 0.0).response(ASK, ASK.messages)
     assert turn.messages() == []
     assert turn.resolved_model is None
 

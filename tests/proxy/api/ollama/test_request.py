@@ -6,30 +6,30 @@ from typing import Any
 import pytest
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
-from proxy.api.ollama.request import asked
-from proxy.generation import Ask
+from proxy.api.ollama.request import logged_generation
+from proxy.generation import GenerationRequest
 
 HI = {"role": "user", "content": "Hi"}
 
 
-def read(endpoint: str, **fields: Any) -> Ask | None:
-    return asked(endpoint, json.dumps({"model": "x", **fields}).encode())
+def read(endpoint: str, **fields: Any) -> GenerationRequest | None:
+    return logged_generation(endpoint, json.dumps({"model": "x", **fields}).encode())
 
 
-def chat(*messages: dict[str, Any], **fields: Any) -> Ask:
+def chat(*messages: dict[str, Any], **fields: Any) -> GenerationRequest:
     ask = read("/api/chat", messages=messages, **fields)
     assert ask is not None
     return ask
 
 
-def generate(**fields: Any) -> Ask:
+def generate(**fields: Any) -> GenerationRequest:
     ask = read("/api/generate", **fields)
     assert ask is not None
     return ask
 
 
 def test_a_chat() -> None:
-    assert chat(HI) == Ask("/api/chat", "x", (Message("user", [TextPart("Hi")]),), stream=True)
+    assert chat(HI) == GenerationRequest("/api/chat", "x", (Message("user", [TextPart("Hi")]),), stream=True)
 
 
 def test_a_chat_that_is_not_streamed() -> None:
@@ -124,4 +124,4 @@ def test_nothing_is_said(endpoint: str, fields: dict[str, Any]) -> None:
     ],
 )
 def test_no_body(body: bytes) -> None:
-    assert asked("/api/generate", body) is None
+    assert logged_generation("/api/generate", body) is None

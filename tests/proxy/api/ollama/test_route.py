@@ -20,7 +20,7 @@ from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer
 
 from llm_gpt_oss.completion import Json
 from proxy.api.ollama.route import CHANGES
-from proxy.generation import Ask
+from proxy.generation import GenerationRequest
 from proxy.hookspecs import Plugins, hookimpl
 
 HI = {"role": "user", "content": "Hi"}
@@ -393,8 +393,10 @@ class Spy:
         return "ada"
 
     @hookimpl
-    def turn_logged(self, turn_id: str, ask: Ask, status: int, error: str | None) -> None:
-        self.told.append((turn_id, ask.endpoint, status, error))
+    def turn_logged(
+        self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
+    ) -> None:
+        self.told.append((turn_id, generation.endpoint, status, error))
 
 
 async def test_plugins_hear_of_it() -> None:

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from llm_gpt_oss.options import GptOssOptions
 from proxy.api.responses.fields import FIELDS
-from proxy.api.responses.request import Context, Includable, ResponsesRequest
-from proxy.generation import Ask, Continues
-from proxy.http.errors import ApiError, api_error
-from proxy.http.validation_errors import complaint
+from proxy.api.responses.request import Includable, RequestContext, ResponsesRequest
+from proxy.generation import GenerationRequest, ThreadPosition
+from proxy.http.errors import ApiError, to_api_error
+from proxy.http.validation_errors import validation_api_error
 from proxy.items.encrypted_content import seal
 from proxy.items.wire import REFUSED
 
@@ -36,17 +36,17 @@ def request(**fields: Any) -> ResponsesRequest:
     return ResponsesRequest.model_validate_json(json.dumps({**HI, **fields}))
 
 
-def ask(context: Context | None = None, **fields: Any) -> Ask:
+def ask(context: RequestContext | None = None, **fields: Any) -> GenerationRequest:
     read = request(**fields)
     read.check()
-    return read.ask(context) if context else read.ask()
+    return read.generation(context) if context else read.generation()
 
 
 def options(**fields: Any) -> dict[str, Any]:
     return dict(ask(**fields).options)
 
 
-def refused(context: Context | None = None, **fields: Any) -> ApiError:
+def refused(context: RequestContext | None = None, **fields: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
         ask(context, **fields)
     return caught.value
@@ -153,15 +153,15 @@ def test_null_asks_for_nothing(name: str) -> None:
 
 
 def test_the_plainest_request() -> None:
-    assert ask() == Ask(
+    assert ask() == GenerationRequest(
         "/v1/responses",
         "gpt-oss",
         (USER,),
-        stored=True,
-        field="input",
-        format="text.format",
-        resumable=True,
-        sent=(0,),
+        store=True,
+        input_field="input",
+        schema_field="text.format",
+        replayable=True,
+        message_of_entry=(0,),
     )
 
 
@@ -208,10 +208,10 @@ def test_everything_that_the_sdk_can_include() -> None:
 
 def test_instructions_stand_before_the_conversation() -> None:
     earlier = [Message("user", [TextPart("1+1?")]), Message("assistant", [TextPart("2")])]
-    asked = ask(Context(earlier), instructions="Be kind.", text={"verbosity": "low"})
+    asked = ask(RequestContext(earlier), instructions="Be kind.", text={"verbosity": "low"})
     said = [Message("system", [TextPart(text)]) for text in ("Answer briefly.", "Be kind.")]
     assert asked.messages == (*said, *earlier, USER)
-    assert (asked.added, asked.known, asked.sent) == (2, 2, (4,))
+    assert (asked.added, asked.known, asked.message_of_entry) == (2, 2, (4,))
 
 
 @pytest.mark.parametrize("fields", [{"instructions": ""}, {"text": {"verbosity": "medium"}}, {"text": {}}])
@@ -238,7 +238,7 @@ def test_tools() -> None:
     inside = {"type": "namespace", "name": "crm", "description": "Customers.", "tools": [PATCH]}
     asked = ask(tools=[ADD, inside, {"type": "web_search"}], tool_choice={"type": "custom", "name": "patch"})
     assert [tool.name for tool in asked.tools] == ["add", "crm.patch"]
-    assert (asked.custom, asked.options) == ({"crm.patch"}, {"tool_choice": "crm.patch"})
+    assert (asked.custom_tools, asked.options) == ({"crm.patch"}, {"tool_choice": "crm.patch"})
 
 
 def test_only_what_is_allowed_is_offered() -> None:
@@ -255,7 +255,7 @@ def test_required_of_no_tools(tools: Any) -> None:
 def test_flags_and_metadata() -> None:
     assert ask(stream=True) == replace(ask(), stream=True)
     assert ask(store=True, background=True) == ask()
-    assert ask(store=False, background=False) == replace(ask(), stored=False, resumable=False)
+    assert ask(store=False, background=False) == replace(ask(), store=False, replayable=False)
     assert ask(metadata={"app": "test"}) == replace(ask(), metadata={"app": "test"})
 
 
@@ -284,15 +284,15 @@ def test_not_both() -> None:
 
 
 def test_a_tool_loop_that_goes_on() -> None:
-    place = Continues("00k3zq8w5m7xv9e2r4t6y8b0cd", "b2:0")
-    asked = ask(Context([USER, CALLED], place), input=[RESULT, {"role": "user", "content": "And?"}])
+    place = ThreadPosition("00k3zq8w5m7xv9e2r4t6y8b0cd", "b2:0")
+    asked = ask(RequestContext([USER, CALLED], place), input=[RESULT, {"role": "user", "content": "And?"}])
     assert asked.messages == (
         USER,
         CALLED,
         Message("tool", [ToolResultPart("add", "2", "call_1")]),
         Message("user", [TextPart("And?")]),
     )
-    assert (asked.continues, asked.known, asked.sent) == (place, 2, (2, 3))
+    assert (asked.continues, asked.known, asked.message_of_entry) == (place, 2, (2, 3))
 
 
 def test_what_is_referred_to() -> None:
@@ -303,9 +303,9 @@ def test_what_is_referred_to() -> None:
         thought: Message("assistant", CALLED.parts[:1]),
         called: Message("assistant", CALLED.parts[1:]),
     }
-    asked = read.ask(Context(recalled=recalled))
+    asked = read.generation(RequestContext(recalled=recalled))
     assert asked.messages == (CALLED, Message("tool", [ToolResultPart("add", "2", "call_1")]))
-    assert asked.sent == (0, 0, 1)
+    assert asked.message_of_entry == (0, 0, 1)
 
 
 def test_a_text_refers_to_nothing() -> None:
@@ -315,15 +315,15 @@ def test_a_text_refers_to_nothing() -> None:
 def test_calls_of_custom_tools() -> None:
     called = {"type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** x"}
     asked = ask(input=[called, {**RESULT, "type": "custom_tool_call_output", "call_id": "call_2"}])
-    assert asked.custom_calls == {"call_2"}
+    assert asked.custom_call_ids == {"call_2"}
     # What was called need not be on offer any more.
-    assert asked.custom == frozenset()
+    assert asked.custom_tools == frozenset()
 
 
 @pytest.mark.parametrize("given", [None, []])
 def test_no_input_where_there_is_a_conversation(given: Any) -> None:
-    asked = ask(Context([USER]), input=given)
-    assert (asked.messages, asked.known, asked.sent) == ((USER,), 1, ())
+    asked = ask(RequestContext([USER]), input=given)
+    assert (asked.messages, asked.known, asked.message_of_entry) == ((USER,), 1, ())
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ def test_no_request(fields: dict[str, Any]) -> None:
 def test_what_is_wrong_is_named(fields: dict[str, Any], code: str, param: str) -> None:
     with pytest.raises(ValidationError) as caught:
         request(**fields)
-    told = complaint(caught.value.errors(include_url=False), {**HI, **fields})
+    told = validation_api_error(caught.value.errors(include_url=False), {**HI, **fields})
     assert (told.code, told.param) == (code, param)
 
 
@@ -496,17 +496,17 @@ NEARLY: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def answered(sent: Any, context: Context) -> Ask | ApiError:
+def answered(sent: Any, context: RequestContext) -> GenerationRequest | ApiError:
     "As a route has it."
     body = json.dumps(sent)
     try:
         read = ResponsesRequest.model_validate_json(body)
         read.check()
-        return read.ask(context)
+        return read.generation(context)
     except ValidationError as problem:
-        told = complaint(problem.errors(include_url=False), json.loads(body))
+        told = validation_api_error(problem.errors(include_url=False), json.loads(body))
     except Exception as error:
-        told = api_error(error)
+        told = to_api_error(error)
     assert 400 <= told.status < 500
     assert len(json.dumps(told.body)) < 2000
     return told
@@ -514,20 +514,20 @@ def answered(sent: Any, context: Context) -> Ask | ApiError:
 
 CONTEXTS = st.sampled_from(
     [
-        Context(),
-        Context([USER, CALLED]),
-        Context(recalled={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
+        RequestContext(),
+        RequestContext([USER, CALLED]),
+        RequestContext(recalled={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
     ]
 )
 
 
 @given(JSON | st.dictionaries(KEYS, NEARLY, max_size=4), CONTEXTS)
-def test_anything_is_refused(sent: Any, context: Context) -> None:
+def test_anything_is_refused(sent: Any, context: RequestContext) -> None:
     assert isinstance(answered(sent, context), ApiError)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), NEARLY, max_size=4), CONTEXTS)
-def test_any_fields_are_an_ask_or_a_refusal(fields: dict[str, Any], context: Context) -> None:
+def test_any_fields_are_an_ask_or_a_refusal(fields: dict[str, Any], context: RequestContext) -> None:
     asked = answered({**HI, **fields}, context)
     assert isinstance(asked, ApiError) or asked.messages
 
@@ -556,12 +556,12 @@ ITEM = st.fixed_dictionaries(
 
 
 @given(st.lists(ITEM | st.dictionaries(KEYS, NEARLY, max_size=5), max_size=4), CONTEXTS)
-def test_any_items_are_an_ask_or_a_refusal(items: list[Any], context: Context) -> None:
+def test_any_items_are_an_ask_or_a_refusal(items: list[Any], context: RequestContext) -> None:
     asked = answered({**HI, "input": items}, context)
-    if isinstance(asked, Ask):
-        assert len(asked.sent) == len(items)
-        assert [*asked.sent] == sorted(asked.sent)
-        assert {*asked.sent} <= {*range(asked.known, len(asked.messages) + 1)}
+    if isinstance(asked, GenerationRequest):
+        assert len(asked.message_of_entry) == len(items)
+        assert [*asked.message_of_entry] == sorted(asked.message_of_entry)
+        assert {*asked.message_of_entry} <= {*range(asked.known, len(asked.messages) + 1)}
 
 
 TOOL = st.fixed_dictionaries(
@@ -582,8 +582,8 @@ TOOL = st.fixed_dictionaries(
     st.sampled_from(["auto", "required"]) | TOOL | NEARLY,
 )
 def test_any_tools_are_an_ask_or_a_refusal(tools: list[Any], choice: Any) -> None:
-    asked = answered({**HI, "tools": tools, "tool_choice": choice}, Context())
-    if isinstance(asked, Ask):
+    asked = answered({**HI, "tools": tools, "tool_choice": choice}, RequestContext())
+    if isinstance(asked, GenerationRequest):
         names = [tool.name for tool in asked.tools]
         assert len(names) == len({*names})
-        assert asked.custom <= {*names}
+        assert asked.custom_tools <= {*names}

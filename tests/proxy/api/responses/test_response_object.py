@@ -9,10 +9,10 @@ from openai.types.responses import Response
 from support.openai_types import strange
 
 from proxy.api.responses import response_object as whole
-from proxy.generation import Usage
+from proxy.generation import TokenUsage
 from proxy.http.errors import ApiError
 
-USAGE = Usage(10, 5, 3)
+USAGE = TokenUsage(10, 5, 3)
 FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object"}}
 TEXT = {"type": "text"}
 # What only OpenAI's own machines have.
@@ -30,7 +30,7 @@ OPEN_RESPONSES = {"presence_penalty", "frequency_penalty", "store"}
 
 
 def made(**body: Any) -> dict[str, Any]:
-    return whole.base(body, id="resp_1", created_at=1_700_000_000, model="gpt-oss")
+    return whole.new_response(body, id="resp_1", created_at=1_700_000_000, model="gpt-oss")
 
 
 def test_of_a_request_that_says_nothing() -> None:
@@ -162,7 +162,7 @@ SAID = {"code": "server_error", "message": "No."}
             {
                 "status": "completed",
                 "output": [ITEM],
-                "usage": whole.usage_of(USAGE),
+                "usage": whole.usage_json(USAGE),
                 "completed_at": 1_700_000_009,
             },
             id="completed",
@@ -172,7 +172,7 @@ SAID = {"code": "server_error", "message": "No."}
             {
                 "status": "incomplete",
                 "output": [ITEM],
-                "usage": whole.usage_of(USAGE),
+                "usage": whole.usage_json(USAGE),
                 "incomplete_details": {"reason": "max_output_tokens"},
             },
             id="incomplete",
@@ -215,7 +215,7 @@ def test_a_prompt_that_is_too_long_is_told_from_others() -> None:
 
 
 def test_usage() -> None:
-    assert whole.usage_of(USAGE) == {
+    assert whole.usage_json(USAGE) == {
         "input_tokens": 10,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 5,
@@ -226,5 +226,5 @@ def test_usage() -> None:
 
 def test_the_request_stays_as_it_was() -> None:
     body = {"tools": [{**FUNCTION}], "text": {"format": {**SCHEMA}}, "metadata": {"a": "b"}}
-    whole.failed(whole.base(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
+    whole.failed(whole.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
     assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}

@@ -12,7 +12,7 @@ from openai.types.responses.response_create_params import ToolChoice as SDKToolC
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
 
-from proxy.api.responses.tools import AnyTool, Hosted, ToolChoice, Tools, chosen, tools_of
+from proxy.api.responses.tools import AnyTool, Hosted, ToolChoice, Tools, select_tools, tools_of
 from proxy.http.errors import ApiError
 from proxy.items.tools import FREE_TEXT
 
@@ -154,7 +154,7 @@ BY_NAME = {tool.name: tool for tool in OFFERED}
 
 
 def choose(choice: Any, tools: list[llm.Tool] = OFFERED) -> tuple[list[llm.Tool], str | None]:
-    return chosen(tools, None if choice is None else CHOICE.validate_python(choice, strict=True))
+    return select_tools(tools, None if choice is None else CHOICE.validate_python(choice, strict=True))
 
 
 def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ Events = list[dict[str, Any]]
 
 
 def response(**body: Any) -> dict[str, Any]:
-    return whole.base(body, id=f"resp_{TURN}", created_at=1_700_000_000, model="gpt-oss")
+    return whole.new_response(body, id=f"resp_{TURN}", created_at=1_700_000_000, model="gpt-oss")
 
 
 def writer(body: dict[str, Any] | None = None, **how: Any) -> ResponsesWriter:
