@@ -18,6 +18,7 @@ from llm.cli import cli
 from llm_gpt_oss import settings
 from llm_gpt_oss.options import GptOssOptions
 from llm_gpt_oss.registry import BUILT_IN
+from proxy.errors import SHAPES, Shape
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,6 +100,20 @@ def fields(decisions: Mapping[str, tuple[str, str]]) -> str:
     "The fields of an endpoint's request (its FIELDS): whether the server honours each, and its limits."
     rows = ((f"`{name}`", decision, note) for name, (decision, note) in decisions.items())
     return table(["field", "support", "notes"], rows)
+
+
+def errors() -> str:
+    "How the API reports each error of the models: status, type, code, and whether clients retry it."
+    rows = (
+        (f"`{error.__name__}`", str(shape.status), f"`{shape.type}`", f"`{shape.code}`", _retried(shape))
+        for error, shape in SHAPES.items()
+        if shape.code
+    )
+    return table(["error", "status", "type", "code", "retried by clients"], rows)
+
+
+def _retried(shape: Shape) -> str:
+    return "no" if shape.retry_after is None else f"after {shape.retry_after} s"
 
 
 def commands() -> str:
