@@ -1,6 +1,7 @@
 """Parts of the documentation that come from the code, as Markdown.
 
-Pages call these functions in cog blocks. `make cog` updates the pages, `make lint` checks that they are current.
+Pages call these functions in cog blocks. `make cog` updates the pages, and `make lint` checks that they are
+current.
 """
 
 from __future__ import annotations
@@ -118,9 +119,10 @@ def _retried(shape: Shape) -> str:
 
 def commands() -> str:
     "`--help` of every `llm gpt-oss` command, each under its own heading."
-    return "".join(
-        f"\n## llm {' '.join(path)}\n\n```text\n{help_text(path)}\n```\n" for path in command_paths()
-    ) + "\n"
+    return (
+        "".join(f"\n## llm {' '.join(path)}\n\n```text\n{help_text(path)}\n```\n" for path in command_paths())
+        + "\n"
+    )
 
 
 def command_paths() -> Iterator[list[str]]:
