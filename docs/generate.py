@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from llm.cli import cli
 
 from llm_gpt_oss import settings
+from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.options import GptOssOptions
-from llm_gpt_oss.registry import BUILT_IN
-from proxy.errors import SHAPES, Shape
+from proxy.http.errors import SHAPES, Shape
 
 ROOT = Path(__file__).parent.parent
 

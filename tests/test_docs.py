@@ -30,7 +30,7 @@ from llm.migrations import migrate
 import llm_gpt_oss
 import proxy
 from llm_gpt_oss.options import GptOssOptions
-from proxy.sidecar import migrate as migrate_ours
+from proxy.log.tables import migrate as migrate_ours
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from proxied import HELLO, proxied
-from scripted_engine import AsyncScriptedEngine
+from support.proxied_engine import HELLO, proxied
+from support.scripted_engine import AsyncScriptedEngine
 
 PAGE = (Path(__file__).parents[2] / "docs/log.md").read_text(encoding="utf-8")
 SQL = [block for block in re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.M) if "gpt_oss_" in block]
