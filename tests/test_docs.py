@@ -355,13 +355,7 @@ NAMES = sorted(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_named_files_exist(name: str) -> None:
-    places = (
-        ROOT,
-        ROOT / "llm_gpt_oss",
-        ROOT / "llm_gpt_oss/engines/ollama",
-        ROOT / "tests",
-        ROOT / ".github/workflows",
-    )
+    places = (ROOT, ROOT / "llm_gpt_oss", ROOT / "tests", ROOT / ".github/workflows")
     assert any((place / name).exists() for place in places)
 
 
