@@ -30,6 +30,7 @@ from llm.migrations import migrate
 import llm_gpt_oss
 import proxy
 from llm_gpt_oss.options import GptOssOptions
+from proxy.app import create_app
 from proxy.log.tables import migrate as migrate_ours
 
 if sys.version_info >= (3, 11):
@@ -307,6 +308,13 @@ def test_the_columns_of_requests_exist() -> None:
         name for row in rows("docs/log.md", "## Requests of apps") for name in re.findall(r"`(\w+)`", row[0])
     }
     assert documented <= columns
+
+
+def test_every_endpoint_is_documented() -> None:
+    paths = create_app().openapi()["paths"]
+    names = {"/".join(path.split("/")[:3]) for path in paths if path.startswith("/v1/")}
+    assert {name for name in names if name not in PAGES["docs/api.md"]} == set()
+    assert len(names) >= 6
 
 
 # Links and names
