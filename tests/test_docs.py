@@ -38,7 +38,10 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-FILES = [ROOT / "README.md", ROOT / "CLAUDE.md", *sorted(ROOT.glob("docs/**/*.md"))]
+FILES = [
+    *(ROOT / name for name in ("README.md", "CLAUDE.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
+]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in FILES
