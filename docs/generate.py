@@ -19,7 +19,7 @@ from llm.cli import cli
 from llm_gpt_oss import settings
 from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.options import GptOssOptions
-from proxy.http.errors import SHAPES, Shape
+from proxy.http.errors import SHAPES, ErrorShape
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,7 +113,7 @@ def errors() -> str:
     return table(["error", "status", "type", "code", "retried by clients"], rows)
 
 
-def _retried(shape: Shape) -> str:
+def _retried(shape: ErrorShape) -> str:
     return "no" if shape.retry_after is None else f"after {shape.retry_after} s"
 
 
