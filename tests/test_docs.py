@@ -368,6 +368,15 @@ def test_named_files_exist(name: str) -> None:
     assert any((place / name).exists() for place in places)
 
 
+CODE = "".join(path.read_text(encoding="utf-8") for path in (*SOURCES, *ROOT.glob("tests/**/*.py")))
+SYMBOLS = sorted({*re.findall(r"`([A-Z]\w+|\w+\(\))`", PAGES["CLAUDE.md"])})
+
+
+@pytest.mark.parametrize("name", SYMBOLS)
+def test_named_symbols_exist(name: str) -> None:
+    assert re.search(rf"\b{name.removesuffix('()')}\b", CODE)
+
+
 # The generator
 
 
