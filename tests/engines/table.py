@@ -1,6 +1,6 @@
 """What each engine can do, as a run of these tests found it: `make engines` writes table.json.
 
-The README's table is made from that file (`cog -r README.md`).
+The table in docs/engines.md is made from that file (`make cog`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def rows() -> list[list[str]]:
-    "The README's: a feature, and for each engine whether all tests of it passed."
+    "The table of docs/engines.md: a feature, and for each engine whether all tests of it passed."
     found = json.loads(FILE.read_text())
     engines = list(next(iter(found.values())))
     return [["", *engines]] + [

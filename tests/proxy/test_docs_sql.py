@@ -1,0 +1,22 @@
+"The SQL of the documentation that needs the tables of the API server."
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from support.proxied_engine import HELLO, proxied
+from support.scripted_engine import AsyncScriptedEngine
+
+PAGE = (Path(__file__).parents[2] / "docs/log.md").read_text(encoding="utf-8")
+SQL = [block for block in re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.M) if "gpt_oss_" in block]
+
+
+async def test_requests_are_counted_by_app() -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
+        await proxy.chat(user="Hi", headers={"user-agent": "editor"})
+        await proxy.chat(user="Hi again", headers={"user-agent": "editor"})
+        (query,) = SQL
+        ((actor, client, endpoint, requests, errors, queue_ms),) = proxy.rows(query)
+    assert (actor, client, endpoint, requests, errors) == (None, "editor", "/v1/chat/completions", 2, 0)
+    assert queue_ms >= 0
