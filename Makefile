@@ -4,17 +4,18 @@
 #   make test
 #
 # run     an answer, and what else there is; YES=1 agrees to download what gpt-oss needs
-# test    the whole suite, with no network; ARGS="-k flow" goes to pytest
+# test    the whole suite, with no network; ARGS="-k prompt" goes to pytest
 # lint    ruff, mypy, the order of imports, and whether the generated parts of the documentation are current
 # cog     update the generated parts of the documentation
 # docs    build the documentation into docs/_build
 # cover   the suite with coverage
+# fuzz    the property tests with new examples, for MINUTES=5
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
 # engines the table of what each engine can do, from a run of its tests
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint cog docs cover record bench engines
+.PHONY: run test lint cog docs cover fuzz record bench engines
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -30,11 +31,15 @@ PROMPT ?= Five outrageous names for a pet pelican
 override PROMPT := $(value PROMPT)
 export PROMPT
 
+# How many tests run at once, and how long `make fuzz` draws new examples.
+WORKERS ?= auto
+MINUTES ?= 5
+
 run: .venv/installed
 	@BIN=$(BIN) YES=$(YES) ./scripts/first_run.sh
 
 test: .venv/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -50,8 +55,10 @@ docs: .venv/docs
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build
 
 cover: .venv/dev
-	$(BIN)/coverage run -m pytest $(ARGS)
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+
+fuzz: .venv/dev
+	$(BIN)/python scripts/fuzz.py $(MINUTES) $(ARGS)
 
 record: .venv/dev
 	$(BIN)/python -m pytest -m vcr --record-mode=rewrite $(ARGS)

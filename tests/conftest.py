@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from support.case_ids import case_id
 from support.recording import anonymous, portable
 from vcr.cassette import Cassette
 
@@ -33,9 +35,14 @@ MEDDLING = re.compile(
 )
 OUTSIDE = {name: os.environ.pop(name) for name in list(os.environ) if MEDDLING.match(name)}
 
-# A busy machine is no bug, and what CI finds it must find again.
-hypothesis.settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
-hypothesis.settings.load_profile("patient")
+# Every run draws the same examples, so that its result depends on the code alone. `make fuzz` draws new ones.
+# No deadlines: a busy machine is no bug.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("same")
+
+# nohup and job runners ignore SIGINT, and the processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +65,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a vLLM with the tiny model: VLLM_HOST=http://..."))
         if item.get_closest_marker("tiny") and another:
             item.add_marker(pytest.mark.skip(reason=f"what only {TINY} says: LOCAL_LLM_MODEL={TINY}"))
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    return case_id(val)
 
 
 @pytest.fixture
