@@ -13,8 +13,8 @@ MAX_DEPTH = 4
 def case_id(value: object) -> str | None:
     """A short text for a value that is a container, a dataclass, an exception or another object.
 
-    None for what pytest names well by itself. The text is the same in every process: pytest-xdist compares the
-    names that its workers collect.
+    None for what pytest names well by itself. The text is the same in every process, since pytest-xdist
+    compares the names that its workers collect.
     """
     if (
         value is None
