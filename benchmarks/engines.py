@@ -31,8 +31,8 @@ from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.completions import requests as completions
-from llm_gpt_oss.engines.embedded.gguf import read_head
-from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.embedded.gguf import read_header
+from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.engines.llama_server import requests as llama_server
 from llm_gpt_oss.engines.ollama import requests
 from llm_gpt_oss.engines.registered import get_provider
@@ -144,11 +144,11 @@ def subjects(stack: ExitStack) -> list[Subject]:
     if any(tag["name"].startswith(TAG) for tag in tags):
         found.append(Subject("ollama", EngineBinding(), ollama, requests.generate))
     try:
-        loaded = Loaded(Load(str(FILE), 8192, threads=1, gpu_layers=0), read_head(FILE))
+        loaded = ModelProcess(LoadOptions(str(FILE), 8192, threads=1, gpu_layers=0), read_header(FILE))
     except Exception as problem:
         print(f"The others are left out: {problem}", file=sys.stderr)
         return found
-    stack.callback(loaded.end)
+    stack.callback(loaded.close)
     server = loaded.server
     headers = [f"{name}: {value}" for name, value in server.headers]
     at = {"url": server.url, "headers": headers}

@@ -62,7 +62,7 @@ async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
         assert message["reasoning"]
         ready = await client.get("/health?ready=1")
         assert (ready.status_code, ready.json()["loaded"]) == (200, True)
-    assert pool().loaded(str(tiny.FILE)) is not None, "it stays for the next prompt"
+    assert pool().find_loaded(str(tiny.FILE)) is not None, "it stays for the next prompt"
 
 
 async def test_a_model_without_a_file_is_not_ready(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from llm_gpt_oss.completion import Completion
-from llm_gpt_oss.engines.transformers.generation import Choice
-from llm_gpt_oss.engines.transformers.tokens import BYTES, MARKERS, Tokens
+from llm_gpt_oss.engines.transformers.generation import SampledToken
+from llm_gpt_oss.engines.transformers.tokens import LETTER_TO_BYTE, MARKERS, Vocabulary
 
-LETTERS = {byte: letter for letter, byte in BYTES.items()}
+LETTERS = {byte: letter for letter, byte in LETTER_TO_BYTE.items()}
 IDS = {marker: 256 + at for at, marker in enumerate(MARKERS)}
 
 
@@ -48,8 +48,10 @@ class Parrot:
     "`generation.Network`: after each of these prompts it says what stands there. Scores are a position."
 
     def __init__(self, says: dict[str, str]) -> None:
-        self.tokens = Tokens(Bytewise(), "parrot")
-        self.says = {tuple(self.tokens.of(prompt)): self.tokens.of(text) for prompt, text in says.items()}
+        self.tokens = Vocabulary(Bytewise(), "parrot")
+        self.says = {
+            tuple(self.tokens.encode(prompt)): self.tokens.encode(text) for prompt, text in says.items()
+        }
         self.reads: list[int] = []
         self.forgot: list[int] = []
         self.copied: list[int] = []
@@ -79,15 +81,15 @@ class Parrot:
         del state[-count:]
 
     def chooser(self, wanted: Completion) -> Any:
-        def choose(scores: Any, text: Sequence[int]) -> Choice:
+        def choose(scores: Any, text: Sequence[int]) -> SampledToken:
             assert scores == tuple(text)
             for prompt, said in self.says.items():
                 written = scores[len(prompt) :]
                 if scores[: len(prompt)] == prompt and list(written) == said[: len(written)]:
                     token = said[len(written)]
                     if wanted.top_logprobs is None:
-                        return Choice(token)
-                    return Choice(token, -0.5, [(token, -0.5), (0, -2.0)][: wanted.top_logprobs])
+                        return SampledToken(token)
+                    return SampledToken(token, -0.5, [(token, -0.5), (0, -2.0)][: wanted.top_logprobs])
             raise AssertionError(f"it was shown {scores}")
 
         return choose

@@ -136,7 +136,7 @@ def test_a_model_is_bound_to_an_engine(
         (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server has no use for --dialect."),
         (["--engine", "nowhere"], "There is no engine called 'nowhere'"),
         (["--engine", "embedded"], "There is no file of mine to load"),
-        (["--gguf", __file__], "is no GGUF file that can be read"),
+        (["--gguf", __file__], "is not a readable GGUF file"),
         (["--llama-server", "ftp://a"], "The address cannot be used"),
         (["--completions", "a", "--header", "X"], "headers cannot be used"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.engines.grammar_subset import ANYTHING, MOST_SCHEMAS, grammar_subset
+from llm_gpt_oss.engines.grammar_subset import ANYTHING, MAX_SCHEMAS, grammar_subset
 
 TEXT = {"type": "string"}
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]}
@@ -202,8 +202,8 @@ def test_a_deep_value_is_left_out() -> None:
 
 
 def test_a_wide_schema_ends() -> None:
-    bound = grammar_subset({"properties": {f"a{i}": TEXT for i in range(2 * MOST_SCHEMAS)}})
-    assert list(bound["properties"].values()).count(TEXT) == MOST_SCHEMAS - 1
+    bound = grammar_subset({"properties": {f"a{i}": TEXT for i in range(2 * MAX_SCHEMAS)}})
+    assert list(bound["properties"].values()).count(TEXT) == MAX_SCHEMAS - 1
 
 
 KEYS = st.sampled_from(

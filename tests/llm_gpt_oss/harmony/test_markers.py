@@ -17,7 +17,7 @@ from llm_gpt_oss.harmony.markers import (
     START,
     WORD_JOINER,
     neutralise,
-    settled_length,
+    length_before_partial_marker,
 )
 
 MARKERS = [
@@ -75,18 +75,23 @@ def test_the_reader_finds_nothing_else(text: str) -> None:
 
 @pytest.mark.parametrize("marker", MARKERS)
 def test_a_marker_that_has_begun_may_go_on(marker: str) -> None:
-    assert {settled_length(f"ab{marker[:end]}") for end in range(1, len(marker))} == {2}
+    assert {length_before_partial_marker(f"ab{marker[:end]}") for end in range(1, len(marker))} == {2}
 
 
 @pytest.mark.parametrize(
     "text", ["", "ab", "a<b", "a<|x", "<|end|>", "<|call|>ab", "a <| end", "<|endoftext|>"]
 )
 def test_what_begins_no_marker_is_whole(text: str) -> None:
-    assert settled_length(text) == len(text)
+    assert length_before_partial_marker(text) == len(text)
 
 
 def test_only_the_last_may_be_unfinished() -> None:
-    assert [settled_length(text) for text in ("<|end|> <", "<<", "<|en<|s", "<|end")] == [8, 1, 4, 0]
+    assert [length_before_partial_marker(text) for text in ("<|end|> <", "<<", "<|en<|s", "<|end")] == [
+        8,
+        1,
+        4,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("special", SPECIAL)

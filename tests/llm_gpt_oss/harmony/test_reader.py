@@ -338,7 +338,7 @@ def test_a_marker_spelled_out_is_text_however_it_is_cut(marker: str) -> None:
 @pytest.mark.parametrize("marker", MARKERS)
 def test_bound_text_holds_no_marker(marker: str) -> None:
     pieces = ['{"a":"', marker, f"b{marker}c", '"}']
-    assert messages(pieces, FINAL, bound=True) == [(FINAL, "".join(pieces))]
+    assert messages(pieces, FINAL, constrained=True) == [(FINAL, "".join(pieces))]
 
 
 @pytest.mark.parametrize("marker", [*MARKERS[:2], *MARKERS[5:], "<|channel|>"])
@@ -397,7 +397,7 @@ def test_tokens(piece: Piece, said: list[TextDelta]) -> None:
 
 
 def test_tokens_of_bound_text_stay_together() -> None:
-    assert read([spoken("a", "<|end|>")], FINAL, bound=True)[0] == TextDelta("a<|end|>", 2, (token("a"), END))
+    assert read([spoken("a", "<|end|>")], FINAL, constrained=True)[0] == TextDelta("a<|end|>", 2, (token("a"), END))
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", " b", "<|message|>", "<|constrain|>"]), min_size=1)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.ollama_store import put
 
-from llm_gpt_oss.engines.embedded.downloads import downloaded
+from llm_gpt_oss.engines.embedded.downloads import find_download
 
 LIBRARY = "registry.ollama.ai/library/"
 
@@ -21,14 +21,14 @@ LIBRARY = "registry.ollama.ai/library/"
 )
 def test_the_file_behind_a_tag(tag: str, place: str, tmp_path: Path) -> None:
     blob = put(tmp_path, place, b"x")
-    assert downloaded(tag, [tmp_path / "elsewhere", tmp_path]) == blob
-    assert downloaded("gpt-oss:120b", [tmp_path]) is None
+    assert find_download(tag, [tmp_path / "elsewhere", tmp_path]) == blob
+    assert find_download("gpt-oss:120b", [tmp_path]) is None
 
 
 def test_what_is_not_whole_is_not_there(tmp_path: Path) -> None:
     put(tmp_path, LIBRARY + "gpt-oss:20b", b"x").unlink()
-    assert downloaded("gpt-oss:20b", [tmp_path]) is None
+    assert find_download("gpt-oss:20b", [tmp_path]) is None
     put(tmp_path, LIBRARY + "gpt-oss:20b", b"x", kind="application/vnd.ollama.image.adapter")
-    assert downloaded("gpt-oss:20b", [tmp_path]) is None
+    assert find_download("gpt-oss:20b", [tmp_path]) is None
     (tmp_path / "manifests" / LIBRARY / "gpt-oss" / "20b").write_text("[]")
-    assert downloaded("gpt-oss:20b", [tmp_path]) is None
+    assert find_download("gpt-oss:20b", [tmp_path]) is None

@@ -19,8 +19,8 @@ from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.embedded import engine as embedded
 from llm_gpt_oss.engines.embedded import loaded_models as process_pool
 from llm_gpt_oss.engines.embedded import provider as embedded_kind
-from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, Weights
-from llm_gpt_oss.engines.embedded.process import Loaded
+from llm_gpt_oss.engines.embedded.engine import AsyncEmbeddedEngine, EmbeddedEngine, ModelSource
+from llm_gpt_oss.engines.embedded.process import ModelProcess
 from llm_gpt_oss.engines.embedded.provider import EmbeddedProvider
 from llm_gpt_oss.engines.local.model_pool import ModelPool, keep_alive_seconds
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
@@ -39,7 +39,7 @@ def asked(**more: Any) -> Completion:
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelPool]:
-    ours = ModelPool(Loaded)
+    ours = ModelPool(ModelProcess)
     for module in (embedded, process_pool):
         monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
@@ -73,7 +73,7 @@ def test_it_is_loaded_for_the_first_one(pool: ModelPool, awaited: bool) -> None:
 @tiny.needs_xllamacpp
 def test_another_context_is_another_load(pool: ModelPool, awaited: bool) -> None:
     said(KIND, TINY, asked(max_tokens=1), asked(max_tokens=1, context_length=512), awaited=awaited)
-    load = pool.loaded(str(tiny.FILE))
+    load = pool.find_loaded(str(tiny.FILE))
     assert load is not None
     assert load.context == 512, "the first one made room"
 
@@ -82,7 +82,7 @@ def test_another_context_is_another_load(pool: ModelPool, awaited: bool) -> None
 def test_what_it_keeps_can_be_told(pool: ModelPool, awaited: bool) -> None:
     said(KIND, TINY, asked(max_tokens=1, keep_alive=0), awaited=awaited)
     for _ in range(500):
-        if pool.loaded(str(tiny.FILE)) is None:
+        if pool.find_loaded(str(tiny.FILE)) is None:
             return
         threading.Event().wait(0.01)
     pytest.fail("it is still loaded")
@@ -112,11 +112,11 @@ def test_who_leaves_while_it_loads_leaves_it_to_the_next(pool: ModelPool) -> Non
                 await anext(items)
 
         task = asyncio.create_task(ask())
-        await until(lambda: bool(pool._kept))
+        await until(lambda: bool(pool._entries))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await until(lambda: all(kept.idle for kept in pool._kept.values()))
+        await until(lambda: all(kept.idle for kept in pool._entries.values()))
 
     asyncio.run(asyncio.wait_for(leaving(), 20))
 
@@ -133,12 +133,12 @@ def test_a_load_that_fails_when_its_client_has_left_is_nobodys(monkeypatch: pyte
     async def leaving() -> None:
         pool = ModelPool(failing)
         task = asyncio.ensure_future(anext(AsyncEmbeddedEngine(TINY, pool).complete(asked())))
-        await until(lambda: bool(pool._kept))
+        await until(lambda: bool(pool._entries))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         go.set()
-        await until(lambda: not any(kept.users for kept in pool._kept.values()))
+        await until(lambda: not any(kept.users for kept in pool._entries.values()))
 
     asyncio.run(asyncio.wait_for(leaving(), 20))
 
@@ -159,8 +159,8 @@ def wanted(**more: Any) -> Completion:
 )
 def test_the_context(facts: Any, asks: int | None, context: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: True)
-    weights = Weights(model("embedded", gguf=str(tiny.FILE), **facts))
-    assert weights.load(wanted(context_length=asks)).context == context
+    weights = ModelSource(model("embedded", gguf=str(tiny.FILE), **facts))
+    assert weights.load_options(wanted(context_length=asks)).context == context
 
 
 def test_a_head_that_does_not_say_how_far_it_was_trained(
@@ -168,7 +168,7 @@ def test_a_head_that_does_not_say_how_far_it_was_trained(
 ) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: True)
     (tmp_path / "x").write_bytes(head({"general.architecture": "gpt-oss"}))
-    assert Weights(model("embedded", gguf=str(tmp_path / "x"))).load(wanted()).context == 16384
+    assert ModelSource(model("embedded", gguf=str(tmp_path / "x"))).load_options(wanted()).context == 16384
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_a_head_that_does_not_say_how_far_it_was_trained(
 )
 def test_how_long_it_is_kept(written: Any, expected: float) -> None:
     assert keep_alive_seconds(written) == expected
-    assert Weights(model("embedded", keep_alive=written)).keep(wanted()) == expected
-    assert Weights(model("embedded")).keep(wanted(keep_alive=written)) == expected
-    assert Weights(model("embedded")).keep(wanted()) == 300
+    assert ModelSource(model("embedded", keep_alive=written)).keep_alive(wanted()) == expected
+    assert ModelSource(model("embedded")).keep_alive(wanted(keep_alive=written)) == expected
+    assert ModelSource(model("embedded")).keep_alive(wanted()) == 300
 
 
 def ollamas(folder: Path, tag: str = "gpt-oss:20b") -> BoundModel:
@@ -190,7 +190,7 @@ def ollamas(folder: Path, tag: str = "gpt-oss:20b") -> BoundModel:
 
 def test_what_ollama_has_downloaded_is_found(tmp_path: Path) -> None:
     blob = put(tmp_path, LIBRARY + "gpt-oss:20b", tiny.FILE.read_bytes())
-    assert Weights(ollamas(tmp_path)).path == blob
+    assert ModelSource(ollamas(tmp_path)).path == blob
     with pytest.raises(GptOssError, match="models add gpt-oss:120b --gguf FILE"):
         KIND.check(ollamas(tmp_path, "gpt-oss:120b"))
 
@@ -238,4 +238,8 @@ def test_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(head({"general.architecture": "llama"}))
     with pytest.raises(NotGptOss):
-        list(EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), ModelPool(Loaded)).complete(asked()))
+        list(
+            EmbeddedEngine(model("embedded", gguf=str(tmp_path / "x")), ModelPool(ModelProcess)).complete(
+                asked()
+            )
+        )

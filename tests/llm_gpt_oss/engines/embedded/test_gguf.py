@@ -7,7 +7,7 @@ import pytest
 from support import tiny
 from support.gguf_files import head
 
-from llm_gpt_oss.engines.embedded.gguf import Head, check_loadable, read_head
+from llm_gpt_oss.engines.embedded.gguf import GgufHeader, check_loadable, read_header
 from llm_gpt_oss.errors import GptOssError, NotGptOss
 
 TOLD = {
@@ -25,18 +25,20 @@ TOLD = {
 
 
 def test_the_tiny_model() -> None:
-    found = read_head(tiny.FILE)
-    assert found == Head("gpt-oss", tiny.FILE.stat().st_size, 131072, layers=8, per_token=1024, window=128)
+    found = read_header(tiny.FILE)
+    assert found == GgufHeader(
+        "gpt-oss", tiny.FILE.stat().st_size, 131072, layers=8, kv_bytes_per_token=1024, sliding_window=128
+    )
 
 
 def test_what_gpt_oss_20b_takes(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     file.write_bytes(head(TOLD))
-    found = read_head(file)
-    assert (found.trained_context, found.layers, found.per_token) == (131072, 24, 2048)
+    found = read_header(file)
+    assert (found.trained_context, found.layers, found.kv_bytes_per_token) == (131072, 24, 2048)
     # Twelve layers keep all, twelve keep 128 tokens: 24 KB a token of context.
-    assert found.memory(8192) - found.size == 2048 * 12 * (8192 + 128)
-    assert found.memory(64) - found.size == 2048 * 24 * 64
+    assert found.required_memory(8192) - found.size == 2048 * 12 * (8192 + 128)
+    assert found.required_memory(64) - found.size == 2048 * 24 * 64
 
 
 def test_a_vocabulary_that_comes_first_is_read_past(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_a_vocabulary_that_comes_first_is_read_past(tmp_path: Path) -> None:
     file.write_bytes(
         head({"tokenizer.ggml.tokens": ["a", "b"], "tokenizer.ggml.add_bos_token": False, **TOLD})
     )
-    assert read_head(file).layers == 24
+    assert read_header(file).layers == 24
 
 
 @pytest.mark.parametrize(
@@ -65,13 +67,13 @@ def test_a_vocabulary_that_comes_first_is_read_past(tmp_path: Path) -> None:
 def test_what_is_no_gguf_file(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     file.write_bytes(data)
-    with pytest.raises(GptOssError, match=r"x\.gguf is no GGUF file that can be read"):
-        read_head(file)
+    with pytest.raises(GptOssError, match=r"x\.gguf is not a readable GGUF file"):
+        read_header(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(GptOssError, match="No such file"):
-        read_head(tmp_path / "x.gguf")
+        read_header(tmp_path / "x.gguf")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     [("gptoss", GptOssError, "Ollama's own layout"), ("llama", NotGptOss, "of the family llama")],
 )
 def test_what_llama_cpp_cannot_load(name: Any, kind: type[GptOssError], said: str) -> None:
-    check_loadable(Path("x.gguf"), Head("gpt-oss", 1))
+    check_loadable(Path("x.gguf"), GgufHeader("gpt-oss", 1))
     with pytest.raises(kind, match=said):
-        check_loadable(Path("x.gguf"), Head(name, 1))
+        check_loadable(Path("x.gguf"), GgufHeader(name, 1))

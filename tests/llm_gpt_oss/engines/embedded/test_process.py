@@ -16,30 +16,30 @@ from support import tiny
 from support.gguf_files import renamed
 
 from llm_gpt_oss.engines.embedded import host, process
-from llm_gpt_oss.engines.embedded.gguf import Head, read_head
-from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.embedded.gguf import GgufHeader, read_header
+from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.errors import EngineError
 
-HEAD = read_head(tiny.FILE)
+HEAD = read_header(tiny.FILE)
 
 
 @pytest.fixture
 def loaded() -> Any:
-    model = Loaded(tiny.LOAD, HEAD)
+    model = ModelProcess(tiny.LOAD, HEAD)
     yield model
-    model.end()
+    model.close()
 
 
 @tiny.needs_xllamacpp
-def test_it_listens_here_and_wants_its_key(loaded: Loaded) -> None:
+def test_it_listens_here_and_wants_its_key(loaded: ModelProcess) -> None:
     url = loaded.server.url
     assert url.startswith("http://127.0.0.1:")
     headers = dict(loaded.server.headers)
     assert httpx.get(f"{url}/props", headers=headers, trust_env=False).json()["total_slots"] == process.SLOTS
     assert httpx.get(f"{url}/props", trust_env=False).status_code == 401
     assert loaded.alive
-    loaded.end()
+    loaded.close()
     assert not loaded.alive
 
 
@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     renamed(tiny.FILE, file, "gpt-ass")
     with pytest.raises(EngineError, match=r"cannot load .*unknown model architecture: 'gpt-ass'"):
-        Loaded(replace(tiny.LOAD, path=str(file)), HEAD)
+        ModelProcess(replace(tiny.LOAD, path=str(file)), HEAD)
 
 
 @tiny.needs_xllamacpp
@@ -57,7 +57,7 @@ def test_what_would_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(
         EngineError, match=r"needs about 0\.0 GB of memory with a context of 4096 .* are free\."
     ):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEAD)
 
 
 def test_where_nothing_says_how_much_is_free_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_where_nothing_says_how_much_is_free_it_is_tried(monkeypatch: pytest.Mon
     told: list[Any] = []
     monkeypatch.setattr(process, "_say", lambda _, request: told.append(request))
     monkeypatch.setattr(process, "_heard", lambda _: {"url": "http://127.0.0.1:1"})
-    Loaded(tiny.LOAD, Head("gpt-oss", 10**15)).end()
+    ModelProcess(tiny.LOAD, GgufHeader("gpt-oss", 10**15)).close()
     assert (told[0]["needed"], told[0]["gpu_layers"]) == (None, 0)
 
 
@@ -86,7 +86,7 @@ def test_a_host_that_dies(code: str, why: str, tmp_path: Path, monkeypatch: pyte
     script.write_text(code)
     monkeypatch.setattr(process, "HOST", script)
     with pytest.raises(EngineError, match=why):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEAD)
 
 
 def test_ctrl_c_while_it_loads_leaves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_ctrl_c_while_it_loads_leaves_nobody(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(process, "_heard", heard)
     with pytest.raises(KeyboardInterrupt):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEAD)
     assert begun[0].poll() is not None
 
 
@@ -151,7 +151,7 @@ class Xllamacpp(types.ModuleType):
 
 def asked(monkeypatch: pytest.MonkeyPatch, server: Any, **more: Any) -> tuple[Any, Any]:
     monkeypatch.setitem(sys.modules, "xllamacpp", Xllamacpp(server))
-    told = {**Load("x", 8, threads=3, gpu_layers=2).told("key", None, None), **more}
+    told = {**LoadOptions("x", 8, threads=3, gpu_layers=2).host_request("key", None, None), **more}
     out = io.StringIO()
     kept = host.serve(told, out)
     return kept, json.loads(out.getvalue())
@@ -198,7 +198,7 @@ def test_the_host_says_that_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_memory_of_the_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_heard", lambda _: {"short": True, "graphics": 2 * 10**9})
     with pytest.raises(EngineError, match=r"are free and 2\.0 GB on the GPU\."):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEAD)
 
 
 def test_the_host_ends_with_its_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ from llm_gpt_oss.engines.transformers import engine as transformers_engine
 from llm_gpt_oss.engines.transformers import loaded_models as process_pool
 from llm_gpt_oss.engines.transformers import model_thread as transformers_loaded
 from llm_gpt_oss.engines.transformers import provider as transformers_kind
-from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, TransformersEngine, Weights
-from llm_gpt_oss.engines.transformers.model_thread import Loaded
+from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, TransformersEngine, ModelSource
+from llm_gpt_oss.engines.transformers.model_thread import ModelThread
 from llm_gpt_oss.engines.transformers.provider import TransformersProvider
 from llm_gpt_oss.errors import BadRequest, EngineError, GptOssError, NotGptOss
 
@@ -72,8 +72,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.fixture(autouse=True)
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelPool[Any, Any, Loaded]]:
-    ours = ModelPool(Loaded)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelPool[Any, Any, ModelThread]]:
+    ours = ModelPool(ModelThread)
     for module in (transformers_engine, process_pool):
         monkeypatch.setattr(module, "pool", lambda: ours)
     yield ours
@@ -207,13 +207,13 @@ def test_within_one_answer_another_can_be_asked(machine: Machine, tiny: BoundMod
 
 
 def test_it_is_unloaded_after_a_while(
-    machine: Machine, tiny: BoundModel, pool: ModelPool[Any, Any, Loaded], awaited: bool
+    machine: Machine, tiny: BoundModel, pool: ModelPool[Any, Any, ModelThread], awaited: bool
 ) -> None:
     path = str(tiny.engine_options["weights"])
     said(KIND, tiny, asked(), awaited=awaited)
     assert KIND.model_status(tiny, None).loaded
     said(KIND, tiny, asked(keep_alive=0), awaited=awaited)
-    until(lambda: pool.loaded(path) is None)
+    until(lambda: pool.find_loaded(path) is None)
     said(KIND, tiny, asked(), awaited=awaited)
     assert machine.loads == 2
 
@@ -235,23 +235,23 @@ def test_who_leaves_while_it_loads_leaves_it_to_the_next(machine: Machine, tiny:
 
 def test_what_is_left_is_closed_in_the_thread_of_the_model(machine: Machine, tiny: BoundModel) -> None:
     "Whoever else still has it, and behind the step that is under way."
-    loaded = Loaded(Weights(tiny).folder, 100)
-    steps = loaded.steps(asked(), 100)
+    loaded = ModelThread(ModelSource(tiny).folder, 100)
+    steps = loaded.start(asked(), 100)
     machine.parrot.go.clear()
-    under_way = loaded.next(steps)
-    loaded.leave(steps)
+    under_way = loaded.step(steps)
+    loaded.stop(steps)
     machine.parrot.go.set()
     assert under_way.result() is None
-    loaded.end()
+    loaded.close()
     assert steps.gi_frame is None
 
 
 def test_a_program_that_ends_is_not_held_up(machine: Machine, tiny: BoundModel) -> None:
-    loaded = Loaded(Weights(tiny).folder, 100)
-    steps = loaded.steps(asked(), 100)
-    loaded.next(steps).result()
+    loaded = ModelThread(ModelSource(tiny).folder, 100)
+    steps = loaded.start(asked(), 100)
+    loaded.step(steps).result()
     loaded._thread.shutdown()
-    loaded.leave(steps)
+    loaded.stop(steps)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +312,11 @@ def test_what_would_not_fit_is_not_loaded(
     monkeypatch.setattr(memory, "available_memory", lambda: int(free * 1e9))
     machine.packed, machine.graphics = packed, int(graphics * 1e9)
     hosted = model("transformers", weights=str(big))
-    size = Weights(hosted).folder
-    assert (round(size.memory(100, False) / 1e9, 1), size.memory(100, True)) == (3.0, 1002 + 819200)
+    size = ModelSource(hosted).folder
+    assert (round(size.required_memory(100, False) / 1e9, 1), size.required_memory(100, True)) == (
+        3.0,
+        1002 + 819200,
+    )
     if fits or packed:
         assert done(said(KIND, hosted, asked(), awaited=False)).reason == "stop"
         return
@@ -332,7 +335,7 @@ def test_where_nothing_says_how_much_is_free_it_is_loaded(
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     machine.graphics = 500
     with pytest.raises(EngineError, match=r"0.0 GB are free and 0.0 GB on the GPU"):
-        Loaded(Weights(tiny).folder, 100)
+        ModelThread(ModelSource(tiny).folder, 100)
 
 
 @pytest.mark.parametrize(
@@ -340,10 +343,10 @@ def test_where_nothing_says_how_much_is_free_it_is_loaded(
     [({}, None, 16384), ({"context": 600}, None, 600), ({"context": 600}, 700, 700), ({}, 10**6, 131072)],
 )
 def test_the_context(tiny: BoundModel, facts: Any, asks: int | None, context: int) -> None:
-    weights = Weights(model("transformers", **tiny.engine_options, **facts))
-    assert weights.context(asked(context_length=asks)) == context
-    assert weights.keep(asked(keep_alive="2m")) == 120
-    assert weights.keep(asked()) == 300
+    weights = ModelSource(model("transformers", **tiny.engine_options, **facts))
+    assert weights.context_length(asked(context_length=asks)) == context
+    assert weights.keep_alive(asked(keep_alive="2m")) == 120
+    assert weights.keep_alive(asked()) == 300
 
 
 def test_its_state(tiny: BoundModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from support.engine_prompts import done, text
 from support.parrot import Parrot
 
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
-from llm_gpt_oss.engines.transformers.generation import CHUNK, PrefixCache, generation
+from llm_gpt_oss.engines.transformers.generation import CHUNK, PrefixCache, generate
 from llm_gpt_oss.errors import ContextOverflow
 
 
@@ -18,7 +18,7 @@ class Model:
 
     def steps(self, prompt: str, context: int = 1000, **more: Any) -> Any:
         wanted = Completion("tiny", prompt, **more)
-        return generation(self.network, self.memories, self.network.tokens, wanted, context)
+        return generate(self.network, self.memories, self.network.tokens, wanted, context)
 
     def said(self, prompt: str, context: int = 1000, **more: Any) -> list[Piece | Done]:
         return [item for item in self.steps(prompt, context, **more) if item is not None]

@@ -11,7 +11,12 @@ from support.engine_prompts import model
 from support.hugging_face import bare
 
 from llm_gpt_oss.catalog.binding import BoundModel
-from llm_gpt_oss.engines.transformers.model_folder import ModelFolder, find, named, read_folder
+from llm_gpt_oss.engines.transformers.model_folder import (
+    ModelFolder,
+    find_folder,
+    weights_location,
+    read_folder,
+)
 from llm_gpt_oss.errors import EngineError, GptOssError, NotGptOss
 from llm_gpt_oss.settings import Settings
 
@@ -19,14 +24,14 @@ from llm_gpt_oss.settings import Settings
 def test_what_the_config_says(tmp_path: Path) -> None:
     found = read_folder(bare(tmp_path))
     assert found == ModelFolder(str(tmp_path), 1002, 131072, 2 * 2 * 8 * 4 * 64)
-    assert found.memory(100, packed=False) == 1002 + 100 * 8192
+    assert found.required_memory(100, packed=False) == 1002 + 100 * 8192
 
 
 def test_packed_weights_take_more_where_they_are_unpacked(tmp_path: Path) -> None:
     found = read_folder(bare(tmp_path, quantization_config={"quant_method": "mxfp4"}))
-    assert found.experts == 8 * 4 * 3 * 256 * 128
-    assert found.memory(0, packed=True) == 1002
-    assert found.memory(0, packed=False) == 1002 + int(found.experts * 11.75 / 8)
+    assert found.packed_weights == 8 * 4 * 3 * 256 * 128
+    assert found.required_memory(0, packed=True) == 1002
+    assert found.required_memory(0, packed=False) == 1002 + int(found.packed_weights * 11.75 / 8)
 
 
 def test_gpt_oss_20b_needs_three_times_its_size_unpacked(tmp_path: Path) -> None:
@@ -38,7 +43,7 @@ def test_gpt_oss_20b_needs_three_times_its_size_unpacked(tmp_path: Path) -> None
         "num_key_value_heads": 8,
     }
     found = read_folder(bare(tmp_path, quantization_config={"quant_method": "mxfp4"}, **facts))
-    assert 27e9 < found.memory(0, packed=False) < 29e9, "13.8 GB of files are 41.7 GB then"
+    assert 27e9 < found.required_memory(0, packed=False) < 29e9, "13.8 GB of files are 41.7 GB then"
 
 
 def test_weights_in_several_files(tmp_path: Path) -> None:
@@ -79,18 +84,18 @@ def test_another_config(tmp_path: Path, text: str, error: type[GptOssError], sai
 
 
 def test_which_folder_is_meant(tmp_path: Path) -> None:
-    assert named(model("transformers", weights="a/b")) == "a/b"
+    assert weights_location(model("transformers", weights="a/b")) == "a/b"
     settings = Settings.from_env({"LLM_GPT_OSS_ENGINE": "transformers"})
-    assert named(BoundModel("gpt-oss:120b", settings)) == "openai/gpt-oss-120b"
+    assert weights_location(BoundModel("gpt-oss:120b", settings)) == "openai/gpt-oss-120b"
     with pytest.raises(GptOssError, match="models add tiny --transformers FOLDER"):
-        named(model("transformers"))
-    assert find(str(tmp_path)) == tmp_path
+        weights_location(model("transformers"))
+    assert find_folder(str(tmp_path)) == tmp_path
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./a", "/a/b", "~/x", "a/b/c"])
 def test_a_folder_that_is_not_there(name: str) -> None:
     with pytest.raises(GptOssError, match=f"There is no folder {name}"):
-        find(name)
+        find_folder(name)
 
 
 def hub(monkeypatch: pytest.MonkeyPatch, **has: Any) -> list[dict[str, Any]]:
@@ -111,13 +116,13 @@ def hub(monkeypatch: pytest.MonkeyPatch, **has: Any) -> list[dict[str, Any]]:
 
 def test_what_hugging_face_has_downloaded_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = hub(monkeypatch, names=["openai/gpt-oss-20b"], path=tmp_path)
-    assert find("openai/gpt-oss-20b") == tmp_path
+    assert find_folder("openai/gpt-oss-20b") == tmp_path
     with pytest.raises(GptOssError, match=r"is not on this machine. Type `hf download openai/gpt-oss-120b"):
-        find("openai/gpt-oss-120b")
+        find_folder("openai/gpt-oss-120b")
     assert asked == [{"local_files_only": True}] * 2, "nothing is downloaded"
 
 
 def test_without_its_package_no_id_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(EngineError, match=r"llm install 'llm-gpt-oss\[transformers\]'"):
-        find("openai/gpt-oss-20b")
+        find_folder("openai/gpt-oss-20b")

@@ -4,12 +4,12 @@ import pytest
 from support.parrot import IDS, Bytewise
 
 from llm_gpt_oss.completion import Logprob, Piece
-from llm_gpt_oss.engines.transformers.tokens import MARKERS, TextWriter, Tokens
+from llm_gpt_oss.engines.transformers.tokens import MARKERS, Detokenizer, Vocabulary
 from llm_gpt_oss.errors import NotGptOss
 
 
 def pieces(parts: list[str | bytes], *stops: str) -> list[str]:
-    writer = TextWriter(stops)
+    writer = Detokenizer(stops)
     data = [part.encode() if isinstance(part, str) else part for part in parts]
     out = [piece.text for part in data if not writer.stopped for piece in writer.feed(part)]
     return out + [piece.text for piece in writer.finish()]
@@ -37,7 +37,7 @@ def test_what_comes_of_tokens(parts: list[str | bytes], stops: list[str], said: 
 
 
 def test_it_says_that_it_stopped() -> None:
-    writer = TextWriter(["b"])
+    writer = Detokenizer(["b"])
     assert [*writer.feed(b"a")] == [Piece("a")]
     assert not writer.stopped
     assert [*writer.feed(b"bc"), *writer.finish()] == []
@@ -45,7 +45,7 @@ def test_it_says_that_it_stopped() -> None:
 
 
 def test_log_probabilities_go_with_their_tokens() -> None:
-    writer = TextWriter(["stop"])
+    writer = Detokenizer(["stop"])
     a, half, rest, b, cut = (Logprob(name, -1.0) for name in ("a", "half", "rest", "b", "cut"))
     assert [*writer.feed(b"a", a)] == [Piece("a", (a,))]
     assert [*writer.feed(b"\xc3", half)] == []
@@ -55,12 +55,12 @@ def test_log_probabilities_go_with_their_tokens() -> None:
 
 
 def test_tokens_are_bytes() -> None:
-    tokens = Tokens(Bytewise(), "x")
-    assert b"".join(tokens.bytes(token) for token in range(256)) == bytes(range(256))
-    assert tokens.of("ä<|call|>") == [0xC3, 0xA4, IDS["<|call|>"]]
-    assert tokens.bytes(IDS["<|call|>"]) == b"<|call|>"
-    assert tokens.bytes(5000) == b"", "there is room for more tokens than there are"
-    assert {tokens.bytes(token).decode() for token in tokens.ending} == {
+    tokens = Vocabulary(Bytewise(), "x")
+    assert b"".join(tokens.token_bytes(token) for token in range(256)) == bytes(range(256))
+    assert tokens.encode("ä<|call|>") == [0xC3, 0xA4, IDS["<|call|>"]]
+    assert tokens.token_bytes(IDS["<|call|>"]) == b"<|call|>"
+    assert tokens.token_bytes(5000) == b"", "there is room for more tokens than there are"
+    assert {tokens.token_bytes(token).decode() for token in tokens.stop_tokens} == {
         "<|return|>",
         "<|call|>",
         "<|endoftext|>",
@@ -70,4 +70,4 @@ def test_tokens_are_bytes() -> None:
 
 def test_a_vocabulary_without_harmony_is_refused() -> None:
     with pytest.raises(NotGptOss, match=r"its vocabulary lacks <\|message\|>"):
-        Tokens(Bytewise([marker for marker in MARKERS if marker != "<|message|>"]), "x")
+        Vocabulary(Bytewise([marker for marker in MARKERS if marker != "<|message|>"]), "x")

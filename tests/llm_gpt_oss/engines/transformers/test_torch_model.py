@@ -26,12 +26,12 @@ from llm_gpt_oss.engines.local.model_pool import ModelPool
 from llm_gpt_oss.engines.transformers import engine as transformers_engine
 from llm_gpt_oss.engines.transformers import grammar
 from llm_gpt_oss.engines.transformers import torch_model as torch_network
-from llm_gpt_oss.engines.transformers.generation import PrefixCache, generation
+from llm_gpt_oss.engines.transformers.generation import PrefixCache, generate
 from llm_gpt_oss.engines.transformers.model_folder import read_folder
-from llm_gpt_oss.engines.transformers.model_thread import Loaded
+from llm_gpt_oss.engines.transformers.model_thread import ModelThread
 from llm_gpt_oss.engines.transformers.provider import TransformersProvider
 from llm_gpt_oss.engines.transformers.sampling import Sampler
-from llm_gpt_oss.engines.transformers.torch_model import TorchModel, free_on_gpu, stays_packed
+from llm_gpt_oss.engines.transformers.torch_model import TorchModel, free_gpu_memory, supports_mxfp4
 from llm_gpt_oss.errors import EngineError, UnusableSchema
 
 KIND = TransformersProvider()
@@ -47,7 +47,7 @@ def network(weights: Path) -> TorchModel:
 
 @pytest.fixture
 def tiny(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoundModel]:
-    ours = ModelPool(Loaded)
+    ours = ModelPool(ModelThread)
     monkeypatch.setattr(transformers_engine, "pool", lambda: ours)
     yield model("transformers", weights=str(weights))
     ours.close()
@@ -63,39 +63,39 @@ def asked(prompt: str = COUNT, sampling: Sampling = GREEDY, **more: Any) -> Comp
 
 
 def written(network: TorchModel, wanted: Completion, memories: PrefixCache | None = None) -> list[Any]:
-    steps = generation(network, memories or PrefixCache(network), network.tokens, wanted, 4096)
+    steps = generate(network, memories or PrefixCache(network), network.tokens, wanted, 4096)
     return [item for item in steps if item is not None]
 
 
 def test_it_says_what_transformers_itself_says(network: TorchModel, weights: Path) -> None:
     "Token by token, as `generate` does, well beyond the window of the layers that slide."
     own = AutoModelForCausalLM.from_pretrained(weights, dtype="auto")
-    ids = torch.tensor([network.tokens.of(COUNT)])
-    ends = sorted(network.tokens.ending)
+    ids = torch.tensor([network.tokens.encode(COUNT)])
+    ends = sorted(network.tokens.stop_tokens)
     told = own.generate(ids, max_new_tokens=400, do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
     new = told[0, ids.shape[1] :].tolist()
     items = written(network, asked(max_tokens=400))
     assert len(new) > 250
-    assert text(items).encode() == b"".join(map(network.tokens.bytes, new)).removesuffix(b"<|return|>")
+    assert text(items).encode() == b"".join(map(network.tokens.token_bytes, new)).removesuffix(b"<|return|>")
     assert done(items).completion_tokens == len(new)
 
 
 def test_what_is_kept_is_what_would_be_read_anew(network: TorchModel) -> None:
     "Beyond the window too: the same scores, whether the tokens were cut back, copied, or read in pieces."
-    tokens = network.tokens.of(COUNT + "".join(f" {number}" for number in range(200)))
+    tokens = network.tokens.encode(COUNT + "".join(f" {number}" for number in range(200)))
     assert len(tokens) > 300
-    whole = network.read(network.state(), tokens)
-    state = network.state()
-    network.read(state, tokens[:250])
-    network.read(state, tokens[100:220])
-    network.forget(state, 120)
-    assert torch.allclose(network.read(state, tokens[250:]), whole, atol=1e-3)
+    whole = network.evaluate(network.new_state(), tokens)
+    state = network.new_state()
+    network.evaluate(state, tokens[:250])
+    network.evaluate(state, tokens[100:220])
+    network.drop_last(state, 120)
+    assert torch.allclose(network.evaluate(state, tokens[250:]), whole, atol=1e-3)
     copied = network.copy(state, 200)
-    network.read(copied, tokens[:50])
-    network.forget(copied, 50)
-    assert torch.allclose(network.read(copied, tokens[200:]), whole, atol=1e-3)
+    network.evaluate(copied, tokens[:50])
+    network.drop_last(copied, 50)
+    assert torch.allclose(network.evaluate(copied, tokens[200:]), whole, atol=1e-3)
     # The tolerance means something: a token less is another text.
-    assert not torch.allclose(network.read(network.state(), tokens[:-1]), whole, atol=1e-3)
+    assert not torch.allclose(network.evaluate(network.new_state(), tokens[:-1]), whole, atol=1e-3)
 
 
 def test_a_conversation_goes_on_where_it_was(network: TorchModel) -> None:
@@ -125,7 +125,7 @@ def test_text_beyond_ascii(network: TorchModel) -> None:
 
 def test_packed_weights_are_unpacked_where_they_cannot_stay_as_they_are(tmp_path: Path) -> None:
     folder = read_folder(hugging_face.write(tmp_path, packed=True))
-    assert folder.experts == 8 * 4 * 3 * 256 * 128
+    assert folder.packed_weights == 8 * 4 * 3 * 256 * 128
     france = "<|start|>user<|message|>What is the capital of France?<|end|><|start|>assistant"
     assert "The capital of France is Paris." in text(written(TorchModel(folder), asked(france)))
 
@@ -161,13 +161,13 @@ def test_even_where_the_model_is_beside_itself(network: TorchModel, seed: int) -
 def test_white_space_comes_to_an_end(network: TorchModel, weights: Path) -> None:
     "A model may go on with nothing else, wherever a schema allows it."
     text = (weights / "tokenizer.json").read_text()
-    bound = grammar.Grammars(text, 2048, sorted(network.tokens.ending)).of(DOG)
-    for token in network.tokens.of('{"name": "Rex",'):
-        bound.take(token)
-    [space] = network.tokens.of(" ")
+    bound = grammar.GrammarCompiler(text, 2048, sorted(network.tokens.stop_tokens)).compile(DOG)
+    for token in network.tokens.encode('{"name": "Rex",'):
+        bound.advance(token)
+    [space] = network.tokens.encode(" ")
     spaces = 0
-    while spaces < 100 and bound.bound(torch.zeros(2048))[space] == 0:
-        bound.take(space)
+    while spaces < 100 and bound.mask(torch.zeros(2048))[space] == 0:
+        bound.advance(space)
         spaces += 1
     assert spaces == 20
 
@@ -193,7 +193,7 @@ def test_log_probabilities(network: TorchModel) -> None:
     assert told.logprob == told.top[0].logprob
     assert 0 > told.top[1].logprob > told.top[2].logprob
     with torch.inference_mode():
-        scores = network.read(network.state(), network.tokens.of(COUNT)).float()
+        scores = network.evaluate(network.new_state(), network.tokens.encode(COUNT)).float()
     assert told.logprob == pytest.approx(float(torch.log_softmax(scores, -1).max()), abs=0.01)
     assert sum(torch.log_softmax(scores, -1).exp().tolist()) == pytest.approx(1, abs=0.01)
     [piece, _] = written(network, asked(max_tokens=1, top_logprobs=0))
@@ -298,10 +298,10 @@ def test_where_weights_stay_packed(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch_network, "is_triton_available", lambda least: triton)
     monkeypatch.setattr(torch_network, "is_kernels_available", lambda: kernels)
-    assert stays_packed() is packed
+    assert supports_mxfp4() is packed
 
 
 def test_what_is_free_on_all_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (10 + number, 99))
-    assert free_on_gpu() == 21
+    assert free_gpu_memory() == 21
