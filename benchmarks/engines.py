@@ -126,11 +126,11 @@ def in_process(stack: ExitStack) -> list[Subject]:
     sys.path.append(str(FILE.parent.parent))
     from support import hugging_face
 
-    if hugging_face.MISSING:
-        print(f"transformers is left out: {hugging_face.WHY}", file=sys.stderr)
+    if hugging_face.MISSING_PACKAGES:
+        print(f"transformers is left out: {hugging_face.SKIP_REASON}", file=sys.stderr)
         return []
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return [InProcess(hugging_face.write(folder))]
+    return [InProcess(hugging_face.write_model(folder))]
 
 
 def subjects(stack: ExitStack) -> list[Subject]:

@@ -35,7 +35,7 @@ def server() -> Iterator[ServerAddress]:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return hugging_face.write(tmp_path_factory.mktemp("hf"))
+    return hugging_face.write_model(tmp_path_factory.mktemp("hf"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=RECORDED.get(name, ())) for name in ENGINES])
@@ -43,8 +43,8 @@ def engine(request: pytest.FixtureRequest) -> str:
     "The engine that `gpt-oss-tiny` is a model of, in this test."
     name: str = request.param
     if name == "transformers":
-        if hugging_face.MISSING:
-            pytest.skip(hugging_face.WHY)
+        if hugging_face.MISSING_PACKAGES:
+            pytest.skip(hugging_face.SKIP_REASON)
         folder = request.getfixturevalue("folder")
         models_file.add(NAME, [], EngineBinding(name, {"weights": str(folder), "context": tiny.CONTEXT}))
     elif name == "vllm":

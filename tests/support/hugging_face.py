@@ -18,9 +18,11 @@ import pytest
 
 from support import tiny
 
-MISSING = [name for name in ("torch", "transformers", "accelerate", "llguidance") if find_spec(name) is None]
-WHY = "needs the engine transformers: pip install 'llm-gpt-oss[transformers]'"
-needs_torch = pytest.mark.skipif(bool(MISSING), reason=WHY)
+MISSING_PACKAGES = [
+    name for name in ("torch", "transformers", "accelerate", "llguidance") if find_spec(name) is None
+]
+SKIP_REASON = "needs the engine transformers: pip install 'llm-gpt-oss[transformers]'"
+needs_torch = pytest.mark.skipif(bool(MISSING_PACKAGES), reason=SKIP_REASON)
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
@@ -88,7 +90,7 @@ NAMES = {
 WHOLE = {"token_embd": "model.embed_tokens", "output": "lm_head", "output_norm": "model.norm"}
 
 
-def bare(folder: Path, **config: Any) -> Path:
+def write_placeholder(folder: Path, **config: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({**CONFIG, **config}))
     (folder / "tokenizer.json").write_text("{}")
@@ -96,11 +98,11 @@ def bare(folder: Path, **config: Any) -> Path:
     return folder
 
 
-def write(folder: Path, packed: bool = False) -> Path:
+def write_model(folder: Path, packed: bool = False) -> Path:
     from safetensors.torch import save_file
 
     told, tensors = _read(tiny.FILE)
-    bare(folder, **(PACKED if packed else {}))
+    write_placeholder(folder, **(PACKED if packed else {}))
     (folder / "tokenizer.json").write_text(json.dumps(_tokenizer(told)))
     weights = _weights(tensors)
     save_file(

@@ -16,8 +16,8 @@ from llm_gpt_oss.harmony.markers import (
     RETURN,
     START,
     WORD_JOINER,
-    neutralise,
     length_before_partial_marker,
+    neutralise,
 )
 
 MARKERS = [

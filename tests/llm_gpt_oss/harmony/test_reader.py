@@ -397,7 +397,9 @@ def test_tokens(piece: Piece, said: list[TextDelta]) -> None:
 
 
 def test_tokens_of_bound_text_stay_together() -> None:
-    assert read([spoken("a", "<|end|>")], FINAL, constrained=True)[0] == TextDelta("a<|end|>", 2, (token("a"), END))
+    assert read([spoken("a", "<|end|>")], FINAL, constrained=True)[0] == TextDelta(
+        "a<|end|>", 2, (token("a"), END)
+    )
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", " b", "<|message|>", "<|constrain|>"]), min_size=1)))
