@@ -59,7 +59,8 @@ class TorchModel:
     def evaluate(self, state: Any, tokens: Sequence[int]) -> Any:
         with torch.inference_mode():
             ids = torch.tensor([tokens], device=self._model.device)
-            output = self._model(input_ids=ids, past_key_values=state, use_cache=True, logits_to_keep=1)
+            # The state is passed by position: Transformers 5.24 renamed its parameter from past_key_values.
+            output = self._model(ids, None, None, state, use_cache=True, logits_to_keep=1)
             return output.logits[0, -1]
 
     def drop_last(self, state: Any, count: int) -> None:
