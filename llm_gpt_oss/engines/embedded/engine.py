@@ -75,24 +75,23 @@ def _aopen(model: BoundModel, process: ModelProcess) -> AsyncLlamaServerEngine:
     return AsyncLlamaServerEngine(_endpoint(model, process), known=True)
 
 
-class EmbeddedEngine:
-    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
-
+class _Engine:
     def __init__(
         self, model: BoundModel, models: ModelPool[LoadOptions, GgufHeader, ModelProcess] | None = None
     ) -> None:
         self._model, self._source = model, ModelSource(model)
         self._models = models or pool()
 
+
+class EmbeddedEngine(_Engine):
+    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
+
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
         options = self._source.load_options(completion)
         seconds = keep_alive(self._model, completion)
         with self._models.borrow(options, self._source.header, seconds) as process:
             load_time = LoadTime(process)
-            with (
-                _open(self._model, process) as engine,
-                closing(engine.complete(completion)) as items,
-            ):
+            with _open(self._model, process) as engine, closing(engine.complete(completion)) as items:
                 for item in items:
                     yield load_time.add_to(item)
 
@@ -103,14 +102,8 @@ class EmbeddedEngine:
         pass
 
 
-class AsyncEmbeddedEngine:
+class AsyncEmbeddedEngine(_Engine):
     "`completion.AsyncEngine`. As `EmbeddedEngine`; the model is loaded in a thread."
-
-    def __init__(
-        self, model: BoundModel, models: ModelPool[LoadOptions, GgufHeader, ModelProcess] | None = None
-    ) -> None:
-        self._model, self._source = model, ModelSource(model)
-        self._models = models or pool()
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         options = await asyncio.to_thread(self._source.load_options, completion)

@@ -2,7 +2,7 @@
 
 It is another process because llama.cpp holds Python's lock while it loads, which would stop a proxy; because
 a failed assertion in it ends its process; because it explains only on standard error why it cannot load a
-file; and because the end of a process surely frees the memory.
+file; and because the end of a process always frees its memory.
 """
 
 from __future__ import annotations

@@ -37,14 +37,16 @@ def _check(completion: Completion) -> None:
         raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
 
 
-class TransformersEngine:
-    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
-
+class _Engine:
     def __init__(
         self, model: BoundModel, models: ModelPool[ModelFolder, int, ModelThread] | None = None
     ) -> None:
         self._model, self._source = model, ModelSource(model)
         self._models = models or pool()
+
+
+class TransformersEngine(_Engine):
+    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
         _check(completion)
@@ -68,14 +70,8 @@ class TransformersEngine:
         pass
 
 
-class AsyncTransformersEngine:
+class AsyncTransformersEngine(_Engine):
     "`completion.AsyncEngine`. Several completions can run at once: they take turns, token by token."
-
-    def __init__(
-        self, model: BoundModel, models: ModelPool[ModelFolder, int, ModelThread] | None = None
-    ) -> None:
-        self._model, self._source = model, ModelSource(model)
-        self._models = models or pool()
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         _check(completion)

@@ -136,7 +136,7 @@ def test_reference_types_are_those_of_openai_harmony(schema: Any, expected: str,
 
 
 class Difference(NamedTuple):
-    "`ours` is the part of our prompt that stands in place of `theirs`."
+    "`ours` is a part of our prompt. openai-harmony has `theirs` instead."
 
     conversation: Conversation
     ours: str

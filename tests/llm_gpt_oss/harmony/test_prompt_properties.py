@@ -87,7 +87,7 @@ HOSTILE = st.lists(
 
 
 def conversation_with(text: str) -> Conversation:
-    "A conversation with the text at each place whose text comes from people, tools or the model."
+    "A conversation with the text wherever people, tools or the model write one."
     schema = {
         "type": "object",
         "description": f"x{text}",
