@@ -77,7 +77,7 @@ class CachedPrefix:
 class PrefixCache:
     """Keeps the states of recent completions for prompts that start with the same tokens.
 
-    In total they have at most as many tokens as the context, or belong to the last completion alone.
+    Together they have at most as many tokens as the context. The state of the last completion always stays.
     """
 
     def __init__(self, model: Model) -> None:
