@@ -1,15 +1,15 @@
-"""What each engine costs beside a bare client of the same server, and whether it evaluates a prompt twice.
+"""What each engine costs compared with a bare client, and whether it evaluates a prompt twice.
 
-The bare client posts the same request with httpx, splits the lines, reads the JSON and takes the text: what
-any program would have to do. All ask the same server in every round, one after the other and each in its turn
-first. Counted is the processor time of this process: the model runs in another one.
+The bare client does what every program has to do: it posts the same request with httpx, splits the lines,
+parses the JSON and takes the text. In each round all three ways send a request to the same server, each of
+them first in every third round. The figures are the processor time of this process, without the server's.
 
-With Transformers, which is in this process, the bare client is its own `generate` with a streamer, and the
-model is part of what is counted.
+Transformers runs in this process. Its bare client is its own `generate` with a streamer, and the figures
+include the model.
 
 bare    that client
-engine  `Engine.complete`: the request made, each event checked, errors told apart
-turn    the whole turn through llm: harmony written and read, events, usage
+engine  `Engine.complete`: make the request, check each event, detect errors
+turn    the whole turn through llm: render and parse harmony, events, usage
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.completions import requests as completions
-from llm_gpt_oss.engines.embedded.gguf import read_head
-from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.embedded.gguf import read_header
+from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.engines.llama_server import requests as llama_server
 from llm_gpt_oss.engines.ollama import requests
 from llm_gpt_oss.engines.registered import get_provider
@@ -43,60 +43,64 @@ FILE = Path(__file__).parent.parent / "tests" / "models" / "gpt-oss-tiny.gguf"
 TAG = "gpt-oss-tiny"
 PROMPT = "<|start|>user<|message|>Count to 120<|end|><|start|>assistant"
 TARGET = 1.5
-# Tokens of a long answer.
+# Tokens of a long answer. A short one has 1.
 LONG = 300
 
 
 class Subject:
-    "An engine, and what a bare client would send to the same server."
+    "An engine, and the request that a bare client sends to the same server."
 
     def __init__(
-        self, name: str, place: EngineBinding, server: ServerAddress, request: Callable[[Completion], Any]
+        self, name: str, binding: EngineBinding, server: ServerAddress, request: Callable[[Completion], Any]
     ) -> None:
         self.name = name
-        self.model = BoundModel(TAG, Settings.from_env().with_engine(name), place)
+        self.model = BoundModel(TAG, Settings.from_env().with_engine(name), binding)
         self.server, self.request = server, request
 
-    def bare(self, wanted: Completion) -> int:
-        asked = self.request(wanted)
-        taken = 0
+    def bare(self, completion: Completion) -> int:
+        "Complete with a bare client, and return the number of texts."
+        request = self.request(completion)
+        count = 0
         with httpx.stream(
             "POST",
-            self.server.url + asked.path,
-            content=json.dumps(asked.body),
+            self.server.url + request.path,
+            content=json.dumps(request.body),
             headers=dict(self.server.headers),
             timeout=60,
             trust_env=False,
-            verify=False,  # there is no TLS, and reading the authorities would cost more than all the rest
+            verify=False,  # no TLS here, and loading the certificates would take longer than the request
         ) as response:
             for line in response.iter_lines():
                 line = line.removeprefix("data: ")
                 if line and line != "[DONE]":
                     event = json.loads(line)
                     choices = event.get("choices") or [event]
-                    taken += bool(
+                    count += bool(
                         choices[0].get("content") or choices[0].get("response") or choices[0].get("text")
                     )
-        return taken
+        return count
 
-    def engine(self, wanted: Completion) -> int:
+    def engine(self, completion: Completion) -> int:
+        "Complete with the engine, and return the number of pieces."
         with get_provider(self.name).open(self.model, None) as engine:
-            return sum(isinstance(item, Piece) for item in engine.complete(wanted))
+            return sum(isinstance(item, Piece) for item in engine.complete(completion))
 
-    def turn(self, wanted: Completion) -> int:
+    def turn(self, completion: Completion) -> int:
+        "Run a turn with llm, and return the number of events."
         model = GptOss(TAG, self.model.settings, place=self.model.binding)
-        response = model.prompt("Count to 120", temperature=0, max_tokens=wanted.max_tokens)
+        response = model.prompt("Count to 120", temperature=0, max_tokens=completion.max_tokens)
         return sum(1 for _ in response.stream_events())
 
     def prompt_ms(self, text: str) -> float:
-        wanted = Completion(TAG, text, max_tokens=1, sampling=Sampling(temperature=0))
+        "Return the milliseconds that the engine reports for evaluating the prompt."
+        completion = Completion(TAG, text, max_tokens=1, sampling=Sampling(temperature=0))
         with get_provider(self.name).open(self.model, None) as engine:
-            [done] = [item for item in engine.complete(wanted) if isinstance(item, Done)]
+            [done] = [item for item in engine.complete(completion) if isinstance(item, Done)]
         return done.prompt_ms or 0.0
 
 
 class InProcess(Subject):
-    "Transformers: there is no server, and what a bare client would do is to generate."
+    "Transformers, whose bare client is its own `generate`."
 
     def __init__(self, folder: Path) -> None:
         import torch
@@ -104,83 +108,86 @@ class InProcess(Subject):
 
         torch.set_num_threads(1)
         self.name = "transformers"
-        place = EngineBinding("transformers", {"weights": str(folder), "context": 8192})
-        self.model = BoundModel(TAG, Settings.from_env().with_engine(self.name), place)
+        binding = EngineBinding("transformers", {"weights": str(folder), "context": 8192})
+        self.model = BoundModel(TAG, Settings.from_env().with_engine(self.name), binding)
         self._tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-        self._own = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        self._reference = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
 
-    def bare(self, wanted: Completion) -> int:
+    def bare(self, completion: Completion) -> int:
         import torch
         from transformers import TextStreamer
 
-        taken: list[str] = []
+        texts: list[str] = []
         streamer = TextStreamer(self._tokenizer, skip_prompt=True)
-        streamer.on_finalized_text = lambda text, stream_end=False: taken.append(text)
-        ids = torch.tensor([self._tokenizer.encode(wanted.prompt, add_special_tokens=False)])
-        most = wanted.max_tokens
-        self._own.generate(ids, streamer=streamer, max_new_tokens=most, do_sample=False, use_cache=True)
-        return len(taken)
+        streamer.on_finalized_text = lambda text, stream_end=False: texts.append(text)
+        ids = torch.tensor([self._tokenizer.encode(completion.prompt, add_special_tokens=False)])
+        limit = completion.max_tokens
+        self._reference.generate(
+            ids, streamer=streamer, max_new_tokens=limit, do_sample=False, use_cache=True
+        )
+        return len(texts)
 
 
 def in_process(stack: ExitStack) -> list[Subject]:
+    "Return Transformers, if it is installed."
     sys.path.append(str(FILE.parent.parent))
     from support import hugging_face
 
-    if hugging_face.MISSING:
-        print(f"transformers is left out: {hugging_face.WHY}", file=sys.stderr)
+    if hugging_face.MISSING_PACKAGES:
+        print(f"transformers is left out: {hugging_face.SKIP_REASON}", file=sys.stderr)
         return []
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return [InProcess(hugging_face.write(folder))]
+    return [InProcess(hugging_face.write_model(folder))]
 
 
 def subjects(stack: ExitStack) -> list[Subject]:
-    "Those that can be had here."
-    found: list[Subject] = in_process(stack)
+    "Return the engines that are available here."
+    available: list[Subject] = in_process(stack)
     ollama = Settings.from_env().server
     try:
         tags = httpx.get(ollama.url + "/api/tags", timeout=1, trust_env=False).json()["models"]
     except (httpx.HTTPError, ValueError, KeyError):
         tags = []
     if any(tag["name"].startswith(TAG) for tag in tags):
-        found.append(Subject("ollama", EngineBinding(), ollama, requests.generate))
+        available.append(Subject("ollama", EngineBinding(), ollama, requests.generate))
     try:
-        loaded = Loaded(Load(str(FILE), 8192, threads=1, gpu_layers=0), read_head(FILE))
+        process = ModelProcess(LoadOptions(str(FILE), 8192, threads=1, gpu_layers=0), read_header(FILE))
     except Exception as problem:
         print(f"The others are left out: {problem}", file=sys.stderr)
-        return found
-    stack.callback(loaded.end)
-    server = loaded.server
+        return available
+    stack.callback(process.close)
+    server = process.server
     headers = [f"{name}: {value}" for name, value in server.headers]
-    at = {"url": server.url, "headers": headers}
+    options = {"url": server.url, "headers": headers}
     embedded = EngineBinding("embedded", {"gguf": str(FILE), "context": 8192, "threads": 1, "gpu_layers": 0})
-    spoken = completions.DIALECTS["llama.cpp"]
+    dialect = completions.DIALECTS["llama.cpp"]
     return [
-        *found,
+        *available,
         Subject("embedded", embedded, server, llama_server.completion),
-        Subject("llama-server", EngineBinding("llama-server", at), server, llama_server.completion),
+        Subject("llama-server", EngineBinding("llama-server", options), server, llama_server.completion),
         Subject(
             "completions",
-            EngineBinding("completions", {**at, "dialect": "llama.cpp"}),
+            EngineBinding("completions", {**options, "dialect": "llama.cpp"}),
             server,
-            lambda wanted: completions.completion(wanted, TAG, spoken, None),
+            lambda completion: completions.completion(completion, TAG, dialect, None),
         ),
     ]
 
 
-def cpu(ask: Callable[[Completion], int], tokens: int) -> float:
-    "Milliseconds of this process."
+def cpu(complete: Callable[[Completion], int], tokens: int) -> float:
+    "Return the processor time of a completion in milliseconds."
     before = time.process_time()
-    ask(Completion(TAG, PROMPT, max_tokens=tokens, sampling=Sampling(temperature=0)))
+    complete(Completion(TAG, PROMPT, max_tokens=tokens, sampling=Sampling(temperature=0)))
     return (time.process_time() - before) * 1000
 
 
 def measure(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
-    "For each way: the processor time of a request of one token, and of each token more. Medians."
+    "Return medians for each way: the processor time of a request with one token, and of each further token."
     ways = {"bare": subject.bare, "engine": subject.engine, "turn": subject.turn}
     short: dict[str, list[float]] = {way: [] for way in ways}
     long: dict[str, list[float]] = {way: [] for way in ways}
-    for ask in ways.values():
-        cpu(ask, 2)
+    for complete in ways.values():
+        cpu(complete, 2)
     for number in range(rounds):
         for way in list(ways)[number % 3 :] + list(ways)[: number % 3]:
             short[way].append(cpu(ways[way], 1))
@@ -197,13 +204,13 @@ def measure(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def prefix(subject: Subject) -> dict[str, float]:
-    "A long conversation, asked anew and then gone on with: what its prompt takes each time."
+    "Return the milliseconds for the prompt of a long conversation, and for that of its next turn."
     text = "<|start|>user<|message|>" + f"The number {time.time()}. " + "Once more. " * 450 + "<|end|>"
-    more = "<|start|>assistant<|channel|>final<|message|>Yes.<|end|><|start|>user<|message|>And?<|end|>"
-    opened = "<|start|>assistant"
+    next_turn = "<|start|>assistant<|channel|>final<|message|>Yes.<|end|><|start|>user<|message|>And?<|end|>"
+    opener = "<|start|>assistant"
     return {
-        "first_ms": subject.prompt_ms(text + opened),
-        "second_ms": subject.prompt_ms(text + more + opened),
+        "first_ms": subject.prompt_ms(text + opener),
+        "second_ms": subject.prompt_ms(text + next_turn + opener),
     }
 
 
@@ -211,33 +218,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true", dest="json_")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     results: dict[str, Any] = {}
     with ExitStack() as stack:
         for subject in subjects(stack):
-            results[subject.name] = {**measure(subject, chosen.rounds), "prefix": prefix(subject)}
-    if chosen.json_:
+            results[subject.name] = {**measure(subject, arguments.rounds), "prefix": prefix(subject)}
+    if arguments.json_:
         print(json.dumps(results, indent=2))
         return
     head = f"{'engine':14}{'way':8}{'a token':>10}{'of bare':>9}{'a request':>12}{'of bare':>9}"
     print(head)
-    for name, found in results.items():
-        bare = found["bare"]
+    for name, result in results.items():
+        bare = result["bare"]
         for way in ("bare", "engine", "turn"):
-            each = found[way]
+            figures = result[way]
             print(
-                f"{name if way == 'bare' else '':14}{way:8}{each['token_us']:>7.0f} µs"
-                f"{each['token_us'] / bare['token_us']:>8.2f}x{each['request_ms']:>9.1f} ms"
-                f"{each['request_ms'] / bare['request_ms']:>8.2f}x"
+                f"{name if way == 'bare' else '':14}{way:8}{figures['token_us']:>7.0f} µs"
+                f"{figures['token_us'] / bare['token_us']:>8.2f}x{figures['request_ms']:>9.1f} ms"
+                f"{figures['request_ms'] / bare['request_ms']:>8.2f}x"
             )
     print("\nThe prompt of a long conversation, and of its next turn:")
-    for name, found in results.items():
-        told = found["prefix"]
-        print(f"{name:14}{told['first_ms']:>8.0f} ms, then {told['second_ms']:.0f} ms")
+    for name, result in results.items():
+        times = result["prefix"]
+        print(f"{name:14}{times['first_ms']:>8.0f} ms, then {times['second_ms']:.0f} ms")
     slow = [
         name
-        for name, found in results.items()
-        if found["engine"]["token_us"] > TARGET * found["bare"]["token_us"]
+        for name, result in results.items()
+        if result["engine"]["token_us"] > TARGET * result["bare"]["token_us"]
     ]
     print(f"\nMore than {TARGET} times the bare client's: {', '.join(slow) or 'none'}")
 

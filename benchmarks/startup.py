@@ -1,11 +1,11 @@
 """What `llm --version` costs with the plugin and without it, in paired runs.
 
-Three ways to start, in every round one after the other and each in its turn first, so that a slow moment of
-the machine hits all alike:
+Each round starts llm in three ways, each of them first in every third round, so that a slow moment of the
+machine affects all of them:
 
 bare       LLM_LOAD_PLUGINS=''           llm without plugins
-plugin     LLM_LOAD_PLUGINS=llm-gpt-oss  llm with this one
-installed  LLM_LOAD_PLUGINS unset        llm looks for plugins in all that is installed, and finds this one
+plugin     LLM_LOAD_PLUGINS=llm-gpt-oss  llm with this plugin
+installed  LLM_LOAD_PLUGINS unset        llm searches all installed packages for plugins, and finds this one
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ TARGET_MS = 15.0
 
 
 def environ(way: str, user_path: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "LLM_LOAD_PLUGINS"}
-    return {**kept, "LLM_USER_PATH": user_path, **WAYS[way]}
+    others = {name: value for name, value in os.environ.items() if name != "LLM_LOAD_PLUGINS"}
+    return {**others, "LLM_USER_PATH": user_path, **WAYS[way]}
 
 
 def start(way: str, user_path: str) -> float:
-    "Milliseconds of one run."
+    "Run llm once, and return the milliseconds that it took."
     command = [sys.executable, "-m", "llm", "--version"]
     before = time.perf_counter()
     subprocess.run(command, env=environ(way, user_path), stdout=subprocess.DEVNULL, check=True)
@@ -41,7 +41,7 @@ def start(way: str, user_path: str) -> float:
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    "The times of each way, round by round. One round before them fills the caches and is not counted."
+    "Return the milliseconds of each way, one number a round. A first round fills caches and is not counted."
     times: dict[str, list[float]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as user_path:
         for way in WAYS:
@@ -60,11 +60,11 @@ def progress(text: str) -> None:
 
 
 def summary(times: dict[str, list[float]]) -> dict[str, float]:
-    "Medians, in milliseconds; what is added is the median of the differences to `bare` of the same round."
-    result = {f"{way}_ms": statistics.median(taken) for way, taken in times.items()}
+    "Return medians in milliseconds: of each way, and of the differences to `bare` within a round."
+    result = {f"{way}_ms": statistics.median(milliseconds) for way, milliseconds in times.items()}
     for way in ("plugin", "installed"):
         pairs = zip(times[way], times["bare"], strict=True)
-        result[f"{way}_adds_ms"] = statistics.median(ours - bare for ours, bare in pairs)
+        result[f"{way}_adds_ms"] = statistics.median(plugin - bare for plugin, bare in pairs)
     return {name: round(value, 2) for name, value in result.items()}
 
 
@@ -82,7 +82,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=30, help="how often each way is run (30)")
-    parser.add_argument("--json", action="store_true", help="print JSON, the times of every run included")
+    parser.add_argument("--json", action="store_true", help="print JSON, with the times of every run")
     arguments = parser.parse_args()
     times = measure(arguments.rounds)
     result = summary(times)

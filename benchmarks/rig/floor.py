@@ -1,4 +1,4 @@
-"""The least that a proxy in Python can do with the same libraries: Ollama's bytes, passed on as they come.
+"""The floor: a server that only forwards the bytes of Ollama, with the same libraries as the proxy.
 
 python floor.py PORT UPSTREAM
 """
@@ -15,25 +15,25 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-http = httpx.AsyncClient(base_url=sys.argv[2], timeout=60)
+ollama = httpx.AsyncClient(base_url=sys.argv[2], timeout=60)
 
 
 async def generate(request: Request) -> StreamingResponse:
-    asked = http.build_request("POST", "/api/generate", content=await request.body())
-    answer = await http.send(asked, stream=True)
+    forwarded = ollama.build_request("POST", "/api/generate", content=await request.body())
+    response = await ollama.send(forwarded, stream=True)
 
     async def body() -> AsyncIterator[bytes]:
-        async for data in answer.aiter_raw():
+        async for data in response.aiter_raw():
             yield data
-        await answer.aclose()
+        await response.aclose()
 
-    return StreamingResponse(body(), answer.status_code, media_type="application/x-ndjson")
+    return StreamingResponse(body(), response.status_code, media_type="application/x-ndjson")
 
 
-async def up(request: Request) -> Response:
+async def health(request: Request) -> Response:
     return Response()
 
 
 if __name__ == "__main__":
-    routes = [Route("/api/generate", generate, methods=["POST"]), Route("/health", up)]
+    routes = [Route("/api/generate", generate, methods=["POST"]), Route("/health", health)]
     uvicorn.run(Starlette(routes=routes), port=int(sys.argv[1]), log_level="warning")

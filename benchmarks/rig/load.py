@@ -1,4 +1,4 @@
-"""Clients: many streams at once, or one request after the other on one connection."""
+"""HTTP clients that put load on a server: many streams at once, or requests one after the other."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 
 Body = dict[str, Any]
 
-
-# What stands in the last lines of a whole answer: of OpenAI's two kinds, and of Ollama's.
+# One of these is in the last lines of a complete response: of Chat Completions, Ollama and Responses.
 ENDS = (b"[DONE]", b'"done": true', b"event: response.completed")
 
 
-async def streamed(port: int, path: str, bodies: Iterable[Body]) -> None:
-    "All at once, each on a connection of its own. Raises RuntimeError for an answer that is not whole."
-    for answer in await asyncio.gather(*(_stream(port, path, body) for body in bodies)):
-        if not any(end in answer for end in ENDS):
-            raise RuntimeError(f"{path} answered {answer[:200]!r} ... {answer[-200:]!r}")
+async def stream_all(port: int, path: str, bodies: Iterable[Body]) -> None:
+    "Post all bodies at once, each on its own connection. Raises RuntimeError for an incomplete response."
+    for response in await asyncio.gather(*(_stream(port, path, body) for body in bodies)):
+        if not any(end in response for end in ENDS):
+            raise RuntimeError(f"{path} answered {response[:200]!r} ... {response[-200:]!r}")
 
 
 async def _stream(port: int, path: str, body: Body) -> bytes:
@@ -29,23 +28,23 @@ async def _stream(port: int, path: str, body: Body) -> bytes:
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
     )
     writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
-    return answer
+    return response
 
 
 class Client:
-    "Keeps its connection, as the SDKs do."
+    "Keeps its connection open between requests, as the SDKs do."
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def post(self, path: str, body: Body, headers: dict[str, str] | None = None) -> bytes:
-        "The answer's body. Raises RuntimeError for any status but 200."
-        given = {"Content-Type": "application/json", **(headers or {})}
-        self._connection.request("POST", path, json.dumps(body), given)
+        "Return the body of the response. Raises RuntimeError for a status other than 200."
+        all_headers = {"Content-Type": "application/json", **(headers or {})}
+        self._connection.request("POST", path, json.dumps(body), all_headers)
         response = self._connection.getresponse()
-        answer = response.read()
+        content = response.read()
         if response.status != 200:
-            raise RuntimeError(f"{path} answered {response.status}: {answer[:300]!r}")
-        return answer
+            raise RuntimeError(f"{path} answered {response.status}: {content[:300]!r}")
+        return content

@@ -1,11 +1,11 @@
-"""A fast stand-in for Ollama v0.24, as far as a raw prompt of the proxy goes.
+"""A fast stand-in for Ollama v0.24. It has the endpoints that the proxy uses for a prompt.
 
     python ollama.py PORT
 
-The prompt says what to answer: the last "N tokens" in it. With "at P a second" behind it each token is a
-write of its own, at its time; without it all come at once. A fifth of them are reasoning.
+The last "N tokens" in the prompt sets the length of the answer. After "N tokens at P a second" each token is
+written by itself, at its time. Otherwise all are written at once. A fifth of the tokens are reasoning.
 
-It is no model: good to be measured against, never to judge by what a proxy says.
+There is no model in it, so it is only good for measuring, not for the contents of answers.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 
 MODEL = "gpt-oss:20b"
 STAMP = "2026-01-01T00:00:00.000000000Z"
-WANTED = re.compile(r"(\d+) tokens(?: at (\d+) a second)?")
-OPENING = ("<|channel|>", "analysis", "<|message|>")
-ANSWERING = ("<|end|>", "<|start|>", "assistant", "<|channel|>", "final", "<|message|>")
+REQUESTED = re.compile(r"(\d+) tokens(?: at (\d+) a second)?")
+ANALYSIS = ("<|channel|>", "analysis", "<|message|>")
+FINAL = ("<|end|>", "<|start|>", "assistant", "<|channel|>", "final", "<|message|>")
 TAGS = {"models": [{"name": MODEL, "model": MODEL, "digest": "0" * 64, "size": 1, "details": {}}]}
 GET: dict[str, Any] = {"/api/tags": TAGS, "/api/ps": {"models": []}, "/api/version": {"version": "0.24.0"}}
 
 
 def lines(tokens: int) -> Iterator[bytes]:
-    thoughts = tokens // 5
-    pieces = (*OPENING, *[" thought"] * thoughts, *ANSWERING, *[" word"] * (tokens - thoughts))
+    reasoning = tokens // 5
+    pieces = (*ANALYSIS, *[" thought"] * reasoning, *FINAL, *[" word"] * (tokens - reasoning))
     for piece in pieces:
         yield line({"response": piece, "done": False})
     counts = {"prompt_eval_count": 70, "eval_count": len(pieces) + 1}
@@ -36,11 +36,11 @@ def lines(tokens: int) -> Iterator[bytes]:
     yield line({"response": "", "done": True, "done_reason": "stop", **counts, **times})
 
 
-def line(said: dict[str, Any]) -> bytes:
-    return json.dumps({"model": MODEL, "created_at": STAMP, **said}).encode() + b"\n"
+def line(fields: dict[str, Any]) -> bytes:
+    return json.dumps({"model": MODEL, "created_at": STAMP, **fields}).encode() + b"\n"
 
 
-async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -55,11 +55,11 @@ async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def answer(path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
     if path != "/api/generate":
-        known = json.dumps(GET[path]).encode()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(known)}\r\n\r\n"
-        writer.write(head.encode() + known)
+        content = json.dumps(GET[path]).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        writer.write(head.encode() + content)
         return
-    tokens, pace = WANTED.findall(json.loads(body)["prompt"])[-1]
+    tokens, pace = REQUESTED.findall(json.loads(body)["prompt"])[-1]
     writer.write(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
@@ -69,8 +69,8 @@ async def answer(path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
         return
     loop = asyncio.get_running_loop()
     due = loop.time()
-    for each in chunks:
-        writer.write(each)
+    for data in chunks:
+        writer.write(data)
         due += 1 / int(pace)
         await asyncio.sleep(due - loop.time())
 
@@ -80,7 +80,7 @@ def chunk(data: bytes) -> bytes:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(served, "127.0.0.1", int(sys.argv[1]))
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, and what they have cost so far, as Linux counts it."""
+"""Run servers as processes, and read their processor time and memory from /proc."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 60.0
+START_TIMEOUT = 60.0
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Process:
-    "A server on 127.0.0.1 that is up, and the seconds that this took."
+    "A running server on 127.0.0.1. `seconds` is the time that it took to start."
 
     def __init__(self, pid: int, port: int, seconds: float) -> None:
         self.port = port
@@ -24,12 +24,12 @@ class Process:
         self._folder = Path("/proc", str(pid))
 
     def cpu(self) -> float:
-        "Seconds of the processor, user and system, all threads."
+        "Return the processor time in seconds, user and system, of all threads."
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
     def memory(self) -> float:
-        "MiB that it has held at most."
+        "Return the peak memory in MiB."
         status = (self._folder / "status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -44,13 +44,13 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, path: str, environ: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
-    "Up as soon as a GET of `path` is answered. Raises RuntimeError where it ends before."
+    "Run a server. It has started when it responds to a GET of `path`. Raises RuntimeError if it ends before."
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
         try:
-            while not _answers(port, path):
-                if process.poll() is not None or time.perf_counter() - started > PATIENCE:
+            while not _responds(port, path):
+                if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT:
                     output.seek(0)
                     raise RuntimeError(f"{' '.join(command)} did not start:\n{output.read()}")
                 time.sleep(0.002)
@@ -60,9 +60,9 @@ def running(
             process.wait()
 
 
-def _answers(port: int, path: str) -> bool:
+def _responds(port: int, path: str) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=START_TIMEOUT) as connection:
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
             return connection.recv(64).startswith(b"HTTP/1.")
     except OSError:

@@ -1,11 +1,11 @@
-"""The part of a JSON schema that llama.cpp's converter, which is Ollama's too, surely makes a grammar of.
+"""Reduce a JSON schema to the part that llama.cpp's converter safely turns into a grammar.
 
-It is C++ in the server's own process: some patterns, and references that go round in a circle, end that
-process, for everybody who uses it. Ollama refuses much else, llama.cpp leaves it unbound without a word. So
-only what it is known to carry is sent. The answer is checked against the whole schema when it is here: only
-the binding is lost.
+Ollama uses the same converter. It is C++ in the server's process: some patterns, and circular references,
+crash that process for all its clients. Ollama refuses many other schemas, and llama.cpp's server silently
+drops a schema that it cannot convert. So only keywords that are known to work are sent. The answer is
+validated against the whole schema later: what is left out here only does not constrain the text.
 
-Read from llama.cpp's json-schema-to-grammar.cpp, as Ollama v0.24 has it.
+Source: json-schema-to-grammar.cpp of llama.cpp, as in Ollama v0.24.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from typing import Any
 from ..completion import Json
 
 TYPES = ("object", "array", "string", "number", "boolean", "null")
-# An empty schema would be an object there, and one without a type an error.
+# The converter turns an empty schema into an object, and refuses one without a type.
 ANYTHING: Json = {"type": [*TYPES]}
-# The converter calls itself, and a grammar has 32 KB.
-DEEPEST, MOST_SCHEMAS = 32, 500
-LONGEST_NAME, LONGEST_VALUE, LONGEST_PATTERN = 200, 4000, 200
-# Repetitions are unrolled; numbers of more digits are written wrong.
-MOST_REPEATED, MOST_IN_PATTERN, LARGEST = 1000, 100, 10**14
+# The converter is recursive, and a grammar may have at most 32 KB.
+MAX_DEPTH, MAX_SCHEMAS = 32, 500
+MAX_NAME, MAX_VALUE, MAX_PATTERN = 200, 4000, 200
+# The converter unrolls repetitions, and writes numbers with more digits incorrectly.
+MAX_REPETITIONS, MAX_PATTERN_REPETITIONS, MAX_NUMBER = 1000, 100, 10**14
 
+# The limits of a number, and what to add for the nearest integer that each of them allows.
 LIMITS = {"minimum": 0, "exclusiveMinimum": 1, "maximum": 0, "exclusiveMaximum": -1}
 ALTERNATIVES = ("anyOf", "oneOf")
 DEFINITIONS = ("$defs", "definitions")
-# Not read there, but for the references in them.
-REMARKS = {
+# The converter ignores these, except for references in them.
+ANNOTATIONS = {
     *("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"),
     *("readOnly", "writeOnly", "uniqueItems", "multipleOf", "minProperties", "maxProperties"),
 }
-# By any of these it knows what to write.
-TELLING = {
+# The converter needs at least one of these to know what to generate.
+DEFINING = {
     "$ref",
     "type",
     "const",
@@ -52,18 +53,18 @@ FORMATS = {"date", "time", "date-time", "uuid"}
 
 REFERENCE = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 PLAIN_NAME = re.compile(r"\w+", re.ASCII)
-# What it takes in a pattern: no dot and no [^a], which would let a quotation mark into the string.
+# Supported in patterns. A dot or [^a] would allow a quotation mark inside the string.
 ATOM = r"[\w ,:;@#%&=<>~!/'-]|\[-?(?:[0-9]-[0-9]|[A-Z]-[A-Z]|[a-z]-[a-z]|[\w .,:;@/+])+-?\]"
 TOKEN = re.compile(rf"(?P<atom>{ATOM})|(?P<times>[*+?]|\{{\d{{1,3}}(?:,\d{{1,3}})?\}})|[(|)]", re.ASCII)
 
 
 def grammar_subset(schema: Json) -> Json:
-    "The schema with what cannot be bound left out; a plain one comes out equal."
-    return _Binder(schema).root(schema)
+    "Return the schema without what the converter cannot handle. A plain schema is returned unchanged."
+    return _SchemaFilter(schema).document(schema)
 
 
-class _Binder:
-    "One schema's definitions, and how many subschemas may still come."
+class _SchemaFilter:
+    "Filters one document. It knows the document's definitions and limits the number of subschemas."
 
     def __init__(self, schema: Json) -> None:
         self._targets = {
@@ -73,232 +74,245 @@ class _Binder:
             for name, target in targets.items()
             if isinstance(target, dict) and _is_name(name) and REFERENCE.fullmatch(f"#/{key}/{name}")
         }
-        self._left = MOST_SCHEMAS
+        self._budget = MAX_SCHEMAS
 
-    def root(self, schema: Json) -> Json:
-        bound = self._told(schema, 0) if schema else {}
-        kept: Json = {}
-        for key in schema:  # in their order
-            if key in bound:
-                kept[key] = bound[key]
-            elif key in DEFINITIONS and (targets := self._definitions(key)):
-                kept[key] = targets
-        return {**kept, **bound}
+    def document(self, schema: Json) -> Json:
+        filtered = self._defined(schema, 0) if schema else {}
+        ordered: Json = {}
+        for key in schema:
+            if key in filtered:
+                ordered[key] = filtered[key]
+            elif key in DEFINITIONS and (definitions := self._definitions(key)):
+                ordered[key] = definitions
+        return {**ordered, **filtered}
 
     def _definitions(self, key: str) -> Json:
-        found = ((REFERENCE.fullmatch(ref), target) for ref, target in self._targets.items())
-        return {match[2]: self._told(target, 1) for match, target in found if match and match[1] == key}
+        matches = ((REFERENCE.fullmatch(ref), target) for ref, target in self._targets.items())
+        return {match[2]: self._defined(target, 1) for match, target in matches if match and match[1] == key}
 
-    def _told(self, schema: object, depth: int) -> Json:
-        "For a place where a schema has to be."
-        bound = self._bound(schema, depth)
-        return bound if _tells(bound) else {**bound, **ANYTHING}
+    def _defined(self, schema: object, depth: int) -> Json:
+        "Filter a schema that must not be empty. One that allows anything becomes a list of all types."
+        filtered = self._schema(schema, depth)
+        return filtered if _is_defined(filtered) else {**filtered, **ANYTHING}
 
-    def _bound(self, schema: object, depth: int) -> Json:
-        self._left -= 1
-        if not isinstance(schema, dict) or depth > DEEPEST or self._left < 0:
+    def _schema(self, schema: object, depth: int) -> Json:
+        self._budget -= 1
+        if not isinstance(schema, dict) or depth > MAX_DEPTH or self._budget < 0:
             return {}
-        bound: Json = {}
+        filtered: Json = {}
         for key, value in schema.items():
-            bound |= self._keyword(key, value, schema, depth + 1)
-        if "properties" in bound:
-            # It would read the alternatives alone.
-            bound = {key: value for key, value in bound.items() if key not in ALTERNATIVES}
-        return bound
+            filtered |= self._keyword(key, value, schema, depth + 1)
+        if "properties" in filtered:
+            # The converter would ignore the properties if there are alternatives.
+            filtered = {key: value for key, value in filtered.items() if key not in ALTERNATIVES}
+        return filtered
 
     def _keyword(self, key: str, value: Any, schema: Json, depth: int) -> Json:
-        "What is left of one keyword: itself, something else in its place, or nothing."
-        kept = False
+        "Return the keyword and its value, a replacement for them, or nothing if it is not supported."
+        supported = False
         match key:
             case "$ref":
-                kept = self._leads_somewhere(value)
+                supported = self._is_resolvable(value)
             case "type":
                 names = value if isinstance(value, list) else [value]
-                kept = bool(names) and all(name in (*TYPES, "integer") for name in names)
+                supported = bool(names) and all(name in (*TYPES, "integer") for name in names)
             case "enum":
-                kept = isinstance(value, list) and bool(value) and _sayable(value)
+                supported = isinstance(value, list) and bool(value) and _is_representable(value)
             case "required":
-                kept = isinstance(value, list) and all(map(_is_name, value))
+                supported = isinstance(value, list) and all(map(_is_name, value))
             case "pattern":
-                kept = isinstance(value, str) and _safe(value)
+                supported = isinstance(value, str) and _is_supported_pattern(value)
             case "format":
-                kept = _is_name(value)
+                supported = _is_name(value)
             case "properties":
                 return self._properties(value, depth)
             case "additionalProperties":
-                return self._additional(value, schema, depth)
+                return self._additional_properties(value, schema, depth)
             case "items" | "prefixItems":
                 return self._items(key, value, schema, depth)
             case "anyOf" | "oneOf":
                 return self._alternatives(key, value, depth)
             case "allOf":
-                return self._parts(value, depth)
+                return self._all_of(value, depth)
             case "minItems" | "maxItems" | "minLength" | "maxLength":
-                kept = _repeatable(schema, key[3:])
+                supported = _is_valid_length(schema, key[3:])
             case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-                kept = _in_order(schema) and not _far(key, value)
+                supported = _is_valid_range(schema) and not _is_unlimited(key, value)
             case _:
-                kept = (key in REMARKS or key == "const") and _sayable(value)
-        return {key: value} if kept else {}
+                supported = (key in ANNOTATIONS or key == "const") and _is_representable(value)
+        return {key: value} if supported else {}
 
     def _properties(self, value: object, depth: int) -> Json:
         if not isinstance(value, dict) or not all(_is_name(name) and name != "$ref" for name in value):
             return {"type": "object"}
-        return {"properties": {name: self._told(schema, depth) for name, schema in value.items()}}
+        return {"properties": {name: self._defined(schema, depth) for name, schema in value.items()}}
 
-    def _additional(self, value: object, schema: Json, depth: int) -> Json:
+    def _additional_properties(self, value: object, schema: Json, depth: int) -> Json:
         properties = schema.get("properties", {})
         if not isinstance(properties, dict) or not all(map(_is_name, properties)) or "$ref" in properties:
             return {}
         if value is False:
             return {"additionalProperties": False}
-        # It spells the names that are taken in the grammar, letter by letter.
+        # To exclude the names of the properties, the converter spells them letter by letter.
         if not all(map(PLAIN_NAME.fullmatch, properties)):
             return {}
-        bound = self._bound(value, depth)
-        return {"additionalProperties": bound if _tells(bound) else True}
+        filtered = self._schema(value, depth)
+        return {"additionalProperties": filtered if _is_defined(filtered) else True}
 
     def _items(self, key: str, value: object, schema: Json, depth: int) -> Json:
         if key == "items" and "prefixItems" in schema:
-            return {}  # it would read these alone
+            return {}  # the converter would ignore prefixItems
         if isinstance(value, list):
-            return {key: [self._told(item, depth) for item in value]} if value else {}
-        bound = self._bound(value, depth) if key == "items" else {}
-        return {key: bound} if _tells(bound) else {}
+            return {key: [self._defined(item, depth) for item in value]} if value else {}
+        filtered = self._schema(value, depth) if key == "items" else {}
+        return {key: filtered} if _is_defined(filtered) else {}
 
     def _alternatives(self, key: str, value: object, depth: int) -> Json:
-        "None, where one of them may be anything."
-        bound = (
-            [self._bound(one, depth) for one in value if one is not False] if isinstance(value, list) else []
-        )
-        return {key: bound} if bound and all(map(_tells, bound)) else {}
-
-    def _parts(self, value: object, depth: int) -> Json:
-        "It joins the properties, or the values, of all parts; of any other part it would make an object."
+        "Return the alternatives, or nothing if one of them allows anything."
         if not isinstance(value, list):
             return {}
-        bound = [self._bound(part, depth) for part in value]
-        meant = [self._meant(part) for part in bound]
-        names = [name for part in meant for name in part.get("properties", ())]
-        if bound and (
-            (all("properties" in part for part in meant) and len(names) == len({*names}))
-            or all("enum" in part for part in meant)
-        ):
-            return {"allOf": bound}
-        return {"$ref": bound[0]["$ref"]} if len(bound) == 1 and "$ref" in bound[0] else {}
+        filtered = [self._schema(schema, depth) for schema in value if schema is not False]
+        return {key: filtered} if filtered and all(map(_is_defined, filtered)) else {}
 
-    def _meant(self, part: Json) -> Json:
-        "It reads what a part refers to each time anew: so nothing that leads on, within itself or twice."
+    def _all_of(self, value: object, depth: int) -> Json:
+        """Return `allOf` if all parts have properties, or all parts have an enum.
+
+        These the converter joins. From any other part it would make an object.
+        """
+        if not isinstance(value, list):
+            return {}
+        filtered = [self._schema(part, depth) for part in value]
+        parts = [self._all_of_part(part) for part in filtered]
+        names = [name for part in parts for name in part.get("properties", ())]
+        if filtered and (
+            (all("properties" in part for part in parts) and len(names) == len({*names}))
+            or all("enum" in part for part in parts)
+        ):
+            return {"allOf": filtered}
+        return {"$ref": filtered[0]["$ref"]} if len(filtered) == 1 and "$ref" in filtered[0] else {}
+
+    def _all_of_part(self, part: Json) -> Json:
+        """Return what the converter reads in a part of `allOf`: the part, or the target of its `$ref`.
+
+        It expands the target each time, so a target that itself contains `$ref` or `allOf` counts as empty.
+        """
         if not part.keys().isdisjoint(ALTERNATIVES):
             return {}
         if "$ref" not in part:
             return part
         target = self._targets[part["$ref"]]
-        return self._bound(target, DEEPEST) if "$ref" not in target and _sayable(target, "allOf") else {}
+        expandable = "$ref" not in target and _is_representable(target, "allOf")
+        return self._schema(target, MAX_DEPTH) if expandable else {}
 
-    def _leads_somewhere(self, ref: object) -> bool:
-        "To a definition, and not back to itself before anything is written."
+    def _is_resolvable(self, ref: object) -> bool:
+        "Whether the reference has a target that does not lead back to it before any text is generated."
         if not isinstance(ref, str) or ref not in self._targets:
             return False
         seen: set[str] = set()
-        ahead = [*self._next(ref)]
-        while ahead:
-            if (one := ahead.pop()) not in seen:
-                seen.add(one)
-                ahead += self._next(one)
+        pending = [*self._leading_references(ref)]
+        while pending:
+            if (reference := pending.pop()) not in seen:
+                seen.add(reference)
+                pending += self._leading_references(reference)
         return ref not in seen
 
-    def _next(self, ref: str) -> Iterator[str]:
-        "The references that stand where that definition begins."
-        inside: list[Any] = [self._targets[ref]]
-        while inside:
-            schema = inside.pop()
+    def _leading_references(self, ref: str) -> Iterator[str]:
+        "Yield the references that the converter follows at the start of the reference's target."
+        pending: list[Any] = [self._targets[ref]]
+        while pending:
+            schema = pending.pop()
             if isinstance(schema, list):
-                inside += schema
+                pending += schema
             elif isinstance(schema, dict):
-                inside += (schema[key] for key in ("allOf", *ALTERNATIVES) if key in schema)
-                if isinstance(one := schema.get("$ref"), str) and one in self._targets:
-                    yield one
+                pending += (schema[key] for key in ("allOf", *ALTERNATIVES) if key in schema)
+                if isinstance(target := schema.get("$ref"), str) and target in self._targets:
+                    yield target
 
 
-def _tells(bound: Json) -> bool:
+def _is_defined(schema: Json) -> bool:
+    "Whether the schema says what to generate. Otherwise it allows anything."
     return (
-        not TELLING.isdisjoint(bound)
-        or bound.get("additionalProperties", True) is not True
-        or bound.get("format") in FORMATS
+        not DEFINING.isdisjoint(schema)
+        or schema.get("additionalProperties", True) is not True
+        or schema.get("format") in FORMATS
     )
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_NAME and _sayable(value, "")
+    return isinstance(value, str) and len(value) <= MAX_NAME and _is_representable(value, "")
 
 
-def _sayable(value: object, *without: str) -> bool:
-    "JSON that another parser takes, of a modest size, with no references (or no `without`) in it."
+def _is_representable(value: object, *forbidden_keys: str) -> bool:
+    "Whether the value is JSON of limited size that other parsers accept, without `$ref` or the given keys."
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
     except (ValueError, TypeError, RecursionError):
         return False
-    words = without or ("$ref",)
+    keys = forbidden_keys or ("$ref",)
     return (
-        len(text) <= LONGEST_VALUE
-        and not any(word and f'"{word}"' in text for word in words)
+        len(text) <= MAX_VALUE
+        and not any(key and f'"{key}"' in text for key in keys)
         and not re.search(r"\d{300}", text)
     )
 
 
-def _repeatable(schema: Json, of: str) -> bool:
-    bounds = [schema[name] for name in (f"min{of}", f"max{of}") if name in schema]
-    return all(map(_is_count, bounds)) and bounds == sorted(bounds)
+def _is_valid_length(schema: Json, noun: str) -> bool:
+    "Whether `minItems` and `maxItems`, or `minLength` and `maxLength`, are small counts in order."
+    counts = [schema[name] for name in (f"min{noun}", f"max{noun}") if name in schema]
+    return all(map(_is_count, counts)) and counts == sorted(counts)
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_REPEATED
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_REPETITIONS
 
 
-def _in_order(schema: Json) -> bool:
-    "Whether all the limits of a number are numbers, not too large, and leave some between them."
-    given = {name: schema[name] for name in LIMITS if name in schema and not _far(name, schema[name])}
-    for limit in given.values():
-        if isinstance(limit, bool) or not isinstance(limit, int | float) or not -LARGEST < limit < LARGEST:
+def _is_valid_range(schema: Json) -> bool:
+    "Whether all limits of a number are numbers of supported size, and some number satisfies them."
+    limits = {
+        name: schema[name] for name in LIMITS if name in schema and not _is_unlimited(name, schema[name])
+    }
+    for limit in limits.values():
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
             return False
-    low = [value + LIMITS[name] for name, value in given.items() if name.endswith("inimum")]
-    high = [value + LIMITS[name] for name, value in given.items() if name.endswith("aximum")]
-    return not low or not high or max(low) <= min(high)
+        if not -MAX_NUMBER < limit < MAX_NUMBER:
+            return False
+    lower = [value + LIMITS[name] for name, value in limits.items() if name.endswith("inimum")]
+    upper = [value + LIMITS[name] for name, value in limits.items() if name.endswith("aximum")]
+    return not lower or not upper or max(lower) <= min(upper)
 
 
-def _far(name: str, limit: object) -> bool:
-    "Whether it leaves out only what nobody writes, as the 2**53 of JavaScript's libraries does."
+def _is_unlimited(name: str, limit: object) -> bool:
+    "Whether the limit excludes only huge numbers, as the 2**53 of JavaScript libraries does."
     if isinstance(limit, bool) or not isinstance(limit, int | float):
         return False
-    return limit <= -LARGEST if name.endswith("inimum") else limit >= LARGEST
+    return limit <= -MAX_NUMBER if name.endswith("inimum") else limit >= MAX_NUMBER
 
 
-def _safe(pattern: str) -> bool:
-    "Whether this is of the few patterns that are surely carried: no escapes, no repetition of nothing."
-    if len(pattern) > LONGEST_PATTERN or not (pattern[:1] == "^" and pattern[-1:] == "$"):
+def _is_supported_pattern(pattern: str) -> bool:
+    "Whether the pattern is anchored, has no escapes, and repeats something wherever it repeats."
+    if len(pattern) > MAX_PATTERN or not (pattern[:1] == "^" and pattern[-1:] == "$"):
         return False
     before, depth, at, end = "(", 0, 1, len(pattern) - 1
     while at < end:
         token = TOKEN.match(pattern, at, end)
         if not token:
             return False
-        now = token.lastgroup or token[0]
-        if (before in "(|" and now in ("times", "|", ")")) or (before == "times" == now):
+        current = token.lastgroup or token[0]
+        if (before in "(|" and current in ("times", "|", ")")) or (before == "times" == current):
             return False
-        if now == "times" and not _modest(token[0]):
+        if current == "times" and not _is_small_repetition(token[0]):
             return False
-        depth += (now == "(") - (now == ")")
+        depth += (current == "(") - (current == ")")
         if depth < 0:
             return False
-        before, at = now, token.end()
+        before, at = current, token.end()
     return depth == 0 and before not in "(|" and _compiles(pattern)
 
 
-def _modest(times: str) -> bool:
+def _is_small_repetition(times: str) -> bool:
     counts = [int(count) for count in re.findall(r"\d+", times)]
-    return counts == sorted(counts) and all(0 < count <= MOST_IN_PATTERN for count in counts[-1:])
+    return counts == sorted(counts) and all(0 < count <= MAX_PATTERN_REPETITIONS for count in counts[-1:])
 
 
 def _compiles(pattern: str) -> bool:

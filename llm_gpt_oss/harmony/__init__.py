@@ -1,1 +1,4 @@
-"""The harmony format, and nothing else: no llm, no HTTP."""
+"""The harmony format: prompts are rendered to text here, and the model's text is parsed here.
+
+Nothing in this folder knows llm or HTTP.
+"""

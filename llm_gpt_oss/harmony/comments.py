@@ -1,4 +1,4 @@
-"""What a schema says to its reader, as TypeScript comments."""
+"""The annotations of a JSON schema (title, description, default, examples) as TypeScript comments."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from .schema import Schema, mapping, sequence
 
 
 def comment(text: str, indent: str = "") -> str:
-    "The text as whole comment lines; nothing in it can leave the comment."
+    "Return the text as comment lines. Each line of the text starts with `//`, so none can end the comment."
     return "".join(f"{indent}// {line}\n" for line in text.splitlines())
 
 
-def about_items(schema: Schema) -> str:
-    "What an array's schema says of its items, unless they are objects, which say it themselves."
+def items_description(schema: Schema) -> str:
+    "Return the description of an array's items. It is empty for objects, whose type includes it."
     items = mapping(schema.get("items"))
-    return "" if items.get("type") == "object" else said(items, "description")
+    return "" if items.get("type") == "object" else text_at(items, "description")
 
 
-def examples(schema: Schema, indent: str) -> str:
-    "The examples as comment lines under a heading."
+def examples_comment(schema: Schema, indent: str) -> str:
+    "Return the examples as comment lines under a heading, or an empty string if there are none."
     values = sequence(schema.get("examples"))
     lines = "".join(f"{indent}// - {literal(value)}\n" for value in values)
     return f"{indent}// Examples:\n{lines}" if lines else ""
 
 
-def default(schema: Schema) -> str:
-    "The default in words, the way OpenAI has it: one of an enum stands bare."
+def default_text(schema: Schema) -> str:
+    "Return `default: value`. As in openai/harmony, the default of an enum has no quotes."
     match schema:
         case {"default": str(word), "enum": [_, *_]}:
             return f"default: {word}"
@@ -37,16 +37,16 @@ def default(schema: Schema) -> str:
             return ""
 
 
-def trailing(text: str) -> str:
-    "The text as a comment that ends a line."
+def trailing_comment(text: str) -> str:
+    "Return the text as a comment at the end of a line, with its line breaks replaced by spaces."
     return f" // {' '.join(text.splitlines())}" if text else ""
 
 
-def said(schema: Schema, key: str) -> str:
-    "The schema's text under the key, empty where there is none."
+def text_at(schema: Schema, key: str) -> str:
+    "Return the schema's string under the key, or an empty string if it has none."
     return text if isinstance(text := schema.get(key), str) else ""
 
 
 def literal(value: Any) -> str:
-    "A JSON value as one line of TypeScript."
+    "Return a JSON value as TypeScript, on one line."
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""What a harmony conversation is made of.
+"""The types of a harmony conversation: messages, their headers, and the contents of the first two messages.
 
-The format is described in openai/harmony, `docs/format.md`.
+The format is described in `docs/format.md` of openai/harmony.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ CHANNELS = ("analysis", "commentary", "final")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Who speaks, to whom, where, in what form.
+    """The header of a message: author, channel, recipient and content type.
 
-    `name` is the author of a tool message (`functions.get_weather`), `recipient` is given without `to=`,
-    `content_type` as it stands in the header (`<|constrain|>json`, `code`).
+    `name` is the author of a tool message, such as `functions.get_weather`. `recipient` comes without `to=`.
+    `content_type` is written as in the header, such as `<|constrain|>json` or `code`.
     """
 
     role: Role
@@ -33,7 +33,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    "A header and the text under it. The text is what was said, markers not yet neutralised."
+    "A header and a text. The text is the original one: rendering neutralises special tokens in it."
 
     header: Header
     text: str
@@ -41,7 +41,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    "A function that the model may call. `parameters` is a JSON schema; None: it takes no arguments."
+    "A function that the model may call. `parameters` is a JSON schema, or None if it takes no arguments."
 
     name: str
     description: str | None = None
@@ -50,7 +50,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    "A JSON schema that the answer has to fit, shown to the model under its name."
+    "A named JSON schema for the answer. The prompt shows it to the model."
 
     name: str
     schema: dict[str, Any]
@@ -59,7 +59,7 @@ class ResponseFormat:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    "The first message: identity, dates, effort, channels. None leaves a line out."
+    "The contents of the system message. None leaves the line out."
 
     identity: str | None = IDENTITY
     knowledge_cutoff: str | None = KNOWLEDGE_CUTOFF
@@ -70,7 +70,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Developer:
-    "The developer message: instructions, tools, response formats. Rendered only if there is something in it."
+    "The contents of the developer message, which is left out if all of them are empty."
 
     instructions: str | None = None
     tools: tuple[Tool, ...] = ()
@@ -79,7 +79,7 @@ class Developer:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    "All that the model is shown before it speaks. `system` None leaves the system message out."
+    "Everything that a prompt shows the model. If `system` is None, there is no system message."
 
     system: System | None
     developer: Developer

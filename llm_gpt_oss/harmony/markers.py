@@ -1,4 +1,4 @@
-"""The special tokens of harmony's vocabulary, as text."""
+"""The special tokens of the harmony vocabulary, as text. The project calls them markers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ MARKER = re.compile("|".join(map(re.escape, MARKERS)))
 
 WORD_JOINER = "\u2060"
 
+# All special tokens of o200k_harmony, and those that openai/harmony's renderer knows.
 _SPECIAL = re.compile(
     r"<(?=\|(?:startoftext|endoftext|return|constrain|channel|start|end|message|call"
     r"|endofprompt|refusal|untrusted|end_untrusted|reserved_[0-9]+)\|>)"
 )
 
 
-def settled_length(text: str) -> int:
-    "How much of the text is settled: all of it, or what stands before a marker that has begun."
+def length_before_partial_marker(text: str) -> int:
+    "Return the length of the text without a marker that has only begun at its end, such as `<|en`."
     begins = text.rfind("<")
     rest = text[begins:]
-    cut = begins >= 0 and any(marker.startswith(rest) and marker != rest for marker in MARKERS)
-    return begins if cut else len(text)
+    is_partial = begins >= 0 and any(marker.startswith(rest) and marker != rest for marker in MARKERS)
+    return begins if is_partial else len(text)
 
 
 def neutralise(text: str) -> str:
-    "The text with a word joiner in everything that would read as a special token; what is ordinary stays."
+    "Insert a word joiner into each special token, so that it is tokenized as text. Other text stays."
     return _SPECIAL.sub(f"<{WORD_JOINER}", text)

@@ -1,6 +1,6 @@
-"""A conversation as the text that the model reads.
+"""Render a conversation as the text of a prompt.
 
-What people, tools and the model contributed is neutralised here, and nowhere else.
+Special tokens in the texts of people, tools and the model are neutralised here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from .conversation import Conversation, Developer, Header, Message, ResponseForm
 from .markers import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, START, neutralise
 from .typescript import typescript
 
+# The model writes its next message after this.
 OPENER = f"{START}assistant"
 
 
 def render(conversation: Conversation) -> str:
-    "The whole prompt, short of the opener. Analysis of turns that are over is left out."
-    frame = _frame(conversation.system, conversation.developer)
-    messages = _without_stale_analysis(conversation.messages)
-    return "".join(map(render_message, (*frame, *messages)))
+    "Return the prompt without the opener. Analysis from turns with a final answer is left out."
+    first = _first_messages(conversation.system, conversation.developer)
+    messages = _without_past_analysis(conversation.messages)
+    return "".join(map(render_message, (*first, *messages)))
 
 
 def render_message(message: Message) -> str:
-    "One message, closed: by the call marker where the assistant addresses someone, else by the end marker."
+    "Return one message. It ends with `<|call|>` if the assistant addresses a recipient, else with `<|end|>`."
     header = message.header
-    closing = CALL if header.role == "assistant" and header.recipient else END
-    return f"{render_header(header)}{neutralise(message.text)}{closing}"
+    end = CALL if header.role == "assistant" and header.recipient else END
+    return f"{render_header(header)}{neutralise(message.text)}{end}"
 
 
 def render_header(header: Header) -> str:
-    "From the start marker to the message marker, both included."
-    to = f" to={neutralise(header.recipient)}" if header.recipient else ""
+    "Return the header with `<|start|>` before it and `<|message|>` after it."
+    recipient = f" to={neutralise(header.recipient)}" if header.recipient else ""
     channel = f"{CHANNEL}{neutralise(header.channel)}" if header.channel else ""
-    # The model names whom it calls after the channel; tools are shown to it with the recipient before.
-    address = f"{channel}{to}" if header.role == "assistant" else f"{to}{channel}"
+    # The model writes the recipient of a call after the channel. In tool results, the recipient comes first.
+    address = f"{channel}{recipient}" if header.role == "assistant" else f"{recipient}{channel}"
     return f"{START}{_author(header)}{address}{_content_type(header.content_type)}{MESSAGE}"
 
 
@@ -57,50 +58,50 @@ def _content_type(content_type: str | None) -> str:
     return f" {neutralise(content_type)}"
 
 
-def _without_stale_analysis(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    "All but the reasoning that led to a final answer which the user has replied to."
-    answered = over = 0
+def _without_past_analysis(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    "Drop the analysis before the last final answer that a user message follows."
+    last_final = cutoff = 0
     for index, message in enumerate(messages):
         match message.header:
             case Header(role="assistant", channel="final"):
-                answered = index
+                last_final = index
             case Header(role="user"):
-                over = answered
-    return tuple(m for i, m in enumerate(messages) if i >= over or not _is_analysis(m.header))
+                cutoff = last_final
+    return tuple(m for i, m in enumerate(messages) if i >= cutoff or not _is_analysis(m.header))
 
 
 def _is_analysis(header: Header) -> bool:
     return header.role == "assistant" and header.channel == "analysis" and header.recipient is None
 
 
-def _frame(system: System | None, developer: Developer) -> Iterator[Message]:
-    "The system and the developer message, each only if there is something in it."
+def _first_messages(system: System | None, developer: Developer) -> Iterator[Message]:
+    "Yield the system and the developer message. An empty one is left out."
     roles: tuple[tuple[Role, Iterator[str]], ...] = (
-        ("system", _system(system, bool(developer.tools)) if system else iter(())),
-        ("developer", _developer(developer)),
+        ("system", _system_sections(system, bool(developer.tools)) if system else iter(())),
+        ("developer", _developer_sections(developer)),
     )
     for role, sections in roles:
         if text := "\n\n".join(sections):
             yield Message(Header(role), text)
 
 
-def _system(system: System, with_tools: bool) -> Iterator[str]:
-    top = (
+def _system_sections(system: System, has_tools: bool) -> Iterator[str]:
+    identity_and_dates = (
         system.identity,
         f"Knowledge cutoff: {system.knowledge_cutoff}" if system.knowledge_cutoff else None,
         f"Current date: {system.current_date}" if system.current_date else None,
     )
-    if any(top):
-        yield "\n".join(filter(None, top))
+    if any(identity_and_dates):
+        yield "\n".join(filter(None, identity_and_dates))
     if system.effort:
         yield f"Reasoning: {system.effort}"
     if system.channels:
         channels = f"# Valid channels: {', '.join(system.channels)}."
-        calls = "\nCalls to these tools must go to the commentary channel: 'functions'." if with_tools else ""
+        calls = "\nCalls to these tools must go to the commentary channel: 'functions'." if has_tools else ""
         yield f"{channels} Channel must be included for every message.{calls}"
 
 
-def _developer(developer: Developer) -> Iterator[str]:
+def _developer_sections(developer: Developer) -> Iterator[str]:
     if developer.instructions:
         yield "# Instructions"
         yield developer.instructions
@@ -108,20 +109,20 @@ def _developer(developer: Developer) -> Iterator[str]:
         yield "# Tools"
         yield "## functions"
         yield "namespace functions {"
-        yield from map(_function, developer.tools)
+        yield from map(_function_type, developer.tools)
         yield "} // namespace functions"
     if developer.formats:
         yield "# Response Formats"
-        yield from map(_format, developer.formats)
+        yield from map(_response_format, developer.formats)
 
 
-def _function(tool: Tool) -> str:
+def _function_type(tool: Tool) -> str:
     parameters = "{\n}" if tool.parameters is None else typescript(tool.parameters)
-    # A schema that says nothing of any argument is how most callers spell "no arguments".
+    # Many callers send a schema without properties for a tool without arguments.
     argument = "" if parameters == "{\n}" else f"_: {parameters}"
     return f"{comment(tool.description or '')}type {tool.name} = ({argument}) => any;"
 
 
-def _format(response_format: ResponseFormat) -> str:
+def _response_format(response_format: ResponseFormat) -> str:
     schema = json.dumps(response_format.schema, ensure_ascii=False, separators=(",", ":"))
     return f"## {response_format.name}\n\n{comment(response_format.description or '')}{schema}"

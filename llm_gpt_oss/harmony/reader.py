@@ -1,4 +1,19 @@
-"""The model's own text, read back: pieces in, messages out."""
+"""Parse the harmony text that the model generates: pieces of text in, message events out.
+
+The prompt ends with `<|start|>assistant`, so the generated text begins inside a header. It continues with
+whole messages:
+
+    <|channel|>analysis<|message|>I need the weather.<|end|>
+    <|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{}<|call|>
+
+The part before `<|message|>` is a header: author, channel, recipient and content type (see `parse_header`).
+The part after it is the text of the message, up to `<|end|>`, `<|call|>` or `<|return|>`. The last two also
+end the completion, so engines usually do not pass them on.
+
+`docs/format.md` of openai/harmony describes well-formed text. Models also forget `<|end|>`, `<|message|>` or
+a whole header, leave out the channel, or repeat a part of the header. The reader accepts all of this. What it
+corrects in a header it names in `MessageStart.repairs`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +29,7 @@ from .markers import CALL, CHANNEL, CONSTRAIN, END, MARKER, MESSAGE, RETURN, STA
 
 @dataclass(frozen=True, slots=True)
 class MessageStart:
-    "A message begins. `slips` says what had to be mended in its header."
+    "A message starts: its header is complete. `repairs` names what was wrong with the header."
 
     header: Header
     repairs: tuple[str, ...] = ()
@@ -22,7 +37,7 @@ class MessageStart:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    "Text of the open message, in `tokens` tokens as far as the pieces tell."
+    "Text of the current message. `tokens` is 1 if the piece had no log probabilities to count."
 
     text: str
     tokens: int = 1
@@ -31,114 +46,124 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class MessageEnd:
-    "The open message ends: at this marker, or None where the text just stops, cut or at its end."
+    "The current message ends with this marker, or with the end of the text if it is None."
 
     marker: str | None
 
 
 Event = MessageStart | TextDelta | MessageEnd
 
-ENDS = (END, RETURN, CALL)
+END_MARKERS = (END, RETURN, CALL)
 
 
 class HarmonyReader:
-    """A `flow.Translator` from `Piece` to `Event`.
+    """A `streaming.Translator` that parses one completion: each `Piece` gives the events that it completes.
 
-    `opened` is the header of the message that the prompt left open, if it did. `bound` says that a grammar
-    binds the text: then nothing in it is a marker, whatever it looks like.
+    The events are messages in order: one `MessageStart`, any number of `TextDelta`, one `MessageEnd`.
+    If the prompt ended inside a message, `open_header` is its header. That message has no `MessageStart`.
+    If a grammar constrained the text, set `constrained`: the text cannot contain special tokens then, and
+    whatever looks like one is text of the message.
 
-    A piece that is a marker is one; marker text that the model spells out comes in several pieces and is
-    text. So pieces are never joined before they are looked at.
+    A special token arrives as one piece, or whole inside a longer piece. If the model spells out the same
+    characters, they arrive in several pieces and are text. Therefore pieces must not be joined before `feed`.
     """
 
-    def __init__(self, opened: Header | None = None, *, bound: bool = False) -> None:
-        self._open = opened is not None
-        self._bound = bound
-        self._heading = ""
+    def __init__(self, open_header: Header | None = None, *, constrained: bool = False) -> None:
+        self._in_message = open_header is not None
+        self._constrained = constrained
+        # What has arrived of the next header, without START and MESSAGE.
+        self._header_text = ""
 
     def feed(self, piece: Piece, /) -> Iterator[Event]:
-        for text, logprobs in [(piece.text, piece.logprobs)] if self._bound else _parts(piece):
-            if not self._bound and MARKER.fullmatch(text):
+        parts = [(piece.text, piece.logprobs)] if self._constrained else _split_at_markers(piece)
+        for text, logprobs in parts:
+            if not self._constrained and MARKER.fullmatch(text):
                 yield from self._marker(text)
-            elif not self._open:
-                self._heading += text
-            else:
+            elif self._in_message:
                 yield TextDelta(text, max(1, len(logprobs)), logprobs)
+            else:
+                self._header_text += text
 
     def finish(self) -> Iterator[Event]:
-        if self._open:
-            self._open = False
+        if self._in_message:
+            self._in_message = False
             yield MessageEnd(None)
         else:
-            yield from self._headless(None)
+            yield from self._message_without_marker(None)
 
     def _marker(self, marker: str) -> Iterator[Event]:
-        if self._open:
-            yield from self._marker_in_text(marker)
+        if self._in_message:
+            yield from self._marker_in_message(marker)
         elif marker == MESSAGE:
-            self._open = True
-            yield MessageStart(*parse_header(self._heading))
+            self._in_message = True
+            yield MessageStart(*parse_header(self._header_text))
         elif marker in (CHANNEL, CONSTRAIN):
-            self._heading += marker
+            self._header_text += marker
         else:
-            yield from self._headless(END if marker == START else marker)
+            yield from self._message_without_marker(END if marker == START else marker)
 
-    def _marker_in_text(self, marker: str) -> Iterator[Event]:
-        "MESSAGE and CONSTRAIN mean nothing here; START and CHANNEL begin a header after a forgotten end."
+    def _marker_in_message(self, marker: str) -> Iterator[Event]:
+        """End the current message. Before START and CHANNEL, which begin a header, `<|end|>` was forgotten.
+
+        MESSAGE and CONSTRAIN have no meaning inside a message and are dropped.
+        """
         if marker in (MESSAGE, CONSTRAIN):
             return
-        self._open = False
-        self._heading = marker if marker == CHANNEL else ""
-        yield MessageEnd(marker if marker in ENDS else END)
+        self._in_message = False
+        self._header_text = marker if marker == CHANNEL else ""
+        yield MessageEnd(marker if marker in END_MARKERS else END)
 
-    def _headless(self, marker: str | None) -> Iterator[Event]:
-        "Text where a header should stand: the header was forgotten, or what ends it."
-        header, text = _without_end(self._heading)
-        self._heading = ""
+    def _message_without_marker(self, end: str | None) -> Iterator[Event]:
+        "Yield the message whose `<|message|>` is missing: all its text was collected as header text."
+        header, text = _split_header(self._header_text)
+        self._header_text = ""
         if text.strip():
             yield MessageStart(header, ("header's end missing" if header.channel else "header missing",))
             yield TextDelta(text)
-            yield MessageEnd(marker)
+            yield MessageEnd(end)
 
 
-# Models write the same few headers again and again.
+# Models write few different headers.
 @lru_cache(maxsize=128)
-def parse_header(heading: str) -> tuple[Header, tuple[str, ...]]:
-    "The header between START and MESSAGE, its parts in any order; and the slips that were mended."
-    words = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _WORD.finditer(heading)]
+def parse_header(text: str) -> tuple[Header, tuple[str, ...]]:
+    """Parse the text between `<|start|>` and `<|message|>`. Return the header and the repairs.
+
+    The parts may come in any order: `docs/format.md` has the recipient before the channel and after it.
+    """
+    words = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _WORD.finditer(text)]
     channel, recipient, content_type = _first(words, "channel"), _first(words, "to"), _first(words, "type")
-    role, name, bare = _author([word for kind, word in words if kind == "bare"], recipient)
-    slips = []
-    if [kind for kind, _ in words].count("channel") > 1:
-        slips.append("channel named twice")
-    if [kind for kind, _ in words].count("role") > 1:
-        slips.append("role named twice")
+    role, name, bare = _author([word for group, word in words if group == "bare"], recipient)
+    repairs = []
+    if [group for group, _ in words].count("channel") > 1:
+        repairs.append("channel named twice")
+    if [group for group, _ in words].count("role") > 1:
+        repairs.append("role named twice")
     if channel is None and bare and bare[0] in CHANNELS:
         channel = bare.pop(0)
-    if role == "assistant" and (channel is None or CHANNEL not in heading):
-        slips.append("channel missing")
+    if role == "assistant" and (channel is None or CHANNEL not in text):
+        repairs.append("channel missing")
     if role == "assistant" and recipient and not recipient.startswith("functions."):
-        slips.append("recipient without functions.")
+        repairs.append("recipient without functions.")
     if content_type is not None:
         content_type = CONSTRAIN + content_type
     elif bare and (channel or recipient):
         content_type = bare.pop(0)
-    return Header(role, channel, recipient, content_type, name), tuple(slips)
+    return Header(role, channel, recipient, content_type, name), tuple(repairs)
 
 
-def _without_end(heading: str) -> tuple[Header, str]:
-    "The header that the text begins with, though no MESSAGE ends it; and what stands behind it."
+def _split_header(text: str) -> tuple[Header, str]:
+    "Split text whose `<|message|>` is missing into the header that it begins with and the message's text."
     end = 0
-    for match in _WORD.finditer(heading):
+    for match in _WORD.finditer(text):
         if match.lastgroup == "bare":
             break
         end = match.end()
-    header, _ = parse_header(heading[:end])
-    text = heading[end:]
-    return header, _CONTENT_TYPE.sub("", text) if header.channel or header.recipient else text
+    header, _ = parse_header(text[:end])
+    rest = text[end:]
+    return header, _CONTENT_TYPE.sub("", rest) if header.channel or header.recipient else rest
 
 
-# What comes behind a word of one kind may be glued to it.
+# The parts of a header. Models leave out the space between two of them.
 _WORD = re.compile(
     rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*?)(?=to=|\W|$)"
     rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<{{]*)"
@@ -150,12 +175,17 @@ _CONTENT_TYPE = re.compile(r"^\s*(?:(?:json|code)\b\s*)?")
 _ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "tool": "tool"}
 
 
-def _first(words: list[tuple[str, str]], kind: str) -> str | None:
-    return next((word for found, word in words if found == kind and word), None)
+def _first(words: list[tuple[str, str]], group: str) -> str | None:
+    "Return the first word of the group that is not empty."
+    return next((word for word_group, word in words if word_group == group and word), None)
 
 
 def _author(bare: list[str], recipient: str | None) -> tuple[Role, str | None, list[str]]:
-    "A model that goes on past its own message may speak for others."
+    """Return role and name of the author, and the bare words that are left.
+
+    The author is not always the assistant: a model that writes on after its message may write messages of
+    the user or of tools too.
+    """
     first, *others = bare or [""]
     role, _, name = first.partition(":")
     if role in _ROLES:
@@ -165,14 +195,14 @@ def _author(bare: list[str], recipient: str | None) -> tuple[Role, str | None, l
     return "assistant", None, bare
 
 
-def _parts(piece: Piece) -> Iterator[tuple[str, tuple[Logprob, ...]]]:
-    "Text and markers in turn, each with its tokens; most pieces have nothing to split."
+def _split_at_markers(piece: Piece) -> Iterator[tuple[str, tuple[Logprob, ...]]]:
+    "Yield the texts and markers of a piece in order, each with the log probabilities of its tokens."
     texts, tokens = [text for text in _MARKERS.split(piece.text) if text], list(piece.logprobs)
     for text in texts[:-1]:
-        mine: list[Logprob] = []
-        while tokens and len("".join(logprob.token for logprob in mine)) < len(text):
-            mine.append(tokens.pop(0))
-        yield text, tuple(mine)
+        own: list[Logprob] = []
+        while tokens and len("".join(logprob.token for logprob in own)) < len(text):
+            own.append(tokens.pop(0))
+        yield text, tuple(own)
     for text in texts[-1:]:
         yield text, tuple(tokens)
 

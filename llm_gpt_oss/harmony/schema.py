@@ -1,4 +1,7 @@
-"""A JSON schema made plain, one place at a time: no `allOf` is left to print, no `anyOf`, no known `$ref`."""
+"""Simplify JSON schemas before they are printed as TypeScript.
+
+`simplify` follows `$ref`, merges `allOf` and turns `anyOf` into `oneOf`, one level of the schema at a time.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from urllib.parse import unquote
 
 Schema = dict[str, Any]
 
-DEEPEST = 32
-LARGEST = 5_000
+MAX_DEPTH = 32
+MAX_SCHEMAS = 5_000
 
 _STRUCTURE = (
     "type",
@@ -30,104 +33,110 @@ _NULL: Schema = {"type": "null"}
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    "Where in a document we are: the references followed to get here, and how much may still be unfolded."
+    """A position in a schema document, and the limits that keep the output finite.
+
+    `references` are the `$ref`s that were followed to get here, `depth` is the number of levels above.
+    `budget` has an item for each schema that may still be simplified. All locations of a document share it.
+    """
 
     document: Any
-    followed: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
     depth: int = 0
-    left: Iterator[int] = field(default_factory=lambda: iter(range(LARGEST)))
+    budget: Iterator[int] = field(default_factory=lambda: iter(range(MAX_SCHEMAS)))
 
 
-def plain(schema: Any, place: Location) -> tuple[Schema, Location]:
-    """The schema with references followed, `allOf` merged, unions under `oneOf`; and its children's place.
+def simplify(schema: Any, location: Location) -> tuple[Schema, Location]:
+    """Return one level of the schema without `allOf`, `anyOf` and `$ref`, and the location of its children.
 
-    A `$ref` stays where following it would never end or leads nowhere. Anything unusable is `{}`.
+    A `$ref` that is recursive or has no target stays. A schema that cannot be used becomes `{}`.
     """
-    # Definitions that use each other twice double at every level: depth alone would not bound the text.
-    if place.depth == DEEPEST or next(place.left, None) is None:
-        return {}, place
-    place = replace(place, depth=place.depth + 1)
+    # Definitions that use each other twice double at every level: a limit of the depth is not enough.
+    if location.depth == MAX_DEPTH or next(location.budget, None) is None:
+        return {}, location
+    location = replace(location, depth=location.depth + 1)
     if schema is False:
-        return {"type": "never"}, place
+        return {"type": "never"}, location
     if not isinstance(schema, dict):
-        return {}, place
-    whole, place = _joined(schema, place)
-    variants = sequence(whole.get("oneOf")) or sequence(whole.get("anyOf"))
+        return {}, location
+    merged, location = _resolve(schema, location)
+    variants = sequence(merged.get("oneOf")) or sequence(merged.get("anyOf"))
     if not variants:
-        return whole, place
+        return merged, location
     others = [variant for variant in variants if variant != _NULL]
     if len(others) == 1 < len(variants):
-        only = _merged(_among(_STRUCTURE, whole), others[0], _among(_ANNOTATIONS, whole), {"nullable": True})
-        return plain(only, place)
-    return _union(whole, variants, others), place
+        only = _merge(_pick(_STRUCTURE, merged), others[0], _pick(_ANNOTATIONS, merged), {"nullable": True})
+        return simplify(only, location)
+    return _union(merged, variants, others), location
 
 
 def sequence(value: Any) -> list[Any]:
-    "The value if it is a list, else an empty one."
+    "Return the value if it is a list, else an empty list."
     return value if isinstance(value, list) else []
 
 
 def mapping(value: Any) -> dict[Any, Any]:
-    "The value if it is an object, else an empty one."
+    "Return the value if it is an object, else an empty one."
     return value if isinstance(value, dict) else {}
 
 
-def _joined(schema: Schema, place: Location) -> tuple[Schema, Location]:
-    "One schema for what `$ref`, `allOf` and the schema itself say. In a conflict, the nearest wins."
-    rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+def _resolve(schema: Schema, location: Location) -> tuple[Schema, Location]:
+    "Merge the target of `$ref`, the members of `allOf` and the schema itself. In a conflict, the last wins."
+    own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
     members = sequence(schema.get("allOf"))
     if isinstance(ref := schema.get("$ref"), str):
-        target = _target(ref, place)
+        target = _target(ref, location)
         if target is None:
-            rest["$ref"] = ref
+            own["$ref"] = ref
         else:
             members = [target, *members]
-            place = replace(place, followed=(*place.followed, ref))
+            location = replace(location, references=(*location.references, ref))
     parts = []
     for member in members:
-        part, inside = plain(member, place)
+        part, inner = simplify(member, location)
         parts.append(part)
-        place = replace(place, followed=inside.followed)
-    return _merged(*parts, rest), place
+        location = replace(location, references=inner.references)
+    return _merge(*parts, own), location
 
 
-def _target(ref: str, place: Location) -> Any:
-    "What the reference points at in its own document; None if that is nothing, or open already."
-    if ref in place.followed or not (ref == "#" or ref.startswith("#/")):
+def _target(ref: str, location: Location) -> Any:
+    "Return the target of a reference into the same document. None if there is none, or if it is recursive."
+    if ref in location.references or not (ref == "#" or ref.startswith("#/")):
         return None
-    return reduce(_step, ref.split("/")[1:], place.document)
+    return reduce(_child, ref.split("/")[1:], location.document)
 
 
-def _step(node: Any, escaped: str) -> Any:
+def _child(node: Any, escaped: str) -> Any:
+    "Return the child of the node under one segment of a JSON pointer in a URI fragment."
     key = unquote(escaped).replace("~1", "/").replace("~0", "~")
     if isinstance(node, list):
         return {str(index): child for index, child in enumerate(node)}.get(key)
     return mapping(node).get(key)
 
 
-def _merged(*parts: Any) -> Schema:
-    whole: Schema = {}
+def _merge(*parts: Any) -> Schema:
+    "Merge schemas that all apply: properties and `required` are joined, of other keywords the last one wins."
+    merged: Schema = {}
     for part in map(mapping, parts):
         for key, value in part.items():
-            match key, whole.get(key), value:
+            match key, merged.get(key), value:
                 case "properties", dict(before), dict():
                     both = {k: {"allOf": [before[k], v]} for k, v in value.items() if k in before}
-                    whole[key] = before | value | both
+                    merged[key] = before | value | both
                 case "required", list(before), list():
-                    whole[key] = before + value
+                    merged[key] = before + value
                 case _:
-                    whole[key] = value
-    return whole
+                    merged[key] = value
+    return merged
 
 
-def _union(whole: Schema, variants: list[Any], others: list[Any]) -> Schema:
-    "Each variant with what the schema around it says of all of them."
-    shared = _among(_STRUCTURE, whole)
-    if whole.get("nullable") is True:
+def _union(schema: Schema, variants: list[Any], others: list[Any]) -> Schema:
+    "Return a `oneOf` in which each variant contains the keywords beside the union."
+    shared = _pick(_STRUCTURE, schema)
+    if schema.get("nullable") is True:
         variants = [*others, _NULL]
-    each = [_merged(shared, v) if isinstance(v, dict) and v != _NULL else v for v in variants]
-    return {**_among(_ANNOTATIONS, whole), "oneOf": each}
+    merged = [_merge(shared, v) if isinstance(v, dict) and v != _NULL else v for v in variants]
+    return {**_pick(_ANNOTATIONS, schema), "oneOf": merged}
 
 
-def _among(keys: tuple[str, ...], schema: Schema) -> Schema:
+def _pick(keys: tuple[str, ...], schema: Schema) -> Schema:
     return {key: schema[key] for key in keys if key in schema}

@@ -1,6 +1,6 @@
-"""JSON schemas as the TypeScript that gpt-oss was shown its tools in.
+"""Print JSON schemas as TypeScript types, the form in which gpt-oss was trained to see its tools.
 
-Line for line as openai/harmony prints it, wherever that keeps what the schema says.
+The output is openai/harmony's, line by line, except where that would lose a part of the schema.
 """
 
 from __future__ import annotations
@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .comments import about_items, comment, default, examples, literal, said, trailing
-from .schema import Location, Schema, mapping, plain, sequence
+from .comments import (
+    comment,
+    default_text,
+    examples_comment,
+    items_description,
+    literal,
+    text_at,
+    trailing_comment,
+)
+from .schema import Location, Schema, mapping, sequence, simplify
 
-_NAMED = {
+_PRIMITIVES = {
     "string": "string",
     "number": "number",
     "integer": "number",
@@ -22,42 +30,41 @@ _NAMED = {
 
 
 def typescript(schema: Any, indent: str = "") -> str:
-    "The type that the schema describes; `any` where it cannot be told. Never raises on what JSON can hold."
+    "Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value."
     return _type(schema, indent, Location(schema))
 
 
-def _type(schema: Any, indent: str, place: Location) -> str:
-    return _inline(*plain(schema, place), indent)
+def _type(schema: Any, indent: str, location: Location) -> str:
+    return _simplified_type(*simplify(schema, location), indent)
 
 
-def _inline(schema: Schema, place: Location, indent: str) -> str:
-    "The type of a plain schema."
-    return " | ".join(_alternatives(schema, place, indent))
+def _simplified_type(schema: Schema, location: Location, indent: str) -> str:
+    return " | ".join(_alternatives(schema, location, indent))
 
 
-def _alternatives(schema: Schema, place: Location, indent: str) -> list[str]:
-    "What stands between the bars of a plain schema's type. A union of several lines counts as one."
+def _alternatives(schema: Schema, location: Location, indent: str) -> list[str]:
+    "Return the members of a simplified schema's union type. A `oneOf`, which takes several lines, is one."
     match schema:
         case {"oneOf": [_, *_] as variants}:
-            return [_union(variants, place, indent)]
+            return [_union(variants, location, indent)]
         case {"const": value}:
             alternatives = [literal(value)]
         case {"enum": [_, *_] as values}:
             alternatives = [literal(value) for value in values]
         case _:
-            alternatives = [_of_kind(kind, schema, place, indent) for kind in _kinds(schema)]
+            alternatives = [_named_type(name, schema, location, indent) for name in _type_names(schema)]
     if schema.get("nullable") is True:
         alternatives.append("null")
     return list(dict.fromkeys(alternatives))
 
 
-def _kinds(schema: Schema) -> list[Any]:
-    "The names under `type`; where it is missing, the one that the other keywords are about."
+def _type_names(schema: Schema) -> list[Any]:
+    "Return the names under `type`. If it is missing, other keywords imply the name."
     match schema:
-        case {"type": [_, *_] as kinds}:
-            return list(kinds)
-        case {"type": kind}:
-            return [kind]
+        case {"type": [_, *_] as names}:
+            return list(names)
+        case {"type": name}:
+            return [name]
         case {"properties": _} | {"patternProperties": _} | {"additionalProperties": dict()}:
             return ["object"]
         case {"items": _} | {"prefixItems": _}:
@@ -66,35 +73,38 @@ def _kinds(schema: Schema) -> list[Any]:
             return [None]
 
 
-def _of_kind(kind: Any, schema: Schema, place: Location, indent: str) -> str:
-    match kind, schema.get("$ref"):
+def _named_type(name: Any, schema: Schema, location: Location, indent: str) -> str:
+    match name, schema.get("$ref"):
         case "object", _:
-            return _object(schema, place, indent)
+            return _object(schema, location, indent)
         case "array", _:
-            return _array(schema, place, indent)
+            return _array(schema, location, indent)
         case str(), _:
-            return _NAMED.get(kind, "any")
-        case None, str(ref) if (name := ref.rpartition("/")[2]).isidentifier():
-            return name
+            return _PRIMITIVES.get(name, "any")
+        case None, str(ref) if (target := ref.rpartition("/")[2]).isidentifier():
+            return target
         case _:
             return "any"
 
 
-def _object(schema: Schema, place: Location, indent: str) -> str:
+def _object(schema: Schema, location: Location, indent: str) -> str:
     required = [name for name in sequence(schema.get("required")) if isinstance(name, str)]
     properties = dict(mapping(schema.get("properties")))
     properties |= {name: True for name in required if name not in properties}
-    lines = [_property(key, value, key in required, place, indent) for key, value in properties.items()]
-    others = [_type(value, f"{indent}    ", place) for value in _other_properties(schema)]
-    about = comment(said(schema, "description"), indent)
+    lines = [_property(key, value, key in required, location, indent) for key, value in properties.items()]
+    others = [_type(value, f"{indent}    ", location) for value in _unnamed_properties(schema)]
+    description = comment(text_at(schema, "description"), indent)
     if others and not lines:
-        return f"{about}{{{', '.join(f'[key: string]: {other}' for other in others)}}}"
+        return f"{description}{{{', '.join(f'[key: string]: {other}' for other in others)}}}"
     lines += [f"{indent}[key: string]: {other},\n" for other in others]
-    return f"{about}{{\n{''.join(lines)}{indent}}}"
+    return f"{description}{{\n{''.join(lines)}{indent}}}"
 
 
-def _other_properties(schema: Schema) -> Iterator[Any]:
-    "Schemas of properties without a name. To allow any next to named ones says nothing: it is the default."
+def _unnamed_properties(schema: Schema) -> Iterator[Any]:
+    """Yield the schemas of `patternProperties` and `additionalProperties`.
+
+    Additional properties of any type are the default, so they are only shown if no property has a name.
+    """
     yield from mapping(schema.get("patternProperties")).values()
     match schema.get("additionalProperties"):
         case dict(extra) if extra:
@@ -103,59 +113,61 @@ def _other_properties(schema: Schema) -> Iterator[Any]:
             yield True
 
 
-def _property(key: Any, value: Any, required: bool, place: Location, indent: str) -> str:
-    schema, place = plain(value, place)
-    name = f"{_name(str(key))}{'' if required else '?'}"
-    title = comment(said(schema, "title"), indent)
+def _property(key: Any, value: Any, required: bool, location: Location, indent: str) -> str:
+    schema, location = simplify(value, location)
+    name = f"{_property_name(str(key))}{'' if required else '?'}"
+    title = comment(text_at(schema, "title"), indent)
     title += f"{indent}//\n" if title else ""
-    about = said(schema, "description")
-    described = comment(about, indent) + comment(about_items(schema), indent)
+    text = text_at(schema, "description")
+    description = comment(text, indent) + comment(items_description(schema), indent)
+    examples, default = examples_comment(schema, indent), default_text(schema)
     match schema:
         case {"oneOf": [_, *_] as variants}:
-            above = f"{title}{examples(schema, indent)}{described}{comment(default(schema), indent)}"
-            lines = "\n".join(f"{line}{note}" for line, note in _variants(variants, place, indent, about))
+            lines = "\n".join(f"{line}{note}" for line, note in _variants(variants, location, indent, text))
+            above = f"{title}{examples}{description}{comment(default, indent)}"
             return f"{above}{indent}{name}:\n{lines}\n{indent},\n"
         case _:
-            above = f"{title}{described}{examples(schema, indent)}"
-            type_ = _inline(schema, place, f"{indent}    ")
-            return f"{above}{indent}{name}: {type_},{trailing(default(schema))}\n"
+            type_ = _simplified_type(schema, location, f"{indent}    ")
+            return f"{title}{description}{examples}{indent}{name}: {type_},{trailing_comment(default)}\n"
 
 
-def _union(variants: list[Any], place: Location, indent: str) -> str:
-    lines = list(_variants(variants, place, indent, ""))
-    # What follows on the same line would belong to the last comment.
+def _union(variants: list[Any], location: Location, indent: str) -> str:
+    lines = list(_variants(variants, location, indent, ""))
+    # Text on the same line would become part of the last comment.
     end = f"\n{indent}" if lines[-1][1] else ""
     return "".join(f"\n{line}{note}" for line, note in lines) + end
 
 
-def _variants(variants: list[Any], place: Location, indent: str, known: str) -> Iterator[tuple[str, str]]:
-    "A line for each variant, and the comment that ends it; a description that is `known` is not repeated."
+def _variants(
+    variants: list[Any], location: Location, indent: str, shown_description: str
+) -> Iterator[tuple[str, str]]:
+    "Yield a line and its trailing comment for each variant, without a description that was shown already."
     for variant in variants:
-        schema, inside = plain(variant, place)
-        about = said(schema, "description")
-        notes = (about if about != known else "", default(schema))
-        type_ = _inline(schema, inside, f"{indent}   ")
-        yield f"{indent} | {type_}", trailing(" ".join(filter(None, notes)))
+        schema, inner = simplify(variant, location)
+        description = text_at(schema, "description")
+        notes = (description if description != shown_description else "", default_text(schema))
+        type_ = _simplified_type(schema, inner, f"{indent}   ")
+        yield f"{indent} | {type_}", trailing_comment(" ".join(filter(None, notes)))
 
 
-def _array(schema: Schema, place: Location, indent: str) -> str:
+def _array(schema: Schema, location: Location, indent: str) -> str:
     items = schema.get("items")
     members = sequence(schema.get("prefixItems")) or sequence(items)
     if members:
-        types = [_type(member, indent, place) for member in members]
-        more = [f"...{_array_of(items, place, indent)}"] if isinstance(items, dict) else []
-        return f"[{', '.join(types + more)}]"
+        types = [_type(member, indent, location) for member in members]
+        rest = [f"...{_array_of(items, location, indent)}"] if isinstance(items, dict) else []
+        return f"[{', '.join(types + rest)}]"
     if isinstance(items, dict) or items is True:
-        return _array_of(items, place, indent)
+        return _array_of(items, location, indent)
     return "Array<any>"
 
 
-def _array_of(items: Any, place: Location, indent: str) -> str:
-    alternatives = _alternatives(*plain(items, place), indent)
+def _array_of(items: Any, location: Location, indent: str) -> str:
+    alternatives = _alternatives(*simplify(items, location), indent)
     type_ = " | ".join(alternatives)
-    single = len(alternatives) == 1 and not type_.startswith("\n")
-    return f"{type_}[]" if single else f"({type_})[]"
+    is_single = len(alternatives) == 1 and not type_.startswith("\n")
+    return f"{type_}[]" if is_single else f"({type_})[]"
 
 
-def _name(key: str) -> str:
+def _property_name(key: str) -> str:
     return key if key.replace("$", "_").isidentifier() else literal(key)

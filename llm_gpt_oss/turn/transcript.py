@@ -82,7 +82,7 @@ class Transcript:
         self.number = number
         self._notes = notes
         self._tally = tally
-        self._reader = HarmonyReader(step.header, bound=step.format is not None)
+        self._reader = HarmonyReader(step.header, constrained=step.format is not None)
         self._open = self._begin(step.header, step.prefix) if step.header else None
         self._named = step.kind == "name"
         self._foreign = False

@@ -1,8 +1,8 @@
-"""The engines that can be had here, each with the tiny model.
+"""Fixtures that run a test on each engine, with the tiny model.
 
-Ollama and vLLM are asked by cassette, as elsewhere in these tests; llama.cpp's server and the completion
-server are the embedded engine's own HTTP door; Transformers reads a folder made of the same file. One that
-cannot be had is skipped, with the reason.
+Ollama and vLLM answer from cassettes. `llama-server` and `completions` use the HTTP server of the embedded
+engine, and Transformers a folder that is converted from the same file. Engines that are not installed are
+skipped with a reason.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from llm_gpt_oss.models import AsyncGptOss, GptOss
 from llm_gpt_oss.settings import ServerAddress
 
 NAME = "gpt-oss-tiny"
-# vLLM and llama.cpp's server in its other dialect are both of the engine completions.
+# "vllm" and "completions" are the engine completions, with vLLM and with the server of llama.cpp.
 ENGINES = ("ollama", "embedded", "llama-server", "completions", "vllm", "transformers")
 RECORDED = {"ollama": (pytest.mark.vcr, pytest.mark.tiny), "vllm": (pytest.mark.vcr, pytest.mark.vllm)}
 
@@ -35,16 +35,16 @@ def server() -> Iterator[ServerAddress]:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return hugging_face.write(tmp_path_factory.mktemp("hf"))
+    return hugging_face.write_model(tmp_path_factory.mktemp("hf"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=RECORDED.get(name, ())) for name in ENGINES])
 def engine(request: pytest.FixtureRequest) -> str:
-    "The engine that `gpt-oss-tiny` is a model of, in this test."
+    "The engine that runs `gpt-oss-tiny` in this test."
     name: str = request.param
     if name == "transformers":
-        if hugging_face.MISSING:
-            pytest.skip(hugging_face.WHY)
+        if hugging_face.MISSING_PACKAGES:
+            pytest.skip(hugging_face.SKIP_REASON)
         folder = request.getfixturevalue("folder")
         models_file.add(NAME, [], EngineBinding(name, {"weights": str(folder), "context": tiny.CONTEXT}))
     elif name == "vllm":
@@ -54,39 +54,42 @@ def engine(request: pytest.FixtureRequest) -> str:
     elif name != "ollama":
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
-        places = {
+        options = {
             "embedded": lambda: {
                 "gguf": str(tiny.FILE),
                 "context": tiny.CONTEXT,
                 "threads": 1,
                 "gpu_layers": 0,
             },
-            "llama-server": lambda: _addressed(request.getfixturevalue("server")),
-            "completions": lambda: {**_addressed(request.getfixturevalue("server")), "dialect": "llama.cpp"},
+            "llama-server": lambda: _server_options(request.getfixturevalue("server")),
+            "completions": lambda: {
+                **_server_options(request.getfixturevalue("server")),
+                "dialect": "llama.cpp",
+            },
         }
-        models_file.add(NAME, [], EngineBinding(name, places[name]()))
+        models_file.add(NAME, [], EngineBinding(name, options[name]()))
     else:
         models_file.add(NAME)
     return name
 
 
-def _addressed(server: ServerAddress) -> dict[str, object]:
+def _server_options(server: ServerAddress) -> dict[str, object]:
     return {"url": server.url, "headers": [f"{name}: {value}" for name, value in server.headers]}
 
 
 @pytest.fixture
 def model(engine: str, monkeypatch: pytest.MonkeyPatch) -> GptOss:
     monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")
-    found = llm.get_model(NAME)
-    assert isinstance(found, GptOss)
-    return found
+    model = llm.get_model(NAME)
+    assert isinstance(model, GptOss)
+    return model
 
 
 @pytest.fixture
 def async_model(model: GptOss) -> Callable[[], AsyncGptOss]:
     def get() -> AsyncGptOss:
-        found = llm.get_async_model(NAME)
-        assert isinstance(found, AsyncGptOss)
-        return found
+        async_model = llm.get_async_model(NAME)
+        assert isinstance(async_model, AsyncGptOss)
+        return async_model
 
     return get

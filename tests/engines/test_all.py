@@ -1,7 +1,6 @@
-"""The same prompts on every engine: the same events, the same rows in the log.
+"""The same prompts on every engine give the same events and the same rows in the log.
 
-What is expected (`expected.json`) is what Ollama said when its cassettes were recorded; recording them again
-writes it again.
+`expected.json` has the results of Ollama from when its cassettes were recorded. Recording updates it.
 """
 
 from __future__ import annotations
@@ -30,27 +29,27 @@ def expected() -> dict[str, Told]:
 def test_the_same_everywhere(
     name: str, engine: str, model: GptOss, expected: dict[str, Told], record_mode: str
 ) -> None:
-    found = told(model, CASES[name])
+    actual = told(model, CASES[name])
     if engine == "ollama" and record_mode == "rewrite":
-        expected[name] = found
+        expected[name] = actual
         EXPECTED.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
-    wanted = expected[name]
+    reference = expected[name]
     if (name, engine) == ("a stop string", "vllm"):
-        # What might become one the others hold back, and then let go of in one piece.
-        found, wanted = _joined(found), _joined(wanted)
-    assert found == wanted
+        # The other engines hold back the start of a stop string, and then send it in one piece.
+        actual, reference = _joined(actual), _joined(reference)
+    assert actual == reference
 
 
-def _joined(told: Told) -> Told:
-    "With the text of each run of events of one type in one."
+def _joined(result: Told) -> Told:
+    "The result with consecutive events of one type joined."
     turns = []
-    for turn in told["turns"]:
+    for turn in result["turns"]:
         runs = groupby(turn["events"], key=lambda event: event[0])
-        turns.append({**turn, "events": [[kind, "".join(text for _, text in run)] for kind, run in runs]})
-    return {**told, "turns": turns}
+        turns.append({**turn, "events": [[type_, "".join(text for _, text in run)] for type_, run in runs]})
+    return {**result, "turns": turns}
 
 
-# What a server decides when it is started cannot be asked of it with a prompt.
+# Whether a prompt can set the context length. Servers are started with it.
 BY_PROMPT = {
     "ollama": True,
     "embedded": True,
@@ -81,15 +80,13 @@ def test_awaited_it_says_the_same(engine: str, async_model: Callable[[], AsyncGp
 
 def test_who_stops_reading_stops_the_work(engine: str, model: GptOss) -> None:
     if engine in ("ollama", "vllm"):
-        pytest.skip(
-            "no cassette can show that: tests/proxy/test_serving.py does, for all that is asked over HTTP"
-        )
+        pytest.skip("a cassette cannot show it; tests/proxy/test_serving.py tests it for HTTP")
     for event in model.prompt("Write 5 paragraphs about rivers", temperature=0).stream_events():
         if event.type == "text":
             break
     began = time.perf_counter()
     model.prompt("Say hello", temperature=0, reasoning_effort="none").text()
-    # One that went on would have to end first, or to share the processor with this one.
+    # A completion that continued would have to end first, or would share the processor with this one.
     assert time.perf_counter() - began < 1
 
 

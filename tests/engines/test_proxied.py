@@ -1,4 +1,4 @@
-"The proxy on the engine that loads models by itself: tools, a schema and reasoning, and the log has it all."
+"The proxy with the embedded engine: tools, a schema, reasoning, and readiness."
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from proxy.settings import Settings
 
 pytestmark = tiny.needs_xllamacpp
 
-PLACE = EngineBinding(
+BINDING = EngineBinding(
     "embedded", {"gguf": str(tiny.FILE), "context": tiny.CONTEXT, "threads": 1, "gpu_layers": 0}
 )
 WEATHER = {
@@ -48,8 +48,8 @@ def body(text: str, **more: Any) -> dict[str, Any]:
     return {"model": "mine", "messages": [{"role": "user", "content": text}], "temperature": 0, **more}
 
 
-async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
-    models_file.add("mine", [], PLACE)
+async def test_tool_schema_and_reasoning(tmp_path: Path) -> None:
+    models_file.add("mine", [], BINDING)
     async with served(tmp_path, model="mine") as client:
         path = "/v1/chat/completions"
         called = await client.post(path, json=body("What is the weather in Oslo?", tools=[TOOL]))
@@ -62,20 +62,20 @@ async def test_a_tool_a_schema_and_reasoning(tmp_path: Path) -> None:
         assert message["reasoning"]
         ready = await client.get("/health?ready=1")
         assert (ready.status_code, ready.json()["loaded"]) == (200, True)
-    assert pool().loaded(str(tiny.FILE)) is not None, "it stays for the next prompt"
+    assert pool().find_loaded(str(tiny.FILE)) is not None, "the model stays in memory"
 
 
-async def test_a_model_without_a_file_is_not_ready(tmp_path: Path) -> None:
+async def test_model_without_a_file_is_not_ready(tmp_path: Path) -> None:
     models_file.add("mine", [], EngineBinding("embedded", {"gguf": str(tmp_path / "gone.gguf")}))
     async with served(tmp_path, model="mine") as client:
         ready = await client.get("/health?ready=1")
         assert (ready.status_code, ready.json()["engine"]) == (503, "no model")
-        said = await client.post("/v1/chat/completions", json=body("Hi"))
-        assert "gone.gguf cannot be read" in said.json()["error"]["message"]
+        answer = await client.post("/v1/chat/completions", json=body("Hi"))
+        assert "gone.gguf cannot be read" in answer.json()["error"]["message"]
 
 
-async def test_all_models_elsewhere_by_one_word(tmp_path: Path) -> None:
+async def test_engine_of_all_models(tmp_path: Path) -> None:
     async with served(tmp_path, engine="llama-server") as client:
         assert (await client.get("/health")).json()["engine"] == "unreachable"
-        said = await client.post("/v1/chat/completions", json={**body("Hi"), "model": "gpt-oss"})
-        assert "models add gpt-oss:20b --llama-server URL" in said.json()["error"]["message"]
+        answer = await client.post("/v1/chat/completions", json={**body("Hi"), "model": "gpt-oss"})
+        assert "models add gpt-oss:20b --llama-server URL" in answer.json()["error"]["message"]

@@ -12,14 +12,14 @@ OTHERS = {
 }
 
 
-def test_the_table_has_every_test() -> None:
-    told = {test for tests in FEATURES.values() for test in tests} | {"an answer with nothing in it"}
-    assert told == {*CASES, *OTHERS} == {*json.loads(FILE.read_text())}
+def test_table_has_every_test() -> None:
+    tests = {test for tests in FEATURES.values() for test in tests} | {"an answer with nothing in it"}
+    assert tests == {*CASES, *OTHERS} == {*json.loads(FILE.read_text())}
 
 
-def test_it_says_what_the_run_found() -> None:
-    found = {row[0]: row[1:] for row in rows()}
-    assert found[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "transformers"]
-    assert found["`tool_choice`"] == ["yes"] * 6
-    assert found["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
-    assert found["stops when nobody listens any more"][0] == "not tested here"
+def test_table_has_the_results_of_the_run() -> None:
+    table = {row[0]: row[1:] for row in rows()}
+    assert table[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "transformers"]
+    assert table["`tool_choice`"] == ["yes"] * 6
+    assert table["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
+    assert table["stops when nobody listens any more"][0] == "not tested here"

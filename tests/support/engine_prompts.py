@@ -1,12 +1,11 @@
-"""One completion, by an engine waited for or awaited.
+"""Run completions on an engine, sync or async.
 
-items = said(kind, model, Completion("tag", "prompt"), awaited=True)
+items = said(provider, model, Completion("tag", "prompt"), awaited=True)
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -17,43 +16,49 @@ from llm_gpt_oss.engines.hookspecs import EngineProvider
 from llm_gpt_oss.settings import Settings
 
 Items = list[Piece | Done]
-Asks = Callable[..., Items]
 
 
-def model(engine: str, tag: str = "tiny", /, silence: float = 5, **facts: Any) -> BoundModel:
+def model(engine: str, tag: str = "tiny", /, silence: float = 5, **options: Any) -> BoundModel:
+    "A model with this engine and these engine options. `silence` is the read timeout in seconds."
     settings = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": str(silence)})
-    return BoundModel(tag, settings, EngineBinding(engine, facts))
+    return BoundModel(tag, settings, EngineBinding(engine, options))
 
 
 def said(
-    kind: EngineProvider, wanted: BoundModel, *completions: Completion, key: str | None = None, awaited: bool
+    provider: EngineProvider,
+    model: BoundModel,
+    *completions: Completion,
+    key: str | None = None,
+    awaited: bool,
 ) -> Items:
-    "What comes of all of them, asked one after the other of one engine."
+    "The items of all completions, which one engine runs one after the other."
     if not awaited:
-        with kind.open(wanted, key) as engine:
+        with provider.open(model, key) as engine:
             return [item for completion in completions for item in engine.complete(completion)]
 
-    async def asked() -> Items:
-        async with kind.aopen(wanted, key) as engine:
+    async def complete() -> Items:
+        async with provider.aopen(model, key) as engine:
             return [item for completion in completions async for item in engine.complete(completion)]
 
-    return asyncio.run(asked())
+    return asyncio.run(complete())
 
 
-def left(kind: EngineProvider, wanted: BoundModel, completion: Completion, *, awaited: bool) -> Piece | Done:
-    "The first item, after which nobody listens any more."
+def left(
+    provider: EngineProvider, model: BoundModel, completion: Completion, *, awaited: bool
+) -> Piece | Done:
+    "The first item. The completion is closed after it."
     if not awaited:
-        with kind.open(wanted, None) as engine:
+        with provider.open(model, None) as engine:
             items = engine.complete(completion)
             first = next(items)
             items.close()
             return first
 
-    async def asked() -> Piece | Done:
-        async with kind.aopen(wanted, None) as engine, aclosing(engine.complete(completion)) as items:
+    async def first_item() -> Piece | Done:
+        async with provider.aopen(model, None) as engine, aclosing(engine.complete(completion)) as items:
             return await anext(items)
 
-    return asyncio.run(asked())
+    return asyncio.run(first_item())
 
 
 def text(items: Items) -> str:

@@ -1,4 +1,4 @@
-'The heads of GGUF files, written for tests: `head({"general.architecture": "gpt-oss"})`.'
+'Headers of GGUF files for tests: `gguf_header({"general.architecture": "gpt-oss"})`.'
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from pathlib import Path
 from typing import Any
 
 
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value.encode())) + value.encode()
+def text_bytes(value: str) -> bytes:
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
 
 
-def value(what: Any) -> bytes:
-    match what:
+def value_bytes(value: Any) -> bytes:
+    "The value with its type. A list has strings."
+    match value:
         case bool():
-            return struct.pack("<I?", 7, what)
+            return struct.pack("<I?", 7, value)
         case int():
-            return struct.pack("<II", 4, what)
+            return struct.pack("<II", 4, value)
         case float():
-            return struct.pack("<If", 6, what)
+            return struct.pack("<If", 6, value)
         case str():
-            return struct.pack("<I", 8) + text(what)
-    return struct.pack("<IIQ", 9, 8, len(what)) + b"".join(map(text, what))
+            return struct.pack("<I", 8) + text_bytes(value)
+    return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(text_bytes, value))
 
 
-def head(told: dict[str, Any], version: int = 3, keys: int | None = None) -> bytes:
-    start = b"GGUF" + struct.pack("<IQQ", version, 0, len(told) if keys is None else keys)
-    return start + b"".join(text(key) + value(what) for key, what in told.items())
+def gguf_header(metadata: dict[str, Any], version: int = 3, keys: int | None = None) -> bytes:
+    "The header with this metadata. `keys` claims another number of keys than there are."
+    start = b"GGUF" + struct.pack("<IQQ", version, 0, len(metadata) if keys is None else keys)
+    return start + b"".join(text_bytes(key) + value_bytes(value) for key, value in metadata.items())
 
 
-def renamed(source: Path, target: Path, architecture: str) -> None:
-    "The same model under another architecture's name. The tensors behind the head stay where they were."
+def write_with_architecture(source: Path, target: Path, architecture: str) -> None:
+    "Copy a model under the name of another architecture, which must be as long as the old one."
     data = source.read_bytes()
     old = b"gpt-oss"
     assert len(architecture) == len(old)

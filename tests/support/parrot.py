@@ -1,7 +1,7 @@
-"""A stand-in for a model of Transformers: it says what it was told to, and remembers what it was asked.
+"""A stand-in for a model in torch: it generates scripted answers, and records what it is asked to evaluate.
 
-Its vocabulary has a token for each byte and one for each marker. What it says depends on all that it has
-read: it says nothing behind a text that it was not told of.
+Its vocabulary has a token for each byte and one for each marker. The answer depends on all evaluated tokens:
+after an unknown prompt, or another answer than the scripted one, sampling fails.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from llm_gpt_oss.completion import Completion
-from llm_gpt_oss.engines.transformers.generation import Choice
-from llm_gpt_oss.engines.transformers.tokens import BYTES, MARKERS, Tokens
+from llm_gpt_oss.engines.transformers.generation import SampledToken
+from llm_gpt_oss.engines.transformers.tokens import LETTER_TO_BYTE, MARKERS, Vocabulary
 
-LETTERS = {byte: letter for letter, byte in BYTES.items()}
+LETTERS = {byte: letter for letter, byte in LETTER_TO_BYTE.items()}
 IDS = {marker: 256 + at for at, marker in enumerate(MARKERS)}
 
 
-class Bytewise:
-    "`text.Tokenizer`."
+class ByteTokenizer:
+    "`tokens.Tokenizer` with a token for each byte."
 
     def __init__(self, markers: Sequence[str] = MARKERS) -> None:
         self.markers = {256 + at: marker for at, marker in enumerate(markers)}
@@ -45,49 +45,54 @@ class Bytewise:
 
 
 class Parrot:
-    "`generation.Network`: after each of these prompts it says what stands there. Scores are a position."
+    """`generation.Model`: after each prompt in `answers` it generates the answer.
 
-    def __init__(self, says: dict[str, str]) -> None:
-        self.tokens = Tokens(Bytewise(), "parrot")
-        self.says = {tuple(self.tokens.of(prompt)): self.tokens.of(text) for prompt, text in says.items()}
-        self.reads: list[int] = []
-        self.forgot: list[int] = []
+    A state is a list of tokens. The logits are a tuple of all tokens before the next one.
+    """
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.vocabulary = Vocabulary(ByteTokenizer(), "parrot")
+        encode = self.vocabulary.encode
+        self.answers = {tuple(encode(prompt)): encode(answer) for prompt, answer in answers.items()}
+        self.evaluated: list[int] = []
+        self.dropped: list[int] = []
         self.copied: list[int] = []
         self.threads: set[str] = set()
         self.error: Exception | None = None
         self.go = threading.Event()
         self.go.set()
 
-    def state(self) -> Any:
+    def new_state(self) -> Any:
         return []
 
     def copy(self, state: Any, count: int) -> Any:
         self.copied.append(count)
         return state[:count]
 
-    def read(self, state: Any, tokens: Sequence[int]) -> Any:
+    def evaluate(self, state: Any, tokens: Sequence[int]) -> Any:
         self.threads.add(threading.current_thread().name)
         assert self.go.wait(5)
         if self.error:
             raise self.error
-        self.reads.append(len(tokens))
+        self.evaluated.append(len(tokens))
         state += tokens
         return tuple(state)
 
-    def forget(self, state: Any, count: int) -> None:
-        self.forgot.append(count)
+    def drop_last(self, state: Any, count: int) -> None:
+        self.dropped.append(count)
         del state[-count:]
 
-    def chooser(self, wanted: Completion) -> Any:
-        def choose(scores: Any, text: Sequence[int]) -> Choice:
-            assert scores == tuple(text)
-            for prompt, said in self.says.items():
-                written = scores[len(prompt) :]
-                if scores[: len(prompt)] == prompt and list(written) == said[: len(written)]:
-                    token = said[len(written)]
-                    if wanted.top_logprobs is None:
-                        return Choice(token)
-                    return Choice(token, -0.5, [(token, -0.5), (0, -2.0)][: wanted.top_logprobs])
-            raise AssertionError(f"it was shown {scores}")
+    def sampler(self, completion: Completion) -> Any:
+        def sample(logits: Any, tokens: Sequence[int]) -> SampledToken:
+            assert logits == tuple(tokens)
+            for prompt, answer in self.answers.items():
+                generated = logits[len(prompt) :]
+                if logits[: len(prompt)] == prompt and list(generated) == answer[: len(generated)]:
+                    token = answer[len(generated)]
+                    if completion.top_logprobs is None:
+                        return SampledToken(token)
+                    top = [(token, -0.5), (0, -2.0)][: completion.top_logprobs]
+                    return SampledToken(token, -0.5, top)
+            raise AssertionError(f"no answer to {logits}")
 
-        return choose
+        return sample

@@ -1,4 +1,4 @@
-"""The proxy in this process, with an engine that a test scripts.
+"""Run the proxy in this process, with an engine that the test scripts.
 
 async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
     answer = await proxy.chat(user="Hi")
@@ -37,21 +37,21 @@ class Proxied:
         server: ProxyState = self.app.state.server
         return server
 
-    async def get(self, path: str, **given: Any) -> httpx.Response:
-        return await self.client.get(path, **given)
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.client.get(path, **options)
 
-    async def post(self, path: str, body: Any, **given: Any) -> httpx.Response:
-        return await self.client.post(path, json=body, **given)
+    async def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
+        return await self.client.post(path, json=body, **options)
 
     async def chat(
         self, *messages: dict[str, Any], user: str | None = None, headers: Any = None, **fields: Any
     ) -> httpx.Response:
-        said = [*messages, *([{"role": "user", "content": user}] if user else [])]
-        body = {"model": "gpt-oss:20b", "messages": said, **fields}
+        question = [{"role": "user", "content": user}] if user else []
+        body = {"model": "gpt-oss:20b", "messages": [*messages, *question], **fields}
         return await self.post("/v1/chat/completions", body, headers=headers)
 
     def turns(self) -> list[dict[str, Any]]:
-        "What is logged, with what is kept of the request beside each turn; oldest first."
+        "The logged turns with the columns of their requests, oldest first."
         with sqlite_utils.Database(self.server.settings.database) as log:
             return list(
                 log.query("select * from turns join gpt_oss_requests on turn_id = turns.id order by turns.id")
@@ -62,7 +62,7 @@ class Proxied:
             return log.execute(sql).fetchall()
 
 
-# A ULID of 1,700,000,000 seconds.
+# The start of a ULID with the time 1,700,000,000 seconds.
 TURN = "01hf7yat00"
 
 

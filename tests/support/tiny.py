@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from llm_gpt_oss.engines.embedded.gguf import read_head
-from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.embedded.gguf import read_header
+from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.settings import ServerAddress
 
 FILE = Path(__file__).parents[1] / "models" / "gpt-oss-tiny.gguf"
 CONTEXT = 4096
-LOAD = Load(str(FILE), CONTEXT, threads=1, gpu_layers=0)
+LOAD = LoadOptions(str(FILE), CONTEXT, threads=1, gpu_layers=0)
 
 needs_xllamacpp = pytest.mark.skipif(
     find_spec("xllamacpp") is None, reason="needs the engine embedded: pip install xllamacpp"
@@ -27,9 +27,9 @@ needs_xllamacpp = pytest.mark.skipif(
 
 
 @contextmanager
-def door(load: Load = LOAD) -> Iterator[ServerAddress]:
-    loaded = Loaded(load, read_head(Path(load.path)))
+def door(load: LoadOptions = LOAD) -> Iterator[ServerAddress]:
+    loaded = ModelProcess(load, read_header(Path(load.path)))
     try:
         yield loaded.server
     finally:
-        loaded.end()
+        loaded.close()

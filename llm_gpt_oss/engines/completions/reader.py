@@ -7,7 +7,7 @@ from typing import Any
 
 from ...completion import Done, Json, Logprob, Piece
 from ...errors import EmptyStream, StreamCut
-from ...harmony.markers import settled_length
+from ...harmony.markers import length_before_partial_marker
 from ..http.connection import Endpoint
 from ..http.server_errors import to_error
 from ..llama_server.reader import logprob
@@ -32,7 +32,7 @@ class TokenRealigner:
         self._tokens += tokens
         while self._spelled and (end := self._complete()):
             yield self._piece(len(self._tokens[end - 1].token), end)
-        if not self._spelled and (length := settled_length(self._text)):
+        if not self._spelled and (length := length_before_partial_marker(self._text)):
             yield self._piece(length, len(self._tokens))
 
     def finish(self) -> Iterator[Piece]:

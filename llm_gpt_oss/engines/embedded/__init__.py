@@ -1,1 +1,1 @@
-"llama.cpp on this machine, in a process that we start."
+"""The engine `embedded`: llama.cpp on this machine, in a process that the plugin starts."""

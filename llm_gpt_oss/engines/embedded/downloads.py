@@ -1,4 +1,4 @@
-"The models that an Ollama on this machine has downloaded: the file behind a tag."
+"""Find the model files that an Ollama on this machine has downloaded."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-WEIGHTS = "application/vnd.ollama.image.model"
+MODEL_LAYER = "application/vnd.ollama.image.model"
 
 
-def downloaded(tag: str, folders: Sequence[Path]) -> Path | None:
-    "The file with the weights of this tag, in the first folder that has it. Nothing is copied."
-    return next((file for folder in folders for file in _files(folder / _manifest(tag), folder)), None)
+def find_download(tag: str, folders: Sequence[Path]) -> Path | None:
+    "Return the file with the weights of this tag, from the first of Ollama's model folders that has it."
+    return next((file for folder in folders for file in _model_files(folder / _manifest(tag), folder)), None)
 
 
 def _manifest(tag: str) -> Path:
-    "Where its manifest lies: host, namespace, model and tag, with Ollama's defaults for what is left out."
+    "Return the path of the manifest: host, namespace, model and version, with Ollama's defaults for each."
     *path, name = tag.rpartition("://")[2].split("/")
     model, _, version = name.partition(":")
     defaults = ("registry.ollama.ai", "library")[: 2 - len(path)]
     return Path("manifests", *defaults, *path, model, version or "latest")
 
 
-def _files(manifest: Path, folder: Path) -> Iterator[Path]:
+def _model_files(manifest: Path, folder: Path) -> Iterator[Path]:
     try:
         layers = json.loads(manifest.read_bytes())["layers"]
-        digests = [layer["digest"] for layer in layers if layer["mediaType"] == WEIGHTS]
+        digests = [layer["digest"] for layer in layers if layer["mediaType"] == MODEL_LAYER]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    # The first is the model; another one would be an adapter of it.
+    # The first layer of this type is the model. A second one would be a part of it, such as an adapter.
     for digest in digests[:1]:
         file = folder / "blobs" / str(digest).replace(":", "-")
         if file.is_file():

@@ -1,11 +1,10 @@
-"llama.cpp on this machine as an engine: the model is loaded when it is first asked."
+"""llama.cpp on this machine as an engine. The model is loaded when it is first used."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
-from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,29 +14,31 @@ from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
 from ..http.connection import Endpoint
 from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
-from ..local.model_pool import DEFAULT_KEEP_ALIVE, ModelPool, keep_alive_seconds
-from .downloads import downloaded
-from .gguf import Head, check_loadable, read_head
+from ..local.load_options import context_length, keep_alive
+from ..local.load_time import LoadTime
+from ..local.model_pool import ModelPool
+from .downloads import find_download
+from .gguf import GgufHeader, check_loadable, read_header
 from .loaded_models import pool
-from .process import DEFAULT_CONTEXT, Load, Loaded
+from .process import LoadOptions, ModelProcess
 
 INSTALL = "Type `llm install xllamacpp`, or `pip install 'llm-gpt-oss[embedded]'`."
 
 
-class Weights:
-    "The file of a model, and how it is to be loaded. Raises GptOssError where there is none to load."
+class ModelSource:
+    "The GGUF file of a model, and how to load it. Raises GptOssError if there is no file that can be loaded."
 
     def __init__(self, model: BoundModel) -> None:
         self._model = model
 
     @cached_property
     def path(self) -> Path:
-        given = self._model.engine_options.get("gguf")
-        if isinstance(given, str):
-            return Path(given).expanduser()
+        file = self._model.engine_options.get("gguf")
+        if isinstance(file, str):
+            return Path(file).expanduser()
         folders = self._model.settings.ollama_models
-        if (found := downloaded(self._model.tag, folders)) is not None:
-            return found
+        if (download := find_download(self._model.tag, folders)) is not None:
+            return download
         raise GptOssError(
             f"There is no file of {self._model.tag} to load: Ollama has not downloaded it to "
             f"{' or '.join(map(str, folders))}.",
@@ -45,60 +46,54 @@ class Weights:
         )
 
     @cached_property
-    def head(self) -> Head:
-        head = read_head(self.path)
-        check_loadable(self.path, head)
-        return head
+    def header(self) -> GgufHeader:
+        header = read_header(self.path)
+        check_loadable(self.path, header)
+        return header
 
-    def load(self, wanted: Completion) -> Load:
-        """With the context that the prompt asks for, else the model's own setting, else one that most
-        machines have."""
-        facts, trained = self._model.engine_options, self.head.trained_context
-        context = wanted.context_length or facts.get("context") or DEFAULT_CONTEXT
+    def load_options(self, completion: Completion) -> LoadOptions:
+        context = context_length(self._model, completion, self.header.trained_context)
         if find_spec("xllamacpp") is None:
-            raise EngineError("The engine embedded needs xllamacpp, which is not here.", remedy=INSTALL)
-        context = min(context, trained) if trained else context
-        return Load(str(self.path), context, facts.get("threads"), facts.get("gpu_layers"))
-
-    def keep(self, wanted: Completion) -> float:
-        asked = wanted.keep_alive
-        return keep_alive_seconds(
-            self._model.engine_options.get("keep_alive", DEFAULT_KEEP_ALIVE) if asked is None else asked
-        )
+            raise EngineError("The engine embedded needs xllamacpp, which is not installed.", remedy=INSTALL)
+        options = self._model.engine_options
+        return LoadOptions(str(self.path), context, options.get("threads"), options.get("gpu_layers"))
 
 
-def _peer(model: BoundModel, loaded: Loaded) -> Endpoint:
-    remedy = "Ask again: it is loaded anew."
-    return Endpoint("llama.cpp", loaded.server, model.settings.read_timeout, remedy)
+def _endpoint(model: BoundModel, process: ModelProcess) -> Endpoint:
+    remedy = "Try again: the model will be loaded again."
+    return Endpoint("llama.cpp", process.server, model.settings.read_timeout, remedy)
 
 
-class _First:
-    "The time that loading took belongs to the completion that waited for it."
-
-    def __init__(self, loaded: Loaded) -> None:
-        self._load_ms, loaded.load_ms = loaded.load_ms, None
-
-    def __call__(self, item: Piece | Done) -> Piece | Done:
-        return replace(item, load_ms=self._load_ms) if isinstance(item, Done) and self._load_ms else item
+# The file's header shows that it is gpt-oss, so the server's vocabulary is known.
 
 
-class EmbeddedEngine:
-    "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
+def _open(model: BoundModel, process: ModelProcess) -> LlamaServerEngine:
+    return LlamaServerEngine(_endpoint(model, process), known=True)
 
-    def __init__(self, model: BoundModel, models: ModelPool[Load, Head, Loaded] | None = None) -> None:
-        self._model, self._weights = model, Weights(model)
+
+def _aopen(model: BoundModel, process: ModelProcess) -> AsyncLlamaServerEngine:
+    return AsyncLlamaServerEngine(_endpoint(model, process), known=True)
+
+
+class _Engine:
+    def __init__(
+        self, model: BoundModel, models: ModelPool[LoadOptions, GgufHeader, ModelProcess] | None = None
+    ) -> None:
+        self._model, self._source = model, ModelSource(model)
         self._models = models or pool()
 
-    def complete(self, wanted: Completion) -> Generator[Piece | Done, None, None]:
-        load = self._weights.load(wanted)
-        with self._models.taken(load, self._weights.head, self._weights.keep(wanted)) as loaded:
-            first = _First(loaded)
-            with (
-                LlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
-                closing(engine.complete(wanted)) as items,
-            ):
+
+class EmbeddedEngine(_Engine):
+    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
+
+    def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
+        options = self._source.load_options(completion)
+        seconds = keep_alive(self._model, completion)
+        with self._models.borrow(options, self._source.header, seconds) as process:
+            load_time = LoadTime(process)
+            with _open(self._model, process) as engine, closing(engine.complete(completion)) as items:
                 for item in items:
-                    yield first(item)
+                    yield load_time.add_to(item)
 
     def __enter__(self) -> EmbeddedEngine:
         return self
@@ -107,23 +102,20 @@ class EmbeddedEngine:
         pass
 
 
-class AsyncEmbeddedEngine:
-    "`completion.AsyncEngine`, the same. Loading, which blocks, goes on in a thread."
+class AsyncEmbeddedEngine(_Engine):
+    "`completion.AsyncEngine`. As `EmbeddedEngine`; the model is loaded in a thread."
 
-    def __init__(self, model: BoundModel, models: ModelPool[Load, Head, Loaded] | None = None) -> None:
-        self._model, self._weights = model, Weights(model)
-        self._models = models or pool()
-
-    async def complete(self, wanted: Completion) -> AsyncGenerator[Piece | Done, None]:
-        load, keep = await asyncio.to_thread(self._weights.load, wanted), self._weights.keep(wanted)
-        async with self._models.ataken(load, self._weights.head, keep) as loaded:
-            first = _First(loaded)
+    async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+        options = await asyncio.to_thread(self._source.load_options, completion)
+        seconds = keep_alive(self._model, completion)
+        async with self._models.aborrow(options, self._source.header, seconds) as process:
+            load_time = LoadTime(process)
             async with (
-                AsyncLlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
-                aclosing(engine.complete(wanted)) as items,
+                _aopen(self._model, process) as engine,
+                aclosing(engine.complete(completion)) as items,
             ):
                 async for item in items:
-                    yield first(item)
+                    yield load_time.add_to(item)
 
     async def __aenter__(self) -> AsyncEmbeddedEngine:
         return self

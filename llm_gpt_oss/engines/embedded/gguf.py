@@ -1,4 +1,4 @@
-"What the head of a GGUF file says of the model in it, without reading its vocabulary or its weights."
+"""Read the header of a GGUF file up to the vocabulary: architecture, context length, layers."""
 
 from __future__ import annotations
 
@@ -8,110 +8,114 @@ from typing import IO, Any, NamedTuple
 
 from ...errors import GptOssError, NotGptOss
 
-# Types of values, as the format's description numbers them.
+# Types of values, as numbered in the description of the format.
 STRING, ARRAY = 8, 9
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-# A head that says more before its vocabulary is none.
-MOST_KEYS, LONGEST = 1000, 1 << 20
+# A header with more keys, or longer values before the vocabulary, is treated as damaged.
+MAX_KEYS, MAX_LENGTH = 1000, 1 << 20
 
 LLAMA_CPP, OLLAMA = "gpt-oss", "gptoss"
 
 
-class Head(NamedTuple):
-    """`size` is the file's. What it takes in memory for each token of context is `per_token` bytes, for a
-    layer that looks back to the beginning; half of the `layers` look back `window` tokens only."""
+class GgufHeader(NamedTuple):
+    """What a file says about its model. `size` is the size of the file.
+
+    Each layer needs `kv_bytes_per_token` bytes of memory for a token of its context. The context of every
+    second layer is a window of `sliding_window` tokens; that of the others is the whole context.
+    """
 
     architecture: str
     size: int
     trained_context: int = 0
     layers: int = 0
-    per_token: int = 0
-    window: int = 0
+    kv_bytes_per_token: int = 0
+    sliding_window: int = 0
 
-    def memory(self, context: int) -> int:
-        "Bytes for the model and this many tokens of context."
-        far, near = self.layers - self.layers // 2, self.layers // 2
-        return self.size + self.per_token * (far * context + near * min(context, self.window))
+    def required_memory(self, context: int) -> int:
+        "Return the bytes that the model needs with this context length."
+        windowed = self.layers // 2
+        tokens = (self.layers - windowed) * context + windowed * min(context, self.sliding_window)
+        return self.size + self.kv_bytes_per_token * tokens
 
 
-def read_head(path: Path) -> Head:
-    "GptOssError for a file that cannot be read or is none."
+def read_header(path: Path) -> GgufHeader:
+    "Raises GptOssError if the file cannot be read or is not a GGUF file."
     try:
         with path.open("rb") as file:
-            told = _told(file)
+            metadata = _read_metadata(file)
         size = path.stat().st_size
     except OSError as problem:
         raise GptOssError(f"{path} cannot be read: {problem.strerror}.") from problem
     except (struct.error, ValueError, KeyError) as problem:
         raise GptOssError(
-            f"{path} is no GGUF file that can be read: {problem}.",
-            remedy="It may not have been downloaded to its end.",
+            f"{path} is not a readable GGUF file: {problem}.",
+            remedy="The download may be incomplete.",
         ) from problem
-    name = str(told.get("general.architecture"))
+    name = str(metadata.get("general.architecture"))
 
     def number(key: str) -> int:
-        value = told.get(f"{name}.{key}", 0)
+        value = metadata.get(f"{name}.{key}", 0)
         return value if isinstance(value, int) else 0
 
-    # Keys and values, two bytes each.
-    per_token = 2 * number("attention.head_count_kv")
-    per_token *= number("attention.key_length") + number("attention.value_length")
-    return Head(
+    # Keys and values of the attention have 16 bits.
+    kv_bytes_per_token = 2 * number("attention.head_count_kv")
+    kv_bytes_per_token *= number("attention.key_length") + number("attention.value_length")
+    return GgufHeader(
         name,
         size,
         trained_context=number("context_length"),
         layers=number("block_count"),
-        per_token=per_token,
-        window=number("attention.sliding_window"),
+        kv_bytes_per_token=kv_bytes_per_token,
+        sliding_window=number("attention.sliding_window"),
     )
 
 
-def check_loadable(path: Path, head: Head) -> None:
-    "NotGptOss for another model, GptOssError for a gpt-oss that only Ollama can read."
-    if head.architecture == LLAMA_CPP:
+def check_loadable(path: Path, header: GgufHeader) -> None:
+    "Raises NotGptOss for another model, and GptOssError for a gpt-oss that only Ollama can load."
+    if header.architecture == LLAMA_CPP:
         return
-    if head.architecture == OLLAMA:
+    if header.architecture == OLLAMA:
         raise GptOssError(
             f"{path} is a gpt-oss in Ollama's own layout, which llama.cpp cannot load.",
             remedy="Run it on Ollama, or download a GGUF file that was made for llama.cpp, "
             "such as ggml-org/gpt-oss-20b-GGUF on Hugging Face, and add it with --gguf.",
         )
     raise NotGptOss(
-        f"{path} is a model of the family {head.architecture}, and only gpt-oss reads harmony.",
+        f"{path} is a model of the family {header.architecture}, and only gpt-oss reads harmony.",
         remedy="Add a GGUF file of gpt-oss.",
     )
 
 
-def _told(file: IO[bytes]) -> dict[str, Any]:
-    "The values up to the vocabulary, which comes behind what says how the model is built."
+def _read_metadata(file: IO[bytes]) -> dict[str, Any]:
+    "Return the metadata before the vocabulary, which usually follows the description of the model."
     if file.read(4) != b"GGUF":
-        raise ValueError("it begins otherwise")
-    version, _, keys = _unpack(file, "IQQ")
-    if not 2 <= version <= 3 or keys > MOST_KEYS:
-        raise ValueError(f"version {version} with {keys} keys")
-    told: dict[str, Any] = {}
-    for _ in range(keys):
+        raise ValueError("it does not start with GGUF")
+    version, _, count = _unpack(file, "IQQ")
+    if not 2 <= version <= 3 or count > MAX_KEYS:
+        raise ValueError(f"version {version} with {count} keys")
+    metadata: dict[str, Any] = {}
+    for _ in range(count):
         key = _string(file)
-        if key.startswith("tokenizer.") and any(name.endswith(".block_count") for name in told):
+        if key.startswith("tokenizer.") and any(name.endswith(".block_count") for name in metadata):
             break
-        told[key] = _value(file, *_unpack(file, "I"))
-    return told
+        metadata[key] = _value(file, *_unpack(file, "I"))
+    return metadata
 
 
-def _value(file: IO[bytes], kind: int) -> Any:
-    if kind == STRING:
+def _value(file: IO[bytes], type_: int) -> Any:
+    if type_ == STRING:
         return _string(file)
-    if kind == ARRAY:
-        inner, length = _unpack(file, "IQ")
-        if length > LONGEST:
+    if type_ == ARRAY:
+        item_type, length = _unpack(file, "IQ")
+        if length > MAX_LENGTH:
             raise ValueError(f"a list of {length} values")
-        return [_value(file, inner) for _ in range(length)]
-    return _unpack(file, NUMBERS[kind])[0]
+        return [_value(file, item_type) for _ in range(length)]
+    return _unpack(file, NUMBERS[type_])[0]
 
 
 def _string(file: IO[bytes]) -> str:
     (length,) = _unpack(file, "Q")
-    if length > LONGEST:
+    if length > MAX_LENGTH:
         raise ValueError(f"a text of {length} bytes")
     return file.read(length).decode(errors="replace")
 

@@ -1,8 +1,9 @@
-"""The process that holds a model in memory: llama.cpp, and its own server, listening on this machine only.
+"""The process that has a model in memory: llama.cpp and its HTTP server, which listens on this machine only.
 
-Run by its path, so that nothing of llm is imported. One line of JSON comes in (`Load.told`), one goes out:
-where it listens, or why it does not. It ends when its standard input does, so with the program that started
-it.
+This file is run by its path, so that nothing of llm is imported. It reads one line of JSON from standard
+input (`LoadOptions.host_request`) and writes one line: {"url": ...} if the model is loaded, {"error": ...} if
+it cannot be, or {"free_gpu_memory": bytes} if it would not fit into memory. The process ends when its
+standard input does, so it ends with the program that started it.
 """
 
 import json
@@ -11,45 +12,45 @@ import sys
 from typing import Any, TextIO
 
 
-def serve(told: dict[str, Any], out: TextIO) -> Any:
-    "The server, which has to be kept. What it could not do is said, and None returned."
+def serve(request: dict[str, Any], out: TextIO) -> Any:
+    "Write the response. Return the server, which stops when it is deleted, or None if it did not start."
     import xllamacpp
 
-    if told["needed"] is not None:
-        graphics = sum(_free_graphics(xllamacpp)) if told["gpu_layers"] != 0 else 0
-        if told["needed"] > told["available"] + graphics:
-            print(json.dumps({"short": True, "graphics": graphics}), file=out, flush=True)
+    if request["required_memory"] is not None:
+        free = sum(_free_gpu_memory(xllamacpp)) if request["gpu_layers"] != 0 else 0
+        if request["required_memory"] > request["available_memory"] + free:
+            print(json.dumps({"free_gpu_memory": free}), file=out, flush=True)
             return None
     try:
-        server = xllamacpp.Server(_params(xllamacpp, told))
+        server = xllamacpp.Server(_params(xllamacpp, request))
     except RuntimeError as problem:
-        print(json.dumps({"failed": str(problem)}), file=out, flush=True)
+        print(json.dumps({"error": str(problem)}), file=out, flush=True)
         return None
     print(json.dumps({"url": server.listening_address}), file=out, flush=True)
     return server
 
 
-def _params(xllamacpp: Any, told: dict[str, Any]) -> Any:
+def _params(xllamacpp: Any, request: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
-    params.model.path = told["path"]
+    params.model.path = request["path"]
     params.port = 0
-    params.api_keys = [told["key"]]
+    params.api_keys = [request["key"]]
     params.ui = False
     params.verbosity = 1
-    params.n_ctx = told["context"]
-    # Several answers at once share one context.
-    params.n_parallel, params.kv_unified = told["slots"], True
+    params.n_ctx = request["context"]
+    # All slots share one context.
+    params.n_parallel, params.kv_unified = request["slots"], True
     params.cache_ram_mib = 1024
-    params.n_gpu_layers = told["gpu_layers"]
-    if told["threads"]:
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = told["threads"]
-    # As OpenAI advises for gpt-oss: nothing is cut off the choice of tokens.
+    params.n_gpu_layers = request["gpu_layers"]
+    if request["threads"]:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = request["threads"]
+    # OpenAI's recommendation for gpt-oss: temperature 1, and no token is excluded.
     sampling = params.sampling
     sampling.temp, sampling.top_p, sampling.top_k, sampling.min_p = 1.0, 1.0, 0, 0.0
     return params
 
 
-def _free_graphics(xllamacpp: Any) -> list[int]:
+def _free_gpu_memory(xllamacpp: Any) -> list[int]:
     return [
         device["memory_free"]
         for device in xllamacpp.get_device_info()
@@ -58,14 +59,14 @@ def _free_graphics(xllamacpp: Any) -> list[int]:
 
 
 def main() -> None:
-    del sys.path[0]  # this folder, whose names are not for others
-    # llama.cpp's own words go where errors go, whatever it prints them on.
+    del sys.path[0]  # this folder, whose modules must not hide others
+    # Whatever llama.cpp prints goes to standard error, so standard output has only the response.
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         server = serve(json.loads(sys.stdin.readline()), out)
     if server is not None:
         sys.stdin.read()
-    # Nothing is to be tidied up, and a model of many gigabytes takes its time.
+    # Exit without cleaning up, which takes long for a large model.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"The models of llama.cpp that are in memory."
+"""The models that llama.cpp has in memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import atexit
 from functools import cache
 
 from ..local.model_pool import ModelPool
-from .gguf import Head
-from .process import Load, Loaded
+from .gguf import GgufHeader
+from .process import LoadOptions, ModelProcess
 
 
 @cache
-def pool() -> ModelPool[Load, Head, Loaded]:
-    "This process's own: the models of all who ask in it."
-    ours = ModelPool(Loaded)
-    atexit.register(ours.close)
-    return ours
+def pool() -> ModelPool[LoadOptions, GgufHeader, ModelProcess]:
+    "Return the pool that all engines in this process share."
+    models = ModelPool(ModelProcess)
+    atexit.register(models.close)
+    return models

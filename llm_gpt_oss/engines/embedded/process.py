@@ -1,8 +1,8 @@
-"""A model in memory, in a process of its own.
+"""Run llama.cpp with one model in a process of its own.
 
-Its own, because llama.cpp holds Python's lock while it loads, which would stop a proxy for all; because an
-error in it ends the process that it is in; because it says only on standard error why it cannot load a file;
-and because the memory is surely given back.
+It is another process because llama.cpp holds Python's lock while it loads, which would stop a proxy; because
+a failed assertion in it ends its process; because it explains only on standard error why it cannot load a
+file; and because the end of a process always frees its memory.
 """
 
 from __future__ import annotations
@@ -22,119 +22,115 @@ from typing import IO, Any
 from ...errors import EngineError, GptOssError
 from ...settings import ServerAddress
 from ..local import memory
-from .gguf import Head
+from .gguf import GgufHeader
 
 HOST = Path(__file__).with_name("host.py")
-# Answers at once, of those that ask for one.
+# The number of completions that llama.cpp works on at once.
 SLOTS = 4
-# Seconds that a process which could not load its model may take to end.
-LAST_WORDS = 1.0
-DEFAULT_CONTEXT = 16_384
+# Seconds to wait for the exit of a process that could not load its model.
+EXIT_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    "What is loaded, and how. None leaves it to llama.cpp."
+class LoadOptions:
+    "The file to load, and the options. None leaves a choice to llama.cpp."
 
     path: str
     context: int
     threads: int | None = None
     gpu_layers: int | None = None
 
-    def told(self, key: str, needed: int | None, available: int | None) -> Mapping[str, Any]:
-        "For the host: `needed` is None where there is no telling whether it fits, or no doubt."
+    def host_request(self, key: str, required: int | None, available: int | None) -> Mapping[str, Any]:
+        """Return the request for `host.py`.
+
+        `required` and `available` are bytes of memory. `required` is None if the host need not check them.
+        """
         return {
             **asdict(self),
             "gpu_layers": -1 if self.gpu_layers is None else self.gpu_layers,
             "key": key,
             "slots": SLOTS,
-            "needed": needed,
-            "available": available,
+            "required_memory": required,
+            "available_memory": available,
         }
 
 
-class Loaded:
-    "A model in memory. `server` answers as long as the process lives."
+class ModelProcess:
+    "A process with a model in memory. `server` is its HTTP address, which works as long as it is `alive`."
 
-    def __init__(self, load: Load, head: Head) -> None:
-        "Returns when the model is loaded. GptOssError if it cannot be, or would not fit."
+    def __init__(self, options: LoadOptions, header: GgufHeader) -> None:
+        "Returns when the model is loaded. Raises GptOssError if it cannot be loaded, or would not fit."
         began, key = perf_counter(), secrets.token_urlsafe(24)
-        needed, available = head.memory(load.context), memory.available_memory()
-        doubtful = available is not None and needed > available
-        self._process, self._log = _started()
+        required, available = header.required_memory(options.context), memory.available_memory()
+        needs_gpu = available is not None and required > available
+        self._process, self._log = _start_host()
         try:
-            _say(self._process, load.told(key, needed if doubtful else None, available))
-            said = _heard(self._process)
-            if "url" not in said:
-                raise _failure(load, said, needed, available or 0, self._words())
+            _send(self._process, options.host_request(key, required if needs_gpu else None, available))
+            response = _receive(self._process)
+            if "url" not in response:
+                raise _load_error(options, response, required, available or 0, self._log_lines())
         except BaseException:
-            self.end()
+            self.close()
             raise
-        self.server = ServerAddress(said["url"], (("Authorization", f"Bearer {key}"),))
+        self.server = ServerAddress(response["url"], (("Authorization", f"Bearer {key}"),))
         self.load_ms: float | None = (perf_counter() - began) * 1000
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def end(self) -> None:
+    def close(self) -> None:
         "The memory is free when this returns."
         self._process.kill()
         self._process.communicate()
         self._log.close()
 
-    def _words(self) -> list[str]:
-        "What llama.cpp said, without the time and level that it puts before each line."
+    def _log_lines(self) -> list[str]:
+        "Return the messages of llama.cpp without the time and the level before each of them."
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(LAST_WORDS)
+            self._process.wait(EXIT_TIMEOUT)
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").splitlines()
         return [line.partition(" E ")[2].strip() or line.strip() for line in lines if line.strip()]
 
 
-def _started() -> tuple[subprocess.Popen[str], IO[bytes]]:
-    log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
-    apart: dict[str, Any] = {"start_new_session": True}  # Ctrl-C is ours to act on
+def _start_host() -> tuple[subprocess.Popen[str], IO[bytes]]:
+    log = tempfile.TemporaryFile()  # noqa: SIM115 (ModelProcess closes it)
+    # Ctrl-C must not reach the host: this process handles it.
+    session: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        session = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     pipe = subprocess.PIPE
     process = subprocess.Popen(
-        [sys.executable, str(HOST)], stdin=pipe, stdout=pipe, stderr=log, text=True, **apart
+        [sys.executable, str(HOST)], stdin=pipe, stdout=pipe, stderr=log, text=True, **session
     )
     return process, log
 
 
-def _say(process: subprocess.Popen[str], told: Mapping[str, Any]) -> None:
+def _send(process: subprocess.Popen[str], request: Mapping[str, Any]) -> None:
     assert process.stdin is not None
-    with suppress(BrokenPipeError):  # what it died of is in its log
-        process.stdin.write(json.dumps(told) + "\n")
+    with suppress(BrokenPipeError):  # the host has ended; its log says why
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
 
 
-def _heard(process: subprocess.Popen[str]) -> Mapping[str, Any]:
+def _receive(process: subprocess.Popen[str]) -> Mapping[str, Any]:
+    "Return the host's response. It is empty if the host ended without a whole line."
     assert process.stdout is not None
     line = process.stdout.readline()
-    heard: Mapping[str, Any] = json.loads(line) if line.endswith("\n") else {}
-    return heard
+    response: Mapping[str, Any] = json.loads(line) if line.endswith("\n") else {}
+    return response
 
 
-def _failure(
-    load: Load, said: Mapping[str, Any], needed: int, available: int, words: list[str]
+def _load_error(
+    options: LoadOptions, response: Mapping[str, Any], required: int, available: int, log: list[str]
 ) -> GptOssError:
-    if said.get("short"):
-        graphics = f" and {_gigabytes(said['graphics'])} on the GPU" if said["graphics"] else ""
-        return EngineError(
-            f"{load.path} needs about {_gigabytes(needed)} of memory with a context of {load.context} "
-            f"tokens, and {_gigabytes(available)} are free{graphics}.",
-            remedy="Close something, type `-o num_ctx 4096` for a shorter context, or take a smaller one.",
-        )
-    why = next((line for line in words if "error loading model" in line or "Error:" in line), "")
-    why = why.rpartition("error loading model: ")[2] or (words[-1] if words else "it does not say why")
+    if "free_gpu_memory" in response:
+        gpu = response["free_gpu_memory"]
+        return memory.insufficient_memory(options.path, options.context, required, available, gpu)
+    reason = next((line for line in log if "error loading model" in line or "Error:" in line), "")
+    reason = reason.rpartition("error loading model: ")[2] or (log[-1] if log else "it does not say why")
     return EngineError(
-        f"llama.cpp cannot load {load.path}: {why.rstrip('.')[:300]}.",
-        remedy="Another file, or a newer xllamacpp, may do: `llm install -U xllamacpp`.",
+        f"llama.cpp cannot load {options.path}: {reason.rstrip('.')[:300]}.",
+        remedy="Use another file, or update xllamacpp: `llm install -U xllamacpp`.",
     )
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

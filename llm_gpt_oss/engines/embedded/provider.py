@@ -27,39 +27,39 @@ class EmbeddedProvider:
         return AsyncEmbeddedEngine(model)
 
     def check(self, model: BoundModel) -> None:
-        from .engine import Weights
+        from .engine import ModelSource
 
-        Weights(model).head  # noqa: B018 (reads the file)
+        ModelSource(model).header  # noqa: B018 (reads the file)
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
-        from .engine import Weights
+        from .engine import ModelSource
 
         offered = [f"{model.tag} from {model.engine_options.get('gguf')}" for model in models]
         for tag in BUILT_IN:
-            weights = Weights(BoundModel(tag, settings))
+            weights = ModelSource(BoundModel(tag, settings))
             try:
                 weights.path  # noqa: B018
             except GptOssError:
                 continue
             try:
-                weights.head  # noqa: B018
+                weights.header  # noqa: B018
                 offered.append(f"{tag}, which Ollama has downloaded (LLM_GPT_OSS_ENGINE=embedded runs it)")
             except GptOssError as problem:
                 offered.append(f"not {tag}: {problem}")
         return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(offered) or 'no model for it'}"
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        from .engine import INSTALL, Weights
+        from .engine import INSTALL, ModelSource
         from .loaded_models import pool
 
-        weights = Weights(model)
+        weights = ModelSource(model)
         address = str(model.engine_options.get("gguf", "no file"))
         try:
             address = str(weights.path)
-            size = weights.head.size
+            size = weights.header.size
         except GptOssError as problem:
             return ModelStatus(address, version=_version(), problem=str(problem))
-        load = pool().loaded(address)
+        load = pool().find_loaded(address)
         return ModelStatus(
             address,
             version=_version(),

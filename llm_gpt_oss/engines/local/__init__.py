@@ -1,1 +1,1 @@
-"""What the engines that load models on this machine share."""
+"""What the engines that load models on this machine share: `embedded` and `transformers`."""

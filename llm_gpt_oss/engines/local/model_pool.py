@@ -1,23 +1,23 @@
-"""The models in memory: loaded when they are first asked, kept for a while, and given up when others need the
-room."""
+"""A pool of models in memory.
+
+A model is loaded when it is first used and stays in memory for a while after its last use. Models that are
+not in use are unloaded before another one is loaded.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Generic, Protocol, TypeVar
 
-# Seconds that a model stays in memory after its last answer, as with Ollama.
-DEFAULT_KEEP_ALIVE = 300.0
-UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+from .load_options import DEFAULT_KEEP_ALIVE
 
 
-class Load(Protocol):
-    "What is loaded, and how: equal ones are loaded once."
+class PoolKey(Protocol):
+    "What to load, and with which options. Equal keys share a loaded model."
 
     @property
     def path(self) -> str: ...
@@ -25,140 +25,147 @@ class Load(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Loaded(Protocol):
-    "A model in memory. `end` gives the memory back; one that is not `alive` is loaded anew."
+class LoadedModel(Protocol):
+    """A model in memory. `load_ms` is the time that loading took.
+
+    `close` frees the memory. If a model is not `alive`, the pool loads it again for the next use.
+    """
+
+    load_ms: float | None
 
     @property
     def alive(self) -> bool: ...
 
-    def end(self) -> None: ...
+    def close(self) -> None: ...
 
 
-L = TypeVar("L", bound=Load)
-H = TypeVar("H")
-M = TypeVar("M", bound=Loaded)
+KeyT = TypeVar("KeyT", bound=PoolKey)
+DetailsT = TypeVar("DetailsT")
+ModelT = TypeVar("ModelT", bound=LoadedModel)
 
 
-def keep_alive_seconds(keep_alive: str | int | float) -> float:
-    "A number is seconds, a string is a time as Ollama writes it: `10m`, `1h30m`."
-    if not isinstance(keep_alive, str):
-        return keep_alive
-    parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", keep_alive)
-    return sum(float(count) * UNITS[unit] for count, unit in parts) * (
-        -1 if keep_alive.startswith("-") else 1
-    )
-
-
-class Kept(Generic[M]):
-    "A model that is loaded, or about to be."
+class PoolEntry(Generic[ModelT]):
+    "A model that is loaded, or will be. `lock` is held while it loads, `users` counts those who borrow it."
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.loaded: M | None = None
+        self.model: ModelT | None = None
         self.users = 0
         self.timer: threading.Timer | None = None
 
     @property
     def idle(self) -> bool:
-        return self.loaded is not None and self.users == 0
+        return self.model is not None and self.users == 0
 
-    def give_up(self) -> None:
+    def unload(self) -> None:
         if self.timer:
             self.timer.cancel()
-        if self.loaded:
-            self.loaded.end()
-        self.loaded = None
+        if self.model:
+            self.model.close()
+        self.model = None
 
 
-class ModelPool(Generic[L, H, M]):
-    "`start` loads a model; what it is told beside the load is the first one's who asks."
+class ModelPool(Generic[KeyT, DetailsT, ModelT]):
+    """Loads models with `load(key, details)`.
 
-    def __init__(self, start: Callable[[L, H], M]) -> None:
-        self._start = start
-        self._kept: dict[L, Kept[M]] = {}
+    The details are not part of the key. If several callers wait for one model, it is loaded with the details
+    of the first one. `keep_alive` is in seconds: 0 unloads the model at once, a negative number never.
+    """
+
+    def __init__(self, load: Callable[[KeyT, DetailsT], ModelT]) -> None:
+        self._load = load
+        self._entries: dict[KeyT, PoolEntry[ModelT]] = {}
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(thread_name_prefix="loading")
+        self._executor = ThreadPoolExecutor(thread_name_prefix="loading")
 
-    def take(self, load: L, head: H) -> M:
-        """The model in memory, which stays there until `leave`. Waits until it is loaded, whoever asked
-        first.
+    def acquire(self, key: KeyT, details: DetailsT) -> ModelT:
+        """Return the model, after loading it if necessary. It stays in memory until `release`.
 
-        What is idle is unloaded before another is loaded. Raises what loading raises.
+        Raises what loading raises.
         """
         with self._lock:
-            kept = self._kept.setdefault(load, Kept())
-            kept.users += 1
+            entry = self._entries.setdefault(key, PoolEntry())
+            entry.users += 1
         try:
-            with kept.lock:
-                if kept.timer:
-                    kept.timer.cancel()
-                if kept.loaded is None or not kept.loaded.alive:
-                    kept.give_up()
-                    self._make_room()
-                    kept.loaded = self._start(load, head)
-                return kept.loaded
+            with entry.lock:
+                if entry.timer:
+                    entry.timer.cancel()
+                if entry.model is None or not entry.model.alive:
+                    entry.unload()
+                    self._unload_idle()
+                    entry.model = self._load(key, details)
+                return entry.model
         except BaseException:
             with self._lock:
-                kept.users -= 1
+                entry.users -= 1
             raise
 
-    def leave(self, load: L, keep: float = DEFAULT_KEEP_ALIVE) -> None:
-        "Nobody uses it for now. It is unloaded in `keep` seconds; at once if that is 0, never if it is less."
+    def release(self, key: KeyT, keep_alive: float = DEFAULT_KEEP_ALIVE) -> None:
+        "End one use of the model. After the last one, the model is unloaded in `keep_alive` seconds."
         with self._lock:
-            kept = self._kept[load]
-            kept.users -= 1
-            if kept.users or keep < 0:
+            entry = self._entries[key]
+            entry.users -= 1
+            if entry.users or keep_alive < 0:
                 return
-            if kept.timer:
-                kept.timer.cancel()
-            kept.timer = threading.Timer(keep, self._unload, [kept])
-            kept.timer.daemon = True
-            kept.timer.start()
+            if entry.timer:
+                entry.timer.cancel()
+            entry.timer = threading.Timer(keep_alive, self._unload_if_idle, [entry])
+            entry.timer.daemon = True
+            entry.timer.start()
 
     @contextmanager
-    def taken(self, load: L, head: H, keep: float = DEFAULT_KEEP_ALIVE) -> Iterator[M]:
-        loaded = self.take(load, head)
+    def borrow(
+        self, key: KeyT, details: DetailsT, keep_alive: float = DEFAULT_KEEP_ALIVE
+    ) -> Iterator[ModelT]:
+        "Acquire the model, and release it at the end of the block."
+        model = self.acquire(key, details)
         try:
-            yield loaded
+            yield model
         finally:
-            self.leave(load, keep)
+            self.release(key, keep_alive)
 
     @asynccontextmanager
-    async def ataken(self, load: L, head: H, keep: float = DEFAULT_KEEP_ALIVE) -> AsyncIterator[M]:
-        """The same, awaited. Loading, which blocks, goes on in a thread, and goes on when its client leaves,
-        for the next one, even of another event loop."""
-        taking = self._threads.submit(self.take, load, head)
+    async def aborrow(
+        self, key: KeyT, details: DetailsT, keep_alive: float = DEFAULT_KEEP_ALIVE
+    ) -> AsyncIterator[ModelT]:
+        """As `borrow`, with loading in a thread, because it blocks.
+
+        If the caller is cancelled, loading continues for the next caller, even one in another event loop.
+        """
+
+        def release_when_loaded(acquiring: Future[ModelT]) -> None:
+            if not acquiring.cancelled() and not acquiring.exception():
+                self.release(key, keep_alive)
+
+        acquiring = self._executor.submit(self.acquire, key, details)
         try:
-            loaded = await asyncio.wrap_future(taking)
+            model = await asyncio.wrap_future(acquiring)
         except asyncio.CancelledError:
-            # Nobody else would say that it is idle.
-            taking.add_done_callback(
-                lambda done: None if done.cancelled() or done.exception() else self.leave(load, keep)
-            )
+            acquiring.add_done_callback(release_when_loaded)
             raise
         try:
-            yield loaded
+            yield model
         finally:
-            self.leave(load, keep)
+            self.release(key, keep_alive)
 
-    def loaded(self, path: str) -> L | None:
-        "How this file is in memory now."
+    def find_loaded(self, path: str) -> KeyT | None:
+        "Return the key of a loaded model with this path, which has the options that it was loaded with."
         with self._lock:
             return next(
-                (load for load, kept in self._kept.items() if load.path == path and kept.loaded), None
+                (key for key, entry in self._entries.items() if key.path == path and entry.model), None
             )
 
     def close(self) -> None:
-        for kept in self._kept.values():
-            kept.give_up()
+        for entry in self._entries.values():
+            entry.unload()
 
-    def _unload(self, kept: Kept[M]) -> None:
+    def _unload_if_idle(self, entry: PoolEntry[ModelT]) -> None:
         with self._lock:
-            if kept.idle:
-                kept.give_up()
+            if entry.idle:
+                entry.unload()
 
-    def _make_room(self) -> None:
+    def _unload_idle(self) -> None:
         with self._lock:
-            for kept in self._kept.values():
-                if kept.idle:
-                    kept.give_up()
+            for entry in self._entries.values():
+                if entry.idle:
+                    entry.unload()

@@ -1,1 +1,1 @@
-"Transformers in this process: the weights as OpenAI published them."
+"""The engine `transformers`: Hugging Face Transformers in this process, with the original weights."""

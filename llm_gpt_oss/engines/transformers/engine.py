@@ -1,83 +1,67 @@
-"Transformers as an engine: the model is loaded when it is first asked."
+"""Transformers as an engine. The model is loaded when it is first used."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import replace
 from functools import cached_property
 
 from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import BadRequest
-from ..local.model_pool import DEFAULT_KEEP_ALIVE, ModelPool, keep_alive_seconds
+from ..local.load_options import context_length, keep_alive
+from ..local.load_time import LoadTime
+from ..local.model_pool import ModelPool
 from .loaded_models import pool
-from .model_folder import ModelFolder, find, named, read_folder
-from .model_thread import Loaded
-
-DEFAULT_CONTEXT = 16_384
+from .model_folder import ModelFolder, find_folder, read_folder, weights_location
+from .model_thread import ModelThread
 
 
-class Weights:
-    "The folder of a model, and how it is to be loaded. Raises GptOssError where there is none to load."
+class ModelSource:
+    "The folder of a model, and how to load it. Raises GptOssError if there is no folder that can be loaded."
 
     def __init__(self, model: BoundModel) -> None:
         self._model = model
 
     @cached_property
     def folder(self) -> ModelFolder:
-        return read_folder(find(named(self._model)))
+        return read_folder(find_folder(weights_location(self._model)))
 
-    def context(self, wanted: Completion) -> int:
-        "What the prompt asks for, else the model's own setting, else one that most machines have."
-        asked = wanted.context_length or self._model.engine_options.get("context") or DEFAULT_CONTEXT
-        return min(int(asked), self.folder.trained_context)
-
-    def keep(self, wanted: Completion) -> float:
-        asked = wanted.keep_alive
-        return keep_alive_seconds(
-            self._model.engine_options.get("keep_alive", DEFAULT_KEEP_ALIVE) if asked is None else asked
-        )
+    def context_length(self, completion: Completion) -> int:
+        return context_length(self._model, completion, self.folder.trained_context)
 
 
-class _Asked:
-    "What both engines do of a completion without waiting."
-
-    def __init__(self, wanted: Completion, loaded: Loaded, context: int) -> None:
-        self._loaded = loaded
-        # The time that loading took belongs to the completion that waited for it.
-        self._load_ms, loaded.load_ms = loaded.load_ms, None
-        self.steps = loaded.steps(wanted, context)
-
-    def said(self, item: Piece | Done | None) -> Piece | Done | None:
-        return replace(item, load_ms=self._load_ms) if isinstance(item, Done) else item
-
-
-def _check(wanted: Completion) -> None:
-    if wanted.max_tokens is not None and wanted.max_tokens < 1:
-        message = f"An answer of {wanted.max_tokens} tokens cannot be asked for."
+def _check(completion: Completion) -> None:
+    if completion.max_tokens is not None and completion.max_tokens < 1:
+        message = f"An answer cannot have a limit of {completion.max_tokens} tokens."
         raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
 
 
-class TransformersEngine:
-    "`completion.Engine`. Models outlive it: they stay in memory for a while, for whoever asks next."
-
-    def __init__(self, model: BoundModel, models: ModelPool[ModelFolder, int, Loaded] | None = None) -> None:
-        self._weights = Weights(model)
+class _Engine:
+    def __init__(
+        self, model: BoundModel, models: ModelPool[ModelFolder, int, ModelThread] | None = None
+    ) -> None:
+        self._model, self._source = model, ModelSource(model)
         self._models = models or pool()
 
-    def complete(self, wanted: Completion) -> Generator[Piece | Done, None, None]:
-        _check(wanted)
-        context, keep = self._weights.context(wanted), self._weights.keep(wanted)
-        with self._models.taken(self._weights.folder, context, keep) as loaded:
-            asked, item = _Asked(wanted, loaded, context), None
+
+class TransformersEngine(_Engine):
+    "`completion.Engine`. Models stay in memory for a while, also after the engine is closed."
+
+    def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
+        _check(completion)
+        context = self._source.context_length(completion)
+        seconds = keep_alive(self._model, completion)
+        with self._models.borrow(self._source.folder, context, seconds) as thread:
+            load_time = LoadTime(thread)
+            steps, item = thread.start(completion, context), None
             try:
                 while not isinstance(item, Done):
-                    item = asked.said(loaded.next(asked.steps).result())
+                    item = load_time.add_to(thread.step(steps).result())
                     if item is not None:
                         yield item
             finally:
-                loaded.leave(asked.steps)
+                thread.stop(steps)
 
     def __enter__(self) -> TransformersEngine:
         return self
@@ -86,25 +70,23 @@ class TransformersEngine:
         pass
 
 
-class AsyncTransformersEngine:
-    "`completion.AsyncEngine`, the same. Many completions may run at once, token by token in turn."
+class AsyncTransformersEngine(_Engine):
+    "`completion.AsyncEngine`. Several completions can run at once: they take turns, token by token."
 
-    def __init__(self, model: BoundModel, models: ModelPool[ModelFolder, int, Loaded] | None = None) -> None:
-        self._weights = Weights(model)
-        self._models = models or pool()
-
-    async def complete(self, wanted: Completion) -> AsyncGenerator[Piece | Done, None]:
-        _check(wanted)
-        context, keep = await asyncio.to_thread(self._weights.context, wanted), self._weights.keep(wanted)
-        async with self._models.ataken(self._weights.folder, context, keep) as loaded:
-            asked, item = _Asked(wanted, loaded, context), None
+    async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+        _check(completion)
+        context = await asyncio.to_thread(self._source.context_length, completion)
+        seconds = keep_alive(self._model, completion)
+        async with self._models.aborrow(self._source.folder, context, seconds) as thread:
+            load_time = LoadTime(thread)
+            steps, item = thread.start(completion, context), None
             try:
                 while not isinstance(item, Done):
-                    item = asked.said(await asyncio.wrap_future(loaded.next(asked.steps)))
+                    item = load_time.add_to(await asyncio.wrap_future(thread.step(steps)))
                     if item is not None:
                         yield item
             finally:
-                loaded.leave(asked.steps)
+                thread.stop(steps)
 
     async def __aenter__(self) -> AsyncTransformersEngine:
         return self

@@ -1,6 +1,6 @@
-"""One completion in steps: each reads a piece of the prompt, or writes a token.
+"""Generate one completion in steps. Each step evaluates a chunk of the prompt, or generates one token.
 
-Knows of the model only what `Network` says.
+This module knows a model only by the protocol `Model`, and imports nothing of torch.
 """
 
 from __future__ import annotations
@@ -12,113 +12,123 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from ...completion import Completion, Done, Logprob, Piece
 from ...errors import ContextOverflow
-from .tokens import TextWriter, Tokens
+from .tokens import Detokenizer, Vocabulary
 
-# The prompt is read in pieces of this many tokens: attention takes memory for each pair of a new token and an
-# old one, and between two pieces others get their turn, and one who has left is noticed.
+# Tokens of the prompt that are evaluated at once. Attention takes memory for each pair of a new token and an
+# earlier one. Between two chunks other completions get their turn, and a cancelled one can stop.
 CHUNK = 256
 
 
-class Choice(NamedTuple):
-    "A token; with its log probability, and those of the likeliest, where they were asked for."
+class SampledToken(NamedTuple):
+    "A token. The log probabilities, its own and those of the likeliest tokens, are there if requested."
 
     token: int
-    chance: float | None = None
-    rivals: Sequence[tuple[int, float]] = ()
+    logprob: float | None = None
+    top_logprobs: Sequence[tuple[int, float]] = ()
 
 
 class Model(Protocol):
-    "The model. A state is what it has read, `scores` are what it would write next."
+    "A language model. A state is its key/value cache: what it has evaluated so far."
 
-    def state(self) -> Any:
-        "One that has read nothing."
+    def new_state(self) -> Any:
+        "Return an empty state."
 
     def copy(self, state: Any, count: int) -> Any:
-        "Another that has read the first tokens of this one."
+        "Return a copy of the first `count` tokens of a state."
 
-    def read(self, state: Any, tokens: Sequence[int]) -> Any:
-        "The scores behind these tokens, which `state` holds from now on."
+    def evaluate(self, state: Any, tokens: Sequence[int]) -> Any:
+        "Append the tokens to the state, and return the logits for the next token."
 
-    def forget(self, state: Any, count: int) -> None:
-        "The last tokens of a state, taken back."
+    def drop_last(self, state: Any, count: int) -> None:
+        "Remove the last `count` tokens from the state."
 
-    def chooser(self, wanted: Completion) -> Chooser:
-        "Raises UnusableSchema."
+    def sampler(self, completion: Completion) -> TokenSampler:
+        "Return a sampler for one completion. Raises UnusableSchema."
 
 
-class Chooser(Protocol):
-    def __call__(self, scores: Any, text: Sequence[int]) -> Choice:
-        "The next token. `text` is all that was read so far."
+class TokenSampler(Protocol):
+    def __call__(self, logits: Any, tokens: Sequence[int], /) -> SampledToken:
+        "Choose the next token. `tokens` are all tokens before it, those of the prompt included."
 
 
 class CachedPrefix:
-    "What the model has read in one conversation, and knows as long as this is kept."
+    "A state of the model and the tokens in it."
 
-    def __init__(self, network: Model, state: Any, tokens: list[int]) -> None:
-        self._network, self._state, self.tokens = network, state, tokens
+    def __init__(self, model: Model, state: Any, tokens: list[int]) -> None:
+        self._model, self._state, self.tokens = model, state, tokens
 
-    def read(self, tokens: Sequence[int]) -> Any:
-        scores = self._network.read(self._state, tokens)
+    def evaluate(self, tokens: Sequence[int]) -> Any:
+        "Append the tokens, and return the logits for the next one."
+        logits = self._model.evaluate(self._state, tokens)
         self.tokens += tokens
-        return scores
+        return logits
 
-    def keep(self, count: int) -> None:
-        "The first `count` tokens alone."
+    def truncate(self, count: int) -> None:
+        "Keep only the first `count` tokens."
         if count < len(self.tokens):
-            self._network.forget(self._state, len(self.tokens) - count)
+            self._model.drop_last(self._state, len(self.tokens) - count)
             del self.tokens[count:]
 
     def copy(self, count: int) -> CachedPrefix:
-        return CachedPrefix(self._network, self._network.copy(self._state, count), self.tokens[:count])
+        "Return a copy of the first `count` tokens."
+        return CachedPrefix(self._model, self._model.copy(self._state, count), self.tokens[:count])
 
 
 class PrefixCache:
-    """What is kept for the next prompt that begins like an earlier one: of the last conversations, and of no
-    more tokens than one context has."""
+    """Keeps the states of recent completions for prompts that start with the same tokens.
 
-    def __init__(self, network: Model) -> None:
-        self._network = network
-        self._kept: list[CachedPrefix] = []
+    Together they have at most as many tokens as the context. The state of the last completion always stays.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._entries: list[CachedPrefix] = []
 
     @contextmanager
-    def taken(self, tokens: Sequence[int], context: int) -> Iterator[CachedPrefix]:
-        "One that knows as much of these tokens as any, and nothing else; the last is left to be read."
-        best = max(self._kept, key=lambda memory: _common(memory.tokens, tokens), default=None)
-        count = min(_common(best.tokens, tokens), len(tokens) - 1) if best else 0
-        if best is None or not count:
-            best = CachedPrefix(self._network, self._network.state(), [])
-        elif 2 * count < len(best.tokens):
-            # Another conversation, which has the system message in common with this one.
-            best = best.copy(count)
+    def borrow(self, tokens: Sequence[int], context: int) -> Iterator[CachedPrefix]:
+        """Borrow the longest prefix of the tokens that is known. It is put back at the end of the block.
+
+        The last token is never part of it, because evaluating it gives the logits for the next one.
+        """
+        prefix = max(self._entries, key=lambda entry: _common_length(entry.tokens, tokens), default=None)
+        count = min(_common_length(prefix.tokens, tokens), len(tokens) - 1) if prefix else 0
+        if prefix is None or not count:
+            prefix = CachedPrefix(self._model, self._model.new_state(), [])
+        elif 2 * count < len(prefix.tokens):
+            # Another conversation, which only shares its first messages with this one. It stays cached.
+            prefix = prefix.copy(count)
         else:
-            self._kept.remove(best)
-            best.keep(count)
-        # After an error it is not kept: some layers may have read what others have not.
+            self._entries.remove(prefix)
+            prefix.truncate(count)
+        # After an error it is not put back: some layers may have evaluated tokens that others have not.
         try:
-            yield best
+            yield prefix
         except GeneratorExit:
-            self._keep(best, context)
+            self._put_back(prefix, context)
             raise
-        self._keep(best, context)
+        self._put_back(prefix, context)
 
-    def _keep(self, memory: CachedPrefix, context: int) -> None:
-        self._kept.append(memory)
-        while sum(len(each.tokens) for each in self._kept) > context and len(self._kept) > 1:
-            del self._kept[0]
+    def _put_back(self, prefix: CachedPrefix, context: int) -> None:
+        self._entries.append(prefix)
+        while sum(len(entry.tokens) for entry in self._entries) > context and len(self._entries) > 1:
+            del self._entries[0]
 
 
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
+def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
     shorter = min(len(a), len(b))
     if a[:shorter] == b[:shorter]:
         return shorter
     return next(at for at in range(shorter) if a[at] != b[at])
 
 
-def generation(
-    network: Model, memories: PrefixCache, tokens: Tokens, wanted: Completion, context: int
+def generate(
+    model: Model, cache: PrefixCache, vocabulary: Vocabulary, completion: Completion, context: int
 ) -> Generator[Piece | Done | None, None, None]:
-    "Pieces, and None for a step that gave none; then Done. Closing it keeps what was read."
-    prompt = tokens.of(wanted.prompt)
+    """Yield the pieces of the completion, then `Done`. Yield None for a step without a piece.
+
+    If the generator is closed early, the cache keeps what was evaluated.
+    """
+    prompt = vocabulary.encode(completion.prompt)
     if len(prompt) >= context:
         raise ContextOverflow(
             f"The prompt has {len(prompt)} tokens, and the context {context}.",
@@ -126,39 +136,41 @@ def generation(
             context_length=context,
             remedy=f"Type `-o num_ctx` with more than {len(prompt)}, or `-o truncate 1`.",
         )
-    choose, writer = network.chooser(wanted), TextWriter(wanted.stop)
-    written, reason = 0, cast(Literal["stop", "length"] | None, None)
-    with memories.taken(prompt, context) as memory:
-        began = perf_counter()
-        for at in range(len(memory.tokens), len(prompt), CHUNK):
-            scores = memory.read(prompt[at : at + CHUNK])
+    sample, detokenizer = model.sampler(completion), Detokenizer(completion.stop)
+    count, reason = 0, cast(Literal["stop", "length"] | None, None)
+    with cache.borrow(prompt, context) as prefix:
+        prompt_began = perf_counter()
+        for at in range(len(prefix.tokens), len(prompt), CHUNK):
+            logits = prefix.evaluate(prompt[at : at + CHUNK])
             yield None
-        begun = perf_counter()
+        completion_began = perf_counter()
         while reason is None:
-            choice = choose(scores, memory.tokens)
-            written += 1
-            if choice.token not in tokens.ending:
-                out = [*writer.feed(tokens.bytes(choice.token), _logprob(tokens, choice))]
-                yield out[0] if out else None
-            if choice.token in tokens.ending or writer.stopped:
+            sampled = sample(logits, prefix.tokens)
+            count += 1
+            is_end = sampled.token in vocabulary.stop_tokens
+            if not is_end:
+                logprob = _logprob(vocabulary, sampled)
+                pieces = [*detokenizer.feed(vocabulary.token_bytes(sampled.token), logprob)]
+                yield pieces[0] if pieces else None
+            if is_end or detokenizer.stopped:
                 reason = "stop"
-            elif written == wanted.max_tokens or len(memory.tokens) + 1 >= context:
+            elif count == completion.max_tokens or len(prefix.tokens) + 1 >= context:
                 reason = "length"
             else:
-                scores = memory.read([choice.token])
-        yield from writer.finish()
+                logits = prefix.evaluate([sampled.token])
+        yield from detokenizer.finish()
         ended = perf_counter()
     yield Done(
         reason,
         prompt_tokens=len(prompt),
-        completion_tokens=written,
-        prompt_ms=(begun - began) * 1000,
-        completion_ms=(ended - begun) * 1000,
+        completion_tokens=count,
+        prompt_ms=(completion_began - prompt_began) * 1000,
+        completion_ms=(ended - completion_began) * 1000,
     )
 
 
-def _logprob(tokens: Tokens, choice: Choice) -> Logprob | None:
-    if choice.chance is None:
+def _logprob(vocabulary: Vocabulary, sampled: SampledToken) -> Logprob | None:
+    if sampled.logprob is None:
         return None
-    rivals = [tokens.logprob(token, chance) for token, chance in choice.rivals]
-    return tokens.logprob(choice.token, choice.chance, rivals)
+    top = [vocabulary.logprob(token, logprob) for token, logprob in sampled.top_logprobs]
+    return vocabulary.logprob(sampled.token, sampled.logprob, top)

@@ -1,4 +1,4 @@
-"The models of Transformers that are in memory."
+"""The models that Transformers has in memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from functools import cache
 
 from ..local.model_pool import ModelPool
 from .model_folder import ModelFolder
-from .model_thread import Loaded
+from .model_thread import ModelThread
 
 
 @cache
-def pool() -> ModelPool[ModelFolder, int, Loaded]:
-    "This process's own: the models of all who ask in it."
-    ours = ModelPool(Loaded)
-    atexit.register(ours.close)
-    return ours
+def pool() -> ModelPool[ModelFolder, int, ModelThread]:
+    "Return the pool that all engines in this process share."
+    models = ModelPool(ModelThread)
+    atexit.register(models.close)
+    return models

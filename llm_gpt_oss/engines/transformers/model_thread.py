@@ -1,4 +1,4 @@
-"A model in memory, and the one thread that works with it."
+"""A model in memory, and the only thread that uses it."""
 
 from __future__ import annotations
 
@@ -12,92 +12,99 @@ from time import perf_counter
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
 from ..local import memory
-from .generation import Model, PrefixCache, generation
+from .generation import Model, PrefixCache, generate
 from .model_folder import INSTALL, ModelFolder
-from .tokens import Tokens
+from .tokens import Vocabulary
 
-NEEDED = ("torch", "transformers", "accelerate", "llguidance")
+REQUIRED_PACKAGES = ("torch", "transformers", "accelerate", "llguidance")
 Steps = Generator[Piece | Done | None, None, None]
 
 
-class Loaded:
-    """Completions take turns in its thread, a step each: none waits for the end of another, and none begins
-    where another one is in the middle of something. Who is interrupted leaves at once, and the step under way
-    ends by itself."""
+class ModelThread:
+    """Runs completions in one thread, step by step.
+
+    Completions take turns: none waits for the end of another one. A caller that is interrupted returns at
+    once, while the current step ends in the thread.
+    """
 
     alive = True
 
     def __init__(self, folder: ModelFolder, context: int) -> None:
-        "Returns when the model is loaded. GptOssError if it cannot be, or would not fit with this context."
+        "Returns when the model is loaded. Raises GptOssError if it cannot be loaded, or would not fit."
         began = perf_counter()
-        self._network, self._tokens = _loaded(folder, context)
-        self._memories = PrefixCache(self._network)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transformers")
+        self._model, self._vocabulary = _load(folder, context)
+        self._cache = PrefixCache(self._model)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="transformers")
         self.load_ms: float | None = (perf_counter() - began) * 1000
 
-    def steps(self, wanted: Completion, context: int) -> Steps:
-        return generation(self._network, self._memories, self._tokens, wanted, context)
+    def start(self, completion: Completion, context: int) -> Steps:
+        "Return the steps of a completion. Nothing runs before the first `step`."
+        return generate(self._model, self._cache, self._vocabulary, completion, context)
 
-    def next(self, steps: Steps) -> Future[Piece | Done | None]:
-        return self._thread.submit(_step, steps)
+    def step(self, steps: Steps) -> Future[Piece | Done | None]:
+        "Run the next step. The result is None if it gave no piece. Raises GptOssError."
+        return self._executor.submit(_next_item, steps)
 
-    def leave(self, steps: Steps) -> None:
-        "Once the step under way is done. Nobody has to wait for that."
-        with suppress(RuntimeError):  # the program ends
-            self._thread.submit(steps.close)
+    def stop(self, steps: Steps) -> None:
+        "End a completion, after its current step. Returns at once."
+        with suppress(RuntimeError):  # the program is ending, and the executor with it
+            self._executor.submit(steps.close)
 
-    def end(self) -> None:
-        self._thread.shutdown()
-        del self._network, self._memories
+    def close(self) -> None:
+        "Free the memory."
+        self._executor.shutdown()
+        del self._model, self._cache
         if torch := sys.modules.get("torch"):
             torch.cuda.empty_cache()
 
 
-def _loaded(folder: ModelFolder, context: int) -> tuple[Model, Tokens]:
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise EngineError(f"The engine transformers needs {missing[0]}, which is not here.", remedy=INSTALL)
+def _load(folder: ModelFolder, context: int) -> tuple[Model, Vocabulary]:
+    if missing := [name for name in REQUIRED_PACKAGES if find_spec(name) is None]:
+        raise EngineError(
+            f"The engine transformers needs {missing[0]}, which is not installed.", remedy=INSTALL
+        )
     try:
-        from .torch_model import TorchModel, free_on_gpu, stays_packed
+        from .torch_model import TorchModel, free_gpu_memory, supports_mxfp4
 
-        needed, here = folder.memory(context, stays_packed()), memory.available_memory()
-        if here is not None and needed > here + (graphics := free_on_gpu()):
-            raise _short(folder, context, needed, here, graphics)
-        network = TorchModel(folder)
+        required, available = folder.required_memory(context, supports_mxfp4()), memory.available_memory()
+        if available is not None and required > available + (gpu := free_gpu_memory()):
+            raise _insufficient_memory(folder, context, required, available, gpu)
+        model = TorchModel(folder)
     except GptOssError:
         raise
     except Exception as problem:
         raise EngineError(
             f"Transformers cannot load {folder.path}: {_first_line(problem)}.",
-            remedy="Another folder, or a newer Transformers, may do: `llm install -U transformers`.",
+            remedy="Use another folder, or update Transformers: `llm install -U transformers`.",
         ) from problem
-    return network, network.tokens
+    return model, model.vocabulary
 
 
-def _step(steps: Steps) -> Piece | Done | None:
+def _next_item(steps: Steps) -> Piece | Done | None:
     try:
         return next(steps)
     except GptOssError:
         raise
     except Exception as problem:
-        full = type(problem).__name__ == "OutOfMemoryError"
-        remedy = "Type `-o num_ctx` with less, or close something." if full else None
+        out_of_memory = type(problem).__name__ == "OutOfMemoryError"
+        remedy = "Type a smaller `-o num_ctx`, or close other programs." if out_of_memory else None
         raise EngineError(f"Transformers failed: {_first_line(problem)}.", remedy=remedy) from problem
 
 
-def _short(folder: ModelFolder, context: int, needed: int, here: int, graphics: int) -> GptOssError:
-    beside = f" and {_gigabytes(graphics)} on the GPU" if graphics else ""
-    packed = ", where MXFP4 has to be unpacked" if needed > folder.memory(context, True) else ""
-    return EngineError(
-        f"{folder.path} needs about {_gigabytes(needed)} of memory with a context of {context} "
-        f"tokens{packed}, and {_gigabytes(here)} are free{beside}.",
-        remedy="Close something, type `-o num_ctx 4096` for a shorter context, or take a smaller one: a GGUF "
-        "file of the same model stays packed everywhere (--gguf).",
+def _insufficient_memory(
+    folder: ModelFolder, context: int, required: int, available: int, gpu: int
+) -> GptOssError:
+    is_unpacked = required > folder.required_memory(context, packed=True)
+    return memory.insufficient_memory(
+        folder.path,
+        context,
+        required,
+        available,
+        gpu,
+        reason=", because MXFP4 has to be unpacked" if is_unpacked else "",
+        advice=" A GGUF file of the same model stays packed everywhere (--gguf).",
     )
 
 
 def _first_line(problem: Exception) -> str:
     return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")[:300]
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

@@ -29,9 +29,9 @@ class TransformersProvider:
         return AsyncTransformersEngine(model)
 
     def check(self, model: BoundModel) -> None:
-        from .engine import Weights
+        from .engine import ModelSource
 
-        Weights(model).folder  # noqa: B018 (reads the config)
+        ModelSource(model).folder  # noqa: B018 (reads the config)
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         offered = [f"{model.tag} from {model.engine_options.get('weights')}" for model in models]
@@ -39,22 +39,22 @@ class TransformersProvider:
         return f"{here}; {'; '.join(offered) or 'no model for it'}"
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        from .engine import Weights
+        from .engine import ModelSource
         from .loaded_models import pool
-        from .model_folder import INSTALL, named
+        from .model_folder import INSTALL, weights_location
 
         version, address = _version(), "no folder"
         try:
-            address = named(model)
-            folder = Weights(model).folder
+            address = weights_location(model)
+            folder = ModelSource(model).folder
         except GptOssError as problem:
             return ModelStatus(address, version=version, problem=str(problem))
         return ModelStatus(
             address,
-            version=version and version + _unpacked(folder.experts),
+            version=version and version + _unpacked(folder.packed_weights),
             installed=True,
             size=folder.size,
-            loaded=pool().loaded(folder.path) is not None,
+            loaded=pool().find_loaded(folder.path) is not None,
             problem=None if version else f"torch or transformers is not installed. {INSTALL}",
         )
 

@@ -1,4 +1,4 @@
-"How the next token is drawn from the model's scores, in the order that llama.cpp and Ollama have."
+"""Sample the next token from the model's logits, with the samplers in the order of llama.cpp and Ollama."""
 
 from __future__ import annotations
 
@@ -9,81 +9,84 @@ import torch
 from transformers import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from ...completion import Completion, Sampling
-from .generation import Choice
+from .generation import SampledToken
 from .grammar import Grammar
 
-# Penalties look at the last tokens, as with llama.cpp and Ollama.
-LOOK_BACK = 64
+# Penalties apply to the last tokens, as many as with llama.cpp and Ollama.
+PENALTY_WINDOW = 64
 
 
 class Sampler:
-    """`generation.Chooser`. What was not asked for is as OpenAI advises for gpt-oss: nothing is cut off the
-    choice, and the temperature is 1."""
+    """`generation.TokenSampler` for one completion.
 
-    def __init__(self, wanted: Completion, grammar: Grammar | None) -> None:
-        self._sampling, self._grammar = wanted.sampling, grammar
-        self._rivals = wanted.top_logprobs
+    The defaults are those that OpenAI recommends for gpt-oss: temperature 1, and no token is excluded.
+    """
+
+    def __init__(self, completion: Completion, grammar: Grammar | None) -> None:
+        self._sampling, self._grammar = completion.sampling, grammar
+        self._top_logprobs = completion.top_logprobs
         self._random = torch.Generator()
-        if wanted.sampling.seed is None:
+        if completion.sampling.seed is None:
             self._random.seed()
         else:
-            # Negative ones too, as other engines take them.
-            self._random.manual_seed(wanted.sampling.seed % 2**63)
-        self._cuts = _cuts(wanted.sampling)
+            # Other engines accept negative seeds too.
+            self._random.manual_seed(completion.sampling.seed % 2**63)
+        self._filters = _filters(completion.sampling)
 
-    def __call__(self, scores: torch.Tensor, text: Sequence[int]) -> Choice:
+    def __call__(self, logits: torch.Tensor, tokens: Sequence[int]) -> SampledToken:
         with torch.inference_mode():
-            return self._choice(scores, text)
+            return self._sample(logits.float(), tokens)
 
-    def _choice(self, scores: torch.Tensor, text: Sequence[int]) -> Choice:
-        told = scores.float()
-        scores = _penalised(told.clone(), text[-LOOK_BACK:], self._sampling)
+    def _sample(self, logits: torch.Tensor, tokens: Sequence[int]) -> SampledToken:
+        adjusted = _penalize(logits.clone(), tokens[-PENALTY_WINDOW:], self._sampling)
         if self._grammar:
-            scores = self._grammar.bound(scores)
-        token = self._drawn(scores)
+            adjusted = self._grammar.mask(adjusted)
+        token = self._draw(adjusted)
         if self._grammar:
-            self._grammar.take(token)
-        return self._told(token, told)
+            self._grammar.advance(token)
+        return self._with_logprobs(token, logits)
 
-    def _drawn(self, scores: torch.Tensor) -> int:
-        heat = 1.0 if self._sampling.temperature is None else self._sampling.temperature
-        if heat <= 0:
-            return int(scores.argmax())
-        scores = scores[None]
-        for cut in self._cuts:
-            scores = cut(None, scores)
-        # Drawn by the processor: a seed says the same wherever the model is.
-        chances = torch.softmax(scores[0] / heat, dim=-1).cpu()
-        return int(torch.multinomial(chances, 1, generator=self._random))
+    def _draw(self, logits: torch.Tensor) -> int:
+        temperature = 1.0 if self._sampling.temperature is None else self._sampling.temperature
+        if temperature <= 0:
+            return int(logits.argmax())
+        logits = logits[None]
+        for filter_ in self._filters:
+            logits = filter_(None, logits)
+        # On the CPU, so that a seed gives the same tokens on every device.
+        probabilities = torch.softmax(logits[0] / temperature, dim=-1).cpu()
+        return int(torch.multinomial(probabilities, 1, generator=self._random))
 
-    def _told(self, token: int, scores: torch.Tensor) -> Choice:
-        "As the model thought before anything was asked of the choice."
-        if self._rivals is None:
-            return Choice(token)
-        chances = torch.log_softmax(scores, dim=-1)
-        top = chances.topk(self._rivals)
-        rivals = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
-        return Choice(token, float(chances[token]), rivals)
-
-
-def _cuts(asked: Sampling) -> list[Any]:
-    "Values that cut nothing off are left out."
-    cuts: list[Any] = []
-    if asked.top_k is not None and asked.top_k > 0:
-        cuts.append(TopKLogitsWarper(asked.top_k))
-    if asked.top_p is not None and asked.top_p < 1:
-        cuts.append(TopPLogitsWarper(asked.top_p))
-    if asked.min_p is not None and asked.min_p > 0:
-        cuts.append(MinPLogitsWarper(asked.min_p))
-    return cuts
+    def _with_logprobs(self, token: int, logits: torch.Tensor) -> SampledToken:
+        "Add log probabilities if they are requested: the model's own, before penalties, grammar and filters."
+        if self._top_logprobs is None:
+            return SampledToken(token)
+        logprobs = torch.log_softmax(logits, dim=-1)
+        top = logprobs.topk(self._top_logprobs)
+        top_logprobs = list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        return SampledToken(token, float(logprobs[token]), top_logprobs)
 
 
-def _penalised(scores: torch.Tensor, last: Sequence[int], asked: Sampling) -> torch.Tensor:
-    repeat, presence, frequency = asked.repeat_penalty, asked.presence_penalty, asked.frequency_penalty
-    if not (presence or frequency or repeat not in (None, 1)):
-        return scores
-    seen, times = torch.tensor(last, device=scores.device).unique(return_counts=True)
-    found, by = scores[seen], repeat or 1.0
-    found = torch.where(found > 0, found / by, found * by)
-    scores[seen] = found - (presence or 0) - times * (frequency or 0)
-    return scores
+def _filters(sampling: Sampling) -> list[Any]:
+    "Return the filters of Transformers that exclude tokens, without those whose values exclude none."
+    filters: list[Any] = []
+    if sampling.top_k is not None and sampling.top_k > 0:
+        filters.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p is not None and sampling.top_p < 1:
+        filters.append(TopPLogitsWarper(sampling.top_p))
+    if sampling.min_p is not None and sampling.min_p > 0:
+        filters.append(MinPLogitsWarper(sampling.min_p))
+    return filters
+
+
+def _penalize(logits: torch.Tensor, last: Sequence[int], sampling: Sampling) -> torch.Tensor:
+    "Lower the logits of the last tokens, in place."
+    presence, frequency = sampling.presence_penalty or 0, sampling.frequency_penalty or 0
+    repeat = sampling.repeat_penalty or 1.0
+    if not (presence or frequency or repeat != 1):
+        return logits
+    seen, counts = torch.tensor(last, device=logits.device).unique(return_counts=True)
+    values = logits[seen]
+    values = torch.where(values > 0, values / repeat, values * repeat)
+    logits[seen] = values - presence - counts * frequency
+    return logits

@@ -1,4 +1,4 @@
-"Tokens to text: characters and stop strings that come in several tokens, and the pieces that are sure."
+"""Text to tokens, and tokens to pieces of text. Characters and stop strings may span several tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ...completion import Logprob, Piece
 from ...errors import NotGptOss
 from ...harmony.markers import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, RETURN, START
 
-ENDING = (RETURN, CALL, "<|endoftext|>")
-MARKERS = (START, END, MESSAGE, CHANNEL, CONSTRAIN, *ENDING)
+STOP_MARKERS = (RETURN, CALL, "<|endoftext|>")
+MARKERS = (START, END, MESSAGE, CHANNEL, CONSTRAIN, *STOP_MARKERS)
 
 
 class Encoding(Protocol):
@@ -19,97 +19,105 @@ class Encoding(Protocol):
     def ids(self) -> list[int]: ...
 
 
-class Added(Protocol):
+class AddedToken(Protocol):
     @property
     def content(self) -> str: ...
 
 
 class Tokenizer(Protocol):
-    "As the package `tokenizers` has it."
+    "What is used of `tokenizers.Tokenizer`."
 
     def encode(self, text: str, *, add_special_tokens: bool) -> Encoding: ...
     def id_to_token(self, token: int) -> str | None: ...
     def token_to_id(self, text: str) -> int | None: ...
-    def get_added_tokens_decoder(self) -> Mapping[int, Added]: ...
+    def get_added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
 
 
-class Tokens:
-    "A byte-level vocabulary: text to tokens, and each token's bytes. NotGptOss if it has no harmony in it."
+class Vocabulary:
+    """A byte-level vocabulary: encodes text, and knows the bytes of each token.
+
+    `stop_tokens` end a completion. Raises NotGptOss if the markers of harmony are missing.
+    """
 
     def __init__(self, tokenizer: Tokenizer, path: str) -> None:
         self._tokenizer = tokenizer
-        self._known = {
+        self._bytes = {
             token: added.content.encode() for token, added in tokenizer.get_added_tokens_decoder().items()
         }
-        missing = [marker for marker in MARKERS if marker.encode() not in self._known.values()]
+        missing = [marker for marker in MARKERS if marker.encode() not in self._bytes.values()]
         if missing:
             raise NotGptOss(
-                f"{path} is no gpt-oss: its vocabulary lacks {missing[0]}.", remedy="Add one of gpt-oss."
+                f"{path} is not gpt-oss: its vocabulary lacks {missing[0]}.",
+                remedy="Add a folder of gpt-oss.",
             )
-        self.ending = {token for token, text in self._known.items() if text.decode() in ENDING}
+        self.stop_tokens = {token for token, text in self._bytes.items() if text.decode() in STOP_MARKERS}
 
-    def of(self, text: str) -> list[int]:
-        "Markers are one token each."
+    def encode(self, text: str) -> list[int]:
+        "Return the tokens of the text. Each marker in it is one token."
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
-    def bytes(self, token: int) -> bytes:
-        if token not in self._known:
-            # Models have room for more tokens than they have.
-            self._known[token] = bytes(BYTES[letter] for letter in self._tokenizer.id_to_token(token) or "")
-        return self._known[token]
+    def token_bytes(self, token: int) -> bytes:
+        "Return the bytes of a token. They are empty if the model has a logit for it, but no text."
+        if token not in self._bytes:
+            letters = self._tokenizer.id_to_token(token) or ""
+            self._bytes[token] = bytes(LETTER_TO_BYTE[letter] for letter in letters)
+        return self._bytes[token]
 
-    def logprob(self, token: int, chance: float, top: Sequence[Logprob] = ()) -> Logprob:
-        data = self.bytes(token)
-        return Logprob(data.decode(errors="replace"), chance, tuple(data), tuple(top))
-
-
-def _letters() -> dict[str, int]:
-    "The letter that GPT-2's vocabulary, and all that came after it, writes for each byte."
-    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in plain]
-    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
+    def logprob(self, token: int, logprob: float, top: Sequence[Logprob] = ()) -> Logprob:
+        data = self.token_bytes(token)
+        return Logprob(data.decode(errors="replace"), logprob, tuple(data), tuple(top))
 
 
-BYTES = _letters()
+def _letter_to_byte() -> dict[str, int]:
+    "Return the byte for each letter of byte-level vocabularies, which write bytes as GPT-2's does."
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in visible]
+    return {chr(byte): byte for byte in visible} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
-class TextWriter:
-    """Tokens' bytes in, pieces out, one for each token where that can be.
+LETTER_TO_BYTE = _letter_to_byte()
 
-    What may be the beginning of a stop string is held until it is sure, and leaves as one longer piece.
+
+class Detokenizer:
+    """Turns the bytes of tokens into pieces, if possible one for each token.
+
+    Text that may be the start of a stop string is held back until that is decided, and becomes one piece.
+    `stopped` is true after a stop string. Neither the stop string nor the text after it becomes a piece.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = [stop for stop in stops if stop]
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held: list[tuple[str, Logprob | None]] = []
+        self._pending: list[tuple[str, Logprob | None]] = []
         self.stopped = False
 
     def feed(self, data: bytes, logprob: Logprob | None = None) -> Iterator[Piece]:
-        self._held.append((self._decoder.decode(data), logprob))
-        text = "".join(part for part, _ in self._held)
-        if (found := [at for stop in self._stops if (at := text.find(stop)) >= 0]) and not self.stopped:
+        self._pending.append((self._decoder.decode(data), logprob))
+        text = "".join(part for part, _ in self._pending)
+        positions = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if positions and not self.stopped:
             self.stopped = True
-            yield from self._out(text[: min(found)])
-        elif text and not any(map(text.endswith, self._beginnings)):
-            yield from self._out(text)
+            yield from self._flush(text[: min(positions)])
+        elif text and not any(map(text.endswith, self._stop_prefixes)):
+            yield from self._flush(text)
 
     def finish(self) -> Iterator[Piece]:
-        "What is left: it was no stop string after all, or half of a character."
+        "Yield what was held back: the start of a stop string, or an incomplete character."
         if not self.stopped:
             rest = self._decoder.decode(b"", final=True)
-            yield from self._out("".join(part for part, _ in self._held) + rest)
+            yield from self._flush("".join(part for part, _ in self._pending) + rest)
 
     @property
-    def _beginnings(self) -> Iterator[str]:
+    def _stop_prefixes(self) -> Iterator[str]:
         return (stop[:length] for stop in self._stops for length in range(1, len(stop)))
 
-    def _out(self, text: str) -> Iterator[Piece]:
-        told, begun = [], 0
-        for part, logprob in self._held:
-            if logprob is not None and begun < len(text):
-                told.append(logprob)
-            begun += len(part)
-        self._held = []
+    def _flush(self, text: str) -> Iterator[Piece]:
+        "Yield the text with the log probabilities of the tokens that it consists of."
+        logprobs, start = [], 0
+        for part, logprob in self._pending:
+            if logprob is not None and start < len(text):
+                logprobs.append(logprob)
+            start += len(part)
+        self._pending = []
         if text:
-            yield Piece(text, tuple(told))
+            yield Piece(text, tuple(logprobs))

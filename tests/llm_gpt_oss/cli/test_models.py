@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from llm.cli import cli
 from support import tiny
 from support.commands import run
-from support.hugging_face import bare
+from support.hugging_face import write_placeholder
 
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
@@ -110,7 +110,7 @@ FILE = str(tiny.FILE)
 def test_a_model_is_bound_to_an_engine(
     typed: list[str], place: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare(tmp_path / "FOLDER")
+    write_placeholder(tmp_path / "FOLDER")
     monkeypatch.chdir(tmp_path)
     if place.engine == "transformers":  # wherever it is named from
         place = EngineBinding(place.engine, {**place.engine_options, "weights": str(tmp_path / "FOLDER")})
@@ -136,7 +136,7 @@ def test_a_model_is_bound_to_an_engine(
         (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server has no use for --dialect."),
         (["--engine", "nowhere"], "There is no engine called 'nowhere'"),
         (["--engine", "embedded"], "There is no file of mine to load"),
-        (["--gguf", __file__], "is no GGUF file that can be read"),
+        (["--gguf", __file__], "is not a readable GGUF file"),
         (["--llama-server", "ftp://a"], "The address cannot be used"),
         (["--completions", "a", "--header", "X"], "headers cannot be used"),
     ],

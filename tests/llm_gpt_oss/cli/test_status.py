@@ -12,7 +12,7 @@ from support.webserver import WebServer, lines
 
 from llm_gpt_oss.cli.terminal import moment
 from llm_gpt_oss.engines.embedded import loaded_models as process_pool
-from llm_gpt_oss.engines.embedded.process import Loaded
+from llm_gpt_oss.engines.embedded.process import ModelProcess
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 
@@ -151,7 +151,9 @@ def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
 
 @tiny.needs_xllamacpp
 def test_a_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_pool, "pool", lambda: ModelPool(Loaded))  # whatever other tests have loaded
+    monkeypatch.setattr(
+        process_pool, "pool", lambda: ModelPool(ModelProcess)
+    )  # whatever other tests have loaded
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
     shown = run("status", "mine").stdout.splitlines()
     assert shown[0].startswith("Engine   embedded: ")

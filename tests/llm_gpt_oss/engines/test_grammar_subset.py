@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gpt_oss.engines.grammar_subset import ANYTHING, MOST_SCHEMAS, grammar_subset
+from llm_gpt_oss.engines.grammar_subset import ANYTHING, MAX_SCHEMAS, grammar_subset
 
 TEXT = {"type": "string"}
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}, "required": ["next"]}
@@ -15,11 +15,13 @@ POINT = {"properties": {"x": {"type": "number"}}}
 
 
 def field(schema: Any) -> dict[str, Any]:
+    "The schema of an object with one property."
     return {"type": "object", "properties": {"a": schema}}
 
 
-def parts(*schemas: Any, **targets: Any) -> dict[str, Any]:
-    return {**field({"allOf": [*schemas]}), **({"$defs": targets} if targets else {})}
+def all_of(*schemas: Any, **definitions: Any) -> dict[str, Any]:
+    "The schema of an object with a property that has this allOf."
+    return {**field({"allOf": [*schemas]}), **({"$defs": definitions} if definitions else {})}
 
 
 PLAIN: list[dict[str, Any]] = [
@@ -36,14 +38,14 @@ PLAIN: list[dict[str, Any]] = [
     field({"type": "string", "format": "email"}),
     {"type": "object", "additionalProperties": TEXT},
     field(TEXT) | {"additionalProperties": True},
-    parts(POINT, {"properties": {"y": TEXT}}),
-    parts({"$ref": "#/$defs/p"}, {"properties": {"y": TEXT}}, p=POINT),
-    parts({"enum": ["a"]}, {"enum": ["a", "b"]}),
+    all_of(POINT, {"properties": {"y": TEXT}}),
+    all_of({"$ref": "#/$defs/p"}, {"properties": {"y": TEXT}}, p=POINT),
+    all_of({"enum": ["a"]}, {"enum": ["a", "b"]}),
 ]
 
 
 @pytest.mark.parametrize("schema", PLAIN, ids=json.dumps)
-def test_a_plain_schema_stays(schema: dict[str, Any]) -> None:
+def test_plain_schema_is_unchanged(schema: dict[str, Any]) -> None:
     assert json.dumps(grammar_subset(schema)) == json.dumps(schema)
 
 
@@ -59,7 +61,7 @@ def test_a_plain_schema_stays(schema: dict[str, Any]) -> None:
         "^1+$",
     ],
 )
-def test_patterns_that_stay(pattern: str) -> None:
+def test_supported_patterns(pattern: str) -> None:
     schema = field(TEXT | {"pattern": pattern})
     assert grammar_subset(schema) == schema
 
@@ -97,11 +99,11 @@ def test_patterns_that_stay(pattern: str) -> None:
         *("^.*$", "^[^a]$", "^[z-a]$", "^[ -~]$", '^"$', "^a\n$", "^(*a)$", f"^{'a' * 300}$", 5, None),
     ],
 )
-def test_patterns_that_are_left_out(pattern: Any) -> None:
+def test_unsupported_patterns(pattern: Any) -> None:
     assert grammar_subset(field(TEXT | {"pattern": pattern})) == field(TEXT)
 
 
-NOT_CARRIED: list[tuple[Any, Any]] = [
+UNSUPPORTED: list[tuple[Any, Any]] = [
     (True, ANYTHING),
     ({}, ANYTHING),
     ({"description": "d"}, {"description": "d", **ANYTHING}),
@@ -121,7 +123,7 @@ NOT_CARRIED: list[tuple[Any, Any]] = [
     ({"type": "array", "prefixItems": [True], "items": False}, {"type": "array", "prefixItems": [ANYTHING]}),
     ({"type": "array", "prefixItems": TEXT}, {"type": "array"}),
     ({"type": "integer", "minimum": 10**20}, {"type": "integer"}),
-    # As Zod writes `z.int().positive()`.
+    # Zod's `z.int().positive()`.
     (
         {"type": "integer", "exclusiveMinimum": 0, "maximum": 2**53 - 1},
         {"type": "integer", "exclusiveMinimum": 0},
@@ -158,12 +160,12 @@ NOT_CARRIED: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "bound"), NOT_CARRIED)
-def test_what_is_not_surely_carried_is_left_out(schema: Any, bound: Any) -> None:
-    assert grammar_subset(field(schema)) == field(bound)
+@pytest.mark.parametrize(("schema", "subset"), UNSUPPORTED)
+def test_unsupported_keywords_are_left_out(schema: Any, subset: Any) -> None:
+    assert grammar_subset(field(schema)) == field(subset)
 
 
-def test_a_reference_that_comes_back_to_itself() -> None:
+def test_circular_references() -> None:
     schema = {
         "$ref": "#/$defs/a",
         "$defs": {
@@ -176,34 +178,34 @@ def test_a_reference_that_comes_back_to_itself() -> None:
     assert grammar_subset(schema) == {**ANYTHING, "$defs": {"a": ANYTHING, "b": ANYTHING, "c": ANYTHING}}
 
 
-def test_parts_that_would_be_read_without_end() -> None:
+def test_all_of_that_would_be_expanded_without_end() -> None:
     node = {"properties": {"x": {"allOf": [{"$ref": "#/$defs/n"}, {"properties": {"y": TEXT}}]}}}
-    bound = grammar_subset({"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": node}})
-    assert bound == {"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"x": ANYTHING}}}}
+    subset = grammar_subset({"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": node}})
+    assert subset == {"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"x": ANYTHING}}}}
 
 
-def test_definitions_that_cannot_be_named() -> None:
+def test_definitions_with_unsupported_names() -> None:
     assert grammar_subset({"type": "object", "$defs": {"a/b": TEXT}}) == {"type": "object"}
     assert grammar_subset({"type": "object", "$defs": [TEXT]}) == {"type": "object"}
 
 
-def test_a_deep_schema_ends() -> None:
+def test_depth_is_limited() -> None:
     schema: dict[str, Any] = TEXT
     for _ in range(5000):
         schema = {"type": "array", "items": schema}
     assert 100 < len(json.dumps(grammar_subset(schema))) < 2000
 
 
-def test_a_deep_value_is_left_out() -> None:
+def test_deep_value_is_left_out() -> None:
     value: list[Any] = []
     for _ in range(100_000):
         value = [value]
     assert grammar_subset(TEXT | {"default": value}) == TEXT
 
 
-def test_a_wide_schema_ends() -> None:
-    bound = grammar_subset({"properties": {f"a{i}": TEXT for i in range(2 * MOST_SCHEMAS)}})
-    assert list(bound["properties"].values()).count(TEXT) == MOST_SCHEMAS - 1
+def test_number_of_schemas_is_limited() -> None:
+    subset = grammar_subset({"properties": {f"a{i}": TEXT for i in range(2 * MAX_SCHEMAS)}})
+    assert list(subset["properties"].values()).count(TEXT) == MAX_SCHEMAS - 1
 
 
 KEYS = st.sampled_from(
@@ -234,6 +236,6 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
-def test_what_is_bindable_stays(schema: dict[str, Any]) -> None:
-    bound = grammar_subset(schema)
-    assert grammar_subset(bound) == bound
+def test_subset_of_a_subset_is_unchanged(schema: dict[str, Any]) -> None:
+    subset = grammar_subset(schema)
+    assert grammar_subset(subset) == subset

@@ -16,8 +16,8 @@ from llm_gpt_oss.harmony.markers import (
     RETURN,
     START,
     WORD_JOINER,
+    length_before_partial_marker,
     neutralise,
-    settled_length,
 )
 
 MARKERS = [
@@ -29,7 +29,7 @@ MARKERS = [
     "<|return|>",
     "<|call|>",
 ]
-# o200k_harmony's special tokens by its own table; the last three are the renderer's own.
+# The special tokens of o200k_harmony. The last three are only known to openai/harmony's renderer.
 SPECIAL = [
     *MARKERS,
     "<|startoftext|>",
@@ -59,34 +59,39 @@ SCRAPS = st.sampled_from([*SPECIAL, *ORDINARY, "<", "|", ">", "<|", "|>", "end",
 TEXT = st.lists(SCRAPS | st.text(max_size=4), max_size=12).map("".join)
 
 
-def test_names() -> None:
+def test_markers() -> None:
     assert [START, END, MESSAGE, CHANNEL, CONSTRAIN, RETURN, CALL] == MARKERS
 
 
 @pytest.mark.parametrize("marker", MARKERS)
-def test_the_reader_finds_a_marker_in_the_middle(marker: str) -> None:
+def test_marker_is_found_in_a_text(marker: str) -> None:
     assert [match.span() for match in MARKER.finditer(f"a{marker}b")] == [(1, 1 + len(marker))]
 
 
 @pytest.mark.parametrize("text", [*ORDINARY, "<|endoftext|>", "<|refusal|>", "<|reserved_200000|>"])
-def test_the_reader_finds_nothing_else(text: str) -> None:
+def test_other_text_is_no_marker(text: str) -> None:
     assert not MARKER.search(text)
 
 
 @pytest.mark.parametrize("marker", MARKERS)
-def test_a_marker_that_has_begun_may_go_on(marker: str) -> None:
-    assert {settled_length(f"ab{marker[:end]}") for end in range(1, len(marker))} == {2}
+def test_length_before_a_partial_marker(marker: str) -> None:
+    assert {length_before_partial_marker(f"ab{marker[:end]}") for end in range(1, len(marker))} == {2}
 
 
 @pytest.mark.parametrize(
     "text", ["", "ab", "a<b", "a<|x", "<|end|>", "<|call|>ab", "a <| end", "<|endoftext|>"]
 )
-def test_what_begins_no_marker_is_whole(text: str) -> None:
-    assert settled_length(text) == len(text)
+def test_length_of_other_text(text: str) -> None:
+    assert length_before_partial_marker(text) == len(text)
 
 
-def test_only_the_last_may_be_unfinished() -> None:
-    assert [settled_length(text) for text in ("<|end|> <", "<<", "<|en<|s", "<|end")] == [8, 1, 4, 0]
+def test_only_the_last_marker_can_be_partial() -> None:
+    assert [length_before_partial_marker(text) for text in ("<|end|> <", "<<", "<|en<|s", "<|end")] == [
+        8,
+        1,
+        4,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("special", SPECIAL)
@@ -100,7 +105,7 @@ def test_ordinary_text_stays(text: str) -> None:
 
 
 @given(TEXT)
-def test_nothing_special_is_left_and_nothing_else_is_changed(text: str) -> None:
+def test_all_special_tokens_and_nothing_else_are_neutralised(text: str) -> None:
     safe = neutralise(text)
     assert not re.search("|".join(map(re.escape, SPECIAL)), safe)
     assert neutralise(safe) == safe

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import tiny
-from support.gguf_files import head
+from support.gguf_files import gguf_header
 
-from llm_gpt_oss.engines.embedded.gguf import Head, check_loadable, read_head
+from llm_gpt_oss.engines.embedded.gguf import GgufHeader, check_loadable, read_header
 from llm_gpt_oss.errors import GptOssError, NotGptOss
 
-TOLD = {
+METADATA = {
     "general.architecture": "gpt-oss",
     "general.tags": ["a", "b"],
     "gpt-oss.block_count": 24,
@@ -24,27 +23,29 @@ TOLD = {
 }
 
 
-def test_the_tiny_model() -> None:
-    found = read_head(tiny.FILE)
-    assert found == Head("gpt-oss", tiny.FILE.stat().st_size, 131072, layers=8, per_token=1024, window=128)
+def test_tiny_model() -> None:
+    header = read_header(tiny.FILE)
+    assert header == GgufHeader(
+        "gpt-oss", tiny.FILE.stat().st_size, 131072, layers=8, kv_bytes_per_token=1024, sliding_window=128
+    )
 
 
-def test_what_gpt_oss_20b_takes(tmp_path: Path) -> None:
+def test_memory_of_gpt_oss_20b(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
-    file.write_bytes(head(TOLD))
-    found = read_head(file)
-    assert (found.trained_context, found.layers, found.per_token) == (131072, 24, 2048)
-    # Twelve layers keep all, twelve keep 128 tokens: 24 KB a token of context.
-    assert found.memory(8192) - found.size == 2048 * 12 * (8192 + 128)
-    assert found.memory(64) - found.size == 2048 * 24 * 64
+    file.write_bytes(gguf_header(METADATA))
+    header = read_header(file)
+    assert (header.trained_context, header.layers, header.kv_bytes_per_token) == (131072, 24, 2048)
+    # Twelve layers keep the whole context, twelve keep 128 tokens: 24 KB for a token of context.
+    assert header.required_memory(8192) - header.size == 2048 * 12 * (8192 + 128)
+    assert header.required_memory(64) - header.size == 2048 * 24 * 64
 
 
-def test_a_vocabulary_that_comes_first_is_read_past(tmp_path: Path) -> None:
+def test_vocabulary_before_the_description_of_the_model(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     file.write_bytes(
-        head({"tokenizer.ggml.tokens": ["a", "b"], "tokenizer.ggml.add_bos_token": False, **TOLD})
+        gguf_header({"tokenizer.ggml.tokens": ["a", "b"], "tokenizer.ggml.add_bos_token": False, **METADATA})
     )
-    assert read_head(file).layers == 24
+    assert read_header(file).layers == 24
 
 
 @pytest.mark.parametrize(
@@ -52,33 +53,33 @@ def test_a_vocabulary_that_comes_first_is_read_past(tmp_path: Path) -> None:
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"PK\x03\x04", id="another format"),
-        pytest.param(head({}, version=1), id="an old version"),
-        pytest.param(head({}, keys=10**9), id="too many keys"),
-        pytest.param(head(TOLD)[:100], id="cut"),
-        pytest.param(head({"x": 1}).replace(b"\x04\0\0\0\x01", b"\x63\0\0\0\x01"), id="an unknown type"),
+        pytest.param(gguf_header({}, version=1), id="old version"),
+        pytest.param(gguf_header({}, keys=10**9), id="too many keys"),
+        pytest.param(gguf_header(METADATA)[:100], id="cut"),
+        pytest.param(gguf_header({"x": 1}).replace(b"\x04\0\0\0\x01", b"\x63\0\0\0\x01"), id="unknown type"),
         pytest.param(
-            head({"x": "y"}).replace(b"\1\0\0\0\0\0\0\0y", b"\xff" * 8 + b"y"), id="too long a text"
+            gguf_header({"x": "y"}).replace(b"\1\0\0\0\0\0\0\0y", b"\xff" * 8 + b"y"), id="text too long"
         ),
-        pytest.param(head({"x": []})[:-8] + b"\xff" * 8, id="too long a list"),
+        pytest.param(gguf_header({"x": []})[:-8] + b"\xff" * 8, id="list too long"),
     ],
 )
-def test_what_is_no_gguf_file(data: bytes, tmp_path: Path) -> None:
+def test_not_a_gguf_file(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     file.write_bytes(data)
-    with pytest.raises(GptOssError, match=r"x\.gguf is no GGUF file that can be read"):
-        read_head(file)
+    with pytest.raises(GptOssError, match=r"x\.gguf is not a readable GGUF file"):
+        read_header(file)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(GptOssError, match="No such file"):
-        read_head(tmp_path / "x.gguf")
+        read_header(tmp_path / "x.gguf")
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "said"),
+    ("architecture", "error", "message"),
     [("gptoss", GptOssError, "Ollama's own layout"), ("llama", NotGptOss, "of the family llama")],
 )
-def test_what_llama_cpp_cannot_load(name: Any, kind: type[GptOssError], said: str) -> None:
-    check_loadable(Path("x.gguf"), Head("gpt-oss", 1))
-    with pytest.raises(kind, match=said):
-        check_loadable(Path("x.gguf"), Head(name, 1))
+def test_models_that_llama_cpp_cannot_load(architecture: str, error: type[GptOssError], message: str) -> None:
+    check_loadable(Path("x.gguf"), GgufHeader("gpt-oss", 1))
+    with pytest.raises(error, match=message):
+        check_loadable(Path("x.gguf"), GgufHeader(architecture, 1))

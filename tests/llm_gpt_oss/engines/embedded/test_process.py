@@ -13,64 +13,64 @@ from typing import Any
 import httpx
 import pytest
 from support import tiny
-from support.gguf_files import renamed
+from support.gguf_files import write_with_architecture
 
 from llm_gpt_oss.engines.embedded import host, process
-from llm_gpt_oss.engines.embedded.gguf import Head, read_head
-from llm_gpt_oss.engines.embedded.process import Load, Loaded
+from llm_gpt_oss.engines.embedded.gguf import GgufHeader, read_header
+from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.errors import EngineError
 
-HEAD = read_head(tiny.FILE)
+HEADER = read_header(tiny.FILE)
 
 
 @pytest.fixture
-def loaded() -> Any:
-    model = Loaded(tiny.LOAD, HEAD)
+def model() -> Any:
+    model = ModelProcess(tiny.LOAD, HEADER)
     yield model
-    model.end()
+    model.close()
 
 
 @tiny.needs_xllamacpp
-def test_it_listens_here_and_wants_its_key(loaded: Loaded) -> None:
-    url = loaded.server.url
+def test_server_is_local_and_requires_its_key(model: ModelProcess) -> None:
+    url = model.server.url
     assert url.startswith("http://127.0.0.1:")
-    headers = dict(loaded.server.headers)
+    headers = dict(model.server.headers)
     assert httpx.get(f"{url}/props", headers=headers, trust_env=False).json()["total_slots"] == process.SLOTS
     assert httpx.get(f"{url}/props", trust_env=False).status_code == 401
-    assert loaded.alive
-    loaded.end()
-    assert not loaded.alive
+    assert model.alive
+    model.close()
+    assert not model.alive
 
 
 @tiny.needs_xllamacpp
-def test_a_file_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+def test_file_that_cannot_be_loaded(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
-    renamed(tiny.FILE, file, "gpt-ass")
+    write_with_architecture(tiny.FILE, file, "gpt-ass")
     with pytest.raises(EngineError, match=r"cannot load .*unknown model architecture: 'gpt-ass'"):
-        Loaded(replace(tiny.LOAD, path=str(file)), HEAD)
+        ModelProcess(replace(tiny.LOAD, path=str(file)), HEADER)
 
 
 @tiny.needs_xllamacpp
-def test_what_would_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_that_would_not_fit_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 5_000_000)
     with pytest.raises(
         EngineError, match=r"needs about 0\.0 GB of memory with a context of 4096 .* are free\."
     ):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEADER)
 
 
-def test_where_nothing_says_how_much_is_free_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_free_memory_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: None)
-    told: list[Any] = []
-    monkeypatch.setattr(process, "_say", lambda _, request: told.append(request))
-    monkeypatch.setattr(process, "_heard", lambda _: {"url": "http://127.0.0.1:1"})
-    Loaded(tiny.LOAD, Head("gpt-oss", 10**15)).end()
-    assert (told[0]["needed"], told[0]["gpu_layers"]) == (None, 0)
+    requests: list[Any] = []
+    monkeypatch.setattr(process, "_send", lambda _, request: requests.append(request))
+    monkeypatch.setattr(process, "_receive", lambda _: {"url": "http://127.0.0.1:1"})
+    ModelProcess(tiny.LOAD, GgufHeader("gpt-oss", 10**15)).close()
+    assert (requests[0]["required_memory"], requests[0]["gpu_layers"]) == (None, 0)
 
 
 @pytest.mark.parametrize(
-    ("code", "why"),
+    ("code", "reason"),
     [
         (
             "import sys; sys.exit('ModuleNotFoundError: No module named xllamacpp')",
@@ -81,29 +81,31 @@ def test_where_nothing_says_how_much_is_free_it_is_tried(monkeypatch: pytest.Mon
     ],
     ids=["not installed", "aborted", "cut"],
 )
-def test_a_host_that_dies(code: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_that_ends_early(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "host.py"
     script.write_text(code)
     monkeypatch.setattr(process, "HOST", script)
-    with pytest.raises(EngineError, match=why):
-        Loaded(tiny.LOAD, HEAD)
+    with pytest.raises(EngineError, match=reason):
+        ModelProcess(tiny.LOAD, HEADER)
 
 
-def test_ctrl_c_while_it_loads_leaves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[subprocess.Popen[str]] = []
+def test_ctrl_c_during_loading_ends_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts: list[subprocess.Popen[str]] = []
 
-    def heard(started: subprocess.Popen[str]) -> Any:
-        begun.append(started)
+    def receive(started: subprocess.Popen[str]) -> Any:
+        hosts.append(started)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(process, "_heard", heard)
+    monkeypatch.setattr(process, "_receive", receive)
     with pytest.raises(KeyboardInterrupt):
-        Loaded(tiny.LOAD, HEAD)
-    assert begun[0].poll() is not None
+        ModelProcess(tiny.LOAD, HEADER)
+    assert hosts[0].poll() is not None
 
 
-def gone(url: str) -> bool:
-    "Whether nobody answers there any more, before long."
+def is_gone(url: str) -> bool:
+    "Whether the server stops answering within a few seconds."
     for _ in range(200):
         try:
             httpx.get(url, trust_env=False)
@@ -113,7 +115,7 @@ def gone(url: str) -> bool:
 
 
 @tiny.needs_xllamacpp
-def test_it_ends_with_the_program_that_started_it() -> None:
+def test_host_ends_with_the_program_that_started_it() -> None:
     code = f"""
 from llm_gpt_oss.engines.embedded.gguf import read_head
 from llm_gpt_oss.engines.embedded.process import Load, Loaded
@@ -124,14 +126,14 @@ print(model.server.url, flush=True)
 os.kill(os.getpid(), 9)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert gone(f"{done.stdout.strip()}/health")
+    assert is_gone(f"{done.stdout.strip()}/health")
 
 
-# The host, in this process, with what it runs on scripted.
+# host.py in this process, with a scripted xllamacpp.
 
 
-class Xllamacpp(types.ModuleType):
-    "What the host uses of it."
+class FakeXllamacpp(types.ModuleType):
+    "The parts of xllamacpp that the host uses."
 
     ggml_backend_dev_type = types.SimpleNamespace(GGML_BACKEND_DEVICE_TYPE_CPU=0)
 
@@ -149,65 +151,68 @@ class Xllamacpp(types.ModuleType):
         return [{"type": 0, "memory_free": 10**12}, {"type": 1, "memory_free": 500}]
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, server: Any, **more: Any) -> tuple[Any, Any]:
-    monkeypatch.setitem(sys.modules, "xllamacpp", Xllamacpp(server))
-    told = {**Load("x", 8, threads=3, gpu_layers=2).told("key", None, None), **more}
+def serve(monkeypatch: pytest.MonkeyPatch, server: Any, **changes: Any) -> tuple[Any, Any]:
+    "What `host.serve` returns, and its response."
+    monkeypatch.setitem(sys.modules, "xllamacpp", FakeXllamacpp(server))
+    options = LoadOptions("x", 8, threads=3, gpu_layers=2)
+    request = {**options.host_request("key", None, None), **changes}
     out = io.StringIO()
-    kept = host.serve(told, out)
-    return kept, json.loads(out.getvalue())
+    returned = host.serve(request, out)
+    return returned, json.loads(out.getvalue())
 
 
-class Listening:
+class FakeServer:
     listening_address = "http://127.0.0.1:9"
 
     def __init__(self, params: Any) -> None:
         self.params = params
 
 
-def test_the_host_loads_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept, said = asked(monkeypatch, Listening)
-    assert said == {"url": "http://127.0.0.1:9"}
-    params = kept.params
+def test_host_applies_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, response = serve(monkeypatch, FakeServer)
+    assert response == {"url": "http://127.0.0.1:9"}
+    params = server.params
     assert (params.model.path, params.n_ctx, params.api_keys) == ("x", 8, ["key"])
     assert (params.cpuparams.n_threads, params.cpuparams_batch.n_threads, params.n_gpu_layers) == (3, 3, 2)
-    kept, _ = asked(monkeypatch, Listening, threads=None)
-    assert vars(kept.params.cpuparams) == {}
+    server, _ = serve(monkeypatch, FakeServer, threads=None)
+    assert vars(server.params.cpuparams) == {}
 
 
 @pytest.mark.parametrize(
-    ("needed", "layers", "said"),
+    ("required", "gpu_layers", "response"),
     [
         (1000, 2, {"url": "http://127.0.0.1:9"}),
-        (1600, 2, {"short": True, "graphics": 500}),
-        (1000, 0, {"short": True, "graphics": 0}),
+        (1600, 2, {"free_gpu_memory": 500}),
+        (1000, 0, {"free_gpu_memory": 0}),
     ],
 )
-def test_the_host_counts_the_memory_of_the_gpu(
-    needed: int, layers: int, said: Any, monkeypatch: pytest.MonkeyPatch
+def test_host_counts_free_gpu_memory(
+    required: int, gpu_layers: int, response: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert asked(monkeypatch, Listening, needed=needed, available=600, gpu_layers=layers)[1] == said
+    memory = {"required_memory": required, "available_memory": 600}
+    assert serve(monkeypatch, FakeServer, **memory, gpu_layers=gpu_layers)[1] == response
 
 
-def test_the_host_says_that_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(params: Any) -> None:
+def test_host_reports_an_error_of_llama_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(params: Any) -> None:
         raise RuntimeError("bang")
 
-    assert asked(monkeypatch, failing) == (None, {"failed": "bang"})
+    assert serve(monkeypatch, fail) == (None, {"error": "bang"})
 
 
-def test_the_memory_of_the_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_heard", lambda _: {"short": True, "graphics": 2 * 10**9})
+def test_error_names_free_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_receive", lambda _: {"free_gpu_memory": 2 * 10**9})
     with pytest.raises(EngineError, match=r"are free and 2\.0 GB on the GPU\."):
-        Loaded(tiny.LOAD, HEAD)
+        ModelProcess(tiny.LOAD, HEADER)
 
 
-def test_the_host_ends_with_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
+def test_host_ends_with_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
     monkeypatch.setattr(os, "dup2", lambda *_: None)
     monkeypatch.setattr(sys, "path", ["folder", *sys.path])
-    for server in (Listening, None):
+    for server in (FakeServer, None):
         monkeypatch.setattr(sys, "stdin", io.StringIO("{}\n"))
-        monkeypatch.setattr(host, "serve", lambda told, out, server=server: server)
+        monkeypatch.setattr(host, "serve", lambda request, out, server=server: server)
         host.main()
-    assert ended == [0, 0]
+    assert exits == [0, 0]

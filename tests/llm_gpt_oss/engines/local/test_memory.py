@@ -10,30 +10,37 @@ from llm_gpt_oss.engines.local import memory
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("MEMINFO", "LIMIT", "USED"):
+    for name in ("MEMINFO", "CGROUP_LIMIT", "CGROUP_USAGE"):
         monkeypatch.setattr(memory, name, tmp_path / name)
     return tmp_path
 
 
-def test_linux_says_what_is_free(system: Path) -> None:
+def test_linux_reports_available_memory(system: Path) -> None:
     (system / "MEMINFO").write_text("MemTotal:  9000 kB\nMemAvailable:    2000 kB\n")
     assert memory.available_memory() == 2000 * 1024
 
 
-@pytest.mark.parametrize(("limit", "free"), [("1500000", 1_400_000), ("max", 2_048_000), ("50", 0)])
-def test_a_container_may_have_less(system: Path, limit: str, free: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "free"),
+    [
+        pytest.param("1500000", 1_400_000, id="less than the machine has"),
+        pytest.param("max", 2_048_000, id="no limit"),
+        pytest.param("50", 0, id="exceeded"),
+    ],
+)
+def test_limit_of_a_container(system: Path, limit: str, free: int) -> None:
     (system / "MEMINFO").write_text("MemAvailable:    2000 kB\n")
-    (system / "LIMIT").write_text(limit)
-    (system / "USED").write_text("100000")
+    (system / "CGROUP_LIMIT").write_text(limit)
+    (system / "CGROUP_USAGE").write_text("100000")
     assert memory.available_memory() == free
 
 
-def test_an_old_linux_says_nothing(system: Path) -> None:
+def test_linux_without_available_memory(system: Path) -> None:
     (system / "MEMINFO").write_text("MemTotal:  9000 kB\n")
     assert memory.available_memory() is None
 
 
-def test_elsewhere_it_is_all_that_is_built_in(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_report_installed_memory(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}.__getitem__)
     assert memory.available_memory() == 40960
     monkeypatch.delattr(os, "sysconf")

@@ -4,141 +4,142 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.embedded.gguf import Head
-from llm_gpt_oss.engines.embedded.process import Load
+from llm_gpt_oss.engines.embedded.gguf import GgufHeader
+from llm_gpt_oss.engines.embedded.process import LoadOptions
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
-A, B = Load("a", 1), Load("b", 1)
-HEAD = Head("gpt-oss", 1)
+A, B = LoadOptions("a", 1), LoadOptions("b", 1)
+HEADER = GgufHeader("gpt-oss", 1)
 
 
-class Fake:
+class FakeModel:
     alive = True
-    ended = False
+    closed = False
 
-    def end(self) -> None:
-        self.ended = True
+    def close(self) -> None:
+        self.closed = True
         self.alive = False
 
 
-class Starts:
+class FakeLoader:
+    "Loads fake models, when `go` is set. Raises `error`, if there is one."
+
     def __init__(self) -> None:
-        self.started: list[tuple[Load, Fake]] = []
+        self.models: list[FakeModel] = []
         self.error: BaseException | None = None
         self.go = threading.Event()
         self.go.set()
 
-    def __call__(self, load: Load, head: Head) -> Any:
+    def __call__(self, options: LoadOptions, header: GgufHeader) -> Any:
         self.go.wait(5)
         if self.error:
             raise self.error
-        self.started.append((load, Fake()))
-        return self.started[-1][1]
+        self.models.append(FakeModel())
+        return self.models[-1]
 
 
 @pytest.fixture
-def starts() -> Starts:
-    return Starts()
+def loader() -> FakeLoader:
+    return FakeLoader()
 
 
 @pytest.fixture
-def pool(starts: Starts) -> Iterator[ModelPool]:
-    pool = ModelPool(starts)
+def pool(loader: FakeLoader) -> Iterator[ModelPool]:
+    pool = ModelPool(loader)
     yield pool
     pool.close()
 
 
-def until(true: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 5
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def test_it_is_loaded_once_and_kept(pool: ModelPool, starts: Starts) -> None:
-    with pool.taken(A, HEAD) as first, pool.taken(A, HEAD) as second:
+def test_model_is_loaded_once_and_stays(pool: ModelPool, loader: FakeLoader) -> None:
+    with pool.borrow(A, HEADER) as first, pool.borrow(A, HEADER) as second:
         assert first is second
-    with pool.taken(A, HEAD) as third:
+    with pool.borrow(A, HEADER) as third:
         assert third is first
-    assert len(starts.started) == 1
-    assert pool.loaded("a") == A
-    assert pool.loaded("b") is None
+    assert len(loader.models) == 1
+    assert pool.find_loaded("a") == A
+    assert pool.find_loaded("b") is None
 
 
-def test_it_is_unloaded_after_a_while(pool: ModelPool, starts: Starts) -> None:
-    with pool.taken(A, HEAD, keep=0.01):
-        [(_, model)] = starts.started
-        with pool.taken(A, HEAD, keep=0.01):
+def test_model_is_unloaded_after_keep_alive(pool: ModelPool, loader: FakeLoader) -> None:
+    with pool.borrow(A, HEADER, keep_alive=0.01):
+        [model] = loader.models
+        with pool.borrow(A, HEADER, keep_alive=0.01):
             pass
         time.sleep(0.05)
-        assert not model.ended, "somebody uses it"
-    until(lambda: model.ended)
-    assert pool.loaded("a") is None
+        assert not model.closed, "it is still in use"
+    wait_until(lambda: model.closed)
+    assert pool.find_loaded("a") is None
 
 
-def test_what_is_asked_again_in_time_stays(pool: ModelPool, starts: Starts) -> None:
-    with pool.taken(A, HEAD, keep=0.2):
+def test_next_use_restarts_keep_alive(pool: ModelPool, loader: FakeLoader) -> None:
+    with pool.borrow(A, HEADER, keep_alive=0.2):
         pass
-    with pool.taken(A, HEAD, keep=-1):
+    with pool.borrow(A, HEADER, keep_alive=-1):
         pass
     time.sleep(0.3)
-    assert pool.loaded("a") == A
+    assert pool.find_loaded("a") == A
 
 
-def test_what_is_idle_makes_room(pool: ModelPool, starts: Starts) -> None:
-    with pool.taken(A, HEAD), pool.taken(B, HEAD):
-        assert not starts.started[0][1].ended, "somebody uses it"
-    with pool.taken(Load("a", 2), HEAD):
-        assert [model.ended for _, model in starts.started] == [True, True, False]
+def test_idle_models_are_unloaded_for_another(pool: ModelPool, loader: FakeLoader) -> None:
+    with pool.borrow(A, HEADER), pool.borrow(B, HEADER):
+        assert not loader.models[0].closed, "it is still in use"
+    with pool.borrow(LoadOptions("a", 2), HEADER):
+        assert [model.closed for model in loader.models] == [True, True, False]
 
 
-def test_one_that_died_is_loaded_anew(pool: ModelPool, starts: Starts) -> None:
-    with pool.taken(A, HEAD) as first:
+def test_dead_model_is_loaded_again(pool: ModelPool, loader: FakeLoader) -> None:
+    with pool.borrow(A, HEADER) as first:
         pass
     first.alive = False  # type: ignore[misc]
-    with pool.taken(A, HEAD) as second:
+    with pool.borrow(A, HEADER) as second:
         assert second is not first
 
 
-def test_what_cannot_be_loaded_is_tried_again(pool: ModelPool, starts: Starts) -> None:
-    starts.error = KeyboardInterrupt()
+def test_failed_load_is_tried_again(pool: ModelPool, loader: FakeLoader) -> None:
+    loader.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        pool.take(A, HEAD)
-    starts.error = None
-    with pool.taken(A, HEAD, keep=0):
+        pool.acquire(A, HEADER)
+    loader.error = None
+    with pool.borrow(A, HEADER, keep_alive=0):
         pass
-    until(lambda: pool.loaded("a") is None)
+    wait_until(lambda: pool.find_loaded("a") is None)
 
 
-def test_those_who_come_meanwhile_wait(pool: ModelPool, starts: Starts) -> None:
-    starts.go.clear()
-    threads = [threading.Thread(target=pool.take, args=[A, HEAD]) for _ in range(3)]
+def test_callers_during_a_load_wait_for_it(pool: ModelPool, loader: FakeLoader) -> None:
+    loader.go.clear()
+    threads = [threading.Thread(target=pool.acquire, args=[A, HEADER]) for _ in range(3)]
     for thread in threads:
         thread.start()
-    starts.go.set()
+    loader.go.set()
     for thread in threads:
         thread.join()
-    assert len(starts.started) == 1
+    assert len(loader.models) == 1
 
 
-def test_who_left_with_their_loop_does_not_keep_it(pool: ModelPool, starts: Starts) -> None:
-    async def asking() -> None:
-        threading.Timer(0.1, starts.go.set).start()
-        async with pool.ataken(A, HEAD, keep=0):
-            raise AssertionError("nobody waits any more")
+def test_caller_whose_event_loop_ends_does_not_keep_the_model(pool: ModelPool, loader: FakeLoader) -> None:
+    async def borrow() -> None:
+        threading.Timer(0.1, loader.go.set).start()
+        async with pool.aborrow(A, HEADER, keep_alive=0):
+            raise AssertionError("the caller has left")
 
-    starts.go.clear()
+    loader.go.clear()
     with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(asyncio.wait_for(asking(), 0.02))
-    until(lambda: bool(starts.started) and starts.started[0][1].ended)
+        asyncio.run(asyncio.wait_for(borrow(), 0.02))
+    wait_until(lambda: bool(loader.models) and loader.models[0].closed)
 
 
-def test_the_end(pool: ModelPool, starts: Starts, tmp_path: Path) -> None:
-    pool.take(A, HEAD)
+def test_close_unloads_models_in_use(pool: ModelPool, loader: FakeLoader) -> None:
+    pool.acquire(A, HEADER)
     pool.close()
-    assert starts.started[0][1].ended
+    assert loader.models[0].closed

@@ -1,4 +1,4 @@
-"What the tests of this engine have in common."
+"Fixtures for the tests of this engine."
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from support import hugging_face
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    "gpt-oss-tiny itself."
-    return hugging_face.write(tmp_path_factory.mktemp("hf"))
+    "The folder of gpt-oss-tiny."
+    return hugging_face.write_model(tmp_path_factory.mktemp("hf"))

@@ -1,73 +1,73 @@
 from __future__ import annotations
 
 import pytest
-from support.parrot import IDS, Bytewise
+from support.parrot import IDS, ByteTokenizer
 
 from llm_gpt_oss.completion import Logprob, Piece
-from llm_gpt_oss.engines.transformers.tokens import MARKERS, TextWriter, Tokens
+from llm_gpt_oss.engines.transformers.tokens import MARKERS, Detokenizer, Vocabulary
 from llm_gpt_oss.errors import NotGptOss
 
 
 def pieces(parts: list[str | bytes], *stops: str) -> list[str]:
-    writer = TextWriter(stops)
+    writer = Detokenizer(stops)
     data = [part.encode() if isinstance(part, str) else part for part in parts]
     out = [piece.text for part in data if not writer.stopped for piece in writer.feed(part)]
     return out + [piece.text for piece in writer.finish()]
 
 
 @pytest.mark.parametrize(
-    ("parts", "stops", "said"),
+    ("parts", "stops", "texts"),
     [
-        pytest.param(["a", "b"], [], ["a", "b"], id="a token, a piece"),
-        pytest.param([b"\xf0\x9f", b"\x90", b"\xb3!"], [], ["🐳!"], id="a character in several tokens"),
-        pytest.param(["a", b"\xf0\x9f"], [], ["a", "\ufffd"], id="half of a character"),
-        pytest.param([b"\xf0\x9f", "<|end|>"], [], ["\ufffd<|end|>"], id="a marker in a character"),
-        pytest.param(["a\x85b", "\u2028"], [], ["a\x85b", "\u2028"], id="what others take for line ends"),
-        pytest.param(["ab", "cd", "e"], ["bc"], ["a"], id="a stop string across tokens"),
-        pytest.param(["ab", "d"], ["bc"], ["abd"], id="what only began like one"),
-        pytest.param(["a", "b"], ["bc"], ["a", "b"], id="and there the text ends"),
-        pytest.param(["a", "aab", "x"], ["aab"], ["a"], id="one that begins within itself"),
-        pytest.param(["1", "2", "3"], ["23", "12"], [], id="the first of several"),
-        pytest.param(["x<|end|>y"], ["<|end|>"], ["x"], id="a marker"),
-        pytest.param(["a", "b"], [""], ["a", "b"], id="an empty one never stops"),
+        pytest.param(["a", "b"], [], ["a", "b"], id="a piece for each token"),
+        pytest.param([b"\xf0\x9f", b"\x90", b"\xb3!"], [], ["🐳!"], id="character in several tokens"),
+        pytest.param(["a", b"\xf0\x9f"], [], ["a", "\ufffd"], id="incomplete character"),
+        pytest.param([b"\xf0\x9f", "<|end|>"], [], ["\ufffd<|end|>"], id="marker inside a character"),
+        pytest.param(["a\x85b", "\u2028"], [], ["a\x85b", "\u2028"], id="unusual line separators"),
+        pytest.param(["ab", "cd", "e"], ["bc"], ["a"], id="stop string across tokens"),
+        pytest.param(["ab", "d"], ["bc"], ["abd"], id="start of a stop string"),
+        pytest.param(["a", "b"], ["bc"], ["a", "b"], id="text ends with the start of a stop string"),
+        pytest.param(["a", "aab", "x"], ["aab"], ["a"], id="stop string that overlaps itself"),
+        pytest.param(["1", "2", "3"], ["23", "12"], [], id="first of several stop strings"),
+        pytest.param(["x<|end|>y"], ["<|end|>"], ["x"], id="marker as stop string"),
+        pytest.param(["a", "b"], [""], ["a", "b"], id="empty stop string"),
     ],
 )
-def test_what_comes_of_tokens(parts: list[str | bytes], stops: list[str], said: list[str]) -> None:
-    assert pieces(parts, *stops) == said
+def test_pieces(parts: list[str | bytes], stops: list[str], texts: list[str]) -> None:
+    assert pieces(parts, *stops) == texts
 
 
-def test_it_says_that_it_stopped() -> None:
-    writer = TextWriter(["b"])
+def test_stopped() -> None:
+    writer = Detokenizer(["b"])
     assert [*writer.feed(b"a")] == [Piece("a")]
     assert not writer.stopped
     assert [*writer.feed(b"bc"), *writer.finish()] == []
     assert writer.stopped
 
 
-def test_log_probabilities_go_with_their_tokens() -> None:
-    writer = TextWriter(["stop"])
+def test_logprobs_follow_the_text_of_their_tokens() -> None:
+    writer = Detokenizer(["stop"])
     a, half, rest, b, cut = (Logprob(name, -1.0) for name in ("a", "half", "rest", "b", "cut"))
     assert [*writer.feed(b"a", a)] == [Piece("a", (a,))]
     assert [*writer.feed(b"\xc3", half)] == []
     assert [*writer.feed(b"\xa4", rest)] == [Piece("ä", (half, rest))]
     assert [*writer.feed(b"b", b), *writer.feed(b"!st", a)] == [Piece("b", (b,))]
-    assert [*writer.feed(b"op", cut)] == [Piece("!", (a,))], "what is no part of the answer has none"
+    assert [*writer.feed(b"op", cut)] == [Piece("!", (a,))], "none for the stop string"
 
 
-def test_tokens_are_bytes() -> None:
-    tokens = Tokens(Bytewise(), "x")
-    assert b"".join(tokens.bytes(token) for token in range(256)) == bytes(range(256))
-    assert tokens.of("ä<|call|>") == [0xC3, 0xA4, IDS["<|call|>"]]
-    assert tokens.bytes(IDS["<|call|>"]) == b"<|call|>"
-    assert tokens.bytes(5000) == b"", "there is room for more tokens than there are"
-    assert {tokens.bytes(token).decode() for token in tokens.ending} == {
+def test_vocabulary() -> None:
+    vocabulary = Vocabulary(ByteTokenizer(), "x")
+    assert b"".join(vocabulary.token_bytes(token) for token in range(256)) == bytes(range(256))
+    assert vocabulary.encode("ä<|call|>") == [0xC3, 0xA4, IDS["<|call|>"]]
+    assert vocabulary.token_bytes(IDS["<|call|>"]) == b"<|call|>"
+    assert vocabulary.token_bytes(5000) == b"", "models have more logits than there are tokens"
+    assert {vocabulary.token_bytes(token).decode() for token in vocabulary.stop_tokens} == {
         "<|return|>",
         "<|call|>",
         "<|endoftext|>",
     }
-    assert tokens.logprob(0xC3, -1.0, ()) == Logprob("\ufffd", -1.0, (0xC3,))
+    assert vocabulary.logprob(0xC3, -1.0, ()) == Logprob("\ufffd", -1.0, (0xC3,))
 
 
-def test_a_vocabulary_without_harmony_is_refused() -> None:
+def test_vocabulary_without_harmony_is_refused() -> None:
     with pytest.raises(NotGptOss, match=r"its vocabulary lacks <\|message\|>"):
-        Tokens(Bytewise([marker for marker in MARKERS if marker != "<|message|>"]), "x")
+        Vocabulary(ByteTokenizer([marker for marker in MARKERS if marker != "<|message|>"]), "x")
