@@ -156,13 +156,13 @@ def subjects(stack: ExitStack) -> list[Subject]:
     spoken = completions.DIALECTS["llama.cpp"]
     return [
         *found,
-        Subject("embedded", embedded, server, llama_server.completion),
-        Subject("llama-server", EngineBinding("llama-server", at), server, llama_server.completion),
+        Subject("embedded", embedded, server, llama_server.completion_request),
+        Subject("llama-server", EngineBinding("llama-server", at), server, llama_server.completion_request),
         Subject(
             "completions",
             EngineBinding("completions", {**at, "dialect": "llama.cpp"}),
             server,
-            lambda wanted: completions.completion(wanted, TAG, spoken, None),
+            lambda wanted: completions.completion_request(wanted, TAG, spoken, wanted.max_tokens),
         ),
     ]
 

@@ -63,7 +63,8 @@ class HarmonyReader:
             elif not self._open:
                 self._heading += text
             else:
-                yield TextDelta(text, max(1, len(logprobs)), logprobs)
+                tokens = piece.tokens if text == piece.text else 1
+                yield TextDelta(text, max(tokens, len(logprobs)), logprobs)
 
     def finish(self) -> Iterator[Event]:
         if self._open:

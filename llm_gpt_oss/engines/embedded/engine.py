@@ -13,8 +13,9 @@ from pathlib import Path
 from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
-from ..http.connection import Endpoint
-from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
+from ..http.endpoint import Endpoint
+from ..http.engine import AsyncHttpEngine, HttpEngine
+from ..llama_server.server import LlamaServer
 from ..local.model_pool import DEFAULT_KEEP_ALIVE, ModelPool, keep_alive_seconds
 from .downloads import downloaded
 from .gguf import Head, check_loadable, read_head
@@ -94,7 +95,7 @@ class EmbeddedEngine:
         with self._models.taken(load, self._weights.head, self._weights.keep(wanted)) as loaded:
             first = _First(loaded)
             with (
-                LlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
+                HttpEngine(LlamaServer(_peer(self._model, loaded), is_gpt_oss=True)) as engine,
                 closing(engine.complete(wanted)) as items,
             ):
                 for item in items:
@@ -119,7 +120,7 @@ class AsyncEmbeddedEngine:
         async with self._models.ataken(load, self._weights.head, keep) as loaded:
             first = _First(loaded)
             async with (
-                AsyncLlamaServerEngine(_peer(self._model, loaded), known=True) as engine,
+                AsyncHttpEngine(LlamaServer(_peer(self._model, loaded), is_gpt_oss=True)) as engine,
                 aclosing(engine.complete(wanted)) as items,
             ):
                 async for item in items:

@@ -13,7 +13,7 @@ import pytest
 from support.fake_ollama import SCRIPT, alive, program, tar
 from support.webserver import Answer, WebServer
 
-from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.engines.http.client import Client
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import server

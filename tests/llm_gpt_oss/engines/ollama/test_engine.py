@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine, OllamaEngine
 from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, stream
 
 from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Engine, Piece
-from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine, OllamaEngine
 from llm_gpt_oss.errors import (
     ContextOverflow,
     EmptyStream,

@@ -3,16 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from llm_gpt_oss.completion import Completion, Sampling
-from llm_gpt_oss.engines.ollama.answers import (
-    EmbeddingResult,
-    GenerateChunk,
-    ModelDetails,
-    ModelInfo,
-    PullStatus,
-    RunningModel,
-)
 from llm_gpt_oss.engines.ollama.client import (
     ApiRequest,
     embed,
@@ -24,6 +14,16 @@ from llm_gpt_oss.engines.ollama.client import (
     tags,
     unload,
     version,
+)
+
+from llm_gpt_oss.completion import Completion, Sampling
+from llm_gpt_oss.engines.ollama.answers import (
+    EmbeddingResult,
+    GenerateChunk,
+    ModelDetails,
+    ModelInfo,
+    PullStatus,
+    RunningModel,
 )
 from llm_gpt_oss.errors import BadRequest, StreamCut
 
