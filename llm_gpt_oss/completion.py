@@ -67,8 +67,8 @@ class Piece:
     """A piece of the model's text, usually one token.
 
     A marker of harmony is a whole piece, or is contained in a piece that the engine itself joined. Marker
-    text that the model spells out always comes in several pieces. `tokens` is the number of pieces as the
-    engine sent them; where `logprobs` has more entries, they are the number of tokens.
+    text that the model spells out always comes in several pieces. `tokens` is the number of tokens, as far
+    as the engine reports them.
     """
 
     text: str
