@@ -157,7 +157,7 @@ def empty_stream(server: str) -> EmptyStream:
 
 
 def unfinished_stream(server: str) -> StreamCut:
-    remedy = "Try again. The model may have repeated itself, or the server was stopped."
+    remedy = "The model may have repeated itself, or the server was stopped. Try again."
     return StreamCut(f"{server}'s answer ended in the middle.", remedy=remedy)
 
 

@@ -352,6 +352,18 @@ def test_too_many_requests_at_the_same_time() -> None:
         raise httpx.PoolTimeout("")
 
 
+async def test_the_read_delay_keeps_data_unread(play: Play) -> None:
+    server = play(stream({"status": "a"}, 0.01, {"status": "b"}, HOLD))
+    async with (
+        AsyncClient(ollama_endpoint(ServerAddress(server.url))) as client,
+        aclosing(client.stream_bytes(pull("t"), lambda: 0.1)) as data,
+    ):
+        assert await anext(data) == b'{"status": "a"}\n'
+        started = asyncio.get_running_loop().time()
+        assert await anext(data) == b'{"status": "b"}\n'
+        assert asyncio.get_running_loop().time() - started >= 0.1
+
+
 def without_close_header(reply: Reply) -> Reply:
     "The reply of a server that does not announce that it will close the connection."
     close_header = f"{CLOSING}\r\n".encode()
