@@ -33,7 +33,6 @@ from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.completions import requests as completions
 from llm_gpt_oss.engines.embedded.gguf import read_header
 from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
-from llm_gpt_oss.engines.llama_server import requests as llama_server
 from llm_gpt_oss.engines.ollama import requests
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.models import GptOss
@@ -163,13 +162,17 @@ def subjects(stack: ExitStack) -> list[Subject]:
     dialect = completions.DIALECTS["llama.cpp"]
     return [
         *available,
-        Subject("embedded", embedded, server, llama_server.completion),
-        Subject("llama-server", EngineBinding("llama-server", options), server, llama_server.completion),
+        Subject("embedded", embedded, server, llama_server.completion_request),
+        Subject(
+            "llama-server", EngineBinding("llama-server", options), server, llama_server.completion_request
+        ),
         Subject(
             "completions",
             EngineBinding("completions", {**options, "dialect": "llama.cpp"}),
             server,
-            lambda completion: completions.completion(completion, TAG, dialect, None),
+            lambda completion: completions.completion_request(
+                completion, TAG, dialect, completion.max_tokens
+            ),
         ),
     ]
 

@@ -1,6 +1,6 @@
-"""The engine's contract: complete this text, within these bounds.
+"""The interface of an engine: it completes a text within limits.
 
-All that is above this module knows engines by these types alone.
+The turn, the models and the proxy know engines by these types alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    "How tokens are drawn. None leaves the choice to the engine and its model file."
+    "How the engine samples tokens. None leaves a value to the engine and its model file."
 
     temperature: float | None = None
     top_p: float | None = None
@@ -28,12 +28,16 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A text to complete, and its bounds.
+    """A text to complete, with limits.
 
-    `format` binds the text from its first token on: a JSON schema, or "json" for any JSON object.
-    `stop` strings match the model's raw text, markers included, and are not part of the answer.
-    `top_logprobs` asks for log probabilities: 0 for the chosen tokens alone, up to 20 rivals each.
-    `context_length` and `keep_alive` are for engines that load models by themselves; None leaves them to it.
+    `format` constrains the text from its first token on: to a JSON schema, or to any JSON object ("json").
+    `stop` strings match the model's raw text, markers included. They are not part of the answer.
+    `top_logprobs` requests log probabilities: of the chosen tokens only (0), or also of up to 20
+    alternatives for each token.
+    `context_length` and `keep_alive` apply to engines that load models themselves. None leaves them to the
+    engine.
+    `batch` says that nobody reads the text while it is written. The engine may then join pieces and delay
+    them a little, which is cheaper.
     """
 
     model: str
@@ -45,11 +49,12 @@ class Completion:
     context_length: int | None = None
     keep_alive: str | int | float | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Logprob:
-    "One token, its log probability, and the rivals that were asked for (most likely first)."
+    "A token with its log probability. `top` are the requested alternatives, most likely first."
 
     token: str
     logprob: float
@@ -61,19 +66,22 @@ class Logprob:
 class Piece:
     """A piece of the model's text, usually one token.
 
-    A marker is only ever a whole piece, or stands whole inside a piece that the engine joined.
+    A marker of harmony is a whole piece, or is contained in a piece that the engine itself joined. Marker
+    text that the model spells out always comes in several pieces. `tokens` is the number of tokens, as far
+    as the engine reports them.
     """
 
     text: str
     logprobs: tuple[Logprob, ...] = ()
+    tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a completion ended: it stopped by itself or at a stop string, or it was cut for length.
+    """The end of a completion: the model stopped (also at a stop string), or a limit cut the text.
 
-    Counts are tokens, times are milliseconds; None where the engine does not say.
-    `completion_tokens` includes the marker that ended the text, though that marker is no piece.
+    Counts are tokens, times are milliseconds. None means that the engine does not report it.
+    `completion_tokens` includes the marker that ended the text, although no piece contains that marker.
     """
 
     reason: Literal["stop", "length"]
@@ -85,19 +93,19 @@ class Done:
 
 
 class Engine(Protocol):
-    "Completes text. Closing the generator stops the work at the engine's end."
+    "Completes text. Closing the generator stops the work of the engine."
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
-        """Pieces as they come, then exactly one Done, last.
+        """Yield pieces as they arrive, then exactly one Done.
 
-        Raises the errors of `llm_gpt_oss.errors`: EngineUnreachable, ModelMissing, NotGptOss, EngineBusy,
-        ContextOverflow, UnusableSchema and Unauthorized before the first piece, EmptyStream in its place,
-        StreamCut and EngineError at any time.
+        Raises the errors of `llm_gpt_oss.errors`. Before the first piece: EngineUnreachable, ModelMissing,
+        NotGptOss, EngineBusy, ContextOverflow, UnusableSchema, Unauthorized. Instead of any piece:
+        EmptyStream. At any time: StreamCut and EngineError.
         """
 
 
 class AsyncEngine(Protocol):
-    "The same, awaited."
+    "The async interface of an engine. Many completions may run at the same time."
 
     def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        "As `Engine.complete`."
+        "See `Engine.complete`."

@@ -1,4 +1,4 @@
-"""One shape for every incremental translation, and the two loops that run it."""
+"""Incremental translation of one stream into another: the protocol, and its sync and async loops."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ B = TypeVar("B")
 
 
 class Translator(Protocol[In, Out]):
-    "A pure object: items in, items out, in order; nothing else happens."
+    """Translates a stream of items into another one, in order.
 
-    def feed(self, item: In, /) -> Iterator[Out]:
-        "What this item says, as far as that can be told yet."
+    It has no input or output of its own, so the same translator serves sync and async streams.
+    """
 
-    def finish(self) -> Iterator[Out]:
-        "What was still held back when the items ended."
+    def feed(self, item: In, /) -> Iterable[Out]:
+        "Return the output for this item, as far as it is known yet."
+
+    def finish(self) -> Iterable[Out]:
+        "Return the remaining output when the input has ended."
 
 
 def translate(items: Iterable[A], translator: Translator[A, B]) -> Iterator[B]:
+    "Yield what the translator makes of the items."
     for item in items:
         yield from translator.feed(item)
     yield from translator.finish()
 
 
 async def atranslate(items: AsyncIterable[A], translator: Translator[A, B]) -> AsyncIterator[B]:
+    "Yield what the translator makes of the items of an async stream."
     async for item in items:
-        for out in translator.feed(item):
-            yield out
-    for out in translator.finish():
-        yield out
+        for output in translator.feed(item):
+            yield output
+    for output in translator.finish():
+        yield output

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
 from support.case_ids import case_id
@@ -132,6 +133,16 @@ def vcr_config() -> dict[str, Any]:
         "before_record_request": anonymous,
         "before_record_response": portable,
     }
+
+
+@pytest.fixture(autouse=True)
+def recorded_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    "VCR records the transports that httpx has itself, so tests with a cassette use those."
+    if request.node.get_closest_marker("vcr") is not None:
+        monkeypatch.setattr(
+            "llm_gpt_oss.engines.http.connection.LoopbackTransport",
+            lambda limits: httpx.AsyncHTTPTransport(limits=limits),
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import click
 import llm
 
 from ..catalog import models_file
-from ..engines.ollama.client import Client
+from ..engines.http.client import Client
 from ..errors import GptOssError
 from ..settings import ServerAddress
 from ..setup.download import without_login

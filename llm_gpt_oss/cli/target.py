@@ -11,7 +11,8 @@ from ..catalog.binding import DEFAULT_ENGINE, BoundModel
 from ..catalog.models_file import UNBOUND, ModelEntry, is_foreign_model, read_aliases, resolve_tag
 from ..catalog.ollama_key import ollama_key
 from ..catalog.tags import check_tag
-from ..engines.ollama.client import Client
+from ..engines.http.client import Client
+from ..engines.ollama.endpoint import ollama_endpoint
 from ..engines.registered import get_provider
 from ..models import GptOss
 from ..settings import ServerAddress, Settings
@@ -23,7 +24,7 @@ def server() -> ServerAddress:
 
 
 def connect() -> Client:
-    return Client(server(), silence=Settings.from_env().read_timeout)
+    return Client(ollama_endpoint(server(), Settings.from_env().read_timeout))
 
 
 def known() -> list[ModelEntry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..engines.ollama.client import unload
+from ..engines.ollama.requests import unload
 from .target import connect, on_ollama
 
 

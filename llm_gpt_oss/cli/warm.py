@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..engines.ollama.client import Client, load
+from ..engines.http.client import Client
+from ..engines.ollama.requests import load
 from ..setup.model import find_running
 from .target import connect, on_ollama
 from .terminal import memory

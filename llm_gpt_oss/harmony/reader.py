@@ -80,7 +80,8 @@ class HarmonyReader:
             if not self._constrained and MARKER.fullmatch(text):
                 yield from self._marker(text)
             elif self._in_message:
-                yield TextDelta(text, max(1, len(logprobs)), logprobs)
+                tokens = piece.tokens if text == piece.text else 1
+                yield TextDelta(text, max(tokens, len(logprobs)), logprobs)
             else:
                 self._header_text += text
 

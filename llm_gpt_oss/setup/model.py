@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..engines.ollama.client import Client, PullStatus, pull
+from ..engines.http.client import Client
+from ..engines.ollama.answers import PullStatus
 from ..engines.ollama.model_status import check_family, find_installed, find_running
+from ..engines.ollama.requests import pull
 from ..errors import EngineError, StreamCut
 from .progress import Progress, Report, persist
 

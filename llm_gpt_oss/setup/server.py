@@ -12,7 +12,8 @@ from typing import IO, Any
 
 import llm
 
-from ..engines.ollama.client import Client, version
+from ..engines.http.client import Client
+from ..engines.ollama.requests import version
 from ..errors import EngineUnreachable, GptOssError
 from .download import download, fetch_checksums, private
 from .progress import Progress, Report

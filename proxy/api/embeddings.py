@@ -14,7 +14,11 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 
-from llm_gpt_oss.engines.ollama.client import ApiRequest, AsyncClient, EmbeddingResult, embed
+from llm_gpt_oss.engines.http.client import AsyncClient
+from llm_gpt_oss.engines.http.request import Request as EngineRequest
+from llm_gpt_oss.engines.ollama.answers import EmbeddingResult
+from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
+from llm_gpt_oss.engines.ollama.requests import embed
 from llm_gpt_oss.errors import EngineError
 
 from ..http.body_model import Body
@@ -36,7 +40,7 @@ class EmbeddingRequest(Body):
     encoding_format: Literal["float", "base64"] | None = None
     user: Any = None
 
-    def call(self, tag: str) -> ApiRequest[EmbeddingResult]:
+    def call(self, tag: str) -> EngineRequest[EmbeddingResult]:
         "Raises ApiError for what is no text to embed."
         texts = parse_texts(self.input, "input")
         if "" in texts:
@@ -80,8 +84,8 @@ async def create(http: Request) -> dict[str, Any]:
     }
 
 
-async def _sent(server: ProxyState, call: ApiRequest[EmbeddingResult]) -> EmbeddingResult:
-    async with AsyncClient(upstream(server), silence=server.plugin_settings.read_timeout) as client:
+async def _sent(server: ProxyState, call: EngineRequest[EmbeddingResult]) -> EmbeddingResult:
+    async with AsyncClient(ollama_endpoint(upstream(server), server.plugin_settings.read_timeout)) as client:
         try:
             with attribute_overflow("input"):
                 return await client.send(call)

@@ -15,7 +15,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 
 from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
 from llm_gpt_oss.catalog.tags import same_model
-from llm_gpt_oss.engines.ollama.client import AsyncClient, ModelInfo, RunningModel, ps, tags
+from llm_gpt_oss.engines.http.client import AsyncClient
+from llm_gpt_oss.engines.ollama.answers import ModelInfo, RunningModel
+from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
+from llm_gpt_oss.engines.ollama.requests import ps, tags
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 
@@ -86,7 +89,7 @@ class Probe:
 
     async def _models(self) -> tuple[list[ModelInfo], list[RunningModel]]:
         "On its disk, and in its memory."
-        async with AsyncClient(upstream(self._server)) as client:
+        async with AsyncClient(ollama_endpoint(upstream(self._server))) as client:
             return await asyncio.gather(client.send(tags()), client.send(ps()))
 
 

@@ -25,7 +25,7 @@ from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
 from llm_gpt_oss.catalog.models_file import UNBOUND, read_bindings
 from llm_gpt_oss.catalog.tags import same_model
 from llm_gpt_oss.cli.target import connect
-from llm_gpt_oss.engines.ollama.client import tags
+from llm_gpt_oss.engines.ollama.requests import tags
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings

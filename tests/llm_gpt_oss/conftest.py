@@ -15,7 +15,7 @@ from llm.logs import LogStore
 from llm.migrations import migrate
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
 
-from llm_gpt_oss.engines.ollama import engine as ollama
+from llm_gpt_oss.engines.ollama.provider import OllamaProvider
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +80,10 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ollama]:
 
     def put(*script: Part) -> Ollama:
         server = Ollama(*script)
-        monkeypatch.setattr(ollama, "OllamaEngine", server.open)
-        monkeypatch.setattr(ollama, "AsyncOllamaEngine", server.open)
+        for method in ("open", "aopen"):
+            monkeypatch.setattr(
+                OllamaProvider, method, lambda _, model, key: server.open(model.settings, key)
+            )
         return server
 
     return put

@@ -136,7 +136,7 @@ def test_pull(tag: str) -> None:
 @recorded
 @pytest.mark.tiny
 def test_a_registry_without_tls_has_to_be_allowed(tag: str) -> None:
-    assert "Error: The registry does not speak TLS. If that registry is your own, type --insecure.\n" in (
+    assert "Error: The registry does not use TLS. If it is your own registry, type --insecure.\n" in (
         sh("gpt-oss", "pull", tag, fails=True).stderr
     )
 

@@ -12,7 +12,7 @@ from llm.cli import cli, load_conversation
 from support.proxied_engine import proxied
 from support.scripted_engine import AsyncScriptedEngine, ScriptedEngine
 
-from llm_gpt_oss.engines.ollama import engine
+from llm_gpt_oss.engines.ollama.provider import OllamaProvider
 
 THINKING = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"
 
@@ -23,7 +23,7 @@ select thread_id, forked_from from turns join threads on threads.id = thread_id 
 
 
 class Opened(ScriptedEngine):
-    "What `OllamaEngine` is to the plugin."
+    "An engine, and the function that opens it."
 
     def __call__(self, *_: object) -> Opened:
         return self
@@ -38,7 +38,7 @@ class Opened(ScriptedEngine):
 def shell(monkeypatch: pytest.MonkeyPatch, answer: str, *arguments: str) -> ScriptedEngine:
     "`llm ARGUMENTS`, to which the model says `answer`."
     said = Opened(THINKING + answer)
-    monkeypatch.setattr(engine, "OllamaEngine", said)
+    monkeypatch.setattr(OllamaProvider, "open", said)
     done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert (done.exit_code, done.stdout) == (0, f"{answer}\n")
     return said

@@ -1,1 +1,1 @@
-"Servers that complete text as OpenAI's first API did: vLLM above all."
+"Servers with OpenAI's completion API, such as vLLM, as an engine."

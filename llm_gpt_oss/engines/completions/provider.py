@@ -23,19 +23,19 @@ class CompletionsProvider:
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from ..http.endpoint import model_endpoint, server_model_name
-        from .engine import CompletionsEngine
+        from ..http.engine import HttpEngine
+        from .server import CompletionsServer
 
-        return CompletionsEngine(
-            model_endpoint("The server", model, key), server_model_name(model), _dialect(model)
-        )
+        endpoint = model_endpoint("The server", model, key)
+        return HttpEngine(CompletionsServer(endpoint, server_model_name(model), _dialect(model)))
 
     def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         from ..http.endpoint import model_endpoint, server_model_name
-        from .engine import AsyncCompletionsEngine
+        from ..http.engine import AsyncHttpEngine
+        from .server import CompletionsServer
 
-        return AsyncCompletionsEngine(
-            model_endpoint("The server", model, key), server_model_name(model), _dialect(model)
-        )
+        endpoint = model_endpoint("The server", model, key)
+        return AsyncHttpEngine(CompletionsServer(endpoint, server_model_name(model), _dialect(model)))
 
     def check(self, model: BoundModel) -> None:
         from ..http.endpoint import model_endpoint
@@ -50,17 +50,15 @@ class CompletionsProvider:
         return ", ".join(f"{model.tag} at {display_url(model)}" for model in models)
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        from ..http.client import Client, Request
+        from ..http.client import Client
         from ..http.endpoint import display_url, model_endpoint, server_model_name
+        from .requests import models_request
 
         address = display_url(model)
         name = server_model_name(model) or model.tag
         try:
-            client = Client(model_endpoint("The server", model, key))
-            try:
-                cards = client.send(Request("/v1/models")).get("data") or []
-            finally:
-                client.close()
+            with Client(model_endpoint("The server", model, key)) as client:
+                cards = client.send(models_request())
         except GptOssError as problem:
             return ModelStatus(address, problem=str(problem))
         # llama.cpp's server has one, and does not mind what it is called.

@@ -1,7 +1,7 @@
-"""What an OpenAI-style completion server is asked, each a value. Nothing is sent from here.
+"""Requests to a server with OpenAI's completion API, as values.
 
-vLLM's names, as its `vllm/entrypoints/openai/completion/protocol.py` has them; llama.cpp's server answers at
-the same path, and has other names for what OpenAI's API has none for.
+The names are those of vLLM (`vllm/entrypoints/openai/completion/protocol.py`). llama.cpp's server has the
+same endpoint, and other names for options that OpenAI's API does not have.
 """
 
 from __future__ import annotations
@@ -10,87 +10,100 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from ...completion import Completion, Json
-from ...errors import BadRequest
 from ..grammar_subset import grammar_subset
-from ..http.client import Request
-from ..http.server_errors import context_overflow
+from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
+from ..http.openai_errors import context_overflow
+from ..http.request import Request
 
-# Where a server wants a limit and does not say how much there is room for.
-BLIND_LIMIT = 4096
+# The limit for a server that needs one and does not count tokens.
+DEFAULT_MAX_TOKENS = 4096
 
 
 class Dialect(NamedTuple):
-    """How servers differ. `limited`: without a limit of ours it would stop after 16 tokens, so it is asked
-    for the room that there is. `holds`: under stop strings its text comes cut anywhere, so it is asked for
-    the tokens. `logprobs` is the least number for which it tells the chosen tokens' own. `bound` is how a
-    schema is sent."""
+    """The differences between servers.
 
-    limited: bool
-    holds: bool
-    logprobs: int
+    `needs_max_tokens`: without a limit the server stops after 16 tokens.
+    `splits_text`: under stop strings the server splits its text anywhere, so the tokens are requested too.
+    `min_logprobs`: the least `logprobs` with which the server reports the chosen tokens.
+    `repeat_penalty`: the name of that option. `schema_fields` makes the fields for a schema.
+    """
+
+    needs_max_tokens: bool
+    splits_text: bool
+    min_logprobs: int
     repeat_penalty: str
-    bound: Callable[[Json | Literal["json"]], Json]
+    schema_fields: Callable[[Json | Literal["json"]], Json]
 
 
-def _vllm(wanted: Json | Literal["json"]) -> Json:
-    if wanted == "json":
+def _vllm_schema(schema: Json | Literal["json"]) -> Json:
+    if schema == "json":
         return {"response_format": {"type": "json_object"}}
-    # The former since v0.11, the latter before v0.12; each passes over the other.
-    return {"structured_outputs": {"json": wanted}, "guided_json": wanted}
+    # `structured_outputs` since v0.11, `guided_json` before v0.12. Each version ignores the other field.
+    return {"structured_outputs": {"json": schema}, "guided_json": schema}
 
 
-def _llama_cpp(wanted: Json | Literal["json"]) -> Json:
-    return {"json_schema": {"type": "object"} if wanted == "json" else grammar_subset(wanted)}
+def _llama_cpp_schema(schema: Json | Literal["json"]) -> Json:
+    return {"json_schema": {"type": "object"} if schema == "json" else grammar_subset(schema)}
 
 
 DIALECTS = {
-    "vllm": Dialect(True, True, 0, "repetition_penalty", _vllm),
-    "llama.cpp": Dialect(False, False, 1, "repeat_penalty", _llama_cpp),
+    "vllm": Dialect(True, True, 0, "repetition_penalty", _vllm_schema),
+    "llama.cpp": Dialect(False, False, 1, "repeat_penalty", _llama_cpp_schema),
 }
 
 
-def completion(wanted: Completion, served_as: str, dialect: Dialect, limit: int | None) -> Request:
-    "A stream. `limit` is the room for the answer, for a server that has to be told."
-    if wanted.max_tokens is not None and wanted.max_tokens < 1:
-        message = f"An answer of {wanted.max_tokens} tokens cannot be asked for."
-        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
-    chosen = wanted.sampling
-    tokens = wanted.top_logprobs is not None or holds(wanted, dialect)
+def completion_request(
+    completion: Completion, model_name: str, dialect: Dialect, max_tokens: int | None
+) -> Request[Json]:
+    "A stream of at most `max_tokens`. Raises BadRequest for a requested limit of no tokens."
+    check_max_tokens(completion)
+    options = sampling_fields(completion)
+    repeat_penalty = options.pop("repeat_penalty")
+    reports_tokens = completion.top_logprobs is not None or needs_tokens(completion, dialect)
     body: Json = {
-        "model": served_as,
-        "prompt": wanted.prompt,
+        "model": model_name,
+        "prompt": completion.prompt,
         "stream": True,
         "stream_options": {"include_usage": True},
-        # The markers are what the answer is made of.
+        # The answer consists of the markers and the text between them.
         "skip_special_tokens": False,
         "spaces_between_special_tokens": False,
-        # The prompt is whole as it is.
+        # The prompt is complete.
         "add_special_tokens": False,
-        "max_tokens": wanted.max_tokens or limit,
-        "stop": list(wanted.stop) or None,
-        "logprobs": max(dialect.logprobs, wanted.top_logprobs or 0) if tokens else None,
-        **{name: getattr(chosen, name) for name in chosen.__dataclass_fields__ if name != "repeat_penalty"},
-        dialect.repeat_penalty: chosen.repeat_penalty,
-        **({} if wanted.format is None else dialect.bound(wanted.format)),
+        "max_tokens": max_tokens,
+        "stop": list(completion.stop) or None,
+        "logprobs": max(dialect.min_logprobs, completion.top_logprobs or 0) if reports_tokens else None,
+        **options,
+        dialect.repeat_penalty: repeat_penalty,
+        **({} if completion.format is None else dialect.schema_fields(completion.format)),
     }
-    return Request("/v1/completions", {name: value for name, value in body.items() if value is not None})
+    return Request("/v1/completions", lambda data: data, without_none(body))
 
 
-def holds(wanted: Completion, dialect: Dialect) -> bool:
-    return dialect.holds and bool(wanted.stop)
+def needs_tokens(completion: Completion, dialect: Dialect) -> bool:
+    "Whether the text must be split again at the ends of its tokens."
+    return dialect.splits_text and bool(completion.stop)
 
 
-def count(wanted: Completion, served_as: str) -> Request:
-    "How many tokens the prompt has, and how many there may be."
-    body = {"model": served_as, "prompt": wanted.prompt, "add_special_tokens": False}
-    return Request("/tokenize", body)
+def models_request() -> Request[list[Json]]:
+    "The models of the server, as OpenAI's API describes them."
+    return Request("/v1/models", lambda data: data.get("data") or [])
 
 
-def room(who: str, counted: Json) -> int:
-    "What is left for the answer. ContextOverflow where nothing is."
-    tokens, most = counted.get("count"), counted.get("max_model_len")
-    if type(tokens) is not int or type(most) is not int:
-        return BLIND_LIMIT
-    if tokens >= most:
-        raise context_overflow(who, tokens, most)
-    return most - tokens
+def token_count_request(completion: Completion, model_name: str, server_name: str) -> Request[int]:
+    """Counts the tokens of the prompt. The answer is how many tokens the context has left.
+
+    `parse` raises ContextOverflow if it has none left. A server that does not report both numbers has
+    `DEFAULT_MAX_TOKENS`.
+    """
+
+    def parse(data: Json) -> int:
+        prompt_tokens, context_length = data.get("count"), data.get("max_model_len")
+        if type(prompt_tokens) is not int or type(context_length) is not int:
+            return DEFAULT_MAX_TOKENS
+        if prompt_tokens >= context_length:
+            raise context_overflow(server_name, prompt_tokens, context_length)
+        return context_length - prompt_tokens
+
+    body = {"model": model_name, "prompt": completion.prompt, "add_special_tokens": False}
+    return Request("/tokenize", parse, body)

@@ -12,8 +12,9 @@ from pathlib import Path
 from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
-from ..http.connection import Endpoint
-from ..llama_server.engine import AsyncLlamaServerEngine, LlamaServerEngine
+from ..http.endpoint import Endpoint
+from ..http.engine import AsyncHttpEngine, HttpEngine
+from ..llama_server.server import LlamaServer
 from ..local.load_options import context_length, keep_alive
 from ..local.load_time import LoadTime
 from ..local.model_pool import ModelPool
@@ -59,20 +60,11 @@ class ModelSource:
         return LoadOptions(str(self.path), context, options.get("threads"), options.get("gpu_layers"))
 
 
-def _endpoint(model: BoundModel, process: ModelProcess) -> Endpoint:
+def _server(model: BoundModel, process: ModelProcess) -> LlamaServer:
+    "The process's own server. The file's header has shown that the model is gpt-oss."
     remedy = "Try again: the model will be loaded again."
-    return Endpoint("llama.cpp", process.server, model.settings.read_timeout, remedy)
-
-
-# The file's header shows that it is gpt-oss, so the server's vocabulary is known.
-
-
-def _open(model: BoundModel, process: ModelProcess) -> LlamaServerEngine:
-    return LlamaServerEngine(_endpoint(model, process), known=True)
-
-
-def _aopen(model: BoundModel, process: ModelProcess) -> AsyncLlamaServerEngine:
-    return AsyncLlamaServerEngine(_endpoint(model, process), known=True)
+    endpoint = Endpoint("llama.cpp", process.server, model.settings.read_timeout, remedy)
+    return LlamaServer(endpoint, is_gpt_oss=True)
 
 
 class _Engine:
@@ -91,7 +83,10 @@ class EmbeddedEngine(_Engine):
         seconds = keep_alive(self._model, completion)
         with self._models.borrow(options, self._source.header, seconds) as process:
             load_time = LoadTime(process)
-            with _open(self._model, process) as engine, closing(engine.complete(completion)) as items:
+            with (
+                HttpEngine(_server(self._model, process)) as engine,
+                closing(engine.complete(completion)) as items,
+            ):
                 for item in items:
                     yield load_time.add_to(item)
 
@@ -111,7 +106,7 @@ class AsyncEmbeddedEngine(_Engine):
         async with self._models.aborrow(options, self._source.header, seconds) as process:
             load_time = LoadTime(process)
             async with (
-                _aopen(self._model, process) as engine,
+                AsyncHttpEngine(_server(self._model, process)) as engine,
                 aclosing(engine.complete(completion)) as items,
             ):
                 async for item in items:

@@ -1,1 +1,1 @@
-"""What the engines that are HTTP servers share."""
+"The HTTP client, and the engine on top of it, for all engines that are HTTP servers."

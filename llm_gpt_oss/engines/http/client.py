@@ -1,100 +1,183 @@
-"The two clients that ask a server for JSON, or for a stream of it: waited for or awaited."
+"The HTTP client of all servers: it sends a request value, and parses the answer. Sync and async."
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import aclosing, closing
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 import httpx
 
-from ...completion import Json
-from ...errors import EngineError, StreamCut
+from ...errors import StreamCut
 from ...streaming import atranslate, translate
-from .connection import Endpoint, async_client_options, client_options, translate_errors
+from .connection import async_client_options, client_options, translate_errors
+from .endpoint import Endpoint
+from .request import Request
 from .server_errors import to_error
-from .sse import SseReader
+from .transport import AsyncioStream
+
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    "GET without a body, POST with one."
+class StreamReader(Generic[T]):
+    "Parses the bytes of a stream to what the request's `parse` returns. An error object raises its error."
 
-    path: str
-    body: Json | None = None
+    def __init__(self, endpoint: Endpoint, request: Request[T]) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._objects = endpoint.api.stream_reader()
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        if self.body is None:
-            return {"method": "GET", "url": self.path}
-        # Not json=: it cannot write half of a surrogate pair, which a shell's argument may hold.
-        content, headers = json.dumps(self.body), {"Content-Type": "application/json"}
-        return {"method": "POST", "url": self.path, "content": content, "headers": headers}
+    def feed(self, data: bytes, /) -> Iterator[T]:
+        for value in self._objects.feed(data):
+            yield _parse(self._endpoint, self._request, value)
 
-
-def _accept(peer: Endpoint, response: httpx.Response) -> None:
-    if not response.is_success:
-        raise to_error(peer, response.status_code, response.text)
+    def finish(self) -> Iterator[T]:
+        for value in self._objects.finish():
+            yield _parse(self._endpoint, self._request, value)
 
 
-def _object(peer: Endpoint, response: httpx.Response) -> Json:
-    _accept(peer, response)
+def _parse(endpoint: Endpoint, request: Request[T], value: Any) -> T:
+    if not isinstance(value, dict):
+        raise endpoint.api.wrong_api(f"{request.path} returned no JSON object")
+    if "error" in value or value.get("object") == "error":
+        raise to_error(endpoint.api.error_rules, endpoint.name, None, value, request.model)
     try:
-        data = response.json()
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        message = f"What answers at {peer.server.url} is not {peer.name}: it sent no JSON object."
-        raise EngineError(message, remedy="Check the address that the model was added with.")
-    return data
+        return request.parse(value)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise endpoint.api.wrong_api(f"{request.path} returned JSON of an unexpected form") from error
+
+
+def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Response) -> T:
+    _raise_for_status(endpoint, request, response)
+    try:
+        value = response.json()
+    except (ValueError, RecursionError):
+        value = None
+    return _parse(endpoint, request, value)
+
+
+def _raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:
+    "The body of an unsuccessful response must have been read."
+    if response.is_success:
+        return
+    location = response.headers.get("Location") if response.is_redirect else None
+    text = f"it redirects to {location}" if location else response.text
+    raise to_error(endpoint.api.error_rules, endpoint.name, response.status_code, text, request.model)
+
+
+# Without the cache httpx would parse and join both for each request.
+@lru_cache
+def _url(server_url: str, path: str) -> httpx.URL:
+    return httpx.URL(server_url + path)
+
+
+def _arguments(endpoint: Endpoint, request: Request[Any]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"method": request.method, "url": _url(endpoint.server.url, request.path)}
+    if request.body is None:
+        return arguments
+    # Not json=: it cannot send half of a surrogate pair, which an argument in a shell may contain.
+    return {**arguments, "content": json.dumps(request.body), "headers": {"Content-Type": "application/json"}}
 
 
 class Client:
-    "Waits. A stream that is closed closes its connection, which ends the work at the other end."
+    "Sends requests and waits for the answers. Closing a stream closes its connection."
 
-    def __init__(self, peer: Endpoint) -> None:
-        self.peer = peer
-        self._http = httpx.Client(**client_options(peer.server, peer.read_timeout))
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._http = httpx.Client(**client_options(endpoint))
 
-    def send(self, request: Request) -> Json:
-        with translate_errors(self.peer):
-            response = self._http.request(**request.arguments)
-        return _object(self.peer, response)
+    def send(self, request: Request[T]) -> T:
+        "Return the parsed answer."
+        with translate_errors(self.endpoint):
+            response = self._http.request(**_arguments(self.endpoint, request))
+        return _parse_response(self.endpoint, request, response)
 
-    def stream(self, request: Request) -> Generator[Json, None, None]:
-        with translate_errors(self.peer), self._http.stream(**request.arguments) as response:
+    def stream(self, request: Request[T]) -> Generator[T, None, None]:
+        "Yield the parsed objects of a stream as they arrive."
+        with closing(self.stream_bytes(request)) as data:
+            yield from translate(data, StreamReader(self.endpoint, request))
+
+    def stream_bytes(self, request: Request[Any]) -> Generator[bytes, None, None]:
+        "Yield the bytes of a stream as they arrive."
+        with (
+            translate_errors(self.endpoint),
+            self._http.stream(**_arguments(self.endpoint, request)) as response,
+        ):
             if not response.is_success:
                 response.read()
-            _accept(self.peer, response)
-            with translate_errors(self.peer, StreamCut):
-                yield from translate(response.iter_bytes(), SseReader())
+            _raise_for_status(self.endpoint, request, response)
+            with translate_errors(self.endpoint, StreamCut):
+                yield from response.iter_bytes()
 
     def close(self) -> None:
         self._http.close()
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class AsyncClient:
-    "Awaits. Any number of requests at once, and on any event loop."
+    """Sends requests and awaits the answers, of which many may be open at the same time.
 
-    def __init__(self, peer: Endpoint) -> None:
-        self.peer = peer
-        self._http = httpx.AsyncClient(**async_client_options(peer.server, peer.read_timeout))
+    Without keepalive connections it works on any event loop.
+    """
 
-    async def send(self, request: Request) -> Json:
-        with translate_errors(self.peer):
-            response = await self._http.request(**request.arguments)
-        return _object(self.peer, response)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._http = httpx.AsyncClient(**async_client_options(endpoint))
 
-    async def stream(self, request: Request) -> AsyncGenerator[Json, None]:
-        with translate_errors(self.peer):
-            async with self._http.stream(**request.arguments) as response:
+    async def send(self, request: Request[T]) -> T:
+        "Return the parsed answer."
+        with translate_errors(self.endpoint):
+            response = await self._http.request(**_arguments(self.endpoint, request))
+        return _parse_response(self.endpoint, request, response)
+
+    async def stream(self, request: Request[T]) -> AsyncGenerator[T, None]:
+        "Yield the parsed objects of a stream as they arrive."
+        async with aclosing(self.stream_bytes(request)) as data:
+            async for item in atranslate(data, StreamReader(self.endpoint, request)):
+                yield item
+
+    async def stream_bytes(
+        self, request: Request[Any], read_delay: Callable[[], float] | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of a stream as they arrive.
+
+        `read_delay` returns for how many seconds the data that comes next may stay unread, so that one read
+        returns more of it. It is called after each yield. Only connections of `LoopbackTransport` wait.
+        """
+        with translate_errors(self.endpoint):
+            async with self._http.stream(**_arguments(self.endpoint, request)) as response:
                 if not response.is_success:
                     await response.aread()
-                _accept(self.peer, response)
-                with translate_errors(self.peer, StreamCut):
-                    async for item in atranslate(response.aiter_bytes(), SseReader()):
-                        yield item
+                _raise_for_status(self.endpoint, request, response)
+                with translate_errors(self.endpoint, StreamCut):
+                    async for data in _body(response):
+                        yield data
+                        if read_delay:
+                            _set_read_delay(response, read_delay())
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    "Iterate over the body. Without a content encoding the raw bytes are the same, and cheaper."
+    return response.aiter_bytes() if "Content-Encoding" in response.headers else response.aiter_raw()
+
+
+def _set_read_delay(response: httpx.Response, seconds: float) -> None:
+    stream = response.extensions.get("network_stream")
+    if isinstance(stream, AsyncioStream):
+        stream.read_delay = seconds

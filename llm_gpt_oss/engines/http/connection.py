@@ -1,4 +1,4 @@
-"How httpx is set up for a server, and what goes wrong on the way there."
+"The settings of httpx for a server, and the conversion of httpx's errors."
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.request import getproxies
 
@@ -14,43 +13,44 @@ import httpx
 
 from ...errors import EngineBusy, EngineError, EngineUnreachable
 from ...settings import ServerAddress
-from .transport import Transport
+from .endpoint import Endpoint
+from .transport import LoopbackTransport
 
-# Seconds. The latter has a handshake to make, and far to go.
-CONNECT, CONNECT_TLS = 1.0, 5.0
-# Requests at once.
+# Seconds. TLS needs a handshake, and its servers are further away.
+CONNECT_TIMEOUT, CONNECT_TIMEOUT_TLS = 1.0, 5.0
 MAX_CONNECTIONS = 1000
 
 
-def client_options(server: ServerAddress, silence: float, idle: float = 0) -> dict[str, Any]:
-    """The arguments of httpx's client. A connection waits `idle` seconds for the next call.
+def client_options(endpoint: Endpoint) -> dict[str, Any]:
+    "Return the arguments of `httpx.Client`."
+    return _options(endpoint, keepalive=0)
 
-    Without that it serves one call: on loopback that is nearly free, and nothing idle goes stale when the
-    server restarts, has to be closed, or belongs to an event loop that has ended.
-    """
+
+def async_client_options(endpoint: Endpoint) -> dict[str, Any]:
+    "Return the arguments of `httpx.AsyncClient`: for an address of this machine with `LoopbackTransport`."
+    options = _options(endpoint, endpoint.keepalive)
+    if endpoint.server.loopback_address and not _is_secure(endpoint.server):
+        options["transport"] = LoopbackTransport(options["limits"])
+    return options
+
+
+def _options(endpoint: Endpoint, keepalive: float) -> dict[str, Any]:
+    server = endpoint.server
     headers = httpx.Headers({"User-Agent": "llm-gpt-oss", "Accept-Encoding": "identity"})
     headers.update(dict(server.headers))
-    connect = CONNECT_TLS if _is_secure(server) else CONNECT
+    connect = CONNECT_TIMEOUT_TLS if _is_secure(server) else CONNECT_TIMEOUT
     return {
         "base_url": server.url,
         "headers": headers,
-        "timeout": httpx.Timeout(silence, connect=connect),
+        "timeout": httpx.Timeout(endpoint.read_timeout, connect=connect),
         "limits": httpx.Limits(
             max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_CONNECTIONS if idle else 0,
-            keepalive_expiry=idle,
+            max_keepalive_connections=MAX_CONNECTIONS if keepalive else 0,
+            keepalive_expiry=keepalive,
         ),
-        "trust_env": not server.loopback,  # a proxy would carry even a request for 127.0.0.1 elsewhere
+        "trust_env": not server.loopback,  # a proxy would send even a request for 127.0.0.1 elsewhere
         "verify": _certificates(server),
     }
-
-
-def async_client_options(server: ServerAddress, silence: float, idle: float = 0) -> dict[str, Any]:
-    "Those of the async one, which reaches an address of this machine by `sockets`."
-    given = client_options(server, silence, idle)
-    if server.loopback_address and not _is_secure(server):
-        given["transport"] = Transport(given["verify"], given["limits"])
-    return given
 
 
 def _is_secure(server: ServerAddress) -> bool:
@@ -58,57 +58,47 @@ def _is_secure(server: ServerAddress) -> bool:
 
 
 def _certificates(server: ServerAddress) -> ssl.SSLContext:
-    "Reading the authorities takes 20 ms and more, and plain HTTP needs none: then nobody is trusted."
+    "Return a context that trusts nobody where no TLS is used: loading the authorities takes 20 ms or more."
     if _is_secure(server) or (not server.loopback and getproxies()):
         return httpx.create_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Who is asked: what people call it, where it is, how many seconds it may stay silent, and what to type
-    where nobody answers."""
-
-    name: str
-    server: ServerAddress
-    read_timeout: float
-    remedy: str
-
-
 @contextmanager
-def translate_errors(peer: Endpoint, broken: type[EngineError] = EngineError) -> Iterator[None]:
-    "What httpx raises, as one of our errors: `broken` where an answer was expected and did not come whole."
-    where = f"{peer.name} at {peer.server.url}"
+def translate_errors(endpoint: Endpoint, error_type: type[EngineError] = EngineError) -> Iterator[None]:
+    "Convert httpx's errors. `error_type` is the error for an answer that is late or incomplete."
+    name_at_url = f"{endpoint.name} at {endpoint.server.url}"
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise _unreachable(peer, "no sign of life") from error
+        raise _unreachable(endpoint, "no sign of life") from error
     except (httpx.ConnectError, httpx.ProxyError) as error:
-        raise _unreachable(peer, _reason(error)) from error
+        raise _unreachable(endpoint, _reason(error)) from error
     except httpx.PoolTimeout as error:
-        message = f"{MAX_CONNECTIONS} requests to {peer.name} are under way, and none of them ends."
+        message = f"{MAX_CONNECTIONS} requests to {endpoint.name} are running, and none of them ends."
         raise EngineBusy(message, remedy="Try again when some of them have ended.") from error
     except httpx.TimeoutException as error:
+        message = f"{name_at_url} sent nothing for {endpoint.read_timeout:g} seconds."
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
-        raise broken(f"{where} was silent for {peer.read_timeout:g} seconds.", remedy=remedy) from error
+        raise error_type(message, remedy=remedy) from error
     except httpx.RequestError as error:
-        message = f"{where} broke off: {_reason(error)}."
-        raise broken(message, remedy="Its log may say why; it may have been stopped.") from error
+        message = f"The connection to {name_at_url} broke: {_reason(error)}."
+        raise error_type(message, remedy="The server may have been stopped. Its log may say why.") from error
 
 
-def _unreachable(peer: Endpoint, why: str) -> EngineUnreachable:
-    message = f"{peer.name} does not answer at {peer.server.url}: {why}."
-    return EngineUnreachable(message, remedy=peer.remedy)
+def _unreachable(endpoint: Endpoint, reason: str) -> EngineUnreachable:
+    message = f"{endpoint.name} does not answer at {endpoint.server.url}: {reason}."
+    return EngineUnreachable(message, remedy=endpoint.remedy)
 
 
 def _reason(error: BaseException) -> str:
-    "The system's own words, where they are: httpx keeps them at the bottom."
+    "Return the operating system's message, which is the innermost cause of httpx's error, if there is one."
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            # asyncio has only "Connect call failed" to say, whatever the cause.
+            # asyncio's message is "Connect call failed", whatever the cause.
             vague = cause.strerror.startswith("Connect call failed")
             return (os.strerror(cause.errno or 0) if vague else cause.strerror).lower()
-        several = getattr(cause, "exceptions", None)  # an address tried for each of a name's
+        several = getattr(cause, "exceptions", None)  # one for each address of a name
         cause = several[0] if several else cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

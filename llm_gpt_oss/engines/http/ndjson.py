@@ -1,4 +1,4 @@
-"The framing of every stream: one JSON object a line."
+"Newline-delimited JSON, the format of Ollama's streams: one JSON object a line."
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...errors import StreamCut
 
 
 class NdjsonReader:
-    "Bytes in, JSON objects out, however the bytes were cut."
+    "Parses bytes to JSON objects, wherever the bytes are split."
 
     def __init__(self) -> None:
         self._rest = b""
@@ -20,24 +20,22 @@ class NdjsonReader:
         # Not iter_lines(): it also splits on U+0085 and U+2028, which JSON strings may contain.
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            yield from self._read(line)
+            if line and not line.isspace():
+                yield parse_object(line, line)
 
     def finish(self) -> Iterator[Json]:
-        line, self._rest = self._rest, b""
-        yield from self._read(line)
+        yield from self.feed(b"\n")
 
-    def _read(self, line: bytes) -> Iterator[Json]:
-        if not line.strip():
-            return
-        try:
-            # Not json.loads(): a token's line takes that five times as long.
-            value = from_json(line)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            excerpt = line[:80].decode(errors="replace")
-            raise StreamCut(
-                f"Ollama's answer breaks off, or is none: {excerpt!r} is not a line of it.",
-                remedy="Ask again; if it stays so, check that OLLAMA_HOST is where an Ollama runs.",
-            )
-        yield value
+
+def parse_object(data: bytes, line: bytes) -> Json:
+    "Return the JSON object. Raises StreamCut, with the beginning of `line`, where the data is no object."
+    try:
+        # Not json.loads(): it needs five times as long for the line of one token.
+        value = from_json(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        excerpt = line[:80].decode(errors="replace")
+        message = f"The stream is damaged, or is not a stream of JSON: {excerpt!r} is not a line of it."
+        raise StreamCut(message, remedy="Try again. If it fails again, check the address of the server.")
+    return value

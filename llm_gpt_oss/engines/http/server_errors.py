@@ -1,145 +1,167 @@
-"""What the errors of llama.cpp's server and of OpenAI-style ones mean: a status and a text in, one of ours
-out."""
+"""Conversion of a server's error answers to errors of this project.
+
+Each server has its own table of rules. The first rule that matches the answer makes the error.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from ...errors import (
-    BadRequest,
-    ContextOverflow,
-    EngineBusy,
-    EngineError,
-    GptOssError,
-    ModelMissing,
-    Unauthorized,
-    UnusableSchema,
-)
-from .connection import Endpoint
-from .rules import Rule
+from ...completion import Json
+from ...errors import BadRequest, EmptyStream, EngineBusy, EngineError, GptOssError, StreamCut, UnusableSchema
+
+MAX_TEXT = 500
 
 
-class ErrorResponse(NamedTuple):
-    """An error as the server put it: its name for people, the status (inside a stream what stands for it, if
-    anything does), and what it says."""
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """An error as the server reported it.
 
-    who: str
-    code: int | None
+    `server` is the server's name in messages. `status` is the HTTP status, None for an error inside a stream.
+    `text` is one printable line. `model` is the model of the request, if it has one. `details` are the other
+    fields of the error objects, those of inner objects first.
+    """
+
+    server: str
+    status: int | None
     text: str
+    model: str | None
     details: Mapping[str, Any]
 
-
-def to_error(peer: Endpoint, status: int | None, body: object) -> GptOssError:
-    "`body` is the text of an answer, or what a line of a stream calls the error."
-    facts = _facts(body)
-    code = facts.get("code")
-    said = ErrorResponse(
-        peer.name,
-        code if status is None and type(code) is int else status,
-        _printable(facts.get("message")),
-        facts,
-    )
-    return next((rule.means(said) for rule in RULES if rule.matches(said)), _failed(said))
+    @property
+    def code(self) -> int | None:
+        "The status in the error object itself, or the HTTP status. Other codes than statuses do not count."
+        code = self.details.get("code")
+        return code if type(code) is int and 400 <= code < 600 else self.status
 
 
-def context_overflow(
-    who: str, prompt_tokens: int | None = None, context_length: int | None = None, remedy: str | None = None
-) -> ContextOverflow:
-    prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
-    context = f"context of {context_length}" if context_length else "context"
-    return ContextOverflow(
-        f"The {prompt} is longer than the {context} that {who} has.",
-        prompt_tokens=prompt_tokens,
-        context_length=context_length,
-        remedy=remedy
-        or "Start the server with a longer context, or drop the oldest turns with `-o truncate 1`.",
-    )
+@dataclass(frozen=True, slots=True)
+class Rule:
+    "Matches an error by its code (empty: any) and by a pattern in its text, and makes our error of it."
+
+    codes: tuple[int, ...]
+    pattern: str
+    make_error: Callable[[ErrorResponse], GptOssError]
+
+    def matches(self, response: ErrorResponse) -> bool:
+        return (not self.codes or response.code in self.codes) and bool(
+            re.search(self.pattern, response.text)
+        )
 
 
-def _facts(body: object) -> Mapping[str, Any]:
-    "The innermost object that says something: `error` of an answer, or the answer, as servers differ."
-    value = body
-    if isinstance(body, str):
+def to_error(
+    rules: tuple[Rule, ...], server: str, status: int | None, body: object, model: str | None = None
+) -> GptOssError:
+    """Return the error for a server's answer.
+
+    `body` is the text of an HTTP answer, or an object of a stream (then `status` is None).
+    """
+    text, details = unwrap(body)
+    response = ErrorResponse(server, status, text, model, details)
+    return next((rule.make_error(response) for rule in rules if rule.matches(response)), failed(response))
+
+
+def unwrap(body: object) -> tuple[str, dict[str, Any]]:
+    """Return the innermost text of nested error objects, and their other fields.
+
+    Servers nest `error`, `detail` (FastAPI) and `message`, and Ollama also forwards the JSON of llama-server
+    as a string.
+    """
+    details: dict[str, Any] = {}
+    while True:
+        value = _parse_json(body)
+        if not isinstance(value, dict):
+            return _one_line(body if isinstance(body, str) else _to_json(body)), details
+        inner = next((name for name in ("error", "detail", "message") if name in value), None)
+        if inner is None:
+            return _one_line(body if isinstance(body, str) else _to_json(value)), details
+        details |= value
+        body = value[inner]
+
+
+def _parse_json(value: object) -> object:
+    if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = json.loads(body)
+            return json.loads(value)
         except (ValueError, RecursionError):
-            return {"message": body}
-    if not isinstance(value, dict):
-        return {"message": str(value)}
-    for name in ("error", "detail"):
-        inner = value.get(name)
-        if isinstance(inner, dict):
-            return inner
-        if inner is not None:
-            return {**value, "message": str(inner)}
+            return None
     return value
 
 
-def _printable(text: object) -> str:
-    "In one line, and with nothing that a terminal obeys: it is shown to a person."
-    return "".join(filter(str.isprintable, " ".join(str(text or "").split())))[:500].rstrip(".")
+def _to_json(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return ""
 
 
-def _overflow(said: ErrorResponse) -> GptOssError:
-    return context_overflow(
-        said.who, _count(said.details.get("n_prompt_tokens")), _count(said.details.get("n_ctx"))
-    )
+def _one_line(text: str) -> str:
+    "Without line breaks and control characters, because the text is printed to a terminal."
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:MAX_TEXT].rstrip(".")
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+# Errors that all servers have.
 
 
-def _schema(said: ErrorResponse) -> GptOssError:
+def overflow_counts(response: ErrorResponse) -> tuple[int | None, int | None]:
+    "Return the tokens of the prompt and of the context, as llama.cpp's server reports them."
+    counts = (response.details.get(name) for name in ("n_prompt_tokens", "n_ctx"))
+    prompt, context = (count if type(count) is int and count > 0 else None for count in counts)
+    return prompt, context
+
+
+def overflow_message(prompt_tokens: int | None, context_length: int | None, owner: str) -> str:
+    "`owner` is whose context it is."
+    prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
+    context = f"context of {context_length}" if context_length else "context"
+    return f"The {prompt} is longer than {owner} {context}."
+
+
+def unusable_schema(response: ErrorResponse) -> GptOssError:
     return UnusableSchema(
-        f"{said.who} cannot bind its output to this schema: {said.text}.",
+        f"{response.server} cannot constrain its output to this schema: {response.text}.",
         param="schema",
-        remedy="Write it in plain types, properties, items, enum and required.",
+        remedy="Use only plain types, properties, items, enum and required in it.",
     )
 
 
-def _unauthorized(said: ErrorResponse) -> GptOssError:
-    remedy = "Type `llm keys set NAME`, and add the model with `--key NAME`."
-    return Unauthorized(f"{said.who} wants a key, or another one.", status=said.code, remedy=remedy)
+def busy(response: ErrorResponse) -> GptOssError:
+    message = f"{response.server} is busy: {response.text or response.code}."
+    return EngineBusy(message, status=response.status, remedy="Try again in a moment.")
 
 
-def _missing(said: ErrorResponse) -> GptOssError:
-    remedy = "Add the model with the name that the server has for it: `--model NAME`."
-    return ModelMissing(f"{said.who} says: {said.text}.", status=said.code, remedy=remedy)
+def rejected(response: ErrorResponse, param: str | None = None) -> GptOssError:
+    message = f"{response.server} rejects the request: {response.text}."
+    return BadRequest(message, param=param, remedy="Change what it names, or leave it out.")
 
 
-def _foreign(said: ErrorResponse) -> GptOssError:
-    message = f"What answers there completes no text: {said.text or said.code}."
-    return EngineError(message, status=said.code, remedy="Check the address that the model was added with.")
-
-
-def _busy(said: ErrorResponse) -> GptOssError:
-    text = f"{said.who} is busy: {said.text or said.code}."
-    return EngineBusy(text, status=said.code, remedy="Try again in a moment.")
-
-
-def _refused(said: ErrorResponse) -> GptOssError:
-    return BadRequest(
-        f"{said.who} refuses the request: {said.text}.", remedy="Change what it names, or leave it out."
+def failed(response: ErrorResponse) -> GptOssError:
+    code = response.status or response.code
+    message = (
+        f"{response.server} failed{f' ({code})' if code else ''}: {response.text or 'it gives no reason'}."
     )
+    remedy = "Try again. If it fails again, look into the log of the server."
+    return EngineError(message, status=response.status, remedy=remedy)
 
 
-def _failed(said: ErrorResponse) -> GptOssError:
-    status = f" ({said.code})" if said.code else ""
-    message = f"{said.who} failed{status}: {said.text or 'it does not say why'}."
-    remedy = "Try again; if it stays so, look into its log."
-    return EngineError(message, status=said.code, remedy=remedy)
+# Streams that end too early.
 
 
-# The first that fits.
-RULES: tuple[Rule[ErrorResponse], ...] = (
-    Rule((), r"exceeds? the (available )?context|maximum context length|maximum model length", _overflow),
-    Rule((), r"(?i)json.?schema|guided|structured.?output|grammar", _schema),
-    Rule((401, 403), "", _unauthorized),
-    Rule((404,), r"(?i)model .*(does not exist|not found)", _missing),
-    Rule((404, 405), "", _foreign),
-    Rule((429, 503), "", _busy),
-    Rule((400, 413, 422), "", _refused),
-)
+def empty_stream(server: str) -> EmptyStream:
+    remedy = "Try again, or change the wording of the prompt."
+    return EmptyStream(f"{server} answered without a single word.", remedy=remedy)
+
+
+def unfinished_stream(server: str) -> StreamCut:
+    remedy = "The model may have repeated itself, or the server was stopped. Try again."
+    return StreamCut(f"{server}'s answer ended in the middle.", remedy=remedy)
+
+
+def unexpected_event(server: str, event: Json) -> StreamCut:
+    excerpt = json.dumps(event)[:200]
+    remedy = "Try again. If it fails again, check the address of the server."
+    return StreamCut(f"{server} sent an event of an unexpected form: {excerpt}.", remedy=remedy)

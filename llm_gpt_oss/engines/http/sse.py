@@ -1,18 +1,17 @@
-"The framing of streams that are server-sent events: one JSON object each."
+"Server-sent events with JSON data, the format of the streams of llama.cpp's server and of OpenAI's API."
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from ...completion import Json
-from ...errors import StreamCut
+from .ndjson import parse_object
 
-END = b"[DONE]"
+LAST_DATA = b"[DONE]"
 
 
 class SseReader:
-    "Bytes in, JSON objects out, however the bytes were cut. Comments and the end mark are passed over."
+    "Parses bytes to JSON objects, wherever the bytes are split. Skips comments and the last event."
 
     def __init__(self) -> None:
         self._rest = b""
@@ -21,29 +20,14 @@ class SseReader:
         # Not iter_lines(): it also splits on U+0085 and U+2028, which JSON strings may contain.
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            # A plain function: this runs for each token.
-            if (event := _read(line)) is not None:
-                yield event
+            field, _, content = line.strip().partition(b":")
+            content = content.strip()
+            if content == LAST_DATA:
+                continue
+            if field == b"data":
+                yield parse_object(content, line)
+            elif field == b"error":  # as older versions of llama.cpp send errors
+                yield {"error": parse_object(content, line)}
 
     def finish(self) -> Iterator[Json]:
-        line, self._rest = self._rest, b""
-        if (event := _read(line)) is not None:
-            yield event
-
-
-def _read(line: bytes) -> Json | None:
-    field, _, data = line.strip().partition(b":")
-    data = data.strip()
-    # An older llama.cpp has errors in a field of their own.
-    if field not in (b"data", b"error") or data == END:
-        return None
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        excerpt = line[:80].decode(errors="replace")
-        raise StreamCut(
-            f"The answer breaks off, or is none: {excerpt!r} is not a line of it.", remedy="Ask again."
-        )
-    return value if field == b"data" else {"error": value}
+        yield from self.feed(b"\n")

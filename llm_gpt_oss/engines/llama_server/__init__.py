@@ -1,1 +1,1 @@
-"llama.cpp's own server at an address."
+"llama.cpp's server as an engine."

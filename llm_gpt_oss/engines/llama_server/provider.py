@@ -17,15 +17,19 @@ class LlamaServerProvider:
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from ..http.endpoint import model_endpoint, server_model_name
-        from .engine import LlamaServerEngine
+        from ..http.engine import HttpEngine
+        from .server import LlamaServer
 
-        return LlamaServerEngine(model_endpoint("llama-server", model, key), server_model_name(model))
+        return HttpEngine(LlamaServer(model_endpoint("llama-server", model, key), server_model_name(model)))
 
     def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         from ..http.endpoint import model_endpoint, server_model_name
-        from .engine import AsyncLlamaServerEngine
+        from ..http.engine import AsyncHttpEngine
+        from .server import LlamaServer
 
-        return AsyncLlamaServerEngine(model_endpoint("llama-server", model, key), server_model_name(model))
+        return AsyncHttpEngine(
+            LlamaServer(model_endpoint("llama-server", model, key), server_model_name(model))
+        )
 
     def check(self, model: BoundModel) -> None:
         from ..http.endpoint import model_endpoint
@@ -40,24 +44,21 @@ class LlamaServerProvider:
         return ", ".join(f"{model.tag} at {display_url(model)}" for model in models)
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        from ..http.client import Client, Request
+        from ..http.client import Client
         from ..http.endpoint import display_url, model_endpoint
-        from .requests import check_vocabulary, vocabulary
+        from .requests import props_request, vocabulary_request
 
         address = display_url(model)
         try:
-            client = Client(model_endpoint("llama-server", model, key))
-            try:
-                told = client.send(Request("/props"))
-                check_vocabulary(model.tag, client.send(vocabulary()))
-            finally:
-                client.close()
+            with Client(model_endpoint("llama-server", model, key)) as client:
+                props = client.send(props_request())
+                client.send(vocabulary_request(model.tag))
         except GptOssError as problem:
             return ModelStatus(address, problem=str(problem))
         return ModelStatus(
             address,
-            version=str(told.get("build_info", "of an unknown version")),
+            version=str(props.get("build_info", "of an unknown version")),
             installed=True,
             loaded=True,
-            context_length=(told.get("default_generation_settings") or {}).get("n_ctx"),
+            context_length=(props.get("default_generation_settings") or {}).get("n_ctx"),
         )

@@ -1,62 +1,64 @@
-"Events of llama.cpp's `/completion` to the pieces and the end of a completion."
+"The stream of llama.cpp's `/completion`: its events in, pieces and the end of the completion out."
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 from ...completion import Done, Json, Logprob, Piece
-from ...errors import EmptyStream, StreamCut
-from ..http.connection import Endpoint
-from ..http.server_errors import to_error
+from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
 
 
 class CompletionReader:
-    "Events in, pieces out, then Done. An event that is an error is raised as what it means."
+    """A `Translator` from events to pieces and one Done.
 
-    def __init__(self, peer: Endpoint, rivals: int | None) -> None:
-        self._peer = peer
-        self._rivals = rivals or 0
-        self._begun = self._ended = False
+    `top_logprobs` is the number of requested alternatives for each token. Raises StreamCut for an event of an
+    unexpected form and for a stream without a last event, EmptyStream for one without any event.
+    """
 
-    def feed(self, event: Json, /) -> Iterator[Piece | Done]:
-        if "error" in event:
-            raise to_error(self._peer, None, event)
-        self._begun = True
+    def __init__(self, server_name: str, top_logprobs: int | None) -> None:
+        self._server_name = server_name
+        self._top_logprobs = top_logprobs or 0
+        self._has_events = self._is_done = False
+
+    def feed(self, event: Json, /) -> Sequence[Piece | Done]:
+        self._has_events = True
+        items: list[Piece | Done] = []
         try:
             if text := event["content"]:
-                told = event.get("completion_probabilities")
-                yield Piece(text, tuple(logprob(one, self._rivals) for one in told)) if told else Piece(text)
+                tokens = event.get("completion_probabilities") or ()
+                logprobs = tuple(parse_logprob(token, self._top_logprobs) for token in tokens)
+                items.append(Piece(text, logprobs, max(1, len(logprobs))))
             if event.get("stop"):
-                self._ended = True
-                yield done(event)
+                self._is_done = True
+                items.append(_done(event))
         except (KeyError, TypeError, AttributeError) as error:
-            raise StreamCut(f"{self._peer.name} sent an event of another form: {error!r}.") from error
+            raise unexpected_event(self._server_name, event) from error
+        return items
 
-    def finish(self) -> Iterator[Piece | Done]:
-        if not self._begun:
-            raise EmptyStream(f"{self._peer.name} answered without a single word.", remedy="Ask again.")
-        if not self._ended:
-            raise StreamCut(f"{self._peer.name}'s answer ended in the middle.", remedy="Ask again.")
-        yield from ()
+    def finish(self) -> Sequence[Piece | Done]:
+        if not self._has_events:
+            raise empty_stream(self._server_name)
+        if not self._is_done:
+            raise unfinished_stream(self._server_name)
+        return ()
 
 
-def done(event: Json) -> Done:
-    times: Json = event.get("timings") or {}
+def _done(event: Json) -> Done:
+    timings: Json = event.get("timings") or {}
     return Done(
         "length" if event.get("stop_type") == "limit" else "stop",
         prompt_tokens=event.get("tokens_evaluated"),
         completion_tokens=event.get("tokens_predicted"),
-        prompt_ms=times.get("prompt_ms"),
-        completion_ms=times.get("predicted_ms"),
+        prompt_ms=timings.get("prompt_ms"),
+        completion_ms=timings.get("predicted_ms"),
     )
 
 
-def logprob(token: dict[str, Any], rivals: int) -> Logprob:
-    "Rivals have no rivals of their own."
+def parse_logprob(token: Json, top_logprobs: int) -> Logprob:
+    "Parse a token with at most `top_logprobs` alternatives, which have no alternatives themselves."
     return Logprob(
         token["token"],
         token["logprob"],
         tuple(token["bytes"]) if token.get("bytes") is not None else None,
-        tuple(logprob(rival, 0) for rival in (token.get("top_logprobs") or ())[:rivals]),
+        tuple(parse_logprob(other, 0) for other in (token.get("top_logprobs") or ())[:top_logprobs]),
     )

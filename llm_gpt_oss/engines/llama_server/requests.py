@@ -1,56 +1,56 @@
-"What llama.cpp's server is asked, each a value. Nothing is sent from here."
+"Requests to llama.cpp's server, as values."
 
 from __future__ import annotations
 
 from ...completion import Completion, Json
-from ...errors import BadRequest, NotGptOss
+from ...errors import NotGptOss
 from ...harmony.markers import CHANNEL, CONSTRAIN, END, MESSAGE, START
 from ..grammar_subset import grammar_subset
-from ..http.client import Request
+from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
+from ..http.request import Request
 
 MARKERS = [START, END, MESSAGE, CHANNEL, CONSTRAIN]
 
 
-def completion(wanted: Completion, served_as: str | None = None) -> Request:
-    "A stream. `served_as` is the server's name for the model, where it has several."
-    if wanted.max_tokens is not None and wanted.max_tokens < 1:
-        # It would write one all the same.
-        message = f"An answer of {wanted.max_tokens} tokens cannot be asked for."
-        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
+def completion_request(completion: Completion, model_name: str | None = None) -> Request[Json]:
+    """A stream. `model_name` is the server's name for the model, where it has several.
+
+    Raises BadRequest for a limit of no tokens.
+    """
+    check_max_tokens(completion)  # the server would write one token nevertheless
     body: Json = {
-        "prompt": wanted.prompt,
+        "prompt": completion.prompt,
         "stream": True,
         "cache_prompt": True,
-        # A server that holds them for control tokens would leave out of its text what is not named here.
+        # A server that treats the markers as control tokens omits those from its text that are not listed.
         "preserved_tokens": MARKERS,
-        "model": served_as,
-        "n_predict": wanted.max_tokens,
-        "stop": list(wanted.stop) or None,
-        **sampling(wanted),
+        "model": model_name,
+        "n_predict": completion.max_tokens,
+        "stop": list(completion.stop) or None,
+        **sampling_fields(completion),
     }
-    if wanted.format is not None:
-        body["json_schema"] = {"type": "object"} if wanted.format == "json" else grammar_subset(wanted.format)
-    if wanted.top_logprobs is not None:
-        # Zero would be none at all, not even the chosen token's own.
-        body["n_probs"] = max(1, wanted.top_logprobs)
-    return Request("/completion", {name: value for name, value in body.items() if value is not None})
+    if completion.format is not None:
+        schema = completion.format
+        body["json_schema"] = {"type": "object"} if schema == "json" else grammar_subset(schema)
+    if completion.top_logprobs is not None:
+        # With 0 the server would not report the chosen token's log probability either.
+        body["n_probs"] = max(1, completion.top_logprobs)
+    return Request("/completion", lambda data: data, without_none(body))
 
 
-def sampling(wanted: Completion) -> Json:
-    "By the names that llama.cpp has, which are ours."
-    chosen = wanted.sampling
-    return {name: getattr(chosen, name) for name in chosen.__dataclass_fields__}
+def props_request() -> Request[Json]:
+    "The properties of the server and of its model."
+    return Request("/props", lambda data: data)
 
 
-def vocabulary() -> Request:
-    "How it reads a marker of harmony: as one token, if its model is of the family."
-    return Request("/tokenize", {"content": CHANNEL, "parse_special": True})
+def vocabulary_request(tag: str) -> Request[None]:
+    "Tokenizes a marker of harmony. `parse` raises NotGptOss if it is not one token for this model."
 
+    def parse(data: Json) -> None:
+        if len(data.get("tokens") or ()) != 1:
+            raise NotGptOss(
+                f"{tag} is not a gpt-oss: its vocabulary does not contain harmony's markers.",
+                remedy="Start the server with a gpt-oss model.",
+            )
 
-def check_vocabulary(tag: str, answer: Json) -> None:
-    "NotGptOss unless the marker is one token."
-    if len(answer.get("tokens") or ()) != 1:
-        raise NotGptOss(
-            f"{tag} is no gpt-oss: its model does not know harmony's markers.",
-            remedy="Start the server with a gpt-oss model.",
-        )
+    return Request("/tokenize", parse, {"content": CHANNEL, "parse_special": True})

@@ -1,1 +1,1 @@
-"Ollama, asked to complete raw text."
+"Ollama as an engine: it completes raw text."

@@ -1,4 +1,4 @@
-"Someone else's request, sent on to Ollama as it came, and Ollama's answer, byte for byte."
+"Forwards a client's request to Ollama, and Ollama's response to the client, without changing the bodies."
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import httpx
 
 from ...errors import StreamCut
 from ...settings import ServerAddress
-from .connection import async_client_options, faults
+from ..http.connection import async_client_options, translate_errors
+from ..http.endpoint import Endpoint
+from .endpoint import ollama_endpoint
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-# RFC 9110, 7.6.1: they are about one connection, of which there are two here.
+# RFC 9110, section 7.6.1: these headers belong to one connection.
 HOP_BY_HOP = {
     b"connection",
     b"keep-alive",
@@ -27,16 +29,16 @@ HOP_BY_HOP = {
     b"transfer-encoding",
     b"upgrade",
 }
-# Said to the server that passes the request on: its name, its keys, its own check of who asks. Ollama has
-# another name, wants other keys or none, and would refuse origins that were let in here.
-FOR_US = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
-# The one that passes the answer on has its own.
-OF_OLLAMA = {b"date", b"server"}
+# These request headers are for the server that forwards: its host name, its keys, its check of origins.
+# Ollama has another host name, needs other keys or none, and would reject origins that were allowed here.
+NOT_FORWARDED = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
+# The server that forwards the response sends its own.
+NOT_RETURNED = {b"date", b"server"}
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardedRequest:
-    "`path` is Ollama's, with the query."
+    "A client's request. `path` is the path at Ollama, with the query."
 
     method: str
     path: str
@@ -46,7 +48,10 @@ class ForwardedRequest:
 
 @dataclass(frozen=True, slots=True)
 class ForwardedResponse:
-    "`body` may be read once, inside the `async with`. Raises StreamCut where it does not come whole."
+    """Ollama's response.
+
+    `body` can be read once, inside the `async with`. It raises StreamCut if the response is incomplete.
+    """
 
     status: int
     headers: RawHeaders
@@ -55,38 +60,46 @@ class ForwardedResponse:
 
 @asynccontextmanager
 async def forward(
-    server: ServerAddress, request: ForwardedRequest, silence: float
+    server: ServerAddress, request: ForwardedRequest, read_timeout: float
 ) -> AsyncIterator[ForwardedResponse]:
-    """Ollama's answer as it begins. To leave is to close the connection, which ends the work there.
+    """Forward the request, and return the response as soon as it begins.
 
-    Raises EngineUnreachable, or EngineError where the connection breaks before an answer.
+    Leaving the context closes the connection, which ends the work at Ollama. Raises EngineUnreachable, or
+    EngineError if the connection breaks before the response.
     """
-    arguments: Any = {"headers": _kept(request.headers, FOR_US), "content": request.body or None}
-    with faults(server, silence):
+    endpoint = ollama_endpoint(server, read_timeout)
+    arguments: Any = {
+        "headers": _without(request.headers, NOT_FORWARDED),
+        "content": request.body or None,
+    }
+    with translate_errors(endpoint):
         async with (
-            httpx.AsyncClient(**async_client_options(server, silence)) as http,
+            httpx.AsyncClient(**async_client_options(endpoint)) as http,
             http.stream(request.method, request.path, **arguments) as response,
         ):
-            headers = _kept(response.headers.raw, OF_OLLAMA)
-            yield ForwardedResponse(response.status_code, headers, _body(response, server, silence))
+            headers = _without(response.headers.raw, NOT_RETURNED)
+            yield ForwardedResponse(response.status_code, headers, _body(response, endpoint))
 
 
-async def _body(response: httpx.Response, server: ServerAddress, silence: float) -> AsyncIterator[bytes]:
-    with faults(server, silence, StreamCut):
+async def _body(response: httpx.Response, endpoint: Endpoint) -> AsyncIterator[bytes]:
+    with translate_errors(endpoint, StreamCut):
         async for data in response.aiter_raw():
             yield data
 
 
-def _kept(headers: Iterable[tuple[bytes, bytes]], dropped: set[bytes]) -> RawHeaders:
-    "Names in lower case. A length that came beside another framing is not passed on: they may contradict."
+def _without(headers: Iterable[tuple[bytes, bytes]], excluded: set[bytes]) -> RawHeaders:
+    """Return the headers that can be forwarded, with names in lower case.
+
+    A length next to a transfer encoding is left out, because the two may contradict each other.
+    """
     lowered = [(name.lower(), value) for name, value in headers]
-    named = {
+    named_by_connection = {
         token.strip().lower()
         for name, value in lowered
         if name == b"connection"
         for token in value.split(b",")
     }
-    gone = HOP_BY_HOP | dropped | named
+    left_out = HOP_BY_HOP | excluded | named_by_connection
     if any(name == b"transfer-encoding" for name, _ in lowered):
-        gone |= {b"content-length"}
-    return [(name, value) for name, value in lowered if name not in gone]
+        left_out |= {b"content-length"}
+    return [(name, value) for name, value in lowered if name not in left_out]

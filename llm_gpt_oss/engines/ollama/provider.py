@@ -17,32 +17,37 @@ class OllamaProvider:
     name = "ollama"
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
-        from .engine import OllamaEngine
+        from ..http.engine import HttpEngine
+        from .server import OllamaServer
 
-        return OllamaEngine(model.settings, key)
+        return HttpEngine(OllamaServer(model.settings, key))
 
     def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
-        from .engine import AsyncOllamaEngine
+        from ..http.engine import AsyncHttpEngine
+        from .server import OllamaServer
 
-        return AsyncOllamaEngine(model.settings, key)
+        return AsyncHttpEngine(OllamaServer(model.settings, key))
 
     def check(self, model: BoundModel) -> None:
         pass
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
-        from .client import Client, version
+        from ..http.client import Client
+        from .endpoint import ollama_endpoint
+        from .requests import version
 
         try:
             server = settings.server.with_key(ollama_key())
-            with Client(server, silence=settings.read_timeout) as client:
+            with Client(ollama_endpoint(server, settings.read_timeout)) as client:
                 return f"{client.send(version())} at {server.url}"
         except GptOssError as problem:
             return problem.message
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        from .client import Client
+        from ..http.client import Client
+        from .endpoint import ollama_endpoint
         from .model_status import model_status
 
         server = model.settings.server.with_key(key)
-        with Client(server, silence=model.settings.read_timeout) as client:
+        with Client(ollama_endpoint(server, model.settings.read_timeout)) as client:
             return model_status(client, model.tag, server.url)

@@ -1,66 +1,107 @@
-"Lines of `/api/generate` to the pieces and the end of a completion."
+"The stream of Ollama's `/api/generate`: its lines in, pieces and the end of the completion out."
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeVar
 
-from ...completion import Done, Piece
-from ...errors import EmptyStream, StreamCut
-from .answers import GenerateChunk
+from ...completion import Done, Json, Logprob, Piece
+from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
 from .errors import context_overflow
 
-# Nothing takes longer than a week: Ollama's odd ones are of 292 years, or minus that.
+# Longer times are wrong: Ollama sometimes reports 292 years, or minus that.
 MAX_NANOSECONDS = 7 * 24 * 3600 * 10**9
+
+T = TypeVar("T")
 
 
 class GenerateReader:
-    "Lines in, pieces out, then Done. A stream that ends before its last line is raised as what became of it."
+    """A `Translator` from lines to pieces and one Done. `wire.GenerateLine` describes a line.
+
+    Raises StreamCut for a line of an unexpected form and for a stream without a last line, EmptyStream for
+    one without any line, ContextOverflow where the last line says that the prompt is too long.
+    """
 
     def __init__(self) -> None:
-        self._last: GenerateChunk | None = None
-        self._spoken = False
+        self._has_lines = self._has_text = self._is_done = False
 
-    def feed(self, line: GenerateChunk, /) -> Iterator[Piece | Done]:
-        self._last = line
-        if line.text:
-            self._spoken = True
-            yield Piece(line.text, line.logprobs)
-        if line.done:
-            yield self._done(line)
+    def feed(self, line: Json, /) -> Sequence[Piece | Done]:
+        self._has_lines = True
+        items: list[Piece | Done] = []
+        try:
+            if text := _typed(line, "response", str):
+                self._has_text = True
+                items.append(Piece(text, *_logprobs(line)))
+            if _typed(line, "done", bool):
+                self._is_done = True
+                items.append(self._done(line))
+        except (TypeError, KeyError) as error:
+            raise unexpected_event("Ollama", line) from error
+        return items
 
-    def finish(self) -> Iterator[Piece | Done]:
-        if self._last is None:
-            # Ollama's way to give up on a model that repeats itself.
-            raise EmptyStream(
-                "Ollama answered without a single word.", remedy="Ask again, or ask differently."
-            )
-        if not self._last.done:
-            remedy = "The model may have repeated itself, or been stopped: ask again."
-            raise StreamCut("Ollama's answer ended in the middle.", remedy=remedy)
-        yield from ()
+    def finish(self) -> Sequence[Piece | Done]:
+        if not self._has_lines:
+            # Ollama does so when it gives up on a model that repeats itself.
+            raise empty_stream("Ollama")
+        if not self._is_done:
+            raise unfinished_stream("Ollama")
+        return ()
 
-    def _done(self, line: GenerateChunk) -> Done:
-        reason: Literal["stop", "length"] = "length" if line.done_reason == "length" else "stop"
-        generated = _count(line.completion_tokens)
-        if reason == "length" and not self._spoken and not generated:
-            # v0.24's way to say that the prompt fills the context: what it counts is what it kept.
-            raise context_overflow(context_length=_count(line.prompt_tokens))
+    def _done(self, line: Json) -> Done:
+        reason: Literal["stop", "length"] = (
+            "length" if _typed(line, "done_reason", str) == "length" else "stop"
+        )
+        prompt_tokens, completion_tokens = _count(line, "prompt_eval_count"), _count(line, "eval_count")
+        if reason == "length" and not self._has_text and not completion_tokens:
+            # This is how v0.24 says that the prompt fills the context. Its count is the tokens that it kept.
+            raise context_overflow(context_length=prompt_tokens)
         return Done(
             reason,
-            prompt_tokens=_count(line.prompt_tokens),
-            completion_tokens=generated,
-            load_ms=_milliseconds(line.load_ns),
-            prompt_ms=_milliseconds(line.prompt_ns),
-            completion_ms=_milliseconds(line.completion_ns),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            load_ms=_milliseconds(line, "load_duration"),
+            prompt_ms=_milliseconds(line, "prompt_eval_duration"),
+            completion_ms=_milliseconds(line, "eval_duration"),
         )
 
 
-def _count(tokens: int | None) -> int | None:
-    return None if tokens is None or tokens < 0 else tokens
+def _logprobs(line: Json) -> tuple[tuple[Logprob, ...], int] | tuple[()]:
+    "Return the arguments of a piece: the log probabilities, and their number as the number of tokens."
+    values = _typed(line, "logprobs", list)
+    return (tuple(map(_logprob, values)), len(values)) if values else ()
 
 
-def _milliseconds(nanoseconds: int | None) -> float | None:
-    if nanoseconds is None or not 0 <= nanoseconds < MAX_NANOSECONDS:
-        return None
-    return nanoseconds / 1e6
+def _logprob(data: object, *, is_top: bool = False) -> Logprob:
+    "An alternative (`is_top`) has no alternatives itself."
+    if not isinstance(data, dict):
+        raise TypeError("a token must be an object")
+    values = _typed(data, "bytes", list)
+    if any(type(byte) is not int for byte in values or ()):
+        raise TypeError("bytes must be integers")
+    top = () if is_top else _typed(data, "top_logprobs", list) or ()
+    token, logprob = data["token"], data["logprob"]
+    if not isinstance(token, str) or type(logprob) not in (int, float):
+        raise TypeError("a token must have a text and a number")
+    return Logprob(
+        token,
+        logprob,
+        None if values is None else tuple(values),
+        tuple(_logprob(alternative, is_top=True) for alternative in top),
+    )
+
+
+def _typed(data: Mapping[str, object], name: str, type_: type[T]) -> T | None:
+    value = data.get(name)
+    if value is not None and type(value) is not type_:  # isinstance() would accept a bool as an int
+        raise TypeError(f"{name} must be of type {type_.__name__}")
+    return value
+
+
+def _count(line: Json, name: str) -> int | None:
+    count = _typed(line, name, int)
+    return None if count is None or count < 0 else count
+
+
+def _milliseconds(line: Json, name: str) -> float | None:
+    nanoseconds = _typed(line, name, int)
+    return None if nanoseconds is None or not 0 <= nanoseconds < MAX_NANOSECONDS else nanoseconds / 1e6

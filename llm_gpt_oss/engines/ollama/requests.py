@@ -1,90 +1,74 @@
-"Ollama's endpoints, each a value: what to ask, and how to read the answer. Nothing is sent from here."
+"Requests to Ollama's endpoints, as values."
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Sequence
+from typing import cast
 
-from ...completion import Completion, Json, Sampling
-from ...errors import BadRequest
+from ...completion import Completion, Json
 from ..grammar_subset import grammar_subset
-from .answers import EmbeddingResult, GenerateChunk, ModelDetails, ModelInfo, PullStatus, RunningModel
+from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
+from ..http.request import Request
+from .answers import EmbeddingResult, ModelDetails, ModelInfo, PullStatus, RunningModel
 from .wire import Embeddings, GenerateBody, PullLine, Show
 
-T_co = TypeVar("T_co", covariant=True)
+
+def version() -> Request[str]:
+    return Request("/api/version", lambda data: str(data["version"]))
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest(Generic[T_co]):
-    "An HTTP request. `read` takes one JSON object of the answer, `model` is the tag that errors should name."
-
-    method: str
-    path: str
-    read: Callable[[Json], T_co]
-    body: Json | None = None
-    model: str | None = None
+def tags() -> Request[list[ModelInfo]]:
+    return Request("/api/tags", lambda data: [ModelInfo.from_json(tag) for tag in data["models"] or ()])
 
 
-def version() -> ApiRequest[str]:
-    return ApiRequest("GET", "/api/version", lambda data: str(data["version"]))
+def ps() -> Request[list[RunningModel]]:
+    return Request("/api/ps", lambda data: [RunningModel.from_json(tag) for tag in data["models"] or ()])
 
 
-def tags() -> ApiRequest[list[ModelInfo]]:
-    return ApiRequest("GET", "/api/tags", lambda data: [ModelInfo.of(tag) for tag in data["models"] or ()])
+def show(tag: str) -> Request[ModelDetails]:
+    return Request("/api/show", lambda data: ModelDetails.from_json(cast(Show, data)), {"model": tag}, tag)
 
 
-def ps() -> ApiRequest[list[RunningModel]]:
-    return ApiRequest("GET", "/api/ps", lambda data: [RunningModel.of(tag) for tag in data["models"] or ()])
-
-
-def show(tag: str) -> ApiRequest[ModelDetails]:
-    return ApiRequest(
-        "POST", "/api/show", lambda data: ModelDetails.of(cast(Show, data)), {"model": tag}, tag
-    )
-
-
-def pull(tag: str, *, insecure: bool = False) -> ApiRequest[PullStatus]:
+def pull(tag: str, *, insecure: bool = False) -> Request[PullStatus]:
     "A stream. `insecure` allows a registry without TLS."
     body = {"model": tag, "stream": True, **({"insecure": True} if insecure else {})}
-    return ApiRequest("POST", "/api/pull", lambda data: PullStatus.of(cast(PullLine, data)), body, tag)
+    return Request("/api/pull", lambda data: PullStatus.from_json(cast(PullLine, data)), body, tag)
 
 
 def load(
     tag: str, *, keep_alive: str | int | float | None = None, context_length: int | None = None
-) -> ApiRequest[str]:
-    "Into memory, as `generate` wants it there. Answers `load`."
-    # With another `shift` the first completion would load the model anew.
+) -> Request[str]:
+    "Load the model into memory, with the settings of `generate`. The answer is `load`."
+    # With another `shift`, the first completion would load the model again.
     body: GenerateBody = {"model": tag, "stream": False, "shift": False}
     if context_length is not None:
         body["options"] = {"num_ctx": context_length}
     if keep_alive is not None:
         body["keep_alive"] = keep_alive
-    return _done(body)
+    return _done_reason(body)
 
 
-def unload(tag: str) -> ApiRequest[str]:
-    "Out of memory, at once. Answers `unload`."
-    return _done({"model": tag, "stream": False, "keep_alive": 0})
+def unload(tag: str) -> Request[str]:
+    "Remove the model from memory at once. The answer is `unload`."
+    return _done_reason({"model": tag, "stream": False, "keep_alive": 0})
 
 
-def _done(body: GenerateBody) -> ApiRequest[str]:
-    return ApiRequest(
-        "POST", "/api/generate", lambda data: str(data["done_reason"]), cast(Json, body), body["model"]
-    )
+def _done_reason(body: GenerateBody) -> Request[str]:
+    return Request("/api/generate", lambda data: str(data["done_reason"]), cast(Json, body), body["model"])
 
 
-def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> ApiRequest[EmbeddingResult]:
+def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> Request[EmbeddingResult]:
     body: Json = {"model": tag, "input": list(texts)}
     if dimensions is not None:
         body["dimensions"] = dimensions
-    return ApiRequest(
-        "POST", "/api/embed", lambda data: EmbeddingResult.of(cast(Embeddings, data)), body, tag
-    )
+    return Request("/api/embed", lambda data: EmbeddingResult.from_json(cast(Embeddings, data)), body, tag)
 
 
-def generate(completion: Completion) -> ApiRequest[GenerateChunk]:
-    "A stream: the prompt goes raw, and too long a prompt is an error, never cut in silence."
+def generate(completion: Completion) -> Request[Json]:
+    """A stream. The prompt is sent raw, and a prompt that is too long is an error, never truncated.
+
+    Raises BadRequest for a limit of no tokens.
+    """
     body: GenerateBody = {
         "model": completion.model,
         "prompt": completion.prompt,
@@ -97,26 +81,23 @@ def generate(completion: Completion) -> ApiRequest[GenerateChunk]:
     if options := _options(completion):
         body["options"] = options
     if completion.format is not None:
-        wanted = completion.format
-        body["format"] = wanted if wanted == "json" else grammar_subset(wanted)
+        schema = completion.format
+        body["format"] = schema if schema == "json" else grammar_subset(schema)
     if completion.top_logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": completion.top_logprobs}
     if completion.keep_alive is not None:
         body["keep_alive"] = completion.keep_alive
-    read = cast(Callable[[Json], GenerateChunk], GenerateChunk.of)
-    return ApiRequest("POST", "/api/generate", read, cast(Json, body), completion.model)
+    return Request("/api/generate", lambda data: data, cast(Json, body), completion.model)
 
 
-def _options(completion: Completion) -> dict[str, Any]:
-    "Only what was given: all the rest is the model file's."
-    if completion.max_tokens is not None and completion.max_tokens < 1:
-        # Ollama would take it for no limit at all.
-        message = f"An answer of {completion.max_tokens} tokens cannot be asked for."
-        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
-    options = {
-        **{name: getattr(completion.sampling, name) for name in Sampling.__dataclass_fields__},
-        "num_predict": completion.max_tokens,
-        "num_ctx": completion.context_length,
-        "stop": list(completion.stop) or None,
-    }
-    return {name: value for name, value in options.items() if value is not None}
+def _options(completion: Completion) -> Json:
+    "Only the options that were requested. The model file has the others."
+    check_max_tokens(completion)  # Ollama would understand less than 1 as no limit
+    return without_none(
+        {
+            **sampling_fields(completion),
+            "num_predict": completion.max_tokens,
+            "num_ctx": completion.context_length,
+            "stop": list(completion.stop) or None,
+        }
+    )

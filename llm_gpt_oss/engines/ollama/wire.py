@@ -1,4 +1,4 @@
-"What Ollama accepts and sends: the fields that are used here, none other."
+"The JSON that Ollama accepts and sends, as far as it is used here."
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypedDict
 
 
 class TokenLogprob(TypedDict, total=False):
-    "`bytes` is left out for a token that is not whole characters."
+    "`bytes` is missing for a token that is a part of a character."
 
     token: str
     logprob: float
@@ -15,7 +15,7 @@ class TokenLogprob(TypedDict, total=False):
 
 
 class GenerateBody(TypedDict, total=False):
-    "POST /api/generate."
+    "The body of POST /api/generate."
 
     model: str
     prompt: str
@@ -32,7 +32,7 @@ class GenerateBody(TypedDict, total=False):
 
 
 class GenerateLine(TypedDict, total=False):
-    "A line of its answer. Times are nanoseconds; what is zero is left out."
+    "A line of the answer to POST /api/generate. Times are nanoseconds. Ollama omits values that are zero."
 
     response: str
     logprobs: list[TokenLogprob]
@@ -53,7 +53,7 @@ class Details(TypedDict, total=False):
 
 
 class Tag(TypedDict, total=False):
-    "A model of GET /api/tags and /api/ps; the last three in the latter alone."
+    "A model in the answer to GET /api/tags or /api/ps. Only the latter has the last three fields."
 
     name: str
     size: int
@@ -63,14 +63,14 @@ class Tag(TypedDict, total=False):
 
 
 class Show(TypedDict, total=False):
-    "POST /api/show."
+    "The answer to POST /api/show."
 
     details: Details
     model_info: dict[str, Any]
 
 
 class PullLine(TypedDict, total=False):
-    "A line of POST /api/pull."
+    "A line of the answer to POST /api/pull."
 
     status: str
     total: int
@@ -78,7 +78,7 @@ class PullLine(TypedDict, total=False):
 
 
 class Embeddings(TypedDict, total=False):
-    "POST /api/embed."
+    "The answer to POST /api/embed."
 
     embeddings: list[list[float]]
     prompt_eval_count: int

@@ -7,7 +7,8 @@ import pytest
 from support.fake_ollama import PID_FILE, end, free_port
 from support.webserver import WebServer, serving
 
-from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.engines.http.client import Client
+from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import progress as progressing
 from llm_gpt_oss.setup.progress import Progress
@@ -36,7 +37,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     "To a port where nobody answers yet, which OLLAMA_HOST names too."
     port = free_port()
     monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{port}")
-    with Client(ServerAddress(f"http://127.0.0.1:{port}")) as client:
+    with Client(ollama_endpoint(ServerAddress(f"http://127.0.0.1:{port}"))) as client:
         yield client
 
 

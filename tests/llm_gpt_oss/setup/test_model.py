@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from support.webserver import Answer, WebServer, lines
 
-from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.engines.http.client import Client
+from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
 from llm_gpt_oss.errors import EngineError, EngineUnreachable, ModelMissing, StreamCut
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import model
@@ -15,7 +16,7 @@ from llm_gpt_oss.setup.progress import Progress
 
 @pytest.fixture
 def ollama(web: WebServer) -> Iterator[Client]:
-    with Client(ServerAddress(web.url)) as client:
+    with Client(ollama_endpoint(ServerAddress(web.url))) as client:
         yield client
 
 

@@ -13,9 +13,8 @@ import pytest
 from support.fake_ollama import SCRIPT, alive, program, tar
 from support.webserver import Answer, WebServer
 
-from llm_gpt_oss.engines.ollama.client import Client
+from llm_gpt_oss.engines.http.client import Client
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import server
 from llm_gpt_oss.setup.progress import Progress
 
@@ -61,7 +60,7 @@ def test_ctrl_c_ends_the_server_that_is_starting(client: Client, pid_file: Path,
                 time.sleep(0.01)
             raise KeyboardInterrupt
 
-    with Interrupted(ServerAddress("http://127.0.0.1:1")) as client, pytest.raises(KeyboardInterrupt):
+    with Interrupted(client.endpoint) as client, pytest.raises(KeyboardInterrupt):
         server.start(deaf, client)
     assert not alive(pid_file)
 

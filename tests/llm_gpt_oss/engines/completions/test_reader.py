@@ -1,114 +1,123 @@
-"vLLM's events are written after its `entrypoints/openai/completion/serving.py`, llama.cpp's as it sent them."
+"Events after vLLM's `entrypoints/openai/completion/serving.py`, and recorded ones of llama.cpp's server."
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from llm_gpt_oss.completion import Done, Logprob, Piece
+from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
 from llm_gpt_oss.engines.completions.reader import TextReader
-from llm_gpt_oss.engines.http.connection import Endpoint
+from llm_gpt_oss.engines.completions.requests import DIALECTS, completion_request
+from llm_gpt_oss.engines.http.client import StreamReader
+from llm_gpt_oss.engines.http.endpoint import Endpoint
 from llm_gpt_oss.errors import EmptyStream, EngineError, StreamCut
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.streaming import translate
 
-PEER = Endpoint("The server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
+ENDPOINT = Endpoint("The server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
 USAGE = {"prompt_tokens": 18, "completion_tokens": 3, "total_tokens": 21}
 TIMES = {"prompt_ms": 7.5, "predicted_ms": 20.0}
 
 
-def say(text: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "text": text, "finish_reason": reason, **more}]}
+def event(text: str, reason: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": text, "finish_reason": reason, **fields}]}
 
 
-def read(*events: dict[str, Any], rivals: int | None = None, held: bool = False) -> list[Piece | Done]:
-    return list(translate(events, TextReader(PEER, rivals, held=held)))
+def read(
+    *events: dict[str, Any], top_logprobs: int | None = None, realign: bool = False
+) -> list[Piece | Done]:
+    return list(translate(events, TextReader("The server", top_logprobs, realign=realign)))
 
 
-def told(text: str, *tokens: str) -> dict[str, Any]:
-    "As under a stop string: the tokens of this step, and the text that is let go of in it."
-    return say(text, logprobs={"tokens": [*tokens], "token_logprobs": [-0.1] * len(tokens)})
+def step(text: str, *tokens: str) -> dict[str, Any]:
+    "An event under a stop string: the tokens of this step, and the text that the server releases in it."
+    return event(text, logprobs={"tokens": [*tokens], "token_logprobs": [-0.1] * len(tokens)})
 
 
 def texts(*events: dict[str, Any]) -> list[str]:
-    return [piece.text for piece in read(*events, say("", "stop"), held=True) if isinstance(piece, Piece)]
+    return [
+        piece.text for piece in read(*events, event("", "stop"), realign=True) if isinstance(piece, Piece)
+    ]
 
 
 @pytest.mark.parametrize(
     ("last", "end"),
     [
         pytest.param(
-            [say("", "stop"), {"choices": [], "usage": USAGE}],
+            [event("", "stop"), {"choices": [], "usage": USAGE}],
             Done("stop", prompt_tokens=18, completion_tokens=3),
             id="vLLM",
         ),
         pytest.param(
-            [{**say("", "length"), "usage": USAGE, "timings": TIMES}],
+            [{**event("", "length"), "usage": USAGE, "timings": TIMES}],
             Done("length", prompt_tokens=18, completion_tokens=3, prompt_ms=7.5, completion_ms=20.0),
             id="llama.cpp",
         ),
-        pytest.param([say("", "stop")], Done("stop"), id="no usage"),
+        pytest.param([event("", "stop")], Done("stop"), id="no usage"),
     ],
 )
 def test_pieces_then_the_end(last: list[dict[str, Any]], end: Done) -> None:
-    assert read(say("<|channel|>"), say("final"), *last) == [Piece("<|channel|>"), Piece("final"), end]
+    assert read(event("<|channel|>"), event("final"), *last) == [Piece("<|channel|>"), Piece("final"), end]
 
 
-def test_log_probabilities_as_vllm_has_them() -> None:
-    told = {
+def test_log_probabilities_of_vllm() -> None:
+    logprobs = {
         "text_offset": [0, 1],
         "tokens": ["a", "b"],
         "token_logprobs": [-0.1, -0.2],
         "top_logprobs": [{"x": -3.0, "a": -0.1}, None],
     }
-    [piece, _] = read(say("ab", "stop", logprobs=told), rivals=1)
+    [piece, _] = read(event("ab", "stop", logprobs=logprobs), top_logprobs=1)
     top = (Logprob("a", -0.1),)
-    assert piece == Piece("ab", (Logprob("a", -0.1, None, top), Logprob("b", -0.2)))
-    [piece, _] = read(say("ab", "stop", logprobs={**told, "top_logprobs": None}), rivals=0)
-    assert piece == Piece("ab", (Logprob("a", -0.1), Logprob("b", -0.2)))
+    assert piece == Piece("ab", (Logprob("a", -0.1, None, top), Logprob("b", -0.2)), tokens=2)
+    [piece, _] = read(event("ab", "stop", logprobs={**logprobs, "top_logprobs": None}), top_logprobs=0)
+    assert piece == Piece("ab", (Logprob("a", -0.1), Logprob("b", -0.2)), tokens=2)
 
 
-def test_text_that_is_held_back_comes_in_its_tokens() -> None:
+def test_delayed_text_is_split_at_the_ends_of_tokens() -> None:
     steps = [
-        told("", "<|channel|>"),
-        told("<|ch", "analysis"),
-        told("annel|>anal", "<|message|>"),
-        told("ysis<|message|>H", "Hm"),
-        told("m"),
+        step("", "<|channel|>"),
+        step("<|ch", "analysis"),
+        step("annel|>anal", "<|message|>"),
+        step("ysis<|message|>H", "Hm"),
+        step("m"),
     ]
     assert texts(*steps) == ["<|channel|>", "analysis", "<|message|>", "Hm"]
 
 
-def test_a_marker_that_is_spelled_out_stays_so() -> None:
-    assert texts(told("<|", "<", "|"), told("end|>", "end", "|", ">")) == ["<", "|", "end", "|", ">"]
+def test_a_marker_that_the_model_spells_out_stays_split() -> None:
+    assert texts(step("<|", "<", "|"), step("end|>", "end", "|", ">")) == ["<", "|", "end", "|", ">"]
 
 
 def test_the_last_token_ends_where_the_stop_string_begins() -> None:
-    assert texts(told("", "13"), told("1", ", 1", "4"), told("3, ")) == ["13", ", "]
+    assert texts(step("", "13"), step("1", ", 1", "4"), step("3, ")) == ["13", ", "]
 
 
 def test_a_token_that_a_stop_string_cut_has_no_log_probability() -> None:
-    steps = [told("", "13"), told("1", "4"), say("", "stop")]
-    assert read(*steps, rivals=0, held=True) == [Piece("1"), Done("stop")]
+    steps = [step("", "13"), step("1", "4"), event("", "stop")]
+    assert read(*steps, top_logprobs=0, realign=True) == [Piece("1"), Done("stop")]
 
 
-def test_rivals_of_tokens_whose_text_was_held_back() -> None:
+def test_alternatives_of_tokens_whose_text_was_delayed() -> None:
     top = {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": [{"b": -2.0, "a": -0.1}]}
-    [piece, _] = read(say("", logprobs=top), say("a", "stop"), rivals=1, held=True)
+    [piece, _] = read(event("", logprobs=top), event("a", "stop"), top_logprobs=1, realign=True)
     assert piece == Piece("a", (Logprob("a", -0.1, None, (Logprob("a", -0.1),)),))
 
 
-def test_tokens_that_do_not_begin_as_the_text_does() -> None:
-    assert texts(told("<|end|>", "ab")) == ["<|end|>"]
-    assert texts(told("<|e", "token_id:1"), told("nd|>a", "token_id:2"), told("b")) == ["<|end|>a", "b"]
+def test_tokens_that_do_not_begin_like_the_text() -> None:
+    assert texts(step("<|end|>", "ab")) == ["<|end|>"]
+    assert texts(step("<|e", "token_id:1"), step("nd|>a", "token_id:2"), step("b")) == ["<|end|>a", "b"]
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"content": None}, {"content": []}, {"tokens": None}])
-@pytest.mark.parametrize("held", [False, True])
-def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, held: bool) -> None:
+@pytest.mark.parametrize("realign", [False, True])
+def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, realign: bool) -> None:
     assert read(
-        say("a"), {"choices": [{"text": None, "finish_reason": "stop", "logprobs": nothing}]}, held=held
+        event("a"),
+        {"choices": [{"text": None, "finish_reason": "stop", "logprobs": nothing}]},
+        realign=realign,
     ) == [
         Piece("a"),
         Done("stop"),
@@ -116,61 +125,65 @@ def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, held: bool) -> No
 
 
 def test_tokens_without_their_log_probabilities() -> None:
-    with pytest.raises(StreamCut, match="another form"):
-        read(say("a", logprobs={"tokens": ["a"], "token_logprobs": []}))
+    with pytest.raises(StreamCut, match="unexpected form"):
+        read(event("a", logprobs={"tokens": ["a"], "token_logprobs": []}))
 
 
-def test_the_parts_of_a_character_go_with_it() -> None:
-    steps = [told("", ""), told("", "", "ü"), told("ü", "b"), told("b"), say("", "stop")]
-    [first, second, _] = read(*steps, rivals=0, held=True)
-    assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)))
+def test_the_tokens_of_a_character_are_one_piece() -> None:
+    steps = [step("", ""), step("", "", "ü"), step("ü", "b"), step("b"), event("", "stop")]
+    [first, second, _] = read(*steps, top_logprobs=0, realign=True)
+    assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)), tokens=3)
     assert second == Piece("b", (Logprob("b", -0.1),))
 
 
-def test_tokens_that_were_not_asked_for_are_not_told() -> None:
-    assert read(told("a", "a"), say("", "stop"), held=True) == [Piece("a"), Done("stop")]
+def test_tokens_that_were_not_asked_for_are_not_step() -> None:
+    assert read(step("a", "a"), event("", "stop"), realign=True) == [Piece("a"), Done("stop")]
 
 
 def test_tokens_that_do_not_spell_the_text() -> None:
     "Markers are whole all the same."
     steps = [
-        told("", "�"),
-        told("ü<", "�"),
-        told("|end", "<|end|>"),
-        told("|>x", "x"),
-        told("<", "<"),
-        told("y"),
+        step("", "�"),
+        step("ü<", "�"),
+        step("|end", "<|end|>"),
+        step("|>x", "x"),
+        step("<", "<"),
+        step("y"),
     ]
     assert texts(*steps) == ["ü", "<|end|>x", "<y"]
-    *pieces, _ = read(*steps, say("", "stop"), rivals=0, held=True)
+    *pieces, _ = read(*steps, event("", "stop"), top_logprobs=0, realign=True)
     tokens = [token.token for piece in pieces if isinstance(piece, Piece) for token in piece.logprobs]
     assert tokens == ["�", "�", "<|end|>", "x", "<"]
 
 
-def test_a_server_that_tells_no_tokens() -> None:
-    assert texts(say("<|ch"), say("annel|>x<"), say("y")) == ["<|channel|>x", "<y"]
+def test_a_server_that_reports_no_tokens() -> None:
+    assert texts(event("<|ch"), event("annel|>x<"), event("y")) == ["<|channel|>x", "<y"]
 
 
-def test_log_probabilities_as_llama_cpp_has_them() -> None:
+def test_log_probabilities_of_llama_cpp() -> None:
     token = {"id": 1, "token": "a", "bytes": [97], "logprob": -0.1}
-    [piece, _] = read(say("a", "stop", logprobs={"content": [{**token, "top_logprobs": [token]}]}), rivals=1)
+    [piece, _] = read(
+        event("a", "stop", logprobs={"content": [{**token, "top_logprobs": [token]}]}), top_logprobs=1
+    )
     assert piece == Piece("a", (Logprob("a", -0.1, (97,), (Logprob("a", -0.1, (97,)),)),))
 
 
 @pytest.mark.parametrize(
-    "event",
+    "error",
     [{"error": {"message": "Bang", "code": 500}}, {"object": "error", "message": "Bang", "code": 500}],
 )
-def test_an_error_in_the_stream(event: dict[str, Any]) -> None:
+def test_an_error_in_the_stream(error: dict[str, Any]) -> None:
+    request = completion_request(Completion("tiny", "p"), "theirs", DIALECTS["vllm"], 7)
+    stream = StreamReader(ENDPOINT, request)
     with pytest.raises(EngineError, match=r"The server failed \(500\): Bang"):
-        read(say("a"), event)
+        list(stream.feed(b"data: " + json.dumps(error).encode() + b"\n\n"))
 
 
-def test_streams_that_are_none() -> None:
+def test_incomplete_streams() -> None:
     with pytest.raises(EmptyStream):
         read()
     with pytest.raises(StreamCut, match="ended in the middle"):
-        read(say("a"))
-    for event in ({"text": "a"}, {"choices": [{}]}, {"choices": [{"text": "a", "logprobs": {"x": 1}}]}):
-        with pytest.raises(StreamCut, match="another form"):
-            read(event)
+        read(event("a"))
+    for wrong in ({"text": "a"}, {"choices": [{}]}, {"choices": [{"text": "a", "logprobs": {"x": 1}}]}):
+        with pytest.raises(StreamCut, match="unexpected form"):
+            read(wrong)

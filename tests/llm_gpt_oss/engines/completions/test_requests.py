@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Completion, Sampling
-from llm_gpt_oss.engines.completions.requests import BLIND_LIMIT, DIALECTS, completion, room
+from llm_gpt_oss.engines.completions.requests import (
+    DEFAULT_MAX_TOKENS,
+    DIALECTS,
+    completion_request,
+    token_count_request,
+)
 from llm_gpt_oss.errors import BadRequest, ContextOverflow
 
 ALWAYS = {
@@ -17,13 +22,14 @@ ALWAYS = {
     "spaces_between_special_tokens": False,
     "add_special_tokens": False,
 }
+COUNT = token_count_request(Completion("tiny", "p"), "theirs", "vLLM")
 STRING = {"type": "string"}
 
 
 @pytest.mark.parametrize(
-    ("dialect", "wanted", "sent"),
+    ("dialect", "fields", "sent"),
     [
-        pytest.param("vllm", {}, {"max_tokens": 77}, id="the room that there is"),
+        pytest.param("vllm", {}, {"max_tokens": 77}, id="the rest of the context"),
         pytest.param("vllm", {"max_tokens": 5}, {"max_tokens": 5}, id="a limit"),
         pytest.param(
             "vllm",
@@ -48,49 +54,52 @@ STRING = {"type": "string"}
                 "seed": -1,
                 "repetition_penalty": 1.1,
             },
-            id="the rest",
+            id="other options",
         ),
         pytest.param(
             "vllm",
             {"stop": ("x",)},
             {"max_tokens": 77, "logprobs": 0, "stop": ["x"]},
-            id="the tokens, as its text is cut anywhere",
+            id="tokens, because the text is split anywhere",
         ),
-        pytest.param("llama.cpp", {"stop": ("x",)}, {"stop": ["x"]}, id="a stop string there"),
-        pytest.param("llama.cpp", {"top_logprobs": 0}, {"logprobs": 1}, id="the chosen tokens' own there"),
-        pytest.param("llama.cpp", {"format": STRING}, {"json_schema": STRING}, id="a schema there"),
-        pytest.param("llama.cpp", {"format": "json"}, {"json_schema": {"type": "object"}}, id="JSON there"),
+        pytest.param("llama.cpp", {"stop": ("x",)}, {"stop": ["x"]}, id="a stop string for llama.cpp"),
+        pytest.param("llama.cpp", {"top_logprobs": 0}, {"logprobs": 1}, id="log probabilities for llama.cpp"),
+        pytest.param("llama.cpp", {"format": STRING}, {"json_schema": STRING}, id="a schema for llama.cpp"),
+        pytest.param(
+            "llama.cpp", {"format": "json"}, {"json_schema": {"type": "object"}}, id="JSON for llama.cpp"
+        ),
         pytest.param(
             "llama.cpp",
             {"sampling": Sampling(repeat_penalty=1.1)},
             {"repeat_penalty": 1.1},
-            id="a penalty there",
+            id="a penalty for llama.cpp",
         ),
     ],
 )
-def test_a_completion(dialect: str, wanted: dict[str, Any], sent: dict[str, Any]) -> None:
-    limit = 77 if DIALECTS[dialect].limited else None
-    request = completion(Completion("tiny", "p", **wanted), "theirs", DIALECTS[dialect], limit)
+def test_completion_request(dialect: str, fields: dict[str, Any], sent: dict[str, Any]) -> None:
+    completion = Completion("tiny", "p", **fields)
+    limit = completion.max_tokens or (77 if DIALECTS[dialect].needs_max_tokens else None)
+    request = completion_request(completion, "theirs", DIALECTS[dialect], limit)
     assert (request.path, request.body) == ("/v1/completions", {**ALWAYS, **sent})
 
 
-def test_no_tokens_cannot_be_asked_for() -> None:
+def test_a_limit_of_no_tokens_is_an_error() -> None:
     with pytest.raises(BadRequest, match="0 tokens"):
-        completion(Completion("tiny", "p", max_tokens=0), "theirs", DIALECTS["vllm"], 7)
+        completion_request(Completion("tiny", "p", max_tokens=0), "theirs", DIALECTS["vllm"], 7)
 
 
 @pytest.mark.parametrize(
-    ("counted", "left"),
+    ("counted", "remaining"),
     [
         ({"count": 10, "max_model_len": 100, "tokens": []}, 90),
-        ({"tokens": [1]}, BLIND_LIMIT),
-        ({"count": "x", "max_model_len": 100}, BLIND_LIMIT),
+        ({"tokens": [1]}, DEFAULT_MAX_TOKENS),
+        ({"count": "x", "max_model_len": 100}, DEFAULT_MAX_TOKENS),
     ],
 )
-def test_the_room_for_an_answer(counted: dict[str, Any], left: int) -> None:
-    assert room("vLLM", counted) == left
+def test_the_tokens_that_the_context_has_left(counted: dict[str, Any], remaining: int) -> None:
+    assert COUNT.parse(counted) == remaining
 
 
-def test_a_prompt_that_leaves_no_room() -> None:
-    with pytest.raises(ContextOverflow, match="prompt of 100 tokens is longer than the context of 100"):
-        room("vLLM", {"count": 100, "max_model_len": 100})
+def test_a_prompt_that_fills_the_context() -> None:
+    with pytest.raises(ContextOverflow, match="prompt of 100 tokens is longer than vLLM's context of 100"):
+        COUNT.parse({"count": 100, "max_model_len": 100})

@@ -17,13 +17,13 @@ LINES = [{"response": "<|channel|>", "done": False}, {"response": ODD}, {"respon
 
 
 @pytest.mark.parametrize("body", [BODY, BODY[:-1]], ids=["whole", "no newline at the end"])
-def test_every_cut(body: bytes) -> None:
+def test_bytes_may_be_split_anywhere(body: bytes) -> None:
     for size in range(1, len(body) + 1):
         pieces = [body[i : i + size] for i in range(0, len(body), size)]
         assert list(translate(pieces, NdjsonReader())) == LINES
 
 
-def test_a_line_is_read_as_soon_as_it_is_whole() -> None:
+def test_a_line_is_parsed_as_soon_as_it_is_complete() -> None:
     reader = NdjsonReader()
     assert list(reader.feed(b'{"response":"a"}\n{"resp')) == [{"response": "a"}]
     assert list(reader.feed(b'onse":"b"}')) == []
@@ -32,7 +32,7 @@ def test_a_line_is_read_as_soon_as_it_is_whole() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\n"])
-def test_nothing(body: bytes) -> None:
+def test_empty_lines(body: bytes) -> None:
     assert list(translate([body], NdjsonReader())) == []
 
 
@@ -40,15 +40,15 @@ def test_nothing(body: bytes) -> None:
     ("body", "excerpt"),
     [
         pytest.param(b'{"response":"a"}\n{"respo', '{"respo', id="cut"),
-        pytest.param(b"<html>502</html>\n", "<html>502</html>", id="a page"),
-        pytest.param(b"[1, 2]\n", "[1, 2]", id="no object"),
-        pytest.param(b"\xff\xfe{}\n", "\ufffd\ufffd{}", id="no text"),
+        pytest.param(b"<html>502</html>\n", "<html>502</html>", id="HTML"),
+        pytest.param(b"[1, 2]\n", "[1, 2]", id="list"),
+        pytest.param(b"\xff\xfe{}\n", "\ufffd\ufffd{}", id="not UTF-8"),
         pytest.param(b"x" * 200, "x" * 80, id="long"),
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, '{"a":' * 16, id="deep"),
     ],
 )
-def test_what_is_no_line(body: bytes, excerpt: str) -> None:
+def test_invalid_lines(body: bytes, excerpt: str) -> None:
     with pytest.raises(StreamCut) as caught:
         list(translate([body], NdjsonReader()))
     assert f"{excerpt!r} is not a line of it" in str(caught.value)
-    assert "Ask again" in str(caught.value)
+    assert "Try again" in str(caught.value)

@@ -14,16 +14,16 @@ EVENTS = [{"text": "a\u0085b\u2028c"}, {"n": 2}, {"error": {"code": 500}}, {"las
 
 
 @pytest.mark.parametrize("size", range(1, len(BODY) + 1))
-def test_events_come_however_the_bytes_were_cut(size: int) -> None:
+def test_bytes_may_be_split_anywhere(size: int) -> None:
     pieces = [BODY[i : i + size] for i in range(0, len(BODY), size)]
     assert list(translate(pieces, SseReader())) == EVENTS
 
 
-def test_a_last_line_needs_no_end() -> None:
+def test_the_last_line_needs_no_line_break() -> None:
     assert list(translate([b'data: {"a": 1}'], SseReader())) == [{"a": 1}]
 
 
 @pytest.mark.parametrize("data", [b"data: {", b"data: [1]", b"data: " + b"[" * 100_000])
-def test_what_is_no_object_is_named(data: bytes) -> None:
+def test_invalid_data_is_named(data: bytes) -> None:
     with pytest.raises(StreamCut, match="is not a line of it"):
         list(translate([data], SseReader()))

@@ -1,82 +1,89 @@
-"What the tests of the clients, which run on it, do not reach: much data, slow ends, ends that go away."
+"Large amounts of data, slow peers and peers that disconnect. test_client.py covers the rest."
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from pathlib import Path
 
 import httpcore
 import httpx
 import pytest
-from support.scripted_server import HOLD, Scripted, answer, head
+from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, chunk, head
 
-from llm_gpt_oss.engines.http.transport import Connection, Network, Transport
+from llm_gpt_oss.engines.http import transport
+from llm_gpt_oss.engines.http.transport import (
+    HTTPX_ERRORS,
+    AsyncioBackend,
+    AsyncioStream,
+    LoopbackTransport,
+)
 
-# Far more than a system keeps for a connection that nobody reads.
-MUCH = 64 * 2**20
+# Far more bytes than the operating system buffers for a connection that nobody reads.
+LARGE = 64 * 2**20
 HOST = "127.0.0.1"
 
-Other = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def connected(other: Other) -> AsyncIterator[tuple[Connection, asyncio.Future[None]]]:
-    "Our end, and what the other one does. Both are closed behind it."
+async def connected(peer: Peer) -> AsyncIterator[tuple[AsyncioStream, asyncio.Future[None]]]:
+    "A stream to a peer, and a future that is done when the peer is. Both are closed at the end."
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await other(reader, writer)
+            await peer(reader, writer)
             done.set_result(None)
         finally:
             writer.close()
 
     async with await asyncio.start_server(serve, HOST, 0) as server:
-        ours = await Network().connect_tcp(HOST, server.sockets[0].getsockname()[1], 5)
-        yield ours, done
-        await ours.aclose()
+        stream = await AsyncioBackend().connect_tcp(HOST, server.sockets[0].getsockname()[1], 5)
+        yield stream, done
+        await stream.aclose()
         await asyncio.wait({done}, timeout=5)
 
 
-async def everything(ours: Connection) -> bytes:
+async def read_all(stream: AsyncioStream) -> bytes:
     data = bytearray()
-    while piece := await ours.read(2**16, 5):
+    while piece := await stream.read(2**16, 5):
         assert len(piece) <= 2**16
         data += piece
     return bytes(data)
 
 
-async def test_httpx_reads_through_them(play: Callable[..., Scripted]) -> None:
-    transport = Transport(SSLContext(PROTOCOL_TLS_CLIENT), httpx.Limits())
+async def test_httpx_uses_the_stream(play: Callable[..., Scripted]) -> None:
+    loopback = LoopbackTransport(httpx.Limits())
     async with (
-        httpx.AsyncClient(transport=transport) as http,
+        httpx.AsyncClient(transport=loopback) as http,
         http.stream("GET", play(answer({})).url) as response,
     ):
-        assert isinstance(response.extensions["network_stream"], Connection)
+        assert isinstance(response.extensions["network_stream"], AsyncioStream)
         assert await response.aread() == b"{}"
 
 
 @pytest.mark.parametrize(
     "limits", [httpx.Limits(max_keepalive_connections=0), httpx.Limits(keepalive_expiry=0.01)]
 )
-async def test_limits_are_kept(play: Callable[..., Scripted], limits: httpx.Limits) -> None:
+async def test_limits_of_keepalive_connections(play: Callable[..., Scripted], limits: httpx.Limits) -> None:
     server = play((head(200, "Content-Length: 2"), b"{}", HOLD))
-    async with httpx.AsyncClient(transport=Transport(SSLContext(PROTOCOL_TLS_CLIENT), limits)) as http:
+    async with httpx.AsyncClient(transport=LoopbackTransport(limits)) as http:
         await http.get(server.url)
         await asyncio.sleep(0.05)
         await http.get(server.url)
         assert server.gone.wait(2)
 
 
-async def test_who_sends_much_waits_for_who_reads() -> None:
-    pieces = [struct.pack(">I", number) * 2**14 for number in range(MUCH // 2**16)]
+async def test_a_fast_sender_waits_for_a_slow_reader() -> None:
+    pieces = [struct.pack(">I", number) * 2**14 for number in range(LARGE // 2**16)]
     sent = 0
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         for piece in pieces:
             writer.write(piece)
@@ -84,218 +91,317 @@ async def test_who_sends_much_waits_for_who_reads() -> None:
             sent += 1
         writer.close()
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         waits_at = -1
         while waits_at < sent:
             waits_at = sent
             await asyncio.sleep(0.2)
-        assert sent < len(pieces) / 4  # a system's own buffers take some of it
-        assert await everything(ours) == b"".join(pieces)
+        assert sent < len(pieces) / 4  # the operating system buffers some of it
+        assert await read_all(stream) == b"".join(pieces)
 
 
-async def test_who_reads_late_gets_it_all() -> None:
+async def test_a_late_reader_gets_all_data() -> None:
     received = bytearray()
 
-    async def other(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.1)
         while piece := await reader.read(2**20):
             received.extend(piece)
-            if len(received) == 2 * MUCH:
+            if len(received) == 2 * LARGE:
                 return
 
-    async with connected(other) as (ours, read):
+    async with connected(peer) as (stream, read):
         for letter in (b"a", b"b"):
-            await ours.write(letter * MUCH, 5)
+            await stream.write(letter * LARGE, 5)
         await read
-    assert received == b"a" * MUCH + b"b" * MUCH
+    assert received == b"a" * LARGE + b"b" * LARGE
 
 
-async def test_who_never_reads_is_waited_for_so_long() -> None:
-    given_up = asyncio.Event()
+async def test_a_write_timeout() -> None:
+    finished = asyncio.Event()
 
-    async def other(*_: object) -> None:
-        await given_up.wait()
+    async def peer(*_: object) -> None:
+        await finished.wait()
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         with pytest.raises(httpcore.WriteTimeout):
-            await ours.write(bytes(MUCH), 0.05)
-        given_up.set()
+            await stream.write(bytes(LARGE), 0.05)
+        finished.set()
 
 
-async def test_silence() -> None:
-    given_up = asyncio.Event()
+async def test_a_read_timeout() -> None:
+    finished = asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await given_up.wait()
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await finished.wait()
         writer.write(b"at last")
         await writer.drain()
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         with pytest.raises(httpcore.ReadTimeout):
-            await ours.read(2**16, 0.05)
-        given_up.set()
-        assert await ours.read(2, 5) == b"at"
-        assert await ours.read(2**16, 5) == b" last"
-        assert await ours.read(2**16, 5) == b""
+            await stream.read(2**16, 0.05)
+        finished.set()
+        assert await stream.read(2, 5) == b"at"
+        assert await stream.read(2**16, 5) == b" last"
+        assert await stream.read(2**16, 5) == b""
 
 
-async def test_what_came_before_a_reset_can_be_read() -> None:
+async def test_data_before_a_reset_can_be_read() -> None:
     reset = asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"so far")
         await reset.wait()
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
 
-    async with connected(other) as (ours, gone):
-        assert await ours.read(2, None) == b"so"
+    async with connected(peer) as (stream, gone):
+        assert await stream.read(2, None) == b"so"
         reset.set()
         await gone
         await asyncio.sleep(0.05)
-        assert await ours.read(2**16, 5) == b" far"
+        assert await stream.read(2**16, 5) == b" far"
         with pytest.raises(httpcore.ReadError) as caught:
-            await ours.read(2**16, 5)
+            await stream.read(2**16, 5)
         assert isinstance(caught.value.__cause__, ConnectionResetError)
         with pytest.raises(httpcore.WriteError):
-            await ours.write(b"is anybody there?", 5)
+            await stream.write(b"is anybody there?", 5)
 
 
-async def test_who_leaves_while_much_is_sent() -> None:
-    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_a_peer_that_disconnects_during_a_large_write() -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.transport.abort()
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         with pytest.raises(httpcore.WriteError):
-            await ours.write(bytes(MUCH), 5)
+            await stream.write(bytes(LARGE), 5)
 
 
-async def test_who_has_answered_before_much_is_sent() -> None:
-    heard = asyncio.Event()
+async def test_a_peer_that_answers_during_a_large_write() -> None:
+    finished = asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"too much")
         writer.write_eof()
-        await heard.wait()
+        await finished.wait()
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         with pytest.raises(httpcore.WriteError):
-            await ours.write(bytes(MUCH), 5)
-        assert await ours.read(2**16, 5) == b"too much"
-        heard.set()
+            await stream.write(bytes(LARGE), 5)
+        assert await stream.read(2**16, 5) == b"too much"
+        finished.set()
 
 
-async def test_a_connection_that_waits_is_over_when_anything_comes() -> None:
-    tired, heard = asyncio.Event(), asyncio.Event()
+async def test_an_unused_connection_is_readable_when_data_arrives() -> None:
+    timed_out, finished = asyncio.Event(), asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await tired.wait()
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await timed_out.wait()
         writer.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
-        await heard.wait()
+        await finished.wait()
 
-    async with connected(other) as (ours, _):
-        assert not ours.get_extra_info("is_readable")
-        tired.set()
+    async with connected(peer) as (stream, _):
+        assert not stream.get_extra_info("is_readable")
+        timed_out.set()
         await asyncio.sleep(0.1)
-        assert ours.get_extra_info("is_readable")
-        heard.set()
+        assert stream.get_extra_info("is_readable")
+        finished.set()
 
 
-async def test_a_task_that_is_cancelled_while_it_reads() -> None:
-    heard = asyncio.Event()
+async def test_a_cancelled_read_loses_no_data() -> None:
+    finished = asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await heard.wait()
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await finished.wait()
         writer.write(b"nobody waits")
         await writer.drain()
 
-    async with connected(other) as (ours, _):
-        reading = asyncio.create_task(ours.read(2**16, 5))
+    async with connected(peer) as (stream, _):
+        reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        heard.set()
+        finished.set()
         await asyncio.sleep(0.05)
-        assert await everything(ours) == b"nobody waits"
+        assert await read_all(stream) == b"nobody waits"
 
 
-async def test_a_task_that_reads_when_another_closes() -> None:
-    async def other(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+async def test_closing_ends_a_read_of_another_task() -> None:
+    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with connected(other) as (ours, _):
-        reading = asyncio.create_task(ours.read(2**16, 5))
+    async with connected(peer) as (stream, _):
+        reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
-        await ours.aclose()
+        await stream.aclose()
         with pytest.raises(httpcore.ReadError, match="closed at this end"):
             await reading
 
 
-async def test_two_pieces_at_once() -> None:
-    async def other(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+async def test_data_that_arrives_twice_before_a_read() -> None:
+    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with connected(other) as (ours, _):
-        reading = asyncio.create_task(ours.read(2**16, 5))
+    async with connected(peer) as (stream, _):
+        reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
         for piece in (b"one, ", b"two"):
-            ours.data_received(piece)
+            stream.data_received(piece)
         assert await reading == b"one, two"
 
 
-async def test_who_reads_what_has_come_lets_others_have_their_turn() -> None:
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_reading_buffered_data_lets_other_tasks_run() -> None:
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(bytes(1000))
         await writer.drain()
 
-    async with connected(other) as (ours, sent):
+    async with connected(peer) as (stream, sent):
         await sent
-        assert await ours.read(1, 5)
+        assert await stream.read(1, 5)
         for _ in range(10):
             others = asyncio.create_task(asyncio.sleep(0))
-            assert len(await ours.read(1, 5)) == 1
+            assert len(await stream.read(1, 5)) == 1
             await asyncio.sleep(0)
             assert others.done()
 
 
-async def test_nothing_is_written_to_who_is_gone(caplog: pytest.LogCaptureFixture) -> None:
-    async def other(*_: object) -> None:
+async def test_writes_to_a_closed_connection_fail_without_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    async def peer(*_: object) -> None:
         pass
 
-    async with connected(other) as (ours, _):
-        assert await ours.read(1, 5) == b""
+    async with connected(peer) as (stream, _):
+        assert await stream.read(1, 5) == b""
         for _ in range(10):
             with pytest.raises(httpcore.WriteError):
-                await ours.write(b"hello?", 5)
-    assert not caplog.records  # asyncio's way to complain, where other event loops raise
+                await stream.write(b"hello?", 5)
+    assert not caplog.records  # asyncio warns where other event loops raise
 
 
-async def test_who_is_slow_has_no_more_time_than_the_limit() -> None:
-    given_up = asyncio.Event()
+async def test_the_write_timeout_holds_while_data_arrives() -> None:
+    finished = asyncio.Event()
 
-    async def other(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not given_up.is_set():
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not finished.is_set():
             writer.write(b".")
             await asyncio.sleep(0.02)
 
-    async with connected(other) as (ours, _):
+    async with connected(peer) as (stream, _):
         with pytest.raises(httpcore.WriteTimeout):
-            await asyncio.wait_for(ours.write(bytes(MUCH), 0.1), 5)
-        given_up.set()
+            await asyncio.wait_for(stream.write(bytes(LARGE), 0.1), 5)
+        finished.set()
 
 
-def test_a_connection_that_ended_while_the_event_loop_was_busy() -> None:
-    async def ours_is_readable(port: int) -> tuple[object, object]:
-        ours = await Network().connect_tcp(HOST, port, 5)
-        before = ours.get_extra_info("is_readable")
+def test_an_end_that_the_event_loop_has_not_processed() -> None:
+    async def is_readable(port: int) -> tuple[object, object]:
+        stream = await AsyncioBackend().connect_tcp(HOST, port, 5)
+        before = stream.get_extra_info("is_readable")
         taken, _ = listening.accept()
         taken.close()
-        after = ours.get_extra_info("is_readable")
-        await ours.aclose()
+        after = stream.get_extra_info("is_readable")
+        await stream.aclose()
         return before, after
 
     with socket.create_server((HOST, 0)) as listening:
-        assert asyncio.run(ours_is_readable(listening.getsockname()[1])) == (False, True)
+        assert asyncio.run(is_readable(listening.getsockname()[1])) == (False, True)
+
+
+# The stream of the response is closed without its last chunk; nobody listens; the server is silent; …
+ERRORS: list[tuple[Reply, type[httpx.TransportError]]] = [
+    ((head(200, "Transfer-Encoding: chunked"), chunk(b"a")), httpx.RemoteProtocolError),
+    ((b"SSH-2.0\r\n",), httpx.RemoteProtocolError),
+    ((CUT,), httpx.ReadError),
+    ((HOLD,), httpx.ReadTimeout),
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "error_type"), ERRORS, ids=["incomplete", "not HTTP", "reset", "silent server"]
+)
+async def test_errors_are_those_of_httpx(
+    play: Callable[..., Scripted], reply: Reply, error_type: type[Exception]
+) -> None:
+    async with httpx.AsyncClient(transport=LoopbackTransport(httpx.Limits()), timeout=0.2) as http:
+        with pytest.raises(error_type) as caught:
+            await http.get(play(reply).url)
+    assert type(caught.value) is error_type
+
+
+async def test_a_refused_connection_is_httpx_connect_error() -> None:
+    async with httpx.AsyncClient(transport=LoopbackTransport(httpx.Limits())) as http:
+        with Refusing() as host, pytest.raises(httpx.ConnectError):
+            await http.get(f"http://{host}")
+
+
+async def test_a_full_pool_is_httpx_pool_timeout(play: Callable[..., Scripted]) -> None:
+    loopback = LoopbackTransport(httpx.Limits(max_connections=1))
+    url = play((head(200, "Content-Length: 2"), HOLD)).url
+    async with httpx.AsyncClient(transport=loopback, timeout=0.1) as http, http.stream("GET", url):
+        with pytest.raises(httpx.PoolTimeout):
+            await http.get(url)
+
+
+def test_every_error_of_httpcore_has_one_of_httpx() -> None:
+    bases = {httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError}
+    leaves = {
+        value
+        for value in vars(httpcore).values()
+        if isinstance(value, type) and issubclass(value, Exception) and value not in bases
+    }
+    # The pool handles the first one itself. The other two need a proxy.
+    assert leaves - set(HTTPX_ERRORS) == {httpcore.ConnectionNotAvailable, httpcore.ProxyError}
+    assert all(error.__name__ == HTTPX_ERRORS[error].__name__ for error in HTTPX_ERRORS)
+
+
+def private_attributes(source: str) -> list[str]:
+    "The private attributes of other objects than `self` and `cls`, and private names that are imported."
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and not (
+            isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        ):
+            names.append(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            names += [part for alias in node.names for part in (*(node.module or "").split("."), alias.name)]
+    return [name for name in names if name.startswith("_") and not name.startswith("__")]
+
+
+def test_only_public_names_of_httpx_and_httpcore_are_used() -> None:
+    assert private_attributes("http._pool = self._pool") == ["_pool"]
+    assert private_attributes("from httpcore._async import x") == ["_async"]
+    for path in (Path(transport.__file__).parents[1]).rglob("*.py"):
+        if "httpx" in (source := path.read_text(encoding="utf-8")) or "httpcore" in source:
+            assert private_attributes(source) == [], path
+
+
+async def test_the_read_delay_joins_data_that_arrives_meanwhile() -> None:
+    sent = asyncio.Event()
+
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for letter in (b"a", b"b", b"c"):
+            writer.write(letter)
+            await asyncio.sleep(0.002)
+        sent.set()
+
+    async with connected(peer) as (stream, _):
+        stream.read_delay = 0.05
+        assert await stream.read(2**16, 5) == b"abc"
+        assert sent.is_set()
+
+
+async def test_a_cancelled_read_delay_loses_no_data() -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"a")
+        await reader.read()
+
+    async with connected(peer) as (stream, _):
+        stream.read_delay = 60
+        reading = asyncio.create_task(stream.read(2**16, 5))
+        await asyncio.sleep(0.01)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        stream.read_delay = 0
+        assert await stream.read(2**16, 5) == b"a"

@@ -1,4 +1,4 @@
-"What no real server can be brought to do; the rest is in tests/engines."
+"What a real server does not do on request. tests/engines has the rest."
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.engines.llama_server.provider import LlamaServerProvider
 from llm_gpt_oss.errors import EngineBusy, EngineError, EngineUnreachable, GptOssError, NotGptOss, StreamCut
 
-KIND = LlamaServerProvider()
-ASKED = Completion("tiny", "p")
+PROVIDER = LlamaServerProvider()
+COMPLETION = Completion("tiny", "p")
 KNOWN = answer({"tokens": [2043]})
 HI = {"content": "Hi", "stop": False}
 END = {"content": "", "stop": True, "stop_type": "eos"}
-SAID = [Piece("Hi"), Done("stop")]
+ITEMS = [Piece("Hi"), Done("stop")]
 
 Play = Callable[..., Scripted]
 
 
-@pytest.fixture(params=[False, True], ids=["waited for", "awaited"])
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
 def awaited(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_the_vocabulary_is_asked_for_once(play: Play, awaited: bool) -> None:
+def test_the_vocabulary_is_checked_once(play: Play, awaited: bool) -> None:
     server = play(KNOWN, sse(HI, END))
     wanted = model("llama-server", url=server.url + "/v1", headers=["X-Team: red"], model="theirs")
-    assert said(KIND, wanted, ASKED, ASKED, key="sesame", awaited=awaited) == SAID * 2
+    assert said(PROVIDER, wanted, COMPLETION, COMPLETION, key="sesame", awaited=awaited) == ITEMS * 2
     assert [request.path for request in server.requests] == ["/tokenize", "/completion", "/completion"]
     for request in server.requests:
         assert request.headers["authorization"] == "Bearer sesame"
@@ -38,73 +38,73 @@ def test_the_vocabulary_is_asked_for_once(play: Play, awaited: bool) -> None:
     assert server.requests[1].body["model"] == "theirs"
 
 
-def test_a_model_of_another_family_is_not_asked(play: Play, awaited: bool) -> None:
+def test_a_model_of_another_family_is_an_error(play: Play, awaited: bool) -> None:
     server = play(answer({"tokens": [1, 2, 3]}))
     with pytest.raises(NotGptOss):
-        said(KIND, model("llama-server", url=server.url), ASKED, awaited=awaited)
+        said(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited)
     assert len(server.requests) == 1
 
 
-def test_nobody_there(awaited: bool) -> None:
+def test_a_refused_connection(awaited: bool) -> None:
     with Refusing() as host, pytest.raises(EngineUnreachable, match="Start it, or add the model with"):
-        said(KIND, model("llama-server", url=host), ASKED, awaited=awaited)
+        said(PROVIDER, model("llama-server", url=host), COMPLETION, awaited=awaited)
 
 
 @pytest.mark.parametrize(
-    ("replies", "kind"),
+    ("replies", "error_type"),
     [
         ((KNOWN, answer({"error": {"message": "Loading model"}}, 503)), EngineBusy),
         ((KNOWN, sse(HI, CUT)), StreamCut),
         ((KNOWN, sse(HI)), StreamCut),
         ((answer("<html>"),), EngineError),
     ],
-    ids=["busy", "reset", "ended", "a page"],
+    ids=["busy", "reset", "ended", "HTML"],
 )
-def test_what_goes_wrong(
-    play: Play, replies: tuple[object, ...], kind: type[GptOssError], awaited: bool
+def test_errors(
+    play: Play, replies: tuple[object, ...], error_type: type[GptOssError], awaited: bool
 ) -> None:
-    with pytest.raises(kind):
-        said(KIND, model("llama-server", url=play(*replies).url), ASKED, awaited=awaited)
+    with pytest.raises(error_type):
+        said(PROVIDER, model("llama-server", url=play(*replies).url), COMPLETION, awaited=awaited)
 
 
-def test_silence(play: Play, awaited: bool) -> None:
+def test_a_read_timeout(play: Play, awaited: bool) -> None:
     wanted = model("llama-server", silence=0.2, url=play(KNOWN, sse(HI, HOLD)).url)
-    with pytest.raises(StreamCut, match=r"silent for 0\.2 seconds"):
-        said(KIND, wanted, ASKED, awaited=awaited)
+    with pytest.raises(StreamCut, match=r"sent nothing for 0\.2 seconds"):
+        said(PROVIDER, wanted, COMPLETION, awaited=awaited)
 
 
-def test_who_leaves_ends_the_work(play: Play, awaited: bool) -> None:
+def test_closing_the_generator_ends_the_work(play: Play, awaited: bool) -> None:
     server = play(KNOWN, sse(HI, HOLD))
-    assert left(KIND, model("llama-server", url=server.url), ASKED, awaited=awaited) == Piece("Hi")
+    assert left(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited) == Piece("Hi")
     assert server.gone.wait(5)
 
 
-def test_a_model_needs_an_address() -> None:
+def test_a_model_without_a_usable_address() -> None:
     with pytest.raises(GptOssError, match="models add tiny --llama-server URL"):
-        KIND.check(model("llama-server"))
+        PROVIDER.check(model("llama-server"))
     with pytest.raises(GptOssError, match="The address cannot be used"):
-        KIND.check(model("llama-server", url="ftp://x"))
-    KIND.check(model("llama-server", url="10.0.0.5:8080/v1/"))
+        PROVIDER.check(model("llama-server", url="ftp://x"))
+    PROVIDER.check(model("llama-server", url="10.0.0.5:8080/v1/"))
 
 
-def test_its_condition(play: Play) -> None:
+def test_model_status(play: Play) -> None:
     props = {"build_info": "b1-abc", "default_generation_settings": {"n_ctx": 1024}}
     server = play(answer(props), KNOWN)
-    found = KIND.model_status(model("llama-server", url=server.url), None)
+    found = PROVIDER.model_status(model("llama-server", url=server.url), None)
     assert (found.address, found.version, found.context_length) == (server.url, "b1-abc", 1024)
     assert (found.installed, found.loaded, found.problem) == (True, True, None)
     with Refusing() as host:
-        found = KIND.model_status(model("llama-server", url=f"http://me:secret@{host}"), None)
+        found = PROVIDER.model_status(model("llama-server", url=f"http://me:secret@{host}"), None)
     assert found.address == f"http://{host}"
     assert "does not answer" in str(found.problem)
 
 
-def test_its_state() -> None:
+def test_summary() -> None:
     wanted = model("llama-server", url="http://me:secret@a:1")
-    assert KIND.summary(wanted.settings, [wanted]) == "tiny at http://a:1"
+    assert PROVIDER.summary(wanted.settings, [wanted]) == "tiny at http://a:1"
     assert (
-        KIND.summary(wanted.settings, [model("llama-server", url="ftp://x")])
+        PROVIDER.summary(wanted.settings, [model("llama-server", url="ftp://x")])
         == "tiny at an address that cannot be used"
     )
-    assert KIND.summary(wanted.settings, [model("llama-server")]) == "tiny at an unknown address"
-    assert KIND.summary(wanted.settings, []) == "no model was added with --llama-server URL"
+    assert PROVIDER.summary(wanted.settings, [model("llama-server")]) == "tiny at an unknown address"
+    assert PROVIDER.summary(wanted.settings, []) == "no model was added with --llama-server URL"

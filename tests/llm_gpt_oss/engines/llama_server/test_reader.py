@@ -1,76 +1,81 @@
-"Events as xllamacpp 2026.10 sent them, cut down to what is read."
+"Events of xllamacpp 2026.10, without the fields that are not used."
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from llm_gpt_oss.completion import Done, Logprob, Piece
-from llm_gpt_oss.engines.http.connection import Endpoint
+from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
+from llm_gpt_oss.engines.http.client import StreamReader
+from llm_gpt_oss.engines.http.endpoint import Endpoint
 from llm_gpt_oss.engines.llama_server.reader import CompletionReader
+from llm_gpt_oss.engines.llama_server.requests import completion_request
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.streaming import translate
 
-PEER = Endpoint("llama-server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
+ENDPOINT = Endpoint("llama-server", ServerAddress("http://127.0.0.1:1"), 1.0, "Start it.")
 TIMES = {"prompt_ms": 7.5, "predicted_ms": 20.0}
 END = {"content": "", "stop": True, "tokens_predicted": 3, "tokens_evaluated": 18, "timings": TIMES}
 
 
-def say(text: str, **more: Any) -> dict[str, Any]:
-    return {"content": text, "stop": False, **more}
+def event(text: str, **fields: Any) -> dict[str, Any]:
+    return {"content": text, "stop": False, **fields}
 
 
-def read(*events: dict[str, Any], rivals: int | None = None) -> list[Piece | Done]:
-    return list(translate(events, CompletionReader(PEER, rivals)))
+def read(*events: dict[str, Any], top_logprobs: int | None = None) -> list[Piece | Done]:
+    return list(translate(events, CompletionReader("llama-server", top_logprobs)))
 
 
 def test_pieces_then_the_end() -> None:
-    assert read(say("<|channel|>"), say("final"), say(""), {**END, "stop_type": "eos"}) == [
+    assert read(event("<|channel|>"), event("final"), event(""), {**END, "stop_type": "eos"}) == [
         Piece("<|channel|>"),
         Piece("final"),
         Done("stop", prompt_tokens=18, completion_tokens=3, prompt_ms=7.5, completion_ms=20.0),
     ]
 
 
-@pytest.mark.parametrize(("kind", "reason"), [("limit", "length"), ("word", "stop"), ("eos", "stop")])
-def test_how_it_ended(kind: str, reason: str) -> None:
-    [done] = read({**END, "stop_type": kind})
+@pytest.mark.parametrize(("stop_type", "reason"), [("limit", "length"), ("word", "stop"), ("eos", "stop")])
+def test_the_reason_of_the_end(stop_type: str, reason: str) -> None:
+    [done] = read({**END, "stop_type": stop_type})
     assert isinstance(done, Done)
     assert done.reason == reason
 
 
-def test_the_end_says_no_more_than_the_server() -> None:
+def test_an_end_without_counts() -> None:
     assert read({"content": "a", "stop": True}) == [Piece("a"), Done("stop")]
 
 
-@pytest.mark.parametrize(("rivals", "shown"), [(0, 0), (1, 1), (2, 2)])
-def test_log_probabilities(rivals: int, shown: int) -> None:
+@pytest.mark.parametrize(("requested", "expected"), [(0, 0), (1, 1), (2, 2)])
+def test_log_probabilities(requested: int, expected: int) -> None:
     token = {"id": 315, "token": "The", "bytes": [84, 104, 101], "logprob": -0.5}
     tops = [token, {"id": 9, "token": "\ufffd", "bytes": [156], "logprob": -8.0}]
     [piece, _] = read(
-        say("The", completion_probabilities=[{**token, "top_logprobs": tops}]), END, rivals=rivals
+        event("The", completion_probabilities=[{**token, "top_logprobs": tops}]), END, top_logprobs=requested
     )
-    top = (Logprob("The", -0.5, (84, 104, 101)), Logprob("\ufffd", -8.0, (156,)))[:shown]
+    top = (Logprob("The", -0.5, (84, 104, 101)), Logprob("\ufffd", -8.0, (156,)))[:expected]
     assert piece == Piece("The", (Logprob("The", -0.5, (84, 104, 101), top),))
 
 
 def test_a_token_without_bytes() -> None:
-    [piece, _] = read(say("a", completion_probabilities=[{"token": "a", "logprob": -1.0}]), END)
+    [piece, _] = read(event("a", completion_probabilities=[{"token": "a", "logprob": -1.0}]), END)
     assert piece == Piece("a", (Logprob("a", -1.0),))
 
 
 def test_an_error_in_the_stream() -> None:
+    stream = StreamReader(ENDPOINT, completion_request(Completion("tiny", "p")))
+    error = {"code": 400, "message": "the request exceeds the available context size"}
     with pytest.raises(ContextOverflow):
-        read(say("a"), {"error": {"code": 400, "message": "the request exceeds the available context size"}})
+        list(stream.feed(b"data: " + json.dumps({"error": error}).encode() + b"\n\n"))
 
 
-def test_streams_that_are_none() -> None:
+def test_incomplete_streams() -> None:
     with pytest.raises(EmptyStream):
         read()
     with pytest.raises(StreamCut, match="ended in the middle"):
-        read(say("a"))
-    for event in ({"text": "a"}, {"content": "a", "completion_probabilities": [{"token": "a"}]}):
-        with pytest.raises(StreamCut, match="another form"):
-            read(event)
+        read(event("a"))
+    for wrong in ({"text": "a"}, {"content": "a", "completion_probabilities": [{"token": "a"}]}):
+        with pytest.raises(StreamCut, match="unexpected form"):
+            read(wrong)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, stream
 
-from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Engine, Piece
-from llm_gpt_oss.engines.ollama.engine import AsyncOllamaEngine, OllamaEngine
+from llm_gpt_oss.completion import Completion, Done, Piece
+from llm_gpt_oss.engines.http.engine import AsyncHttpEngine, HttpEngine
+from llm_gpt_oss.engines.ollama.server import OllamaServer
 from llm_gpt_oss.errors import (
     ContextOverflow,
     EmptyStream,
@@ -30,35 +32,50 @@ def settings(host: str, **more: str) -> Settings:
     return Settings.from_env({"OLLAMA_HOST": host, **more})
 
 
-def waited(host: str, *tags: str, key: str | None = None, said: list[Any] | None = None) -> None:
-    engine: Engine
-    with OllamaEngine(settings(host), key) as engine:
-        for tag in tags:
-            for item in engine.complete(Completion(tag, "p")):
-                (said if said is not None else []).append(item)
+def engine(host: str, key: str | None = None, **variables: str) -> HttpEngine:
+    return HttpEngine(OllamaServer(settings(host, **variables), key))
 
 
-def awaited(host: str, *tags: str, key: str | None = None, said: list[Any] | None = None) -> None:
+def async_engine(host: str, key: str | None = None, **variables: str) -> AsyncHttpEngine:
+    return AsyncHttpEngine(OllamaServer(settings(host, **variables), key))
+
+
+def complete_sync(host: str, *completions: Completion, key: str | None = None, items: list[Any]) -> None:
+    with engine(host, key) as opened:
+        for completion in completions:
+            for item in opened.complete(completion):
+                items.append(item)
+
+
+def complete_async(host: str, *completions: Completion, key: str | None = None, items: list[Any]) -> None:
     async def run() -> None:
-        engine: AsyncEngine
-        async with AsyncOllamaEngine(settings(host), key) as engine:
-            for tag in tags:
-                async for item in engine.complete(Completion(tag, "p")):
-                    (said if said is not None else []).append(item)
+        async with async_engine(host, key) as opened:
+            for completion in completions:
+                async for item in opened.complete(completion):
+                    items.append(item)
 
     asyncio.run(run())
 
 
-@pytest.fixture(params=[waited, awaited])
+@pytest.fixture(params=[complete_sync, complete_async], ids=["sync", "async"])
 def complete(request: pytest.FixtureRequest) -> Any:
-    return request.param
+    "`complete(host, tag, …, items=[])` completes a prompt with each tag, and appends to `items`."
+    run = request.param
+
+    def complete(
+        host: str, *tags: str, batch: bool = False, key: str | None = None, items: list[Any] | None = None
+    ) -> None:
+        completions = [Completion(tag, "p", batch=batch) for tag in tags]
+        run(host, *completions, key=key, items=[] if items is None else items)
+
+    return complete
 
 
 HELLO = {"response": "Hello", "done": False}
 LAST = {"response": "", "done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 2}
 FULL = {"response": "", "done": True, "done_reason": "length", "eval_duration": -9223372036854775808}
 WHOLE = stream(HELLO, LAST)
-SAID = [Piece("Hello"), Done("stop", 3, 2)]
+ITEMS = [Piece("Hello"), Done("stop", 3, 2)]
 OFFICIAL = "gpt-oss:20b"
 
 
@@ -66,20 +83,20 @@ def family(name: str, *families: str) -> Reply:
     return answer({"details": {"family": name, "families": list(families) or None}, "model_info": {}})
 
 
-async def test_a_tag_that_cannot_be_one_is_not_sent() -> None:
-    broken, wanted = settings("127.0.0.1:1", LOCAL_LLM_MODEL="bad tag!"), Completion("bad tag!", "p")
+async def test_an_invalid_tag_is_not_sent() -> None:
+    completion, variables = Completion("bad tag!", "p"), {"LOCAL_LLM_MODEL": "bad tag!"}
     with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL"):
-        next(OllamaEngine(broken).complete(wanted))
+        next(engine("127.0.0.1:1", **variables).complete(completion))
     with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL"):
-        await anext(AsyncOllamaEngine(broken).complete(wanted))
+        await anext(async_engine("127.0.0.1:1", **variables).complete(completion))
 
 
 @pytest.mark.parametrize("tag", ["gpt-oss", "gpt-oss:20b", "gpt-oss:120b-cloud"])
-def test_official_tags_are_not_asked_about(play: Play, complete: Completes, tag: str) -> None:
+def test_the_family_of_official_tags_is_not_checked(play: Play, complete: Completes, tag: str) -> None:
     server = play(WHOLE)
-    said: list[Any] = []
-    complete(server.host, tag, key="k", said=said)
-    assert said == SAID
+    items: list[Any] = []
+    complete(server.host, tag, key="k", items=items)
+    assert items == ITEMS
     [request] = server.requests
     assert request.path == "/api/generate"
     assert (request.body["model"], request.body["prompt"], request.body["raw"]) == (tag, "p", True)
@@ -87,11 +104,11 @@ def test_official_tags_are_not_asked_about(play: Play, complete: Completes, tag:
 
 
 @pytest.mark.parametrize("shown", [family("gptoss"), family("gpt-oss"), family("", "other", "gptoss")])
-def test_other_tags_are_asked_about_once(play: Play, complete: Completes, shown: Reply) -> None:
+def test_the_family_of_other_tags_is_checked_once(play: Play, complete: Completes, shown: Reply) -> None:
     server = play(shown, WHOLE, WHOLE)
-    said: list[Any] = []
-    complete(server.host, "mine", "mine", said=said)
-    assert said == SAID * 2
+    items: list[Any] = []
+    complete(server.host, "mine", "mine", items=items)
+    assert items == ITEMS * 2
     assert [request.path for request in server.requests] == ["/api/show", "/api/generate", "/api/generate"]
     assert server.requests[0].body == {"model": "mine"}
 
@@ -100,22 +117,22 @@ def test_other_tags_are_asked_about_once(play: Play, complete: Completes, shown:
     ("shown", "words"),
     [(family("bert", "bert"), "of the family bert"), (family(""), "of the family unknown")],
 )
-def test_another_family_is_refused(play: Play, complete: Completes, shown: Reply, words: str) -> None:
+def test_another_family_is_an_error(play: Play, complete: Completes, shown: Reply, words: str) -> None:
     server = play(shown)
     with pytest.raises(NotGptOss, match=f"mine is a model {words}.*gpt-oss:20b"):
         complete(server.host, "mine")
     assert [request.path for request in server.requests] == ["/api/show"]
 
 
-def test_a_model_of_another_family_is_refused_each_time(play: Play) -> None:
+def test_another_family_is_an_error_each_time(play: Play) -> None:
     server = play(family("bert"))
-    with OllamaEngine(settings(server.host)) as engine:
+    with engine(server.host) as opened:
         for _ in range(2):
             with pytest.raises(NotGptOss):
-                next(engine.complete(Completion("gpt-ossified", "p")))
+                next(opened.complete(Completion("gpt-ossified", "p")))
 
 
-FAULTS: list[tuple[str, Reply, list[Piece], type[GptOssError]]] = [
+ERRORS: list[tuple[str, Reply, list[Piece], type[GptOssError]]] = [
     (
         "F3 an error after text",
         stream(HELLO, {"error": "invalid JSON schema in format"}),
@@ -146,73 +163,121 @@ FAULTS: list[tuple[str, Reply, list[Piece], type[GptOssError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "before", "kind"), [pytest.param(*row[1:], id=row[0]) for row in FAULTS])
-def test_faults(
-    play: Play, complete: Completes, reply: Reply, before: list[Piece], kind: type[GptOssError]
+@pytest.mark.parametrize("batch", [False, True], ids=["", "batch"])
+@pytest.mark.parametrize(
+    ("reply", "before", "error_type"), [pytest.param(*row[1:], id=row[0]) for row in ERRORS]
+)
+def test_errors(
+    play: Play,
+    complete: Completes,
+    reply: Reply,
+    before: list[Piece],
+    error_type: type[GptOssError],
+    batch: bool,
 ) -> None:
-    said: list[Any] = []
-    with pytest.raises(kind) as caught:
-        complete(play(reply).host, OFFICIAL, said=said)
-    assert type(caught.value) is kind
-    assert said == before
+    items: list[Any] = []
+    with pytest.raises(error_type) as caught:
+        complete(play(reply).host, OFFICIAL, batch=batch, items=items)
+    assert type(caught.value) is error_type
+    assert "".join(item.text for item in items) == "".join(piece.text for piece in before)
+    assert batch or items == before
+
+
+def test_a_batch_has_fewer_pieces(play: Play, complete: Completes) -> None:
+    texts = [
+        "<|channel|>",
+        "final",
+        "<|message|>",
+        *["Hello", " ", "world", "<", "|end", "|>", "!"],
+        "é",
+        "é",
+    ]
+    lines = [{"response": text, "done": False} for text in texts]
+    once = b"".join(json.dumps(line).encode() + b"\n" for line in [*lines, LAST])
+    items: list[Any] = []
+    complete(play(stream(once)).host, OFFICIAL, batch=True, items=items)
+    assert [(item.text, item.tokens) for item in items[:-1]] == [
+        ("<|channel|>", 1),
+        ("final", 1),
+        ("<|message|>", 1),
+        ("Hello world<|end", 5),
+        ("|>!", 2),
+        ("éé", 2),
+    ]
+    assert items[-1] == Done("stop", 3, 2)
+
+
+async def test_a_batch_is_not_delayed_at_its_end(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    "After the last line, the end of the response is read without a delay."
+    monkeypatch.setattr("llm_gpt_oss.engines.http.output.MAX_DELAY", 60.0)
+    monkeypatch.setattr("llm_gpt_oss.engines.http.output.DELAY_SHARE", 1e6)
+    server = play(stream(LAST, 0.05))
+    async with async_engine(server.host) as opened:
+        completion = Completion(OFFICIAL, "p", batch=True)
+        items = await asyncio.wait_for(_collect(opened.complete(completion)), 5)
+    assert items == [Done("stop", 3, 2)]
+
+
+async def _collect(items: AsyncIterator[Piece | Done]) -> list[Piece | Done]:
+    return [item async for item in items]
 
 
 @pytest.mark.parametrize("tag", [OFFICIAL, "mine"])
-def test_f10_nobody_there(complete: Completes, tag: str) -> None:
+def test_a_refused_connection(complete: Completes, tag: str) -> None:
     with Refusing() as host, pytest.raises(EngineUnreachable, match="ollama serve"):
         complete(host, tag)
 
 
-def test_the_patience_is_the_settings(play: Play) -> None:
+def test_the_read_timeout_is_that_of_the_settings(play: Play) -> None:
     with (
-        OllamaEngine(settings(play(stream(HELLO, HOLD)).host, LLM_GPT_OSS_TIMEOUT="0.2")) as engine,
+        engine(play(stream(HELLO, HOLD)).host, LLM_GPT_OSS_TIMEOUT="0.2") as opened,
         pytest.raises(StreamCut, match="LLM_GPT_OSS_TIMEOUT"),
     ):
-        list(engine.complete(Completion(OFFICIAL, "p")))
+        list(opened.complete(Completion(OFFICIAL, "p")))
 
 
-def test_an_engine_may_be_left_open(play: Play) -> None:
-    # No socket is left for the garbage collector: pytest would make an error of its warning.
-    assert list(OllamaEngine(settings(play(WHOLE).host)).complete(Completion(OFFICIAL, "p"))) == SAID
+def test_an_engine_that_is_not_closed_leaks_no_socket(play: Play) -> None:
+    # pytest turns the ResourceWarning of a socket that is left to the garbage collector into an error.
+    assert list(engine(play(WHOLE).host).complete(Completion(OFFICIAL, "p"))) == ITEMS
 
 
-def test_closing_the_generator_hangs_up(play: Play) -> None:
+def test_closing_the_generator_closes_the_connection(play: Play) -> None:
     server = play(stream(HELLO, HOLD))
-    with OllamaEngine(settings(server.host)) as engine:
-        said = engine.complete(Completion(OFFICIAL, "p"))
-        assert next(said) == Piece("Hello")
-        said.close()
+    with engine(server.host) as opened:
+        items = opened.complete(Completion(OFFICIAL, "p"))
+        assert next(items) == Piece("Hello")
+        items.close()
         assert server.gone.wait(2)
 
 
-def test_an_error_hangs_up_though_its_traceback_lives(play: Play) -> None:
+def test_an_error_closes_the_connection_while_its_traceback_is_alive(play: Play) -> None:
     server = play(stream(FULL, HOLD))
-    with OllamaEngine(settings(server.host)) as engine:
+    with engine(server.host) as opened:
         with pytest.raises(ContextOverflow) as caught:
-            next(engine.complete(Completion(OFFICIAL, "p")))
+            next(opened.complete(Completion(OFFICIAL, "p")))
         assert server.gone.wait(2)
         assert caught.tb
 
 
-async def test_closing_the_async_generator_hangs_up(play: Play) -> None:
+async def test_closing_the_async_generator_closes_the_connection(play: Play) -> None:
     server = play(stream(HELLO, HOLD))
-    async with AsyncOllamaEngine(settings(server.host)) as engine:
-        said = engine.complete(Completion(OFFICIAL, "p"))
-        assert await anext(said) == Piece("Hello")
-        await said.aclose()
-        # The event loop stands still: the connection was closed before, not left to be.
+    async with async_engine(server.host) as opened:
+        items = opened.complete(Completion(OFFICIAL, "p"))
+        assert await anext(items) == Piece("Hello")
+        await items.aclose()
+        # This blocks the event loop, so the connection was closed before.
         assert server.gone.wait(2)
 
 
-async def test_one_hangs_up_and_the_others_go_on(play: Play) -> None:
+async def test_closing_one_completion_does_not_affect_others(play: Play) -> None:
     server = play(stream(HELLO, 0.2, LAST))
-    async with AsyncOllamaEngine(settings(server.host)) as engine:
+    async with async_engine(server.host) as opened:
 
         async def whole() -> list[Piece | Done]:
-            return [item async for item in engine.complete(Completion(OFFICIAL, "p"))]
+            return [item async for item in opened.complete(Completion(OFFICIAL, "p"))]
 
         others = [asyncio.create_task(whole()) for _ in range(3)]
-        one = engine.complete(Completion(OFFICIAL, "p"))
+        one = opened.complete(Completion(OFFICIAL, "p"))
         await anext(one)
         await one.aclose()
-        assert await asyncio.gather(*others) == [SAID] * 3
+        assert await asyncio.gather(*others) == [ITEMS] * 3

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.ollama.errors import context_overflow, to_error
+from llm_gpt_oss.engines.http.server_errors import to_error
+from llm_gpt_oss.engines.ollama.errors import RULES, context_overflow
 from llm_gpt_oss.errors import (
     BadRequest,
     ContextOverflow,
@@ -19,13 +20,17 @@ from llm_gpt_oss.errors import (
 )
 
 
+def error_of(status: int | None, body: object, model: str | None = None) -> GptOssError:
+    return to_error(RULES, "Ollama", status, body, model)
+
+
 def body(text: str) -> str:
     return json.dumps({"error": text})
 
 
-def nested(message: str, **facts: Any) -> str:
-    "As v0.33 passes on what llama-server says: JSON as the text of JSON."
-    return body(json.dumps({"error": {"code": 400, "message": message, **facts}}))
+def nested(message: str, **details: Any) -> str:
+    "An error of llama-server as v0.33 forwards it: JSON as a string in JSON."
+    return body(json.dumps({"error": {"code": 400, "message": message, **details}}))
 
 
 TOO_LONG = nested(
@@ -39,7 +44,7 @@ BAD_SCHEMA = (
     'Unrecognized schema: {"type":"nonsense"}'
 )
 
-# What two real servers answered, v0.24 and v0.33, and what a gateway in front of them may.
+# Recorded from v0.24 and v0.33, or possible answers of a gateway.
 ANSWERS = [
     (400, body("the input length exceeds the context length"), ContextOverflow, "`-o truncate 1`"),
     (400, TOO_LONG, ContextOverflow, "prompt of 7575 tokens is longer than the model's context of 4096"),
@@ -61,7 +66,7 @@ ANSWERS = [
         UnusableSchema,
         "",
     ),
-    (500, body("failed to parse grammar"), UnusableSchema, "plain types"),
+    (500, body("failed to parse grammar"), UnusableSchema, "only plain types"),
     (500, body("failed to load model vocabulary required for format"), UnusableSchema, "plain types"),
     (400, nested("Failed to initialize samplers: failed to parse grammar"), UnusableSchema, ""),
     (400, nested("exceeds the context", n_prompt_tokens="x", n_ctx=-1), ContextOverflow, "`-o num_ctx N`"),
@@ -82,7 +87,7 @@ ANSWERS = [
     (404, "404 page not found", EngineError, "not Ollama's API: 404 page not found. Check that OLLAMA_HOST"),
     (404, "", EngineError, "not Ollama's API: 404."),
     (405, "405 method not allowed", EngineError, "not Ollama's API: 405 method not allowed."),
-    (307, "it points to https://h/", EngineError, "it points to https://h/. Set OLLAMA_HOST"),
+    (307, "it redirects to https://h/", EngineError, "it redirects to https://h/. Set OLLAMA_HOST"),
     (
         401,
         '{"error":"unauthorized","signin_url":"https://ollama.com/connect?x"}',
@@ -116,24 +121,24 @@ ANSWERS = [
         EngineError,
         "(502): <html> <h1>Bad Gateway</h1> </html>.",
     ),
-    (500, "", EngineError, "(500): it does not say why."),
-    (500, '{"detail": "odd"}', EngineError, '(500): {"detail": "odd"}.'),
+    (500, "", EngineError, "(500): it gives no reason."),
+    (500, '{"detail": "odd"}', EngineError, "(500): odd."),
     (500, "{ not JSON", EngineError, "(500): { not JSON."),
     (501, body("this model does not support embeddings"), EngineError, "does not support embeddings"),
     (400, body("unexpected EOF"), BadRequest, "unexpected EOF"),
 ]
 
 
-@pytest.mark.parametrize(("status", "text", "kind", "words"), ANSWERS)
-def test_answers(status: int, text: str, kind: type[GptOssError], words: str) -> None:
-    error = to_error(status, text, "tag")
-    assert type(error) is kind
+@pytest.mark.parametrize(("status", "text", "error_type", "words"), ANSWERS)
+def test_error_answers(status: int, text: str, error_type: type[GptOssError], words: str) -> None:
+    error = error_of(status, text, "tag")
+    assert type(error) is error_type
     assert words in str(error)
     if isinstance(error, EngineError):
         assert error.status == status
 
 
-# The same in the middle of a stream: no status, and the text no longer wrapped in a body.
+# Errors inside a stream have no status, and their text is not wrapped in a body.
 LINES = [
     ("invalid JSON schema in format", UnusableSchema),
     (json.loads(TOO_LONG)["error"], ContextOverflow),
@@ -146,10 +151,10 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "kind"), LINES)
-def test_lines(error: object, kind: type[GptOssError]) -> None:
-    caught = to_error(None, error, "tag")
-    assert type(caught) is kind
+@pytest.mark.parametrize(("error", "error_type"), LINES)
+def test_errors_inside_a_stream(error: object, error_type: type[GptOssError]) -> None:
+    caught = error_of(None, error, "tag")
+    assert type(caught) is error_type
     assert getattr(caught, "status", None) is None
 
 
@@ -166,19 +171,19 @@ PARAMS = [
 
 
 @pytest.mark.parametrize(("status", "text", "param"), PARAMS)
-def test_the_parameter_at_fault(status: int, text: str, param: str | None) -> None:
-    error = to_error(status, text)
+def test_the_error_names_the_parameter(status: int, text: str, param: str | None) -> None:
+    error = error_of(status, text)
     assert isinstance(error, BadRequest)
     assert error.param == param
 
 
-def test_counts() -> None:
-    error = to_error(400, TOO_LONG)
+def test_the_error_has_the_counts_of_an_overflow() -> None:
+    error = error_of(400, TOO_LONG)
     assert isinstance(error, ContextOverflow)
     assert (error.prompt_tokens, error.context_length, error.param) == (7575, 4096, "messages")
 
 
-LONGER = "Ask for a longer context with `-o num_ctx {}`, or drop the oldest turns with `-o truncate 1`."
+LONGER = "Request a longer context with `-o num_ctx {}`, or drop the oldest turns with `-o truncate 1`."
 
 
 @pytest.mark.parametrize(
@@ -199,16 +204,16 @@ LONGER = "Ask for a longer context with `-o num_ctx {}`, or drop the oldest turn
         (130_000, "Drop the oldest turns with `-o truncate 1`."),
     ],
 )
-def test_the_context_to_ask_for(tokens: int | None, remedy: str) -> None:
+def test_the_remedy_names_a_longer_context(tokens: int | None, remedy: str) -> None:
     assert context_overflow(tokens, 4096).remedy == remedy
 
 
-def test_a_long_text_is_cut() -> None:
-    assert len(str(to_error(500, "x" * 10_000))) < 600
+def test_a_long_text_is_truncated() -> None:
+    assert len(str(error_of(500, "x" * 10_000))) < 600
 
 
-def test_an_error_too_deep_to_tell() -> None:
+def test_an_error_that_is_nested_too_deep() -> None:
     error: dict[str, Any] = {}
     for _ in range(100_000):
         error = {"odd": error}
-    assert "it does not say why" in str(to_error(None, error))
+    assert "it gives no reason" in str(error_of(None, error))

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
-from llm_gpt_oss.completion import Done, Logprob, Piece
-from llm_gpt_oss.engines.ollama.answers import GenerateChunk
+from llm_gpt_oss.completion import Done, Json, Logprob, Piece
 from llm_gpt_oss.engines.ollama.reader import GenerateReader
-from llm_gpt_oss.engines.ollama.wire import GenerateLine
+from llm_gpt_oss.engines.ollama.wire import GenerateLine, TokenLogprob
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
 from llm_gpt_oss.streaming import translate
 
-# As recorded with v0.24.
+# Recorded with v0.24.
 CHANNEL: GenerateLine = {"response": "<|channel|>", "done": False}
 STOPPED: GenerateLine = {
     "response": "",
@@ -30,7 +31,7 @@ ONE_TOKEN: GenerateLine = {
     "prompt_eval_duration": 9449451,
     "eval_count": 1,
 }
-# A prompt that is too long, with `shift: false`: 200, and this one line.
+# The only line for a prompt that is too long, with `shift: false`. The status is 200.
 FULL: GenerateLine = {
     "response": "",
     "done": True,
@@ -54,6 +55,15 @@ PROBABLE: GenerateLine = {
         }
     ],
 }
+
+
+def as_json(line: GenerateLine) -> Json:
+    return cast(Json, line)
+
+
+def read(*lines: GenerateLine) -> list[Piece | Done]:
+    return list(translate(map(as_json, lines), GenerateReader()))
+
 
 STREAMS: list[tuple[list[GenerateLine], list[Piece | Done]]] = [
     ([CHANNEL, STOPPED], [Piece("<|channel|>"), Done("stop", 81, 29, 7.674007, 35.463673, 233.238781)]),
@@ -85,29 +95,56 @@ STREAMS: list[tuple[list[GenerateLine], list[Piece | Done]]] = [
 ]
 
 
-@pytest.mark.parametrize(("lines", "said"), STREAMS)
-def test_streams(lines: list[GenerateLine], said: list[Piece | Done]) -> None:
-    assert list(translate(map(GenerateChunk.of, lines), GenerateReader())) == said
+@pytest.mark.parametrize(("lines", "items"), STREAMS)
+def test_pieces_and_the_end(lines: list[GenerateLine], items: list[Piece | Done]) -> None:
+    assert read(*lines) == items
 
 
-def test_a_piece_is_told_at_once() -> None:
-    assert list(GenerateReader().feed(GenerateChunk.of(CHANNEL))) == [Piece("<|channel|>")]
+def test_a_piece_is_returned_at_once() -> None:
+    assert [*GenerateReader().feed(cast(Json, CHANNEL))] == [Piece("<|channel|>")]
 
 
-def test_a_full_context() -> None:
+def test_a_prompt_that_is_too_long() -> None:
     with pytest.raises(ContextOverflow) as caught:
-        list(translate([GenerateChunk.of(FULL)], GenerateReader()))
+        read(FULL)
     assert (caught.value.prompt_tokens, caught.value.context_length) == (None, 4096)
 
 
-def test_no_line_at_all() -> None:
+def test_a_stream_without_lines() -> None:
     with pytest.raises(EmptyStream, match="without a single word"):
-        list(translate([], GenerateReader()))
+        read()
 
 
-def test_no_last_line() -> None:
+def test_a_stream_without_a_last_line() -> None:
     lines: list[GenerateLine] = [CHANNEL, {"response": " again", "done": False}]
-    said = translate(map(GenerateChunk.of, lines), GenerateReader())
-    assert [next(said), next(said)] == [Piece("<|channel|>"), Piece(" again")]
+    items = translate(map(as_json, lines), GenerateReader())
+    assert [next(items), next(items)] == [Piece("<|channel|>"), Piece(" again")]
     with pytest.raises(StreamCut, match="ended in the middle"):
-        next(said)
+        next(items)
+
+
+def test_the_number_of_log_probabilities_is_the_number_of_tokens() -> None:
+    token: TokenLogprob = {"token": "a", "logprob": -1}
+    [piece, _] = read({"response": "aa", "logprobs": [token, token]}, {"done": True})
+    assert piece == Piece("aa", (Logprob("a", -1), Logprob("a", -1)), tokens=2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"response": 5},
+        {"response": "a", "done": 1},
+        {"response": "a", "logprobs": [{}]},
+        {"response": "a", "logprobs": [5]},
+        {"response": "a", "logprobs": 5},
+        {"response": "a", "logprobs": [{"token": "a", "logprob": "x"}]},
+        {"response": "a", "logprobs": [{"token": "a", "logprob": -1, "bytes": ["x"]}]},
+        {"response": "a", "logprobs": [{"token": "a", "logprob": -1, "top_logprobs": [{"token": 5}]}]},
+        {"done": True, "eval_count": "x"},
+        {"done": True, "eval_count": True},
+    ],
+)
+def test_a_line_of_an_unexpected_form(line: Json) -> None:
+    with pytest.raises(StreamCut, match=r"an event of an unexpected form: \{.*Try again") as caught:
+        GenerateReader().feed(line)
+    assert [*line][-1] in str(caught.value)

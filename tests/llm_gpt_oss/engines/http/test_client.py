@@ -1,3 +1,5 @@
+"The one HTTP client, sync and async, with Ollama's requests and answers as examples."
+
 from __future__ import annotations
 
 import asyncio
@@ -24,9 +26,12 @@ from support.scripted_server import (
 )
 
 from llm_gpt_oss.completion import Completion
-from llm_gpt_oss.engines.ollama import connection
+from llm_gpt_oss.engines.http import connection
+from llm_gpt_oss.engines.http.client import AsyncClient, Client
+from llm_gpt_oss.engines.http.request import Request
 from llm_gpt_oss.engines.ollama.answers import PullStatus
-from llm_gpt_oss.engines.ollama.client import ApiRequest, AsyncClient, Client, generate, pull, show, version
+from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
+from llm_gpt_oss.engines.ollama.requests import generate, pull, show, version
 from llm_gpt_oss.errors import (
     EngineBusy,
     EngineError,
@@ -42,34 +47,34 @@ Sends = Callable[..., Any]
 Streams = Callable[..., list[Any]]
 
 
-def wait_and_send(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> Any:
-    with Client(server, silence=silence) as client:
-        return client.send(call)
+def send_sync(server: ServerAddress, request: Request[Any], read_timeout: float = 5) -> Any:
+    with Client(ollama_endpoint(server, read_timeout)) as client:
+        return client.send(request)
 
 
-def await_and_send(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> Any:
+def send_async(server: ServerAddress, request: Request[Any], read_timeout: float = 5) -> Any:
     async def run() -> Any:
-        async with AsyncClient(server, silence=silence) as client:
-            return await client.send(call)
+        async with AsyncClient(ollama_endpoint(server, read_timeout)) as client:
+            return await client.send(request)
 
     return asyncio.run(run())
 
 
-def wait_and_stream(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> list[Any]:
-    with Client(server, silence=silence) as client:
-        return list(client.stream(call))
+def stream_sync(server: ServerAddress, request: Request[Any], read_timeout: float = 5) -> list[Any]:
+    with Client(ollama_endpoint(server, read_timeout)) as client:
+        return list(client.stream(request))
 
 
-def await_and_stream(server: ServerAddress, call: ApiRequest[Any], silence: float = 5) -> list[Any]:
+def stream_async(server: ServerAddress, request: Request[Any], read_timeout: float = 5) -> list[Any]:
     async def run() -> list[Any]:
-        async with AsyncClient(server, silence=silence) as client:
-            return [item async for item in client.stream(call)]
+        async with AsyncClient(ollama_endpoint(server, read_timeout)) as client:
+            return [item async for item in client.stream(request)]
 
     return asyncio.run(run())
 
 
-SEND = [pytest.param(wait_and_send, id="send"), pytest.param(await_and_send, id="await send")]
-STREAM = [pytest.param(wait_and_stream, id="stream"), pytest.param(await_and_stream, id="async stream")]
+SEND = [pytest.param(send_sync, id="send"), pytest.param(send_async, id="async send")]
+STREAM = [pytest.param(stream_sync, id="stream"), pytest.param(stream_async, id="async stream")]
 
 
 @pytest.fixture(params=SEND)
@@ -78,12 +83,12 @@ def send(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(params=STREAM)
-def streamed(request: pytest.FixtureRequest) -> Any:
+def stream_all(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture(params=[*SEND, *STREAM])
-def ask(request: pytest.FixtureRequest) -> Any:
+def call(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -91,7 +96,7 @@ VERSION = answer({"version": "0.24.0"})
 PULLED = stream({"status": "pulling manifest"}, {"status": "success"})
 
 
-def test_a_whole_answer(play: Play, send: Sends) -> None:
+def test_send_returns_the_parsed_answer(play: Play, send: Sends) -> None:
     server = play(VERSION)
     assert send(ServerAddress(server.url), version()) == "0.24.0"
     [request] = server.requests
@@ -101,9 +106,9 @@ def test_a_whole_answer(play: Play, send: Sends) -> None:
     assert request.headers["accept-encoding"] == "identity"
 
 
-def test_a_stream(play: Play, streamed: Streams) -> None:
+def test_stream_yields_the_parsed_objects(play: Play, stream_all: Streams) -> None:
     server = play(PULLED)
-    assert streamed(ServerAddress(server.url), pull("t")) == [
+    assert stream_all(ServerAddress(server.url), pull("t")) == [
         PullStatus("pulling manifest"),
         PullStatus("success"),
     ]
@@ -116,10 +121,10 @@ def test_a_stream(play: Play, streamed: Streams) -> None:
     assert request.headers["content-type"] == "application/json"
 
 
-def test_a_path_headers_and_a_key_go_along(play: Play, ask: Sends) -> None:
+def test_the_path_headers_and_key_of_the_server_are_used(play: Play, call: Sends) -> None:
     server = play(answer({"status": "x", "version": "x"}))
     there = read_server(f"{server.url}/behind/", (("X-One", "1"), ("user-agent", "mine"))).with_key("k")
-    ask(there, ApiRequest("GET", "/api/x", dict))
+    call(there, Request("/api/x", dict))
     [request] = server.requests
     assert request.path == "/behind/api/x"
     assert request.headers["x-one"] == "1"
@@ -127,9 +132,9 @@ def test_a_path_headers_and_a_key_go_along(play: Play, ask: Sends) -> None:
     assert request.headers["authorization"] == "Bearer k"
 
 
-def test_half_a_surrogate_pair_can_be_sent(play: Play, ask: Sends) -> None:
+def test_half_a_surrogate_pair_can_be_sent(play: Play, call: Sends) -> None:
     server = play(answer({"done": True}))
-    ask(ServerAddress(server.url), generate(Completion("t", "caf\udce9 \u4e16")))
+    call(ServerAddress(server.url), generate(Completion("t", "caf\udce9 \u4e16")))
     assert server.requests[0].body["prompt"] == "caf\udce9 \u4e16"
 
 
@@ -140,18 +145,20 @@ FAILURES: list[tuple[Reply, type[GptOssError], str]] = [
     (
         answer("", 302, "Location: http://elsewhere.example/"),
         EngineError,
-        "points to http://elsewhere.example/",
+        "redirects to http://elsewhere.example/",
     ),
     (answer("", 304), EngineError, "(304)"),
 ]
 
 
-@pytest.mark.parametrize(("reply", "kind", "words"), FAILURES)
-def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError], words: str) -> None:
+@pytest.mark.parametrize(("reply", "error_type", "words"), FAILURES)
+def test_error_answers(
+    play: Play, call: Sends, reply: Reply, error_type: type[GptOssError], words: str
+) -> None:
     server = play(reply)
-    with pytest.raises(kind, match=words) as caught:
-        ask(ServerAddress(server.url), show("t"))
-    assert type(caught.value) is kind
+    with pytest.raises(error_type, match=words) as caught:
+        call(ServerAddress(server.url), show("t"))
+    assert type(caught.value) is error_type
     assert len(server.requests) == 1
 
 
@@ -159,65 +166,65 @@ def test_failures(play: Play, ask: Sends, reply: Reply, kind: type[GptOssError],
     "body",
     ["<html>", '["0.24.0"]', "{}", '{"version"', pytest.param("[" * 100_000, id="deep")],
 )
-def test_an_answer_that_is_not_ollamas(play: Play, send: Sends, body: str) -> None:
+def test_an_answer_of_another_api(play: Play, send: Sends, body: str) -> None:
     with pytest.raises(EngineError, match="not Ollama's API: /api/version") as caught:
         send(ServerAddress(play(answer(body)).url), version())
     assert "OLLAMA_HOST" in (caught.value.remedy or "")
 
 
-def test_a_stream_that_is_not_ollamas(play: Play, streamed: Streams) -> None:
+def test_a_stream_of_another_api(play: Play, stream_all: Streams) -> None:
     with pytest.raises(EngineError, match="not Ollama's API: /api/pull"):
-        streamed(ServerAddress(play(stream({"odd": 1})).url), pull("t"))
+        stream_all(ServerAddress(play(stream({"odd": 1})).url), pull("t"))
 
 
-def test_an_error_in_a_stream(play: Play, streamed: Streams) -> None:
+def test_an_error_in_a_stream(play: Play, stream_all: Streams) -> None:
     line = {"error": "pull model manifest: file does not exist"}
     with pytest.raises(ModelMissing, match="no model t to download"):
-        streamed(ServerAddress(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
+        stream_all(ServerAddress(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
 
 
-def test_nobody_listens(ask: Sends) -> None:
+def test_a_refused_connection(call: Sends) -> None:
     with Refusing() as host, pytest.raises(EngineUnreachable) as caught:
-        ask(read_server(host), version())
+        call(read_server(host), version())
     assert caught.value.message == f"Ollama does not answer at http://{host}: connection refused."
     assert caught.value.remedy == (
         "Start it with `ollama serve`, or type `llm gpt-oss setup`, or set OLLAMA_HOST to where it runs."
     )
 
 
-def test_nobody_listens_at_any_address_of_a_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_addresses_of_a_name_refuse_the_connection(call: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
     with Refusing() as host:
         port = int(host.split(":")[1])
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 2
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         with pytest.raises(EngineUnreachable, match=rf"at http://box\.example:{port}: connection refused"):
-            ask(read_server(f"box.example:{port}"), version())
+            call(read_server(f"box.example:{port}"), version())
 
 
-def test_an_unknown_name(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_name(call: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(EngineUnreachable, match=r"at http://box\.example:11434: name or service not known"):
-        ask(read_server("box.example"), version())
+        call(read_server("box.example"), version())
 
 
-def test_packets_are_dropped(ask: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_gpt_oss.engines.http.connection.CONNECT", 0.1)
+def test_a_connection_timeout(call: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gpt_oss.engines.http.connection.CONNECT_TIMEOUT", 0.1)
     with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
-        ask(read_server(host), version())
+        call(read_server(host), version())
     assert "ollama serve" in str(caught.value)
 
 
 @pytest.mark.parametrize(("host", "seconds"), [("", 1), ("192.168.0.1", 1), ("https://box.example", 5)])
-def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
-    timeout = connection.client_options(read_server(host), 600)["timeout"]
+def test_the_connect_timeout_is_longer_for_tls(host: str, seconds: float) -> None:
+    timeout = connection.client_options(ollama_endpoint(read_server(host), 600))["timeout"]
     assert (timeout.connect, timeout.read) == (seconds, 600)
 
 
 @pytest.mark.parametrize(
-    ("host", "own"),
+    ("host", "expected"),
     [
         ("", True),
         ("[::1]:11434", True),
@@ -227,24 +234,29 @@ def test_how_long_a_connection_may_take(host: str, seconds: float) -> None:
         ("box.example", False),
     ],
 )
-def test_where_connections_are_our_own(host: str, own: bool) -> None:
-    assert ("transport" in connection.async_client_options(read_server(host), 600)) is own
+def test_the_loopback_transport_is_for_addresses_of_this_machine(host: str, expected: bool) -> None:
+    assert (
+        "transport" in connection.async_client_options(ollama_endpoint(read_server(host), 600))
+    ) is expected
 
 
-def test_silence_instead_of_an_answer(play: Play, ask: Sends) -> None:
-    with pytest.raises(EngineError, match=r"was silent for 0\.05 seconds\..*LLM_GPT_OSS_TIMEOUT") as caught:
-        ask(ServerAddress(play((HOLD,)).url), version(), silence=0.05)
+def test_a_read_timeout_before_the_answer(play: Play, call: Sends) -> None:
+    with pytest.raises(EngineError, match=r"sent nothing for 0\.05 seconds\..*LLM_GPT_OSS_TIMEOUT") as caught:
+        call(ServerAddress(play((HOLD,)).url), version(), read_timeout=0.05)
     assert type(caught.value) is EngineError
 
 
-def test_silence_in_a_stream(play: Play, streamed: Streams) -> None:
-    with pytest.raises(StreamCut, match=r"was silent for 0\.2 seconds\..*LLM_GPT_OSS_TIMEOUT"):
-        streamed(ServerAddress(play(stream({"status": "a"}, HOLD)).url), pull("t"), silence=0.2)
+def test_a_read_timeout_inside_a_stream(play: Play, stream_all: Streams) -> None:
+    with pytest.raises(StreamCut, match=r"sent nothing for 0\.2 seconds\..*LLM_GPT_OSS_TIMEOUT"):
+        stream_all(ServerAddress(play(stream({"status": "a"}, HOLD)).url), pull("t"), read_timeout=0.2)
 
 
-def test_slowness_is_not_silence(play: Play, streamed: Streams) -> None:
+def test_the_read_timeout_starts_again_with_each_byte(play: Play, stream_all: Streams) -> None:
     server = play((0.15, *stream(0.15, {"status": "a"}, 0.15, {"status": "b"})))
-    assert streamed(ServerAddress(server.url), pull("t"), silence=0.4) == [PullStatus("a"), PullStatus("b")]
+    assert stream_all(ServerAddress(server.url), pull("t"), read_timeout=0.4) == [
+        PullStatus("a"),
+        PullStatus("b"),
+    ]
 
 
 BROKEN: list[Reply] = [
@@ -262,30 +274,30 @@ BROKEN: list[Reply] = [
 
 
 @pytest.mark.parametrize("reply", BROKEN, ids=["unfinished", "reset", "closed", "half a line"])
-def test_a_stream_that_is_cut(play: Play, streamed: Streams, reply: Reply) -> None:
+def test_a_stream_that_is_cut(play: Play, stream_all: Streams, reply: Reply) -> None:
     with pytest.raises(StreamCut):
-        streamed(ServerAddress(play(reply).url), pull("t"))
+        stream_all(ServerAddress(play(reply).url), pull("t"))
 
 
 @pytest.mark.parametrize("reply", [(), (CUT,), (b"HTTP/1.1 200 OK\r\nContent-Le",), (b"SSH-2.0\r\n",)])
-def test_no_answer(play: Play, ask: Sends, reply: Reply) -> None:
+def test_a_connection_closed_before_the_answer(play: Play, call: Sends, reply: Reply) -> None:
     server = play(reply)
-    with pytest.raises(EngineError, match=f"Ollama at {server.url} broke off: ") as caught:
-        ask(ServerAddress(server.url), version())
+    with pytest.raises(EngineError, match=f"The connection to Ollama at {server.url} broke: ") as caught:
+        call(ServerAddress(server.url), version())
     assert type(caught.value) is EngineError
 
 
-def test_busy_and_then_not(play: Play) -> None:
+def test_a_client_can_be_used_after_an_error(play: Play) -> None:
     server = play(answer({"error": "server busy"}, 503), VERSION)
-    with Client(ServerAddress(server.url)) as client:
+    with Client(ollama_endpoint(ServerAddress(server.url))) as client:
         with pytest.raises(EngineBusy):
             client.send(version())
         assert client.send(version()) == "0.24.0"
 
 
-def test_items_come_as_they_are_sent(play: Play) -> None:
+def test_items_arrive_one_by_one(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    with Client(ServerAddress(server.url)) as client:
+    with Client(ollama_endpoint(ServerAddress(server.url))) as client:
         statuses = client.stream(pull("t"))
         assert next(statuses) == PullStatus("a")
         assert not server.gone.is_set()
@@ -293,9 +305,9 @@ def test_items_come_as_they_are_sent(play: Play) -> None:
         assert server.gone.wait(2)
 
 
-async def test_items_come_as_they_are_sent_when_awaited(play: Play) -> None:
+async def test_async_items_arrive_one_by_one(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    async with AsyncClient(ServerAddress(server.url)) as client:
+    async with AsyncClient(ollama_endpoint(ServerAddress(server.url))) as client:
         statuses = client.stream(pull("t"))
         assert await anext(statuses) == PullStatus("a")
         assert not server.gone.is_set()
@@ -303,8 +315,8 @@ async def test_items_come_as_they_are_sent_when_awaited(play: Play) -> None:
         assert server.gone.wait(2)  # while the event loop stands still
 
 
-@pytest.mark.parametrize("idle", [0, 5])
-async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -> None:
+@pytest.mark.parametrize("keepalive", [0, 5])
+async def test_a_cancelled_task_closes_its_connection(play: Play, keepalive: float) -> None:
     server = play(stream({"status": "a"}, HOLD))
     first = asyncio.Event()
 
@@ -312,7 +324,7 @@ async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -
         async for _ in client.stream(pull("t")):
             first.set()
 
-    async with AsyncClient(ServerAddress(server.url), idle=idle) as client:
+    async with AsyncClient(ollama_endpoint(ServerAddress(server.url), keepalive=keepalive)) as client:
         task = asyncio.create_task(read())
         await first.wait()
         task.cancel()
@@ -321,54 +333,69 @@ async def test_a_cancelled_task_closes_its_connection(play: Play, idle: float) -
         assert server.gone.wait(2)
 
 
-async def test_many_at_once(play: Play) -> None:
+async def test_many_streams_at_the_same_time(play: Play) -> None:
     server = play(stream({"status": "a"}, HOLD))
-    async with AsyncClient(ServerAddress(server.url), silence=2) as client, AsyncExitStack() as opened:
+    async with (
+        AsyncClient(ollama_endpoint(ServerAddress(server.url), 2)) as client,
+        AsyncExitStack() as opened,
+    ):
         # httpx alone stops at a hundred.
         streams = [await opened.enter_async_context(aclosing(client.stream(pull("t")))) for _ in range(101)]
         assert await asyncio.gather(*map(anext, streams)) == [PullStatus("a")] * 101
 
 
-def test_too_many_at_once() -> None:
+def test_too_many_requests_at_the_same_time() -> None:
     with (
         pytest.raises(EngineBusy, match=r"1000 requests.*Try again"),
-        connection.faults(ServerAddress("http://h:1"), 600),
+        connection.translate_errors(ollama_endpoint(ServerAddress("http://h:1"), 600)),
     ):
         raise httpx.PoolTimeout("")
 
 
-def unannounced(reply: Reply) -> Reply:
-    "The same from a server that does not say that it will close its connection."
-    told = f"{CLOSING}\r\n".encode()
-    return tuple(step.replace(told, b"") if isinstance(step, bytes) else step for step in reply)
+async def test_the_read_delay_keeps_data_unread(play: Play) -> None:
+    server = play(stream({"status": "a"}, 0.01, {"status": "b"}, HOLD))
+    async with (
+        AsyncClient(ollama_endpoint(ServerAddress(server.url))) as client,
+        aclosing(client.stream_bytes(pull("t"), lambda: 0.1)) as data,
+    ):
+        assert await anext(data) == b'{"status": "a"}\n'
+        started = asyncio.get_running_loop().time()
+        assert await anext(data) == b'{"status": "b"}\n'
+        assert asyncio.get_running_loop().time() - started >= 0.1
 
 
-def test_nothing_stays_open_between_two_calls(play: Play) -> None:
-    server = play((*unannounced(VERSION), HOLD))
-    with Client(ServerAddress(server.url)) as client:
+def without_close_header(reply: Reply) -> Reply:
+    "The reply of a server that does not announce that it will close the connection."
+    close_header = f"{CLOSING}\r\n".encode()
+    return tuple(step.replace(close_header, b"") if isinstance(step, bytes) else step for step in reply)
+
+
+def test_no_connection_stays_open_between_two_requests(play: Play) -> None:
+    server = play((*without_close_header(VERSION), HOLD))
+    with Client(ollama_endpoint(ServerAddress(server.url))) as client:
         client.send(version())
         assert server.gone.wait(2)
 
 
-async def test_nothing_stays_open_between_two_awaited_calls(play: Play) -> None:
-    server = play((*unannounced(VERSION), HOLD))
-    async with AsyncClient(ServerAddress(server.url)) as client:
+async def test_no_async_connection_stays_open_between_two_requests(play: Play) -> None:
+    server = play((*without_close_header(VERSION), HOLD))
+    async with AsyncClient(ollama_endpoint(ServerAddress(server.url))) as client:
         await client.send(version())
         assert server.gone.wait(2)
 
 
-async def test_a_connection_may_wait_for_the_next_call(play: Play) -> None:
-    server = play(unannounced((*VERSION, 0.2, *VERSION, HOLD)))
-    async with AsyncClient(ServerAddress(server.url), idle=5) as client:
+async def test_keepalive_reuses_the_connection(play: Play) -> None:
+    server = play(without_close_header((*VERSION, 0.2, *VERSION, HOLD)))
+    async with AsyncClient(ollama_endpoint(ServerAddress(server.url), keepalive=5)) as client:
         assert [await client.send(version()) for _ in range(2)] == ["0.24.0"] * 2
         assert not server.gone.is_set()
     assert server.gone.wait(2)
     assert len(server.requests) == 1  # on a second connection it would have read another
 
 
-async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
-    server = play(unannounced(VERSION))
-    async with AsyncClient(ServerAddress(server.url), idle=5) as client:
+async def test_a_keepalive_connection_that_the_server_closed(play: Play) -> None:
+    server = play(without_close_header(VERSION))
+    async with AsyncClient(ollama_endpoint(ServerAddress(server.url), keepalive=5)) as client:
         for _ in range(3):
             assert await client.send(version()) == "0.24.0"
             await asyncio.sleep(0.05)
@@ -376,18 +403,18 @@ async def test_a_connection_that_went_away_while_it_waited(play: Play) -> None:
 
 
 def test_one_client_on_two_event_loops(play: Play) -> None:
-    client = AsyncClient(ServerAddress(play(VERSION).url))
+    client = AsyncClient(ollama_endpoint(ServerAddress(play(VERSION).url)))
     assert [asyncio.run(client.send(version())) for _ in range(2)] == ["0.24.0"] * 2
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_no_proxy_for_this_machine(
-    play: Play, ask: Sends, monkeypatch: pytest.MonkeyPatch, name: str
+    play: Play, call: Sends, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     server = play(answer({"version": "x", "status": "x"}))
     with Refusing() as proxy:
         monkeypatch.setenv(name, f"http://{proxy}")
-        ask(ServerAddress(server.url), ApiRequest("GET", "/api/x", dict))
+        call(ServerAddress(server.url), Request("/api/x", dict))
     assert len(server.requests) == 1
 
 
@@ -416,19 +443,19 @@ def test_a_proxy_that_refuses(send: Sends, monkeypatch: pytest.MonkeyPatch) -> N
         ("ollama.com", "", True),
     ],
 )
-def test_authorities_are_read_only_for_tls(
+def test_certificate_authorities_are_loaded_only_for_tls(
     monkeypatch: pytest.MonkeyPatch, host: str, proxy: str, authorities: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     read = ssl.create_default_context()
     monkeypatch.setattr(httpx, "create_ssl_context", lambda: read)
-    context = connection.client_options(read_server(host), 600)["verify"]
+    context = connection.client_options(ollama_endpoint(read_server(host), 600))["verify"]
     assert (context is read) is authorities
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
-def test_a_server_that_tls_does_not_know(monkeypatch: pytest.MonkeyPatch, send: Sends, play: Play) -> None:
+def test_https_to_a_server_without_tls(monkeypatch: pytest.MonkeyPatch, send: Sends, play: Play) -> None:
     server = play((head(400),))
     with pytest.raises(EngineUnreachable, match="https://"):
         send(read_server(server.url.replace("http:", "https:")), version())

@@ -1,0 +1,29 @@
+"What differs between the APIs of servers, for the one HTTP client that calls them all."
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...completion import Json
+from ...errors import EngineError
+from ...streaming import Translator
+from .openai_errors import RULES, no_completion_api
+from .server_errors import Rule
+from .sse import SseReader
+
+
+@dataclass(frozen=True, slots=True)
+class ServerApi:
+    """How a server answers.
+
+    `stream_reader` makes a parser for the bytes of a stream, `error_rules` convert error answers.
+    `wrong_api` makes the error for a server that answers in another way, from a reason.
+    """
+
+    stream_reader: Callable[[], Translator[bytes, Json]]
+    error_rules: tuple[Rule, ...]
+    wrong_api: Callable[[str], EngineError]
+
+
+OPENAI_STYLE = ServerApi(SseReader, RULES, no_completion_api)
