@@ -162,10 +162,8 @@ def subjects(stack: ExitStack) -> list[Subject]:
     dialect = completions.DIALECTS["llama.cpp"]
     return [
         *available,
-        Subject("embedded", embedded, server, llama_server.completion_request),
-        Subject(
-            "llama-server", EngineBinding("llama-server", options), server, llama_server.completion_request
-        ),
+        Subject("embedded", embedded, server, completion_request),
+        Subject("llama-server", EngineBinding("llama-server", options), server, completion_request),
         Subject(
             "completions",
             EngineBinding("completions", {**options, "dialect": "llama.cpp"}),

@@ -70,7 +70,7 @@ def test_a_reader_finds_the_same_messages(pieces: list[Piece], in_message: bool,
 
     def read(pieces: list[Piece]) -> list[Event]:
         header = Header("assistant", "final") if in_message else None
-        return merged(translate(pieces, HarmonyReader(header, bound=constrained)))
+        return merged(translate(pieces, HarmonyReader(header, constrained=constrained)))
 
     assert read(joined) == read(pieces)
     assert sum(piece.tokens for piece in joined) == sum(piece.tokens for piece in pieces)
