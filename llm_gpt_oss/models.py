@@ -8,7 +8,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import llm
 from llm.parts import StreamEvent
@@ -17,6 +17,7 @@ from .catalog.binding import BoundModel
 from .catalog.models_file import UNBOUND, EngineBinding
 from .completion import AsyncEngine, Engine
 from .errors import BadRequest, GptOssError
+from .llm_internals import ModelBase
 from .options import GptOssOptions
 from .settings import Settings
 from .terminal_output import end_line, log_interrupted, print_label, print_notes
@@ -25,13 +26,8 @@ from .turn.machine import TurnMachine
 from .turn.request import turn_request
 from .turn.run import arun_turn, run_turn
 
-if TYPE_CHECKING:
-    from llm.models import _BaseModel as Base
-else:
-    Base = object
 
-
-class GptOssBase(Base):
+class GptOssBase(ModelBase):
     """What both have in common.
 
     `model_id` is the engine's tag. `engine` is for a program that keeps one open; without it each prompt
@@ -59,7 +55,7 @@ class GptOssBase(Base):
         "Sent where there is one: Ollama on this machine needs none, and an engine that is open has its own."
         return None if self._engine else self.bound_model.api_key(explicit_key)
 
-    def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
+    def validate_attachments(self, attachments: list[llm.Attachment]) -> None:
         if attachments:
             raise BadRequest(
                 "gpt-oss reads text only: it cannot take an attachment.",

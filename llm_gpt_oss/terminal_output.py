@@ -16,7 +16,7 @@ import llm
 import sqlite_utils
 from llm.logs import LogStore
 
-from .interrupted import partial_response
+from .llm_internals import has_output, partial_response
 from .turn.transcript import Note
 
 # What changes the answer that the person is reading. The rest is in the log.
@@ -40,7 +40,7 @@ def print_notes(notes: Iterable[Note], *, streamed: bool) -> None:
 
 def end_line(response: llm.Response | llm.AsyncResponse) -> None:
     "Before an error: what was streamed so far, in this round of a chain or an earlier one, is on its line."
-    if _command() and response.stream and (response._stream_events or _earlier(response)):
+    if _command() and response.stream and (has_output(response) or _earlier(response)):
         click.echo(err=True)
 
 
@@ -55,7 +55,7 @@ def log_interrupted(response: llm.Response | llm.AsyncResponse, error: BaseExcep
     from llm.cli import logs_db_path
 
     turns = [partial_response(earlier) for earlier in _earlier(response)]
-    if response._stream_events:
+    if has_output(response):
         turn = partial_response(response)
         turn.response_json = {**(turn.response_json or {}), "error": str(error) or "interrupted"}
         turns.append(turn)
