@@ -34,6 +34,7 @@ class Completion:
     `stop` strings match the model's raw text, markers included, and are not part of the answer.
     `top_logprobs` asks for log probabilities: 0 for the chosen tokens alone, up to 20 rivals each.
     `context_length` and `keep_alive` are for engines that load models by themselves; None leaves them to it.
+    `batch` says that nobody reads the answer as it is written: the engine may join pieces and delay them a little.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Completion:
     context_length: int | None = None
     keep_alive: str | int | float | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Piece:
 
     text: str
     logprobs: tuple[Logprob, ...] = ()
+    tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)
