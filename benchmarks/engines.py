@@ -84,7 +84,7 @@ class Subject:
             return sum(isinstance(item, Piece) for item in engine.complete(wanted))
 
     def turn(self, wanted: Completion) -> int:
-        model = GptOss(TAG, self.model.settings, place=self.model.binding)
+        model = GptOss(TAG, self.model.settings, binding=self.model.binding)
         response = model.prompt("Count to 120", temperature=0, max_tokens=wanted.max_tokens)
         return sum(1 for _ in response.stream_events())
 

@@ -215,7 +215,7 @@ def test_a_log_that_is_locked_says_so_and_the_error_stays(
         monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.01))
         result = prompt(*way)
         other.execute("rollback")
-    assert "The unfinished turn could not be logged: database is locked\n" in result.stderr
+    assert "The interrupted turn was not logged: database is locked\n" in result.stderr
     assert (result.exit_code, result.stderr.endswith("Error: The stream was cut.\n")) == (1, True)
     assert turns(path) == []
 
