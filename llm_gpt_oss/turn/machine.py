@@ -43,15 +43,15 @@ class TurnMachine:
     which breaks off can be recorded as it stands.
     """
 
-    def __init__(self, wish: TurnRequest) -> None:
-        self.request = wish
+    def __init__(self, request: TurnRequest) -> None:
+        self.request = request
         self.usage = Usage()
         self.notes: list[Note] = []
         self.finish_reason: FinishReason | None = None
-        self._conversation = wish.conversation
-        self._seed = wish.defaults.sampling.seed
-        self._shown = False
-        self._busy = 0
+        self._conversation = request.conversation
+        self._seed = request.defaults.sampling.seed
+        self._output_started = False
+        self._busy_retries = 0
         self._retried: set[str] = set()
         self._step: Step
         self._start_over()
@@ -63,7 +63,7 @@ class TurnMachine:
         "The completion to run now; None when the turn is over."
         step, left = self._step, self._tokens_left()
         if left == 0 and not self.finish_reason:
-            self._cut()
+            self._stop_at_length()
         if self.finish_reason:
             return None
         self._transcript = Transcript(step, self._transcript.number, self.notes, self.usage)
@@ -73,37 +73,37 @@ class TurnMachine:
             prompt=step_prompt(
                 step,
                 self._conversation,
-                self._said,
+                self._messages,
                 continue_final_message=self.request.continue_final_message,
             ),
             format=step.format,
             stop=step.stop,
             max_tokens=min((limit for limit in (left, step.max_tokens) if limit is not None), default=None),
             sampling=replace(bounds.sampling, seed=self._seed),
-            top_logprobs=bounds.top_logprobs if step.kind in ("free", "answer") else None,
+            top_logprobs=bounds.top_logprobs if step.type in ("free", "answer") else None,
         )
 
     def feed(self, item: Piece | Done, /) -> Iterator[Text | ToolCall]:
         "What this item adds to the turn. Raises BadAnswer where the model's text can be no use."
         match item:
             case Piece():
-                yield from self._show(self._transcript.feed(item))
+                yield from self._pass_on(self._transcript.feed(item))
             case _:
-                yield from self._show(self._transcript.finish())
-                self.usage.end_completion(item, unseen=self._unseen(item))
-                yield from self._after(item)
+                yield from self._pass_on(self._transcript.finish())
+                self.usage.end_completion(item, hidden=self._hidden_tokens(item))
+                yield from self._finish_step(item)
 
     def on_error(self, error: GptOssError) -> float:
         "How many seconds to wait before asking again. Raises `error` where asking again is of no use."
         match error:
-            case EngineBusy() if self._busy < len(BUSY_WAITS):
-                self._busy += 1
+            case EngineBusy() if self._busy_retries < len(BUSY_WAITS):
+                self._busy_retries += 1
                 self._note("busy", "The engine was busy and was asked again.")
-                return BUSY_WAITS[self._busy - 1]
-            case EmptyStream() if not self._shown and self._once("empty stream"):
+                return BUSY_WAITS[self._busy_retries - 1]
+            case EmptyStream() if not self._output_started and self._first_time("empty stream"):
                 self._note("retried", "The engine answered with nothing at all and was asked again.")
-                self._other_seed()
-            case UnusableSchema() if self._step.kind == "call" and self._step.format:
+                self._change_seed()
+            case UnusableSchema() if self._step.type == "call" and self._step.format:
                 self._note(
                     "unbound", f"The engine cannot bind the arguments by their schema. {error.message}"
                 )
@@ -118,75 +118,75 @@ class TurnMachine:
 
     # What comes of the model's text.
 
-    def _show(self, texts: Iterable[Text]) -> Iterator[Text]:
+    def _pass_on(self, texts: Iterable[Text]) -> Iterator[Text]:
         "Text goes out as it comes, but for an answer that can still be asked for again."
         for text in texts:
             if self.request.buffer_answer and self.request.format and text.channel == "final":
-                self._held.append(text)
+                self._buffered.append(text)
             else:
-                self._shown = True
+                self._output_started = True
                 yield text
 
     def _start_over(self) -> None:
-        self._said: list[Message] = []
-        self._held: list[Text] = []
+        self._messages: list[Message] = []
+        self._buffered: list[Text] = []
         self._calls: list[ParsedMessage] = []
         if not self.request.uses_reasoning and not self.request.continue_final_message:
-            self._said.append(Message(ANALYSIS, ""))
+            self._messages.append(Message(ANALYSIS, ""))
         self._step = opening(self.request)
         self.usage.restart()
 
-    def _after(self, done: Done) -> Iterator[Text | ToolCall]:
+    def _finish_step(self, done: Done) -> Iterator[Text | ToolCall]:
         if done.reason == "length" and self._step.max_tokens is None:
-            self._cut()
-            yield from self._release()
+            self._stop_at_length()
+            yield from self._pass_on_buffered()
             return
-        match self._step.kind:
+        match self._step.type:
             case "think":
                 # What else came, behind an end that the model forgot, has no place before what is opened now.
-                self._said += [w.message for w in self._transcript.messages if w.is_reasoning]
+                self._messages += [w.message for w in self._transcript.messages if w.is_reasoning]
                 self._step = after_reasoning(self.request)
             case "name":
-                self._name(tool_name(self._transcript.raw))
+                self._start_call(tool_name(self._transcript.raw))
             case "call":
                 self._calls[:0] = self._transcript.messages[:1]
-                yield from self._settle()
+                yield from self._finish_calls()
             case _:
-                yield from self._judge()
+                yield from self._finish_free_step()
 
-    def _name(self, name: str) -> None:
+    def _start_call(self, name: str) -> None:
         meant = closest_tool(name, self.request.required_tools)
         if name != meant:
             why = f"The model wanted to call {name or 'nothing'}, which it must not: {meant} was taken."
             self._note("renamed", why, self._transcript.raw)
         self._step = tool_call(meant, self.request.tools.get(meant))
 
-    def _judge(self) -> Iterator[Text | ToolCall]:
+    def _finish_free_step(self) -> Iterator[Text | ToolCall]:
         "The model has stopped by itself, or at something that it must not write by itself."
         written = self._transcript.messages
         self._calls = [writing for writing in written if writing.is_call]
         texts = [writing for writing in written if not writing.is_call and writing.message.text.strip()]
-        self._said += [writing.message for writing in texts]
+        self._messages += [writing.message for writing in texts]
         visible = {writing.channel for writing in texts} - {"analysis"}
         if self._calls and self.request.allow_calls:
-            yield from self._release()
-            yield from self._settle()
+            yield from self._pass_on_buffered()
+            yield from self._finish_calls()
         elif "final" in visible or (visible and not self._step.stop):
-            yield from self._answered()
-        elif self._step.kind == "free":
-            self._open_answer()
+            yield from self._finish_answer()
+        elif self._step.type == "free":
+            self._start_answer()
         elif self.request.stop:
             self._note("empty", "The answer is empty: a stop string came first.")
             self.finish_reason = "stop"
         else:
-            self._nothing_said()
+            self._on_empty_answer()
 
-    def _settle(self) -> Iterator[ToolCall]:
+    def _finish_calls(self) -> Iterator[ToolCall]:
         "Each call with arguments that can be used; where they can not, that one is asked for again, once."
-        asked_again = self._step.kind == "call"
+        asked_again = self._step.type == "call"
         while self._calls:
             writing = self._calls.pop(0)
-            name = _tool(writing)
+            name = _tool_name(writing)
             read = parse_arguments(writing.text, self.request.tools.get(name))
             flaw = read if isinstance(read, str) else read.schema_error
             if flaw and not asked_again:
@@ -206,8 +206,8 @@ class TurnMachine:
                     writing.text,
                 )
             asked_again = False
-            self._said.append(call_message(name, read.text))
-            self._shown = True
+            self._messages.append(call_message(name, read.text))
+            self._output_started = True
             yield ToolCall(writing.number, name, read)
             if self.request.single_call:
                 self._drop_calls()
@@ -216,40 +216,42 @@ class TurnMachine:
     def _drop_calls(self) -> None:
         for writing in self._calls:
             self._note(
-                "call_dropped", f"{_tool(writing)} was called too, but one call was wanted.", writing.text
+                "call_dropped",
+                f"{_tool_name(writing)} was called too, but one call was wanted.",
+                writing.text,
             )
         self._calls.clear()
 
-    def _answered(self) -> Iterator[Text]:
-        flaw = self._flaw()
-        if flaw and self._held and self._tokens_left() != 0 and self._once("misfit"):
+    def _finish_answer(self) -> Iterator[Text]:
+        flaw = self._answer_error()
+        if flaw and self._buffered and self._tokens_left() != 0 and self._first_time("misfit"):
             self._note(
                 "retried",
                 f"The answer did not fit its schema and was asked for again: {flaw}",
                 self._transcript.raw,
             )
-            self._said = [message for message in self._said if message.header.channel != "final"]
-            self._held.clear()
-            self._other_seed()
-            self._step = self._step if self._step.kind == "answer" else final_answer(self.request)
+            self._messages = [message for message in self._messages if message.header.channel != "final"]
+            self._buffered.clear()
+            self._change_seed()
+            self._step = self._step if self._step.type == "answer" else final_answer(self.request)
             return
         if flaw:
             self._note("misfit", f"The answer does not fit its schema: {flaw}")
-        yield from self._release()
+        yield from self._pass_on_buffered()
         self.finish_reason = "stop"
 
-    def _flaw(self) -> str | None:
+    def _answer_error(self) -> str | None:
         "What is wrong with the answer under the format that was asked for."
         if self.request.format is None:
             return None
-        answer = next(m.text for m in reversed(self._said) if m.header.channel == "final")
+        answer = next(m.text for m in reversed(self._messages) if m.header.channel == "final")
         try:
             value = json.loads(answer)
         except (ValueError, RecursionError) as error:
             return f"it is no JSON: {error}"
         return validation_error(value, self.request.format)
 
-    def _open_answer(self) -> None:
+    def _start_answer(self) -> None:
         if self._calls:
             self._note(
                 "call_dropped",
@@ -260,9 +262,9 @@ class TurnMachine:
             self._note("answer_opened", "The model stopped without an answer; the answer was opened for it.")
         self._step = final_answer(self.request)
 
-    def _nothing_said(self) -> None:
+    def _on_empty_answer(self) -> None:
         system = self._conversation.system
-        if self._shown or not self._once("nothing said"):
+        if self._output_started or not self._first_time("nothing said"):
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
                 raw=self._transcript.raw,
@@ -275,26 +277,26 @@ class TurnMachine:
             self._conversation = replace(
                 self._conversation, system=replace(system, effort=LOWER[system.effort])
             )
-        self._other_seed()
+        self._change_seed()
         self._start_over()
 
-    def _cut(self) -> None:
+    def _stop_at_length(self) -> None:
         self.finish_reason = "length"
         limit = self.request.defaults.max_tokens
         if limit is not None and self._tokens_left() == 0:
             why, remedy = f"-o max_tokens {limit} is used up", "Raise it"
         else:
             why, remedy = "the context is full", "Raise -o num_ctx"
-        room = "was cut" if self._visible() else "had no room, all went into reasoning"
+        room = "was cut" if self._has_visible_text() else "had no room, all went into reasoning"
         self._note("length", f"The answer {room}: {why}. {remedy}, or lower -o reasoning_effort.")
 
-    def _visible(self) -> bool:
-        messages = [*self._said, *(writing.message for writing in self._transcript.messages)]
+    def _has_visible_text(self) -> bool:
+        messages = [*self._messages, *(writing.message for writing in self._transcript.messages)]
         return any(m.text.strip() for m in messages if m.header.channel != "analysis")
 
-    def _release(self) -> Iterator[Text]:
-        held, self._held = self._held, []
-        self._shown = self._shown or bool(held)
+    def _pass_on_buffered(self) -> Iterator[Text]:
+        held, self._buffered = self._buffered, []
+        self._output_started = self._output_started or bool(held)
         yield from held
 
     # Small things.
@@ -303,24 +305,24 @@ class TurnMachine:
         limit = self.request.defaults.max_tokens
         return None if limit is None else max(0, limit - self.usage.completion_tokens)
 
-    def _unseen(self, done: Done) -> int:
+    def _hidden_tokens(self, done: Done) -> int:
         "The marker at the end, or the two tokens of the stop strings that we set ourselves."
         return 0 if done.reason == "length" else 2 if self._step.stop else 1
 
-    def _once(self, what: str) -> bool:
+    def _first_time(self, what: str) -> bool:
         "True the first time."
         fresh = what not in self._retried
         self._retried.add(what)
         return fresh
 
-    def _other_seed(self) -> None:
+    def _change_seed(self) -> None:
         self._seed = max(self._seed or 0, 0) + 1
 
     def _note(self, kind: str, text: str, raw: str | None = None) -> None:
         self.notes.append(Note(kind, text, raw))
 
 
-def _tool(writing: ParsedMessage) -> str:
+def _tool_name(writing: ParsedMessage) -> str:
     return str(writing.header.recipient).removeprefix("functions.")
 
 

@@ -31,7 +31,7 @@ FINAL = Header("assistant", "final")
 
 # Reasoning ends where a next message begins. END alone would also match where the model spells it out.
 NEXT_MESSAGE = END + START
-NAMING = f"{OPENER}{CHANNEL}commentary to=functions"
+TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Step:
     `limit` is the most tokens for this step alone.
     """
 
-    kind: Literal["free", "think", "name", "call", "answer"]
+    type: Literal["free", "think", "name", "call", "answer"]
     header: Header | None = None
     prefix: str = ""
     format: Json | None = None
@@ -49,25 +49,25 @@ class Step:
     max_tokens: int | None = None
 
 
-def opening(wish: TurnRequest) -> Step:
-    if wish.continue_final_message:
-        return _going_on(wish)
-    if wish.uses_reasoning and (wish.required_tools or wish.reasoning_budget is not None):
-        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
-    return after_reasoning(wish)
+def opening(request: TurnRequest) -> Step:
+    if request.continue_final_message:
+        return _continuation(request)
+    if request.uses_reasoning and (request.required_tools or request.reasoning_budget is not None):
+        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), max_tokens=request.reasoning_budget)
+    return after_reasoning(request)
 
 
-def after_reasoning(wish: TurnRequest) -> Step:
+def after_reasoning(request: TurnRequest) -> Step:
     "What comes once the reasoning is over, or is the model's own affair."
-    if len(wish.required_tools) == 1:
-        return tool_call(wish.required_tools[0], wish.tools.get(wish.required_tools[0]))
-    if wish.required_tools:
+    if len(request.required_tools) == 1:
+        return tool_call(request.required_tools[0], request.tools.get(request.required_tools[0]))
+    if request.required_tools:
         return Step("name", stop=(MESSAGE,))
-    may_think = wish.uses_reasoning and wish.reasoning_budget is None
-    if not may_think and not wish.tools:
-        return final_answer(wish)
+    may_think = request.uses_reasoning and request.reasoning_budget is None
+    if not may_think and not request.tools:
+        return final_answer(request)
     # What the model must not write by itself ends the step: the answer is then opened in a step of its own.
-    apart = [f"{CHANNEL}final"] if wish.format or wish.stop else []
+    apart = [f"{CHANNEL}final"] if request.format or request.stop else []
     return Step("free", stop=(*apart, *([] if may_think else [f"{CHANNEL}analysis"])))
 
 
@@ -75,27 +75,32 @@ def tool_call(name: str, parameters: Json | None) -> Step:
     return Step("call", call_header(name), format=parameters or {"type": "object"})
 
 
-def final_answer(wish: TurnRequest, begun: str = "") -> Step:
+def final_answer(request: TurnRequest, begun: str = "") -> Step:
     # A grammar ends the text by itself. Without one the model may end the message and begin another.
-    stop = wish.stop if wish.format else (*wish.stop, NEXT_MESSAGE)
-    return Step("answer", FINAL, begun, format=wish.format, stop=stop)
+    stop = request.stop if request.format else (*request.stop, NEXT_MESSAGE)
+    return Step("answer", FINAL, begun, format=request.format, stop=stop)
 
 
-def _going_on(wish: TurnRequest) -> Step:
-    last = wish.conversation.messages[-1]
-    if last.header.channel == "analysis" and (wish.required_tools or wish.reasoning_budget is not None):
-        return Step("think", last.header, last.text, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
+def _continuation(request: TurnRequest) -> Step:
+    last = request.conversation.messages[-1]
+    if last.header.channel == "analysis" and (request.required_tools or request.reasoning_budget is not None):
+        return Step(
+            "think", last.header, last.text, stop=(NEXT_MESSAGE,), max_tokens=request.reasoning_budget
+        )
     if last.header.channel != "final":
         return Step(
-            "free", last.header, last.text, stop=(f"{CHANNEL}final",) if wish.format or wish.stop else ()
+            "free",
+            last.header,
+            last.text,
+            stop=(f"{CHANNEL}final",) if request.format or request.stop else (),
         )
     # No grammar can take up a text in its middle.
-    return Step("answer", last.header, last.text, stop=(*wish.stop, NEXT_MESSAGE))
+    return Step("answer", last.header, last.text, stop=(*request.stop, NEXT_MESSAGE))
 
 
-def tool_name(said: str) -> str:
+def tool_name(text: str) -> str:
     "The tool's name in what the model wrote after `functions`."
-    return (said.partition("<")[0].split() or [""])[0].lstrip(".")
+    return (text.partition("<")[0].split() or [""])[0].lstrip(".")
 
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
@@ -104,14 +109,14 @@ def closest_tool(name: str, allowed: Sequence[str]) -> str:
 
 
 def step_prompt(
-    step: Step, conversation: Conversation, said: Sequence[Message], *, continue_final_message: bool
+    step: Step, conversation: Conversation, new_messages: Sequence[Message], *, continue_final_message: bool
 ) -> str:
     "The text to complete: the conversation, what was `said` in this turn so far, and where the step begins."
     if continue_final_message:
         conversation = _without_last(conversation)
-    start = render(conversation) + "".join(map(render_message, said))
-    if step.kind == "name":
-        return start + NAMING
+    start = render(conversation) + "".join(map(render_message, new_messages))
+    if step.type == "name":
+        return start + TOOL_NAME_OPENER
     return start + (render_header(step.header) + neutralise(step.prefix) if step.header else OPENER)
 
 

@@ -18,25 +18,25 @@ class ToolNames:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._shown: dict[str, str] = {}
-        self._real: dict[str, str] = {}
-        for name in sorted(names, key=lambda name: name != _plain(name)):
+        self._model_names: dict[str, str] = {}
+        self._original_names: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: name != _to_model_name(name)):
             self.model_name(name)
 
     def model_name(self, name: str) -> str:
         "The name as the model sees it."
-        if name not in self._shown:
-            plain = _plain(name)
+        if name not in self._model_names:
+            plain = _to_model_name(name)
             shown, number = plain, 1
-            while shown in self._real:
+            while shown in self._original_names:
                 shown, number = f"{plain}_{number + 1}", number + 1
-            self._shown[name], self._real[shown] = shown, name
-        return self._shown[name]
+            self._model_names[name], self._original_names[shown] = shown, name
+        return self._model_names[name]
 
-    def original_name(self, shown: str) -> str:
+    def original_name(self, model_name: str) -> str:
         "The name that the tool really has; a name that nobody gave comes back as it is."
-        return self._real.get(shown, shown)
+        return self._original_names.get(model_name, model_name)
 
 
-def _plain(name: str) -> str:
+def _to_model_name(name: str) -> str:
     return _UNFIT.sub("_", name).strip(".") or "tool"

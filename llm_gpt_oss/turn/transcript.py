@@ -76,42 +76,42 @@ class Transcript:
     `written` are the assistant's closed messages, `raw` is the text as it came.
     """
 
-    def __init__(self, step: Step, number: int, notes: list[Note], tally: Usage) -> None:
+    def __init__(self, step: Step, number: int, notes: list[Note], usage: Usage) -> None:
         self.messages: list[ParsedMessage] = []
         self.raw = ""
         self.number = number
         self._notes = notes
-        self._tally = tally
+        self._usage = usage
         self._reader = HarmonyReader(step.header, bound=step.format is not None)
-        self._open = self._begin(step.header, step.prefix) if step.header else None
-        self._named = step.kind == "name"
-        self._foreign = False
+        self._message = self._start_message(step.header, step.prefix) if step.header else None
+        self._reads_tool_name = step.type == "name"
+        self._ignore = False
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
-        self._tally.add_piece(piece)
+        self._usage.add_piece(piece)
         self.raw += piece.text
         # A step that asks for a tool's name begins and ends inside a header: there is no message to read.
-        yield from self._read(() if self._named else self._reader.feed(piece))
+        yield from self._read(() if self._reads_tool_name else self._reader.feed(piece))
 
     def finish(self) -> Iterator[Text]:
-        yield from self._read(() if self._named else self._reader.finish())
+        yield from self._read(() if self._reads_tool_name else self._reader.finish())
 
     def _read(self, events: Iterable[Event]) -> Iterator[Text]:
         for event in events:
             match event:
                 case MessageStart(header, slips):
-                    self._open = self._begin(header)
-                    self._foreign = self._foreign or self._speaks_for_others(header)
-                    for slip in () if self._foreign else slips:
+                    self._message = self._start_message(header)
+                    self._ignore = self._ignore or self._speaks_for_others(header)
+                    for slip in () if self._ignore else slips:
                         self._notes.append(Note("mended", f"A message's header was mended: {slip}"))
-                case TextDelta() if self._open and not self._foreign:
-                    yield from self._hear(self._open, event)
-                case MessageEnd() if self._open:
-                    if not self._foreign:
-                        self.messages.append(self._open)
-                    self._open = None
+                case TextDelta() if self._message and not self._ignore:
+                    yield from self._add_text(self._message, event)
+                case MessageEnd() if self._message:
+                    if not self._ignore:
+                        self.messages.append(self._message)
+                    self._message = None
 
-    def _begin(self, header: Header, begun: str = "") -> ParsedMessage:
+    def _start_message(self, header: Header, begun: str = "") -> ParsedMessage:
         self.number += 1
         return ParsedMessage(self.number - 1, header, begun)
 
@@ -124,8 +124,8 @@ class Transcript:
         )
         return True
 
-    def _hear(self, writing: ParsedMessage, said: TextDelta) -> Iterator[Text]:
+    def _add_text(self, writing: ParsedMessage, said: TextDelta) -> Iterator[Text]:
         writing.text += said.text
-        self._tally.add_text(said.text, said.tokens, reasoning=writing.is_reasoning)
+        self._usage.add_text(said.text, said.tokens, reasoning=writing.is_reasoning)
         if not writing.is_call:
             yield Text(writing.number, writing.channel, said.text, said.logprobs)

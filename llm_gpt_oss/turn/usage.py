@@ -19,14 +19,14 @@ class Usage:
         self.load_ms = 0.0
         self.prompt_ms = 0.0
         self.completion_ms = 0.0
-        self._ended = 0
+        self._completed = 0
         self._pieces = 0
         self._wide: dict[bool, int] = {True: 0, False: 0}
 
     @property
     def completion_tokens(self) -> int:
         "Those of the completions that have ended, and what came so far of the one under way."
-        return self._ended + self._pieces
+        return self._completed + self._pieces
 
     def add_piece(self, piece: Piece) -> None:
         self._pieces += max(1, len(piece.logprobs))
@@ -36,17 +36,17 @@ class Usage:
         if reasoning:
             self.reasoning_tokens += tokens
 
-    def end_completion(self, done: Done, *, unseen: int) -> None:
+    def end_completion(self, done: Done, *, hidden: int) -> None:
         "A completion has ended. `unseen` tokens of it were rightly not shown: its end, or a stop string."
         if self.prompt_tokens is None:
             self.prompt_tokens = done.prompt_tokens
         self.completions += 1
         wide = sum(self._wide.values())
         if done.completion_tokens is None:
-            self._ended += self._pieces + unseen
+            self._completed += self._pieces + hidden
         else:
-            self._ended += done.completion_tokens
-            missing = max(0, done.completion_tokens - unseen - self._pieces)
+            self._completed += done.completion_tokens
+            missing = max(0, done.completion_tokens - hidden - self._pieces)
             self.reasoning_tokens += round(missing * self._wide[True] / wide) if wide else 0
         self.load_ms += done.load_ms or 0
         self.prompt_ms += done.prompt_ms or 0
@@ -66,5 +66,5 @@ class Usage:
             "reasoning_tokens": min(self.reasoning_tokens, self.completion_tokens),
         }
         if self.completion_ms > 0:
-            details["tokens_per_second"] = round(self._ended / self.completion_ms * 1000, 1)
+            details["tokens_per_second"] = round(self._completed / self.completion_ms * 1000, 1)
         return details

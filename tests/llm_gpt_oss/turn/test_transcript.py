@@ -154,7 +154,7 @@ def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> N
 def test_reasoning_is_counted(text: str, reasoning_tokens: int) -> None:
     tally = Usage()
     list(translate(pieces(text), Transcript(Step("free"), 0, [], tally)))
-    tally.end_completion(Done("stop", completion_tokens=len(pieces(text)) + 1), unseen=1)
+    tally.end_completion(Done("stop", completion_tokens=len(pieces(text)) + 1), hidden=1)
     assert (tally.reasoning_tokens, tally.completion_tokens) == (reasoning_tokens, len(pieces(text)) + 1)
 
 
@@ -165,5 +165,5 @@ def test_log_probabilities_go_with_their_text_and_make_the_count_exact() -> None
     texts = list(translate([*thought, *said], Transcript(Step("free"), 0, [], tally)))
     assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in said]
     assert texts[1].logprobs == (Logprob("語", -0.5),)
-    tally.end_completion(Done("stop", completion_tokens=3 + 3 + 1), unseen=1)
+    tally.end_completion(Done("stop", completion_tokens=3 + 3 + 1), hidden=1)
     assert tally.reasoning_tokens == 3
