@@ -1,4 +1,4 @@
-"""The two loops that run a plan on an engine."""
+"""The two loops that run a turn on an engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .transcript import Text, ToolCall
 
 
 def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall, None, None]:
-    "What the turn says, as it comes. Closing the generator stops the engine."
+    "Yield the text and calls of the turn as they come. Closing the generator stops the engine."
     while (completion := machine.next_completion()) is not None:
         try:
             with closing(engine.complete(completion)) as items:
@@ -25,7 +25,7 @@ def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall,
 
 
 async def arun_turn(machine: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
-    "The same, awaited."
+    "As `run_turn`, for an async engine."
     while (completion := machine.next_completion()) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:
