@@ -47,7 +47,7 @@ CALLS = [
     pytest.param(
         "plain-args",
         "repaired",
-        "The arguments of weather were repaired: the text as it stood became city",
+        "The arguments of weather were repaired: the whole text was used as city",
         "Oslo",
         id="F2 a bare word",
     ),
@@ -90,7 +90,7 @@ def test_arguments_that_are_cut_are_asked_for_again_under_their_schema() -> None
     assert called.notes == [
         {
             "kind": "asked_again",
-            "text": "The arguments of weather were asked for again: no JSON object: '{\"city\":'",
+            "text": "The arguments of weather were requested again: no JSON object: '{\"city\":'",
             "raw": '{"city":',
         }
     ]

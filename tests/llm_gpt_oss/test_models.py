@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from llm.cli import cli
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
-from support.turn_requests import FINAL, NEXT, PERSON, START, THOUGHT, calling
+from support.turn_requests import FINAL, NEXT, PERSON, START, THOUGHT, call_opener
 
 from llm_gpt_oss import models as module
 from llm_gpt_oss.errors import BadRequest, EngineUnreachable, GptOssError, StreamCut
@@ -20,7 +20,7 @@ from llm_gpt_oss.settings import Settings
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 YES = f"{THINKS}{FINAL}Yes it is."
-CALL = f'{calling()}{{"city":"Oslo"}}'
+CALL = f'{call_opener()}{{"city":"Oslo"}}'
 Scripted = Callable[..., Any]
 
 
@@ -127,39 +127,39 @@ RESULT = (
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 def test_a_chain(tool: Any) -> None:
     name = tool.__name__
-    ours, engine = model(f'{THINKS}{calling(name)}{{"city":"Oslo"}}', YES)
+    ours, engine = model(f'{THINKS}{call_opener(name)}{{"city":"Oslo"}}', YES)
     chain = ours.chain("Warm in Oslo?", tools=[tool])
     assert chain.text() == "Yes it is."
     tail = RESULT.format(name=name, text="Warm in Oslo")
     thought = f"{START}{THOUGHT}Hm.<|end|>"
     assert engine.asked[1].prompt == (
-        f'{engine.asked[0].prompt.removesuffix(START)}{thought}{START}{calling(name)}{{"city":"Oslo"}}'
+        f'{engine.asked[0].prompt.removesuffix(START)}{thought}{START}{call_opener(name)}{{"city":"Oslo"}}'
         f"<|call|>{tail}"
     )
 
 
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 async def test_an_async_chain(tool: Any) -> None:
-    ours, engine = amodel(f'{calling(tool.__name__)}{{"city":"Oslo"}}', YES)
+    ours, engine = amodel(f'{call_opener(tool.__name__)}{{"city":"Oslo"}}', YES)
     assert await ours.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
     assert engine.asked[1].prompt.endswith(RESULT.format(name=tool.__name__, text="Warm in Oslo"))
 
 
 def test_a_toolbox() -> None:
-    ours, engine = model(f'{calling("Places_weather")}{{"city":"Oslo"}}', YES)
+    ours, engine = model(f'{call_opener("Places_weather")}{{"city":"Oslo"}}', YES)
     assert ours.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
     assert "type Places_weather = (_: {\ncity: string,\n}) => any;" in engine.asked[0].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="Places_weather", text="Rain in Oslo"))
 
 
 def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
-    ours, engine = model(f"{calling('nobody')}{{}}", YES)
+    ours, engine = model(f"{call_opener('nobody')}{{}}", YES)
     assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert 'tool "nobody" does not exist<|end|>' in engine.asked[1].prompt
 
 
 def test_several_calls_at_once() -> None:
-    ours, engine = model(f'{CALL}{NEXT}assistant{calling()}{{"city":"Bergen"}}', YES)
+    ours, engine = model(f'{CALL}{NEXT}assistant{call_opener()}{{"city":"Bergen"}}', YES)
     assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert "Warm in Oslo<|end|>" in engine.asked[1].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="get_weather", text="Warm in Bergen"))

@@ -178,7 +178,7 @@ def test_max_tokens_that_all_go_into_reasoning() -> None:
     assert (answer.text, answer.finish_reason) == ("", "length")
     assert answer.reasoning
     assert [note["text"] for note in answer.notes] == [
-        "The answer had no room, all went into reasoning: -o max_tokens 8 is used up. "
+        "The reasoning left no room for an answer: -o max_tokens 8 is used up. "
         "Raise it, or lower -o reasoning_effort."
     ]
 
@@ -343,7 +343,7 @@ def test_what_cannot_be_had_never_leaves_either() -> None:
     picture = llm.Attachment(type="image/png", content=b"\x89PNG\r\n")
     with pytest.raises(BadRequest, match="cannot take an attachment"):
         ask("Say hello", attachments=[picture])
-    with pytest.raises(BadRequest, match="tool_choice wants any tool"):
+    with pytest.raises(BadRequest, match="tool_choice requires a tool"):
         ask("Say hello", tool_choice="required")
 
 
@@ -361,7 +361,7 @@ def test_truncate_leaves_out_whole_turns_and_says_so() -> None:
     answer = ask(None, messages=messages, num_ctx=256, truncate=True)
     assert "Paris" in answer.text
     assert [note["text"] for note in answer.notes if note["kind"] == "truncated"] == [
-        "The 2 oldest messages were left out: the context was full."
+        "The 2 oldest messages were left out because the context was full."
     ]
     assert answer.tokens[0] is not None
     assert answer.tokens[0] < 256

@@ -197,7 +197,8 @@ def test_a_forced_tool_that_is_not_there() -> None:
         "-m", "gpt-oss", OSLO, "--functions", FUNCTIONS, "-o", "tool_choice", "subtract", fails=True
     ).stderr
     assert said == (
-        "Error: tool_choice wants a tool called 'subtract', and there is none. On offer: weather, add.\n"
+        "Error: tool_choice requires a tool called 'subtract', but the prompt has none. "
+        "Its tools are: weather, add.\n"
     )
 
 

@@ -26,7 +26,7 @@ from support.commands import run
         (["x", "-t", "no-such-template"], "no-such-template"),
         (["x", "-f", "no-such-fragment"], "Fragment 'no-such-fragment' not found"),
         (["--turn", "01nothing"], "There is no turn '01nothing' in the log. `llm logs list` shows"),
-        (["x", "-o", "tool_choice", "required"], "Give tools with -T or --functions."),
+        (["x", "-o", "tool_choice", "required"], "Add tools with -T or --functions."),
     ],
 )
 def test_what_it_refuses(arguments: list[str], message: str) -> None:

@@ -15,7 +15,7 @@ from llm.logs import LogStore
 from llm.parts import Message, ReasoningPart, StreamEvent, TextPart, ToolCallPart
 from openai.types.chat.chat_completion_token_logprob import ChatCompletionTokenLogprob
 from support.scripted_engine import Part, ScriptedEngine, stopped
-from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, calling, wish
+from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, build_request, call_opener
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
 from llm_gpt_oss.errors import StreamCut
@@ -77,7 +77,7 @@ def test_what_sets_them_apart_is_not_told_to_the_model() -> None:
 
 
 def test_a_preamble_is_text_that_says_what_it_is() -> None:
-    response = answered(f'{PREAMBLE}Look up.{NEXT}{calling()}{{"city":"Oslo"}}', tools=[get_weather])
+    response = answered(f'{PREAMBLE}Look up.{NEXT}{call_opener()}{{"city":"Oslo"}}', tools=[get_weather])
     [call] = response.tool_calls()
     assert parts(response) == [
         TextPart("Look up.", provider_metadata=OF_PREAMBLE),
@@ -87,7 +87,7 @@ def test_a_preamble_is_text_that_says_what_it_is() -> None:
 
 
 def test_calls_have_ids_and_arguments() -> None:
-    text = f'{calling()}{{"city":"Oslo"}}{NEXT}{calling()}{{"city": "Bergen"}}'
+    text = f'{call_opener()}{{"city":"Oslo"}}{NEXT}{call_opener()}{{"city": "Bergen"}}'
     response = answered(text, tools=[get_weather])
     calls = response.tool_calls()
     assert [(call.name, call.arguments) for call in calls] == [
@@ -105,7 +105,7 @@ def test_calls_have_ids_and_arguments() -> None:
 
 
 def test_repaired_arguments_are_as_if_they_had_been_right() -> None:
-    response = answered(f'{calling()}{{"city": "Oslo"}}]', tools=[get_weather])
+    response = answered(f'{call_opener()}{{"city": "Oslo"}}]', tools=[get_weather])
     [part] = parts(response)
     assert (part.arguments, part.provider_metadata) == ({"city": "Oslo"}, None)
     assert response.response_json["outcome"]["notes"] == [
@@ -119,7 +119,7 @@ def test_repaired_arguments_are_as_if_they_had_been_right() -> None:
 
 def test_a_tool_has_its_real_name_back() -> None:
     tool = llm.Tool.function(get_weather, name="get weather!")
-    [call] = answered(f'{calling("get_weather_")}{{"city":"Oslo"}}', tools=[tool]).tool_calls()
+    [call] = answered(f'{call_opener("get_weather_")}{{"city":"Oslo"}}', tools=[tool]).tool_calls()
     assert call.name == "get weather!"
 
 
@@ -178,7 +178,7 @@ class Clock:
 
 
 def recorded(*texts: Text) -> llm.Response:
-    writer = EventWriter(TurnMachine(wish()), ToolNames([]), lambda: "call_1", Clock())
+    writer = EventWriter(TurnMachine(build_request()), ToolNames([]), lambda: "call_1", Clock())
     for text in texts:
         list(writer.feed(text))
     response = llm.Response(llm.Prompt("Hi", GptOss("m", Settings())), GptOss("m", Settings()), stream=True)
@@ -220,7 +220,7 @@ def test_the_model_that_answered() -> None:
     [
         ([f"{FINAL}Yes."], {}, {"finish_reason": "stop", "notes": []}, 1),
         (
-            [f'{calling()}{{"city":"Oslo"}}'],
+            [f'{call_opener()}{{"city":"Oslo"}}'],
             {"tools": [get_weather]},
             {"finish_reason": "tool_calls", "notes": []},
             1,
@@ -233,7 +233,7 @@ def test_the_model_that_answered() -> None:
                 "notes": [
                     {
                         "kind": "answer_opened",
-                        "text": "The model stopped without an answer; the answer was opened for it.",
+                        "text": "The model stopped without an answer, so the answer was started for it.",
                     }
                 ],
             },
@@ -255,8 +255,8 @@ def store(log: Callable[..., Path]) -> Iterator[LogStore]:
     ("text", "outcome"),
     [
         (f"{THINKS}{FINAL}Yes.", '{"finish_reason": "stop", "notes": []}'),
-        (f'{calling()}{{"city":"Oslo"}}', '{"finish_reason": "tool_calls", "notes": []}'),
-        (f'{calling()}{{"city":"Oslo"}}]', '"kind": "repaired"'),
+        (f'{call_opener()}{{"city":"Oslo"}}', '{"finish_reason": "tool_calls", "notes": []}'),
+        (f'{call_opener()}{{"city":"Oslo"}}]', '"kind": "repaired"'),
     ],
 )
 def test_the_log_gives_back_what_the_turn_was(store: LogStore, text: str, outcome: str) -> None:

@@ -382,7 +382,7 @@ def test_no_schema_is_none(schema: Any) -> None:
 
 # What cannot be sent.
 
-NO_EYES = "A message holds an attachment, but gpt-oss reads text only."
+NO_EYES = "A message contains an attachment, but gpt-oss reads text only."
 WITHOUT_IT = "Leave it out, or pass a text file's content with -f FILE."
 
 
@@ -410,12 +410,12 @@ def test_attachments(message: Message) -> None:
 @pytest.mark.parametrize(
     ("message", "what"),
     [
-        (user(ReasoningPart("t")), "A message holds a ReasoningPart"),
-        (user(result()), "A message holds a ToolResultPart"),
-        (system(calls()), "A message holds a ToolCallPart"),
-        (tool_message("text"), "no tool result"),
-        (tool_message(ReasoningPart("t")), "no tool result"),
-        (tool_message(calls()), "no tool result"),
+        (user(ReasoningPart("t")), "A message contains a ReasoningPart"),
+        (user(result()), "A message contains a ToolResultPart"),
+        (system(calls()), "A message contains a ToolCallPart"),
+        (tool_message("text"), "is not a tool result"),
+        (tool_message(ReasoningPart("t")), "is not a tool result"),
+        (tool_message(calls()), "is not a tool result"),
         (Message("critic", [TextPart("no")]), "the role 'critic'"),
     ],
 )

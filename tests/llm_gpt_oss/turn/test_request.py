@@ -180,20 +180,20 @@ def test_tools_that_are_not_to_be_called_are_named_if_the_history_calls_them() -
         (
             TOOLS,
             "get_weather",
-            "tool_choice wants a tool called 'get_weather', and there is none.",
-            "On offer: get weather, get_time, a.b-c.",
+            "tool_choice requires a tool called 'get_weather', but the prompt has none.",
+            "Its tools are: get weather, get_time, a.b-c.",
         ),
         (
             [],
             "f",
-            "tool_choice wants a tool called 'f', and there is none.",
-            "Give tools with -T or --functions.",
+            "tool_choice requires a tool called 'f', but the prompt has none.",
+            "Add tools with -T or --functions.",
         ),
         (
             [],
             "required",
-            "tool_choice wants any tool, and there is none.",
-            "Give tools with -T or --functions.",
+            "tool_choice requires a tool, but the prompt has none.",
+            "Add tools with -T or --functions.",
         ),
     ],
 )

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut
-from support.turn_requests import FINAL, PERSON, START, THOUGHT, TOOLS, calling, folded, user, wish
+from support.turn_requests import (
+    FINAL,
+    PERSON,
+    START,
+    THOUGHT,
+    TOOLS,
+    build_request,
+    call_opener,
+    join_texts,
+    user,
+)
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineBusy, GptOssError, StreamCut
@@ -41,7 +51,7 @@ def driven(wanted: TurnRequest, script: list[Part]) -> Any:
             out.append(said)
     except GptOssError as raised:
         error = raised
-    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+    return join_texts(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
 
 
 async def adriven(wanted: TurnRequest, script: list[Part]) -> Any:
@@ -51,7 +61,7 @@ async def adriven(wanted: TurnRequest, script: list[Part]) -> Any:
             out.append(said)
     except GptOssError as raised:
         error = raised
-    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+    return join_texts(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
 
 
 CUT = StreamCut("cut")
@@ -75,7 +85,7 @@ TABLE = [
     ),
     pytest.param(
         {"tools": TOOLS},
-        [calling() + "[", '{"city":"Oslo"}'],
+        [call_opener() + "[", '{"city":"Oslo"}'],
         [("get_weather", {"city": "Oslo"})],
         [],
         None,
@@ -116,7 +126,7 @@ async def test_both(
     error: type[GptOssError] | None,
     waits: list[tuple[str, float]],
 ) -> None:
-    asks = wish(user("Hi"), user("Warm?"), **wanted)
+    asks = build_request(user("Hi"), user("Warm?"), **wanted)
     ours, theirs = driven(asks, script), await adriven(asks, script)
     assert (*ours[:-1], repr(ours[-1])) == (*theirs[:-1], repr(theirs[-1]))
     assert (ours[0], type(ours[-1])) == (said, error or type(None))
@@ -126,7 +136,7 @@ async def test_both(
 
 def test_text_comes_as_it_is_said() -> None:
     engine = ScriptedEngine([f"{FINAL}Yes", pytest.fail])
-    said = run_turn(TurnMachine(wish()), engine)
+    said = run_turn(TurnMachine(build_request()), engine)
     assert next(said).text == "Yes"
     said.close()
 
@@ -140,7 +150,7 @@ class Kept(ScriptedEngine):
 
 
 def test_closing_stops_the_engine() -> None:
-    engine, plan = Kept(WHOLE), TurnMachine(wish())
+    engine, plan = Kept(WHOLE), TurnMachine(build_request())
     said = run_turn(plan, engine)
     next(said)
     assert engine.closed == 0
@@ -149,7 +159,7 @@ def test_closing_stops_the_engine() -> None:
 
 
 async def test_closing_stops_the_async_engine() -> None:
-    engine, plan = AsyncScriptedEngine(WHOLE), TurnMachine(wish())
+    engine, plan = AsyncScriptedEngine(WHOLE), TurnMachine(build_request())
     said = arun_turn(plan, engine)
     await anext(said)
     assert engine.closed == 0

@@ -149,7 +149,7 @@ def test_another_document_is_not_fetched() -> None:
             "$.properties.a.required: 'b' is not of type 'array'",
         ),
         ({"$schema": 5}, "$['$schema']: 5 is not of type 'string'"),
-        (nested(2000), "it is nested too deep"),
+        (nested(2000), "it is nested too deeply"),
     ],
 )
 def test_flaws(schema: dict[str, Any], reason: str | None) -> None:

@@ -17,9 +17,9 @@ from support.turn_requests import (
     TOOLS,
     WEATHER,
     assistant,
-    calling,
+    build_request,
+    call_opener,
     user,
-    wish,
 )
 
 from llm_gpt_oss.harmony.conversation import Header
@@ -30,7 +30,6 @@ from llm_gpt_oss.turn.steps import (
     Step,
     after_reasoning,
     closest_tool,
-    final_answer,
     opening,
     step_prompt,
     tool_name,
@@ -120,7 +119,7 @@ TWO = ("get_weather", "add")
     ],
 )
 def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins: Step, acts: Step) -> None:
-    assert (opening(wish(**wanted)), after_reasoning(wish(**wanted))) == (begins, acts)
+    assert (opening(build_request(**wanted)), after_reasoning(build_request(**wanted))) == (begins, acts)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,10 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
 )
 def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: Step) -> None:
     assert (
-        opening(wish(user("Hi"), assistant("So far", channel), continue_final_message=True, **wanted)) == step
+        opening(
+            build_request(user("Hi"), assistant("So far", channel), continue_final_message=True, **wanted)
+        )
+        == step
     )
 
 
@@ -211,13 +213,13 @@ def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
         pytest.param(Step("free"), START, id="free"),
         pytest.param(THINK, START + THOUGHT, id="think"),
         pytest.param(NAME, f"{START}<|channel|>commentary to=functions", id="name: no dot"),
-        pytest.param(Step("call", call_header("add")), START + calling("add"), id="call"),
+        pytest.param(Step("call", call_header("add")), START + call_opener("add"), id="call"),
         pytest.param(UNBOUND, START + FINAL, id="answer"),
-        pytest.param(final_answer(wish(), "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
+        pytest.param(Step("answer", ANSWER, "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
     ],
 )
 def test_where_the_prompt_ends(step: Step, tail: str) -> None:
-    conversation = wish(user("Hi"), assistant("Hello.")).conversation
+    conversation = build_request(user("Hi"), assistant("Hello.")).conversation
     thought = assistant("Hm.", "analysis")
     assert step_prompt(step, conversation, [], continue_final_message=False) == render(conversation) + tail
     said = f"{START}{THOUGHT}Hm.<|end|>"
@@ -225,7 +227,7 @@ def test_where_the_prompt_ends(step: Step, tail: str) -> None:
         step_prompt(step, conversation, [thought], continue_final_message=False)
         == render(conversation) + said + tail
     )
-    shorter = wish(user("Hi")).conversation
+    shorter = build_request(user("Hi")).conversation
     assert (
         step_prompt(step, conversation, [thought], continue_final_message=True)
         == render(shorter) + said + tail

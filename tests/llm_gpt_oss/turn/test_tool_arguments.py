@@ -146,9 +146,7 @@ def test_the_reason_shows_how_a_long_text_begins() -> None:
 def test_a_bare_text_is_the_one_string_that_is_required(
     text: str, city: str, parameters: dict[str, Any]
 ) -> None:
-    expected = Arguments(
-        {"city": city}, canonical_json({"city": city}), ("the text as it stood became city",)
-    )
+    expected = Arguments({"city": city}, canonical_json({"city": city}), ("the whole text was used as city",))
     assert parse_arguments(text, parameters) == expected
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from support.scripted_engine import pieces, spoken
-from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, calling
+from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, call_opener
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
 from llm_gpt_oss.harmony.conversation import Header, Message
@@ -44,7 +44,7 @@ def final(text: str) -> Header:
             id="reasoning, answer",
         ),
         pytest.param(
-            f"{PREAMBLE}Look up.{NEXT}{calling('f')}{{}}",
+            f"{PREAMBLE}Look up.{NEXT}{call_opener('f')}{{}}",
             {(0, "commentary"): "Look up."},
             [(0, Header("assistant", "commentary"), "Look up."), (1, call_header("f"), "{}")],
             id="preamble, call: no text of a call is passed on",
@@ -123,7 +123,7 @@ def test_a_message_goes_back_to_the_model_in_a_channel_that_it_knows(header: Hea
 def test_a_mended_header_is_noted() -> None:
     _, written, notes, _ = heard("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
     assert [header.recipient for _, header, _ in written] == ["f"]
-    assert notes == [("mended", "A message's header was mended: recipient without functions.")]
+    assert notes == [("mended", "The header of a message was repaired: recipient without functions.")]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> N
     said, written, notes, transcript = heard(f"{FINAL}Yes.<|end|>{speaker} more<|end|>{START}{FINAL}No.")
     assert said == {(0, "final"): "Yes."}
     assert written == [(0, ANSWER, "Yes.")]
-    assert notes == [("spoke_for_others", f"The model went on as {who}: left out.")]
+    assert notes == [("spoke_for_others", f"A message that the model wrote as {who} was left out.")]
     assert transcript.raw.endswith("No.")
 
 
