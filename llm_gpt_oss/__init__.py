@@ -1,4 +1,4 @@
-"""OpenAI's gpt-oss for LLM, on Ollama or another engine."""
+"""LLM plugin for OpenAI's gpt-oss models, on Ollama and other engines."""
 
 from __future__ import annotations
 
