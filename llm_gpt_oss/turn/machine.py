@@ -284,10 +284,11 @@ class TurnMachine:
             reason, remedy = f"-o max_tokens {limit} is used up", "Raise it"
         else:
             reason, remedy = "the context is full", "Raise -o num_ctx"
-        result = (
-            "The answer was cut" if self._has_visible_text() else "The reasoning left no room for an answer"
-        )
-        self._note("length", f"{result}: {reason}. {remedy}, or lower -o reasoning_effort.")
+        if self._has_visible_text():
+            result = f"The answer was cut: {reason}."
+        else:
+            result = f"The reasoning left no room for an answer: {reason}."
+        self._note("length", f"{result} {remedy}, or lower -o reasoning_effort.")
 
     def _has_visible_text(self) -> bool:
         messages = [*self._messages, *(parsed.message for parsed in self._transcript.messages)]
