@@ -33,4 +33,4 @@ def settled_length(text: str) -> int:
 
 def neutralise(text: str) -> str:
     "The text with a word joiner in everything that would read as a special token; what is ordinary stays."
-    return _SPECIAL.sub(f"<{WORD_JOINER}", text)
+    return _SPECIAL.sub(f"<{WORD_JOINER}", text) if "<|" in text else text

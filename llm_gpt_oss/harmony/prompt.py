@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .comments import comment
 from .conversation import Conversation, Developer, Header, Message, ResponseFormat, Role, System, Tool
@@ -30,6 +31,7 @@ def render_message(message: Message) -> str:
     return f"{render_header(header)}{neutralise(message.text)}{closing}"
 
 
+@lru_cache(maxsize=256)
 def render_header(header: Header) -> str:
     "From the start marker to the message marker, both included."
     to = f" to={neutralise(header.recipient)}" if header.recipient else ""

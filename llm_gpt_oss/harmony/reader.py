@@ -63,7 +63,9 @@ class HarmonyReader:
             elif not self._open:
                 self._heading += text
             else:
-                yield TextDelta(text, max(1, len(logprobs)), logprobs)
+                # A piece that the engine joined from several has no marker in it.
+                tokens = piece.tokens if text == piece.text else 1
+                yield TextDelta(text, max(tokens, len(logprobs), 1), logprobs)
 
     def finish(self) -> Iterator[Event]:
         if self._open:

@@ -13,7 +13,7 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from ..completion import Json
 from ..errors import BadRequest
 from ..harmony import conversation as harmony
-from ..harmony.conversation import Conversation, Developer, Header, ResponseFormat, System
+from ..harmony.conversation import CHANNELS, Conversation, Developer, Header, ResponseFormat, System
 from ..options import GptOssOptions
 from .strict_json import parse_json
 from .tool_arguments import canonical_json
@@ -26,6 +26,9 @@ PREAMBLE = {METADATA: {"channel": "commentary"}}
 SEPARATOR = {METADATA: {"channel": "none"}}
 
 INSTRUCTION_ROLES = ("system", "developer")
+
+USER = Header("user")
+ASSISTANT = {channel: Header("assistant", channel) for channel in CHANNELS}
 
 
 def harmony_conversation(
@@ -59,7 +62,7 @@ def harmony_conversation(
 
 def ends_in_open_message(messages: Sequence[harmony.Message]) -> bool:
     "Whether the last message is the assistant's answer or reasoning, which the model then continues."
-    last = messages[-1].header if messages else Header("user")
+    last = messages[-1].header if messages else USER
     return last.role == "assistant" and not last.recipient
 
 
@@ -71,7 +74,7 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                 if text := _text(message.parts):
                     yield harmony.Message(Header("developer"), f"# Instructions\n\n{text}")
             case "user":
-                yield harmony.Message(Header("user"), _text(message.parts))
+                yield harmony.Message(USER, _text(message.parts))
             case "assistant":
                 called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
                 yield from _assistant(message.parts, called, names)
@@ -89,10 +92,11 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
         match part:
             case ReasoningPart(text=text):
                 if text:
-                    yield harmony.Message(Header("assistant", "analysis"), text)
+                    yield harmony.Message(ASSISTANT["analysis"], text)
             case TextPart(text=text, provider_metadata=metadata):
                 if text and metadata != SEPARATOR:
-                    yield harmony.Message(Header("assistant", _channel(part, parts[position + 1 :])), text)
+                    channel = _channel(part, parts[position + 1 :])
+                    yield harmony.Message(ASSISTANT.get(channel) or Header("assistant", channel), text)
             case ToolCallPart(name=name):
                 yield call_message(names.model_name(name), arguments_text(part))
             case ToolResultPart():
@@ -102,15 +106,15 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
 
 
 def _channel(part: TextPart, following: Sequence[Part]) -> str:
-    "Text that a call of the same message follows is a preamble: a final message would have ended the turn."
-    told = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
-    if told:
-        return str(told)
+    "Text before a call in the same message is a preamble, because a final message would have ended the turn."
+    channel = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
+    if channel:
+        return str(channel)
     return "commentary" if any(isinstance(later, ToolCallPart) for later in following) else "final"
 
 
 def call_message(name: str, arguments: str) -> harmony.Message:
-    "A call as the model writes it. `name` as the model sees it."
+    "Return a call as the model writes it. `name` is the one that the model sees."
     return harmony.Message(call_header(name), arguments)
 
 
