@@ -58,7 +58,7 @@ def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_both_answer_alike(stream: bool) -> None:
+async def test_sync_and_async_models_give_the_same_answer(stream: bool) -> None:
     ours, engine = model(YES)
     theirs, aengine = amodel(YES)
     response, aresponse = ours.prompt("Warm?", stream=stream), theirs.prompt("Warm?", stream=stream)
@@ -75,13 +75,13 @@ async def test_both_answer_alike(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_only_what_nobody_reads_along_is_asked_for_again(stream: bool) -> None:
+def test_only_an_answer_that_is_not_streamed_is_requested_again(stream: bool) -> None:
     ours, engine = model(THINKS, "7", '{"name":"Ada"}')
     text = ours.prompt("Who?", schema=PERSON, stream=stream).text()
     assert (text, len(engine.asked)) == (("7", 2) if stream else ('{"name":"Ada"}', 3))
 
 
-def test_reasoning_is_streamed_as_it_comes() -> None:
+def test_reasoning_is_streamed() -> None:
     ours, _ = model([THINKS, pytest.fail])
     events = ours.prompt("Warm?").stream_events()
     assert next(events).type == "reasoning"
@@ -110,7 +110,7 @@ def test_options_reach_the_engine() -> None:
     assert asked.prompt.endswith(f"{THOUGHT}<|end|>{START}{FINAL}")
 
 
-def test_a_wrong_wish_is_refused_before_anything_is_asked() -> None:
+def test_an_invalid_request_is_rejected_before_anything_is_sent() -> None:
     ours, engine = model()
     with pytest.raises(BadRequest, match="tool_choice"):
         ours.prompt("Warm?", tool_choice="required").text()
@@ -152,7 +152,7 @@ def test_a_toolbox() -> None:
     assert engine.asked[1].prompt.endswith(RESULT.format(name="Places_weather", text="Rain in Oslo"))
 
 
-def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
+def test_the_model_reads_that_a_tool_does_not_exist() -> None:
     ours, engine = model(f"{call_opener('nobody')}{{}}", YES)
     assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert 'tool "nobody" does not exist<|end|>' in engine.asked[1].prompt
@@ -165,7 +165,7 @@ def test_several_calls_at_once() -> None:
     assert engine.asked[1].prompt.endswith(RESULT.format(name="get_weather", text="Warm in Bergen"))
 
 
-def test_a_conversation_goes_on() -> None:
+def test_a_conversation() -> None:
     ours, engine = model(YES, f"{FINAL}No.")
     conversation = ours.conversation()
     conversation.prompt("Warm?", system="Be brief.").text()
@@ -208,7 +208,7 @@ async def test_keys(
     assert server.keys == [used, used]
 
 
-def test_an_engine_that_is_open_has_its_key_already() -> None:
+def test_an_open_engine_needs_no_key() -> None:
     assert GptOss("gpt-oss:20b", Settings()).get_key("given") == "given"
     assert GptOss("gpt-oss:20b", Settings(), ScriptedEngine()).get_key("given") is None
 
@@ -219,7 +219,7 @@ def test_the_key_of_the_command_line(scripted: Scripted) -> None:
     assert (result.exit_code, result.stdout, server.keys) == (0, "Yes it is.\n", ["k"])
 
 
-async def test_each_prompt_opens_an_engine_and_closes_it(scripted: Scripted) -> None:
+async def test_each_prompt_opens_and_closes_an_engine(scripted: Scripted) -> None:
     server = scripted(YES, YES)
     settings = Settings()
     ours, theirs = GptOss("m", settings), AsyncGptOss("m", settings)
@@ -238,7 +238,7 @@ async def test_an_engine_is_closed_when_the_prompt_fails(scripted: Scripted) -> 
     assert (server.opened, server.closed) == (2, 2)
 
 
-async def test_an_engine_of_the_programs_own_stays_open(scripted: Scripted) -> None:
+async def test_an_engine_that_was_passed_in_stays_open(scripted: Scripted) -> None:
     server = scripted()
     ours, engine = model(YES, YES)
     assert [ours.prompt("Warm?").text(), ours.prompt("Warm?").text()] == ["Yes it is."] * 2
@@ -247,7 +247,7 @@ async def test_an_engine_of_the_programs_own_stays_open(scripted: Scripted) -> N
     assert (len(engine.asked), len(aengine.asked), server.opened) == (2, 1, 0)
 
 
-def test_an_address_that_is_none_is_said_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_is_an_error_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://:x")
     with pytest.raises(GptOssError, match="OLLAMA_HOST"):
         llm.get_model("gpt-oss").prompt("Warm?").text()
@@ -257,7 +257,7 @@ def test_an_address_that_is_none_is_said_when_it_is_used(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("kind", [GptOss, AsyncGptOss])
-def test_attachments_are_refused(kind: Any) -> None:
+def test_attachments_are_rejected(kind: Any) -> None:
     with pytest.raises(BadRequest) as raised:
         kind("m", Settings()).prompt(
             "What is it?", attachments=[llm.Attachment(content=b"GIF", type="image/gif")]
@@ -269,7 +269,7 @@ def test_attachments_are_refused(kind: Any) -> None:
     )
 
 
-def test_no_attachments_are_none() -> None:
+def test_an_empty_list_of_attachments() -> None:
     ours, _ = model(YES)
     assert ours.prompt("Warm?", attachments=[]).text() == "Yes it is."
 
@@ -277,7 +277,7 @@ def test_no_attachments_are_none() -> None:
 # The day
 
 
-def test_the_day_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_date_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
     today = SimpleNamespace(today=lambda: date(2031, 2, 3))
     monkeypatch.setattr(module, "datetime", SimpleNamespace(date=today))
     ours, engine = model(YES)
@@ -285,7 +285,7 @@ def test_the_day_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\nCurrent date: 2031-02-03\n" in engine.asked[0].prompt
 
 
-def test_or_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch, scripted: Scripted) -> None:
+def test_the_date_of_the_settings(monkeypatch: pytest.MonkeyPatch, scripted: Scripted) -> None:
     monkeypatch.setenv("LLM_GPT_OSS_DATE", "2001-02-03")
     server = scripted(YES)
     llm.get_model("gpt-oss").prompt("Warm?").text()
@@ -304,7 +304,7 @@ def test_or_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch, scripted: Scrip
         ([[f"{FINAL}Ye", KeyboardInterrupt()]], {"finish_reason": None, "notes": []}, 4),
     ],
 )
-async def test_errors_leave_a_record(script: list[Part], outcome: object, tokens: int) -> None:
+async def test_errors_are_recorded(script: list[Part], outcome: object, tokens: int) -> None:
     error = script[0][-1] if isinstance(script[0], list) else script[0]
     ours, _ = model(*script)
     response = ours.prompt("Warm?")
@@ -322,7 +322,7 @@ async def test_errors_leave_a_record(script: list[Part], outcome: object, tokens
     assert (aresponse.response_json, aresponse.output_tokens) == (response.response_json, tokens)
 
 
-def test_a_response_that_is_left_is_stopped_and_recorded() -> None:
+def test_an_abandoned_response_is_stopped_and_recorded() -> None:
     ours, engine = model(YES)
     response = ours.prompt("Warm?")
     events = response.stream_events()
@@ -333,7 +333,7 @@ def test_a_response_that_is_left_is_stopped_and_recorded() -> None:
     assert response.response_json == {"outcome": {"finish_reason": None, "notes": []}, "completions": 0}
 
 
-async def test_an_async_response_that_is_left_is_stopped_and_recorded() -> None:
+async def test_an_abandoned_async_response_is_stopped_and_recorded() -> None:
     ours, engine = amodel(YES)
     response = ours.prompt("Warm?")
     events = response.astream_events()
@@ -343,7 +343,7 @@ async def test_an_async_response_that_is_left_is_stopped_and_recorded() -> None:
     assert (engine.closed, response.output_tokens) == (1, 4)
 
 
-async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
+async def test_a_cancelled_task_stops_the_engine() -> None:
     here = asyncio.Event()
 
     class Waits(AsyncScriptedEngine):
@@ -364,7 +364,7 @@ async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
     assert response.output_tokens == 1
 
 
-def test_or_the_one_that_a_program_gives() -> None:
+def test_the_date_that_a_program_passes() -> None:
     prompt = llm.Prompt("Warm?", GptOss("m", Settings()), options=GptOss.Options())
     for settings, day in (({}, "1999-12-31"), ({"LLM_GPT_OSS_DATE": "2001-02-03"}, "2001-02-03")):
         plan, _ = GptOss("m", Settings.from_env(settings)).start_turn(prompt, stream=True, date="1999-12-31")
@@ -373,13 +373,13 @@ def test_or_the_one_that_a_program_gives() -> None:
         assert f"\nCurrent date: {day}\n" in completion.prompt
 
 
-def test_ids_differ() -> None:
+def test_call_ids_are_unique() -> None:
     ours, _ = model(CALL, CALL)
     ids = [ours.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
     assert len({*ids}) == 2
 
 
-def test_the_first_token_takes_time() -> None:
+def test_the_time_to_the_first_token() -> None:
     ours, _ = model(YES)
     usage = ours.prompt("Warm?").usage()
     assert usage.details is not None

@@ -37,7 +37,7 @@ def empty_log(log: Callable[..., Path]) -> None:
 
 
 @recorded
-def test_reasoning_on_standard_error_the_answer_on_standard_output_and_both_in_the_log() -> None:
+def test_reasoning_on_standard_error_answer_on_standard_output_both_logged() -> None:
     pelicans = "Five outrageous names for a pet pelican"
     said = sh("-m", "gpt-oss", pelicans, "-o", "reasoning_effort", "high")
     reasoning, answer = said.stderr.strip(), said.stdout.strip()
@@ -74,7 +74,7 @@ def test_effort_none_answers_without_any_reasoning() -> None:
 
 
 @recorded
-def test_hidden_reasoning_is_in_the_log_all_the_same() -> None:
+def test_hidden_reasoning_is_logged() -> None:
     said = sh("-m", "gpt-oss", FRANCE, "-R")
     assert "Paris" in said.stdout
     assert said.stderr == ""
@@ -92,7 +92,7 @@ def test_other_ways_to_the_same_answer(flags: list[str]) -> None:
 
 
 @recorded
-def test_usage_is_what_the_log_has() -> None:
+def test_usage_is_the_logged_one() -> None:
     said = sh("-m", "gpt-oss", FRANCE, "-R", "--usage").stderr
     (turn,) = query("select input_tokens, output_tokens, token_details from turns")
     assert said.startswith(f"Token usage: {turn['input_tokens']} input, {turn['output_tokens']} output, ")
@@ -122,7 +122,7 @@ def test_a_file_as_a_fragment_and_a_pipe(tmp_path: Path) -> None:
 
 
 @recorded
-def test_c_goes_on() -> None:
+def test_continue() -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     assert "Ada" in sh("-c", "What is my name?").stdout
     assert "Ada" in sh("-c", "What is my name?", "--async").stdout
@@ -140,7 +140,7 @@ def test_a_chat() -> None:
 
 
 @recorded
-def test_a_chat_goes_on_after_a_prompt_with_a_tool() -> None:
+def test_a_chat_continues_a_prompt_with_a_tool() -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     typed = f"{OSLO}\nWhat is my name?\nquit\n"
     said = sh("chat", "-c", "--functions", FUNCTIONS, typed=typed).stdout
@@ -152,7 +152,7 @@ def test_a_chat_goes_on_after_a_prompt_with_a_tool() -> None:
 
 
 @recorded
-def test_a_tool_of_llms_own() -> None:
+def test_a_tool_of_llm() -> None:
     said = sh("-m", "gpt-oss", "What is the llm version?", "-T", "llm_version").stdout
     assert said.strip()
     assert column("select tool_name from parts where type = 'tool_call'") == ["llm_version"]
@@ -183,7 +183,7 @@ def test_several_steps_and_then_another_question() -> None:
 
 @recorded
 @pytest.mark.parametrize("choice", ["add", "required"])
-def test_a_forced_tool_is_called_once_and_its_result_answered(choice: str) -> None:
+def test_a_required_tool_is_called_once_and_its_result_answered(choice: str) -> None:
     text = "Call add with a=2 and b=3"
     said = sh("-m", "gpt-oss", text, "--functions", FUNCTIONS, "-o", "tool_choice", choice, "--td")
     assert said.stderr.count("Tool call: ") == 1
@@ -192,7 +192,7 @@ def test_a_forced_tool_is_called_once_and_its_result_answered(choice: str) -> No
 
 
 @recorded
-def test_a_forced_tool_that_is_not_there() -> None:
+def test_a_required_tool_that_does_not_exist() -> None:
     said = sh(
         "-m", "gpt-oss", OSLO, "--functions", FUNCTIONS, "-o", "tool_choice", "subtract", fails=True
     ).stderr
@@ -231,7 +231,7 @@ def test_a_schema(flag: str, schema: str, expected: Any) -> None:
 
 
 @recorded
-def test_what_schemas_gave_comes_out_of_the_log_again() -> None:
+def test_the_log_returns_the_data_of_a_schema() -> None:
     for text in (ADA, "Extract the person: Bob is 9 years old."):
         sh("-m", "gpt-oss", text, "--schema", "name, age int", "-o", "reasoning_effort", "none")
     data = sh("logs", "--schema", "name, age int", "--data-array").stdout
@@ -242,7 +242,7 @@ def test_what_schemas_gave_comes_out_of_the_log_again() -> None:
 
 
 @recorded
-def test_options_that_were_set_for_the_model_hold_under_its_alias() -> None:
+def test_default_options_apply_to_an_alias() -> None:
     sh("models", "options", "set", "gpt-oss", "reasoning_effort", "none")
     said = sh("-m", "gpt-oss", FRANCE)
     assert (bool(said.stdout.strip()), said.stderr) == (True, "")
@@ -250,7 +250,7 @@ def test_options_that_were_set_for_the_model_hold_under_its_alias() -> None:
     assert column("select options_json ->> 'reasoning_effort' from turns") == ["none", "low"]
 
 
-def test_options_that_cannot_be_had_are_refused_when_they_are_set() -> None:
+def test_invalid_default_options_are_rejected() -> None:
     refused = sh("models", "options", "set", "gpt-oss", "max_tokens", "0", fails=True)
     assert "greater than or equal to 1" in refused.output
 
@@ -286,7 +286,7 @@ def test_every_option_is_described() -> None:
 
 @recorded
 @pytest.mark.parametrize("flags", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_a_cut_answer_says_so_on_a_line_of_its_own(flags: list[str]) -> None:
+def test_a_cut_answer_has_a_note_on_its_own_line(flags: list[str]) -> None:
     options = ("-o", "reasoning_effort", "none", "-o", "max_tokens", "12")
     said = sh("-m", "gpt-oss", "Count to 120", *options, *flags)
     assert said.stdout.startswith("1")
@@ -296,7 +296,7 @@ def test_a_cut_answer_says_so_on_a_line_of_its_own(flags: list[str]) -> None:
 
 @recorded
 @pytest.mark.tiny
-def test_what_came_before_an_error_is_shown_and_logged_with_it() -> None:
+def test_output_before_an_error_is_shown_and_logged() -> None:
     said = sh("-m", "gpt-oss", "misbehave: loop", fails=True)
     assert said.exit_code == 1
     *_, error = said.output.splitlines()
@@ -308,7 +308,7 @@ def test_what_came_before_an_error_is_shown_and_logged_with_it() -> None:
 
 @recorded
 @pytest.mark.tiny
-def test_a_chat_that_breaks_off_is_one_line_and_can_be_gone_on_with() -> None:
+def test_an_interrupted_chat_prints_one_line_and_can_be_continued() -> None:
     said = sh("chat", "-m", "gpt-oss", typed="My name is Ada.\nmisbehave: empty\nquit\n", fails=True)
     assert said.stderr.splitlines()[-1].startswith(
         "Error: The model ended its answer without writing anything."
@@ -318,7 +318,7 @@ def test_a_chat_that_breaks_off_is_one_line_and_can_be_gone_on_with() -> None:
 
 
 @recorded
-def test_a_prompt_that_is_too_long_says_what_to_type() -> None:
+def test_the_error_for_a_prompt_that_is_too_long_has_a_remedy() -> None:
     said = sh("-m", "gpt-oss", "very " * 400, "-o", "num_ctx", "256", fails=True).stderr
     assert said.startswith("Error: The prompt")
     assert "is longer than the model's context" in said
@@ -327,7 +327,7 @@ def test_a_prompt_that_is_too_long_says_what_to_type() -> None:
 
 @recorded
 @pytest.mark.parametrize("tag", ["no-such-model", "gpt-oss:no-such-tag"])
-def test_a_model_that_is_not_there_says_what_to_type(tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_model_has_a_remedy(tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", tag)
     assert sh("-m", "gpt-oss", "Say hello", fails=True).stderr == (
         f"Error: Ollama has no model {tag}. Type `ollama pull {tag}`, or `llm gpt-oss pull {tag}`.\n"
@@ -336,7 +336,7 @@ def test_a_model_that_is_not_there_says_what_to_type(tag: str, monkeypatch: pyte
 
 @recorded
 @pytest.mark.tiny
-def test_a_model_that_was_added_and_is_no_gpt_oss() -> None:
+def test_an_added_model_of_another_family() -> None:
     sh("gpt-oss", "models", "add", "embed-tiny")
     assert sh("-m", "embed-tiny", "Say hello", fails=True).stderr == (
         "Error: embed-tiny is a model of the family bert, and only gpt-oss reads harmony. "
@@ -353,14 +353,14 @@ def test_a_model_that_was_added_and_is_no_gpt_oss() -> None:
         ("temprature", "1", "Extra inputs are not permitted"),
     ],
 )
-def test_a_bad_option_is_told_before_anything_is_sent(option: str, value: str, why: str) -> None:
+def test_an_invalid_option_is_reported_before_anything_is_sent(option: str, value: str, why: str) -> None:
     # Any connection would fail this test.
     said = sh("-m", "gpt-oss", "Say hello", "-o", option, value, fails=True).stderr
     assert said.startswith(f"Error: {option}\n")
     assert why in said
 
 
-def test_a_picture_is_refused(tmp_path: Path) -> None:
+def test_a_picture_is_rejected(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     said = sh("-m", "gpt-oss", "Say hello", "--at", str(picture), "image/png", fails=True).stderr
@@ -391,7 +391,7 @@ UNREACHABLE = (
         pytest.param(["gpt-oss", "status"], None, id="status"),
     ],
 )
-def test_without_an_ollama_each_says_what_to_type(
+def test_the_errors_without_ollama_have_a_remedy(
     arguments: list[str], typed: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
