@@ -1,7 +1,6 @@
 """What becomes of the slips that gpt-oss-tiny makes on command: rows of the fault matrix, from a real Ollama.
 
-Each turn either holds what was meant, with a note on what was done to get there, or is an error that keeps
-what the model said.
+Each turn either has the intended result and a note about its repair, or is an error that keeps the output.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ def weather(city: str) -> str:
     return f"Sunny in {city}"
 
 
-def ask(text: str, **wanted: Any) -> Turn:
-    return turn(llm.get_model("gpt-oss").prompt(text, **wanted))
+def ask(text: str, **options: Any) -> Turn:
+    return turn(llm.get_model("gpt-oss").prompt(text, **options))
 
 
-async def aask(text: str, **wanted: Any) -> Turn:
-    return await aturn(llm.get_async_model("gpt-oss").prompt(text, **wanted))
+async def aask(text: str, **options: Any) -> Turn:
+    return await aturn(llm.get_async_model("gpt-oss").prompt(text, **options))
 
 
 CALLS = [

@@ -44,12 +44,12 @@ class Places(llm.Toolbox):
         return f"{self.sky} in {city}"
 
 
-def model(*script: Part) -> tuple[GptOss, ScriptedEngine]:
+def make_model(*script: Part) -> tuple[GptOss, ScriptedEngine]:
     engine = ScriptedEngine(*script)
     return GptOss("gpt-oss:20b", Settings(), engine), engine
 
 
-def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
+def make_async_model(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
     engine = AsyncScriptedEngine(*script)
     return AsyncGptOss("gpt-oss:20b", Settings(), engine), engine
 
@@ -59,38 +59,41 @@ def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_sync_and_async_models_give_the_same_answer(stream: bool) -> None:
-    ours, engine = model(YES)
-    theirs, aengine = amodel(YES)
-    response, aresponse = ours.prompt("Warm?", stream=stream), theirs.prompt("Warm?", stream=stream)
+    model, engine = make_model(YES)
+    async_model, async_engine = make_async_model(YES)
+    response, async_response = (
+        model.prompt("Warm?", stream=stream),
+        async_model.prompt("Warm?", stream=stream),
+    )
     text = list(response)
-    assert text == [chunk async for chunk in aresponse] == ["Yes", " it", " is."]
+    assert text == [chunk async for chunk in async_response] == ["Yes", " it", " is."]
     assert [event.chunk for event in response.stream_events()] == ["Hm.", *text]
-    assert engine.asked == aengine.asked
+    assert engine.asked == async_engine.asked
     assert engine.asked[0].prompt.endswith(f"<|start|>user<|message|>Warm?<|end|>{START}")
     assert (response.response_json, response.resolved_model) == (
-        aresponse.response_json,
-        aresponse.resolved_model,
+        async_response.response_json,
+        async_response.resolved_model,
     )
-    assert response.usage().output == (await aresponse.usage()).output == 14
+    assert response.usage().output == (await async_response.usage()).output == 14
 
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_only_an_answer_that_is_not_streamed_is_requested_again(stream: bool) -> None:
-    ours, engine = model(THINKS, "7", '{"name":"Ada"}')
-    text = ours.prompt("Who?", schema=PERSON, stream=stream).text()
+    model, engine = make_model(THINKS, "7", '{"name":"Ada"}')
+    text = model.prompt("Who?", schema=PERSON, stream=stream).text()
     assert (text, len(engine.asked)) == (("7", 2) if stream else ('{"name":"Ada"}', 3))
 
 
 def test_reasoning_is_streamed() -> None:
-    ours, _ = model([THINKS, pytest.fail])
-    events = ours.prompt("Warm?").stream_events()
+    model, _ = make_model([THINKS, pytest.fail])
+    events = model.prompt("Warm?").stream_events()
     assert next(events).type == "reasoning"
     events.close()
 
 
 def test_options_reach_the_engine() -> None:
-    ours, engine = model("Yes.")
-    ours.prompt(
+    model, engine = make_model("Yes.")
+    model.prompt(
         "Warm?",
         reasoning_effort="none",
         temperature=0.2,
@@ -111,9 +114,9 @@ def test_options_reach_the_engine() -> None:
 
 
 def test_an_invalid_request_is_rejected_before_anything_is_sent() -> None:
-    ours, engine = model()
+    model, engine = make_model()
     with pytest.raises(BadRequest, match="tool_choice"):
-        ours.prompt("Warm?", tool_choice="required").text()
+        model.prompt("Warm?", tool_choice="required").text()
     assert engine.asked == []
 
 
@@ -127,8 +130,8 @@ RESULT = (
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 def test_a_chain(tool: Any) -> None:
     name = tool.__name__
-    ours, engine = model(f'{THINKS}{call_opener(name)}{{"city":"Oslo"}}', YES)
-    chain = ours.chain("Warm in Oslo?", tools=[tool])
+    model, engine = make_model(f'{THINKS}{call_opener(name)}{{"city":"Oslo"}}', YES)
+    chain = model.chain("Warm in Oslo?", tools=[tool])
     assert chain.text() == "Yes it is."
     tail = RESULT.format(name=name, text="Warm in Oslo")
     thought = f"{START}{THOUGHT}Hm.<|end|>"
@@ -140,34 +143,34 @@ def test_a_chain(tool: Any) -> None:
 
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 async def test_an_async_chain(tool: Any) -> None:
-    ours, engine = amodel(f'{call_opener(tool.__name__)}{{"city":"Oslo"}}', YES)
-    assert await ours.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
+    model, engine = make_async_model(f'{call_opener(tool.__name__)}{{"city":"Oslo"}}', YES)
+    assert await model.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
     assert engine.asked[1].prompt.endswith(RESULT.format(name=tool.__name__, text="Warm in Oslo"))
 
 
 def test_a_toolbox() -> None:
-    ours, engine = model(f'{call_opener("Places_weather")}{{"city":"Oslo"}}', YES)
-    assert ours.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
+    model, engine = make_model(f'{call_opener("Places_weather")}{{"city":"Oslo"}}', YES)
+    assert model.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
     assert "type Places_weather = (_: {\ncity: string,\n}) => any;" in engine.asked[0].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="Places_weather", text="Rain in Oslo"))
 
 
 def test_the_model_reads_that_a_tool_does_not_exist() -> None:
-    ours, engine = model(f"{call_opener('nobody')}{{}}", YES)
-    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+    model, engine = make_model(f"{call_opener('nobody')}{{}}", YES)
+    assert model.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert 'tool "nobody" does not exist<|end|>' in engine.asked[1].prompt
 
 
 def test_several_calls_at_once() -> None:
-    ours, engine = model(f'{CALL}{NEXT}assistant{call_opener()}{{"city":"Bergen"}}', YES)
-    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+    model, engine = make_model(f'{CALL}{NEXT}assistant{call_opener()}{{"city":"Bergen"}}', YES)
+    assert model.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert "Warm in Oslo<|end|>" in engine.asked[1].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="get_weather", text="Warm in Bergen"))
 
 
 def test_a_conversation() -> None:
-    ours, engine = model(YES, f"{FINAL}No.")
-    conversation = ours.conversation()
+    model, engine = make_model(YES, f"{FINAL}No.")
+    conversation = model.conversation()
     conversation.prompt("Warm?", system="Be brief.").text()
     assert conversation.prompt("Cold?").text() == "No."
     start = engine.asked[0].prompt.removesuffix(START)
@@ -222,11 +225,11 @@ def test_the_key_of_the_command_line(scripted: Scripted) -> None:
 async def test_each_prompt_opens_and_closes_an_engine(scripted: Scripted) -> None:
     server = scripted(YES, YES)
     settings = Settings()
-    ours, theirs = GptOss("m", settings), AsyncGptOss("m", settings)
-    ours.prompt("Warm?").text()
-    ours.prompt("Warm?").text()
+    model, async_model = GptOss("m", settings), AsyncGptOss("m", settings)
+    model.prompt("Warm?").text()
+    model.prompt("Warm?").text()
     assert (server.opened, server.closed, server.settings) == (2, 2, [settings, settings])
-    await theirs.prompt("Warm?").text()
+    await async_model.prompt("Warm?").text()
     assert (server.opened, server.closed, len(server.engine.asked), len(server.aengine.asked)) == (3, 3, 2, 1)
 
 
@@ -240,11 +243,11 @@ async def test_an_engine_is_closed_when_the_prompt_fails(scripted: Scripted) -> 
 
 async def test_an_engine_that_was_passed_in_stays_open(scripted: Scripted) -> None:
     server = scripted()
-    ours, engine = model(YES, YES)
-    assert [ours.prompt("Warm?").text(), ours.prompt("Warm?").text()] == ["Yes it is."] * 2
-    theirs, aengine = amodel(YES)
-    assert await theirs.prompt("Warm?").text() == "Yes it is."
-    assert (len(engine.asked), len(aengine.asked), server.opened) == (2, 1, 0)
+    model, engine = make_model(YES, YES)
+    assert [model.prompt("Warm?").text(), model.prompt("Warm?").text()] == ["Yes it is."] * 2
+    async_model, async_engine = make_async_model(YES)
+    assert await async_model.prompt("Warm?").text() == "Yes it is."
+    assert (len(engine.asked), len(async_engine.asked), server.opened) == (2, 1, 0)
 
 
 def test_an_invalid_address_is_an_error_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,10 +259,10 @@ def test_an_invalid_address_is_an_error_when_it_is_used(monkeypatch: pytest.Monk
 # Attachments
 
 
-@pytest.mark.parametrize("kind", [GptOss, AsyncGptOss])
-def test_attachments_are_rejected(kind: Any) -> None:
+@pytest.mark.parametrize("model_class", [GptOss, AsyncGptOss])
+def test_attachments_are_rejected(model_class: Any) -> None:
     with pytest.raises(BadRequest) as raised:
-        kind("m", Settings()).prompt(
+        model_class("m", Settings()).prompt(
             "What is it?", attachments=[llm.Attachment(content=b"GIF", type="image/gif")]
         )
     assert raised.value.param == "attachments"
@@ -270,8 +273,8 @@ def test_attachments_are_rejected(kind: Any) -> None:
 
 
 def test_an_empty_list_of_attachments() -> None:
-    ours, _ = model(YES)
-    assert ours.prompt("Warm?", attachments=[]).text() == "Yes it is."
+    model, _ = make_model(YES)
+    assert model.prompt("Warm?", attachments=[]).text() == "Yes it is."
 
 
 # The day
@@ -280,8 +283,8 @@ def test_an_empty_list_of_attachments() -> None:
 def test_the_date_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
     today = SimpleNamespace(today=lambda: date(2031, 2, 3))
     monkeypatch.setattr(module, "datetime", SimpleNamespace(date=today))
-    ours, engine = model(YES)
-    ours.prompt("Warm?").text()
+    model, engine = make_model(YES)
+    model.prompt("Warm?").text()
     assert "\nCurrent date: 2031-02-03\n" in engine.asked[0].prompt
 
 
@@ -306,8 +309,8 @@ def test_the_date_of_the_settings(monkeypatch: pytest.MonkeyPatch, scripted: Scr
 )
 async def test_errors_are_recorded(script: list[Part], outcome: object, tokens: int) -> None:
     error = script[0][-1] if isinstance(script[0], list) else script[0]
-    ours, _ = model(*script)
-    response = ours.prompt("Warm?")
+    model, _ = make_model(*script)
+    response = model.prompt("Warm?")
     with pytest.raises(type(error)) as raised:
         response.text()
     assert raised.value is error
@@ -315,16 +318,16 @@ async def test_errors_are_recorded(script: list[Part], outcome: object, tokens: 
     assert (response.output_tokens, response.resolved_model) == (tokens, "gpt-oss:20b")
     if isinstance(error, KeyboardInterrupt):
         return  # it would end the event loop of this test
-    theirs, _ = amodel(*script)
-    aresponse = theirs.prompt("Warm?")
+    async_model, _ = make_async_model(*script)
+    async_response = async_model.prompt("Warm?")
     with pytest.raises(type(error)):
-        await aresponse.text()
-    assert (aresponse.response_json, aresponse.output_tokens) == (response.response_json, tokens)
+        await async_response.text()
+    assert (async_response.response_json, async_response.output_tokens) == (response.response_json, tokens)
 
 
 def test_an_abandoned_response_is_stopped_and_recorded() -> None:
-    ours, engine = model(YES)
-    response = ours.prompt("Warm?")
+    model, engine = make_model(YES)
+    response = model.prompt("Warm?")
     events = response.stream_events()
     next(events)
     assert (engine.closed, response.response_json) == (0, None)
@@ -334,8 +337,8 @@ def test_an_abandoned_response_is_stopped_and_recorded() -> None:
 
 
 async def test_an_abandoned_async_response_is_stopped_and_recorded() -> None:
-    ours, engine = amodel(YES)
-    response = ours.prompt("Warm?")
+    model, engine = make_async_model(YES)
+    response = model.prompt("Warm?")
     events = response.astream_events()
     await anext(events)
     assert (engine.closed, response.response_json) == (0, None)
@@ -374,13 +377,13 @@ def test_the_date_that_a_program_passes() -> None:
 
 
 def test_call_ids_are_unique() -> None:
-    ours, _ = model(CALL, CALL)
-    ids = [ours.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
+    model, _ = make_model(CALL, CALL)
+    ids = [model.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
     assert len({*ids}) == 2
 
 
 def test_the_time_to_the_first_token() -> None:
-    ours, _ = model(YES)
-    usage = ours.prompt("Warm?").usage()
+    model, _ = make_model(YES)
+    usage = model.prompt("Warm?").usage()
     assert usage.details is not None
     assert 0 <= usage.details["time_to_first_token_ms"] < 60_000

@@ -76,16 +76,16 @@ FORMS: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize("how", ["typed", "value"])
 def test_each_option(name: str, typed: str, value: Any, how: str) -> None:
     options = GptOssOptions(**{name: typed if how == "typed" else value})
-    found = getattr(options, name)
-    assert (found, type(found)) == (value, type(value))
+    actual = getattr(options, name)
+    assert (actual, type(actual)) == (value, type(value))
     assert options.model_dump(exclude_none=True) == {name: value}
 
 
 @pytest.mark.parametrize(("name", "typed", "value"), FORMS)
 def test_options_survive_json(name: str, typed: str, value: Any) -> None:
-    once = {key: found for key, found in GptOssOptions(**{name: typed}) if found is not None}
-    again = GptOssOptions(**json.loads(json.dumps(once)))
-    assert {key: found for key, found in again if found is not None} == once == {name: value}
+    parsed = {key: actual for key, actual in GptOssOptions(**{name: typed}) if actual is not None}
+    parsed_again = GptOssOptions(**json.loads(json.dumps(parsed)))
+    assert {key: actual for key, actual in parsed_again if actual is not None} == parsed == {name: value}
 
 
 def test_the_cases_have_every_option() -> None:
@@ -225,7 +225,7 @@ def test_requested_log_probabilities(
 
 
 def test_sampling() -> None:
-    wanted = {
+    sampling = {
         "temperature": 0.5,
         "top_p": 0.9,
         "top_k": 40,
@@ -235,7 +235,7 @@ def test_sampling() -> None:
         "presence_penalty": -0.5,
         "frequency_penalty": 0.25,
     }
-    assert GptOssOptions(**wanted, max_tokens=5, stop="x").sampling == Sampling(**wanted)
+    assert GptOssOptions(**sampling, max_tokens=5, stop="x").sampling == Sampling(**sampling)
     assert GptOssOptions(max_tokens=5).sampling == Sampling()
 
 

@@ -1,4 +1,4 @@
-"""Prompts through the real Ollama: how they are asked and answered, all but tools and schemas.
+"""Prompts that were recorded from a real Ollama, without tools and schemas.
 
 Tests of what only gpt-oss-tiny says are marked `tiny`; the others hold for any gpt-oss.
 """
@@ -32,8 +32,8 @@ def async_gpt_oss() -> AsyncGptOss:
     return llm.get_async_model("gpt-oss")
 
 
-def ask(text: str | None, **wanted: Any) -> Turn:
-    return turn(gpt_oss().prompt(text, temperature=0, **wanted))
+def ask(text: str | None, **options: Any) -> Turn:
+    return turn(gpt_oss().prompt(text, temperature=0, **options))
 
 
 # Four ways to ask

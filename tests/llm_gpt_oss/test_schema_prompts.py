@@ -44,8 +44,8 @@ NESTED: dict[str, Any] = {
 }
 
 
-def ask(text: str, **wanted: Any) -> Turn:
-    return turn(llm.get_model("gpt-oss").prompt(text, temperature=0, **wanted))
+def ask(text: str, **options: Any) -> Turn:
+    return turn(llm.get_model("gpt-oss").prompt(text, temperature=0, **options))
 
 
 @pytest.mark.parametrize("stream", [True, False])

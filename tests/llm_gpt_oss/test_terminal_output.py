@@ -46,7 +46,7 @@ def prompt(*arguments: str) -> Result:
 
 
 def turns(path: Path) -> list[dict[str, Any]]:
-    "What the log holds: what was asked and said, what became of it."
+    "Return the turns of the log: prompt, output and outcome."
     kinds = {ReasoningPart: "reasoning", TextPart: "text"}
     with sqlite_utils.Database(path) as database:
         store = LogStore(database)
@@ -54,7 +54,7 @@ def turns(path: Path) -> list[dict[str, Any]]:
         return [
             {
                 "asked": store.load_chain(row["tip_message_hash"])[-2].parts[0].text,
-                "said": [
+                "output": [
                     (kinds[type(p)], p.text) for p in store.load_chain(row["tip_message_hash"])[-1].parts
                 ],
                 "json": store.turn_response_json(row["id"]),
@@ -68,7 +68,7 @@ def turns(path: Path) -> list[dict[str, Any]]:
 def unfinished(error: str) -> dict[str, Any]:
     return {
         "asked": "Warm?",
-        "said": [("reasoning", "Hm."), ("text", "Ye")],
+        "output": [("reasoning", "Hm."), ("text", "Ye")],
         "json": {"outcome": {"finish_reason": None, "notes": []}, "completions": 0, "error": error},
         "output_tokens": 11,
         "resolved_model": "gpt-oss:20b",
@@ -260,7 +260,7 @@ def test_a_note_has_its_own_line(stream: bool, scripted: Scripted, log: Log) -> 
 
 
 @pytest.mark.parametrize(
-    ("script", "way", "told"),
+    ("script", "way", "note_text"),
     [
         pytest.param([ContextOverflow("full"), YES], ("-o", "truncate", "1"), "left out", id="truncated"),
         pytest.param(
@@ -269,14 +269,14 @@ def test_a_note_has_its_own_line(stream: bool, scripted: Scripted, log: Log) -> 
     ],
 )
 def test_notes_that_are_printed(
-    script: list[Part], way: tuple[str, ...], told: str, scripted: Scripted, log: Log
+    script: list[Part], way: tuple[str, ...], note_text: str, scripted: Scripted, log: Log
 ) -> None:
     path = log()
     scripted(YES, *script)
     assert prompt().stderr.endswith("Hm.\n")
     result = run("prompt", "-m", "gpt-oss", "-c", "And now?", *way)
-    assert (result.exit_code, result.stderr.count(told)) == (0, 1)
-    assert told in turns(path)[1]["json"]["outcome"]["notes"][0]["text"]
+    assert (result.exit_code, result.stderr.count(note_text)) == (0, 1)
+    assert note_text in turns(path)[1]["json"]["outcome"]["notes"][0]["text"]
 
 
 def test_other_notes_are_only_logged(scripted: Scripted, log: Log) -> None:

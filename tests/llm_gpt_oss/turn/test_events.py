@@ -96,7 +96,7 @@ def test_calls_have_ids_and_arguments() -> None:
     ]
     assert len({call.tool_call_id for call in calls}) == 2
     assert all(str(call.tool_call_id).startswith("call_") for call in calls)
-    # The text as it was written is kept where it cannot be had from the arguments: there is a space in it.
+    # The log keeps the model's text if it differs from the canonical JSON, here by a space.
     assert [part.provider_metadata for part in parts(response)] == [
         None,
         {"gpt_oss": {"arguments": '{"city": "Bergen"}'}},
@@ -143,10 +143,10 @@ RATED = [
 def test_log_probabilities_of_the_answer() -> None:
     response = run_prompt(RATED, top_logprobs=2)
     answers = [event for event in response.stream_events() if isinstance(event, AnswerEvent)]
-    assert [[each.token for each in event.logprobs] for event in answers] == [["Yes"], [" it", " is"]]
-    kept = response.response_json["logprobs"]
-    assert [each["token"] for each in kept] == ["Yes", " it", " is"]
-    assert kept[0] == {
+    assert [[token.token for token in event.logprobs] for event in answers] == [["Yes"], [" it", " is"]]
+    logged = response.response_json["logprobs"]
+    assert [token["token"] for token in logged] == ["Yes", " it", " is"]
+    assert logged[0] == {
         "token": "Yes",
         "logprob": -0.5,
         "bytes": None,
@@ -155,8 +155,8 @@ def test_log_probabilities_of_the_answer() -> None:
             {"token": "é", "logprob": -2.0, "bytes": [195, 169], "top_logprobs": []},
         ],
     }
-    for each in kept:
-        ChatCompletionTokenLogprob.model_validate(each)
+    for token in logged:
+        ChatCompletionTokenLogprob.model_validate(token)
 
 
 def test_no_log_probabilities_unless_requested() -> None:

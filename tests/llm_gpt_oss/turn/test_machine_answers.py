@@ -91,7 +91,7 @@ def test_a_circular_schema_accepts_everything(schema: dict[str, Any]) -> None:
     assert (turn.notes, turn.machine.finish_reason) == ([], "stop")
 
 
-# Nothing said
+# Empty answers
 
 
 def test_an_empty_answer_is_requested_again_at_a_lower_effort() -> None:
@@ -112,12 +112,12 @@ def efforts(turn: Turn) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("effort", "again"), [("high", "medium"), ("medium", "low"), ("low", "low"), (None, None)]
+    ("effort", "second"), [("high", "medium"), ("medium", "low"), ("low", "low"), (None, None)]
 )
-def test_the_lower_effort(effort: str | None, again: str | None) -> None:
+def test_the_lower_effort(effort: str | None, second: str | None) -> None:
     turn = play_turn(build_request(effort=effort, uses_reasoning=False, seed=-1), "", "Yes.")
-    expected = f"Reasoning: {again}" if again else "Reasoning:"
-    assert (expected in turn.completions[1].prompt) is bool(again)
+    expected = f"Reasoning: {second}" if second else "Reasoning:"
+    assert (expected in turn.completions[1].prompt) is bool(second)
     assert turn.completions[1].prompt.endswith(f"{NO_THOUGHT}{START}{FINAL}")
     assert turn.completions[1].sampling.seed == 1
 

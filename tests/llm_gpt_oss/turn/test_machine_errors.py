@@ -111,8 +111,8 @@ def test_the_oldest_turns_are_dropped(errors: list[Any], left: int, notes: list[
     overflows = [ContextOverflow("full", prompt_tokens=p, context_length=c) for p, c in errors]
     turn = play_turn(build_request(*HISTORY, truncate=True), *overflows, ANSWER)
     prompts = [completion.prompt for completion in turn.completions]
-    kept = [sum(letter * 100 in prompts[-1] for letter in "abcde"), "e" * 100 in prompts[-1]]
-    assert (kept, turn.parts[-1], turn.waits) == ([left, True], ("final", "Yes."), [0.0] * len(errors))
+    actual = [sum(letter * 100 in prompts[-1] for letter in "abcde"), "e" * 100 in prompts[-1]]
+    assert (actual, turn.parts[-1], turn.waits) == ([left, True], ("final", "Yes."), [0.0] * len(errors))
     assert [(note.kind, note.text) for note in turn.machine.notes] == [
         ("truncated", f"The {dropped} left out because the context was full.") for dropped in notes
     ]

@@ -139,7 +139,7 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
         pytest.param(
             [assistant("a", ReasoningPart("t"), call_part(), "b")],
             [(PREFACE, "a"), (THOUGHT, "t"), (CALL, "{}"), (ANSWER, "b")],
-            id="text behind a call is an answer",
+            id="text after a call is an answer",
         ),
         pytest.param(
             [assistant("a"), assistant(call_part())],
@@ -266,9 +266,11 @@ def test_metadata_of_other_models_is_ignored() -> None:
 def test_leading_system_messages_are_the_instructions(
     messages: list[Message], instructions: str | None
 ) -> None:
-    found = to_conversation(*messages)
-    assert found.developer == Developer(instructions)
-    assert [message.header.role for message in found.messages] == ["user"] * (messages[-1].role == "user")
+    conversation = to_conversation(*messages)
+    assert conversation.developer == Developer(instructions)
+    assert [message.header.role for message in conversation.messages] == ["user"] * (
+        messages[-1].role == "user"
+    )
 
 
 def test_later_system_messages_stay_in_place() -> None:
@@ -281,10 +283,10 @@ def test_later_system_messages_stay_in_place() -> None:
     ]
 
 
-@pytest.mark.parametrize(("asked", "effort"), [(None, "medium"), ("none", "low"), ("max", "high")])
-def test_the_system_message(asked: str | None, effort: str) -> None:
-    found = to_conversation(user("q"), reasoning_effort=asked)
-    assert found.system == harmony.System(current_date="2026-11-22", effort=effort)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("effort_option", "effort"), [(None, "medium"), ("none", "low"), ("max", "high")])
+def test_the_system_message(effort_option: str | None, effort: str) -> None:
+    conversation = to_conversation(user("q"), reasoning_effort=effort_option)
+    assert conversation.system == harmony.System(current_date="2026-11-22", effort=effort)  # type: ignore[arg-type]
 
 
 # Tools.
@@ -500,7 +502,7 @@ HOSTILE = st.lists(
 
 
 def with_text_everywhere(text: str) -> Conversation:
-    "The text wherever somebody may put theirs. `x`: a name or a text that is empty has no place to stand in."
+    "A conversation with the text wherever others can write. `x` keeps names and texts from being empty."
     text = f"x{text}"
     schema = {
         "type": "object",
@@ -559,7 +561,7 @@ THREADS = st.lists(st.builds(Message, ROLES, st.lists(PARTS, max_size=3)), max_s
 @given(THREADS)
 def test_any_thread_is_rendered_or_rejected(thread: list[Message]) -> None:
     try:
-        found = to_conversation(*thread, tools=[llm.Tool("a b")])
+        conversation = to_conversation(*thread, tools=[llm.Tool("a b")])
     except BadRequest:
         return
     front = [*takewhile(lambda message: message.role in ("system", "developer"), thread)]
@@ -570,6 +572,6 @@ def test_any_thread_is_rendered_or_rejected(thread: list[Message]) -> None:
         if message.role == "assistant" and isinstance(part, TextPart | ReasoningPart)
         if part.text and part.provider_metadata != SEPARATOR
     ]
-    mine = [m for m in found.messages if m.header.role == "assistant" and not m.header.recipient]
-    assert [message.text for message in mine] == texts
-    assert MARKER.findall(render(found))[-1:] in (["<|end|>"], ["<|call|>"])
+    answers = [m for m in conversation.messages if m.header.role == "assistant" and not m.header.recipient]
+    assert [message.text for message in answers] == texts
+    assert MARKER.findall(render(conversation))[-1:] in (["<|end|>"], ["<|call|>"])

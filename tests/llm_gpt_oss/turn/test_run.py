@@ -81,7 +81,7 @@ TABLE = [
         [("analysis", "Hm."), ("final", '{"name":"a"}')],
         [],
         None,
-        id="an answer asked for again",
+        id="an answer that is requested again",
     ),
     pytest.param(
         {"tools": TOOLS},
@@ -89,7 +89,7 @@ TABLE = [
         [("get_weather", {"city": "Oslo"})],
         [],
         None,
-        id="a call asked for again",
+        id="a call that is requested again",
     ),
     pytest.param({}, [cut(f"{FINAL}Ye")], [("final", "Ye")], [], None, id="cut for length"),
     pytest.param(

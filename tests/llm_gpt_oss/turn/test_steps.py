@@ -160,7 +160,7 @@ def test_the_first_step_and_the_one_after_reasoning(fields: dict[str, Any], firs
             "commentary",
             {"tools": TOOLS},
             Step("free", Header("assistant", "commentary"), "So far"),
-            id="a preamble, behind which a call may come",
+            id="a preamble, after which a call may come",
         ),
     ],
 )

@@ -195,9 +195,9 @@ def test_empty_text_without_a_required_argument() -> None:
     ],
 )
 def test_schema_errors(text: str, error: str) -> None:
-    found = parse_arguments(text, CITY)
-    assert isinstance(found, Arguments)
-    assert found.schema_error == error
+    arguments = parse_arguments(text, CITY)
+    assert isinstance(arguments, Arguments)
+    assert arguments.schema_error == error
 
 
 A: dict[str, Any] = {"properties": {"a": {}}}
@@ -228,10 +228,10 @@ A: dict[str, Any] = {"properties": {"a": {}}}
     ],
 )
 def test_only_unknown_keys_are_dropped(parameters: dict[str, Any] | None, left: list[str]) -> None:
-    found = parse_arguments('{"a":1,"b":2,"c":3}', parameters)
-    assert isinstance(found, Arguments)
-    assert [*found.value] == left
-    assert found.text == canonical_json({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
+    arguments = parse_arguments('{"a":1,"b":2,"c":3}', parameters)
+    assert isinstance(arguments, Arguments)
+    assert [*arguments.value] == left
+    assert arguments.text == canonical_json({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
 
 
 def test_canonical_json_is_compact_and_readable() -> None:
@@ -292,9 +292,9 @@ def test_objects_with_text_after_them_are_parsed(value: dict[str, Any], rest: st
 @given(TEXTS, SCHEMAS)
 def test_any_text_gives_arguments_or_a_reason(text: str, parameters: dict[str, Any] | None) -> None:
     match parse_arguments(text, parameters):
-        case Arguments() as found:
-            assert json.loads(found.text.strip() or "{}") == found.value
-            json.dumps(found.value, allow_nan=False)
-            assert (found.text == text) == (not found.repairs)
+        case Arguments() as arguments:
+            assert json.loads(arguments.text.strip() or "{}") == arguments.value
+            json.dumps(arguments.value, allow_nan=False)
+            assert (arguments.text == text) == (not arguments.repairs)
         case reason:
             assert reason.startswith("no JSON object: ")

@@ -61,7 +61,7 @@ def final(text: str) -> Header:
             [(0, Header("assistant", "thoughts"), "Hm.")],
             id="an unknown channel is the answer",
         ),
-        pytest.param(f"{FINAL}a<|end|>", {(0, "final"): "a"}, [(0, ANSWER, "a")], id="nothing behind an end"),
+        pytest.param(f"{FINAL}a<|end|>", {(0, "final"): "a"}, [(0, ANSWER, "a")], id="nothing after an end"),
     ],
 )
 def test_messages(text: str, parts: object, messages: object) -> None:
@@ -85,7 +85,7 @@ def test_numbers_continue_in_the_next_completion() -> None:
             "m.",
             {(0, "final"): "m."},
             [Message(ANSWER, "Warm.")],
-            id="what the prompt begun is part of the message, and not said again",
+            id="the prefix is part of the message, and not of the text",
         ),
         pytest.param(
             Step("answer", ANSWER, format={}),
@@ -121,8 +121,8 @@ def test_the_next_prompt_shows_a_known_channel(header: Header, message: Header) 
 
 
 def test_a_repaired_header_has_a_note() -> None:
-    _, written, notes, _ = transcribe("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
-    assert [header.recipient for _, header, _ in written] == ["f"]
+    _, messages, notes, _ = transcribe("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
+    assert [header.recipient for _, header, _ in messages] == ["f"]
     assert notes == [("mended", "The header of a message was repaired: recipient without functions.")]
 
 
@@ -136,9 +136,11 @@ def test_a_repaired_header_has_a_note() -> None:
     ],
 )
 def test_messages_that_the_model_writes_for_others_are_left_out(header: str, author: str) -> None:
-    said, written, notes, transcript = transcribe(f"{FINAL}Yes.<|end|>{header} more<|end|>{START}{FINAL}No.")
-    assert said == {(0, "final"): "Yes."}
-    assert written == [(0, ANSWER, "Yes.")]
+    parts, messages, notes, transcript = transcribe(
+        f"{FINAL}Yes.<|end|>{header} more<|end|>{START}{FINAL}No."
+    )
+    assert parts == {(0, "final"): "Yes."}
+    assert messages == [(0, ANSWER, "Yes.")]
     assert notes == [("spoke_for_others", f"A message that the model wrote as {author} was left out.")]
     assert transcript.raw.endswith("No.")
 
@@ -160,10 +162,10 @@ def test_reasoning_tokens(text: str, reasoning_tokens: int) -> None:
 
 def test_log_probabilities_stay_with_their_text_and_give_the_exact_count() -> None:
     usage = Usage()
-    said = spoken("日本", "語")
-    thought = [Piece(marker) for marker in ("<|channel|>", "analysis", "<|message|>")]
-    texts = list(translate([*thought, *said], Transcript(Step("free"), 0, [], usage)))
-    assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in said]
+    parts = spoken("日本", "語")
+    reasoning_header = [Piece(marker) for marker in ("<|channel|>", "analysis", "<|message|>")]
+    texts = list(translate([*reasoning_header, *parts], Transcript(Step("free"), 0, [], usage)))
+    assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in parts]
     assert texts[1].logprobs == (Logprob("語", -0.5),)
     usage.end_completion(Done("stop", completion_tokens=3 + 3 + 1), hidden=1)
     assert usage.reasoning_tokens == 3

@@ -33,9 +33,9 @@ def overflow_error(tokens: int | None = None, context: int | None = None) -> Con
         ),
         pytest.param("uauauau", overflow_error(2000, 1000), 4, id="twice too long: more than half goes"),
         pytest.param("uauauau", overflow_error(9000, 1000), 6, id="far too long: the last turn stays"),
-        pytest.param("uauauau", overflow_error(500, 1000), 2, id="not too long at all, yet it is said to be"),
+        pytest.param("uauauau", overflow_error(500, 1000), 2, id="not too long, although the engine says so"),
         pytest.param("uattauat", overflow_error(), 5, id="a turn goes with its tools' results"),
-        pytest.param("auau", overflow_error(), 1, id="what the model said first is a turn too"),
+        pytest.param("auau", overflow_error(), 1, id="a first message of the model is a turn too"),
         pytest.param(
             "uadu", overflow_error(), 3, id="instructions in the middle go with the turn they stand in"
         ),
