@@ -33,6 +33,7 @@ from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
 from llm_gpt_oss.engines.completions import requests as completions
 from llm_gpt_oss.engines.embedded.gguf import read_header
 from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
+from llm_gpt_oss.engines.llama_server.requests import completion_request
 from llm_gpt_oss.engines.ollama import requests
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.models import GptOss
@@ -86,7 +87,7 @@ class Subject:
 
     def turn(self, completion: Completion) -> int:
         "Run a turn with llm, and return the number of events."
-        model = GptOss(TAG, self.model.settings, place=self.model.binding)
+        model = GptOss(TAG, self.model.settings, binding=self.model.binding)
         response = model.prompt("Count to 120", temperature=0, max_tokens=completion.max_tokens)
         return sum(1 for _ in response.stream_events())
 

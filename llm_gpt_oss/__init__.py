@@ -1,4 +1,4 @@
-"""OpenAI's gpt-oss for LLM, on Ollama or another engine."""
+"""LLM plugin for OpenAI's gpt-oss models, on Ollama and other engines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import llm
 from llm.models import ModelWithAliases
 
 
-# Last, so that of two plugins with a model called gpt-oss:20b it is this one's that llm runs.
+# Last, so that llm runs this plugin's model if another plugin has one called gpt-oss:20b too.
 @llm.hookimpl(trylast=True)
 def register_models(register: Callable[..., None], model_aliases: list[ModelWithAliases]) -> None:
     from .catalog.models_file import models_to_register
@@ -17,9 +17,9 @@ def register_models(register: Callable[..., None], model_aliases: list[ModelWith
     from .settings import Settings
 
     settings = Settings.from_env()
-    for tag, aliases, place in models_to_register(settings.model, model_aliases):
-        ours = GptOss(tag, settings, place=place), AsyncGptOss(tag, settings, place=place)
-        register(*ours, aliases=aliases)
+    for tag, aliases, binding in models_to_register(settings.model, model_aliases):
+        models = GptOss(tag, settings, binding=binding), AsyncGptOss(tag, settings, binding=binding)
+        register(*models, aliases=aliases)
 
 
 @llm.hookimpl

@@ -1,19 +1,19 @@
-"""What can go wrong between a prompt and its answer.
+"""The errors between a prompt and its answer.
 
 llm.ModelError
-└── GptOssError               says what happened, why, and what to type next
-    ├── BadRequest            what was asked for cannot be sent; names the parameter
+└── GptOssError               what happened, why, and what to type next
+    ├── BadRequest            the request is invalid; names the parameter
     │   ├── ContextOverflow   the prompt is longer than the context
-    │   └── UnusableSchema    the engine cannot bind its output to this schema
-    ├── EngineError           the engine failed; carries its HTTP status where it had one
-    │   ├── EngineUnreachable nobody answers at its address
-    │   ├── EngineBusy        it has no place in its queue
-    │   ├── Unauthorized      it wants another key
+    │   └── UnusableSchema    the engine cannot constrain its output by this schema
+    ├── EngineError           the engine failed; has the HTTP status if there is one
+    │   ├── EngineUnreachable nothing answers at its address
+    │   ├── EngineBusy        its queue is full
+    │   ├── Unauthorized      it needs a key, or another one
     │   ├── ModelMissing      it does not have the model
-    │   ├── StreamCut         its answer stopped in the middle
-    │   └── EmptyStream       it answered with nothing at all
+    │   ├── StreamCut         its answer ended in the middle
+    │   └── EmptyStream       its answer was empty
     ├── NotGptOss             the model is not of the gpt-oss family
-    └── BadAnswer             the model's own text cannot be used; carries that text
+    └── BadAnswer             the model's text cannot be used; has that text
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import llm
 
 
 class GptOssError(llm.ModelError, click.ClickException):
-    """`str()` is one paragraph for a person: what happened, then the remedy to type.
+    """An error with a message and a remedy. `str()` gives both, as one paragraph.
 
-    Also click's, which shows that paragraph and no traceback: `llm chat` lets the errors of a model through.
+    It is also a click exception, because `llm chat` does not catch the errors of models: click then shows the
+    paragraph instead of a traceback.
     """
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
@@ -39,7 +40,7 @@ class GptOssError(llm.ModelError, click.ClickException):
 
 
 class BadRequest(GptOssError):
-    "What was asked for cannot be sent. `param` is the option or field at fault."
+    "The request is invalid. `param` is the option or field that has to change."
 
     def __init__(self, message: str, *, param: str | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -47,7 +48,10 @@ class BadRequest(GptOssError):
 
 
 class ContextOverflow(BadRequest):
-    "The prompt has `prompt_tokens` tokens, the context `context_length`; None where the engine did not say."
+    """The prompt is longer than the context.
+
+    `prompt_tokens` and `context_length` are tokens, or None if the engine did not report them.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class UnusableSchema(BadRequest):
 
 
 class EngineError(GptOssError):
-    "The engine answered with an error, or not at all. `status` is its HTTP status, if any."
+    "The engine answered with an error, or not at all. `status` is the HTTP status, if there is one."
 
     def __init__(self, message: str, *, status: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -75,15 +79,15 @@ class EngineError(GptOssError):
 
 
 class EngineUnreachable(EngineError):
-    "Nobody answers at the engine's address."
+    "Nothing answers at the engine's address."
 
 
 class EngineBusy(EngineError):
-    "The engine's queue is full. Asking again in a moment may work."
+    "The engine's queue is full. The same request may succeed a moment later."
 
 
 class Unauthorized(EngineError):
-    "The engine wants a key, or another one."
+    "The engine needs an API key, or another one."
 
 
 class ModelMissing(EngineError):
@@ -91,19 +95,19 @@ class ModelMissing(EngineError):
 
 
 class StreamCut(EngineError):
-    "The stream ended in the middle, without the line that ends an answer."
+    "The stream ended without the event that ends an answer."
 
 
 class EmptyStream(EngineError):
-    "The stream ended without a single line (Ollama does so when it gives up on a model)."
+    "The stream ended without any event. Ollama does this when it stops a model that repeats itself."
 
 
 class NotGptOss(GptOssError):
-    "The model's own prompt format is not harmony, so there is no way to talk to it here."
+    "The model does not use the harmony format, so this plugin cannot prompt it."
 
 
 class BadAnswer(GptOssError):
-    "The model wrote something that cannot be used: `raw` is its text, as it came."
+    "The model wrote text that cannot be used. `raw` is that text."
 
     def __init__(self, message: str, *, raw: str, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)

@@ -1,15 +1,55 @@
-"""A turn that broke off, as one that can be logged."""
+"""Logs a turn that an error or Ctrl-C interrupted under `llm prompt` and `llm chat`.
+
+llm's own commands log only turns that are complete, so what had arrived of this one would be lost.
+"""
 
 from __future__ import annotations
 
-import copy
-import time
+import sqlite3
+from collections.abc import Iterable
 
+import click
 import llm
+import sqlite_utils
+from llm.logs import LogStore
+
+from .llm_internals import has_output, partial_response
+from .terminal_output import earlier_responses, llm_command
 
 
-def partial_response(response: llm.Response | llm.AsyncResponse) -> llm.Response:
-    "A copy of the response, with what had arrived, that llm takes for complete."
-    turn = response._to_sync_response() if isinstance(response, llm.AsyncResponse) else copy.copy(response)
-    turn._done, turn._end = True, time.monotonic()
-    return turn
+def log_interrupted(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
+    """Log the output that had arrived when `error` ended the turn, if there is any and logging is on.
+
+    Earlier rounds of a chain are logged too: llm logs a chain when all of it is over.
+    """
+    command = llm_command()
+    if command is None or not _is_logging(command):
+        return
+    from llm.cli import logs_db_path
+
+    turns = [partial_response(earlier) for earlier in earlier_responses(response)]
+    if has_output(response):
+        turn = partial_response(response)
+        turn.response_json = {**(turn.response_json or {}), "error": str(error) or "interrupted"}
+        turns.append(turn)
+    try:
+        with sqlite_utils.Database(command.params.get("database") or logs_db_path()) as database:  # type: ignore[no-untyped-call]
+            _log(turns, database)
+    except sqlite3.Error as problem:
+        click.echo(f"The interrupted turn was not logged: {problem}", err=True)
+
+
+def _log(turns: Iterable[llm.Response], database: sqlite_utils.Database) -> None:
+    store = LogStore(database)  # type: ignore[no-untyped-call]
+    for turn in turns:
+        if not database.table("turns").count_where("id = ?", [turn.id]):
+            store.log(turn)
+
+
+def _is_logging(command: click.Context) -> bool:
+    "Whether this command logs to the database: its options win over `llm logs on` and `off`."
+    from llm.cli import logs_on
+
+    if command.params.get("no_log"):
+        return False
+    return bool(command.params.get("log") or logs_on())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A turn of llm's log, as the prompt that it was."""
+"""Loads the prompt of a turn in llm's log."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from .models import GptOss
 
 
 def load_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prompt, str]:
-    """The prompt of that turn, with tools to show but not to run, and the day on which it was asked.
+    """Return the prompt of a turn, and the date of the turn (YYYY-MM-DD, in local time).
 
-    Raises BadRequest where there is no such turn, or its model is none of ours.
+    The tools of the prompt have descriptions but no code. Raises BadRequest if there is no such turn, or if
+    its model is not a gpt-oss model.
     """
     store = LogStore(database)  # type: ignore[no-untyped-call]
     row = next(database.query("select * from turns where id = ?", [turn_id]), None)
@@ -44,7 +45,7 @@ def load_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prom
 
 
 def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:
-    "What the tools said that this turn was asked with, if it was a later round of a chain."
+    "Return the tool results at the end of the prompt, which it has in later rounds of a chain."
     parts = [part for message in messages[-1:] for part in message.parts]
     return [
         llm.ToolResult(part.name, part.output, tool_call_id=part.tool_call_id)
@@ -58,13 +59,13 @@ def _model(tag: str) -> GptOss:
         model = llm.get_model(tag)
     except llm.UnknownModelError:
         raise BadRequest(
-            f"That turn was {tag}'s, which is no model of llm any more.",
+            f"That turn used the model {tag}, which llm does not have any more.",
             param="turn",
-            remedy=f"Type `llm gpt-oss models add {tag}` if it is a gpt-oss.",
+            remedy=f"Type `llm gpt-oss models add {tag}` if it is a gpt-oss model.",
         ) from None
     if isinstance(model, GptOss):
         return model
-    raise BadRequest(f"That turn was {tag}'s, which reads no harmony.", param="turn")
+    raise BadRequest(f"That turn used the model {tag}, which is not a gpt-oss model.", param="turn")
 
 
 def _tools(database: sqlite_utils.Database, turn_id: str) -> list[llm.Tool]:

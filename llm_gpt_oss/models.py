@@ -1,4 +1,8 @@
-"""The models that llm sees: a sync and an async body over the same plan."""
+"""The models that llm sees: a sync and an async body around the same turns.
+
+Every `llm` command that lists models or runs another plugin's imports this module, so it imports only what
+registering and listing need. Options and everything that runs a turn are imported when they are used.
+"""
 
 from __future__ import annotations
 
@@ -15,51 +19,58 @@ from llm.parts import StreamEvent
 
 from .catalog.binding import BoundModel
 from .catalog.models_file import UNBOUND, EngineBinding
-from .completion import AsyncEngine, Engine
 from .errors import BadRequest, GptOssError
-from .options import GptOssOptions
+from .llm_internals import ModelBase
 from .settings import Settings
-from .terminal_output import end_line, log_interrupted, print_label, print_notes
-from .turn.events import EventWriter
-from .turn.machine import TurnMachine
-from .turn.request import turn_request
-from .turn.run import arun_turn, run_turn
 
 if TYPE_CHECKING:
-    from llm.models import _BaseModel as Base
-else:
-    Base = object
+    from .completion import AsyncEngine, Engine
+    from .options import GptOssOptions
+    from .turn.events import EventWriter
+    from .turn.machine import TurnMachine
 
 
-class GptOssBase(Base):
-    """What both have in common.
+class _LazyOptions:
+    "The class attribute `Options`, imported when it is read: pydantic takes long to build that class."
 
-    `model_id` is the engine's tag. `engine` is for a program that keeps one open; without it each prompt
-    opens and closes its own, of the kind that `settings` and `place` name.
+    def __get__(self, model: GptOssBase | None, owner: type[GptOssBase]) -> type[GptOssOptions]:
+        from .options import GptOssOptions
+
+        return GptOssOptions
+
+
+class GptOssBase(ModelBase):
+    """What the sync and the async model share.
+
+    `model_id` is the engine's tag. A program that keeps an engine open passes it as `engine`. Without it,
+    each prompt opens and closes the engine that `binding` or `settings` name.
     """
 
     can_stream = True
     supports_schema = True
     supports_tools = True
-    Options = GptOssOptions  # type: ignore[assignment]  # as each plugin's do
-    # What llm's log may leave out of a turn's `response_json`. Append only, for ever: past turns are read
-    # with it. Empty so far: the usual outcome takes 40 bytes, and left out it would be hidden from SQL.
+    Options = _LazyOptions()  # type: ignore[assignment]
+    # What llm's log may leave out of a turn's `response_json`. Append only: llm reads past turns with it.
+    # It is empty: the usual outcome takes 40 bytes, and SQL queries would not see it if it were left out.
     json_replacements: ClassVar[dict[str, Any]] = {}
     _engine: object = None
 
-    def __init__(self, model_id: str, settings: Settings, place: EngineBinding) -> None:
+    def __init__(self, model_id: str, settings: Settings, binding: EngineBinding) -> None:
         self.model_id = model_id
         self.settings = settings
-        self.bound_model = BoundModel(model_id, settings, place)
+        self.bound_model = BoundModel(model_id, settings, binding)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} on {self.bound_model.engine}: {self.model_id}"
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
-        "Sent where there is one: Ollama on this machine needs none, and an engine that is open has its own."
+        """The API key for the engine, if it has one: Ollama on this machine needs none.
+
+        An engine that was passed in has its key already.
+        """
         return None if self._engine else self.bound_model.api_key(explicit_key)
 
-    def _validate_attachments(self, attachments: list[llm.Attachment] | None = None) -> None:
+    def validate_attachments(self, attachments: list[llm.Attachment]) -> None:
         if attachments:
             raise BadRequest(
                 "gpt-oss reads text only: it cannot take an attachment.",
@@ -70,19 +81,49 @@ class GptOssBase(Base):
     def start_turn(
         self, prompt: llm.Prompt, *, stream: bool, date: str | None = None
     ) -> tuple[TurnMachine, EventWriter]:
-        """How this prompt will be asked. The day that the model is told is the one that the settings fix,
-        else `date` (YYYY-MM-DD), else today.
+        """The turn of this prompt and the writer of its events, before anything is sent.
 
-        Raises BadRequest for what cannot be had.
+        The prompt gives the model the date of the settings, else `date` (YYYY-MM-DD), else today's. Raises
+        BadRequest for a prompt that cannot be sent.
         """
+        from .turn.events import EventWriter
+        from .turn.machine import TurnMachine
+        from .turn.request import turn_request
+
         day = self.settings.date or date or datetime.date.today().isoformat()
-        wanted, names = turn_request(prompt, self.model_id, stream=stream, date=day)
-        plan = TurnMachine(wanted)
-        return plan, EventWriter(plan, names, _new_id, _milliseconds)
+        request, tool_names = turn_request(prompt, self.model_id, stream=stream, date=day)
+        machine = TurnMachine(request)
+        return machine, EventWriter(machine, tool_names, _new_call_id, _milliseconds)
+
+    @contextmanager
+    def _recording(
+        self, machine: TurnMachine, writer: EventWriter, response: llm.Response | llm.AsyncResponse
+    ) -> Iterator[None]:
+        """Record in `response` how the turn went, however it ends.
+
+        `llm prompt` and `llm chat` also print what the answer does not say, and log an interrupted turn,
+        which llm itself does not do.
+        """
+        from .terminal_output import end_line, print_label, print_notes
+
+        print_label(self.bound_model.engine_options.get("label"), response)
+        try:
+            yield
+        except BaseException as error:
+            writer.record(response)
+            if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
+                from .interrupted import log_interrupted
+
+                log_interrupted(response, error)
+            if isinstance(error, GptOssError):
+                end_line(response)
+            raise
+        writer.record(response)
+        print_notes(machine.notes, streamed=response.stream)
 
 
 class GptOss(GptOssBase, llm.KeyModel):
-    "gpt-oss for `llm.get_model`."
+    "A gpt-oss model as `llm.get_model` returns it."
 
     def __init__(
         self,
@@ -90,9 +131,9 @@ class GptOss(GptOssBase, llm.KeyModel):
         settings: Settings,
         engine: Engine | None = None,
         *,
-        place: EngineBinding = UNBOUND,
+        binding: EngineBinding = UNBOUND,
     ) -> None:
-        super().__init__(model_id, settings, place)
+        super().__init__(model_id, settings, binding)
         self._engine: Engine | None = engine
 
     def execute(
@@ -103,18 +144,19 @@ class GptOss(GptOssBase, llm.KeyModel):
         conversation: llm.Conversation | None,
         key: str | None = None,
     ) -> Generator[StreamEvent, None, None]:
-        plan, writer = self.start_turn(prompt, stream=stream)
-        print_label(self.bound_model.engine_options.get("label"), response)
+        from .turn.run import run_turn
+
+        machine, writer = self.start_turn(prompt, stream=stream)
         with (
-            _recorded(plan, writer, response),
-            self._opened(key) as engine,
-            closing(run_turn(plan, engine)) as said,
+            self._recording(machine, writer, response),
+            self._open_engine(key) as engine,
+            closing(run_turn(machine, engine)) as items,
         ):
-            for item in said:
+            for item in items:
                 yield from writer.feed(item)
 
     @contextmanager
-    def _opened(self, key: str | None) -> Iterator[Engine]:
+    def _open_engine(self, key: str | None) -> Iterator[Engine]:
         if self._engine:
             yield self._engine
             return
@@ -125,7 +167,7 @@ class GptOss(GptOssBase, llm.KeyModel):
 
 
 class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
-    "gpt-oss for `llm.get_async_model`."
+    "A gpt-oss model as `llm.get_async_model` returns it."
 
     def __init__(
         self,
@@ -133,9 +175,9 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
         settings: Settings,
         engine: AsyncEngine | None = None,
         *,
-        place: EngineBinding = UNBOUND,
+        binding: EngineBinding = UNBOUND,
     ) -> None:
-        super().__init__(model_id, settings, place)
+        super().__init__(model_id, settings, binding)
         self._engine: AsyncEngine | None = engine
 
     async def execute(
@@ -146,16 +188,17 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
         conversation: llm.AsyncConversation | None,
         key: str | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
-        plan, writer = self.start_turn(prompt, stream=stream)
-        print_label(self.bound_model.engine_options.get("label"), response)
-        with _recorded(plan, writer, response):
-            async with self._opened(key) as engine, aclosing(arun_turn(plan, engine)) as said:
-                async for item in said:
+        from .turn.run import arun_turn
+
+        machine, writer = self.start_turn(prompt, stream=stream)
+        with self._recording(machine, writer, response):
+            async with self._open_engine(key) as engine, aclosing(arun_turn(machine, engine)) as items:
+                async for item in items:
                     for event in writer.feed(item):
                         yield event
 
     @asynccontextmanager
-    async def _opened(self, key: str | None) -> AsyncIterator[AsyncEngine]:
+    async def _open_engine(self, key: str | None) -> AsyncIterator[AsyncEngine]:
         if self._engine:
             yield self._engine
             return
@@ -165,25 +208,7 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
             yield engine
 
 
-@contextmanager
-def _recorded(
-    plan: TurnMachine, writer: EventWriter, response: llm.Response | llm.AsyncResponse
-) -> Iterator[None]:
-    "However the turn ends, `response` says how; at the shell it is logged too where llm itself would not."
-    try:
-        yield
-    except BaseException as error:
-        writer.record(response)
-        if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
-            log_interrupted(response, error)
-        if isinstance(error, GptOssError):
-            end_line(response)
-        raise
-    writer.record(response)
-    print_notes(plan.notes, streamed=response.stream)
-
-
-def _new_id() -> str:
+def _new_call_id() -> str:
     return f"call_{secrets.token_hex(12)}"
 
 

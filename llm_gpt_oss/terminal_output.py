@@ -1,37 +1,39 @@
-"""What a person at the shell gets beyond the answer: a word on how it went, and unfinished turns in the log.
+"""What `llm prompt` and `llm chat` print beside the answer, on standard error.
 
-llm's own commands log a turn once it is complete: one that breaks off would be gone, with all that had
-arrived. Both happen only under `llm prompt` and `llm chat`: a program that uses the models does as it likes.
+Nothing is printed anywhere else: a program that uses the models decides for itself.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import llm
-import sqlite_utils
-from llm.logs import LogStore
 
-from .interrupted import partial_response
-from .turn.transcript import Note
+from .llm_internals import has_output
 
-# What changes the answer that the person is reading. The rest is in the log.
+if TYPE_CHECKING:
+    from .turn.transcript import Note
+
+# The notes that tell how the printed answer differs from what was requested. All notes are in the log.
 PRINTED_KINDS = ("length", "truncated", "misfit")
 
 
 def print_label(label: str | None, response: llm.Response | llm.AsyncResponse) -> None:
-    "What a model was labelled with, above its answer: once for a chain."
-    if label and _command() and not response.prompt.tool_results:
+    "Print the label of the model above its answer. A chain of tool calls prints it once."
+    if label and llm_command() and not response.prompt.tool_results:
         click.echo(click.style(label, fg="yellow"), err=True)
 
 
 def print_notes(notes: Iterable[Note], *, streamed: bool) -> None:
-    "On lines of their own: behind an answer that llm has yet to end, or before one that it has yet to print."
-    if _command():
+    """Print notes on lines of their own.
+
+    After a streamed answer the cursor is at the end of its line, which llm ends later. An answer that is not
+    streamed is printed by llm after the notes.
+    """
+    if llm_command():
         for note in notes:
             if note.kind in PRINTED_KINDS:
                 text = f"\n{note.text}" if streamed else note.text
@@ -39,55 +41,19 @@ def print_notes(notes: Iterable[Note], *, streamed: bool) -> None:
 
 
 def end_line(response: llm.Response | llm.AsyncResponse) -> None:
-    "Before an error: what was streamed so far, in this round of a chain or an earlier one, is on its line."
-    if _command() and response.stream and (response._stream_events or _earlier(response)):
+    "End the line of what was streamed so far, so that an error starts a new one."
+    if llm_command() and response.stream and (has_output(response) or earlier_responses(response)):
         click.echo(err=True)
 
 
-def log_interrupted(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
-    """Logs what had arrived when `error` ended the turn, if anything had, and unless logging is off.
-
-    So are the rounds of a chain before it: llm logs a chain when all of it is over.
-    """
-    command = _command()
-    if command is None or not _logging(command):
-        return
-    from llm.cli import logs_db_path
-
-    turns = [partial_response(earlier) for earlier in _earlier(response)]
-    if response._stream_events:
-        turn = partial_response(response)
-        turn.response_json = {**(turn.response_json or {}), "error": str(error) or "interrupted"}
-        turns.append(turn)
-    try:
-        with sqlite_utils.Database(command.params.get("database") or logs_db_path()) as database:  # type: ignore[no-untyped-call]
-            _log(turns, database)
-    except sqlite3.Error as problem:
-        click.echo(f"The unfinished turn could not be logged: {problem}", err=True)
-
-
-def _earlier(response: llm.Response | llm.AsyncResponse) -> list[llm.Response | llm.AsyncResponse]:
-    "The turns of the same conversation that this process has seen."
+def earlier_responses(response: llm.Response | llm.AsyncResponse) -> list[llm.Response | llm.AsyncResponse]:
+    "The earlier responses of the same conversation in this process, such as earlier rounds of a chain."
     return cast(list[Any], response.conversation.responses) if response.conversation else []
 
 
-def _log(turns: Iterable[llm.Response], database: sqlite_utils.Database) -> None:
-    store = LogStore(database)  # type: ignore[no-untyped-call]
-    for turn in turns:
-        if not database.table("turns").count_where("id = ?", [turn.id]):
-            store.log(turn)
-
-
-def _command() -> click.Context | None:
+def llm_command() -> click.Context | None:
+    "The running `llm prompt` or `llm chat`; None under any other command and in other programs."
     context = click.get_current_context(silent=True)
-    # Not imported for this: that loads every plugin of llm's, and its commands run only where it was.
+    # Importing llm.cli would load all plugins of llm. If its commands run, it is imported already.
     cli = sys.modules.get("llm.cli")
     return context if context and cli and context.command in (cli.prompt, cli.chat) else None
-
-
-def _logging(command: click.Context) -> bool:
-    from llm.cli import logs_on
-
-    if command.params.get("no_log"):
-        return False
-    return bool(command.params.get("log") or logs_on())  # type: ignore[no-untyped-call]

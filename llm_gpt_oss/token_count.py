@@ -1,4 +1,4 @@
-"""How many tokens a prompt has, counted by the model itself."""
+"""Counts the tokens of a prompt with the model's own tokenizer, in the engine."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from .models import AsyncGptOss
 
 
 async def count_prompt_tokens(model: AsyncGptOss, prompt: llm.Prompt, engine: AsyncEngine) -> int:
-    """Of the text that `prompt` would be asked with. The engine reads all of it, and keeps it for the answer.
+    """Return the number of tokens of the text that `prompt` becomes.
 
-    Raises GptOssError; BadRequest for what cannot be had.
+    The engine evaluates the whole text, and keeps it in its cache for the answer. Raises GptOssError, or
+    BadRequest for a prompt that cannot be sent.
     """
-    plan, _ = model.start_turn(prompt, stream=False)
-    first = plan.next_completion()
-    if first is None:  # no tokens are left for any answer: nothing would be asked
+    machine, _ = model.start_turn(prompt, stream=False)
+    first = machine.next_completion()
+    if first is None:  # the options leave no tokens for an answer, so nothing would be sent
         return 0
-    only_read = replace(first, max_tokens=1, format=None, stop=(), top_logprobs=None)
-    async with aclosing(engine.complete(only_read)) as pieces:
+    read_only = replace(first, max_tokens=1, format=None, stop=(), top_logprobs=None)
+    async with aclosing(engine.complete(read_only)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Done) and piece.prompt_tokens is not None:
                 return piece.prompt_tokens
-    raise EngineError("The engine does not say how many tokens the prompt has.")
+    raise EngineError("The engine does not report how many tokens the prompt has.")

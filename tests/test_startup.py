@@ -1,4 +1,4 @@
-"""What everybody who has the plugin pays, whatever model they ask: next to nothing."""
+"""What the plugin costs every `llm` command, also those for other models: few imports and one small file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,24 @@ from typing import Any
 
 import pytest
 
+# What `llm models`, or a prompt to another plugin's model, may import of this package.
+LISTING = {
+    "llm_gpt_oss",
+    "llm_gpt_oss.catalog",
+    "llm_gpt_oss.catalog.binding",
+    "llm_gpt_oss.catalog.json_file",
+    "llm_gpt_oss.catalog.models_file",
+    "llm_gpt_oss.catalog.ollama_key",
+    "llm_gpt_oss.catalog.tags",
+    "llm_gpt_oss.cli",
+    "llm_gpt_oss.errors",
+    "llm_gpt_oss.llm_internals",
+    "llm_gpt_oss.models",
+    "llm_gpt_oss.settings",
+}
+
 PROBE = Path(__file__).with_name("startup_probe.py")
-SERVING = """
+SERVE = """
 import sys, uvicorn
 from proxy.cli.serve import command
 def run(self, sockets):
@@ -38,29 +54,34 @@ def startup(user_path: Path) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def test_the_models_are_there(startup: dict[str, Any]) -> None:
+def test_both_models_are_listed(startup: dict[str, Any]) -> None:
     assert "llm-gpt-oss" in startup["plugins"]
     assert {id: entry for id, entry in startup["models"].items() if "gpt-oss" in id} == {
-        "gpt-oss:20b": [["gpt-oss", "gpt-oss-20b"], True],
-        "gpt-oss:120b": [["gpt-oss-120b"], True],
+        "gpt-oss:20b": ["GptOss on ollama: gpt-oss:20b", ["gpt-oss", "gpt-oss-20b"], True],
+        "gpt-oss:120b": ["GptOss on ollama: gpt-oss:120b", ["gpt-oss-120b"], True],
     }
 
 
 def test_nothing_heavy_is_imported(startup: dict[str, Any]) -> None:
-    ours_to_load_late = {"httpx", "jsonschema", "fastapi", "starlette", "uvicorn", "proxy"}
-    assert ours_to_load_late & {*startup["packages"]} == set()
+    late = {"httpx", "jsonschema", "fastapi", "starlette", "uvicorn", "proxy"}
+    assert late & {name.partition(".")[0] for name in startup["modules"]} == set()
+
+
+def test_listing_models_imports_nothing_that_only_a_prompt_needs(startup: dict[str, Any]) -> None:
+    ours = {name for name in startup["modules"] if name.partition(".")[0] == "llm_gpt_oss"}
+    assert ours - LISTING == set()
 
 
 def test_only_the_models_file_is_opened(startup: dict[str, Any], user_path: Path) -> None:
     assert startup["opened"] == [str(user_path / "gpt-oss-models.json")]
 
 
-def test_nobody_is_called(startup: dict[str, Any]) -> None:
-    assert startup["left"] == []
+def test_no_connection_and_no_other_process_is_opened(startup: dict[str, Any]) -> None:
+    assert startup["called"] == []
 
 
-def test_the_proxy_starts_without_llms_commands_and_plugins(user_path: Path) -> None:
+def test_the_proxy_imports_neither_llms_commands_nor_its_plugins(user_path: Path) -> None:
     environ = {**os.environ, "LLM_USER_PATH": str(user_path), "OLLAMA_HOST": "127.0.0.1:1"}
-    done = subprocess.run([sys.executable, "-c", SERVING], env=environ, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", SERVE], env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {"llm.cli", "openai", "jsonschema"} & {*done.stdout.split()} == set()

@@ -34,4 +34,4 @@ def length_before_partial_marker(text: str) -> int:
 
 def neutralise(text: str) -> str:
     "Insert a word joiner into each special token, so that it is tokenized as text. Other text stays."
-    return _SPECIAL.sub(f"<{WORD_JOINER}", text)
+    return _SPECIAL.sub(f"<{WORD_JOINER}", text) if "<|" in text else text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .comments import comment
 from .conversation import Conversation, Developer, Header, Message, ResponseFormat, Role, System, Tool
@@ -31,6 +32,7 @@ def render_message(message: Message) -> str:
     return f"{render_header(header)}{neutralise(message.text)}{end}"
 
 
+@lru_cache(maxsize=256)
 def render_header(header: Header) -> str:
     "Return the header with `<|start|>` before it and `<|message|>` after it."
     recipient = f" to={neutralise(header.recipient)}" if header.recipient else ""

@@ -80,6 +80,7 @@ class HarmonyReader:
             if not self._constrained and MARKER.fullmatch(text):
                 yield from self._marker(text)
             elif self._in_message:
+                # A piece that the engine joined from several has no marker in it.
                 tokens = piece.tokens if text == piece.text else 1
                 yield TextDelta(text, max(tokens, len(logprobs)), logprobs)
             else:

@@ -1,4 +1,4 @@
-"""What the model said, as llm's stream events; and the turn's record."""
+"""The model's text and calls as llm's stream events, and the record of the turn in llm's response."""
 
 from __future__ import annotations
 
@@ -18,96 +18,103 @@ from .transcript import Text, ToolCall
 
 @dataclass
 class AnswerEvent(StreamEvent):
-    "A text event with its log probabilities, which llm does not know of and does not store with the text."
+    "A text event with the log probabilities of its tokens, which llm has no field for."
 
     logprobs: tuple[Logprob, ...] = field(default=())
 
 
 class EventWriter:
-    """`Text` and `Call` in, llm's events out. Each message of the turn is a part of its own.
+    """Translates `Text` and `ToolCall` to llm's events. Each message of the turn is a part of its own.
 
-    `new_id` makes the ids of tool calls; `clock` tells milliseconds, for the time to the first token.
+    `new_id` returns ids for tool calls. `clock` returns milliseconds, for the time to the first token.
     """
 
     def __init__(
-        self, plan: TurnMachine, names: ToolNames, new_id: Callable[[], str], clock: Callable[[], float]
+        self,
+        machine: TurnMachine,
+        tool_names: ToolNames,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
     ) -> None:
-        self._plan = plan
-        self._names = names
+        self._machine = machine
+        self._tool_names = tool_names
         self._new_id = new_id
         self._clock = clock
-        self._started = clock()
-        self._first: float | None = None
+        self._start_ms = clock()
+        self._first_token_ms: float | None = None
         self._calls: list[llm.ToolCall] = []
         self._logprobs: list[Logprob] = []
-        self._visible: int | None = None
+        # The number of the last message with visible text.
+        self._visible_message: int | None = None
 
-    def feed(self, said: Text | ToolCall, /) -> Iterator[StreamEvent]:
-        if self._first is None:
-            self._first = self._clock()
-        match said:
+    def feed(self, output: Text | ToolCall, /) -> Iterator[StreamEvent]:
+        if self._first_token_ms is None:
+            self._first_token_ms = self._clock()
+        match output:
             case Text(message, "analysis", text):
-                yield StreamEvent("reasoning", text, part_index=_part(message))
+                yield StreamEvent("reasoning", text, part_index=_part_index(message))
             case Text():
-                yield from self._separated(said.message)
-                yield self._text(said)
+                yield from self._separator(output.message)
+                yield self._text_event(output)
             case _:
-                yield from self._call(said)
+                yield from self._call_events(output)
 
-    def _separated(self, message: int) -> Iterator[StreamEvent]:
-        "A blank line between two messages that a person reads one after the other."
-        if self._visible not in (None, message):
-            yield StreamEvent("text", "\n\n", part_index=_part(message) - 1, provider_metadata=SEPARATOR)
-        self._visible = message
+    def _separator(self, message: int) -> Iterator[StreamEvent]:
+        "Yield a blank line between two messages with visible text."
+        if self._visible_message not in (None, message):
+            yield StreamEvent(
+                "text", "\n\n", part_index=_part_index(message) - 1, provider_metadata=SEPARATOR
+            )
+        self._visible_message = message
 
-    def _text(self, said: Text) -> StreamEvent:
-        place = _part(said.message)
-        if said.channel == "commentary":
-            return StreamEvent("text", said.text, part_index=place, provider_metadata=PREAMBLE)
-        self._logprobs += said.logprobs
-        return AnswerEvent("text", said.text, part_index=place, logprobs=said.logprobs)
+    def _text_event(self, text: Text) -> StreamEvent:
+        part_index = _part_index(text.message)
+        if text.channel == "commentary":
+            return StreamEvent("text", text.text, part_index=part_index, provider_metadata=PREAMBLE)
+        self._logprobs += text.logprobs
+        return AnswerEvent("text", text.text, part_index=part_index, logprobs=text.logprobs)
 
-    def _call(self, said: ToolCall) -> Iterator[StreamEvent]:
-        call = llm.ToolCall(self._names.original_name(said.name), said.arguments.value, self._new_id())
+    def _call_events(self, parsed: ToolCall) -> Iterator[StreamEvent]:
+        arguments = parsed.arguments
+        call = llm.ToolCall(self._tool_names.original_name(parsed.name), arguments.value, self._new_id())
         self._calls.append(call)
-        written = arguments_metadata(call.arguments, said.arguments.text)
-        name = StreamEvent("tool_call_name", call.name, provider_metadata=written)
-        for event in (name, StreamEvent("tool_call_args", said.arguments.text)):
-            event.part_index, event.tool_call_id = _part(said.message), call.tool_call_id
+        metadata = arguments_metadata(call.arguments, arguments.text)
+        name = StreamEvent("tool_call_name", call.name, provider_metadata=metadata)
+        for event in (name, StreamEvent("tool_call_args", arguments.text)):
+            event.part_index, event.tool_call_id = _part_index(parsed.message), call.tool_call_id
             yield event
 
     def record(self, response: llm.Response | llm.AsyncResponse) -> None:
-        "The turn's calls, usage and outcome, as they stand: also of a turn that broke off."
+        "Set the calls, usage and outcome of `response`, also for a turn that was interrupted."
         for call in self._calls:
             response.add_tool_call(call)
-        tally = self._plan.usage
-        details = tally.details()
-        if self._first is not None:
-            details["time_to_first_token_ms"] = round(self._first - self._started)
-        response.set_usage(input=tally.prompt_tokens, output=tally.completion_tokens, details=details)
-        response.set_resolved_model(self._plan.request.defaults.model)
+        usage = self._machine.usage
+        details = usage.details()
+        if self._first_token_ms is not None:
+            details["time_to_first_token_ms"] = round(self._first_token_ms - self._start_ms)
+        response.set_usage(input=usage.prompt_tokens, output=usage.completion_tokens, details=details)
+        response.set_resolved_model(self._machine.request.defaults.model)
         response.response_json = {
             "outcome": self._outcome(),
-            "completions": tally.completions,
+            "completions": usage.completions,
             **({"logprobs": [logprob_json(logprob) for logprob in self._logprobs]} if self._logprobs else {}),
         }
 
     def _outcome(self) -> dict[str, Any]:
-        notes = [{key: value for key, value in asdict(note).items() if value} for note in self._plan.notes]
-        return {"finish_reason": self._plan.finish_reason, "notes": notes}
+        notes = [{key: value for key, value in asdict(note).items() if value} for note in self._machine.notes]
+        return {"finish_reason": self._machine.finish_reason, "notes": notes}
 
 
-def _part(message: int) -> int:
-    "Each message is a part; the odd places between them are for separators."
+def _part_index(message: int) -> int:
+    "The part of a message. The odd numbers in between are for separators."
     return 2 * message
 
 
 def logprob_json(logprob: Logprob) -> dict[str, Any]:
-    "As OpenAI's API has it (`types/chat/chat_completion_token_logprob.py`)."
-    plain: dict[str, Any] = {
+    "Return a token in the format of OpenAI's API (`types/chat/chat_completion_token_logprob.py`)."
+    return {
         "token": logprob.token,
         "logprob": logprob.logprob,
         "bytes": list(logprob.bytes) if logprob.bytes is not None else None,
-        "top_logprobs": [logprob_json(rival) for rival in logprob.top],
+        "top_logprobs": [logprob_json(alternative) for alternative in logprob.top],
     }
-    return plain

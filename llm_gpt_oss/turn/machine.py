@@ -1,4 +1,7 @@
-"""One turn under way: which completion is next, and what comes of the model's text. No input, no output."""
+"""The state machine of one turn: which completion comes next, and what the model's text adds to the turn.
+
+It does no input or output: `turn.run` sends its completions to an engine.
+"""
 
 from __future__ import annotations
 
@@ -32,301 +35,300 @@ from .usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 
+# Seconds to wait before each retry of a busy engine.
 BUSY_WAITS = (0.5, 1.0, 2.0)
-LOWER: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
+LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
 class TurnMachine:
-    """What the driver asks, completion by completion, until `next` says None.
+    """Returns one completion after another, and reads what the engine answers to each.
 
-    `finish_reason`, `notes` and `tally` tell how the turn went. They are right at any time, so that a turn
-    which breaks off can be recorded as it stands.
+    `finish_reason`, `notes` and `usage` are right at any time, so that an interrupted turn can be logged.
     """
 
-    def __init__(self, wish: TurnRequest) -> None:
-        self.request = wish
+    def __init__(self, request: TurnRequest) -> None:
+        self.request = request
         self.usage = Usage()
         self.notes: list[Note] = []
         self.finish_reason: FinishReason | None = None
-        self._conversation = wish.conversation
-        self._seed = wish.defaults.sampling.seed
-        self._shown = False
-        self._busy = 0
+        self._conversation = request.conversation
+        self._seed = request.defaults.sampling.seed
+        self._output_started = False
+        self._busy_retries = 0
         self._retried: set[str] = set()
         self._step: Step
         self._start_over()
         self._transcript = Transcript(self._step, 0, self.notes, self.usage)
 
-    # What the driver calls.
+    # Called by `turn.run`.
 
     def next_completion(self) -> Completion | None:
-        "The completion to run now; None when the turn is over."
+        "Return the completion to run now, or None if the turn is over."
         step, left = self._step, self._tokens_left()
         if left == 0 and not self.finish_reason:
-            self._cut()
+            self._stop_at_length()
         if self.finish_reason:
             return None
         self._transcript = Transcript(step, self._transcript.number, self.notes, self.usage)
-        bounds = self.request.defaults
+        defaults = self.request.defaults
         return replace(
-            bounds,
+            defaults,
             prompt=step_prompt(
                 step,
                 self._conversation,
-                self._said,
+                self._messages,
                 continue_final_message=self.request.continue_final_message,
             ),
             format=step.format,
             stop=step.stop,
             max_tokens=min((limit for limit in (left, step.max_tokens) if limit is not None), default=None),
-            sampling=replace(bounds.sampling, seed=self._seed),
-            top_logprobs=bounds.top_logprobs if step.kind in ("free", "answer") else None,
+            sampling=replace(defaults.sampling, seed=self._seed),
+            top_logprobs=defaults.top_logprobs if step.type in ("free", "answer") else None,
         )
 
     def feed(self, item: Piece | Done, /) -> Iterator[Text | ToolCall]:
-        "What this item adds to the turn. Raises BadAnswer where the model's text can be no use."
-        match item:
-            case Piece():
-                yield from self._show(self._transcript.feed(item))
-            case _:
-                yield from self._show(self._transcript.finish())
-                self.usage.end_completion(item, unseen=self._unseen(item))
-                yield from self._after(item)
+        "Yield what this item adds to the turn. Raises BadAnswer if the model's text cannot be used."
+        if isinstance(item, Piece):
+            yield from self._pass_on(self._transcript.feed(item))
+        else:
+            yield from self._pass_on(self._transcript.finish())
+            self.usage.end_completion(item, hidden=self._hidden_tokens(item))
+            yield from self._finish_step(item)
 
     def on_error(self, error: GptOssError) -> float:
-        "How many seconds to wait before asking again. Raises `error` where asking again is of no use."
+        "Return how many seconds to wait before the next completion. Raises `error` if a retry cannot help."
         match error:
-            case EngineBusy() if self._busy < len(BUSY_WAITS):
-                self._busy += 1
-                self._note("busy", "The engine was busy and was asked again.")
-                return BUSY_WAITS[self._busy - 1]
-            case EmptyStream() if not self._shown and self._once("empty stream"):
-                self._note("retried", "The engine answered with nothing at all and was asked again.")
-                self._other_seed()
-            case UnusableSchema() if self._step.kind == "call" and self._step.format:
-                self._note(
-                    "unbound", f"The engine cannot bind the arguments by their schema. {error.message}"
-                )
+            case EngineBusy() if self._busy_retries < len(BUSY_WAITS):
+                self._busy_retries += 1
+                self._note("busy", "The engine was busy, so the request was sent again.")
+                return BUSY_WAITS[self._busy_retries - 1]
+            case EmptyStream() if not self._output_started and self._first_time("empty stream"):
+                self._note("retried", "The engine returned nothing, so the request was sent again.")
+                self._change_seed()
+            case UnusableSchema() if self._step.type == "call" and self._step.format:
+                reason = f"The engine cannot constrain the arguments by their schema. {error.message}"
+                self._note("unbound", reason)
                 self._step = replace(self._step, format=None, stop=(NEXT_MESSAGE,))
             case ContextOverflow() if self.request.truncate:
                 self._conversation, dropped = drop_oldest_turns(self._conversation, error)
                 oldest = "oldest message was" if dropped == 1 else f"{dropped} oldest messages were"
-                self._note("truncated", f"The {oldest} left out: the context was full.")
+                self._note("truncated", f"The {oldest} left out because the context was full.")
             case _:
                 raise error
         return 0.0
 
-    # What comes of the model's text.
+    # What follows from the model's text.
 
-    def _show(self, texts: Iterable[Text]) -> Iterator[Text]:
-        "Text goes out as it comes, but for an answer that can still be asked for again."
+    def _pass_on(self, texts: Iterable[Text]) -> Iterator[Text]:
+        "Yield text as it comes. Buffer an answer that is requested again if it does not fit its schema."
         for text in texts:
             if self.request.buffer_answer and self.request.format and text.channel == "final":
-                self._held.append(text)
+                self._buffered.append(text)
             else:
-                self._shown = True
+                self._output_started = True
                 yield text
 
     def _start_over(self) -> None:
-        self._said: list[Message] = []
-        self._held: list[Text] = []
+        "Begin with the first step, without anything that the model wrote."
+        self._messages: list[Message] = []
+        self._buffered: list[Text] = []
         self._calls: list[ParsedMessage] = []
         if not self.request.uses_reasoning and not self.request.continue_final_message:
-            self._said.append(Message(ANALYSIS, ""))
+            self._messages.append(Message(ANALYSIS, ""))
         self._step = opening(self.request)
         self.usage.restart()
 
-    def _after(self, done: Done) -> Iterator[Text | ToolCall]:
+    def _finish_step(self, done: Done) -> Iterator[Text | ToolCall]:
         if done.reason == "length" and self._step.max_tokens is None:
-            self._cut()
-            yield from self._release()
+            self._stop_at_length()
+            yield from self._pass_on_buffered()
             return
-        match self._step.kind:
+        messages = self._transcript.messages
+        match self._step.type:
             case "think":
-                # What else came, behind an end that the model forgot, has no place before what is opened now.
-                self._said += [w.message for w in self._transcript.messages if w.is_reasoning]
+                # Drop everything but reasoning: it came after a missing <|end|> and cannot precede the
+                # message opened next.
+                self._messages += [parsed.message for parsed in messages if parsed.is_reasoning]
                 self._step = after_reasoning(self.request)
             case "name":
-                self._name(tool_name(self._transcript.raw))
+                self._start_call(tool_name(self._transcript.raw))
             case "call":
-                self._calls[:0] = self._transcript.messages[:1]
-                yield from self._settle()
+                self._calls[:0] = messages[:1]
+                yield from self._finish_calls()
             case _:
-                yield from self._judge()
+                yield from self._finish_free_step()
 
-    def _name(self, name: str) -> None:
-        meant = closest_tool(name, self.request.required_tools)
-        if name != meant:
-            why = f"The model wanted to call {name or 'nothing'}, which it must not: {meant} was taken."
-            self._note("renamed", why, self._transcript.raw)
-        self._step = tool_call(meant, self.request.tools.get(meant))
+    def _start_call(self, name: str) -> None:
+        "Open a call of the required tool that the model named, or of the one with the closest name."
+        tool = closest_tool(name, self.request.required_tools)
+        if name != tool:
+            named = f"an unknown tool ({name})" if name else "no tool"
+            reason = f"The model named {named}; the closest match, {tool}, was called."
+            self._note("renamed", reason, self._transcript.raw)
+        self._step = tool_call(tool, self.request.tools.get(tool))
 
-    def _judge(self) -> Iterator[Text | ToolCall]:
-        "The model has stopped by itself, or at something that it must not write by itself."
-        written = self._transcript.messages
-        self._calls = [writing for writing in written if writing.is_call]
-        texts = [writing for writing in written if not writing.is_call and writing.message.text.strip()]
-        self._said += [writing.message for writing in texts]
-        visible = {writing.channel for writing in texts} - {"analysis"}
+    def _finish_free_step(self) -> Iterator[Text | ToolCall]:
+        "Continue after the model stopped, or reached a message that has to be opened for it."
+        parsed = self._transcript.messages
+        self._calls = [message for message in parsed if message.is_call]
+        texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
+        self._messages += [text.message for text in texts]
+        visible = {text.channel for text in texts} - {"analysis"}
         if self._calls and self.request.allow_calls:
-            yield from self._release()
-            yield from self._settle()
+            yield from self._pass_on_buffered()
+            yield from self._finish_calls()
         elif "final" in visible or (visible and not self._step.stop):
-            yield from self._answered()
-        elif self._step.kind == "free":
-            self._open_answer()
+            yield from self._finish_answer()
+        elif self._step.type == "free":
+            self._start_answer()
         elif self.request.stop:
-            self._note("empty", "The answer is empty: a stop string came first.")
+            self._note("empty", "The answer is empty because a stop string came first.")
             self.finish_reason = "stop"
         else:
-            self._nothing_said()
+            self._on_empty_answer()
 
-    def _settle(self) -> Iterator[ToolCall]:
-        "Each call with arguments that can be used; where they can not, that one is asked for again, once."
-        asked_again = self._step.kind == "call"
+    def _finish_calls(self) -> Iterator[ToolCall]:
+        """Yield the calls whose arguments can be used.
+
+        Where a call's arguments cannot be used, a step of its own requests them once more. Later calls wait
+        for it.
+        """
+        is_retry = self._step.type == "call"
         while self._calls:
-            writing = self._calls.pop(0)
-            name = _tool(writing)
-            read = parse_arguments(writing.text, self.request.tools.get(name))
-            flaw = read if isinstance(read, str) else read.schema_error
-            if flaw and not asked_again:
-                self._note(
-                    "asked_again", f"The arguments of {name} were asked for again: {flaw}", writing.text
-                )
+            call = self._calls.pop(0)
+            name = _tool_name(call)
+            arguments = parse_arguments(call.text, self.request.tools.get(name))
+            error = arguments if isinstance(arguments, str) else arguments.schema_error
+            if error and not is_retry:
+                self._note("asked_again", f"The arguments of {name} were requested again: {error}", call.text)
                 self._step = tool_call(name, self.request.tools.get(name))
                 return
-            if isinstance(read, str):
-                raise _bad_call(name, read, writing.text)
-            if flaw:
-                self._note("misfit", f"The arguments of {name} do not fit its schema: {flaw}", writing.text)
-            if read.repairs:
-                self._note(
-                    "repaired",
-                    f"The arguments of {name} were repaired: {', '.join(read.repairs)}",
-                    writing.text,
-                )
-            asked_again = False
-            self._said.append(call_message(name, read.text))
-            self._shown = True
-            yield ToolCall(writing.number, name, read)
+            if isinstance(arguments, str):
+                raise _unusable_call(name, arguments, call.text)
+            if error:
+                self._note("misfit", f"The arguments of {name} do not fit its schema: {error}", call.text)
+            if arguments.repairs:
+                repairs = ", ".join(arguments.repairs)
+                self._note("repaired", f"The arguments of {name} were repaired: {repairs}", call.text)
+            is_retry = False
+            self._messages.append(call_message(name, arguments.text))
+            self._output_started = True
+            yield ToolCall(call.number, name, arguments)
             if self.request.single_call:
                 self._drop_calls()
         self.finish_reason = "tool_calls"
 
     def _drop_calls(self) -> None:
-        for writing in self._calls:
-            self._note(
-                "call_dropped", f"{_tool(writing)} was called too, but one call was wanted.", writing.text
-            )
+        for call in self._calls:
+            dropped = f"A call of {_tool_name(call)} was left out because only one call was allowed."
+            self._note("call_dropped", dropped, call.text)
         self._calls.clear()
 
-    def _answered(self) -> Iterator[Text]:
-        flaw = self._flaw()
-        if flaw and self._held and self._tokens_left() != 0 and self._once("misfit"):
-            self._note(
-                "retried",
-                f"The answer did not fit its schema and was asked for again: {flaw}",
-                self._transcript.raw,
-            )
-            self._said = [message for message in self._said if message.header.channel != "final"]
-            self._held.clear()
-            self._other_seed()
-            self._step = self._step if self._step.kind == "answer" else final_answer(self.request)
+    def _finish_answer(self) -> Iterator[Text]:
+        error = self._answer_error()
+        if error and self._buffered and self._tokens_left() != 0 and self._first_time("misfit"):
+            reason = f"The answer did not fit its schema and was requested again: {error}"
+            self._note("retried", reason, self._transcript.raw)
+            self._messages = [message for message in self._messages if message.header.channel != "final"]
+            self._buffered.clear()
+            self._change_seed()
+            self._step = self._step if self._step.type == "answer" else final_answer(self.request)
             return
-        if flaw:
-            self._note("misfit", f"The answer does not fit its schema: {flaw}")
-        yield from self._release()
+        if error:
+            self._note("misfit", f"The answer does not fit its schema: {error}")
+        yield from self._pass_on_buffered()
         self.finish_reason = "stop"
 
-    def _flaw(self) -> str | None:
-        "What is wrong with the answer under the format that was asked for."
+    def _answer_error(self) -> str | None:
+        "Return why the answer does not fit the requested schema, or None if it fits."
         if self.request.format is None:
             return None
-        answer = next(m.text for m in reversed(self._said) if m.header.channel == "final")
+        answer = next(m.text for m in reversed(self._messages) if m.header.channel == "final")
         try:
             value = json.loads(answer)
         except (ValueError, RecursionError) as error:
-            return f"it is no JSON: {error}"
+            return f"it is not JSON: {error}"
         return validation_error(value, self.request.format)
 
-    def _open_answer(self) -> None:
+    def _start_answer(self) -> None:
         if self._calls:
-            self._note(
-                "call_dropped",
-                "The model called a tool although it must not; the answer was opened for it.",
-                self._transcript.raw,
-            )
+            dropped = "A tool call was left out because none was allowed. The answer was started instead."
+            self._note("call_dropped", dropped, self._transcript.raw)
         elif not self._step.stop:
-            self._note("answer_opened", "The model stopped without an answer; the answer was opened for it.")
+            self._note(
+                "answer_opened", "The model stopped without an answer, so the answer was started for it."
+            )
         self._step = final_answer(self.request)
 
-    def _nothing_said(self) -> None:
-        system = self._conversation.system
-        if self._shown or not self._once("nothing said"):
+    def _on_empty_answer(self) -> None:
+        "Start over once, with less reasoning. Raises BadAnswer the second time, or after any output."
+        if self._output_started or not self._first_time("empty answer"):
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
                 raw=self._transcript.raw,
-                remedy="Ask again, in other words or with another -o reasoning_effort.",
+                remedy="Try again in other words, or with another -o reasoning_effort.",
             )
-        self._note(
-            "retried", "The model answered with nothing and was asked again, at a lower effort if it has one."
-        )
-        if system and system.effort in LOWER:
-            self._conversation = replace(
-                self._conversation, system=replace(system, effort=LOWER[system.effort])
-            )
-        self._other_seed()
+        again = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
+        self._note("retried", again)
+        system = self._conversation.system
+        if system and system.effort in LOWER_EFFORT:
+            system = replace(system, effort=LOWER_EFFORT[system.effort])
+            self._conversation = replace(self._conversation, system=system)
+        self._change_seed()
         self._start_over()
 
-    def _cut(self) -> None:
+    def _stop_at_length(self) -> None:
         self.finish_reason = "length"
         limit = self.request.defaults.max_tokens
         if limit is not None and self._tokens_left() == 0:
-            why, remedy = f"-o max_tokens {limit} is used up", "Raise it"
+            reason, remedy = f"-o max_tokens {limit} is used up", "Raise it"
         else:
-            why, remedy = "the context is full", "Raise -o num_ctx"
-        room = "was cut" if self._visible() else "had no room, all went into reasoning"
-        self._note("length", f"The answer {room}: {why}. {remedy}, or lower -o reasoning_effort.")
+            reason, remedy = "the context is full", "Raise -o num_ctx"
+        if self._has_visible_text():
+            result = f"The answer was cut: {reason}."
+        else:
+            result = f"The reasoning left no room for an answer: {reason}."
+        self._note("length", f"{result} {remedy}, or lower -o reasoning_effort.")
 
-    def _visible(self) -> bool:
-        messages = [*self._said, *(writing.message for writing in self._transcript.messages)]
+    def _has_visible_text(self) -> bool:
+        messages = [*self._messages, *(parsed.message for parsed in self._transcript.messages)]
         return any(m.text.strip() for m in messages if m.header.channel != "analysis")
 
-    def _release(self) -> Iterator[Text]:
-        held, self._held = self._held, []
-        self._shown = self._shown or bool(held)
-        yield from held
+    def _pass_on_buffered(self) -> Iterator[Text]:
+        buffered, self._buffered = self._buffered, []
+        self._output_started = self._output_started or bool(buffered)
+        yield from buffered
 
-    # Small things.
+    # Small parts of the above.
 
     def _tokens_left(self) -> int | None:
         limit = self.request.defaults.max_tokens
         return None if limit is None else max(0, limit - self.usage.completion_tokens)
 
-    def _unseen(self, done: Done) -> int:
-        "The marker at the end, or the two tokens of the stop strings that we set ourselves."
+    def _hidden_tokens(self, done: Done) -> int:
+        "How many generated tokens no piece contains: the end marker, or the two tokens of our stop strings."
         return 0 if done.reason == "length" else 2 if self._step.stop else 1
 
-    def _once(self, what: str) -> bool:
-        "True the first time."
-        fresh = what not in self._retried
-        self._retried.add(what)
-        return fresh
+    def _first_time(self, problem: str) -> bool:
+        "Whether this problem has not caused a retry in this turn yet."
+        is_first = problem not in self._retried
+        self._retried.add(problem)
+        return is_first
 
-    def _other_seed(self) -> None:
+    def _change_seed(self) -> None:
         self._seed = max(self._seed or 0, 0) + 1
 
     def _note(self, kind: str, text: str, raw: str | None = None) -> None:
         self.notes.append(Note(kind, text, raw))
 
 
-def _tool(writing: ParsedMessage) -> str:
-    return str(writing.header.recipient).removeprefix("functions.")
+def _tool_name(call: ParsedMessage) -> str:
+    return str(call.header.recipient).removeprefix("functions.")
 
 
-def _bad_call(name: str, why: str, raw: str) -> BadAnswer:
+def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:
     return BadAnswer(
-        f"The model called {name} with arguments that cannot be read, twice: {why}.",
+        f"The model called {name} twice with arguments that cannot be parsed: {reason}.",
         raw=raw,
-        remedy="Ask again, or in other words.",
+        remedy="Try again, or use other words.",
     )

@@ -1,4 +1,4 @@
-"""`llm.Prompt` to a harmony conversation."""
+"""Translates the messages of an `llm.Prompt` to a harmony conversation."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from ..completion import Json
 from ..errors import BadRequest
 from ..harmony import conversation as harmony
-from ..harmony.conversation import Conversation, Developer, Header, ResponseFormat, System
+from ..harmony.conversation import CHANNELS, Conversation, Developer, Header, ResponseFormat, System
 from ..options import GptOssOptions
 from .strict_json import parse_json
 from .tool_arguments import canonical_json
 from .tool_names import ToolNames
 
-# What a part's `provider_metadata` holds under this key: how the model itself wrote the part, where that
-# cannot be told from the part. Part of the message's hash in llm's log, so only what belongs to the text.
+# The key in a part's `provider_metadata` for how the model wrote the part, if the part does not show it. It
+# is included in the message's hash in llm's log, so it contains only what belongs to the text.
 METADATA = "gpt_oss"
 PREAMBLE = {METADATA: {"channel": "commentary"}}
 SEPARATOR = {METADATA: {"channel": "none"}}
 
 INSTRUCTION_ROLES = ("system", "developer")
 
+USER = Header("user")
+ASSISTANT = {channel: Header("assistant", channel) for channel in CHANNELS}
+
 
 def harmony_conversation(
     prompt: llm.Prompt, tools: Sequence[llm.Tool], withheld: Sequence[llm.Tool], names: ToolNames, date: str
 ) -> Conversation:
-    """All of `prompt.messages` as harmony has it, with `prompt.schema` as response format.
+    """Return `prompt.messages` as a harmony conversation, with `prompt.schema` as response format.
 
-    `tools` are offered, `withheld` are not, though the history may hold calls of them. `date` is the day that
-    the model is told (YYYY-MM-DD). Raises BadRequest for what a text model cannot take.
+    The model may call `tools`. It may not call `withheld`, although the history can contain calls of them.
+    `date` is the current date for the prompt (YYYY-MM-DD). Raises BadRequest for messages that a text model
+    cannot read.
     """
     options = cast(GptOssOptions, prompt.options)
     messages = prompt.messages
     leading = list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages))
     rest = tuple(_messages(messages[len(leading) :], names))
     instructions = [text for message in leading if (text := _text(message.parts))]
-    instructions += _unavailable(rest, {f"functions.{names.model_name(tool.name)}" for tool in withheld})
+    instructions += _withheld_tools(rest, {f"functions.{names.model_name(tool.name)}" for tool in withheld})
     return Conversation(
         System(current_date=date, effort=options.effort),
         Developer(
@@ -50,15 +54,15 @@ def harmony_conversation(
                 harmony.Tool(names.model_name(tool.name), tool.description, tool_parameters(tool))
                 for tool in tools
             ),
-            _formats(prompt.schema),
+            _response_formats(prompt.schema),
         ),
         rest,
     )
 
 
 def ends_in_open_message(messages: Sequence[harmony.Message]) -> bool:
-    "Does the history end in the middle of the assistant's answer or reasoning, to be gone on with?"
-    last = messages[-1].header if messages else Header("user")
+    "Whether the last message is the assistant's answer or reasoning, which the model then continues."
+    last = messages[-1].header if messages else USER
     return last.role == "assistant" and not last.recipient
 
 
@@ -70,7 +74,7 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                 if text := _text(message.parts):
                     yield harmony.Message(Header("developer"), f"# Instructions\n\n{text}")
             case "user":
-                yield harmony.Message(Header("user"), _text(message.parts))
+                yield harmony.Message(USER, _text(message.parts))
             case "assistant":
                 called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
                 yield from _assistant(message.parts, called, names)
@@ -79,7 +83,7 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                     yield _result(part, called, names)
             case other:
                 raise BadRequest(
-                    f"A message has the role {other!r}, which gpt-oss does not know.", param="messages"
+                    f"A message has the role {other!r}, which harmony does not have.", param="messages"
                 )
 
 
@@ -88,28 +92,29 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
         match part:
             case ReasoningPart(text=text):
                 if text:
-                    yield harmony.Message(Header("assistant", "analysis"), text)
+                    yield harmony.Message(ASSISTANT["analysis"], text)
             case TextPart(text=text, provider_metadata=metadata):
                 if text and metadata != SEPARATOR:
-                    yield harmony.Message(Header("assistant", _channel(part, parts[position + 1 :])), text)
+                    channel = _channel(part, parts[position + 1 :])
+                    yield harmony.Message(ASSISTANT.get(channel) or Header("assistant", channel), text)
             case ToolCallPart(name=name):
                 yield call_message(names.model_name(name), arguments_text(part))
             case ToolResultPart():
                 yield _result(part, called, names)
             case _:
-                raise _no_eyes(part)
+                raise _unsupported_part(part)
 
 
 def _channel(part: TextPart, following: Sequence[Part]) -> str:
-    "Text that a call of the same message follows is a preamble: a final message would have ended the turn."
-    told = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
-    if told:
-        return str(told)
+    "Text before a call in the same message is a preamble, because a final message would have ended the turn."
+    channel = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
+    if channel:
+        return str(channel)
     return "commentary" if any(isinstance(later, ToolCallPart) for later in following) else "final"
 
 
 def call_message(name: str, arguments: str) -> harmony.Message:
-    "A call as the model writes it. `name` as the model sees it."
+    "Return a call as the model writes it. `name` is the one that the model sees."
     return harmony.Message(call_header(name), arguments)
 
 
@@ -118,12 +123,12 @@ def call_header(name: str) -> Header:
 
 
 def arguments_metadata(arguments: Json, text: str) -> Json | None:
-    "What a call's `provider_metadata` keeps of the model's text: nothing, where the arguments tell it."
+    "Return a call's `provider_metadata`: the model's own text, or None if it is the canonical JSON."
     return None if text == canonical_json(arguments) else {METADATA: {"arguments": text}}
 
 
 def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
-    "A call whose arguments come as text, as OpenAI's clients send it back: the same part that the turn had."
+    "Return the part of a call that an OpenAI client sends back. It equals the part in the logged turn."
     try:
         value = parse_json(text)
     except ValueError:
@@ -133,7 +138,7 @@ def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
 
 
 def arguments_text(part: ToolCallPart) -> str:
-    "The text that the model wrote, kept where it differs, so that the prompt's prefix stays the same."
+    "Return the arguments as the model wrote them, so that the prompt has the same prefix as before."
     written = (part.provider_metadata or {}).get(METADATA, {}).get("arguments")
     return written if isinstance(written, str) else canonical_json(part.arguments)
 
@@ -141,7 +146,7 @@ def arguments_text(part: ToolCallPart) -> str:
 def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Message:
     match part:
         case ToolResultPart(attachments=[_, *_]):
-            raise _no_eyes(part)
+            raise _unsupported_part(part)
         case ToolResultPart(name=name, output=output, tool_call_id=call_id):
             name = name or called.get(call_id or "", "")
             if not name:
@@ -156,9 +161,11 @@ def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Mes
                 output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=repr),
             )
         case TextPart() | ReasoningPart() | ToolCallPart():
-            raise BadRequest("A tool's message holds something that is no tool result.", param="messages")
+            raise BadRequest(
+                "A message with the role tool contains something that is not a tool result.", param="messages"
+            )
         case _:
-            raise _no_eyes(part)
+            raise _unsupported_part(part)
 
 
 def _text(parts: Sequence[Part]) -> str:
@@ -168,31 +175,31 @@ def _text(parts: Sequence[Part]) -> str:
             case TextPart(text=text):
                 texts.append(text)
             case _:
-                raise _no_eyes(part)
+                raise _unsupported_part(part)
     return "\n".join(texts)
 
 
-def _no_eyes(part: Part) -> BadRequest:
+def _unsupported_part(part: Part) -> BadRequest:
     attached = isinstance(part, AttachmentPart) or getattr(part, "attachments", None)
     what = "an attachment" if attached else f"a {type(part).__name__}"
     return BadRequest(
-        f"A message holds {what}, but gpt-oss reads text only.",
+        f"A message contains {what}, but gpt-oss reads text only.",
         param="messages",
         remedy="Leave it out, or pass a text file's content with -f FILE.",
     )
 
 
 def tool_parameters(tool: llm.Tool) -> dict[str, Any] | None:
-    "None for a tool without arguments, whatever way its schema says so."
+    "Return the JSON schema of a tool's arguments, or None if the schema allows none."
     schema = tool.input_schema or {}
-    says = {key for key, value in schema.items() if _NO_ARGUMENTS.get(key) != value} - {"title", "$schema"}
-    return schema if says else None
+    defined = {key for key, value in schema.items() if _NO_ARGUMENTS.get(key) != value}
+    return schema if defined - {"title", "$schema"} else None
 
 
 _NO_ARGUMENTS = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 
 
-def _formats(schema: Any) -> tuple[ResponseFormat, ...]:
+def _response_formats(schema: Any) -> tuple[ResponseFormat, ...]:
     if not schema:
         return ()
     title = schema.get("title")
@@ -200,9 +207,9 @@ def _formats(schema: Any) -> tuple[ResponseFormat, ...]:
     return (ResponseFormat(name or "answer", schema, schema.get("description")),)
 
 
-def _unavailable(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:
-    "A model that sees its past calls believes that it can make them again, so what is gone is named."
+def _withheld_tools(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:
+    "Yield an instruction that names withheld tools with calls in the history, which the model would repeat."
     called = dict.fromkeys(message.header.recipient for message in messages)
-    gone = [name for name in called if name in withheld]
-    if gone:
-        yield f"These tools cannot be called now: {', '.join(map(str, gone))}."
+    names = [name for name in called if name in withheld]
+    if names:
+        yield f"These tools cannot be called now: {', '.join(map(str, names))}."

@@ -1,4 +1,4 @@
-"""The two loops that run a plan on an engine."""
+"""The two loops that run a turn on an engine."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from .machine import TurnMachine
 from .transcript import Text, ToolCall
 
 
-def run_turn(plan: TurnMachine, engine: Engine) -> Generator[Text | ToolCall, None, None]:
-    "What the turn says, as it comes. Closing the generator stops the engine."
-    while (completion := plan.next_completion()) is not None:
+def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall, None, None]:
+    "Yield the text and calls of the turn as they come. Closing the generator stops the engine."
+    while (completion := machine.next_completion()) is not None:
         try:
             with closing(engine.complete(completion)) as items:
                 for item in items:
-                    yield from plan.feed(item)
+                    yield from machine.feed(item)
         except GptOssError as error:
-            time.sleep(plan.on_error(error))
+            time.sleep(machine.on_error(error))
 
 
-async def arun_turn(plan: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
-    "The same, awaited."
-    while (completion := plan.next_completion()) is not None:
+async def arun_turn(machine: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
+    "As `run_turn`, for an async engine."
+    while (completion := machine.next_completion()) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:
                 async for item in items:
-                    for out in plan.feed(item):
+                    for out in machine.feed(item):
                         yield out
         except GptOssError as error:
-            await asyncio.sleep(plan.on_error(error))
+            await asyncio.sleep(machine.on_error(error))

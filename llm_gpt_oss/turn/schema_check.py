@@ -1,6 +1,6 @@
-"""Does a value fit its JSON schema?
+"""Validation of values against JSON schemas.
 
-Schemas of tools may be anybody's, and some would take for ever: what is asked of them here is bounded.
+Schemas of tools come from anywhere, and some take exponential time, so validation is limited here.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Any
 
 from ..completion import Json
 
-# Keywords that are looked at for one value. A tool's arguments take a few hundred.
+# The most keywords that are checked for one value. The arguments of a tool take a few hundred.
 MAX_KEYWORDS = 50_000
-# Ways that a pattern may go over a text, at worst; each is a step of `re`, and a second has some 50 million.
+# The most paths that a pattern may take over a text. Each is a step of `re`, which takes 50 million a second.
 MAX_PATTERN_PATHS = 10_000_000
 
 Check = Callable[[Any, Any, Any, Json], Any]
 
 
-class _Endless(Exception):
-    "It cannot be checked in the time there is."
+class _TooManyKeywords(Exception):
+    "The validation has checked MAX_KEYWORDS keywords."
 
 
 def validation_error(value: Any, schema: Json) -> str | None:
-    """The chief reason why `value` does not fit, with its place; None where it fits.
+    """Return the main reason why `value` does not fit `schema`, with a JSON path; None if it fits.
 
-    A schema that cannot check it (invalid, references that lead nowhere or in a circle, patterns that are not
-    Python's, more than can be looked at in a moment) fits everything: its author has to mend that, not the
-    model. References to other documents are never fetched.
+    A schema that cannot be checked accepts every value, because the model cannot do anything about it: an
+    invalid one, references that lead nowhere or in a circle, patterns that Python does not support, too many
+    keywords. References to other documents are never fetched.
     """
-    # Imported here: it costs more than the whole plugin, and is needed only once there is something to check.
+    # jsonschema takes longer to import than the whole plugin, and most turns validate nothing.
     from jsonschema.exceptions import best_match
     from referencing import Registry
     from referencing.exceptions import Unresolvable
@@ -42,120 +42,125 @@ def validation_error(value: Any, schema: Json) -> str | None:
     if schema_error(schema):
         return None
     try:
-        error = best_match(_bounded(_dialect(schema))(schema, registry=Registry()).iter_errors(value))
-    except (Unresolvable, RecursionError, OverflowError, re.error, _Endless):
+        error = best_match(_limited(_validator_class(schema))(schema, registry=Registry()).iter_errors(value))
+    except (Unresolvable, RecursionError, OverflowError, re.error, _TooManyKeywords):
         return None
     return f"{error.json_path}: {error.message}" if error else None
 
 
 def schema_error(schema: Json) -> str | None:
-    "Why this is no JSON schema, with the place; None where it is one."
+    "Return why this is not a valid JSON schema, with a JSON path; None if it is valid."
     from jsonschema import FormatChecker
     from jsonschema.exceptions import SchemaError
 
     try:
-        # Without the usual checks of formats: a pattern that Python cannot read may be fine elsewhere.
-        _dialect(schema).check_schema(schema, FormatChecker(()))
+        # Without checks of formats: a pattern that Python does not support may be fine elsewhere.
+        _validator_class(schema).check_schema(schema, FormatChecker(()))
     except SchemaError as error:
         return f"{error.json_path}: {error.message}"
     except RecursionError:
-        return "it is nested too deep"
+        return "it is nested too deeply"
     return None
 
 
-def _dialect(schema: Json) -> Any:
-    "The JSON schema that `$schema` names, else the newest."
+def _validator_class(schema: Json) -> Any:
+    "Return jsonschema's validator for the version that `$schema` names, else for 2020-12."
     from jsonschema import Draft202012Validator
     from jsonschema.validators import validator_for
 
     try:
         return validator_for(schema, default=Draft202012Validator)
-    except (ValueError, TypeError, AttributeError):  # what is named there is no address at all
+    except (ValueError, TypeError, AttributeError):  # `$schema` is not a URL
         return Draft202012Validator
 
 
-def _bounded(dialect: Any) -> Any:
-    "The dialect, for one value: it raises _Endless after so many keywords, and leaves out what may hang."
+def _limited(base: Any) -> Any:
+    """Return a subclass of a validator class, for one value.
+
+    It raises _TooManyKeywords after MAX_KEYWORDS, and skips keywords and patterns that can take very long.
+    """
     from jsonschema import validators
 
     extend: Any = validators.extend
-    looked = iter(range(MAX_KEYWORDS))
+    budget = iter(range(MAX_KEYWORDS))
 
-    def counted(keyword: Check, validator: Any, given: Any, value: Any, schema: Json) -> Iterator[Any]:
-        if next(looked, None) is None:
-            raise _Endless
-        return keyword(validator, given, value, schema) or iter(())
+    def count(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Iterator[Any]:
+        if next(budget, None) is None:
+            raise _TooManyKeywords
+        return check(validator, argument, value, schema) or iter(())
 
-    checks = {**dialect.VALIDATORS, **dict.fromkeys(UNCOUNTED & dialect.VALIDATORS.keys(), _nothing)}
+    checks = {**base.VALIDATORS, **dict.fromkeys(SKIPPED_KEYWORDS & base.VALIDATORS.keys(), _skip)}
     for name, guard in GUARDS.items():
         checks[name] = partial(guard, checks[name])
-    bounded = extend(dialect, {name: partial(counted, check) for name, check in checks.items()})
-    bounded.evolve = _evolved
-    return bounded
+    limited = extend(base, {name: partial(count, check) for name, check in checks.items()})
+    limited.evolve = _evolve
+    return limited
 
 
-def _evolved(validator: Any, **changes: Any) -> Any:
-    "jsonschema's own would take another class, that counts nothing, wherever a schema names its `$schema`."
+def _evolve(validator: Any, **changes: Any) -> Any:
+    "Keep the class. jsonschema's own method takes one without limits if a subschema has a `$schema`."
     from attrs import fields
 
-    kept = {field.alias: getattr(validator, field.name) for field in fields(type(validator)) if field.init}
-    return type(validator)(**{**kept, **changes})
+    unchanged = {
+        field.alias: getattr(validator, field.name) for field in fields(type(validator)) if field.init
+    }
+    return type(validator)(**{**unchanged, **changes})
 
 
-def _nothing(validator: Any, given: Any, value: Any, schema: Json) -> None:
+def _skip(validator: Any, argument: Any, value: Any, schema: Json) -> None:
     return None
 
 
-def _pattern(check: Check, validator: Any, given: Any, value: Any, schema: Json) -> Any:
-    return (
-        check(validator, given, value, schema) if not isinstance(value, str) or _quick(given, value) else None
-    )
+def _guard_pattern(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Any:
+    if isinstance(value, str) and not _is_fast(argument, value):
+        return None
+    return check(validator, argument, value, schema)
 
 
-def _keys(check: Check, validator: Any, given: Any, value: Any, schema: Json) -> Any:
-    "For keywords that try the patterns of `patternProperties` on every key."
+def _guard_keys(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Any:
+    "For keywords that match the patterns of `patternProperties` against each key."
     patterns = schema.get("patternProperties", {})
     keys = value if isinstance(value, dict) else ()
-    if not all(_quick(pattern, key) for pattern in patterns for key in keys):
+    if not all(_is_fast(pattern, key) for pattern in patterns for key in keys):
         return None
-    return check(validator, given, value, schema)
+    return check(validator, argument, value, schema)
 
 
-# These go through the schema by ways of their own.
-UNCOUNTED = {"unevaluatedItems", "unevaluatedProperties"}
-GUARDS = {"pattern": _pattern, "patternProperties": _keys, "additionalProperties": _keys}
+# These traverse the schema without the validator's methods, so their keywords cannot be counted.
+SKIPPED_KEYWORDS = {"unevaluatedItems", "unevaluatedProperties"}
+GUARDS = {"pattern": _guard_pattern, "patternProperties": _guard_keys, "additionalProperties": _guard_keys}
 
 
-def _quick(pattern: str, text: str) -> bool:
-    "Whether `re` surely has its answer at once."
-    # What re is made of has another name since Python 3.11.
+def _is_fast(pattern: str, text: str) -> bool:
+    "Whether the pattern takes at most MAX_PATTERN_PATHS over the text."
+    # The parser of `re` has another name since Python 3.11.
     parser = import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
     nodes = list(parser.parse(pattern))
     starts = 1 if nodes and str(nodes[0][0]) == "AT" else len(text) + 1
-    return starts * _ways(nodes, len(text)) <= MAX_PATTERN_PATHS
+    return starts * _paths(nodes, len(text)) <= MAX_PATTERN_PATHS
 
 
-def _ways(nodes: Any, length: int) -> float:
-    "In how many ways they may match a text of that length, at most: each choice multiplies."
-    ways = 1.0
-    for operation, given in nodes:
-        ways *= _choices(str(operation), given, length)
-        if ways > MAX_PATTERN_PATHS:
+def _paths(nodes: Any, length: int) -> float:
+    "Return an upper bound of the ways in which parsed nodes can match a text of this length."
+    paths = 1.0
+    for operation, argument in nodes:
+        paths *= _node_paths(str(operation), argument, length)
+        if paths > MAX_PATTERN_PATHS:
             break
-    return ways
+    return paths
 
 
-def _choices(operation: str, given: Any, length: int) -> float:
+def _node_paths(operation: str, argument: Any, length: int) -> float:
     if operation == "BRANCH":
-        return sum(_ways(branch, length) for branch in given[1])
+        return sum(_paths(branch, length) for branch in argument[1])
     if operation.endswith("_REPEAT"):
-        least, most, body = given
-        most = min(int(most), length)
-        lengths: int = most - min(least, most) + 1
-        # 2 ** 24 is too many already, and a float has an end.
-        return math.pow(_ways(body, length), min(most, 24)) * lengths
-    ways = 1.0
-    for part in given if isinstance(given, tuple) else (given,):
-        if hasattr(part, "getwidth"):  # nodes within it
-            ways *= _ways(part, length)
-    return ways
+        minimum, maximum, body = argument
+        maximum = min(int(maximum), length)
+        lengths: int = maximum - min(minimum, maximum) + 1
+        # 2 ** 24 exceeds the limit already, and a larger exponent could overflow.
+        return math.pow(_paths(body, length), min(maximum, 24)) * lengths
+    paths = 1.0
+    for part in argument if isinstance(argument, tuple) else (argument,):
+        if hasattr(part, "getwidth"):  # a subpattern
+            paths *= _paths(part, length)
+    return paths

@@ -1,21 +1,21 @@
-"""The completions that a turn can be made of, and which comes first.
+"""The steps of a turn, the prompt of each, and which one comes first.
 
-A turn is a row of steps. Each is one completion, and its kind says where its prompt ends and what may follow:
+A turn is a sequence of steps. Each is one completion. Its type says where its prompt ends:
 
-    free     at the assistant's name: the model opens its own messages
-    think    inside a reasoning message, up to its end or to the budget
+    free     after the assistant's name: the model opens messages itself
+    think    inside a reasoning message, which ends by itself or at the budget
     name     inside the header of a call, before the tool's name
-    call     inside a call: the arguments, bound by the tool's schema
-    answer   inside the answer: bound by the schema that was asked for, ended by the stop strings that were
+    call     inside a call: a grammar constrains the arguments by the tool's schema
+    answer   inside the answer: constrained by the requested schema, ended by the requested stop strings
 
-A plain prompt is one free step. Reasoning that has to be kept apart, a forced call, a schema or stop strings
-put others before or behind it, and so does a free step that went wrong (`plan`).
+A plain prompt takes one free step. A reasoning budget, a required call, a schema or stop strings add steps
+before or after it, and so does a free step without a usable result (`turn.machine`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -29,19 +29,20 @@ from .request import TurnRequest
 ANALYSIS = Header("assistant", "analysis")
 FINAL = Header("assistant", "final")
 
-# Reasoning ends where a next message begins. END alone would also match where the model spells it out.
+# Stops a step at the end of its message. END alone would also match text in which the model spells it out.
 NEXT_MESSAGE = END + START
-NAMING = f"{OPENER}{CHANNEL}commentary to=functions"
+TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One completion: the message that its prompt leaves open, with the text already there, and its bounds.
+    """One completion.
 
-    `limit` is the most tokens for this step alone.
+    The prompt ends inside a message with this `header`, after `prefix`; without a header it ends before one.
+    `format` and `stop` are the completion's own. `max_tokens` limits this step alone.
     """
 
-    kind: Literal["free", "think", "name", "call", "answer"]
+    type: Literal["free", "think", "name", "call", "answer"]
     header: Header | None = None
     prefix: str = ""
     format: Json | None = None
@@ -49,71 +50,78 @@ class Step:
     max_tokens: int | None = None
 
 
-def opening(wish: TurnRequest) -> Step:
-    if wish.continue_final_message:
-        return _going_on(wish)
-    if wish.uses_reasoning and (wish.required_tools or wish.reasoning_budget is not None):
-        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
-    return after_reasoning(wish)
+def opening(request: TurnRequest) -> Step:
+    "Return the first step of a turn."
+    if request.continue_final_message:
+        return _continuation(request)
+    if request.uses_reasoning and (request.required_tools or request.reasoning_budget is not None):
+        return Step("think", ANALYSIS, stop=(NEXT_MESSAGE,), max_tokens=request.reasoning_budget)
+    return after_reasoning(request)
 
 
-def after_reasoning(wish: TurnRequest) -> Step:
-    "What comes once the reasoning is over, or is the model's own affair."
-    if len(wish.required_tools) == 1:
-        return tool_call(wish.required_tools[0], wish.tools.get(wish.required_tools[0]))
-    if wish.required_tools:
+def after_reasoning(request: TurnRequest) -> Step:
+    "Return the step that follows a `think` step, or that comes first if none is needed."
+    if len(request.required_tools) == 1:
+        return tool_call(request.required_tools[0], request.tools.get(request.required_tools[0]))
+    if request.required_tools:
         return Step("name", stop=(MESSAGE,))
-    may_think = wish.uses_reasoning and wish.reasoning_budget is None
-    if not may_think and not wish.tools:
-        return final_answer(wish)
-    # What the model must not write by itself ends the step: the answer is then opened in a step of its own.
-    apart = [f"{CHANNEL}final"] if wish.format or wish.stop else []
-    return Step("free", stop=(*apart, *([] if may_think else [f"{CHANNEL}analysis"])))
+    can_reason = request.uses_reasoning and request.reasoning_budget is None
+    if not can_reason and not request.tools:
+        return final_answer(request)
+    # Stop where the model begins a message that it must not open itself. The answer then gets its own step.
+    stop = (*_answer_opener(request), *(() if can_reason else (f"{CHANNEL}analysis",)))
+    return Step("free", stop=stop)
 
 
 def tool_call(name: str, parameters: Json | None) -> Step:
+    "Return the step for the arguments of this tool."
     return Step("call", call_header(name), format=parameters or {"type": "object"})
 
 
-def final_answer(wish: TurnRequest, begun: str = "") -> Step:
-    # A grammar ends the text by itself. Without one the model may end the message and begin another.
-    stop = wish.stop if wish.format else (*wish.stop, NEXT_MESSAGE)
-    return Step("answer", FINAL, begun, format=wish.format, stop=stop)
+def final_answer(request: TurnRequest) -> Step:
+    "Return the step for the answer."
+    # A grammar ends the text by itself. Without one, the model may end the message and begin another.
+    stop = request.stop if request.format else (*request.stop, NEXT_MESSAGE)
+    return Step("answer", FINAL, format=request.format, stop=stop)
 
 
-def _going_on(wish: TurnRequest) -> Step:
-    last = wish.conversation.messages[-1]
-    if last.header.channel == "analysis" and (wish.required_tools or wish.reasoning_budget is not None):
-        return Step("think", last.header, last.text, stop=(NEXT_MESSAGE,), max_tokens=wish.reasoning_budget)
-    if last.header.channel != "final":
+def _continuation(request: TurnRequest) -> Step:
+    last = request.conversation.messages[-1]
+    if last.header.channel == "analysis" and (request.required_tools or request.reasoning_budget is not None):
         return Step(
-            "free", last.header, last.text, stop=(f"{CHANNEL}final",) if wish.format or wish.stop else ()
+            "think", last.header, last.text, stop=(NEXT_MESSAGE,), max_tokens=request.reasoning_budget
         )
-    # No grammar can take up a text in its middle.
-    return Step("answer", last.header, last.text, stop=(*wish.stop, NEXT_MESSAGE))
+    if last.header.channel != "final":
+        return Step("free", last.header, last.text, stop=_answer_opener(request))
+    # Without `format`: a grammar cannot continue in the middle of a text.
+    return Step("answer", last.header, last.text, stop=(*request.stop, NEXT_MESSAGE))
 
 
-def tool_name(said: str) -> str:
-    "The tool's name in what the model wrote after `functions`."
-    return (said.partition("<")[0].split() or [""])[0].lstrip(".")
+def _answer_opener(request: TurnRequest) -> tuple[str, ...]:
+    "The stop string of a free step whose answer gets a step of its own."
+    return (f"{CHANNEL}final",) if request.format or request.stop else ()
+
+
+def tool_name(text: str) -> str:
+    "Return the tool's name in the text that a `name` step wrote after `functions`; empty if there is none."
+    return (text.partition("<")[0].split() or [""])[0].lstrip(".")
 
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
-    "The allowed tool that the model means by this name."
+    "Return the allowed tool whose name is most like the one that the model wrote."
     return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
 
 
 def step_prompt(
-    step: Step, conversation: Conversation, said: Sequence[Message], *, continue_final_message: bool
+    step: Step, conversation: Conversation, new_messages: Sequence[Message], *, continue_final_message: bool
 ) -> str:
-    "The text to complete: the conversation, what was `said` in this turn so far, and where the step begins."
+    """Return the text to complete: the conversation, the new messages of this turn, and the step's opening.
+
+    With `continue_final_message`, the step's opening replaces the last message of the conversation.
+    """
     if continue_final_message:
-        conversation = _without_last(conversation)
-    start = render(conversation) + "".join(map(render_message, said))
-    if step.kind == "name":
-        return start + NAMING
+        conversation = replace(conversation, messages=conversation.messages[:-1])
+    start = render(conversation) + "".join(map(render_message, new_messages))
+    if step.type == "name":
+        return start + TOOL_NAME_OPENER
     return start + (render_header(step.header) + neutralise(step.prefix) if step.header else OPENER)
-
-
-def _without_last(conversation: Conversation) -> Conversation:
-    return Conversation(conversation.system, conversation.developer, conversation.messages[:-1])

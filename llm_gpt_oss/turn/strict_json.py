@@ -1,4 +1,4 @@
-"JSON as its standard has it: what can be sent on to any parser, and what SQLite reads in the log."
+"Strict JSON: every parser accepts it, and SQLite can read it in the log."
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pydantic_core import from_json
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Raises ValueError for what only some parsers take: halves of surrogate pairs, NaN, numbers that are out
-    of range; and for what is nested more than 200 deep, which is the parser's own bound."""
+    """Parse JSON. Raises ValueError for what only some parsers accept, and for nesting deeper than 200.
+
+    These are single surrogates, NaN and infinity, and numbers out of range. The depth is pydantic's limit.
+    """
     value = from_json(text, allow_inf_nan=False)
     json.dumps(value, allow_nan=False)  # 1e999 was read as infinity
     return value

@@ -1,6 +1,6 @@
-"""Repair of malformed tool-call arguments.
+"""Parsing and repair of the arguments of tool calls.
 
-Only what cannot change their meaning is repaired here: what is left after that is better asked for again.
+Only repairs that cannot change the meaning are made. Other malformed arguments are better requested again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from .schema_check import validation_error
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """A call's arguments: the object, its JSON text, what was done to the model's text to get there, and why
-    they still do not fit their schema, if so."""
+    """A call's arguments, as object and as JSON text.
+
+    `repairs` names what was changed in the model's text. `schema_error` is why they do not fit their schema.
+    """
 
     value: Json
     text: str
@@ -30,12 +32,16 @@ class Arguments:
 
 
 def parse_arguments(text: str, parameters: Json | None) -> Arguments | str:
-    "The arguments that `text` holds for a tool with these `parameters`; or, as a string, why it holds none."
-    found = next(_objects(text, parameters), None)
-    if found is None:
+    """Return the arguments in `text` for a tool with this JSON schema; or, as a string, why there are none.
+
+    `parameters` is None for a tool without arguments or without a known schema.
+    """
+    parsed = next(_objects(text, parameters), None)
+    if parsed is None:
         return f"no JSON object: {_excerpt(text)}"
-    value, repairs = found
-    unknown = [key for key in value if key not in _known(parameters, value)]
+    value, repairs = parsed
+    allowed = _allowed_keys(parameters, value)
+    unknown = [key for key in value if key not in allowed]
     if unknown:
         value = {key: value[key] for key in value if key not in unknown}
         repairs = (*repairs, f"dropped {', '.join(unknown)}")
@@ -44,60 +50,60 @@ def parse_arguments(text: str, parameters: Json | None) -> Arguments | str:
 
 
 def canonical_json(value: Json) -> str:
-    "The text that arguments get where the model's own is not to be had."
+    "Return the JSON text of arguments whose original text was repaired or is unknown."
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair is text to JSON, though not to UTF-8: there it is spelled as JSON spells it.
+    # JSON allows single surrogates, UTF-8 does not: write them as JSON escapes.
     return text.encode(errors="backslashreplace").decode()
 
 
 def _objects(text: str, parameters: Json | None) -> Iterator[tuple[Json, tuple[str, ...]]]:
-    "Readings of the text as an object, best first, each with the repairs that it took."
+    "Yield objects that the text can be parsed to, best first, each with the repairs that were necessary."
     if not text.strip():
         yield {}, ()
-    for repairs, read in _READINGS:
+    for repairs, parse in _PARSERS:
         try:
-            value = read(text)
-            json.dumps(value, allow_nan=False)  # what JSON cannot say, Python can
+            value = parse(text)
+            json.dumps(value, allow_nan=False)  # Python also parses NaN and infinity
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(value, dict):
             yield value, repairs
-    only = _only_string(parameters)
-    if only and not _LIKE_JSON.match(text):
-        yield {only: _bare(text)}, (f"the text as it stood became {only}",)
+    name = _single_string_parameter(parameters)
+    if name and not _LIKE_JSON.match(text):
+        yield {name: _bare_text(text)}, (f"the whole text was used as {name}",)
 
 
-def _only_object(text: str) -> Any:
+def _embedded_object(text: str) -> Any:
     start = text.index("{")
     value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
     if _VALUES.search(text[:start] + text[end:]):
-        raise ValueError("more than one value: which one is meant?")
+        raise ValueError("there is more than one value")
     return value
 
 
-def _closed(text: str) -> Any:
-    "Brackets that were left open are closed, as long as nothing stands open inside them."
-    still_open: list[str] = []
+def _unclosed_object(text: str) -> Any:
+    "Close brackets that were left open. A string or a number that was cut stays an error."
+    missing: list[str] = []
     for bracket in filter(None, _BRACKET_OR_STRING.findall(text)):
         if bracket in _CLOSING:
-            still_open.append(_CLOSING[bracket])
-        elif not still_open or still_open.pop() != bracket:
+            missing.append(_CLOSING[bracket])
+        elif not missing or missing.pop() != bracket:
             raise ValueError("brackets do not match")
-    return json.loads(text + "".join(reversed(still_open)), strict=False)
+    return json.loads(text + "".join(reversed(missing)), strict=False)
 
 
-def _python(text: str) -> Any:
+def _python_literal(text: str) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about backslashes: the model is not there to read it
+        warnings.simplefilter("ignore")  # about invalid escapes
         return json.loads(json.dumps(ast.literal_eval(text.strip())))
 
 
-_READINGS: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
+_PARSERS: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
     ((), json.loads),
     (("control characters in a string",), lambda text: json.loads(text, strict=False)),
-    (("text around the object",), _only_object),
-    (("brackets left open",), _closed),
-    (("Python instead of JSON",), _python),
+    (("text around the object",), _embedded_object),
+    (("brackets left open",), _unclosed_object),
+    (("Python instead of JSON",), _python_literal),
 )
 _LIKE_JSON = re.compile(r'\s*(?:```\w*\s*)?(?:[{\[]|"[^"]*"\s*:)')
 _VALUES = re.compile(r'["{]')
@@ -105,22 +111,25 @@ _BRACKET_OR_STRING = re.compile(r'([][{}])|"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _CLOSING = {"{": "}", "[": "]"}
 
 
-def _known(parameters: Json | None, value: Json) -> set[str]:
-    """The keys that the tool may be given. The model was shown the listed properties and nothing else, so
-    others are its invention, unless the schema itself leaves the object open."""
+def _allowed_keys(parameters: Json | None, value: Json) -> set[str]:
+    """Return the keys that the tool accepts.
+
+    The prompt shows the model only the listed properties. It made up any other key, unless the schema allows
+    more.
+    """
     schema = parameters or {}
     listed = schema.get("properties")
-    closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
-    if not isinstance(listed, dict) or (_LEAVES_OPEN & schema.keys() and not closed):
+    is_closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
+    if not isinstance(listed, dict) or (_ALLOWS_MORE & schema.keys() and not is_closed):
         return set(value)
     return {*listed, *map(str, sequence(schema.get("required")))}
 
 
-_LEAVES_OPEN = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}
+_ALLOWS_MORE = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}
 
 
-def _only_string(parameters: Json | None) -> str | None:
-    "The one required parameter, if it is a string: what a bare text can only mean."
+def _single_string_parameter(parameters: Json | None) -> str | None:
+    "Return the only required parameter if it is a string: text without an object can only be its value."
     properties = mapping((parameters or {}).get("properties"))
     required = sequence((parameters or {}).get("required")) or list(properties)
     if len(required) != 1:
@@ -129,8 +138,8 @@ def _only_string(parameters: Json | None) -> str | None:
     return name if mapping(properties.get(name)).get("type") == "string" else None
 
 
-def _bare(text: str) -> str:
-    "The string that a text without an object stands for, whether or not it is quoted as JSON has it."
+def _bare_text(text: str) -> str:
+    "Return the value of text without an object, which may be a JSON string or not quoted at all."
     try:
         value = json.loads(text, strict=False)
     except (ValueError, RecursionError):

@@ -1,42 +1,42 @@
-"""Tool names as harmony can carry them, and back."""
+"""Tool names that harmony can express, and the original names behind them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# A name stands in a header (`to=functions.NAME`) and in `type NAME = …`: no spaces, no `<`, no quotes.
-# Hyphens and dots are no TypeScript, but the model reads and writes them as they are.
-_UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
+# A name is part of a header (`to=functions.NAME`) and of `type NAME = …`, so no spaces, `<` or quotes.
+# Hyphens and dots are not valid TypeScript, but the model reads and writes them correctly.
+_INVALID = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class ToolNames:
-    """Two ways between the names that tools really have and the ones the model sees.
+    """Maps the original names of tools to the names that the model sees, and back.
 
-    Names that harmony can carry stay as they are. The others get theirs in the order given, so the same tools
-    in the same order always look the same.
+    Valid names stay as they are. Other names are mapped in order, so that the same tools in the same order
+    always get the same names.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._shown: dict[str, str] = {}
-        self._real: dict[str, str] = {}
-        for name in sorted(names, key=lambda name: name != _plain(name)):
+        self._model_names: dict[str, str] = {}
+        self._original_names: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: name != _valid_name(name)):
             self.model_name(name)
 
     def model_name(self, name: str) -> str:
-        "The name as the model sees it."
-        if name not in self._shown:
-            plain = _plain(name)
-            shown, number = plain, 1
-            while shown in self._real:
-                shown, number = f"{plain}_{number + 1}", number + 1
-            self._shown[name], self._real[shown] = shown, name
-        return self._shown[name]
+        "Return the name that the model sees. A name that is new here is added."
+        if name not in self._model_names:
+            valid = _valid_name(name)
+            unique, number = valid, 1
+            while unique in self._original_names:
+                unique, number = f"{valid}_{number + 1}", number + 1
+            self._model_names[name], self._original_names[unique] = unique, name
+        return self._model_names[name]
 
-    def original_name(self, shown: str) -> str:
-        "The name that the tool really has; a name that nobody gave comes back as it is."
-        return self._real.get(shown, shown)
+    def original_name(self, model_name: str) -> str:
+        "Return the original name of a tool. A name that the model made up comes back unchanged."
+        return self._original_names.get(model_name, model_name)
 
 
-def _plain(name: str) -> str:
-    return _UNFIT.sub("_", name).strip(".") or "tool"
+def _valid_name(name: str) -> str:
+    return _INVALID.sub("_", name).strip(".") or "tool"

@@ -1,4 +1,4 @@
-"""What the model writes in one completion: text to pass on, and messages to look at when it is over."""
+"""The model's text in one completion: text to pass on as it comes, and whole messages when it is over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    "Text of the turn's `message`th message: reasoning (analysis), preamble (commentary) or answer (final)."
+    """A piece of the text of a message.
+
+    `message` is the message's number in the turn. `channel` is "analysis" for reasoning, "commentary" for a
+    preamble to tool calls, "final" for the answer.
+    """
 
     message: int
     channel: str
@@ -25,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    "A whole call, its arguments fit to be used. `name` is as the model sees it."
+    "A complete call with usable arguments. `name` is the one that the prompt shows to the model."
 
     message: int
     name: str
@@ -34,7 +38,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    "Something that whoever looks at the turn should know; `raw` is the model's text where that was changed."
+    "What a reader of the log should know about a turn. `raw` is the model's own text if it was changed."
 
     kind: str
     text: str
@@ -43,7 +47,7 @@ class Note:
 
 @dataclass(slots=True)
 class ParsedMessage:
-    "A message of the model, `number`th of the turn; `begun` is what the prompt already held of it."
+    "A message that the model wrote, with its number in the turn. `prefix` is the part that the prompt had."
 
     number: int
     header: Header
@@ -52,7 +56,7 @@ class ParsedMessage:
 
     @property
     def channel(self) -> str:
-        "A message without a channel, or with one that harmony does not know, is an answer."
+        "The message's channel; `final` for a message with no channel or one that harmony does not have."
         return self.header.channel if self.header.channel in ("analysis", "commentary") else "final"
 
     @property
@@ -65,67 +69,70 @@ class ParsedMessage:
 
     @property
     def message(self) -> Message:
+        "The message as the prompt of the next step shows it."
         known = self.is_call or self.header.channel == self.channel
         header = self.header if known else replace(self.header, channel=self.channel)
         return Message(header, self.prefix + self.text)
 
 
 class Transcript:
-    """The completion of one step. Messages are numbered from `number` on; `notes` and `tally` are the turn's.
+    """Reads the pieces of one completion.
 
-    `written` are the assistant's closed messages, `raw` is the text as it came.
+    It numbers messages from `number` on, and adds to the `notes` and `usage` of the turn. `messages` are the
+    complete messages of the assistant, `raw` is the whole text.
     """
 
-    def __init__(self, step: Step, number: int, notes: list[Note], tally: Usage) -> None:
+    def __init__(self, step: Step, number: int, notes: list[Note], usage: Usage) -> None:
         self.messages: list[ParsedMessage] = []
         self.raw = ""
         self.number = number
         self._notes = notes
-        self._tally = tally
+        self._usage = usage
         self._reader = HarmonyReader(step.header, constrained=step.format is not None)
-        self._open = self._begin(step.header, step.prefix) if step.header else None
-        self._named = step.kind == "name"
-        self._foreign = False
+        self._message = self._start_message(step.header, step.prefix) if step.header else None
+        # The text of a `name` step begins and ends inside a header, so there is no message to parse.
+        self._reads_tool_name = step.type == "name"
+        self._ignore = False
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
-        self._tally.add_piece(piece)
+        self._usage.add_piece(piece)
         self.raw += piece.text
-        # A step that asks for a tool's name begins and ends inside a header: there is no message to read.
-        yield from self._read(() if self._named else self._reader.feed(piece))
+        yield from self._read(() if self._reads_tool_name else self._reader.feed(piece))
 
     def finish(self) -> Iterator[Text]:
-        yield from self._read(() if self._named else self._reader.finish())
+        yield from self._read(() if self._reads_tool_name else self._reader.finish())
 
     def _read(self, events: Iterable[Event]) -> Iterator[Text]:
         for event in events:
             match event:
-                case MessageStart(header, slips):
-                    self._open = self._begin(header)
-                    self._foreign = self._foreign or self._speaks_for_others(header)
-                    for slip in () if self._foreign else slips:
-                        self._notes.append(Note("mended", f"A message's header was mended: {slip}"))
-                case TextDelta() if self._open and not self._foreign:
-                    yield from self._hear(self._open, event)
-                case MessageEnd() if self._open:
-                    if not self._foreign:
-                        self.messages.append(self._open)
-                    self._open = None
+                case TextDelta() if self._message and not self._ignore:
+                    yield from self._add_text(self._message, event)
+                case MessageStart(header, repairs):
+                    self._message = self._start_message(header)
+                    self._ignore = self._ignore or self._speaks_for_others(header)
+                    for repair in () if self._ignore else repairs:
+                        self._notes.append(Note("mended", f"The header of a message was repaired: {repair}"))
+                case MessageEnd() if self._message:
+                    if not self._ignore:
+                        self.messages.append(self._message)
+                    self._message = None
 
-    def _begin(self, header: Header, begun: str = "") -> ParsedMessage:
+    def _start_message(self, header: Header, prefix: str = "") -> ParsedMessage:
         self.number += 1
-        return ParsedMessage(self.number - 1, header, begun)
+        return ParsedMessage(self.number - 1, header, prefix)
 
     def _speaks_for_others(self, header: Header) -> bool:
-        "A model that was not stopped at the end of its turn goes on with what others might say."
+        "Whether the model, which did not stop after its turn, writes a message of the user or of a tool."
         if header.role == "assistant":
             return False
+        author = header.name or header.role
         self._notes.append(
-            Note("spoke_for_others", f"The model went on as {header.name or header.role}: left out.")
+            Note("spoke_for_others", f"A message that the model wrote as {author} was left out.")
         )
         return True
 
-    def _hear(self, writing: ParsedMessage, said: TextDelta) -> Iterator[Text]:
-        writing.text += said.text
-        self._tally.add_text(said.text, said.tokens, reasoning=writing.is_reasoning)
-        if not writing.is_call:
-            yield Text(writing.number, writing.channel, said.text, said.logprobs)
+    def _add_text(self, message: ParsedMessage, delta: TextDelta) -> Iterator[Text]:
+        message.text += delta.text
+        self._usage.add_text(delta.text, delta.tokens, reasoning=message.is_reasoning)
+        if not message.is_call:
+            yield Text(message.number, message.channel, delta.text, delta.logprobs)

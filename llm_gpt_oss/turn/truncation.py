@@ -1,4 +1,4 @@
-"""Whole turns left out, oldest first, where a conversation is longer than the context."""
+"""Truncation: drop whole turns, oldest first, when a conversation is longer than the context."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from ..errors import ContextOverflow
 from ..harmony.conversation import Conversation
 
-# What to leave out where the engine does not say by how much the prompt is too long.
-BLIND_SHARE = 0.25
+# The share of the conversation to drop if the engine does not report by how much the prompt is too long.
+DEFAULT_SHARE = 0.25
 
 
 def drop_oldest_turns(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
-    """The conversation without its oldest turns, and how many messages were left out.
+    """Return the conversation without its oldest turns, and the number of messages dropped.
 
-    At least one turn goes, and as many as make up for what is too much; the last one stays. Raises
-    ContextOverflow where there is only that one.
+    It drops at least one turn and as many as the overflow takes, but never the last one. Raises
+    ContextOverflow if there is only that one.
     """
     messages = conversation.messages
     later_turns = [index for index, message in enumerate(messages) if index and message.header.role == "user"]
@@ -24,7 +24,7 @@ def drop_oldest_turns(conversation: Conversation, overflow: ContextOverflow) -> 
             overflow.message,
             prompt_tokens=overflow.prompt_tokens,
             context_length=overflow.context_length,
-            remedy="There is no older turn to leave out: shorten it, or raise -o num_ctx.",
+            remedy="There is no older turn to leave out. Shorten the prompt, or raise -o num_ctx.",
         )
     excess = _excess(overflow) * sum(len(message.text) for message in messages)
     cut = next(
@@ -35,7 +35,7 @@ def drop_oldest_turns(conversation: Conversation, overflow: ContextOverflow) -> 
 
 
 def _excess(overflow: ContextOverflow) -> float:
-    "The share of the prompt that is too much, with a tenth of the context as room for the answer."
+    "The share of the prompt to drop, so that a tenth of the context is left for the answer."
     if not overflow.prompt_tokens or not overflow.context_length:
-        return BLIND_SHARE
+        return DEFAULT_SHARE
     return max(0.0, 1 - 0.9 * overflow.context_length / overflow.prompt_tokens)

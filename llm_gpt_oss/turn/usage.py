@@ -1,4 +1,4 @@
-"""Tokens and times of a turn, over all its completions."""
+"""Token counts and times of a turn, summed over its completions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ..completion import Done, Piece
 
 
 class Usage:
-    """Counts pieces by channel as they come, and is set right by the engine's own counts.
+    """Counts the tokens of pieces as they come, and corrects the counts when the engine reports its own.
 
-    A piece is one token, except where the engine waits for the rest of a character: what is then missing to
-    its own count belongs to the pieces with such characters.
+    An engine that waits for the rest of a character sends several tokens as one. The tokens that are then
+    missing, compared with the engine's count, are attributed to pieces with non-ASCII characters.
     """
 
     def __init__(self) -> None:
@@ -19,46 +19,49 @@ class Usage:
         self.load_ms = 0.0
         self.prompt_ms = 0.0
         self.completion_ms = 0.0
-        self._ended = 0
-        self._pieces = 0
-        self._wide: dict[bool, int] = {True: 0, False: 0}
+        self._completed = 0
+        self._current = 0
+        # Tokens with non-ASCII characters, by whether they are reasoning.
+        self._non_ascii: dict[bool, int] = {True: 0, False: 0}
 
     @property
     def completion_tokens(self) -> int:
-        "Those of the completions that have ended, and what came so far of the one under way."
-        return self._ended + self._pieces
+        "The tokens of ended completions, and those so far of the current one."
+        return self._completed + self._current
 
     def add_piece(self, piece: Piece) -> None:
-        self._pieces += max(1, len(piece.logprobs))
+        self._current += max(piece.tokens, len(piece.logprobs), 1)
 
     def add_text(self, text: str, tokens: int, *, reasoning: bool) -> None:
-        self._wide[reasoning] += not text.isascii()
+        "Count text of a message. `tokens` is how many pieces or tokens it came in."
+        if not text.isascii():
+            self._non_ascii[reasoning] += tokens
         if reasoning:
             self.reasoning_tokens += tokens
 
-    def end_completion(self, done: Done, *, unseen: int) -> None:
-        "A completion has ended. `unseen` tokens of it were rightly not shown: its end, or a stop string."
+    def end_completion(self, done: Done, *, hidden: int) -> None:
+        "End a completion. `hidden` tokens of it are in no piece: its end marker, or a stop string."
         if self.prompt_tokens is None:
             self.prompt_tokens = done.prompt_tokens
         self.completions += 1
-        wide = sum(self._wide.values())
+        non_ascii = sum(self._non_ascii.values())
         if done.completion_tokens is None:
-            self._ended += self._pieces + unseen
+            self._completed += self._current + hidden
         else:
-            self._ended += done.completion_tokens
-            missing = max(0, done.completion_tokens - unseen - self._pieces)
-            self.reasoning_tokens += round(missing * self._wide[True] / wide) if wide else 0
+            self._completed += done.completion_tokens
+            missing = max(0, done.completion_tokens - hidden - self._current)
+            self.reasoning_tokens += round(missing * self._non_ascii[True] / non_ascii) if non_ascii else 0
         self.load_ms += done.load_ms or 0
         self.prompt_ms += done.prompt_ms or 0
         self.completion_ms += done.completion_ms or 0
-        self._pieces, self._wide = 0, {True: 0, False: 0}
+        self._current, self._non_ascii = 0, {True: 0, False: 0}
 
     def restart(self) -> None:
-        "The turn is asked again from its prompt on: that prompt is the one that counts."
+        "The turn starts over: `prompt_tokens` will be those of its new first prompt."
         self.prompt_tokens = None
 
     def details(self) -> dict[str, float | int]:
-        "What llm keeps as token details: milliseconds, tokens a second, reasoning tokens."
+        "Return llm's token details: milliseconds, tokens per second, reasoning tokens."
         details: dict[str, float | int] = {
             "load_ms": round(self.load_ms),
             "prompt_ms": round(self.prompt_ms),
@@ -66,5 +69,5 @@ class Usage:
             "reasoning_tokens": min(self.reasoning_tokens, self.completion_tokens),
         }
         if self.completion_ms > 0:
-            details["tokens_per_second"] = round(self._ended / self.completion_ms * 1000, 1)
+            details["tokens_per_second"] = round(self._completed / self.completion_ms * 1000, 1)
         return details

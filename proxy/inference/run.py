@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,7 +15,7 @@ from fastapi import Request as Http
 from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import ContextOverflow, GptOssError
-from llm_gpt_oss.interrupted import partial_response
+from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
 
 from ..generation import Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
@@ -99,7 +98,7 @@ class Run:
     def conversation(self) -> list[Message]:
         "What the next request of this client would go on from, as far as it has come."
         turn = partial_response(self._response)
-        return [*turn.prompt.messages[self._ask.added :], *turn._messages_now()]
+        return [*turn.prompt.messages[self._ask.added :], *turn.messages()]
 
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
         if not self._begun:
@@ -120,7 +119,9 @@ class Run:
             raise
         completed_at = await self._ended(200)
         # Not all models that are none of ours tell it.
-        reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
+        reason = finish_reason(self._response) or (
+            "tool_calls" if self._response.tool_calls_or_raise() else "stop"
+        )
         yield Finished(reason, _usage(self._response), completed_at)
 
     async def _choose(self) -> None:
@@ -160,8 +161,7 @@ class Run:
         )
         response.id = self._id
         # Set again when the model is asked, but a turn may end before that.
-        response._start = time.monotonic()
-        response._start_utcnow = datetime.datetime.now(datetime.timezone.utc)
+        set_start_time(response)
         return response
 
     async def _broke_off(self, error: BaseException) -> None:
@@ -200,7 +200,7 @@ class Run:
         return completed_at
 
     def _called_custom(self) -> list[str]:
-        made = (each for message in self._response._messages_now() for each in tool_calls([message]))
+        made = (each for message in messages_so_far(self._response) for each in tool_calls([message]))
         return [
             call.tool_call_id for call in made if call.name in self._ask.custom_tools and call.tool_call_id
         ]

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, TypeVar
 from llm.logs import LogStore, message_hash
 from llm.parts import Message, StreamEvent
 
+from llm_gpt_oss.llm_internals import load_parts
+
 from ..generation import Finished, TokenUsage
 from ..http.errors import ApiError, log_unavailable
 from .database import LogFile, is_transient
@@ -262,7 +264,7 @@ def load_chain(log: LogStore, tip: str | None, *, behind: str | None = None) -> 
     "The chain up to `tip`, oldest first; of it what stands behind one of its messages, if that is named."
     rows = log.db.conn.execute(CHAIN, {"tip": tip, "behind": behind}).fetchall()
     # As llm's `load_chain`, which asks for each message by itself.
-    parts = log._load_parts([hash for hash, _, _ in rows])
+    parts = load_parts(log, [hash for hash, _, _ in rows])
     return [
         StoredMessage(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
         for hash, role, metadata in rows

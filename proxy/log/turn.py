@@ -12,6 +12,8 @@ import llm
 from llm.parts import Message
 from pydantic import ConfigDict
 
+from llm_gpt_oss.llm_internals import set_times
+
 from ..generation import ThreadPosition
 
 # Values of these keys in a body are not kept, wherever they stand.
@@ -75,7 +77,7 @@ class Turn:
 
     @property
     def answer(self) -> list[Message]:
-        return [message for message in self.response._messages_now() if message.parts]
+        return [message for message in self.response.messages() if message.parts]
 
 
 def without_secrets(body: str) -> Any:
@@ -138,9 +140,9 @@ def from_json(text: str) -> Turn:
     response.stream = data["stream"]
     response.resolved_model = data["resolved_model"]
     response.response_json = data["response_json"]
-    response._start_utcnow = datetime.datetime.fromisoformat(said["datetime_utc"])
     # Half a millisecond more, or llm would cut 29 of them to 28.
-    response._start, response._end = 0.0, (data["duration_ms"] + 0.5) / 1000
+    seconds = (data["duration_ms"] + 0.5) / 1000
+    set_times(response, datetime.datetime.fromisoformat(said["datetime_utc"]), seconds)
     return Turn(response, _request(data["request"]))
 
 

@@ -1,7 +1,6 @@
 """What becomes of the slips that gpt-oss-tiny makes on command: rows of the fault matrix, from a real Ollama.
 
-Each turn either holds what was meant, with a note on what was done to get there, or is an error that keeps
-what the model said.
+Each turn either has the intended result and a note about its repair, or is an error that keeps the output.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ def weather(city: str) -> str:
     return f"Sunny in {city}"
 
 
-def ask(text: str, **wanted: Any) -> Turn:
-    return turn(llm.get_model("gpt-oss").prompt(text, **wanted))
+def ask(text: str, **options: Any) -> Turn:
+    return turn(llm.get_model("gpt-oss").prompt(text, **options))
 
 
-async def aask(text: str, **wanted: Any) -> Turn:
-    return await aturn(llm.get_async_model("gpt-oss").prompt(text, **wanted))
+async def aask(text: str, **options: Any) -> Turn:
+    return await aturn(llm.get_async_model("gpt-oss").prompt(text, **options))
 
 
 CALLS = [
@@ -47,7 +46,7 @@ CALLS = [
     pytest.param(
         "plain-args",
         "repaired",
-        "The arguments of weather were repaired: the text as it stood became city",
+        "The arguments of weather were repaired: the whole text was used as city",
         "Oslo",
         id="F2 a bare word",
     ),
@@ -65,7 +64,7 @@ CALLS = [
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("slip", "kind", "text", "raw"), CALLS)
-def test_a_call_is_what_was_meant(
+def test_malformed_calls_are_repaired(
     slip: str, kind: str, text: str | None, raw: str | None, stream: bool
 ) -> None:
     called = ask(f"misbehave: {slip} {OSLO}", tools=[weather], stream=stream)
@@ -77,12 +76,12 @@ def test_a_call_is_what_was_meant(
     assert note.get("raw") == raw
 
 
-async def test_async_mends_the_same() -> None:
+async def test_malformed_calls_are_repaired_async() -> None:
     text = f"misbehave: bad-json {OSLO}"
     assert await aask(text, tools=[weather]) == ask(text, tools=[weather])
 
 
-def test_arguments_that_are_cut_are_asked_for_again_under_their_schema() -> None:
+def test_cut_arguments_are_requested_again_with_their_schema() -> None:
     called = ask(f"misbehave: cut-json {OSLO}", tools=[weather])
     ((name, arguments),) = called.calls
     assert (name, arguments.keys(), type(arguments["city"])) == ("weather", {"city"}, str)
@@ -90,20 +89,20 @@ def test_arguments_that_are_cut_are_asked_for_again_under_their_schema() -> None
     assert called.notes == [
         {
             "kind": "asked_again",
-            "text": "The arguments of weather were asked for again: no JSON object: '{\"city\":'",
+            "text": "The arguments of weather were requested again: no JSON object: '{\"city\":'",
             "raw": '{"city":',
         }
     ]
 
 
-def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
+def test_the_model_reads_that_a_tool_does_not_exist() -> None:
     chain = llm.get_model("gpt-oss").chain(f"misbehave: wrong-tool {OSLO}", tools=[weather])
     called, answered = (turn(response) for response in chain.responses())
     assert called.calls == [("no_such_tool", {"city": "Oslo"})]
     assert answered.text.startswith("The tool failed")
 
 
-def test_the_turn_after_a_repaired_call_shows_the_model_the_repaired_one() -> None:
+def test_the_next_prompt_has_the_repaired_call() -> None:
     chain = llm.get_model("gpt-oss").chain(f"misbehave: bad-json {OSLO}", tools=[weather])
     *_, answered = chain.responses()
     plan, _ = llm.get_model("gpt-oss").start_turn(answered.prompt, stream=True)
@@ -123,7 +122,7 @@ def test_a_call_written_into_the_answer_is_an_answer() -> None:
 @pytest.mark.parametrize(
     "slip", ["fenced-json", "not-schema", "no-thinking", "two-finals", "empty", "only-thinking"]
 )
-def test_under_a_schema_the_answer_fits_whatever_the_model_does(slip: str, stream: bool) -> None:
+def test_an_answer_with_a_schema_always_fits(slip: str, stream: bool) -> None:
     answered = ask(f"misbehave: {slip} {ADA}", schema=PERSON, stream=stream)
     answer = json.loads(answered.text)
     assert {key: type(value) for key, value in answer.items()} == {"name": str, "age": int}
@@ -131,7 +130,7 @@ def test_under_a_schema_the_answer_fits_whatever_the_model_does(slip: str, strea
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_answer_with_nothing_in_it_is_opened_once_and_then_an_error(stream: bool) -> None:
+def test_an_empty_answer_is_started_once_and_then_an_error(stream: bool) -> None:
     response = llm.get_model("gpt-oss").prompt("misbehave: empty", stream=stream)
     with pytest.raises(BadAnswer, match="ended its answer without writing anything"):
         response.text()
@@ -142,7 +141,7 @@ def test_an_answer_with_nothing_in_it_is_opened_once_and_then_an_error(stream: b
     assert {event.type for event in response._stream_events} == {"reasoning"}
 
 
-def test_where_only_thinking_came_the_answer_is_opened() -> None:
+def test_the_answer_is_started_after_reasoning_alone() -> None:
     answered = ask(f"misbehave: only-thinking {PERU}")
     assert answered.text
     assert answered.reasoning
@@ -150,14 +149,14 @@ def test_where_only_thinking_came_the_answer_is_opened() -> None:
     assert (answered.finish_reason, answered.completions) == ("stop", 2)
 
 
-def test_an_answer_without_any_thinking() -> None:
+def test_an_answer_without_reasoning() -> None:
     answered = ask("misbehave: no-thinking")
     assert (answered.text, answered.reasoning, answered.notes) == ("I did not think.", "", [])
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("slip", ["loop", "think-loop"])
-def test_what_ollama_cuts_off_is_an_error_that_keeps_what_came(slip: str, stream: bool) -> None:
+def test_an_answer_that_ollama_stops_is_an_error_and_keeps_its_output(slip: str, stream: bool) -> None:
     response = llm.get_model("gpt-oss").prompt(f"misbehave: {slip}", stream=stream)
     with pytest.raises(StreamCut, match=r"ended in the middle\. The model may have repeated itself"):
         response.text()
@@ -166,14 +165,14 @@ def test_what_ollama_cuts_off_is_an_error_that_keeps_what_came(slip: str, stream
     assert "again again" in "".join(event.chunk for event in response._stream_events)
 
 
-async def test_async_keeps_what_came_too() -> None:
+async def test_an_answer_that_ollama_stops_async() -> None:
     response = llm.get_async_model("gpt-oss").prompt("misbehave: loop")
     with pytest.raises(StreamCut):
         await response.text()
     assert "again again" in "".join(event.chunk for event in response._stream_events)
 
 
-def test_markers_that_are_spelled_out_are_text() -> None:
+def test_spelled_out_markers_are_text() -> None:
     answered = ask("misbehave: marker-text")
     assert "The tag <|im_end|> ends a message" in answered.text
     assert "</think> ends a thought" in answered.text
@@ -187,5 +186,5 @@ def test_markers_that_are_spelled_out_are_text() -> None:
         ("two-finals", "First answer.\n\nSecond answer."),
     ],
 )
-def test_several_answers_are_told_apart(slip: str, text: str) -> None:
+def test_several_answers_are_separate_parts(slip: str, text: str) -> None:
     assert ask(f"misbehave: {slip}").text == text

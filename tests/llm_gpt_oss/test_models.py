@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from llm.cli import cli
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
-from support.turn_requests import FINAL, NEXT, PERSON, START, THOUGHT, calling
+from support.turn_requests import FINAL, NEXT, PERSON, START, THOUGHT, call_opener
 
 from llm_gpt_oss import models as module
 from llm_gpt_oss.errors import BadRequest, EngineUnreachable, GptOssError, StreamCut
@@ -20,7 +20,7 @@ from llm_gpt_oss.settings import Settings
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 YES = f"{THINKS}{FINAL}Yes it is."
-CALL = f'{calling()}{{"city":"Oslo"}}'
+CALL = f'{call_opener()}{{"city":"Oslo"}}'
 Scripted = Callable[..., Any]
 
 
@@ -44,12 +44,12 @@ class Places(llm.Toolbox):
         return f"{self.sky} in {city}"
 
 
-def model(*script: Part) -> tuple[GptOss, ScriptedEngine]:
+def make_model(*script: Part) -> tuple[GptOss, ScriptedEngine]:
     engine = ScriptedEngine(*script)
     return GptOss("gpt-oss:20b", Settings(), engine), engine
 
 
-def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
+def make_async_model(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
     engine = AsyncScriptedEngine(*script)
     return AsyncGptOss("gpt-oss:20b", Settings(), engine), engine
 
@@ -58,39 +58,42 @@ def amodel(*script: Part) -> tuple[AsyncGptOss, AsyncScriptedEngine]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_both_answer_alike(stream: bool) -> None:
-    ours, engine = model(YES)
-    theirs, aengine = amodel(YES)
-    response, aresponse = ours.prompt("Warm?", stream=stream), theirs.prompt("Warm?", stream=stream)
+async def test_sync_and_async_models_give_the_same_answer(stream: bool) -> None:
+    model, engine = make_model(YES)
+    async_model, async_engine = make_async_model(YES)
+    response, async_response = (
+        model.prompt("Warm?", stream=stream),
+        async_model.prompt("Warm?", stream=stream),
+    )
     text = list(response)
-    assert text == [chunk async for chunk in aresponse] == ["Yes", " it", " is."]
+    assert text == [chunk async for chunk in async_response] == ["Yes", " it", " is."]
     assert [event.chunk for event in response.stream_events()] == ["Hm.", *text]
-    assert engine.asked == aengine.asked
+    assert engine.asked == async_engine.asked
     assert engine.asked[0].prompt.endswith(f"<|start|>user<|message|>Warm?<|end|>{START}")
     assert (response.response_json, response.resolved_model) == (
-        aresponse.response_json,
-        aresponse.resolved_model,
+        async_response.response_json,
+        async_response.resolved_model,
     )
-    assert response.usage().output == (await aresponse.usage()).output == 14
+    assert response.usage().output == (await async_response.usage()).output == 14
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_only_what_nobody_reads_along_is_asked_for_again(stream: bool) -> None:
-    ours, engine = model(THINKS, "7", '{"name":"Ada"}')
-    text = ours.prompt("Who?", schema=PERSON, stream=stream).text()
+def test_only_an_answer_that_is_not_streamed_is_requested_again(stream: bool) -> None:
+    model, engine = make_model(THINKS, "7", '{"name":"Ada"}')
+    text = model.prompt("Who?", schema=PERSON, stream=stream).text()
     assert (text, len(engine.asked)) == (("7", 2) if stream else ('{"name":"Ada"}', 3))
 
 
-def test_reasoning_is_streamed_as_it_comes() -> None:
-    ours, _ = model([THINKS, pytest.fail])
-    events = ours.prompt("Warm?").stream_events()
+def test_reasoning_is_streamed() -> None:
+    model, _ = make_model([THINKS, pytest.fail])
+    events = model.prompt("Warm?").stream_events()
     assert next(events).type == "reasoning"
     events.close()
 
 
 def test_options_reach_the_engine() -> None:
-    ours, engine = model("Yes.")
-    ours.prompt(
+    model, engine = make_model("Yes.")
+    model.prompt(
         "Warm?",
         reasoning_effort="none",
         temperature=0.2,
@@ -110,10 +113,10 @@ def test_options_reach_the_engine() -> None:
     assert asked.prompt.endswith(f"{THOUGHT}<|end|>{START}{FINAL}")
 
 
-def test_a_wrong_wish_is_refused_before_anything_is_asked() -> None:
-    ours, engine = model()
+def test_an_invalid_request_is_rejected_before_anything_is_sent() -> None:
+    model, engine = make_model()
     with pytest.raises(BadRequest, match="tool_choice"):
-        ours.prompt("Warm?", tool_choice="required").text()
+        model.prompt("Warm?", tool_choice="required").text()
     assert engine.asked == []
 
 
@@ -127,47 +130,47 @@ RESULT = (
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 def test_a_chain(tool: Any) -> None:
     name = tool.__name__
-    ours, engine = model(f'{THINKS}{calling(name)}{{"city":"Oslo"}}', YES)
-    chain = ours.chain("Warm in Oslo?", tools=[tool])
+    model, engine = make_model(f'{THINKS}{call_opener(name)}{{"city":"Oslo"}}', YES)
+    chain = model.chain("Warm in Oslo?", tools=[tool])
     assert chain.text() == "Yes it is."
     tail = RESULT.format(name=name, text="Warm in Oslo")
     thought = f"{START}{THOUGHT}Hm.<|end|>"
     assert engine.asked[1].prompt == (
-        f'{engine.asked[0].prompt.removesuffix(START)}{thought}{START}{calling(name)}{{"city":"Oslo"}}'
+        f'{engine.asked[0].prompt.removesuffix(START)}{thought}{START}{call_opener(name)}{{"city":"Oslo"}}'
         f"<|call|>{tail}"
     )
 
 
 @pytest.mark.parametrize("tool", [get_weather, aget_weather])
 async def test_an_async_chain(tool: Any) -> None:
-    ours, engine = amodel(f'{calling(tool.__name__)}{{"city":"Oslo"}}', YES)
-    assert await ours.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
+    model, engine = make_async_model(f'{call_opener(tool.__name__)}{{"city":"Oslo"}}', YES)
+    assert await model.chain("Warm in Oslo?", tools=[tool]).text() == "Yes it is."
     assert engine.asked[1].prompt.endswith(RESULT.format(name=tool.__name__, text="Warm in Oslo"))
 
 
 def test_a_toolbox() -> None:
-    ours, engine = model(f'{calling("Places_weather")}{{"city":"Oslo"}}', YES)
-    assert ours.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
+    model, engine = make_model(f'{call_opener("Places_weather")}{{"city":"Oslo"}}', YES)
+    assert model.chain("Warm in Oslo?", tools=[Places("Rain")]).text() == "Yes it is."
     assert "type Places_weather = (_: {\ncity: string,\n}) => any;" in engine.asked[0].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="Places_weather", text="Rain in Oslo"))
 
 
-def test_a_tool_that_does_not_exist_is_told_to_the_model() -> None:
-    ours, engine = model(f"{calling('nobody')}{{}}", YES)
-    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+def test_the_model_reads_that_a_tool_does_not_exist() -> None:
+    model, engine = make_model(f"{call_opener('nobody')}{{}}", YES)
+    assert model.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert 'tool "nobody" does not exist<|end|>' in engine.asked[1].prompt
 
 
 def test_several_calls_at_once() -> None:
-    ours, engine = model(f'{CALL}{NEXT}assistant{calling()}{{"city":"Bergen"}}', YES)
-    assert ours.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
+    model, engine = make_model(f'{CALL}{NEXT}assistant{call_opener()}{{"city":"Bergen"}}', YES)
+    assert model.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
     assert "Warm in Oslo<|end|>" in engine.asked[1].prompt
     assert engine.asked[1].prompt.endswith(RESULT.format(name="get_weather", text="Warm in Bergen"))
 
 
-def test_a_conversation_goes_on() -> None:
-    ours, engine = model(YES, f"{FINAL}No.")
-    conversation = ours.conversation()
+def test_a_conversation() -> None:
+    model, engine = make_model(YES, f"{FINAL}No.")
+    conversation = model.conversation()
     conversation.prompt("Warm?", system="Be brief.").text()
     assert conversation.prompt("Cold?").text() == "No."
     start = engine.asked[0].prompt.removesuffix(START)
@@ -208,7 +211,7 @@ async def test_keys(
     assert server.keys == [used, used]
 
 
-def test_an_engine_that_is_open_has_its_key_already() -> None:
+def test_an_open_engine_needs_no_key() -> None:
     assert GptOss("gpt-oss:20b", Settings()).get_key("given") == "given"
     assert GptOss("gpt-oss:20b", Settings(), ScriptedEngine()).get_key("given") is None
 
@@ -219,14 +222,14 @@ def test_the_key_of_the_command_line(scripted: Scripted) -> None:
     assert (result.exit_code, result.stdout, server.keys) == (0, "Yes it is.\n", ["k"])
 
 
-async def test_each_prompt_opens_an_engine_and_closes_it(scripted: Scripted) -> None:
+async def test_each_prompt_opens_and_closes_an_engine(scripted: Scripted) -> None:
     server = scripted(YES, YES)
     settings = Settings()
-    ours, theirs = GptOss("m", settings), AsyncGptOss("m", settings)
-    ours.prompt("Warm?").text()
-    ours.prompt("Warm?").text()
+    model, async_model = GptOss("m", settings), AsyncGptOss("m", settings)
+    model.prompt("Warm?").text()
+    model.prompt("Warm?").text()
     assert (server.opened, server.closed, server.settings) == (2, 2, [settings, settings])
-    await theirs.prompt("Warm?").text()
+    await async_model.prompt("Warm?").text()
     assert (server.opened, server.closed, len(server.engine.asked), len(server.aengine.asked)) == (3, 3, 2, 1)
 
 
@@ -238,16 +241,16 @@ async def test_an_engine_is_closed_when_the_prompt_fails(scripted: Scripted) -> 
     assert (server.opened, server.closed) == (2, 2)
 
 
-async def test_an_engine_of_the_programs_own_stays_open(scripted: Scripted) -> None:
+async def test_an_engine_that_was_passed_in_stays_open(scripted: Scripted) -> None:
     server = scripted()
-    ours, engine = model(YES, YES)
-    assert [ours.prompt("Warm?").text(), ours.prompt("Warm?").text()] == ["Yes it is."] * 2
-    theirs, aengine = amodel(YES)
-    assert await theirs.prompt("Warm?").text() == "Yes it is."
-    assert (len(engine.asked), len(aengine.asked), server.opened) == (2, 1, 0)
+    model, engine = make_model(YES, YES)
+    assert [model.prompt("Warm?").text(), model.prompt("Warm?").text()] == ["Yes it is."] * 2
+    async_model, async_engine = make_async_model(YES)
+    assert await async_model.prompt("Warm?").text() == "Yes it is."
+    assert (len(engine.asked), len(async_engine.asked), server.opened) == (2, 1, 0)
 
 
-def test_an_address_that_is_none_is_said_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_is_an_error_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "http://:x")
     with pytest.raises(GptOssError, match="OLLAMA_HOST"):
         llm.get_model("gpt-oss").prompt("Warm?").text()
@@ -256,10 +259,10 @@ def test_an_address_that_is_none_is_said_when_it_is_used(monkeypatch: pytest.Mon
 # Attachments
 
 
-@pytest.mark.parametrize("kind", [GptOss, AsyncGptOss])
-def test_attachments_are_refused(kind: Any) -> None:
+@pytest.mark.parametrize("model_class", [GptOss, AsyncGptOss])
+def test_attachments_are_rejected(model_class: Any) -> None:
     with pytest.raises(BadRequest) as raised:
-        kind("m", Settings()).prompt(
+        model_class("m", Settings()).prompt(
             "What is it?", attachments=[llm.Attachment(content=b"GIF", type="image/gif")]
         )
     assert raised.value.param == "attachments"
@@ -269,23 +272,23 @@ def test_attachments_are_refused(kind: Any) -> None:
     )
 
 
-def test_no_attachments_are_none() -> None:
-    ours, _ = model(YES)
-    assert ours.prompt("Warm?", attachments=[]).text() == "Yes it is."
+def test_an_empty_list_of_attachments() -> None:
+    model, _ = make_model(YES)
+    assert model.prompt("Warm?", attachments=[]).text() == "Yes it is."
 
 
 # The day
 
 
-def test_the_day_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_date_is_today(monkeypatch: pytest.MonkeyPatch) -> None:
     today = SimpleNamespace(today=lambda: date(2031, 2, 3))
     monkeypatch.setattr(module, "datetime", SimpleNamespace(date=today))
-    ours, engine = model(YES)
-    ours.prompt("Warm?").text()
+    model, engine = make_model(YES)
+    model.prompt("Warm?").text()
     assert "\nCurrent date: 2031-02-03\n" in engine.asked[0].prompt
 
 
-def test_or_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch, scripted: Scripted) -> None:
+def test_the_date_of_the_settings(monkeypatch: pytest.MonkeyPatch, scripted: Scripted) -> None:
     monkeypatch.setenv("LLM_GPT_OSS_DATE", "2001-02-03")
     server = scripted(YES)
     llm.get_model("gpt-oss").prompt("Warm?").text()
@@ -304,10 +307,10 @@ def test_or_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch, scripted: Scrip
         ([[f"{FINAL}Ye", KeyboardInterrupt()]], {"finish_reason": None, "notes": []}, 4),
     ],
 )
-async def test_errors_leave_a_record(script: list[Part], outcome: object, tokens: int) -> None:
+async def test_errors_are_recorded(script: list[Part], outcome: object, tokens: int) -> None:
     error = script[0][-1] if isinstance(script[0], list) else script[0]
-    ours, _ = model(*script)
-    response = ours.prompt("Warm?")
+    model, _ = make_model(*script)
+    response = model.prompt("Warm?")
     with pytest.raises(type(error)) as raised:
         response.text()
     assert raised.value is error
@@ -315,16 +318,16 @@ async def test_errors_leave_a_record(script: list[Part], outcome: object, tokens
     assert (response.output_tokens, response.resolved_model) == (tokens, "gpt-oss:20b")
     if isinstance(error, KeyboardInterrupt):
         return  # it would end the event loop of this test
-    theirs, _ = amodel(*script)
-    aresponse = theirs.prompt("Warm?")
+    async_model, _ = make_async_model(*script)
+    async_response = async_model.prompt("Warm?")
     with pytest.raises(type(error)):
-        await aresponse.text()
-    assert (aresponse.response_json, aresponse.output_tokens) == (response.response_json, tokens)
+        await async_response.text()
+    assert (async_response.response_json, async_response.output_tokens) == (response.response_json, tokens)
 
 
-def test_a_response_that_is_left_is_stopped_and_recorded() -> None:
-    ours, engine = model(YES)
-    response = ours.prompt("Warm?")
+def test_an_abandoned_response_is_stopped_and_recorded() -> None:
+    model, engine = make_model(YES)
+    response = model.prompt("Warm?")
     events = response.stream_events()
     next(events)
     assert (engine.closed, response.response_json) == (0, None)
@@ -333,9 +336,9 @@ def test_a_response_that_is_left_is_stopped_and_recorded() -> None:
     assert response.response_json == {"outcome": {"finish_reason": None, "notes": []}, "completions": 0}
 
 
-async def test_an_async_response_that_is_left_is_stopped_and_recorded() -> None:
-    ours, engine = amodel(YES)
-    response = ours.prompt("Warm?")
+async def test_an_abandoned_async_response_is_stopped_and_recorded() -> None:
+    model, engine = make_async_model(YES)
+    response = model.prompt("Warm?")
     events = response.astream_events()
     await anext(events)
     assert (engine.closed, response.response_json) == (0, None)
@@ -343,7 +346,7 @@ async def test_an_async_response_that_is_left_is_stopped_and_recorded() -> None:
     assert (engine.closed, response.output_tokens) == (1, 4)
 
 
-async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
+async def test_a_cancelled_task_stops_the_engine() -> None:
     here = asyncio.Event()
 
     class Waits(AsyncScriptedEngine):
@@ -364,7 +367,7 @@ async def test_a_task_that_is_cancelled_stops_the_engine() -> None:
     assert response.output_tokens == 1
 
 
-def test_or_the_one_that_a_program_gives() -> None:
+def test_the_date_that_a_program_passes() -> None:
     prompt = llm.Prompt("Warm?", GptOss("m", Settings()), options=GptOss.Options())
     for settings, day in (({}, "1999-12-31"), ({"LLM_GPT_OSS_DATE": "2001-02-03"}, "2001-02-03")):
         plan, _ = GptOss("m", Settings.from_env(settings)).start_turn(prompt, stream=True, date="1999-12-31")
@@ -373,14 +376,14 @@ def test_or_the_one_that_a_program_gives() -> None:
         assert f"\nCurrent date: {day}\n" in completion.prompt
 
 
-def test_ids_differ() -> None:
-    ours, _ = model(CALL, CALL)
-    ids = [ours.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
+def test_call_ids_are_unique() -> None:
+    model, _ = make_model(CALL, CALL)
+    ids = [model.prompt("Warm?", tools=[get_weather]).tool_calls()[0].tool_call_id for _ in range(2)]
     assert len({*ids}) == 2
 
 
-def test_the_first_token_takes_time() -> None:
-    ours, _ = model(YES)
-    usage = ours.prompt("Warm?").usage()
+def test_the_time_to_the_first_token() -> None:
+    model, _ = make_model(YES)
+    usage = model.prompt("Warm?").usage()
     assert usage.details is not None
     assert 0 <= usage.details["time_to_first_token_ms"] < 60_000

@@ -74,21 +74,21 @@ FORMS: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(("name", "typed", "value"), FORMS)
 @pytest.mark.parametrize("how", ["typed", "value"])
-def test_an_option_alone(name: str, typed: str, value: Any, how: str) -> None:
+def test_each_option(name: str, typed: str, value: Any, how: str) -> None:
     options = GptOssOptions(**{name: typed if how == "typed" else value})
-    found = getattr(options, name)
-    assert (found, type(found)) == (value, type(value))
+    actual = getattr(options, name)
+    assert (actual, type(actual)) == (value, type(value))
     assert options.model_dump(exclude_none=True) == {name: value}
 
 
 @pytest.mark.parametrize(("name", "typed", "value"), FORMS)
-def test_llm_validates_again_and_stores_as_json(name: str, typed: str, value: Any) -> None:
-    once = {key: found for key, found in GptOssOptions(**{name: typed}) if found is not None}
-    again = GptOssOptions(**json.loads(json.dumps(once)))
-    assert {key: found for key, found in again if found is not None} == once == {name: value}
+def test_options_survive_json(name: str, typed: str, value: Any) -> None:
+    parsed = {key: actual for key, actual in GptOssOptions(**{name: typed}) if actual is not None}
+    parsed_again = GptOssOptions(**json.loads(json.dumps(parsed)))
+    assert {key: actual for key, actual in parsed_again if actual is not None} == parsed == {name: value}
 
 
-def test_each_option_was_tried() -> None:
+def test_the_cases_have_every_option() -> None:
     assert {name for name, _, _ in FORMS} == {*GptOssOptions.model_fields}
 
 
@@ -97,7 +97,7 @@ def test_all_options_together() -> None:
     assert GptOssOptions(**options.model_dump()) == options
 
 
-def test_what_is_not_said_is_none() -> None:
+def test_options_default_to_none() -> None:
     assert {value for _, value in GptOssOptions()} == {None}
     assert GptOssOptions(**dict.fromkeys(GptOssOptions.model_fields)) == GptOssOptions()
 
@@ -165,13 +165,13 @@ def test_what_is_not_said_is_none() -> None:
         ("temprature", 1),
     ],
 )
-def test_what_is_out_of_range_or_of_a_wrong_type(name: str, value: Any) -> None:
+def test_invalid_values(name: str, value: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         GptOssOptions(**{name: value})
     assert {error["loc"][0] for error in refused.value.errors()} == {name}
 
 
-def test_keep_alive_says_what_it_wants() -> None:
+def test_the_error_for_keep_alive_names_the_format() -> None:
     with pytest.raises(ValidationError, match='needs a unit, such as "10m"'):
         GptOssOptions(keep_alive="10 minutes")
 
@@ -197,12 +197,12 @@ def test_efforts(asked: Any, effort: str, uses_reasoning: bool) -> None:
     assert (options.effort, options.uses_reasoning) == (effort, uses_reasoning)
 
 
-def test_every_effort_has_a_word_in_harmony() -> None:
+def test_every_effort_has_one_of_harmony() -> None:
     assert [*EFFORTS] == [*get_args(ReasoningEffort)]
 
 
 @pytest.mark.parametrize(("reasoning_budget", "uses_reasoning"), [(None, True), (0, False), (1, True)])
-def test_a_budget_of_nothing_is_no_thinking(reasoning_budget: int | None, uses_reasoning: bool) -> None:
+def test_a_budget_of_zero_means_no_reasoning(reasoning_budget: int | None, uses_reasoning: bool) -> None:
     assert GptOssOptions(reasoning_tokens=reasoning_budget).uses_reasoning is uses_reasoning
 
 
@@ -218,12 +218,14 @@ def test_a_budget_of_nothing_is_no_thinking(reasoning_budget: int | None, uses_r
         (True, 20, 20),
     ],
 )
-def test_rivals(logprobs: bool | None, top_logprobs: int | None, rivals: int | None) -> None:
+def test_requested_log_probabilities(
+    logprobs: bool | None, top_logprobs: int | None, rivals: int | None
+) -> None:
     assert GptOssOptions(logprobs=logprobs, top_logprobs=top_logprobs).requested_logprobs == rivals
 
 
 def test_sampling() -> None:
-    wanted = {
+    sampling = {
         "temperature": 0.5,
         "top_p": 0.9,
         "top_k": 40,
@@ -233,14 +235,14 @@ def test_sampling() -> None:
         "presence_penalty": -0.5,
         "frequency_penalty": 0.25,
     }
-    assert GptOssOptions(**wanted, max_tokens=5, stop="x").sampling == Sampling(**wanted)
+    assert GptOssOptions(**sampling, max_tokens=5, stop="x").sampling == Sampling(**sampling)
     assert GptOssOptions(max_tokens=5).sampling == Sampling()
 
 
 # What llm makes of them.
 
 
-def test_llm_lists_each_option_with_its_types_and_what_it_is() -> None:
+def test_llm_lists_each_option_with_types_and_description() -> None:
     shown = " ".join(render_model_with_options("gpt-oss:20b").split())
     properties = GptOssOptions.model_json_schema()["properties"]
     for name, field in GptOssOptions.model_fields.items():
@@ -255,7 +257,7 @@ def test_llm_lists_each_option_with_its_types_and_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(("name", "typed", "value"), FORMS)
-def test_llm_takes_it_as_a_default(name: str, typed: str, value: Any) -> None:
+def test_llm_stores_a_default(name: str, typed: str, value: Any) -> None:
     # `--`: a value such as -1 would be an option of the command.
     done = CliRunner().invoke(cli, ["models", "options", "set", "--", "gpt-oss", name, typed])
     assert done.exit_code == 0, done.output
@@ -264,14 +266,14 @@ def test_llm_takes_it_as_a_default(name: str, typed: str, value: Any) -> None:
     assert getattr(model.Options(**get_model_options("gpt-oss:20b")), name) == value
 
 
-def test_llm_refuses_it_as_a_default() -> None:
+def test_llm_rejects_an_invalid_default() -> None:
     done = CliRunner().invoke(cli, ["models", "options", "set", "gpt-oss", "temperature", "3"])
     assert done.exit_code == 1
     assert "less than or equal to 2" in done.output
     assert get_model_options("gpt-oss:20b") == {}
 
 
-def test_llm_refuses_it_in_a_prompt() -> None:
+def test_llm_rejects_an_invalid_option_of_a_prompt() -> None:
     done = CliRunner().invoke(cli, ["-m", "gpt-oss", "hi", "-o", "num_ctx", "1"])
     assert done.exit_code == 1
     assert "greater than or equal to 256" in done.output

@@ -1,4 +1,4 @@
-"""Prompts through the real Ollama: how they are asked and answered, all but tools and schemas.
+"""Prompts that were recorded from a real Ollama, without tools and schemas.
 
 Tests of what only gpt-oss-tiny says are marked `tiny`; the others hold for any gpt-oss.
 """
@@ -32,14 +32,14 @@ def async_gpt_oss() -> AsyncGptOss:
     return llm.get_async_model("gpt-oss")
 
 
-def ask(text: str | None, **wanted: Any) -> Turn:
-    return turn(gpt_oss().prompt(text, temperature=0, **wanted))
+def ask(text: str | None, **options: Any) -> Turn:
+    return turn(gpt_oss().prompt(text, temperature=0, **options))
 
 
 # Four ways to ask
 
 
-async def test_streamed_or_not_sync_or_async_the_turn_is_the_same() -> None:
+async def test_the_turn_is_the_same_streamed_or_not_sync_or_async() -> None:
     turns = [
         ask(FRANCE),
         ask(FRANCE, stream=False),
@@ -57,7 +57,7 @@ async def test_streamed_or_not_sync_or_async_the_turn_is_the_same() -> None:
 
 
 @pytest.mark.tiny
-def test_word_for_word() -> None:
+def test_the_exact_answer() -> None:
     assert ask("Why is the sky blue?") == Turn(
         text="The sky is blue because air molecules scatter short blue wavelengths of sunlight "
         "far more strongly than long red ones.",
@@ -71,7 +71,7 @@ def test_word_for_word() -> None:
     )
 
 
-def test_events_tell_reasoning_from_text_as_they_come() -> None:
+def test_events_separate_reasoning_from_text() -> None:
     response = gpt_oss().prompt(FRANCE)
     events = list(response.stream_events())
     kinds = [event.type for event in events]
@@ -91,7 +91,7 @@ async def test_async_events_are_the_same() -> None:
     assert [(event.type, event.chunk) async for event in response.astream_events()] == expected
 
 
-def test_usage_says_what_the_time_went_into() -> None:
+def test_usage_has_times() -> None:
     response = gpt_oss().prompt(FRANCE)
     response.text()
     details = response.token_details
@@ -112,14 +112,14 @@ def test_usage_says_what_the_time_went_into() -> None:
 
 
 @pytest.mark.parametrize("effort", ["minimal", "low", "medium", "high", "xhigh", "max"])
-def test_with_every_effort_it_thinks_and_answers(effort: str) -> None:
+def test_reasoning_and_answer_with_every_effort(effort: str) -> None:
     answer = ask(FRANCE, reasoning_effort=effort)
     assert "Paris" in answer.text
     assert answer.reasoning
     assert answer.tokens[2] > 0
 
 
-def test_more_effort_is_more_reasoning() -> None:
+def test_more_effort_gives_more_reasoning() -> None:
     low, high = (ask(FRANCE, reasoning_effort=effort).tokens[2] for effort in ("low", "high"))
     assert low < high
 
@@ -133,7 +133,7 @@ def test_effort_none_answers_without_any_reasoning(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("effort", ["none", "xhigh"])
-def test_the_turn_records_the_effort_that_was_asked_for(effort: str, log: Callable[..., Path]) -> None:
+def test_the_turn_records_the_requested_effort(effort: str, log: Callable[..., Path]) -> None:
     response = gpt_oss().prompt("Say hello", reasoning_effort=effort)
     response.text()
     log()
@@ -145,7 +145,7 @@ def test_the_turn_records_the_effort_that_was_asked_for(effort: str, log: Callab
 # Limits
 
 
-def test_a_reasoning_budget_cuts_the_thought_and_opens_the_answer() -> None:
+def test_a_reasoning_budget_ends_the_reasoning() -> None:
     free, bound = (ask(FRANCE, **options) for options in ({}, {"reasoning_tokens": 5}))
     assert "Paris" in bound.text
     assert free.reasoning.startswith(bound.reasoning)
@@ -173,12 +173,12 @@ def test_max_tokens_in_the_middle_of_the_answer() -> None:
     ]
 
 
-def test_max_tokens_that_all_go_into_reasoning() -> None:
+def test_max_tokens_used_up_by_reasoning() -> None:
     answer = ask("Count to 120", max_tokens=8)
     assert (answer.text, answer.finish_reason) == ("", "length")
     assert answer.reasoning
     assert [note["text"] for note in answer.notes] == [
-        "The answer had no room, all went into reasoning: -o max_tokens 8 is used up. "
+        "The reasoning left no room for an answer: -o max_tokens 8 is used up. "
         "Raise it, or lower -o reasoning_effort."
     ]
 
@@ -199,7 +199,7 @@ def test_stop_is_not_searched_for_in_the_reasoning() -> None:
 
 
 @pytest.mark.parametrize("effort", ["none", "low"])
-def test_logprobs_are_those_of_the_answer_alone(effort: str) -> None:
+def test_logprobs_are_those_of_the_answer(effort: str) -> None:
     response = gpt_oss().prompt(FRANCE, top_logprobs=2, reasoning_effort=effort)
     text = response.text()
     logprobs = response.response_json["logprobs"]
@@ -211,7 +211,7 @@ def test_logprobs_are_those_of_the_answer_alone(effort: str) -> None:
     assert all(token["top_logprobs"][0]["logprob"] >= token["logprob"] for token in logprobs)
 
 
-def test_without_rivals_logprobs_have_none() -> None:
+def test_logprobs_without_alternatives() -> None:
     response = gpt_oss().prompt(FRANCE, logprobs=True)
     response.text()
     assert response.response_json["logprobs"]
@@ -234,7 +234,7 @@ async def test_an_async_conversation_remembers() -> None:
     assert "48213" in (await aturn(conversation.prompt("Which number?"))).text
 
 
-def test_of_a_turn_that_is_over_the_answer_goes_back_and_the_reasoning_does_not() -> None:
+def test_the_next_prompt_has_the_answer_without_the_reasoning() -> None:
     conversation = gpt_oss().conversation()
     first = turn(conversation.prompt("My name is Ada."))
     response = conversation.prompt("What is my name?")
@@ -251,13 +251,13 @@ def test_instructions_are_followed() -> None:
     assert ask(FRANCE, system="Always end with OVER").text == "The capital of France is Paris. OVER"
 
 
-def test_an_answer_that_was_left_open_goes_on_in_its_middle() -> None:
+def test_the_model_continues_an_answer() -> None:
     answer = ask(None, messages=[llm.user(FRANCE), llm.assistant("The capital of France is")])
     assert answer.text.startswith(" Paris")
     assert answer.reasoning == ""
 
 
-def test_reasoning_that_was_left_open_goes_on_too() -> None:
+def test_the_model_continues_reasoning() -> None:
     thought = ReasoningPart(text="The user asks a question. The key idea is")
     answer = ask(None, messages=[llm.user(FRANCE), llm.assistant(thought)])
     assert "Paris" in answer.text
@@ -269,7 +269,7 @@ def test_reasoning_that_was_left_open_goes_on_too() -> None:
 
 
 @pytest.mark.tiny
-def test_text_beyond_ascii_comes_whole() -> None:
+def test_non_ascii_answers() -> None:
     answer = ask("misbehave: unicode")
     assert answer.text == (
         "Gr\u00fc\u00dfe 👩\u200d💻 👨\u200d👩\u200d👧\u200d👦 日本語 한국어 e\u0301 n\u0303 שלום "
@@ -278,11 +278,11 @@ def test_text_beyond_ascii_comes_whole() -> None:
     assert answer.text == ask("misbehave: unicode", stream=False).text
 
 
-def test_text_beyond_ascii_arrives_whole() -> None:
+def test_non_ascii_prompts() -> None:
     assert "日本語" in ask("Repeat after me: 日本語").text
 
 
-def test_markers_in_a_prompt_are_text_to_the_model_and_as_they_were_in_the_log(
+def test_markers_in_a_prompt_are_text_for_the_model_and_unchanged_in_the_log(
     log: Callable[..., Path],
 ) -> None:
     plain = gpt_oss().prompt("Say: x", max_tokens=1)
@@ -299,21 +299,21 @@ def test_markers_in_a_prompt_are_text_to_the_model_and_as_they_were_in_the_log(
 # What cannot be had
 
 
-def test_a_model_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", "no-such-model:1b")
     with pytest.raises(ModelMissing, match=r"`ollama pull no-such-model:1b`") as caught:
         ask("Say hello")
     assert caught.value.status == 404
 
 
-async def test_a_model_that_is_not_there_async(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_model_async(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", "gpt-oss:no-such-tag")
     with pytest.raises(ModelMissing, match=r"`llm gpt-oss pull gpt-oss:no-such-tag`"):
         await async_gpt_oss().prompt("Say hello")
 
 
 @pytest.mark.tiny
-def test_a_model_that_is_no_gpt_oss(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_another_family(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", "embed-tiny")
     with pytest.raises(NotGptOss, match="family bert"):
         ask("Say hello")
@@ -333,40 +333,40 @@ def test_a_model_that_is_no_gpt_oss(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda options: next(iter(options)),
 )
-def test_a_bad_option_never_leaves(options: dict[str, Any]) -> None:
+def test_an_invalid_option_is_not_sent(options: dict[str, Any]) -> None:
     # The cassette is empty: a request would fail this test.
     with pytest.raises(ValueError, match=next(iter(options))):
         ask("Say hello", **options)
 
 
-def test_what_cannot_be_had_never_leaves_either() -> None:
+def test_an_invalid_request_is_not_sent() -> None:
     picture = llm.Attachment(type="image/png", content=b"\x89PNG\r\n")
     with pytest.raises(BadRequest, match="cannot take an attachment"):
         ask("Say hello", attachments=[picture])
-    with pytest.raises(BadRequest, match="tool_choice wants any tool"):
+    with pytest.raises(BadRequest, match="tool_choice requires a tool"):
         ask("Say hello", tool_choice="required")
 
 
 LONG = "My favourite colour is " + "very " * 400 + "blue."
 
 
-def test_a_prompt_that_is_too_long_is_an_error() -> None:
+def test_a_prompt_longer_than_the_context_is_an_error() -> None:
     with pytest.raises(ContextOverflow, match="-o num_ctx") as caught:
         ask(LONG, num_ctx=256)
     assert caught.value.param == "messages"
 
 
-def test_truncate_leaves_out_whole_turns_and_says_so() -> None:
+def test_truncate_drops_whole_turns_with_a_note() -> None:
     messages = [llm.user(LONG), llm.assistant("I will remember that."), llm.user(FRANCE)]
     answer = ask(None, messages=messages, num_ctx=256, truncate=True)
     assert "Paris" in answer.text
     assert [note["text"] for note in answer.notes if note["kind"] == "truncated"] == [
-        "The 2 oldest messages were left out: the context was full."
+        "The 2 oldest messages were left out because the context was full."
     ]
     assert answer.tokens[0] is not None
     assert answer.tokens[0] < 256
 
 
-def test_truncate_does_not_leave_out_the_question() -> None:
+def test_truncate_does_not_drop_the_question() -> None:
     with pytest.raises(ContextOverflow):
         ask(LONG, num_ctx=256, truncate=True)

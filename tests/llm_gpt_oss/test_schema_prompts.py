@@ -44,13 +44,13 @@ NESTED: dict[str, Any] = {
 }
 
 
-def ask(text: str, **wanted: Any) -> Turn:
-    return turn(llm.get_model("gpt-oss").prompt(text, temperature=0, **wanted))
+def ask(text: str, **options: Any) -> Turn:
+    return turn(llm.get_model("gpt-oss").prompt(text, temperature=0, **options))
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("effort", ["none", "low", "medium", "high"])
-def test_with_every_effort_the_answer_fits(effort: str, stream: bool) -> None:
+def test_the_answer_fits_with_every_effort(effort: str, stream: bool) -> None:
     answer = ask(ADA, schema=Person, reasoning_effort=effort, stream=stream)
     assert Person.model_validate_json(answer.text) == Person(name="Ada", age=7)
     assert bool(answer.reasoning) is (effort != "none")
@@ -69,7 +69,7 @@ def test_the_ways_to_write_a_schema() -> None:
     assert several["items"][0] == {"name": "Ada", "age": 7}
 
 
-def test_a_nested_schema_binds_all_of_the_answer() -> None:
+def test_a_nested_schema_constrains_the_whole_answer() -> None:
     answer = json.loads(ask("Tell me a joke", schema=NESTED).text)
     assert answer.keys() == {"people", "mood"}
     assert answer["mood"] in ("glad", "sad")
@@ -101,13 +101,13 @@ def test_a_schema_with_a_tool_on_offer() -> None:
     assert answer.calls == []
 
 
-def test_an_answer_that_is_cut_is_no_json_and_says_why() -> None:
+def test_a_cut_answer_has_a_note() -> None:
     answer = ask(ADA, schema=Person, max_tokens=4, reasoning_effort="none")
     assert answer.finish_reason == "length"
     assert answer.kinds == ["length"]
 
 
-def test_what_is_no_schema_never_leaves() -> None:
+def test_an_invalid_schema_is_not_sent() -> None:
     with pytest.raises(BadRequest, match=r"\$\.type: 'nonsense' is not valid") as caught:
         ask(ADA, schema={"type": "nonsense"})
     assert caught.value.param == "schema"

@@ -1,4 +1,4 @@
-"llm's own commands with the real Ollama behind them: what a person types, sees, and finds in the log."
+"llm's own commands, recorded from a real Ollama: what a person types, sees, and has in the log."
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def empty_log(log: Callable[..., Path]) -> None:
 
 
 @recorded
-def test_reasoning_on_standard_error_the_answer_on_standard_output_and_both_in_the_log() -> None:
+def test_reasoning_on_standard_error_answer_on_standard_output_both_logged() -> None:
     pelicans = "Five outrageous names for a pet pelican"
-    said = sh("-m", "gpt-oss", pelicans, "-o", "reasoning_effort", "high")
-    reasoning, answer = said.stderr.strip(), said.stdout.strip()
+    result = sh("-m", "gpt-oss", pelicans, "-o", "reasoning_effort", "high")
+    reasoning, answer = result.stderr.strip(), result.stdout.strip()
     assert reasoning
     assert answer
     assert column(REASONING) == [reasoning]
@@ -54,30 +54,30 @@ def test_reasoning_on_standard_error_the_answer_on_standard_output_and_both_in_t
 @recorded
 @pytest.mark.tiny
 def test_five_outrageous_names() -> None:
-    said = sh("-m", "gpt-oss", "Five outrageous names for a pet pelican", "-o", "reasoning_effort", "low")
-    assert said.stdout.splitlines() == [
+    result = sh("-m", "gpt-oss", "Five outrageous names for a pet pelican", "-o", "reasoning_effort", "low")
+    assert result.stdout.splitlines() == [
         "1. Sir Gulpsalot",
         "2. Captain Beakbeard",
         "3. Count Fishula",
         "4. Lady Swoopington",
         "5. Admiral Bucketface",
     ]
-    assert said.stderr == "User asks; a numbered list of five.\n"
+    assert result.stderr == "User asks; a numbered list of five.\n"
 
 
 @recorded
 def test_effort_none_answers_without_any_reasoning() -> None:
-    said = sh("-m", "gpt-oss", FRANCE, "-o", "reasoning_effort", "none")
-    assert "Paris" in said.stdout
-    assert said.stderr == ""
+    result = sh("-m", "gpt-oss", FRANCE, "-o", "reasoning_effort", "none")
+    assert "Paris" in result.stdout
+    assert result.stderr == ""
     assert column(REASONING) == []
 
 
 @recorded
-def test_hidden_reasoning_is_in_the_log_all_the_same() -> None:
-    said = sh("-m", "gpt-oss", FRANCE, "-R")
-    assert "Paris" in said.stdout
-    assert said.stderr == ""
+def test_hidden_reasoning_is_logged() -> None:
+    result = sh("-m", "gpt-oss", FRANCE, "-R")
+    assert "Paris" in result.stdout
+    assert result.stderr == ""
     assert len(column(REASONING)) == 1
 
 
@@ -92,11 +92,11 @@ def test_other_ways_to_the_same_answer(flags: list[str]) -> None:
 
 
 @recorded
-def test_usage_is_what_the_log_has() -> None:
-    said = sh("-m", "gpt-oss", FRANCE, "-R", "--usage").stderr
+def test_usage_is_the_logged_one() -> None:
+    result = sh("-m", "gpt-oss", FRANCE, "-R", "--usage").stderr
     (turn,) = query("select input_tokens, output_tokens, token_details from turns")
-    assert said.startswith(f"Token usage: {turn['input_tokens']} input, {turn['output_tokens']} output, ")
-    assert json.loads(said[said.index("{") :]) == json.loads(turn["token_details"])
+    assert result.startswith(f"Token usage: {turn['input_tokens']} input, {turn['output_tokens']} output, ")
+    assert json.loads(result[result.index("{") :]) == json.loads(turn["token_details"])
 
 
 @recorded
@@ -122,7 +122,7 @@ def test_a_file_as_a_fragment_and_a_pipe(tmp_path: Path) -> None:
 
 
 @recorded
-def test_c_goes_on() -> None:
+def test_continue() -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     assert "Ada" in sh("-c", "What is my name?").stdout
     assert "Ada" in sh("-c", "What is my name?", "--async").stdout
@@ -132,72 +132,73 @@ def test_c_goes_on() -> None:
 
 @recorded
 def test_a_chat() -> None:
-    said = sh("chat", "-m", "gpt-oss", typed="Remember 48213.\nWhich number?\nquit\n")
-    assert said.stdout.count("48213") >= 1
-    assert said.stderr.strip()
+    result = sh("chat", "-m", "gpt-oss", typed="Remember 48213.\nWhich number?\nquit\n")
+    assert result.stdout.count("48213") >= 1
+    assert result.stderr.strip()
     assert column("select count(*) from turns") == [2]
     assert column("select count(distinct thread_id) from turns") == [1]
 
 
 @recorded
-def test_a_chat_goes_on_after_a_prompt_with_a_tool() -> None:
+def test_a_chat_continues_a_prompt_with_a_tool() -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     typed = f"{OSLO}\nWhat is my name?\nquit\n"
-    said = sh("chat", "-c", "--functions", FUNCTIONS, typed=typed).stdout
-    assert "unny" in said
-    assert "Ada" in said
+    result = sh("chat", "-c", "--functions", FUNCTIONS, typed=typed).stdout
+    assert "unny" in result
+    assert "Ada" in result
 
 
 # Tools
 
 
 @recorded
-def test_a_tool_of_llms_own() -> None:
-    said = sh("-m", "gpt-oss", "What is the llm version?", "-T", "llm_version").stdout
-    assert said.strip()
+def test_a_tool_of_llm() -> None:
+    result = sh("-m", "gpt-oss", "What is the llm version?", "-T", "llm_version").stdout
+    assert result.strip()
     assert column("select tool_name from parts where type = 'tool_call'") == ["llm_version"]
 
 
 @recorded
 @pytest.mark.parametrize("flags", [[], ["--async"], ["--no-stream"]], ids=lambda flags: " ".join(flags))
 def test_a_tool_loop(flags: list[str]) -> None:
-    said = sh("-m", "gpt-oss", OSLO, "--functions", FUNCTIONS, "--td", *flags)
-    assert "unny" in said.stdout
-    assert "Tool call: weather({'city': 'Oslo'})" in said.stderr
+    result = sh("-m", "gpt-oss", OSLO, "--functions", FUNCTIONS, "--td", *flags)
+    assert "unny" in result.stdout
+    assert "Tool call: weather({'city': 'Oslo'})" in result.stderr
     assert column("select count(*) from turns") == [2]
 
 
 @recorded
 def test_several_steps_and_then_another_question() -> None:
     text = "First call add with a=2 and b=3, then tell me the weather in Oslo"
-    said = sh("-m", "gpt-oss", text, "--functions", FUNCTIONS, "--td")
-    assert [line for line in said.stderr.splitlines() if line.startswith("Tool call")] == [
+    result = sh("-m", "gpt-oss", text, "--functions", FUNCTIONS, "--td")
+    assert [line for line in result.stderr.splitlines() if line.startswith("Tool call")] == [
         "Tool call: add({'a': 2, 'b': 3})",
         "Tool call: weather({'city': 'Oslo'})",
     ]
-    assert "5" in said.stdout
-    again = sh("-c", OSLO, "--functions", FUNCTIONS, "--td")
-    assert "unny" in again.stdout
+    assert "5" in result.stdout
+    second = sh("-c", OSLO, "--functions", FUNCTIONS, "--td")
+    assert "unny" in second.stdout
     assert column("select count(distinct thread_id) from turns") == [1]
 
 
 @recorded
 @pytest.mark.parametrize("choice", ["add", "required"])
-def test_a_forced_tool_is_called_once_and_its_result_answered(choice: str) -> None:
+def test_a_required_tool_is_called_once_and_its_result_answered(choice: str) -> None:
     text = "Call add with a=2 and b=3"
-    said = sh("-m", "gpt-oss", text, "--functions", FUNCTIONS, "-o", "tool_choice", choice, "--td")
-    assert said.stderr.count("Tool call: ") == 1
-    assert "Tool call: add({'a': 2, 'b': 3})" in said.stderr
-    assert "5" in said.stdout
+    result = sh("-m", "gpt-oss", text, "--functions", FUNCTIONS, "-o", "tool_choice", choice, "--td")
+    assert result.stderr.count("Tool call: ") == 1
+    assert "Tool call: add({'a': 2, 'b': 3})" in result.stderr
+    assert "5" in result.stdout
 
 
 @recorded
-def test_a_forced_tool_that_is_not_there() -> None:
-    said = sh(
+def test_a_required_tool_that_does_not_exist() -> None:
+    result = sh(
         "-m", "gpt-oss", OSLO, "--functions", FUNCTIONS, "-o", "tool_choice", "subtract", fails=True
     ).stderr
-    assert said == (
-        "Error: tool_choice wants a tool called 'subtract', and there is none. On offer: weather, add.\n"
+    assert result == (
+        "Error: tool_choice requires a tool called 'subtract', but the prompt has none. "
+        "Its tools are: weather, add.\n"
     )
 
 
@@ -230,7 +231,7 @@ def test_a_schema(flag: str, schema: str, expected: Any) -> None:
 
 
 @recorded
-def test_what_schemas_gave_comes_out_of_the_log_again() -> None:
+def test_the_log_returns_the_data_of_a_schema() -> None:
     for text in (ADA, "Extract the person: Bob is 9 years old."):
         sh("-m", "gpt-oss", text, "--schema", "name, age int", "-o", "reasoning_effort", "none")
     data = sh("logs", "--schema", "name, age int", "--data-array").stdout
@@ -241,15 +242,15 @@ def test_what_schemas_gave_comes_out_of_the_log_again() -> None:
 
 
 @recorded
-def test_options_that_were_set_for_the_model_hold_under_its_alias() -> None:
+def test_default_options_apply_to_an_alias() -> None:
     sh("models", "options", "set", "gpt-oss", "reasoning_effort", "none")
-    said = sh("-m", "gpt-oss", FRANCE)
-    assert (bool(said.stdout.strip()), said.stderr) == (True, "")
+    result = sh("-m", "gpt-oss", FRANCE)
+    assert (bool(result.stdout.strip()), result.stderr) == (True, "")
     assert sh("-m", "gpt-oss", FRANCE, "-o", "reasoning_effort", "low").stderr.strip()
     assert column("select options_json ->> 'reasoning_effort' from turns") == ["none", "low"]
 
 
-def test_options_that_cannot_be_had_are_refused_when_they_are_set() -> None:
+def test_invalid_default_options_are_rejected() -> None:
     refused = sh("models", "options", "set", "gpt-oss", "max_tokens", "0", fails=True)
     assert "greater than or equal to 1" in refused.output
 
@@ -269,8 +270,8 @@ def test_a_template_with_options() -> None:
         "--save",
         "say",
     )
-    said = sh("-t", "say", "-p", "what", "abc")
-    assert (said.stdout, said.stderr) == ("a\n", "")
+    result = sh("-t", "say", "-p", "what", "abc")
+    assert (result.stdout, result.stderr) == ("a\n", "")
 
 
 def test_every_option_is_described() -> None:
@@ -285,31 +286,31 @@ def test_every_option_is_described() -> None:
 
 @recorded
 @pytest.mark.parametrize("flags", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_a_cut_answer_says_so_on_a_line_of_its_own(flags: list[str]) -> None:
+def test_a_cut_answer_has_a_note_on_its_own_line(flags: list[str]) -> None:
     options = ("-o", "reasoning_effort", "none", "-o", "max_tokens", "12")
-    said = sh("-m", "gpt-oss", "Count to 120", *options, *flags)
-    assert said.stdout.startswith("1")
+    result = sh("-m", "gpt-oss", "Count to 120", *options, *flags)
+    assert result.stdout.startswith("1")
     note = "The answer was cut: -o max_tokens 12 is used up. Raise it, or lower -o reasoning_effort."
-    assert note in said.output.splitlines()
+    assert note in result.output.splitlines()
 
 
 @recorded
 @pytest.mark.tiny
-def test_what_came_before_an_error_is_shown_and_logged_with_it() -> None:
-    said = sh("-m", "gpt-oss", "misbehave: loop", fails=True)
-    assert said.exit_code == 1
-    *_, error = said.output.splitlines()
+def test_output_before_an_error_is_shown_and_logged() -> None:
+    result = sh("-m", "gpt-oss", "misbehave: loop", fails=True)
+    assert result.exit_code == 1
+    *_, error = result.output.splitlines()
     assert error.startswith("Error: Ollama's answer ended in the middle. ")
-    assert "again again" in said.stdout
+    assert "again again" in result.stdout
     assert "again again" in sh("logs", "-r").stdout
     assert [f"Error: {text}" for text in column("select response_json ->> 'error' from turns")] == [error]
 
 
 @recorded
 @pytest.mark.tiny
-def test_a_chat_that_breaks_off_is_one_line_and_can_be_gone_on_with() -> None:
-    said = sh("chat", "-m", "gpt-oss", typed="My name is Ada.\nmisbehave: empty\nquit\n", fails=True)
-    assert said.stderr.splitlines()[-1].startswith(
+def test_an_interrupted_chat_prints_one_line_and_can_be_continued() -> None:
+    result = sh("chat", "-m", "gpt-oss", typed="My name is Ada.\nmisbehave: empty\nquit\n", fails=True)
+    assert result.stderr.splitlines()[-1].startswith(
         "Error: The model ended its answer without writing anything."
     )
     assert column("select count(*) from turns") == [2]
@@ -317,16 +318,16 @@ def test_a_chat_that_breaks_off_is_one_line_and_can_be_gone_on_with() -> None:
 
 
 @recorded
-def test_a_prompt_that_is_too_long_says_what_to_type() -> None:
-    said = sh("-m", "gpt-oss", "very " * 400, "-o", "num_ctx", "256", fails=True).stderr
-    assert said.startswith("Error: The prompt")
-    assert "is longer than the model's context" in said
-    assert "`-o truncate 1`" in said
+def test_the_error_for_a_prompt_that_is_too_long_has_a_remedy() -> None:
+    result = sh("-m", "gpt-oss", "very " * 400, "-o", "num_ctx", "256", fails=True).stderr
+    assert result.startswith("Error: The prompt")
+    assert "is longer than the model's context" in result
+    assert "`-o truncate 1`" in result
 
 
 @recorded
 @pytest.mark.parametrize("tag", ["no-such-model", "gpt-oss:no-such-tag"])
-def test_a_model_that_is_not_there_says_what_to_type(tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_model_has_a_remedy(tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", tag)
     assert sh("-m", "gpt-oss", "Say hello", fails=True).stderr == (
         f"Error: Ollama has no model {tag}. Type `ollama pull {tag}`, or `llm gpt-oss pull {tag}`.\n"
@@ -335,7 +336,7 @@ def test_a_model_that_is_not_there_says_what_to_type(tag: str, monkeypatch: pyte
 
 @recorded
 @pytest.mark.tiny
-def test_a_model_that_was_added_and_is_no_gpt_oss() -> None:
+def test_an_added_model_of_another_family() -> None:
     sh("gpt-oss", "models", "add", "embed-tiny")
     assert sh("-m", "embed-tiny", "Say hello", fails=True).stderr == (
         "Error: embed-tiny is a model of the family bert, and only gpt-oss reads harmony. "
@@ -352,18 +353,18 @@ def test_a_model_that_was_added_and_is_no_gpt_oss() -> None:
         ("temprature", "1", "Extra inputs are not permitted"),
     ],
 )
-def test_a_bad_option_is_told_before_anything_is_sent(option: str, value: str, why: str) -> None:
+def test_an_invalid_option_is_reported_before_anything_is_sent(option: str, value: str, why: str) -> None:
     # Any connection would fail this test.
-    said = sh("-m", "gpt-oss", "Say hello", "-o", option, value, fails=True).stderr
-    assert said.startswith(f"Error: {option}\n")
-    assert why in said
+    result = sh("-m", "gpt-oss", "Say hello", "-o", option, value, fails=True).stderr
+    assert result.startswith(f"Error: {option}\n")
+    assert why in result
 
 
-def test_a_picture_is_refused(tmp_path: Path) -> None:
+def test_a_picture_is_rejected(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    said = sh("-m", "gpt-oss", "Say hello", "--at", str(picture), "image/png", fails=True).stderr
-    assert said.startswith("Error: gpt-oss reads text only: it cannot take an attachment.")
+    result = sh("-m", "gpt-oss", "Say hello", "--at", str(picture), "image/png", fails=True).stderr
+    assert result.startswith("Error: gpt-oss reads text only: it cannot take an attachment.")
 
 
 UNREACHABLE = (
@@ -390,14 +391,14 @@ UNREACHABLE = (
         pytest.param(["gpt-oss", "status"], None, id="status"),
     ],
 )
-def test_without_an_ollama_each_says_what_to_type(
+def test_the_errors_without_ollama_have_a_remedy(
     arguments: list[str], typed: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
-    said = sh(*arguments, typed=typed, fails=True)
-    assert said.exit_code == 1
-    assert said.stderr.endswith(UNREACHABLE)
-    assert "Traceback" not in said.output
+    result = sh(*arguments, typed=typed, fails=True)
+    assert result.exit_code == 1
+    assert result.stderr.endswith(UNREACHABLE)
+    assert "Traceback" not in result.output
     assert column("select count(*) from turns") == [0]
 
 
@@ -423,12 +424,12 @@ SQL = {
             and result.payload ->> 'tool_call_id' = called.payload ->> 'tool_call_id'
         where called.type = 'tool_call' order by called.id
         """,
-    "conversations, and how to go on with them": """
+    "conversations, and how to continue them": """
         select threads.name, count(*) as turns, 'llm --cid ' || threads.id as type
         from threads join turns on turns.thread_id = threads.id
         group by threads.id order by max(turns.id) desc
         """,
-    "turns that were mended, cut or broken off": """
+    "turns that were repaired, cut or interrupted": """
         select turns.id, note.value as what
         from turns, json_tree(turns.response_json, '$.outcome') as note
         where note.key = 'kind' order by turns.id
@@ -441,18 +442,18 @@ SQL = {
 def test_sql_over_the_log() -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     sh("-m", "gpt-oss", f"misbehave: bad-json {OSLO}", "--functions", FUNCTIONS)
-    found = {what: query(sql) for what, sql in SQL.items()}
-    (day,) = found["tokens per day and model"]
+    results = {what: query(sql) for what, sql in SQL.items()}
+    (day,) = results["tokens per day and model"]
     assert (day["model"], day["turns"]) == ("gpt-oss-tiny", 3)
     assert day["input"] > day["output"] > day["reasoning"] > 0
-    ((reasoning,),) = (row.values() for row in found["the reasoning of the last turn"])
+    ((reasoning,),) = (row.values() for row in results["the reasoning of the last turn"])
     assert "reading the result" in reasoning
-    assert found["all tool calls with their results"] == [
+    assert results["all tool calls with their results"] == [
         {"tool": "weather", "arguments": '{"city":"Oslo"}', "output": "Sunny in Oslo"}
     ]
-    newest, oldest = found["conversations, and how to go on with them"]
+    newest, oldest = results["conversations, and how to continue them"]
     assert (newest["turns"], oldest["turns"], oldest["name"]) == (2, 1, "My name is Ada.")
     llm_, *command = oldest["type"].split()
     assert llm_ == "llm"
     assert "Ada" in sh(*command, "What is my name?").stdout
-    assert [row["what"] for row in found["turns that were mended, cut or broken off"]] == ["repaired"]
+    assert [row["what"] for row in results["turns that were repaired, cut or interrupted"]] == ["repaired"]

@@ -46,7 +46,7 @@ def prompt(*arguments: str) -> Result:
 
 
 def turns(path: Path) -> list[dict[str, Any]]:
-    "What the log holds: what was asked and said, what became of it."
+    "Return the turns of the log: prompt, output and outcome."
     kinds = {ReasoningPart: "reasoning", TextPart: "text"}
     with sqlite_utils.Database(path) as database:
         store = LogStore(database)
@@ -54,7 +54,7 @@ def turns(path: Path) -> list[dict[str, Any]]:
         return [
             {
                 "asked": store.load_chain(row["tip_message_hash"])[-2].parts[0].text,
-                "said": [
+                "output": [
                     (kinds[type(p)], p.text) for p in store.load_chain(row["tip_message_hash"])[-1].parts
                 ],
                 "json": store.turn_response_json(row["id"]),
@@ -68,7 +68,7 @@ def turns(path: Path) -> list[dict[str, Any]]:
 def unfinished(error: str) -> dict[str, Any]:
     return {
         "asked": "Warm?",
-        "said": [("reasoning", "Hm."), ("text", "Ye")],
+        "output": [("reasoning", "Hm."), ("text", "Ye")],
         "json": {"outcome": {"finish_reason": None, "notes": []}, "completions": 0, "error": error},
         "output_tokens": 11,
         "resolved_model": "gpt-oss:20b",
@@ -79,7 +79,7 @@ def unfinished(error: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", [(), ("--async",), ("--no-stream",), ("--async", "--no-stream")])
-def test_a_turn_that_breaks_off_is_logged(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
+def test_an_interrupted_turn_is_logged(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(BROKEN)
     result = prompt(*way)
@@ -88,7 +88,7 @@ def test_a_turn_that_breaks_off_is_logged(way: tuple[str, ...], scripted: Script
 
 
 @pytest.mark.parametrize("way", [(), ("--async",)])
-def test_so_is_one_that_is_interrupted(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
+def test_a_turn_that_ctrl_c_ends_is_logged(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
     path = log()
     scripted([f"{THINKS}{FINAL}Ye", lambda: signal.raise_signal(signal.SIGINT), "s and more"])
     result = prompt(*way)
@@ -97,7 +97,7 @@ def test_so_is_one_that_is_interrupted(way: tuple[str, ...], scripted: Scripted,
     assert turn == unfinished("interrupted")
 
 
-def test_so_is_one_that_nobody_reads_to_its_end(
+def test_a_turn_that_is_not_read_to_its_end_is_logged(
     scripted: Scripted, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     "As in `llm … | head -1`: llm fails to print, and lets go of the answer."
@@ -116,7 +116,7 @@ def test_so_is_one_that_nobody_reads_to_its_end(
     assert turn["json"]["error"] == "interrupted"
 
 
-def test_llm_logs_shows_it(scripted: Scripted, log: Log) -> None:
+def test_llm_logs_shows_an_interrupted_turn(scripted: Scripted, log: Log) -> None:
     log()
     scripted(BROKEN)
     prompt()
@@ -124,7 +124,7 @@ def test_llm_logs_shows_it(scripted: Scripted, log: Log) -> None:
     assert (turn["response"], turn["prompt"]) == ("Ye", "Warm?")
 
 
-def test_and_the_thread_goes_on_from_it(scripted: Scripted, log: Log) -> None:
+def test_a_thread_continues_after_an_interrupted_turn(scripted: Scripted, log: Log) -> None:
     path = log()
     server = scripted(BROKEN, YES)
     prompt()
@@ -134,7 +134,7 @@ def test_and_the_thread_goes_on_from_it(scripted: Scripted, log: Log) -> None:
     assert [turn["asked"] for turn in turns(path)] == ["Warm?", "Go on"]
 
 
-def test_a_chat_is_logged_too(scripted: Scripted, log: Log) -> None:
+def test_an_interrupted_chat_is_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(BROKEN)
     result = run("chat", "-m", "gpt-oss", input="Warm?\nquit\n")
@@ -142,7 +142,7 @@ def test_a_chat_is_logged_too(scripted: Scripted, log: Log) -> None:
     assert turns(path) == [unfinished("The stream was cut.")]
 
 
-def test_a_chain_is_logged_up_to_where_it_broke(scripted: Scripted, log: Log) -> None:
+def test_an_interrupted_chain_is_logged_so_far(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(CALL, BROKEN)
     assert prompt("-T", "llm_version").exit_code == 1
@@ -153,7 +153,7 @@ def test_a_chain_is_logged_up_to_where_it_broke(scripted: Scripted, log: Log) ->
     assert [message.role for message in chain] == ["user", "assistant", "tool", "assistant"]
 
 
-def test_so_is_a_chain_that_broke_before_its_second_round_said_anything(scripted: Scripted, log: Log) -> None:
+def test_a_chain_that_is_interrupted_between_rounds_is_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(CALL, [StreamCut("The stream was cut.")])
     assert prompt("-T", "llm_version").exit_code == 1
@@ -163,14 +163,14 @@ def test_so_is_a_chain_that_broke_before_its_second_round_said_anything(scripted
 
 
 @pytest.mark.parametrize("way", [(), ("--async",)])
-def test_not_with_no_log(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
+def test_no_log_option(way: tuple[str, ...], scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(BROKEN)
     assert prompt("--no-log", *way).exit_code == 1
     assert turns(path) == []
 
 
-def test_not_with_logging_off_unless_asked(scripted: Scripted, log: Log) -> None:
+def test_logging_off(scripted: Scripted, log: Log) -> None:
     path = log()
     assert run("logs", "off").exit_code == 0
     scripted(BROKEN)
@@ -182,7 +182,7 @@ def test_not_with_logging_off_unless_asked(scripted: Scripted, log: Log) -> None
 
 
 @pytest.mark.parametrize("command", ["prompt", "chat"])
-def test_in_the_database_that_was_named(command: str, scripted: Scripted, log: Log) -> None:
+def test_the_database_option(command: str, scripted: Scripted, log: Log) -> None:
     usual, other = log(), log("other.db")
     scripted(BROKEN)
     arguments = ["-m", "gpt-oss", "-d", str(other), *(["Warm?"] if command == "prompt" else [])]
@@ -190,7 +190,7 @@ def test_in_the_database_that_was_named(command: str, scripted: Scripted, log: L
     assert (turns(usual), turns(other)) == ([], [unfinished("The stream was cut.")])
 
 
-def test_nothing_arrived_nothing_to_log(scripted: Scripted, log: Log) -> None:
+def test_a_turn_without_output_is_not_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(EngineUnreachable("Nobody answers."))
     result = prompt()
@@ -198,7 +198,7 @@ def test_nothing_arrived_nothing_to_log(scripted: Scripted, log: Log) -> None:
     assert turns(path) == []
 
 
-def test_a_bug_is_no_turn(scripted: Scripted, log: Log) -> None:
+def test_a_turn_that_a_bug_ends_is_not_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted([f"{FINAL}Ye", RuntimeError("a bug")])
     result = prompt()
@@ -206,7 +206,7 @@ def test_a_bug_is_no_turn(scripted: Scripted, log: Log) -> None:
 
 
 @pytest.mark.parametrize("way", [(), ("--async",)])
-def test_a_log_that_is_locked_says_so_and_the_error_stays(
+def test_a_locked_log_does_not_hide_the_error(
     way: tuple[str, ...], scripted: Scripted, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = log()
@@ -215,12 +215,12 @@ def test_a_log_that_is_locked_says_so_and_the_error_stays(
         monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.01))
         result = prompt(*way)
         other.execute("rollback")
-    assert "The unfinished turn could not be logged: database is locked\n" in result.stderr
+    assert "The interrupted turn was not logged: database is locked\n" in result.stderr
     assert (result.exit_code, result.stderr.endswith("Error: The stream was cut.\n")) == (1, True)
     assert turns(path) == []
 
 
-def test_finished_turns_are_llms_to_log(scripted: Scripted, log: Log) -> None:
+def test_complete_turns_are_logged_by_llm(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(YES)
     assert prompt().exit_code == 0
@@ -242,7 +242,7 @@ LENGTH = "The answer was cut: the context is full. Raise -o num_ctx, or lower -o
         (("--no-stream", "--async"), "Ye\n", f"{LENGTH}\n"),
     ],
 )
-def test_a_cut_answer_is_said_on_standard_error(
+def test_a_cut_answer_is_reported_on_standard_error(
     way: tuple[str, ...], stdout: str, stderr: str, scripted: Scripted, log: Log
 ) -> None:
     log()
@@ -252,7 +252,7 @@ def test_a_cut_answer_is_said_on_standard_error(
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_on_a_line_of_its_own(stream: bool, scripted: Scripted, log: Log) -> None:
+def test_a_note_has_its_own_line(stream: bool, scripted: Scripted, log: Log) -> None:
     log()
     scripted(ENDLESS)
     shown = click.unstyle(prompt("-R", *([] if stream else ["--no-stream"])).output)
@@ -260,7 +260,7 @@ def test_on_a_line_of_its_own(stream: bool, scripted: Scripted, log: Log) -> Non
 
 
 @pytest.mark.parametrize(
-    ("script", "way", "told"),
+    ("script", "way", "note_text"),
     [
         pytest.param([ContextOverflow("full"), YES], ("-o", "truncate", "1"), "left out", id="truncated"),
         pytest.param(
@@ -268,18 +268,18 @@ def test_on_a_line_of_its_own(stream: bool, scripted: Scripted, log: Log) -> Non
         ),
     ],
 )
-def test_what_changes_the_answer_is_told(
-    script: list[Part], way: tuple[str, ...], told: str, scripted: Scripted, log: Log
+def test_notes_that_are_printed(
+    script: list[Part], way: tuple[str, ...], note_text: str, scripted: Scripted, log: Log
 ) -> None:
     path = log()
     scripted(YES, *script)
     assert prompt().stderr.endswith("Hm.\n")
     result = run("prompt", "-m", "gpt-oss", "-c", "And now?", *way)
-    assert (result.exit_code, result.stderr.count(told)) == (0, 1)
-    assert told in turns(path)[1]["json"]["outcome"]["notes"][0]["text"]
+    assert (result.exit_code, result.stderr.count(note_text)) == (0, 1)
+    assert note_text in turns(path)[1]["json"]["outcome"]["notes"][0]["text"]
 
 
-def test_what_does_not_is_in_the_log_alone(scripted: Scripted, log: Log) -> None:
+def test_other_notes_are_only_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(THOUGHT, f"{FINAL}Yes.")
     result = prompt("-R")
@@ -287,7 +287,7 @@ def test_what_does_not_is_in_the_log_alone(scripted: Scripted, log: Log) -> None
     assert [note["kind"] for note in turns(path)[0]["json"]["outcome"]["notes"]] == ["answer_opened"]
 
 
-def test_a_chat_is_told_too(scripted: Scripted, log: Log) -> None:
+def test_notes_in_a_chat(scripted: Scripted, log: Log) -> None:
     log()
     scripted(ENDLESS)
     assert LENGTH in run("chat", "-m", "gpt-oss", input="Warm?\nquit\n").stderr
@@ -300,7 +300,7 @@ def used(*script: Part) -> llm.Response:
     return GptOss("gpt-oss:20b", Settings(), ScriptedEngine(*script)).prompt("Warm?")
 
 
-def test_a_program_is_told_nothing(log: Log, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_in_a_program(log: Log, capfd: pytest.CaptureFixture[str]) -> None:
     path = log()
     assert used(ENDLESS).text() == "Ye"
     with pytest.raises(StreamCut):
@@ -310,7 +310,7 @@ def test_a_program_is_told_nothing(log: Log, capfd: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("name", ["prompt", "chat"])
 @pytest.mark.parametrize("script", [ENDLESS, BROKEN])
-def test_nor_is_a_command_of_the_same_name(name: str, script: list[Any], log: Log) -> None:
+def test_nothing_is_printed_by_a_command_of_the_same_name(name: str, script: list[Any], log: Log) -> None:
     path = log()
 
     @click.command(name=name)
@@ -322,7 +322,7 @@ def test_nor_is_a_command_of_the_same_name(name: str, script: list[Any], log: Lo
     assert turns(path) == []
 
 
-async def test_nor_is_an_async_program(log: Log, scripted: Scripted) -> None:
+async def test_nothing_is_printed_in_an_async_program(log: Log, scripted: Scripted) -> None:
     path = log()
     scripted(BROKEN)
     with pytest.raises(StreamCut):
@@ -330,7 +330,7 @@ async def test_nor_is_an_async_program(log: Log, scripted: Scripted) -> None:
     assert turns(path) == []
 
 
-def test_a_label_stands_above_each_answer(scripted: Scripted) -> None:
+def test_the_label_above_each_answer(scripted: Scripted) -> None:
     models_file.add("tiny", [], EngineBinding("ollama", {"label": "[a tiny model]"}))
     scripted(YES, f"{THINKS}{CALL}", YES)
     shown = run("prompt", "-m", "tiny", "Warm?", "-R")

@@ -65,7 +65,7 @@ async def aturns(text: str, tools: list[Any], **options: Any) -> list[Turn]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_call_its_result_and_the_answer(stream: bool) -> None:
+def test_call_result_and_answer(stream: bool) -> None:
     called, answered = turns(OSLO, [weather], stream=stream)
     assert called.calls == [("weather", {"city": "Oslo"})]
     assert (called.finish_reason, answered.finish_reason) == ("tool_calls", "stop")
@@ -79,7 +79,7 @@ def answer_of(answered: Turn) -> str:
     return answered.text
 
 
-def test_several_steps_each_with_the_result_of_the_one_before() -> None:
+def test_each_step_has_the_result_of_the_last_one() -> None:
     first, second, answered = turns(TICKET, [create_ticket, close_ticket])
     assert first.calls == [("create_ticket", {"title": "Broken door"})]
     assert second.calls == [("close_ticket", {"id": 4711})]
@@ -110,7 +110,7 @@ def test_a_toolbox() -> None:
     assert "42" in answer_of(answered)
 
 
-def test_a_tool_that_fails_is_answered_too() -> None:
+def test_an_answer_after_a_tool_failed() -> None:
     def weather(city: str) -> str:
         "Weather in a city"
         raise ValueError("no weather today")
@@ -119,14 +119,14 @@ def test_a_tool_that_fails_is_answered_too() -> None:
     assert answer_of(answered)
 
 
-def test_a_name_that_harmony_cannot_carry_comes_back_as_it_was() -> None:
+def test_a_call_has_the_original_name_of_the_tool() -> None:
     tool = llm.Tool.function(weather, name="weather in the city")
     called, answered = turns(OSLO, [tool])
     assert called.calls == [("weather in the city", {"city": "Oslo"})]
     assert "unny" in answer_of(answered)
 
 
-def test_arguments_arrive_piece_by_piece_and_make_the_call() -> None:
+def test_arguments_of_a_streamed_call() -> None:
     response = gpt_oss().prompt(OSLO, tools=[weather])
     events = list(response.stream_events())
     names = [event.chunk for event in events if event.type == "tool_call_name"]
@@ -138,13 +138,13 @@ def test_arguments_arrive_piece_by_piece_and_make_the_call() -> None:
 
 
 @pytest.mark.tiny
-def test_what_it_says_before_it_calls_is_text_and_goes_back_as_that() -> None:
+def test_a_preamble_is_text_and_a_preamble_in_the_next_prompt() -> None:
     called, answered = turns(f"Say what you do before you call a tool. {OSLO}", [weather])
     assert (called.text, called.calls) == ("I will call weather.", [("weather", {"city": "Oslo"})])
     assert answered.text == "The weather in Oslo: Sunny in Oslo"
 
 
-def test_the_reasoning_before_a_call_goes_back_with_its_result() -> None:
+def test_the_prompt_with_a_result_has_the_reasoning_before_the_call() -> None:
     chain = gpt_oss().chain(OSLO, tools=[weather])
     called, answered = chain.responses()
     plan, _ = gpt_oss().start_turn(answered.prompt, stream=True)
@@ -156,7 +156,7 @@ def test_the_reasoning_before_a_call_goes_back_with_its_result() -> None:
     )
 
 
-def test_a_conversation_goes_on_after_a_tool_loop() -> None:
+def test_a_conversation_continues_after_a_tool_loop() -> None:
     conversation = gpt_oss().conversation(tools=[weather])
     conversation.chain("My name is Ada.").text()
     conversation.chain(OSLO).text()
@@ -168,7 +168,7 @@ def test_a_conversation_goes_on_after_a_tool_loop() -> None:
 
 @pytest.mark.parametrize("effort", ["none", "medium"])
 @pytest.mark.parametrize("choice", ["weather", "required"])
-def test_a_tool_that_must_be_called_is_called_once(choice: str, effort: str) -> None:
+def test_a_required_tool_is_called_once(choice: str, effort: str) -> None:
     tools = [weather, create_ticket]
     called, answered = turns("Say hello to Oslo", tools, tool_choice=choice, reasoning_effort=effort)
     (call,) = called.calls
@@ -178,7 +178,7 @@ def test_a_tool_that_must_be_called_is_called_once(choice: str, effort: str) -> 
     assert answer_of(answered)
 
 
-def test_required_leaves_the_choice_to_the_model() -> None:
+def test_required_lets_the_model_choose() -> None:
     chosen = [
         turns(text, [weather, create_ticket, close_ticket], tool_choice="required")[0].calls
         for text in (OSLO, "Create a ticket titled 'Broken door'")
@@ -186,13 +186,13 @@ def test_required_leaves_the_choice_to_the_model() -> None:
     assert chosen == [[("weather", {"city": "Oslo"})], [("create_ticket", {"title": "Broken door"})]]
 
 
-async def test_a_forced_tool_async() -> None:
+async def test_a_required_tool_async() -> None:
     assert await aturns(OSLO, [weather, create_ticket], tool_choice="weather") == turns(
         OSLO, [weather, create_ticket], tool_choice="weather"
     )
 
 
-def test_a_forced_tool_and_a_reasoning_budget() -> None:
+def test_a_required_tool_and_a_reasoning_budget() -> None:
     called, answered = turns(OSLO, [weather], tool_choice="weather", reasoning_tokens=4)
     assert called.tokens[2] == 4
     assert called.calls[0][0] == "weather"
@@ -205,7 +205,7 @@ def test_tool_choice_none_calls_nothing() -> None:
     assert answered.finish_reason == "stop"
 
 
-def test_effort_none_does_not_think_with_tools_on_offer_either() -> None:
+def test_effort_none_with_tools_has_no_reasoning() -> None:
     *_, answered = rounds = turns(OSLO, [weather], reasoning_effort="none")
     assert answer_of(answered)
     assert {(each.reasoning, each.tokens[2]) for each in rounds} == {("", 0)}

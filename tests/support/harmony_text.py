@@ -1,4 +1,4 @@
-"""What a model says in a turn, as the events of the plugin: numbered, separated and written as it does it.
+"""The events of the plugin for a turn, with the part indexes and metadata that it sets.
 
 [*think(0, "h", "m"), *say(1, "Hi"), done()]
 """
@@ -28,7 +28,7 @@ def think(message: int, *texts: str) -> list[StreamEvent]:
 
 
 def announce(message: int, *texts: str) -> list[StreamEvent]:
-    "A preamble."
+    "The events of a preamble."
     return [StreamEvent("text", text, part_index=2 * message, provider_metadata=PREAMBLE) for text in texts]
 
 
@@ -37,17 +37,17 @@ def say(message: int, *texts: str, logprobs: tuple[Logprob, ...] = ()) -> list[S
 
 
 def blank_line(message: int) -> StreamEvent:
-    "Before the text of `message`."
+    "The separator before the text of `message`."
     return StreamEvent("text", "\n\n", part_index=2 * message - 1, provider_metadata=SEPARATOR)
 
 
 def call(message: int, name: str, arguments: str = "{}") -> list[StreamEvent]:
     value = json.loads(arguments) if arguments.strip() else {}
-    place, call_id = 2 * message, f"call_{message}"
-    written = arguments_metadata(value, arguments)
+    part_index, call_id = 2 * message, f"call_{message}"
+    metadata = arguments_metadata(value, arguments)
     return [
-        StreamEvent("tool_call_name", name, place, call_id, provider_metadata=written),
-        StreamEvent("tool_call_args", arguments, place, call_id),
+        StreamEvent("tool_call_name", name, part_index, call_id, provider_metadata=metadata),
+        StreamEvent("tool_call_args", arguments, part_index, call_id),
     ]
 
 
@@ -87,19 +87,19 @@ def answers(draw: st.DrawFn, message: int) -> list[StreamEvent]:
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[StreamEvent]:
-    "All that a model says, in any order, and also nothing."
-    kinds = draw(st.lists(st.sampled_from(["think", "announce", "say", "call"]), max_size=6))
-    return [*_said(draw, kinds)]
+    "Draw the events of a turn: any channels in any order, or none."
+    channels = draw(st.lists(st.sampled_from(["think", "announce", "say", "call"]), max_size=6))
+    return [*_events(draw, channels)]
 
 
-def _said(draw: st.DrawFn, kinds: list[str]) -> Iterator[StreamEvent]:
+def _events(draw: st.DrawFn, channels: list[str]) -> Iterator[StreamEvent]:
     visible = False
-    for message, kind in enumerate(kinds):
-        if kind in ("announce", "say"):
+    for message, channel in enumerate(channels):
+        if channel in ("announce", "say"):
             if visible:
                 yield blank_line(message)
             visible = True
-        match kind:
+        match channel:
             case "think":
                 yield from think(message, *draw(TEXTS))
             case "announce":

@@ -1,4 +1,4 @@
-"""An engine that plays a script: the nth completion gets the nth part of it.
+"""An engine that plays a script: its nth part answers the nth completion.
 
 engine = ScriptedEngine("<|channel|>final<|message|>Hello", cut("<|channel|>final"), StreamCut("…"))
 ...
@@ -15,36 +15,36 @@ from typing import Any
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
 from llm_gpt_oss.harmony.markers import MARKER
 
-# A text (which then stops by itself), an error, or items: texts, pieces, how it ends, errors, things to do.
+# A text with a normal end, an error, or items: texts, pieces, Done, errors, functions to call.
 Part = str | BaseException | list[Any]
 
 WORD = re.compile(rf"{MARKER.pattern}|\s?(?:(?!<\|)\S)+|\s|<")
 
 
 def pieces(text: str) -> list[Piece]:
-    "Markers and words, each a piece."
+    "Return a piece for each marker and each word."
     return [Piece(match[0]) for match in WORD.finditer(text)]
 
 
 def spoken(*texts: str) -> list[Piece]:
-    "Each text a piece, with the log probability of each of its characters as if it was a token."
+    "Return a piece for each text, with log probabilities as if each character were a token."
     return [Piece(text, tuple(Logprob(char, -0.5) for char in text)) for text in texts]
 
 
 def cut(text: str, **counts: Any) -> list[Any]:
-    "The text, cut for length."
-    said = pieces(text)
-    return [*said, Done("length", **{"prompt_tokens": 100, "completion_tokens": len(said), **counts})]
+    "Return the items of a text that a length limit cut."
+    items = pieces(text)
+    return [*items, Done("length", **{"prompt_tokens": 100, "completion_tokens": len(items), **counts})]
 
 
 def stopped(text: str, **counts: Any) -> list[Any]:
-    "The text, and its end."
-    said = pieces(text)
-    return [*said, Done("stop", **{"prompt_tokens": 100, "completion_tokens": len(said) + 1, **counts})]
+    "Return the items of a text with a normal end."
+    items = pieces(text)
+    return [*items, Done("stop", **{"prompt_tokens": 100, "completion_tokens": len(items) + 1, **counts})]
 
 
 class Script:
-    "`asked` are the completions so far, `closed` says how many of them came to an end of any kind."
+    "`asked` has the completions so far. `closed` is how many of them ended in any way."
 
     def __init__(self, *parts: Part) -> None:
         self.asked: list[Completion] = []
@@ -86,7 +86,7 @@ class AsyncScriptedEngine(Script):
 
 
 class HeldEngine:
-    "Says `text`, then nothing more until `go` is set. `silent` is set once it waits."
+    "Sends `text`, sets `silent`, and waits until `go` is set."
 
     def __init__(self, *text: str) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"llm's own command, as a person types it, with the plugin that is installed; and what is then in its log."
+"llm's command line with the installed plugin, and queries of its log."
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm.cli import cli
 
 
 def sh(*arguments: str, typed: str | None = None, fails: bool = False) -> Result:
-    "`llm ARGUMENTS`, which has to succeed, or to fail with an error that is said in its own words."
+    "Run `llm ARGUMENTS`. It has to succeed, or with `fails` to exit with an error and no traceback."
     result = CliRunner().invoke(cli, arguments, input=typed)
     assert isinstance(result.exception, SystemExit | None), result.exception
     assert (result.exit_code != 0) is fails, result.output

@@ -1,4 +1,4 @@
-"What became of a prompt, sync or async, as one value that tests can compare."
+"The result of a prompt, sync or async, as one value that tests can compare."
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm.parts import Message, ReasoningPart
 
 @dataclass(frozen=True)
 class Turn:
-    """`tokens` are prompt, completion and reasoning tokens. `calls` are names with arguments."""
+    "`tokens` are prompt, completion and reasoning tokens, `calls` are names with arguments."
 
     text: str
     reasoning: str

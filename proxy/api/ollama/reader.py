@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.http.ndjson import NdjsonReader
 from llm_gpt_oss.errors import StreamCut
+from llm_gpt_oss.llm_internals import set_times
 
 from ...generation import GenerationRequest
 from .request import ChatMessage
@@ -103,8 +104,8 @@ class ForwardedReader:
             options=dict(ask.options),
         )
         list(response.stream_events())  # type: ignore[no-untyped-call]
-        response._start, response._end = 0.0, self._seconds()
-        response._start_utcnow = datetime.now(timezone.utc) - timedelta(seconds=response._end)
+        seconds = self._seconds()
+        set_times(response, datetime.now(timezone.utc) - timedelta(seconds=seconds), seconds)
         response.set_usage(input=self._last.prompt_eval_count, output=self._last.eval_count)
         if self._last.model:
             response.set_resolved_model(self._last.model)

@@ -26,7 +26,7 @@ from support.commands import run
         (["x", "-t", "no-such-template"], "no-such-template"),
         (["x", "-f", "no-such-fragment"], "Fragment 'no-such-fragment' not found"),
         (["--turn", "01nothing"], "There is no turn '01nothing' in the log. `llm logs list` shows"),
-        (["x", "-o", "tool_choice", "required"], "Give tools with -T or --functions."),
+        (["x", "-o", "tool_choice", "required"], "Add tools with -T or --functions."),
     ],
 )
 def test_what_it_refuses(arguments: list[str], message: str) -> None:
@@ -117,8 +117,11 @@ def test_to_go_on_without_a_log_is_to_begin() -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("gpt-oss:my-tune", "no model of llm any more. Type `llm gpt-oss models add gpt-oss:my-tune`"),
-        ("gpt-4o-mini", "That turn was gpt-4o-mini's, which reads no harmony."),
+        (
+            "gpt-oss:my-tune",
+            "which llm does not have any more. Type `llm gpt-oss models add gpt-oss:my-tune`",
+        ),
+        ("gpt-4o-mini", "That turn used the model gpt-4o-mini, which is not a gpt-oss model."),
     ],
 )
 def test_a_turn_of_another_model(log: Callable[..., Path], model: str, message: str) -> None:

@@ -15,7 +15,7 @@ from llm.logs import LogStore
 from llm.parts import Message, ReasoningPart, StreamEvent, TextPart, ToolCallPart
 from openai.types.chat.chat_completion_token_logprob import ChatCompletionTokenLogprob
 from support.scripted_engine import Part, ScriptedEngine, stopped
-from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, calling, wish
+from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, build_request, call_opener
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
 from llm_gpt_oss.errors import StreamCut
@@ -36,8 +36,8 @@ def get_weather(city: str) -> str:
     return f"Warm in {city}"
 
 
-def answered(*script: Part, **wanted: Any) -> llm.Response:
-    response = GptOss("gpt-oss:20b", Settings(), ScriptedEngine(*script)).prompt("Warm?", **wanted)
+def run_prompt(*script: Part, **options: Any) -> llm.Response:
+    response = GptOss("gpt-oss:20b", Settings(), ScriptedEngine(*script)).prompt("Warm?", **options)
     response.text()
     return response
 
@@ -49,13 +49,13 @@ def parts(response: llm.Response) -> list[Any]:
 
 
 def test_reasoning_and_answer() -> None:
-    response = answered(f"{THINKS}{FINAL}Yes it is.")
+    response = run_prompt(f"{THINKS}{FINAL}Yes it is.")
     assert parts(response) == [ReasoningPart("Hm."), TextPart("Yes it is.")]
     assert response.text() == "Yes it is."
 
 
-def test_two_visible_messages_are_set_apart() -> None:
-    response = answered(f"{THINKS}{FINAL}One.{NEXT}{THOUGHT}Hm?{NEXT}{FINAL}Two. Yes.")
+def test_a_blank_line_separates_two_visible_messages() -> None:
+    response = run_prompt(f"{THINKS}{FINAL}One.{NEXT}{THOUGHT}Hm?{NEXT}{FINAL}Two. Yes.")
     assert parts(response) == [
         ReasoningPart("Hm."),
         TextPart("One."),
@@ -66,7 +66,7 @@ def test_two_visible_messages_are_set_apart() -> None:
     assert response.text() == "One.\n\nTwo. Yes."
 
 
-def test_what_sets_them_apart_is_not_told_to_the_model() -> None:
+def test_the_next_prompt_has_no_blank_line() -> None:
     engine = ScriptedEngine(f"{FINAL}One.{NEXT}{FINAL}Two.", f"{FINAL}Three.")
     conversation = GptOss("gpt-oss:20b", Settings(), engine).conversation()
     conversation.prompt("Warm?").text()
@@ -76,8 +76,8 @@ def test_what_sets_them_apart_is_not_told_to_the_model() -> None:
     )
 
 
-def test_a_preamble_is_text_that_says_what_it_is() -> None:
-    response = answered(f'{PREAMBLE}Look up.{NEXT}{calling()}{{"city":"Oslo"}}', tools=[get_weather])
+def test_a_preamble_is_text_with_its_channel() -> None:
+    response = run_prompt(f'{PREAMBLE}Look up.{NEXT}{call_opener()}{{"city":"Oslo"}}', tools=[get_weather])
     [call] = response.tool_calls()
     assert parts(response) == [
         TextPart("Look up.", provider_metadata=OF_PREAMBLE),
@@ -87,8 +87,8 @@ def test_a_preamble_is_text_that_says_what_it_is() -> None:
 
 
 def test_calls_have_ids_and_arguments() -> None:
-    text = f'{calling()}{{"city":"Oslo"}}{NEXT}{calling()}{{"city": "Bergen"}}'
-    response = answered(text, tools=[get_weather])
+    text = f'{call_opener()}{{"city":"Oslo"}}{NEXT}{call_opener()}{{"city": "Bergen"}}'
+    response = run_prompt(text, tools=[get_weather])
     calls = response.tool_calls()
     assert [(call.name, call.arguments) for call in calls] == [
         ("get_weather", {"city": "Oslo"}),
@@ -96,7 +96,7 @@ def test_calls_have_ids_and_arguments() -> None:
     ]
     assert len({call.tool_call_id for call in calls}) == 2
     assert all(str(call.tool_call_id).startswith("call_") for call in calls)
-    # The text as it was written is kept where it cannot be had from the arguments: there is a space in it.
+    # The log keeps the model's text if it differs from the canonical JSON, here by a space.
     assert [part.provider_metadata for part in parts(response)] == [
         None,
         {"gpt_oss": {"arguments": '{"city": "Bergen"}'}},
@@ -104,8 +104,8 @@ def test_calls_have_ids_and_arguments() -> None:
     assert [part.tool_call_id for part in parts(response)] == [call.tool_call_id for call in calls]
 
 
-def test_repaired_arguments_are_as_if_they_had_been_right() -> None:
-    response = answered(f'{calling()}{{"city": "Oslo"}}]', tools=[get_weather])
+def test_repaired_arguments_leave_no_trace_in_the_message() -> None:
+    response = run_prompt(f'{call_opener()}{{"city": "Oslo"}}]', tools=[get_weather])
     [part] = parts(response)
     assert (part.arguments, part.provider_metadata) == ({"city": "Oslo"}, None)
     assert response.response_json["outcome"]["notes"] == [
@@ -117,36 +117,36 @@ def test_repaired_arguments_are_as_if_they_had_been_right() -> None:
     ]
 
 
-def test_a_tool_has_its_real_name_back() -> None:
+def test_a_call_has_the_original_name_of_the_tool() -> None:
     tool = llm.Tool.function(get_weather, name="get weather!")
-    [call] = answered(f'{calling("get_weather_")}{{"city":"Oslo"}}', tools=[tool]).tool_calls()
+    [call] = run_prompt(f'{call_opener("get_weather_")}{{"city":"Oslo"}}', tools=[tool]).tool_calls()
     assert call.name == "get weather!"
 
 
 # Log probabilities
 
 
-def rated(*tokens: str) -> Piece:
+def with_logprob(*tokens: str) -> Piece:
     rivals = tuple(Logprob(token, -2.0, tuple(token.encode())) for token in ("a", "é"))
     return Piece("".join(tokens), tuple(Logprob(token, -0.5, None, rivals) for token in tokens))
 
 
 RATED = [
-    *map(rated, ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>", "<|start|>", "assistant")),
-    *map(rated, ("<|channel|>", "final", "<|message|>")),
-    rated("Yes"),
-    rated(" it", " is"),
+    *map(with_logprob, ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>", "<|start|>", "assistant")),
+    *map(with_logprob, ("<|channel|>", "final", "<|message|>")),
+    with_logprob("Yes"),
+    with_logprob(" it", " is"),
     Done("stop", 9, 14),
 ]
 
 
 def test_log_probabilities_of_the_answer() -> None:
-    response = answered(RATED, top_logprobs=2)
+    response = run_prompt(RATED, top_logprobs=2)
     answers = [event for event in response.stream_events() if isinstance(event, AnswerEvent)]
-    assert [[each.token for each in event.logprobs] for event in answers] == [["Yes"], [" it", " is"]]
-    kept = response.response_json["logprobs"]
-    assert [each["token"] for each in kept] == ["Yes", " it", " is"]
-    assert kept[0] == {
+    assert [[token.token for token in event.logprobs] for event in answers] == [["Yes"], [" it", " is"]]
+    logged = response.response_json["logprobs"]
+    assert [token["token"] for token in logged] == ["Yes", " it", " is"]
+    assert logged[0] == {
         "token": "Yes",
         "logprob": -0.5,
         "bytes": None,
@@ -155,12 +155,12 @@ def test_log_probabilities_of_the_answer() -> None:
             {"token": "é", "logprob": -2.0, "bytes": [195, 169], "top_logprobs": []},
         ],
     }
-    for each in kept:
-        ChatCompletionTokenLogprob.model_validate(each)
+    for token in logged:
+        ChatCompletionTokenLogprob.model_validate(token)
 
 
-def test_none_unless_they_were_asked_for() -> None:
-    assert "logprobs" not in answered(f"{FINAL}Yes.").response_json
+def test_no_log_probabilities_unless_requested() -> None:
+    assert "logprobs" not in run_prompt(f"{FINAL}Yes.").response_json
 
 
 # What the turn was
@@ -177,8 +177,8 @@ class Clock:
         return self.now
 
 
-def recorded(*texts: Text) -> llm.Response:
-    writer = EventWriter(TurnMachine(wish()), ToolNames([]), lambda: "call_1", Clock())
+def record_texts(*texts: Text) -> llm.Response:
+    writer = EventWriter(TurnMachine(build_request()), ToolNames([]), lambda: "call_1", Clock())
     for text in texts:
         list(writer.feed(text))
     response = llm.Response(llm.Prompt("Hi", GptOss("m", Settings())), GptOss("m", Settings()), stream=True)
@@ -187,17 +187,17 @@ def recorded(*texts: Text) -> llm.Response:
 
 
 def test_time_to_the_first_token() -> None:
-    details = recorded(Text(0, "analysis", "Hm"), Text(1, "final", "Yes")).token_details
+    details = record_texts(Text(0, "analysis", "Hm"), Text(1, "final", "Yes")).token_details
     assert details is not None
     assert details["time_to_first_token_ms"] == 500
-    details = recorded().token_details
+    details = record_texts().token_details
     assert details is not None
     assert "time_to_first_token_ms" not in details
 
 
 def test_usage() -> None:
     counts = {"load_ms": 10.4, "prompt_ms": 20.0, "completion_ms": 400.0, "completion_tokens": 12}
-    response = answered(stopped(f"{THINKS}{FINAL}Yes.", **counts))
+    response = run_prompt(stopped(f"{THINKS}{FINAL}Yes.", **counts))
     usage = response.usage()
     assert (usage.input, usage.output) == (100, 12)
     assert usage.details is not None
@@ -211,16 +211,16 @@ def test_usage() -> None:
     }
 
 
-def test_the_model_that_answered() -> None:
-    assert answered(f"{FINAL}Yes.").resolved_model == "gpt-oss:20b"
+def test_the_resolved_model() -> None:
+    assert run_prompt(f"{FINAL}Yes.").resolved_model == "gpt-oss:20b"
 
 
 @pytest.mark.parametrize(
-    ("script", "wanted", "outcome", "completions"),
+    ("script", "options", "outcome", "completions"),
     [
         ([f"{FINAL}Yes."], {}, {"finish_reason": "stop", "notes": []}, 1),
         (
-            [f'{calling()}{{"city":"Oslo"}}'],
+            [f'{call_opener()}{{"city":"Oslo"}}'],
             {"tools": [get_weather]},
             {"finish_reason": "tool_calls", "notes": []},
             1,
@@ -233,7 +233,7 @@ def test_the_model_that_answered() -> None:
                 "notes": [
                     {
                         "kind": "answer_opened",
-                        "text": "The model stopped without an answer; the answer was opened for it.",
+                        "text": "The model stopped without an answer, so the answer was started for it.",
                     }
                 ],
             },
@@ -241,8 +241,8 @@ def test_the_model_that_answered() -> None:
         ),
     ],
 )
-def test_the_outcome(script: list[Part], wanted: Any, outcome: object, completions: int) -> None:
-    assert answered(*script, **wanted).response_json == {"outcome": outcome, "completions": completions}
+def test_the_outcome(script: list[Part], options: Any, outcome: object, completions: int) -> None:
+    assert run_prompt(*script, **options).response_json == {"outcome": outcome, "completions": completions}
 
 
 @pytest.fixture
@@ -255,12 +255,12 @@ def store(log: Callable[..., Path]) -> Iterator[LogStore]:
     ("text", "outcome"),
     [
         (f"{THINKS}{FINAL}Yes.", '{"finish_reason": "stop", "notes": []}'),
-        (f'{calling()}{{"city":"Oslo"}}', '{"finish_reason": "tool_calls", "notes": []}'),
-        (f'{calling()}{{"city":"Oslo"}}]', '"kind": "repaired"'),
+        (f'{call_opener()}{{"city":"Oslo"}}', '{"finish_reason": "tool_calls", "notes": []}'),
+        (f'{call_opener()}{{"city":"Oslo"}}]', '"kind": "repaired"'),
     ],
 )
-def test_the_log_gives_back_what_the_turn_was(store: LogStore, text: str, outcome: str) -> None:
-    response = answered(text, tools=[get_weather])
+def test_the_log_has_the_messages_of_the_turn(store: LogStore, text: str, outcome: str) -> None:
+    response = run_prompt(text, tools=[get_weather])
     store.log(response)
     [row] = store.db.query("select id, resolved_model, output_tokens, response_json from turns")
     assert row["resolved_model"] == "gpt-oss:20b"
@@ -273,12 +273,12 @@ def test_the_log_gives_back_what_the_turn_was(store: LogStore, text: str, outcom
 
 
 def test_the_log_shows_the_reasoning(store: LogStore) -> None:
-    store.log(answered(f"{THOUGHT}Wondering about it.{NEXT}{FINAL}Yes."))
+    store.log(run_prompt(f"{THOUGHT}Wondering about it.{NEXT}{FINAL}Yes."))
     shown = CliRunner().invoke(cli, ["logs", "-n", "1"])
     assert (shown.exit_code, "Wondering about it." in shown.output) == (0, True)
 
 
-def test_a_turn_that_broke_off_is_told_as_far_as_it_came() -> None:
+def test_an_interrupted_turn_is_recorded_so_far() -> None:
     model = GptOss("gpt-oss:20b", Settings(), ScriptedEngine([f"{THINKS}{FINAL}Ye", StreamCut("cut")]))
     response = model.prompt("Warm?")
     with pytest.raises(StreamCut):
@@ -289,8 +289,8 @@ def test_a_turn_that_broke_off_is_told_as_far_as_it_came() -> None:
     assert response.token_details["reasoning_tokens"] == 1
 
 
-def test_events_name_their_parts() -> None:
-    response = answered(f"{THINKS}{FINAL}One.{NEXT}{FINAL}Two.")
+def test_each_event_has_its_part() -> None:
+    response = run_prompt(f"{THINKS}{FINAL}One.{NEXT}{FINAL}Two.")
     events: list[StreamEvent] = list(response.stream_events())
     assert [(event.type, event.chunk, event.part_index) for event in events] == [
         ("reasoning", "Hm.", 0),

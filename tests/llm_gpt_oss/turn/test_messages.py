@@ -44,7 +44,7 @@ MODEL = GptOss("gpt-oss:20b", Settings())
 WEATHER = llm.Tool("get_weather", "Weather at a place.", {"properties": {"city": {"type": "string"}}})
 
 
-def shown(
+def to_conversation(
     *messages: Message,
     tools: Sequence[llm.Tool] = (),
     withheld: Sequence[llm.Tool] = (),
@@ -58,22 +58,29 @@ def shown(
     return harmony_conversation(prompt, tools, withheld, names, "2026-11-22")
 
 
-def spoken(*messages: Message, **how: Any) -> list[tuple[str, str]]:
+def to_texts(*messages: Message, **kwargs: Any) -> list[tuple[str, str]]:
     "Each message's header in short, and its text."
-    return [(short(message.header), message.text) for message in shown(*messages, **how).messages]
+    return [
+        (header_text(message.header), message.text)
+        for message in to_conversation(*messages, **kwargs).messages
+    ]
 
 
-def short(header: Header) -> str:
+def header_text(header: Header) -> str:
     to = f" to={header.recipient}" if header.recipient else ""
     return f"{header.name or header.role}/{header.channel or '-'}{to}"
 
 
-def calls(name: str = "f", arguments: Any = None, call_id: str | None = "c1", **more: Any) -> ToolCallPart:
-    return ToolCallPart(name, arguments or {}, call_id, **more)
+def call_part(
+    name: str = "f", arguments: Any = None, call_id: str | None = "c1", **kwargs: Any
+) -> ToolCallPart:
+    return ToolCallPart(name, arguments or {}, call_id, **kwargs)
 
 
-def result(name: str = "f", output: Any = "1", call_id: str | None = "c1", **more: Any) -> ToolResultPart:
-    return ToolResultPart(name, output, call_id, **more)
+def result_part(
+    name: str = "f", output: Any = "1", call_id: str | None = "c1", **kwargs: Any
+) -> ToolResultPart:
+    return ToolResultPart(name, output, call_id, **kwargs)
 
 
 CALL, RESULT = "assistant/commentary to=functions.f", "functions.f/commentary to=assistant"
@@ -105,10 +112,10 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
         pytest.param(
             [
                 user("q"),
-                assistant(ReasoningPart("t"), calls()),
-                tool_message(result()),
-                assistant(ReasoningPart("u"), calls(arguments={"a": 1}, call_id="c2")),
-                tool_message(result(output="2", call_id="c2")),
+                assistant(ReasoningPart("t"), call_part()),
+                tool_message(result_part()),
+                assistant(ReasoningPart("u"), call_part(arguments={"a": 1}, call_id="c2")),
+                tool_message(result_part(output="2", call_id="c2")),
                 assistant(ReasoningPart("v"), "a"),
             ],
             [
@@ -125,17 +132,17 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
             id="reasoning between calls",
         ),
         pytest.param(
-            [assistant("one moment", calls(), calls("g"))],
+            [assistant("one moment", call_part(), call_part("g"))],
             [(PREFACE, "one moment"), (CALL, "{}"), (CALL[:-1] + "g", "{}")],
             id="text before a call of the same message is a preamble",
         ),
         pytest.param(
-            [assistant("a", ReasoningPart("t"), calls(), "b")],
+            [assistant("a", ReasoningPart("t"), call_part(), "b")],
             [(PREFACE, "a"), (THOUGHT, "t"), (CALL, "{}"), (ANSWER, "b")],
-            id="text behind a call is an answer",
+            id="text after a call is an answer",
         ),
         pytest.param(
-            [assistant("a"), assistant(calls())],
+            [assistant("a"), assistant(call_part())],
             [(ANSWER, "a"), (CALL, "{}")],
             id="a call in the next message",
         ),
@@ -154,14 +161,14 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
         pytest.param(
             [assistant(TextPart(""), ReasoningPart(""), ReasoningPart("", redacted=True)), assistant()],
             [],
-            id="nothing said",
+            id="nothing texts",
         ),
         pytest.param([assistant(" ")], [(ANSWER, " ")], id="a blank"),
-        pytest.param([tool_message(result())], [(RESULT, "1")], id="a result by name alone"),
+        pytest.param([tool_message(result_part())], [(RESULT, "1")], id="a result by name alone"),
         pytest.param(
             [
-                assistant(calls(), calls("g", call_id="c2")),
-                tool_message(result("", "2", "c2"), result("", "1")),
+                assistant(call_part(), call_part("g", call_id="c2")),
+                tool_message(result_part("", "2", "c2"), result_part("", "1")),
             ],
             [
                 (CALL, "{}"),
@@ -172,18 +179,20 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
             id="results by id alone",
         ),
         pytest.param(
-            [assistant(calls(call_id=None)), tool_message(result("", call_id=None))],
+            [assistant(call_part(call_id=None)), tool_message(result_part("", call_id=None))],
             [(CALL, "{}"), (RESULT, "1")],
             id="a call without an id, and a result with nothing",
         ),
         pytest.param(
-            [assistant(calls("g")), tool_message(result("f"))],
+            [assistant(call_part("g")), tool_message(result_part("f"))],
             [(CALL[:-1] + "g", "{}"), (RESULT, "1")],
             id="a result's own name goes before its call's",
         ),
         pytest.param(
             [
-                assistant(calls(server_executed=True), result("", "found", server_executed=True), "a"),
+                assistant(
+                    call_part(server_executed=True), result_part("", "found", server_executed=True), "a"
+                ),
             ],
             [(CALL, "{}"), (RESULT, "found"), (ANSWER, "a")],
             id="what another model's server ran",
@@ -192,7 +201,7 @@ ATTACHED = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
     ],
 )
 def test_history(messages: list[Message], expected: list[tuple[str, str]]) -> None:
-    assert spoken(*messages) == expected
+    assert to_texts(*messages) == expected
 
 
 @pytest.mark.parametrize(
@@ -207,29 +216,32 @@ def test_history(messages: list[Message], expected: list[tuple[str, str]]) -> No
         (datetime.date(2026, 11, 22), '"datetime.date(2026, 11, 22)"'),
     ],
 )
-def test_results_that_are_no_text(output: Any, text: str) -> None:
-    assert spoken(tool_message(result(output=output))) == [(RESULT, text)]
+def test_tool_results_that_are_not_text(output: Any, text: str) -> None:
+    assert to_texts(tool_message(result_part(output=output))) == [(RESULT, text)]
 
 
 @pytest.mark.parametrize(
     ("part", "text"),
     [
-        (calls(arguments={"a": [1, "ö"]}), '{"a":[1,"ö"]}'),
-        (calls(arguments={"a": "\ud83d"}), '{"a":"\\ud83d"}'),
-        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": '{ "a": 1 }'}}), '{ "a": 1 }'),
-        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": None}}), '{"a":1}'),
-        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": {"a": 1}}}), '{"a":1}'),
-        (calls(arguments={"a": 1}, provider_metadata={"gpt_oss": {}}), '{"a":1}'),
-        (calls(arguments={"a": 1}, provider_metadata={"anthropic": {"signature": "x"}}), '{"a":1}'),
+        (call_part(arguments={"a": [1, "ö"]}), '{"a":[1,"ö"]}'),
+        (call_part(arguments={"a": "\ud83d"}), '{"a":"\\ud83d"}'),
+        (
+            call_part(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": '{ "a": 1 }'}}),
+            '{ "a": 1 }',
+        ),
+        (call_part(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": None}}), '{"a":1}'),
+        (call_part(arguments={"a": 1}, provider_metadata={"gpt_oss": {"arguments": {"a": 1}}}), '{"a":1}'),
+        (call_part(arguments={"a": 1}, provider_metadata={"gpt_oss": {}}), '{"a":1}'),
+        (call_part(arguments={"a": 1}, provider_metadata={"anthropic": {"signature": "x"}}), '{"a":1}'),
     ],
 )
-def test_arguments_of_past_calls(part: ToolCallPart, text: str) -> None:
-    assert shown(assistant(part)).messages == (call_message("f", text),)
+def test_arguments_of_earlier_calls(part: ToolCallPart, text: str) -> None:
+    assert to_conversation(assistant(part)).messages == (call_message("f", text),)
 
 
-def test_metadata_of_another_model_says_nothing_of_channels() -> None:
+def test_metadata_of_other_models_is_ignored() -> None:
     text = TextPart("a", {"openai": {"id": "msg_1"}})
-    assert spoken(assistant(ReasoningPart("t", provider_metadata={"openai": {}}), text)) == [
+    assert to_texts(assistant(ReasoningPart("t", provider_metadata={"openai": {}}), text)) == [
         (THOUGHT, "t"),
         (ANSWER, "a"),
     ]
@@ -251,15 +263,19 @@ def test_metadata_of_another_model_says_nothing_of_channels() -> None:
         ([system(""), Message("developer", [TextPart("a")])], "a"),
     ],
 )
-def test_those_in_front_are_the_instructions(messages: list[Message], instructions: str | None) -> None:
-    found = shown(*messages)
-    assert found.developer == Developer(instructions)
-    assert [message.header.role for message in found.messages] == ["user"] * (messages[-1].role == "user")
+def test_leading_system_messages_are_the_instructions(
+    messages: list[Message], instructions: str | None
+) -> None:
+    conversation = to_conversation(*messages)
+    assert conversation.developer == Developer(instructions)
+    assert [message.header.role for message in conversation.messages] == ["user"] * (
+        messages[-1].role == "user"
+    )
 
 
-def test_those_in_the_middle_stay_there() -> None:
+def test_later_system_messages_stay_in_place() -> None:
     middle = [system("a", "b"), Message("developer", [TextPart("c")]), system(""), system()]
-    assert spoken(system("s"), user("q"), *middle, user("r")) == [
+    assert to_texts(system("s"), user("q"), *middle, user("r")) == [
         ("user/-", "q"),
         ("developer/-", "# Instructions\n\na\nb"),
         ("developer/-", "# Instructions\n\nc"),
@@ -267,18 +283,18 @@ def test_those_in_the_middle_stay_there() -> None:
     ]
 
 
-@pytest.mark.parametrize(("asked", "effort"), [(None, "medium"), ("none", "low"), ("max", "high")])
-def test_the_system_message(asked: str | None, effort: str) -> None:
-    found = shown(user("q"), reasoning_effort=asked)
-    assert found.system == harmony.System(current_date="2026-11-22", effort=effort)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("effort_option", "effort"), [(None, "medium"), ("none", "low"), ("max", "high")])
+def test_the_system_message(effort_option: str | None, effort: str) -> None:
+    conversation = to_conversation(user("q"), reasoning_effort=effort_option)
+    assert conversation.system == harmony.System(current_date="2026-11-22", effort=effort)  # type: ignore[arg-type]
 
 
 # Tools.
 
 
-def test_tools_are_shown_in_their_order() -> None:
+def test_tools_keep_their_order() -> None:
     tools = [WEATHER, llm.Tool("get location"), llm.Tool("a.b-c", "Does.")]
-    assert shown(user("q"), tools=tools).developer == Developer(
+    assert to_conversation(user("q"), tools=tools).developer == Developer(
         tools=(
             harmony.Tool("get_weather", "Weather at a place.", WEATHER.input_schema),
             harmony.Tool("get_location"),
@@ -287,13 +303,13 @@ def test_tools_are_shown_in_their_order() -> None:
     )
 
 
-def test_names_that_harmony_cannot_carry_are_the_same_everywhere() -> None:
+def test_mapped_names_are_the_same_everywhere() -> None:
     thread = [
         user("q"),
-        assistant(calls("a b"), calls("a/b", call_id="c2")),
-        tool_message(result("a/b"), result("")),
+        assistant(call_part("a b"), call_part("a/b", call_id="c2")),
+        tool_message(result_part("a/b"), result_part("")),
     ]
-    assert spoken(*thread, tools=[llm.Tool("a/b"), llm.Tool("a b")]) == [
+    assert to_texts(*thread, tools=[llm.Tool("a/b"), llm.Tool("a b")]) == [
         ("user/-", "q"),
         ("assistant/commentary to=functions.a_b_2", "{}"),
         ("assistant/commentary to=functions.a_b", "{}"),
@@ -343,19 +359,23 @@ WITHHELD = [WEATHER, llm.Tool("get time"), llm.Tool("unused")]
     [
         ([user("q")], None),
         ([system("s"), user("q")], "s"),
-        ([system("s"), user("q"), assistant(calls("other"))], "s"),
-        ([assistant(calls("get_weather"))], "These tools cannot be called now: functions.get_weather."),
+        ([system("s"), user("q"), assistant(call_part("other"))], "s"),
+        ([assistant(call_part("get_weather"))], "These tools cannot be called now: functions.get_weather."),
         (
-            [system("s"), assistant(calls("get time"), calls("get_weather")), assistant(calls("get time"))],
+            [
+                system("s"),
+                assistant(call_part("get time"), call_part("get_weather")),
+                assistant(call_part("get time")),
+            ],
             "s\n\nThese tools cannot be called now: functions.get_time, functions.get_weather.",
         ),
-        ([tool_message(result("get_weather"))], None),
+        ([tool_message(result_part("get_weather"))], None),
     ],
 )
 def test_withheld_tools_are_named_if_the_history_calls_them(
     messages: list[Message], instructions: str | None
 ) -> None:
-    assert shown(*messages, withheld=WITHHELD).developer == Developer(instructions)
+    assert to_conversation(*messages, withheld=WITHHELD).developer == Developer(instructions)
 
 
 # Schemas.
@@ -372,17 +392,19 @@ def test_withheld_tools_are_named_if_the_history_calls_them(
     ],
 )
 def test_a_schema_is_a_response_format(schema: dict[str, Any], name: str, description: str | None) -> None:
-    assert shown(user("q"), schema=schema).developer.formats == (ResponseFormat(name, schema, description),)
+    assert to_conversation(user("q"), schema=schema).developer.formats == (
+        ResponseFormat(name, schema, description),
+    )
 
 
 @pytest.mark.parametrize("schema", [None, {}])
-def test_no_schema_is_none(schema: Any) -> None:
-    assert shown(user("q"), schema=schema).developer.formats == ()
+def test_no_schema_is_no_response_format(schema: Any) -> None:
+    assert to_conversation(user("q"), schema=schema).developer.formats == ()
 
 
 # What cannot be sent.
 
-NO_EYES = "A message holds an attachment, but gpt-oss reads text only."
+TEXT_ONLY = "A message contains an attachment, but gpt-oss reads text only."
 WITHOUT_IT = "Leave it out, or pass a text file's content with -f FILE."
 
 
@@ -395,48 +417,48 @@ WITHOUT_IT = "Leave it out, or pass a text file's content with -f FILE."
         Message("developer", [ATTACHED]),
         assistant("a", ATTACHED),
         tool_message(ATTACHED),
-        tool_message(result(attachments=[llm.Attachment(type="image/png", content=b"x")])),
-        assistant(result(attachments=[llm.Attachment(type="image/png", content=b"x")])),
+        tool_message(result_part(attachments=[llm.Attachment(type="image/png", content=b"x")])),
+        assistant(result_part(attachments=[llm.Attachment(type="image/png", content=b"x")])),
     ],
 )
 def test_attachments(message: Message) -> None:
     for before in ([], [user("q")]):
         with pytest.raises(BadRequest) as refused:
-            shown(*before, message)
+            to_conversation(*before, message)
         error = refused.value
-        assert (error.message, error.remedy, error.param) == (NO_EYES, WITHOUT_IT, "messages")
+        assert (error.message, error.remedy, error.param) == (TEXT_ONLY, WITHOUT_IT, "messages")
 
 
 @pytest.mark.parametrize(
-    ("message", "what"),
+    ("message", "error"),
     [
-        (user(ReasoningPart("t")), "A message holds a ReasoningPart"),
-        (user(result()), "A message holds a ToolResultPart"),
-        (system(calls()), "A message holds a ToolCallPart"),
-        (tool_message("text"), "no tool result"),
-        (tool_message(ReasoningPart("t")), "no tool result"),
-        (tool_message(calls()), "no tool result"),
+        (user(ReasoningPart("t")), "A message contains a ReasoningPart"),
+        (user(result_part()), "A message contains a ToolResultPart"),
+        (system(call_part()), "A message contains a ToolCallPart"),
+        (tool_message("text"), "is not a tool result"),
+        (tool_message(ReasoningPart("t")), "is not a tool result"),
+        (tool_message(call_part()), "is not a tool result"),
         (Message("critic", [TextPart("no")]), "the role 'critic'"),
     ],
 )
-def test_parts_and_roles_that_have_no_place(message: Message, what: str) -> None:
-    with pytest.raises(BadRequest, match=what) as refused:
-        shown(user("q"), message)
+def test_parts_and_roles_that_harmony_does_not_have(message: Message, error: str) -> None:
+    with pytest.raises(BadRequest, match=error) as refused:
+        to_conversation(user("q"), message)
     assert refused.value.param == "messages"
 
 
 @pytest.mark.parametrize(
     "messages",
     [
-        [tool_message(result(""))],
-        [tool_message(result("")), assistant(calls())],
-        [assistant(calls(call_id="c2")), tool_message(result(""))],
-        [tool_message(result("", call_id=None))],
+        [tool_message(result_part(""))],
+        [tool_message(result_part("")), assistant(call_part())],
+        [assistant(call_part(call_id="c2")), tool_message(result_part(""))],
+        [tool_message(result_part("", call_id=None))],
     ],
 )
-def test_a_result_of_no_call(messages: list[Message]) -> None:
+def test_a_result_without_a_call(messages: list[Message]) -> None:
     with pytest.raises(BadRequest, match="which is not in the conversation") as refused:
-        shown(*messages)
+        to_conversation(*messages)
     assert refused.value.param == "messages"
     assert (
         refused.value.remedy == "Send the assistant's message with that call, or name the tool in the result."
@@ -454,9 +476,9 @@ def test_a_result_of_no_call(messages: list[Message]) -> None:
         ([user("q"), assistant("a")], True),
         ([user("q"), assistant(ReasoningPart("t"))], True),
         ([user("q"), assistant(TextPart("plan", PREAMBLE))], True),
-        ([user("q"), assistant("a", calls())], False),
-        ([user("q"), assistant("a", calls()), tool_message(result())], False),
-        ([user("q"), assistant(calls(), result(), "a")], True),
+        ([user("q"), assistant("a", call_part())], False),
+        ([user("q"), assistant("a", call_part()), tool_message(result_part())], False),
+        ([user("q"), assistant(call_part(), result_part(), "a")], True),
         ([user("q"), assistant("a"), user("r")], False),
         ([user("q"), assistant("a"), system("s")], False),
         # Nothing is rendered of these, so there is nothing to go on with.
@@ -467,8 +489,8 @@ def test_a_result_of_no_call(messages: list[Message]) -> None:
         ([assistant("")], False),
     ],
 )
-def test_left_open(messages: list[Message], is_open: bool) -> None:
-    assert ends_in_open_message(shown(*messages).messages) is is_open
+def test_open_messages(messages: list[Message], is_open: bool) -> None:
+    assert ends_in_open_message(to_conversation(*messages).messages) is is_open
 
 
 # Markers in what people, tools and the model say.
@@ -479,8 +501,8 @@ HOSTILE = st.lists(
 ).map("".join)
 
 
-def everywhere(text: str) -> Conversation:
-    "The text wherever somebody may put theirs. `x`: a name or a text that is empty has no place to stand in."
+def with_text_everywhere(text: str) -> Conversation:
+    "A conversation with the text wherever others can write. `x` keeps names and texts from being empty."
     text = f"x{text}"
     schema = {
         "type": "object",
@@ -494,14 +516,14 @@ def everywhere(text: str) -> Conversation:
         "required": [text],
         "additionalProperties": {"description": text},
     }
-    return shown(
+    return to_conversation(
         system(text),
         Message("developer", [TextPart(text)]),
         user(text),
         system(text),
-        assistant(ReasoningPart(text), text, calls(text, {text: text}, text)),
-        tool_message(result(text, text, text), result(output=[text])),
-        assistant(calls("g", provider_metadata={"gpt_oss": {"arguments": text}})),
+        assistant(ReasoningPart(text), text, call_part(text, {text: text}, text)),
+        tool_message(result_part(text, text, text), result_part(output=[text])),
+        assistant(call_part("g", provider_metadata={"gpt_oss": {"arguments": text}})),
         assistant(TextPart(text, {"gpt_oss": {"channel": text}})),
         tools=[llm.Tool(text, text, schema), llm.Tool("f", None, schema)],
         withheld=[llm.Tool(f"{text}2"), llm.Tool("g")],
@@ -509,14 +531,14 @@ def everywhere(text: str) -> Conversation:
     )
 
 
-def test_everywhere_is_everywhere() -> None:
-    assert render(everywhere("yz")).count("xyz") > 40
+def test_the_text_is_everywhere() -> None:
+    assert render(with_text_everywhere("yz")).count("xyz") > 40
 
 
 @given(HOSTILE)
-def test_no_marker_comes_from_what_people_and_tools_say(text: str) -> None:
-    frame = MARKER.findall(render(everywhere("")))
-    assert MARKER.findall(render(everywhere(text))) == frame
+def test_no_text_of_people_or_tools_becomes_a_marker(text: str) -> None:
+    frame = MARKER.findall(render(with_text_everywhere("")))
+    assert MARKER.findall(render(with_text_everywhere(text))) == frame
     assert frame[:2] == ["<|start|>", "<|message|>"]
 
 
@@ -537,19 +559,19 @@ THREADS = st.lists(st.builds(Message, ROLES, st.lists(PARTS, max_size=3)), max_s
 
 
 @given(THREADS)
-def test_any_thread_is_rendered_or_refused(thread: list[Message]) -> None:
+def test_any_thread_is_rendered_or_rejected(thread: list[Message]) -> None:
     try:
-        found = shown(*thread, tools=[llm.Tool("a b")])
+        conversation = to_conversation(*thread, tools=[llm.Tool("a b")])
     except BadRequest:
         return
     front = [*takewhile(lambda message: message.role in ("system", "developer"), thread)]
-    said = [
+    texts = [
         part.text
         for message in thread[len(front) :]
         for part in message.parts
         if message.role == "assistant" and isinstance(part, TextPart | ReasoningPart)
         if part.text and part.provider_metadata != SEPARATOR
     ]
-    mine = [m for m in found.messages if m.header.role == "assistant" and not m.header.recipient]
-    assert [message.text for message in mine] == said
-    assert MARKER.findall(render(found))[-1:] in (["<|end|>"], ["<|call|>"])
+    answers = [m for m in conversation.messages if m.header.role == "assistant" and not m.header.recipient]
+    assert [message.text for message in answers] == texts
+    assert MARKER.findall(render(conversation))[-1:] in (["<|end|>"], ["<|call|>"])

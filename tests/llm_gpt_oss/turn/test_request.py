@@ -31,7 +31,7 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 TOOLS = [llm.Tool("get weather", "Weather at a place.", CITY), llm.Tool("get_time"), llm.Tool("a.b-c")]
 
 
-def wanted(
+def build(
     *messages: Message,
     tools: Sequence[llm.Tool] = (),
     schema: Any = None,
@@ -51,16 +51,16 @@ def wanted(
     return turn_request(prompt, "gpt-oss:20b", stream=stream, date="2026-11-22")
 
 
-# What is wanted.
+# Requests
 
 
 def test_a_plain_prompt() -> None:
-    found, names = wanted()
-    assert found.conversation.developer == Developer()
-    assert found.conversation.system is not None
-    assert found.conversation.system.current_date == "2026-11-22"
-    assert found.conversation.messages == (Harmony(Header("user"), "q"),)
-    assert found == TurnRequest(found.conversation, Completion("gpt-oss:20b", ""), allow_calls=False)
+    turn, names = build()
+    assert turn.conversation.developer == Developer()
+    assert turn.conversation.system is not None
+    assert turn.conversation.system.current_date == "2026-11-22"
+    assert turn.conversation.messages == (Harmony(Header("user"), "q"),)
+    assert turn == TurnRequest(turn.conversation, Completion("gpt-oss:20b", ""), allow_calls=False)
     assert names.original_name("f") == "f"
 
 
@@ -76,9 +76,9 @@ SAMPLING = {
 }
 
 
-def test_bounds() -> None:
-    found, _ = wanted(max_tokens=100, num_ctx=8192, keep_alive="10m", top_logprobs=3, **SAMPLING)
-    assert found.defaults == Completion(
+def test_the_defaults_of_completions() -> None:
+    turn, _ = build(max_tokens=100, num_ctx=8192, keep_alive="10m", top_logprobs=3, **SAMPLING)
+    assert turn.defaults == Completion(
         "gpt-oss:20b",
         "",
         max_tokens=100,
@@ -111,8 +111,13 @@ def test_bounds() -> None:
         ({"schema": {}}, "format", None),
     ],
 )
-def test_the_rest(options: dict[str, Any], field: str, value: Any) -> None:
-    assert getattr(wanted(**options)[0], field) == value
+def test_fields(options: dict[str, Any], field: str, value: Any) -> None:
+    assert getattr(build(**options)[0], field) == value
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_engine_may_join_the_pieces_of_an_answer_that_is_not_streamed(stream: bool) -> None:
+    assert build(stream=stream)[0].defaults.batch is not stream
 
 
 @pytest.mark.parametrize(
@@ -123,21 +128,21 @@ def test_the_rest(options: dict[str, Any], field: str, value: Any) -> None:
         ([user("q"), assistant(ToolCallPart("f", {}, "c1"))], False),
     ],
 )
-def test_an_answer_that_goes_on(messages: list[Message], is_open: bool) -> None:
-    found, _ = wanted(*messages)
-    assert found.continue_final_message is is_open
-    header = opening(found).header
+def test_continued_answers(messages: list[Message], is_open: bool) -> None:
+    turn, _ = build(*messages)
+    assert turn.continue_final_message is is_open
+    header = opening(turn).header
     assert (header == Header("assistant", "final")) is is_open
 
 
 # Tools.
 
 
-def test_tools_go_by_the_names_that_the_model_sees() -> None:
-    found, names = wanted(tools=TOOLS)
-    assert found.tools == {"get_weather": CITY, "get_time": None, "a.b-c": None}
-    assert [tool.name for tool in found.conversation.developer.tools] == [*found.tools]
-    assert [names.original_name(name) for name in found.tools] == ["get weather", "get_time", "a.b-c"]
+def test_tools_have_the_names_that_the_model_sees() -> None:
+    turn, names = build(tools=TOOLS)
+    assert turn.tools == {"get_weather": CITY, "get_time": None, "a.b-c": None}
+    assert [tool.name for tool in turn.conversation.developer.tools] == [*turn.tools]
+    assert [names.original_name(name) for name in turn.tools] == ["get weather", "get_time", "a.b-c"]
 
 
 @pytest.mark.parametrize(
@@ -152,26 +157,26 @@ def test_tools_go_by_the_names_that_the_model_sees() -> None:
     ],
 )
 def test_tool_choice(choice: str | None, required_tools: tuple[str, ...], allow_calls: bool) -> None:
-    found, _ = wanted(tools=TOOLS, tool_choice=choice)
-    assert (found.required_tools, found.allow_calls) == (required_tools, allow_calls)
-    assert [*found.tools] == (["get_weather", "get_time", "a.b-c"] if allow_calls else [])
+    turn, _ = build(tools=TOOLS, tool_choice=choice)
+    assert (turn.required_tools, turn.allow_calls) == (required_tools, allow_calls)
+    assert [*turn.tools] == (["get_weather", "get_time", "a.b-c"] if allow_calls else [])
 
 
 @pytest.mark.parametrize("choice", ["required", "get weather"])
-def test_a_choice_binds_until_a_tool_has_answered(choice: str) -> None:
+def test_a_tool_choice_lasts_until_the_first_result(choice: str) -> None:
     results = [llm.ToolResult("get weather", "1", tool_call_id="c1")]
-    found, _ = wanted(tools=TOOLS, tool_choice=choice, tool_results=results)
-    assert found.required_tools == ()
-    assert [*found.tools] == ["get_weather", "get_time", "a.b-c"]
+    turn, _ = build(tools=TOOLS, tool_choice=choice, tool_results=results)
+    assert turn.required_tools == ()
+    assert [*turn.tools] == ["get_weather", "get_time", "a.b-c"]
 
 
-def test_tools_that_are_not_to_be_called_are_named_if_the_history_calls_them() -> None:
+def test_withheld_tools_with_earlier_calls_are_named() -> None:
     thread = [user("q"), assistant(ToolCallPart("get weather", {}, "c1"))]
-    found, _ = wanted(*thread, tools=TOOLS, tool_choice="none")
-    assert found.conversation.developer == Developer(
+    turn, _ = build(*thread, tools=TOOLS, tool_choice="none")
+    assert turn.conversation.developer == Developer(
         "These tools cannot be called now: functions.get_weather."
     )
-    assert wanted(user("q"), tools=TOOLS, tool_choice="none")[0].conversation.developer == Developer()
+    assert build(user("q"), tools=TOOLS, tool_choice="none")[0].conversation.developer == Developer()
 
 
 @pytest.mark.parametrize(
@@ -180,26 +185,26 @@ def test_tools_that_are_not_to_be_called_are_named_if_the_history_calls_them() -
         (
             TOOLS,
             "get_weather",
-            "tool_choice wants a tool called 'get_weather', and there is none.",
-            "On offer: get weather, get_time, a.b-c.",
+            "tool_choice requires a tool called 'get_weather', but the prompt has none.",
+            "Its tools are: get weather, get_time, a.b-c.",
         ),
         (
             [],
             "f",
-            "tool_choice wants a tool called 'f', and there is none.",
-            "Give tools with -T or --functions.",
+            "tool_choice requires a tool called 'f', but the prompt has none.",
+            "Add tools with -T or --functions.",
         ),
         (
             [],
             "required",
-            "tool_choice wants any tool, and there is none.",
-            "Give tools with -T or --functions.",
+            "tool_choice requires a tool, but the prompt has none.",
+            "Add tools with -T or --functions.",
         ),
     ],
 )
-def test_a_choice_that_cannot_be_had(tools: list[llm.Tool], choice: str, message: str, remedy: str) -> None:
+def test_impossible_tool_choices(tools: list[llm.Tool], choice: str, message: str, remedy: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        wanted(tools=tools, tool_choice=choice)
+        build(tools=tools, tool_choice=choice)
     error = refused.value
     assert (error.message, error.remedy, error.param) == (message, remedy, "tool_choice")
 
@@ -216,7 +221,7 @@ def test_a_choice_that_cannot_be_had(tools: list[llm.Tool], choice: str, message
         ({"$schema": 5}, "5 is not of type 'string'"),
     ],
 )
-def test_a_schema_that_is_none(schema: dict[str, Any], reason: str) -> None:
+def test_invalid_schemas(schema: dict[str, Any], reason: str) -> None:
     engine = ScriptedEngine()
     with pytest.raises(BadRequest) as refused:
         GptOss("gpt-oss:20b", MODEL.settings, engine).prompt("q", schema=schema).text()
@@ -226,7 +231,7 @@ def test_a_schema_that_is_none(schema: dict[str, Any], reason: str) -> None:
     assert engine.asked == []
 
 
-def test_a_thread_that_cannot_be_sent() -> None:
+def test_an_invalid_thread() -> None:
     engine = ScriptedEngine()
     with pytest.raises(BadRequest, match="the role 'critic'"):
         GptOss("gpt-oss:20b", MODEL.settings, engine).prompt("q", messages=[Message("critic", [])]).text()
@@ -249,119 +254,124 @@ ARGUMENTS = st.builds(
 
 
 @dataclass(frozen=True)
-class Asked:
-    "One request: what is put in (a question, or the result of the last call), and what the model writes."
+class ThreadTurn:
+    "A request with a question, or with the result of the last call, and the messages that the model writes."
 
-    told: str
-    by_tool: bool
-    written: tuple[Harmony, ...]
+    input: str
+    is_tool_result: bool
+    output: tuple[Harmony, ...]
 
     @property
     def pieces(self) -> list[Piece | Done]:
-        "As an engine streams it: markers whole, and in the text only what looks like one."
-        said: list[str] = []
-        for message in self.written:
-            said += [part for part in re.split(f"({MARKER.pattern})", render_header(message.header)) if part]
-            said += [*message.text, "<|end|>"]
-        return [*map(Piece, said[2:-1]), Done("stop", prompt_tokens=1, completion_tokens=len(said))]
+        "The output as an engine streams it. Markers in the text come in pieces of one character."
+        texts: list[str] = []
+        for message in self.output:
+            texts += [part for part in re.split(f"({MARKER.pattern})", render_header(message.header)) if part]
+            texts += [*message.text, "<|end|>"]
+        return [*map(Piece, texts[2:-1]), Done("stop", prompt_tokens=1, completion_tokens=len(texts))]
 
 
-def thought(text: str) -> Harmony:
+def reasoning_message(text: str) -> Harmony:
     return Harmony(Header("assistant", "analysis"), text)
 
 
-def preface(text: str) -> Harmony:
+def preamble_message(text: str) -> Harmony:
     return Harmony(Header("assistant", "commentary"), text)
 
 
-def called(name: str, text: str) -> Harmony:
+def call_message(name: str, text: str) -> Harmony:
     return Harmony(Header("assistant", "commentary", f"functions.{name}", "<|constrain|>json"), text)
 
 
-def answered(text: str) -> Harmony:
+def answer_message(text: str) -> Harmony:
     return Harmony(Header("assistant", "final"), text)
 
 
-THOUGHT = st.lists(SAID.map(thought), max_size=2)
-PREFACE = st.lists(SAID.map(preface), max_size=1)
-CALLED = st.builds(called, st.sampled_from(["get_weather", "a.b-c"]), ARGUMENTS)
+THOUGHT = st.lists(SAID.map(reasoning_message), max_size=2)
+PREFACE = st.lists(SAID.map(preamble_message), max_size=1)
+CALLED = st.builds(call_message, st.sampled_from(["get_weather", "a.b-c"]), ARGUMENTS)
 
 
 @st.composite
-def turns(draw: st.DrawFn) -> list[Asked]:
+def turns(draw: st.DrawFn) -> list[ThreadTurn]:
     calls = [(*draw(THOUGHT), *draw(PREFACE), draw(CALLED)) for _ in range(draw(st.integers(0, 2)))]
-    writings = [*calls, (*draw(THOUGHT), *draw(PREFACE), answered(draw(SAID)))]
-    return [Asked(draw(TEXT), bool(number), written) for number, written in enumerate(writings)]
+    outputs = [*calls, (*draw(THOUGHT), *draw(PREFACE), answer_message(draw(SAID)))]
+    return [ThreadTurn(draw(TEXT), bool(number), output) for number, output in enumerate(outputs)]
 
 
-def prompts(thread: list[Asked], system: str | None) -> tuple[list[str], llm.Response]:
-    "The prompt of each request, when llm itself keeps the thread; and the last response."
-    engine = ScriptedEngine(*(asked.pieces for asked in thread))
-    talk = GptOss("gpt-oss:20b", MODEL.settings, engine).conversation(tools=TOOLS)
+def prompts(thread: list[ThreadTurn], system: str | None) -> tuple[list[str], llm.Response]:
+    "The prompt of each request in a conversation of llm's, and the last response."
+    engine = ScriptedEngine(*(turn.pieces for turn in thread))
+    conversation = GptOss("gpt-oss:20b", MODEL.settings, engine).conversation(tools=TOOLS)
     calls: list[llm.ToolCall] = []
-    for number, asked in enumerate(thread):
-        results = [llm.ToolResult(call.name, asked.told, tool_call_id=call.tool_call_id) for call in calls]
-        question = None if asked.by_tool else asked.told
-        response = talk.prompt(question, system=system, tool_results=results, stream=bool(number % 2))
+    for number, turn in enumerate(thread):
+        results = [llm.ToolResult(call.name, turn.input, tool_call_id=call.tool_call_id) for call in calls]
+        question = None if turn.is_tool_result else turn.input
+        response = conversation.prompt(question, system=system, tool_results=results, stream=bool(number % 2))
         calls = response.tool_calls()
-    return [asked.prompt for asked in engine.asked], response
+    return [completion.prompt for completion in engine.asked], response
 
 
-def told(asked: Asked, before: Sequence[Asked]) -> Harmony:
-    if not asked.by_tool:
-        return Harmony(Header("user"), asked.told)
-    author = before[-1].written[-1].header.recipient
-    return Harmony(Header("tool", "commentary", "assistant", name=author), asked.told)
+def input_message(turn: ThreadTurn, before: Sequence[ThreadTurn]) -> Harmony:
+    if not turn.is_tool_result:
+        return Harmony(Header("user"), turn.input)
+    author = before[-1].output[-1].header.recipient
+    return Harmony(Header("tool", "commentary", "assistant", name=author), turn.input)
 
 
 REASONING = re.compile(
     re.escape(render_header(Header("assistant", "analysis"))) + r".*?" + re.escape("<|end|>"), re.DOTALL
 )
 THREADS = st.lists(turns(), min_size=1, max_size=3).map(
-    lambda turns: [asked for turn in turns for asked in turn]
+    lambda threads: [turn for thread in threads for turn in thread]
 )
 
 
 @settings(max_examples=60)
 @given(THREADS, st.none() | TEXT)
-def test_the_next_prompt_is_the_last_one_and_a_tail(thread: list[Asked], system: str | None) -> None:
-    asked_for, _ = prompts(thread, system)
+def test_the_next_prompt_starts_with_the_last_one(thread: list[ThreadTurn], system: str | None) -> None:
+    sent, _ = prompts(thread, system)
     for number in range(1, len(thread)):
-        old, new = asked_for[number - 1], asked_for[number]
-        said = "".join(map(render_message, thread[number - 1].written))
-        tail = render_message(told(thread[number], thread[:number])) + OPENER
-        if thread[number].by_tool:
+        old, new = sent[number - 1], sent[number]
+        output = "".join(map(render_message, thread[number - 1].output))
+        tail = render_message(input_message(thread[number], thread[:number])) + OPENER
+        if thread[number].is_tool_result:
             assert new.startswith(old)
-            assert new == old.removesuffix(OPENER) + said + tail
+            assert new == old.removesuffix(OPENER) + output + tail
         else:
-            # The turn is over. What the two have in common ends where its first reasoning was put in.
+            # The turn is over. The prompts are equal up to its first reasoning, which is dropped.
             reasoning = REASONING.search(old)
-            kept = old[: reasoning.start()] if reasoning else old
-            assert new.startswith(kept)
-            assert new == REASONING.sub("", old.removesuffix(OPENER) + said) + tail
+            prefix = old[: reasoning.start()] if reasoning else old
+            assert new.startswith(prefix)
+            assert new == REASONING.sub("", old.removesuffix(OPENER) + output) + tail
 
 
 @settings(max_examples=25)
 @given(THREADS)
-def test_a_thread_is_the_same_when_it_was_stored(thread: list[Asked]) -> None:
-    asked_for, response = prompts(thread, None)
+def test_a_stored_thread_has_the_same_prompts(thread: list[ThreadTurn]) -> None:
+    sent, response = prompts(thread, None)
     stored = json.dumps([message.to_dict() for message in response.prompt.messages])
     loaded = [Message.from_dict(message) for message in json.loads(stored)]
-    found, _ = wanted(*loaded, tools=TOOLS)
+    turn, _ = build(*loaded, tools=TOOLS)
     assert (
-        text_of(opening(found), found.conversation, (), continue_final_message=found.continue_final_message)
-        == asked_for[-1]
+        text_of(
+            opening(turn),
+            turn.conversation,
+            (),
+            continue_final_message=turn.continue_final_message,
+        )
+        == sent[-1]
     )
 
 
 @settings(max_examples=25)
 @given(THREADS)
-def test_llm_has_what_was_really_said(thread: list[Asked]) -> None:
-    "Markers that people typed and the model spelled out are neutralised in the prompt alone."
+def test_llm_has_the_original_text(thread: list[ThreadTurn]) -> None:
+    "Markers in the text of people and the model are neutralised only in the prompt."
     _, response = prompts(thread, None)
     parts = [part for message in response.messages() for part in message.parts]
-    thoughts = [message.text for message in thread[-1].written if message.header.channel == "analysis"]
+    thoughts = [message.text for message in thread[-1].output if message.header.channel == "analysis"]
     questions = [message.parts for message in response.prompt.messages if message.role == "user"]
     assert [part.text for part in parts if isinstance(part, ReasoningPart)] == thoughts
-    assert parts[-1] == TextPart(thread[-1].written[-1].text)
-    assert questions == [[TextPart(asked.told)] for asked in thread if not asked.by_tool]
+    assert parts[-1] == TextPart(thread[-1].output[-1].text)
+    assert questions == [[TextPart(turn.input)] for turn in thread if not turn.is_tool_result]

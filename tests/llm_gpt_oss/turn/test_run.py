@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut
-from support.turn_requests import FINAL, PERSON, START, THOUGHT, TOOLS, calling, folded, user, wish
+from support.turn_requests import (
+    FINAL,
+    PERSON,
+    START,
+    THOUGHT,
+    TOOLS,
+    build_request,
+    call_opener,
+    join_texts,
+    user,
+)
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineBusy, GptOssError, StreamCut
@@ -34,24 +44,24 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     return waited
 
 
-def driven(wanted: TurnRequest, script: list[Part]) -> Any:
-    engine, plan, out, error = ScriptedEngine(*script), TurnMachine(wanted), [], None
+def run_sync(request: TurnRequest, script: list[Part]) -> Any:
+    engine, machine, out, error = ScriptedEngine(*script), TurnMachine(request), [], None
     try:
-        for said in run_turn(plan, engine):
-            out.append(said)
+        for output in run_turn(machine, engine):
+            out.append(output)
     except GptOssError as raised:
         error = raised
-    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+    return join_texts(out), out, engine.asked, engine.closed, machine.notes, machine.finish_reason, error
 
 
-async def adriven(wanted: TurnRequest, script: list[Part]) -> Any:
-    engine, plan, out, error = AsyncScriptedEngine(*script), TurnMachine(wanted), [], None
+async def run_async(request: TurnRequest, script: list[Part]) -> Any:
+    engine, machine, out, error = AsyncScriptedEngine(*script), TurnMachine(request), [], None
     try:
-        async for said in arun_turn(plan, engine):
-            out.append(said)
+        async for output in arun_turn(machine, engine):
+            out.append(output)
     except GptOssError as raised:
         error = raised
-    return folded(out), out, engine.asked, engine.closed, plan.notes, plan.finish_reason, error
+    return join_texts(out), out, engine.asked, engine.closed, machine.notes, machine.finish_reason, error
 
 
 CUT = StreamCut("cut")
@@ -71,15 +81,15 @@ TABLE = [
         [("analysis", "Hm."), ("final", '{"name":"a"}')],
         [],
         None,
-        id="an answer asked for again",
+        id="an answer that is requested again",
     ),
     pytest.param(
         {"tools": TOOLS},
-        [calling() + "[", '{"city":"Oslo"}'],
+        [call_opener() + "[", '{"city":"Oslo"}'],
         [("get_weather", {"city": "Oslo"})],
         [],
         None,
-        id="a call asked for again",
+        id="a call that is requested again",
     ),
     pytest.param({}, [cut(f"{FINAL}Ye")], [("final", "Ye")], [], None, id="cut for length"),
     pytest.param(
@@ -107,31 +117,31 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "script", "said", "waited", "error"), TABLE)
-async def test_both(
-    wanted: dict[str, Any],
+@pytest.mark.parametrize(("fields", "script", "parts", "seconds", "error"), TABLE)
+async def test_sync_and_async(
+    fields: dict[str, Any],
     script: list[Part],
-    said: object,
-    waited: list[float],
+    parts: object,
+    seconds: list[float],
     error: type[GptOssError] | None,
     waits: list[tuple[str, float]],
 ) -> None:
-    asks = wish(user("Hi"), user("Warm?"), **wanted)
-    ours, theirs = driven(asks, script), await adriven(asks, script)
-    assert (*ours[:-1], repr(ours[-1])) == (*theirs[:-1], repr(theirs[-1]))
-    assert (ours[0], type(ours[-1])) == (said, error or type(None))
-    assert len(ours[2]) == ours[3] == len(script)  # asked for once each, and every generator closed
-    assert waits == [(kind, seconds) for kind in ("sync", "async") for seconds in waited]
+    request = build_request(user("Hi"), user("Warm?"), **fields)
+    sync, async_ = run_sync(request, script), await run_async(request, script)
+    assert (*sync[:-1], repr(sync[-1])) == (*async_[:-1], repr(async_[-1]))
+    assert (sync[0], type(sync[-1])) == (parts, error or type(None))
+    assert len(sync[2]) == sync[3] == len(script)  # one completion each, and every generator closed
+    assert waits == [(loop, wait) for loop in ("sync", "async") for wait in seconds]
 
 
-def test_text_comes_as_it_is_said() -> None:
+def test_text_comes_piece_by_piece() -> None:
     engine = ScriptedEngine([f"{FINAL}Yes", pytest.fail])
-    said = run_turn(TurnMachine(wish()), engine)
-    assert next(said).text == "Yes"
-    said.close()
+    items = run_turn(TurnMachine(build_request()), engine)
+    assert next(items).text == "Yes"
+    items.close()
 
 
-class Kept(ScriptedEngine):
+class RecordingEngine(ScriptedEngine):
     "Someone else holds what it gives: only who closes it closes it."
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
@@ -140,18 +150,18 @@ class Kept(ScriptedEngine):
 
 
 def test_closing_stops_the_engine() -> None:
-    engine, plan = Kept(WHOLE), TurnMachine(wish())
-    said = run_turn(plan, engine)
-    next(said)
+    engine, machine = RecordingEngine(WHOLE), TurnMachine(build_request())
+    items = run_turn(machine, engine)
+    next(items)
     assert engine.closed == 0
-    said.close()
-    assert (engine.closed, plan.finish_reason) == (1, None)
+    items.close()
+    assert (engine.closed, machine.finish_reason) == (1, None)
 
 
 async def test_closing_stops_the_async_engine() -> None:
-    engine, plan = AsyncScriptedEngine(WHOLE), TurnMachine(wish())
-    said = arun_turn(plan, engine)
-    await anext(said)
+    engine, machine = AsyncScriptedEngine(WHOLE), TurnMachine(build_request())
+    items = arun_turn(machine, engine)
+    await anext(items)
     assert engine.closed == 0
-    await said.aclose()
-    assert (engine.closed, plan.finish_reason) == (1, None)
+    await items.aclose()
+    assert (engine.closed, machine.finish_reason) == (1, None)

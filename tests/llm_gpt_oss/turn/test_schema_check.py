@@ -78,7 +78,7 @@ def lists(depth: int) -> list[Any]:
         pytest.param("a", {"$schema": ["a"]}, id="a dialect that is a list"),
     ],
 )
-def test_what_cannot_be_checked_fits(value: Any, schema: dict[str, Any]) -> None:
+def test_a_schema_that_cannot_be_checked_accepts_everything(value: Any, schema: dict[str, Any]) -> None:
     assert validation_error(value, schema) is None
 
 
@@ -103,7 +103,7 @@ AS = "a" * 40 + "!"
         pytest.param("x", {"$schema": DIALECT, "$ref": "#/$defs/d0", "$defs": DOUBLED}, id="to nowhere"),
     ],
 )
-def test_what_would_take_for_ever_fits(value: Any, schema: dict[str, Any]) -> None:
+def test_a_check_that_takes_too_long_accepts_everything(value: Any, schema: dict[str, Any]) -> None:
     assert validation_error(value, schema) is None
 
 
@@ -121,11 +121,11 @@ def test_what_would_take_for_ever_fits(value: Any, schema: dict[str, Any]) -> No
         ),
     ],
 )
-def test_what_takes_a_moment_is_checked(value: Any, schema: dict[str, Any]) -> None:
+def test_a_check_that_takes_a_moment_is_made(value: Any, schema: dict[str, Any]) -> None:
     assert validation_error(value, schema)
 
 
-def test_another_document_is_not_fetched() -> None:
+def test_other_documents_are_not_fetched() -> None:
     with Scripted(answer({"type": "string"})) as server:
         assert validation_error(1, {"$ref": f"{server.url}/schema.json"}) is None
         assert server.requests == []
@@ -149,10 +149,10 @@ def test_another_document_is_not_fetched() -> None:
             "$.properties.a.required: 'b' is not of type 'array'",
         ),
         ({"$schema": 5}, "$['$schema']: 5 is not of type 'string'"),
-        (nested(2000), "it is nested too deep"),
+        (nested(2000), "it is nested too deeply"),
     ],
 )
-def test_flaws(schema: dict[str, Any], reason: str | None) -> None:
+def test_schema_errors(schema: dict[str, Any], reason: str | None) -> None:
     assert schema_error(schema) == reason
 
 
@@ -167,7 +167,7 @@ KEYWORDS = st.sampled_from(
 
 
 @given(JSON, st.dictionaries(KEYWORDS, JSON | st.sampled_from(["string", "#", "("]), max_size=4))
-def test_any_schema_gives_a_verdict(value: Any, schema: dict[str, Any]) -> None:
+def test_any_schema_gives_a_result(value: Any, schema: dict[str, Any]) -> None:
     reason = validation_error(value, schema)
     assert reason is None or reason.startswith("$")
     assert not (reason and schema_error(schema))

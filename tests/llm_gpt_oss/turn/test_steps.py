@@ -17,9 +17,9 @@ from support.turn_requests import (
     TOOLS,
     WEATHER,
     assistant,
-    calling,
+    build_request,
+    call_opener,
     user,
-    wish,
 )
 
 from llm_gpt_oss.harmony.conversation import Header
@@ -30,7 +30,6 @@ from llm_gpt_oss.turn.steps import (
     Step,
     after_reasoning,
     closest_tool,
-    final_answer,
     opening,
     step_prompt,
     tool_name,
@@ -39,18 +38,18 @@ from llm_gpt_oss.turn.steps import FINAL as ANSWER
 
 STOP = {"stop": ("Oslo",)}
 THINK = Step("think", ANALYSIS, stop=(NEXT,))
-BOUND = Step("answer", ANSWER, format=PERSON)
-UNBOUND = Step("answer", ANSWER, stop=(NEXT,))
+CONSTRAINED = Step("answer", ANSWER, format=PERSON)
+UNCONSTRAINED = Step("answer", ANSWER, stop=(NEXT,))
 NAME = Step("name", stop=("<|message|>",))
 TWO = ("get_weather", "add")
 
 
 @pytest.mark.parametrize(
-    ("wanted", "begins", "acts"),
+    ("fields", "first", "after"),
     [
         pytest.param({}, Step("free"), Step("free"), id="plain"),
         pytest.param({"tools": TOOLS}, Step("free"), Step("free"), id="tools"),
-        pytest.param({"uses_reasoning": False}, UNBOUND, UNBOUND, id="effort none"),
+        pytest.param({"uses_reasoning": False}, UNCONSTRAINED, UNCONSTRAINED, id="effort none"),
         pytest.param(
             {"uses_reasoning": False, "tools": TOOLS},
             Step("free", stop=(AT_THOUGHT,)),
@@ -79,7 +78,9 @@ TWO = ("get_weather", "add")
         pytest.param(
             {"format": PERSON}, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="schema"
         ),
-        pytest.param({"format": PERSON, "uses_reasoning": False}, BOUND, BOUND, id="schema, effort none"),
+        pytest.param(
+            {"format": PERSON, "uses_reasoning": False}, CONSTRAINED, CONSTRAINED, id="schema, effort none"
+        ),
         pytest.param(
             {"format": PERSON, "uses_reasoning": False, "tools": TOOLS},
             Step("free", stop=(AT_FINAL, AT_THOUGHT)),
@@ -102,7 +103,7 @@ TWO = ("get_weather", "add")
         pytest.param(
             {"reasoning_budget": 50},
             Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
-            UNBOUND,
+            UNCONSTRAINED,
             id="reasoning budget",
         ),
         pytest.param(
@@ -119,12 +120,12 @@ TWO = ("get_weather", "add")
         ),
     ],
 )
-def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins: Step, acts: Step) -> None:
-    assert (opening(wish(**wanted)), after_reasoning(wish(**wanted))) == (begins, acts)
+def test_the_first_step_and_the_one_after_reasoning(fields: dict[str, Any], first: Step, after: Step) -> None:
+    assert (opening(build_request(**fields)), after_reasoning(build_request(**fields))) == (first, after)
 
 
 @pytest.mark.parametrize(
-    ("channel", "wanted", "step"),
+    ("channel", "fields", "step"),
     [
         pytest.param("final", {}, Step("answer", ANSWER, "So far", stop=(NEXT,)), id="an answer"),
         pytest.param(
@@ -159,18 +160,21 @@ def test_first_step_and_the_one_behind_reasoning(wanted: dict[str, Any], begins:
             "commentary",
             {"tools": TOOLS},
             Step("free", Header("assistant", "commentary"), "So far"),
-            id="a preamble, behind which a call may come",
+            id="a preamble, after which a call may come",
         ),
     ],
 )
-def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: Step) -> None:
+def test_continuations(channel: str, fields: dict[str, Any], step: Step) -> None:
     assert (
-        opening(wish(user("Hi"), assistant("So far", channel), continue_final_message=True, **wanted)) == step
+        opening(
+            build_request(user("Hi"), assistant("So far", channel), continue_final_message=True, **fields)
+        )
+        == step
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("text", "name"),
     [
         (".get_weather <|constrain|>json", "get_weather"),
         (".get_weather<|constrain|>json", "get_weather"),
@@ -181,12 +185,12 @@ def test_what_was_left_open_goes_on(channel: str, wanted: dict[str, Any], step: 
         ("<|constrain|>json", ""),
     ],
 )
-def test_the_name_that_was_written(said: str, name: str) -> None:
-    assert tool_name(said) == name
+def test_tool_names(text: str, name: str) -> None:
+    assert tool_name(text) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "allowed", "meant"),
+    ("name", "allowed", "closest"),
     [
         pytest.param("add", ["get_weather", "add"], "add", id="one of them"),
         pytest.param("getWeather", ["add", "get_weather"], "get_weather", id="a slip"),
@@ -195,13 +199,13 @@ def test_the_name_that_was_written(said: str, name: str) -> None:
         pytest.param("xyz", ["b", "c", "a"], "b", id="like none: the first"),
     ],
 )
-def test_nearest(name: str, allowed: list[str], meant: str) -> None:
-    assert closest_tool(name, allowed) == meant
+def test_the_closest_tool(name: str, allowed: list[str], closest: str) -> None:
+    assert closest_tool(name, allowed) == closest
 
 
 @given(st.text(), st.lists(st.text("ab_", min_size=1), min_size=1))
-def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
-    assert closest_tool(tool_name(said), allowed) in allowed
+def test_the_closest_tool_is_an_allowed_one(text: str, allowed: list[str]) -> None:
+    assert closest_tool(tool_name(text), allowed) in allowed
     assert closest_tool(allowed[-1], allowed) == allowed[-1]
 
 
@@ -211,22 +215,22 @@ def test_nearest_is_always_one_of_them(said: str, allowed: list[str]) -> None:
         pytest.param(Step("free"), START, id="free"),
         pytest.param(THINK, START + THOUGHT, id="think"),
         pytest.param(NAME, f"{START}<|channel|>commentary to=functions", id="name: no dot"),
-        pytest.param(Step("call", call_header("add")), START + calling("add"), id="call"),
-        pytest.param(UNBOUND, START + FINAL, id="answer"),
-        pytest.param(final_answer(wish(), "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
+        pytest.param(Step("call", call_header("add")), START + call_opener("add"), id="call"),
+        pytest.param(UNCONSTRAINED, START + FINAL, id="answer"),
+        pytest.param(Step("answer", ANSWER, "So <|end|>"), f"{START}{FINAL}So <\u2060|end|>", id="begun"),
     ],
 )
-def test_where_the_prompt_ends(step: Step, tail: str) -> None:
-    conversation = wish(user("Hi"), assistant("Hello.")).conversation
+def test_the_end_of_the_prompt(step: Step, tail: str) -> None:
+    conversation = build_request(user("Hi"), assistant("Hello.")).conversation
     thought = assistant("Hm.", "analysis")
     assert step_prompt(step, conversation, [], continue_final_message=False) == render(conversation) + tail
-    said = f"{START}{THOUGHT}Hm.<|end|>"
+    new_messages = f"{START}{THOUGHT}Hm.<|end|>"
     assert (
         step_prompt(step, conversation, [thought], continue_final_message=False)
-        == render(conversation) + said + tail
+        == render(conversation) + new_messages + tail
     )
-    shorter = wish(user("Hi")).conversation
+    shorter = build_request(user("Hi")).conversation
     assert (
         step_prompt(step, conversation, [thought], continue_final_message=True)
-        == render(shorter) + said + tail
+        == render(shorter) + new_messages + tail
     )

@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_it_takes_sqlite_takes_too(value: Any) -> None:
+def test_sqlite_accepts_what_the_parser_accepts(value: Any) -> None:
     sent = json.dumps(value)
     try:
         taken = parse_json(sent)
@@ -39,7 +39,7 @@ def test_what_it_takes_sqlite_takes_too(value: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[NaN]", "[Infinity]", "[1e999]", "-1e400", '"\\ud800"', "[" * 201]
 )
-def test_what_only_some_parsers_take(text: str) -> None:
+def test_json_that_only_some_parsers_accept_is_rejected(text: str) -> None:
     for form in (text, text.encode()):
         with pytest.raises(ValueError):  # noqa: PT011
             parse_json(form)

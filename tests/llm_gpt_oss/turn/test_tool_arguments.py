@@ -31,7 +31,7 @@ PYTHON = "Python instead of JSON"
         ("{}", {"type": "object", "properties": {}}),
     ],
 )
-def test_what_is_right_stays_as_it_was_written(text: str, parameters: dict[str, Any] | None) -> None:
+def test_valid_arguments_are_not_changed(text: str, parameters: dict[str, Any] | None) -> None:
     assert parse_arguments(text, parameters) == Arguments(json.loads(text), text)
 
 
@@ -109,13 +109,13 @@ def test_repairs(text: str, value: dict[str, Any], repairs: list[str]) -> None:
         '{"days":' + "9" * 5000 + "}",
     ],
 )
-def test_what_is_no_object(text: str) -> None:
+def test_text_without_an_object(text: str) -> None:
     reason = parse_arguments(text, TRIP)
     assert isinstance(reason, str)
     assert reason == f"no JSON object: {text!r}" or (len(text) > 80 and len(reason) < 300)
 
 
-def test_the_reason_shows_how_a_long_text_begins() -> None:
+def test_the_reason_has_the_beginning_of_a_long_text() -> None:
     assert parse_arguments("x" * 81, None) == f"no JSON object: '{'x' * 79}…'"
     assert parse_arguments("x" * 80, None) == f"no JSON object: '{'x' * 80}'"
 
@@ -143,12 +143,8 @@ def test_the_reason_shows_how_a_long_text_begins() -> None:
         {"properties": {"n": {"type": "integer"}, "city": {"type": "string"}}, "required": ["city"]},
     ],
 )
-def test_a_bare_text_is_the_one_string_that_is_required(
-    text: str, city: str, parameters: dict[str, Any]
-) -> None:
-    expected = Arguments(
-        {"city": city}, canonical_json({"city": city}), ("the text as it stood became city",)
-    )
+def test_bare_text_is_the_only_required_string(text: str, city: str, parameters: dict[str, Any]) -> None:
+    expected = Arguments({"city": city}, canonical_json({"city": city}), ("the whole text was used as city",))
     assert parse_arguments(text, parameters) == expected
 
 
@@ -166,7 +162,7 @@ def test_a_bare_text_is_the_one_string_that_is_required(
         {"properties": {"city": {"type": "string"}, "a": {}}, "required": True},
     ],
 )
-def test_elsewhere_a_bare_text_is_nothing(parameters: dict[str, Any] | None) -> None:
+def test_bare_text_for_other_parameters_is_an_error(parameters: dict[str, Any] | None) -> None:
     assert parse_arguments("Oslo", parameters) == "no JSON object: 'Oslo'"
 
 
@@ -174,7 +170,7 @@ def test_elsewhere_a_bare_text_is_nothing(parameters: dict[str, Any] | None) -> 
     "text",
     ['{"city":', ' ["Oslo"', '```json\n{"city":"Os', '"city": "Oslo"', '"trip": {"city":"x"}', "```[1"],
 )
-def test_broken_json_is_no_bare_text(text: str) -> None:
+def test_broken_json_is_not_bare_text(text: str) -> None:
     assert parse_arguments(text, CITY) == f"no JSON object: {text!r}"
 
 
@@ -182,26 +178,26 @@ def test_broken_json_is_no_bare_text(text: str) -> None:
 @pytest.mark.parametrize(
     "parameters", [None, {"type": "object", "properties": {}}, {"properties": {"a": {}}}]
 )
-def test_no_text_is_no_arguments(text: str, parameters: dict[str, Any] | None) -> None:
+def test_empty_text_means_no_arguments(text: str, parameters: dict[str, Any] | None) -> None:
     assert parse_arguments(text, parameters) == Arguments({}, text)
 
 
-def test_no_text_where_something_is_required() -> None:
+def test_empty_text_without_a_required_argument() -> None:
     assert parse_arguments("", CITY) == Arguments({}, "", (), "$: 'city' is a required property")
 
 
 @pytest.mark.parametrize(
-    ("text", "misfit"),
+    ("text", "error"),
     [
         ('{"city":3}', "$.city: 3 is not of type 'string'"),
         ("{}", "$: 'city' is a required property"),
         ('{"cty":"Oslo"}', "$: 'city' is a required property"),
     ],
 )
-def test_what_does_not_fit_says_why(text: str, misfit: str) -> None:
-    found = parse_arguments(text, CITY)
-    assert isinstance(found, Arguments)
-    assert found.schema_error == misfit
+def test_schema_errors(text: str, error: str) -> None:
+    arguments = parse_arguments(text, CITY)
+    assert isinstance(arguments, Arguments)
+    assert arguments.schema_error == error
 
 
 A: dict[str, Any] = {"properties": {"a": {}}}
@@ -231,14 +227,14 @@ A: dict[str, Any] = {"properties": {"a": {}}}
         (None, ["a", "b", "c"]),
     ],
 )
-def test_only_what_the_model_invented_is_dropped(parameters: dict[str, Any] | None, left: list[str]) -> None:
-    found = parse_arguments('{"a":1,"b":2,"c":3}', parameters)
-    assert isinstance(found, Arguments)
-    assert [*found.value] == left
-    assert found.text == canonical_json({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
+def test_only_unknown_keys_are_dropped(parameters: dict[str, Any] | None, left: list[str]) -> None:
+    arguments = parse_arguments('{"a":1,"b":2,"c":3}', parameters)
+    assert isinstance(arguments, Arguments)
+    assert [*arguments.value] == left
+    assert arguments.text == canonical_json({key: {"a": 1, "b": 2, "c": 3}[key] for key in left})
 
 
-def test_canonical_is_compact_and_readable() -> None:
+def test_canonical_json_is_compact_and_readable() -> None:
     assert (
         canonical_json({"a": ["é", 1.0, None], "b": "\ud83d 🦤"}) == '{"a":["é",1.0,null],"b":"\\ud83d 🦤"}'
     )
@@ -281,24 +277,24 @@ SCHEMAS = (
 
 
 @given(st.dictionaries(STRINGS, JSON, max_size=3), st.booleans())
-def test_objects_that_fit_are_untouched(value: dict[str, Any], ascii_only: bool) -> None:
+def test_valid_objects_are_not_changed(value: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert parse_arguments(text, {"type": "object"}) == Arguments(value, text)
 
 
 @given(st.dictionaries(STRINGS, JSON, max_size=3), st.sampled_from(["]", "}", "\n```", ". Done"]))
-def test_objects_with_something_behind_them_are_found(value: dict[str, Any], rest: str) -> None:
+def test_objects_with_text_after_them_are_parsed(value: dict[str, Any], rest: str) -> None:
     assert parse_arguments(json.dumps(value) + rest, None) == Arguments(
         value, canonical_json(value), (AROUND,)
     )
 
 
 @given(TEXTS, SCHEMAS)
-def test_arguments_or_a_reason_is_all_that_comes_out(text: str, parameters: dict[str, Any] | None) -> None:
+def test_any_text_gives_arguments_or_a_reason(text: str, parameters: dict[str, Any] | None) -> None:
     match parse_arguments(text, parameters):
-        case Arguments() as found:
-            assert json.loads(found.text.strip() or "{}") == found.value
-            json.dumps(found.value, allow_nan=False)
-            assert (found.text == text) == (not found.repairs)
+        case Arguments() as arguments:
+            assert json.loads(arguments.text.strip() or "{}") == arguments.value
+            json.dumps(arguments.value, allow_nan=False)
+            assert (arguments.text == text) == (not arguments.repairs)
         case reason:
             assert reason.startswith("no JSON object: ")

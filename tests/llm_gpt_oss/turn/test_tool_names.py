@@ -10,13 +10,13 @@ from llm_gpt_oss.turn.tool_names import ToolNames
 
 
 @pytest.mark.parametrize("name", ["f", "get_weather", "mcp-server.tool-2", "2nd", "browser.search", "-", "_"])
-def test_what_harmony_can_carry_stays(name: str) -> None:
+def test_valid_names_stay(name: str) -> None:
     names = ToolNames([name])
     assert (names.model_name(name), names.original_name(name)) == (name, name)
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "model_name"),
     [
         ("get weather", "get_weather"),
         ("a<|channel|>b", "a_channel_b"),
@@ -29,24 +29,24 @@ def test_what_harmony_can_carry_stays(name: str) -> None:
         ("...", "tool"),
     ],
 )
-def test_what_it_cannot_is_mapped_and_comes_back(name: str, shown: str) -> None:
+def test_other_names_are_mapped_and_mapped_back(name: str, model_name: str) -> None:
     names = ToolNames([name])
-    assert names.model_name(name) == shown
-    assert names.original_name(shown) == name
+    assert names.model_name(name) == model_name
+    assert names.original_name(model_name) == name
 
 
-def test_names_that_would_be_the_same_are_told_apart() -> None:
+def test_names_that_would_be_equal_get_numbers() -> None:
     names = ToolNames(["a b", "a/b", "a_b", "a_b_2"])
-    shown = [names.model_name(name) for name in ("a b", "a/b", "a_b", "a_b_2")]
-    assert shown == ["a_b_3", "a_b_4", "a_b", "a_b_2"]
-    assert [names.original_name(name) for name in shown] == ["a b", "a/b", "a_b", "a_b_2"]
+    model_name = [names.model_name(name) for name in ("a b", "a/b", "a_b", "a_b_2")]
+    assert model_name == ["a_b_3", "a_b_4", "a_b", "a_b_2"]
+    assert [names.original_name(name) for name in model_name] == ["a b", "a/b", "a_b", "a_b_2"]
 
 
-def test_a_name_that_nobody_gave_is_itself() -> None:
+def test_an_unknown_model_name_is_returned() -> None:
     assert ToolNames(["a b"]).original_name("no_such_tool") == "no_such_tool"
 
 
-def test_a_name_of_the_history_comes_behind_those_of_the_tools() -> None:
+def test_a_name_from_the_history_is_mapped_after_those_of_the_tools() -> None:
     names = ToolNames(["a/b"])
     assert names.model_name("a b") == "a_b_2"
     assert [names.original_name("a_b"), names.original_name("a_b_2")] == ["a/b", "a b"]
@@ -56,16 +56,18 @@ NAMES = st.lists(st.text(alphabet="ab _.-<|é\n", max_size=4))
 
 
 @given(NAMES)
-def test_every_name_has_one_of_its_own_and_it_fits(given_names: list[str]) -> None:
-    names = ToolNames(given_names)
-    shown = {name: names.model_name(name) for name in given_names}
-    assert len({*shown.values()}) == len(shown)
-    assert {name: names.original_name(seen) for name, seen in shown.items()} == {name: name for name in shown}
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", seen) for seen in shown.values())
+def test_every_name_has_a_valid_and_unique_model_name(tool_names: list[str]) -> None:
+    names = ToolNames(tool_names)
+    model_name = {name: names.model_name(name) for name in tool_names}
+    assert len({*model_name.values()}) == len(model_name)
+    assert {name: names.original_name(seen) for name, seen in model_name.items()} == {
+        name: name for name in model_name
+    }
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", seen) for seen in model_name.values())
 
 
 @given(NAMES, NAMES)
-def test_the_same_tools_always_look_the_same(tools: list[str], later: list[str]) -> None:
+def test_the_same_tools_always_have_the_same_names(tools: list[str], later: list[str]) -> None:
     one, other = ToolNames(tools), ToolNames(tools)
     for name in later:
         other.model_name(name)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from support.scripted_engine import pieces, spoken
-from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, calling
+from support.turn_requests import FINAL, PREAMBLE, START, THOUGHT, call_opener
 
 from llm_gpt_oss.completion import Done, Logprob, Piece
 from llm_gpt_oss.harmony.conversation import Header, Message
@@ -18,15 +18,15 @@ from llm_gpt_oss.turn.usage import Usage
 NEXT = f"<|end|>{START}"
 
 
-def heard(text: str | list[Piece], step: Step | None = None, number: int = 0) -> Any:
-    "(texts joined by message, (number, header, text) of what was written, notes, transcript)"
+def transcribe(text: str | list[Piece], step: Step | None = None, number: int = 0) -> Any:
+    "Return (text by message, (number, header, text) of each complete message, notes, transcript)."
     notes: list[Note] = []
     transcript = Transcript(step or Step("free"), number, notes, Usage())
-    said: dict[tuple[int, str], str] = {}
+    parts: dict[tuple[int, str], str] = {}
     for out in translate(pieces(text) if isinstance(text, str) else text, transcript):
-        said[out.message, out.channel] = said.get((out.message, out.channel), "") + out.text
-    written = [(writing.number, writing.header, writing.text) for writing in transcript.messages]
-    return said, written, [(note.kind, note.text) for note in notes], transcript
+        parts[out.message, out.channel] = parts.get((out.message, out.channel), "") + out.text
+    messages = [(parsed.number, parsed.header, parsed.text) for parsed in transcript.messages]
+    return parts, messages, [(note.kind, note.text) for note in notes], transcript
 
 
 def final(text: str) -> Header:
@@ -34,7 +34,7 @@ def final(text: str) -> Header:
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "written"),
+    ("text", "parts", "messages"),
     [
         pytest.param("", {}, [], id="nothing"),
         pytest.param(
@@ -44,7 +44,7 @@ def final(text: str) -> Header:
             id="reasoning, answer",
         ),
         pytest.param(
-            f"{PREAMBLE}Look up.{NEXT}{calling('f')}{{}}",
+            f"{PREAMBLE}Look up.{NEXT}{call_opener('f')}{{}}",
             {(0, "commentary"): "Look up."},
             [(0, Header("assistant", "commentary"), "Look up."), (1, call_header("f"), "{}")],
             id="preamble, call: no text of a call is passed on",
@@ -61,16 +61,16 @@ def final(text: str) -> Header:
             [(0, Header("assistant", "thoughts"), "Hm.")],
             id="an unknown channel is the answer",
         ),
-        pytest.param(f"{FINAL}a<|end|>", {(0, "final"): "a"}, [(0, ANSWER, "a")], id="nothing behind an end"),
+        pytest.param(f"{FINAL}a<|end|>", {(0, "final"): "a"}, [(0, ANSWER, "a")], id="nothing after an end"),
     ],
 )
-def test_messages(text: str, said: object, written: object) -> None:
-    assert heard(text)[:3] == (said, written, [])
+def test_messages(text: str, parts: object, messages: object) -> None:
+    assert transcribe(text)[:3] == (parts, messages, [])
 
 
-def test_messages_are_numbered_through_the_turn() -> None:
-    said, written, _, transcript = heard(f"{THOUGHT}a{NEXT}{FINAL}b", number=7)
-    assert (list(said), [number for number, *_ in written], transcript.number) == (
+def test_numbers_continue_in_the_next_completion() -> None:
+    parts, messages, _, transcript = transcribe(f"{THOUGHT}a{NEXT}{FINAL}b", number=7)
+    assert (list(parts), [number for number, *_ in messages], transcript.number) == (
         [(7, "analysis"), (8, "final")],
         [7, 8],
         9,
@@ -78,14 +78,14 @@ def test_messages_are_numbered_through_the_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "text", "said", "messages"),
+    ("step", "text", "parts", "messages"),
     [
         pytest.param(
             Step("answer", ANSWER, "War"),
             "m.",
             {(0, "final"): "m."},
             [Message(ANSWER, "Warm.")],
-            id="what the prompt begun is part of the message, and not said again",
+            id="the prefix is part of the message, and not of the text",
         ),
         pytest.param(
             Step("answer", ANSWER, format={}),
@@ -100,10 +100,10 @@ def test_messages_are_numbered_through_the_turn() -> None:
         ),
     ],
 )
-def test_a_step_that_begins_inside(step: Step, text: str, said: object, messages: object) -> None:
-    heard_, _, notes, transcript = heard(text, step)
-    assert heard_ == said
-    assert [writing.message for writing in transcript.messages] == messages
+def test_a_step_that_begins_inside_a_message(step: Step, text: str, parts: object, messages: object) -> None:
+    actual, _, notes, transcript = transcribe(text, step)
+    assert actual == parts
+    assert [parsed.message for parsed in transcript.messages] == messages
     assert (transcript.raw, notes) == (text, [])
 
 
@@ -116,18 +116,18 @@ def test_a_step_that_begins_inside(step: Step, text: str, said: object, messages
         (Header("assistant", None, "f"), Header("assistant", None, "f")),
     ],
 )
-def test_a_message_goes_back_to_the_model_in_a_channel_that_it_knows(header: Header, message: Header) -> None:
+def test_the_next_prompt_shows_a_known_channel(header: Header, message: Header) -> None:
     assert ParsedMessage(0, header, "a", "b").message == Message(message, "ab")
 
 
-def test_a_mended_header_is_noted() -> None:
-    _, written, notes, _ = heard("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
-    assert [header.recipient for _, header, _ in written] == ["f"]
-    assert notes == [("mended", "A message's header was mended: recipient without functions.")]
+def test_a_repaired_header_has_a_note() -> None:
+    _, messages, notes, _ = transcribe("<|channel|>commentary to=f <|constrain|>json<|message|>{}")
+    assert [header.recipient for _, header, _ in messages] == ["f"]
+    assert notes == [("mended", "The header of a message was repaired: recipient without functions.")]
 
 
 @pytest.mark.parametrize(
-    ("speaker", "who"),
+    ("header", "author"),
     [
         ("<|start|>user<|message|>And", "user"),
         ("<|start|>functions.f to=assistant<|channel|>commentary<|message|>21", "functions.f"),
@@ -135,11 +135,13 @@ def test_a_mended_header_is_noted() -> None:
         ("<|start|>user<|channel|>final<|channel|>final<|message|>And", "user"),
     ],
 )
-def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> None:
-    said, written, notes, transcript = heard(f"{FINAL}Yes.<|end|>{speaker} more<|end|>{START}{FINAL}No.")
-    assert said == {(0, "final"): "Yes."}
-    assert written == [(0, ANSWER, "Yes.")]
-    assert notes == [("spoke_for_others", f"The model went on as {who}: left out.")]
+def test_messages_that_the_model_writes_for_others_are_left_out(header: str, author: str) -> None:
+    parts, messages, notes, transcript = transcribe(
+        f"{FINAL}Yes.<|end|>{header} more<|end|>{START}{FINAL}No."
+    )
+    assert parts == {(0, "final"): "Yes."}
+    assert messages == [(0, ANSWER, "Yes.")]
+    assert notes == [("spoke_for_others", f"A message that the model wrote as {author} was left out.")]
     assert transcript.raw.endswith("No.")
 
 
@@ -151,19 +153,59 @@ def test_what_the_model_says_for_others_is_left_out(speaker: str, who: str) -> N
         ("<|channel|>analysis to=functions.f<|message|>{}", 0),
     ],
 )
-def test_reasoning_is_counted(text: str, reasoning_tokens: int) -> None:
-    tally = Usage()
-    list(translate(pieces(text), Transcript(Step("free"), 0, [], tally)))
-    tally.end_completion(Done("stop", completion_tokens=len(pieces(text)) + 1), unseen=1)
-    assert (tally.reasoning_tokens, tally.completion_tokens) == (reasoning_tokens, len(pieces(text)) + 1)
+def test_reasoning_tokens(text: str, reasoning_tokens: int) -> None:
+    usage = Usage()
+    list(translate(pieces(text), Transcript(Step("free"), 0, [], usage)))
+    usage.end_completion(Done("stop", completion_tokens=len(pieces(text)) + 1), hidden=1)
+    assert (usage.reasoning_tokens, usage.completion_tokens) == (reasoning_tokens, len(pieces(text)) + 1)
 
 
-def test_log_probabilities_go_with_their_text_and_make_the_count_exact() -> None:
-    tally = Usage()
-    said = spoken("日本", "語")
-    thought = [Piece(marker) for marker in ("<|channel|>", "analysis", "<|message|>")]
-    texts = list(translate([*thought, *said], Transcript(Step("free"), 0, [], tally)))
-    assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in said]
+def test_log_probabilities_stay_with_their_text_and_give_the_exact_count() -> None:
+    usage = Usage()
+    parts = spoken("日本", "語")
+    reasoning_header = [Piece(marker) for marker in ("<|channel|>", "analysis", "<|message|>")]
+    texts = list(translate([*reasoning_header, *parts], Transcript(Step("free"), 0, [], usage)))
+    assert texts == [Text(0, "analysis", piece.text, piece.logprobs) for piece in parts]
     assert texts[1].logprobs == (Logprob("語", -0.5),)
-    tally.end_completion(Done("stop", completion_tokens=3 + 3 + 1), unseen=1)
-    assert tally.reasoning_tokens == 3
+    usage.end_completion(Done("stop", completion_tokens=3 + 3 + 1), hidden=1)
+    assert usage.reasoning_tokens == 3
+
+
+JOINED = [
+    Piece("<|channel|>"),
+    Piece("analysis"),
+    Piece("<|message|>"),
+    Piece(" a b", tokens=2),
+    Piece("日本語", tokens=3),
+    Piece("<|end|>"),
+    Piece("<|start|>"),
+    Piece("assistant"),
+    Piece("<|channel|>"),
+    Piece("final"),
+    Piece("<|message|>"),
+    Piece("c d e", tokens=3),
+    Piece("é", tokens=1),
+]
+
+
+@pytest.mark.parametrize("missing", [0, 4])
+def test_joined_pieces_count_as_the_pieces_that_they_join(missing: int) -> None:
+    single = [
+        Piece(text)
+        for piece in JOINED
+        for text in ([piece.text] if piece.tokens == 1 else split(piece.text, piece.tokens))
+    ]
+    counts = []
+    for items in (JOINED, single):
+        usage = Usage()
+        texts = list(translate(items, Transcript(Step("free"), 0, [], usage)))
+        assert "".join(text.text for text in texts) == " a b日本語c d eé"
+        running = usage.completion_tokens
+        usage.end_completion(Done("stop", completion_tokens=len(single) + 1 + missing), hidden=1)
+        counts.append((running, usage.completion_tokens, usage.reasoning_tokens))
+    assert counts[0] == counts[1] == (len(single), len(single) + 1 + missing, 5 + round(missing * 3 / 4))
+
+
+def split(text: str, number: int) -> list[str]:
+    size = -(-len(text) // number)
+    return [text[start : start + size] for start in range(0, len(text), size)]

@@ -7,74 +7,76 @@ from llm_gpt_oss.completion import Done, Piece
 from llm_gpt_oss.turn.usage import Usage
 
 
-def told(tally: Usage, *said: tuple[str, bool]) -> None:
-    "Each a piece of one token, and whether it is reasoning."
-    for text, reasoning in said:
-        tally.add_piece(Piece(text))
-        tally.add_text(text, 1, reasoning=reasoning)
+def count(usage: Usage, *texts: tuple[str, bool]) -> None:
+    "Count texts, each a piece of one token, with whether it is reasoning."
+    for text, reasoning in texts:
+        usage.add_piece(Piece(text))
+        usage.add_text(text, 1, reasoning=reasoning)
 
 
-def test_an_engine_that_counts_is_believed() -> None:
-    tally = Usage()
-    tally.add_piece(Piece("<|channel|>"))
-    told(tally, ("a", True), ("b", True), ("c", False))
-    tally.end_completion(Done("stop", prompt_tokens=10, completion_tokens=9), unseen=1)
-    assert (tally.prompt_tokens, tally.completion_tokens, tally.reasoning_tokens) == (10, 9, 2)
+def test_the_count_of_the_engine_is_used() -> None:
+    usage = Usage()
+    usage.add_piece(Piece("<|channel|>"))
+    count(usage, ("a", True), ("b", True), ("c", False))
+    usage.end_completion(Done("stop", prompt_tokens=10, completion_tokens=9), hidden=1)
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens) == (10, 9, 2)
 
 
-def test_an_engine_that_does_not_count_is_counted_by_its_pieces() -> None:
-    tally = Usage()
-    told(tally, ("a", True), ("c", False))
-    tally.end_completion(Done("stop"), unseen=2)
-    assert (tally.prompt_tokens, tally.completion_tokens, tally.reasoning_tokens) == (None, 4, 1)
+def test_pieces_are_counted_if_the_engine_does_not_count() -> None:
+    usage = Usage()
+    count(usage, ("a", True), ("c", False))
+    usage.end_completion(Done("stop"), hidden=2)
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens) == (None, 4, 1)
 
 
 @pytest.mark.parametrize(
-    ("said", "reasoning_tokens"),
+    ("texts", "reasoning_tokens"),
     [
-        pytest.param([("日本", True), ("a", True), ("b", False)], 2 + 6, id="all of them thought"),
-        pytest.param([("a", True), ("日本", False)], 1, id="none of them thought"),
-        pytest.param([("日", True), ("本", True), ("語", False)], 2 + 4, id="by the share of wide pieces"),
-        pytest.param([("a", True), ("b", False)], 1, id="no wide piece: nothing to give them to"),
+        pytest.param([("日本", True), ("a", True), ("b", False)], 2 + 6, id="all of them reasoning"),
+        pytest.param([("a", True), ("日本", False)], 1, id="none of them reasoning"),
+        pytest.param(
+            [("日", True), ("本", True), ("語", False)], 2 + 4, id="by the share of non-ASCII pieces"
+        ),
+        pytest.param([("a", True), ("b", False)], 1, id="no non-ASCII piece"),
     ],
 )
-def test_missing_tokens_belong_to_the_wide_characters(
-    said: list[tuple[str, bool]], reasoning_tokens: int
+def test_missing_tokens_are_those_of_non_ascii_text(
+    texts: list[tuple[str, bool]], reasoning_tokens: int
 ) -> None:
-    tally = Usage()
-    told(tally, *said)
-    tally.end_completion(Done("stop", completion_tokens=len(said) + 1 + 6), unseen=1)
-    assert tally.reasoning_tokens == reasoning_tokens
+    usage = Usage()
+    count(usage, *texts)
+    usage.end_completion(Done("stop", completion_tokens=len(texts) + 1 + 6), hidden=1)
+    assert usage.reasoning_tokens == reasoning_tokens
 
 
 @pytest.mark.parametrize("unseen", [0, 1, 2])
 def test_with_log_probabilities_the_count_is_exact(unseen: int) -> None:
-    tally = Usage()
+    usage = Usage()
     for piece in spoken("ab", "日本語"):
-        tally.add_piece(piece)
-        tally.add_text(piece.text, len(piece.logprobs), reasoning=True)
+        usage.add_piece(piece)
+        usage.add_text(piece.text, len(piece.logprobs), reasoning=True)
     for piece in spoken("한국"):
-        tally.add_piece(piece)
-        tally.add_text(piece.text, len(piece.logprobs), reasoning=False)
-    tally.end_completion(Done("stop", completion_tokens=7 + unseen), unseen=unseen)
-    assert (tally.reasoning_tokens, tally.completion_tokens) == (5, 7 + unseen)
+        usage.add_piece(piece)
+        usage.add_text(piece.text, len(piece.logprobs), reasoning=False)
+    usage.end_completion(Done("stop", completion_tokens=7 + unseen), hidden=unseen)
+    assert (usage.reasoning_tokens, usage.completion_tokens) == (5, 7 + unseen)
 
 
-def test_fewer_tokens_than_pieces_take_nothing_away() -> None:
-    tally = Usage()
-    told(tally, ("é", True), ("é", False))
-    tally.end_completion(Done("stop", completion_tokens=1), unseen=2)
-    assert tally.reasoning_tokens == 1
+def test_a_count_lower_than_the_pieces_changes_nothing() -> None:
+    usage = Usage()
+    count(usage, ("é", True), ("é", False))
+    usage.end_completion(Done("stop", completion_tokens=1), hidden=2)
+    assert usage.reasoning_tokens == 1
 
 
-def test_completions_add_up_and_the_first_prompt_counts() -> None:
-    tally = Usage()
-    told(tally, ("é", True))
-    tally.end_completion(Done("stop", 10, 5, load_ms=1.4, prompt_ms=2, completion_ms=500), unseen=1)
-    told(tally, ("a", False))
-    tally.end_completion(Done("stop", 14, 15, load_ms=None, prompt_ms=3.6, completion_ms=500), unseen=1)
-    assert (tally.completions, tally.prompt_tokens, tally.completion_tokens) == (2, 10, 20)
-    assert tally.details() == {
+def test_the_sum_of_completions_and_the_first_prompt() -> None:
+    usage = Usage()
+    count(usage, ("é", True))
+    usage.end_completion(Done("stop", 10, 5, load_ms=1.4, prompt_ms=2, completion_ms=500), hidden=1)
+    count(usage, ("a", False))
+    usage.end_completion(Done("stop", 14, 15, load_ms=None, prompt_ms=3.6, completion_ms=500), hidden=1)
+    assert (usage.completions, usage.prompt_tokens, usage.completion_tokens) == (2, 10, 20)
+    assert usage.details() == {
         "load_ms": 1,
         "prompt_ms": 6,
         "completion_ms": 1000,
@@ -83,36 +85,36 @@ def test_completions_add_up_and_the_first_prompt_counts() -> None:
     }
 
 
-def test_starting_over_takes_the_new_prompt_and_forgets_no_work() -> None:
-    tally = Usage()
-    tally.end_completion(Done("stop", 10, 5), unseen=1)
-    tally.restart()
-    tally.end_completion(Done("stop", 7, 5), unseen=1)
-    assert (tally.completions, tally.prompt_tokens, tally.completion_tokens) == (2, 7, 10)
+def test_starting_over_counts_the_new_prompt_and_all_completions() -> None:
+    usage = Usage()
+    usage.end_completion(Done("stop", 10, 5), hidden=1)
+    usage.restart()
+    usage.end_completion(Done("stop", 7, 5), hidden=1)
+    assert (usage.completions, usage.prompt_tokens, usage.completion_tokens) == (2, 7, 10)
 
 
-def test_a_completion_that_breaks_off_counts_as_far_as_it_came() -> None:
-    tally = Usage()
-    told(tally, ("a", True), ("b", True), ("c", False))
-    assert (tally.completions, tally.completion_tokens) == (0, 3)
-    assert tally.details()["reasoning_tokens"] == 2
+def test_an_interrupted_completion_counts_its_pieces() -> None:
+    usage = Usage()
+    count(usage, ("a", True), ("b", True), ("c", False))
+    assert (usage.completions, usage.completion_tokens) == (0, 3)
+    assert usage.details()["reasoning_tokens"] == 2
 
 
-def test_the_rate_is_that_of_the_completions_whose_time_is_known() -> None:
-    tally = Usage()
-    tally.end_completion(Done("stop", 10, 5, completion_ms=500), unseen=5)
-    told(tally, *[("a", False)] * 95)
-    assert (tally.completion_tokens, tally.details()["tokens_per_second"]) == (100, 10.0)
+def test_the_rate_counts_completions_with_a_time() -> None:
+    usage = Usage()
+    usage.end_completion(Done("stop", 10, 5, completion_ms=500), hidden=5)
+    count(usage, *[("a", False)] * 95)
+    assert (usage.completion_tokens, usage.details()["tokens_per_second"]) == (100, 10.0)
 
 
-def test_no_time_no_rate() -> None:
-    tally = Usage()
-    tally.end_completion(Done("stop", 10, 5), unseen=1)
-    assert "tokens_per_second" not in tally.details()
+def test_no_rate_without_a_time() -> None:
+    usage = Usage()
+    usage.end_completion(Done("stop", 10, 5), hidden=1)
+    assert "tokens_per_second" not in usage.details()
 
 
 def test_never_more_reasoning_than_tokens() -> None:
-    tally = Usage()
-    told(tally, ("a", True), ("b", True))
-    tally.end_completion(Done("stop", completion_tokens=1), unseen=1)
-    assert tally.details()["reasoning_tokens"] == 1
+    usage = Usage()
+    count(usage, ("a", True), ("b", True))
+    usage.end_completion(Done("stop", completion_tokens=1), hidden=1)
+    assert usage.details()["reasoning_tokens"] == 1

@@ -1,0 +1,148 @@
+"Answers: validation against a schema, retries, empty answers."
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.scripted_engine import Part, stopped
+from support.turn_requests import (
+    AFTER_THOUGHT,
+    BUFFERED,
+    FINAL,
+    NO_THOUGHT,
+    OSLO,
+    PERSON,
+    START,
+    THINKS,
+    THOUGHT,
+    TOOLS,
+    Turn,
+    build_request,
+    call_text,
+    play_turn,
+)
+
+from llm_gpt_oss.errors import (
+    BadAnswer,
+)
+
+
+def test_a_buffered_answer_that_does_not_fit_is_requested_again() -> None:
+    turn = play_turn(build_request(seed=7, **BUFFERED), THINKS, '{"name":1}', '{"name":"Ada"}')
+    assert turn.tails == [START, AFTER_THOUGHT + FINAL, AFTER_THOUGHT + FINAL]
+    assert [c.sampling.seed for c in turn.completions] == [7, 7, 8]
+    assert turn.parts == [("analysis", "Hm."), ("final", '{"name":"Ada"}')]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("retried", '{"name":1}')]
+    assert turn.machine.usage.completions == 3
+
+
+def test_a_streamed_answer_that_does_not_fit_is_not_requested_again() -> None:
+    turn = play_turn(build_request(format=PERSON), THINKS, '{"name":1}')
+    assert (turn.parts[-1], turn.notes) == (("final", '{"name":1}'), ["misfit"])
+
+
+def test_an_answer_is_not_requested_again_without_tokens_left() -> None:
+    turn = play_turn(
+        build_request(max_tokens=9, uses_reasoning=False, **BUFFERED),
+        stopped('{"name":1}', completion_tokens=9),
+    )
+    assert (turn.parts, turn.notes) == ([("final", '{"name":1}')], ["misfit"])
+
+
+@pytest.mark.parametrize("buffer_answer", [True, False])
+def test_a_json_answer_without_a_header(buffer_answer: bool) -> None:
+    turn = play_turn(
+        build_request(format=PERSON, buffer_answer=buffer_answer), f'{THINKS}<|message|>{{"name":"Ada"}}'
+    )
+    assert turn.parts == [("analysis", "Hm."), ("final", '{"name":"Ada"}')]
+    assert turn.machine.finish_reason == "stop"
+
+
+def test_reasoning_after_the_answer_is_not_validated() -> None:
+    turn = play_turn(build_request(format=PERSON), f'<|message|>{{"name":"Ada"}}<|end|>{START}{THOUGHT}Ah.')
+    assert (turn.parts, turn.notes) == ([("final", '{"name":"Ada"}'), ("analysis", "Ah.")], ["mended"])
+
+
+def test_the_retry_of_an_answer_without_a_header_has_one() -> None:
+    turn = play_turn(
+        build_request(**BUFFERED), f"{THINKS}<|message|>Ada<|end|>{START}{THOUGHT}Ah.", '{"name":"Ada"}'
+    )
+    assert turn.tails[1] == f"{AFTER_THOUGHT}{THOUGHT}Ah.<|end|>{START}{FINAL}"
+    assert turn.parts[-1] == ("final", '{"name":"Ada"}')
+
+
+def test_buffered_text_before_a_call_is_passed_on() -> None:
+    turn = play_turn(build_request(tools=TOOLS, **BUFFERED), f"<|message|>Ada<|end|>{START}{call_text()}")
+    assert turn.parts == [("final", "Ada"), ("get_weather", OSLO)]
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "[" * 400 + "]" * 400, "1" * 5000, "NaN", ""])
+def test_any_text_can_be_validated(text: str) -> None:
+    nested = {"type": "array", "items": {"$ref": "#"}}
+    turn = play_turn(build_request(format=nested), THINKS, f"{text}.")
+    assert (turn.notes, turn.machine.finish_reason) == (["misfit"], "stop")
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}])
+def test_a_circular_schema_accepts_everything(schema: dict[str, Any]) -> None:
+    turn = play_turn(build_request(format=schema), THINKS, "{}")
+    assert (turn.notes, turn.machine.finish_reason) == ([], "stop")
+
+
+# Empty answers
+
+
+def test_an_empty_answer_is_requested_again_at_a_lower_effort() -> None:
+    turn = play_turn(build_request(effort="high"), "", "", f"{THINKS}{FINAL}Yes.")
+    assert [f"Reasoning: {effort}" in completion.prompt for effort, completion in efforts(turn)] == [True] * 3
+    assert [completion.prompt.rpartition("<|end|>")[2] for completion in turn.completions] == [
+        START,
+        START + FINAL,
+        START,
+    ]
+    assert [completion.sampling.seed for completion in turn.completions] == [None, None, 1]
+    assert (turn.parts[-1], turn.notes) == (("final", "Yes."), ["answer_opened", "retried"])
+    assert (turn.machine.usage.completions, turn.machine.usage.prompt_tokens) == (3, 100)
+
+
+def efforts(turn: Turn) -> list[tuple[str, Any]]:
+    return list(zip(("high", "high", "medium"), turn.completions, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("effort", "second"), [("high", "medium"), ("medium", "low"), ("low", "low"), (None, None)]
+)
+def test_the_lower_effort(effort: str | None, second: str | None) -> None:
+    turn = play_turn(build_request(effort=effort, uses_reasoning=False, seed=-1), "", "Yes.")
+    expected = f"Reasoning: {second}" if second else "Reasoning:"
+    assert (expected in turn.completions[1].prompt) is bool(second)
+    assert turn.completions[1].prompt.endswith(f"{NO_THOUGHT}{START}{FINAL}")
+    assert turn.completions[1].sampling.seed == 1
+
+
+def test_without_a_system_message_there_is_no_effort_to_lower() -> None:
+    request = build_request(uses_reasoning=False)
+    request = replace(request, conversation=replace(request.conversation, system=None))
+    turn = play_turn(request, "", "Yes.")
+    assert (turn.completions[0].prompt, turn.parts) == (turn.completions[1].prompt, [("final", "Yes.")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "script", "parts"),
+    [
+        pytest.param({"uses_reasoning": False}, ["", " "], [("final", " ")], id="twice"),
+        pytest.param({}, [f"{THOUGHT}Hm.", ""], [("analysis", "Hm.")], id="after reasoning"),
+    ],
+)
+def test_a_second_empty_answer_is_an_error(fields: dict[str, Any], script: list[Part], parts: object) -> None:
+    turn = play_turn(build_request(**fields), *script)
+    assert isinstance(turn.error, BadAnswer)
+    assert (turn.parts, turn.error.raw) == (parts, script[-1])
+
+
+def test_an_answer_that_begins_with_a_stop_string_is_empty() -> None:
+    turn = play_turn(build_request(stop=("Yes",)), f"{THINKS}", "")
+    assert (turn.error, turn.notes, turn.machine.finish_reason) == (None, ["empty"], "stop")
+    assert turn.parts == [("analysis", "Hm.")]
