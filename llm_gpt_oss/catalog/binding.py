@@ -10,7 +10,6 @@ import llm
 
 from ..settings import Settings
 from .models_file import BUILT_IN, UNBOUND, EngineBinding
-from .ollama_key import ollama_key
 
 DEFAULT_ENGINE = "ollama"
 
@@ -47,3 +46,9 @@ class BoundModel:
             return ollama_key(given)
         stored: str | None = llm.get_key(input=given, alias=self.engine_options.get("key"))
         return stored
+
+
+def ollama_key(explicit_key: str | None = None) -> str | None:
+    "The user's API key for Ollama: `explicit_key`, else the stored key, else OLLAMA_API_KEY, else None."
+    key: str | None = llm.get_key(input=explicit_key, alias="ollama", env="OLLAMA_API_KEY")
+    return key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..setup.model import fetch
-from .target import connect, on_ollama
+from .target import connect, ollama_tag
 from .terminal import ProgressLine
 
 
@@ -18,7 +18,7 @@ def command(name: str | None, insecure: bool) -> None:
 
     Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    wanted = on_ollama(name)
+    wanted = ollama_tag(name)
     with connect() as client, ProgressLine() as report:
         fetch(client, wanted, report, insecure=insecure)
     click.echo(f"{wanted} is here.")

@@ -44,9 +44,9 @@ def command(yes: bool, source: str, model: str | None) -> None:
     What is there already stays as it is, so it can be typed again after anything.
     """
     server, tag = target.server(), target.tag(model)
-    new = tag not in [entry.tag for entry in target.known()]
+    new = tag not in [entry.tag for entry in target.registered_models()]
     if new:
-        target.check_free(tag)
+        target.check_names_are_free(tag)
     with target.connect() as client:
         click.echo(f"Ollama {_running(client, server, source, yes)} answers at {server.url}.")
         if find_installed(client, tag) is None:

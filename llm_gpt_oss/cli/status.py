@@ -105,7 +105,7 @@ def command(ctx: click.Context, name: str | None, engine: str | None, json_: boo
 
 def states(model: BoundModel) -> dict[str, str]:
     "A line for each engine but the model's own, which is looked at more closely."
-    bound = [BoundModel(entry.tag, model.settings, entry.binding) for entry in target.known()]
+    bound = [BoundModel(entry.tag, model.settings, entry.binding) for entry in target.registered_models()]
     return {
         name: each.summary(model.settings, [one for one in bound if one.engine == name])
         for name, each in installed_providers().items()

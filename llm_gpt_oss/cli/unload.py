@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..engines.ollama.requests import unload
-from .target import connect, on_ollama
+from .target import connect, ollama_tag
 
 
 @click.command(name="unload")
@@ -16,7 +16,7 @@ def command(name: str | None) -> None:
 
     Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    wanted = on_ollama(name)
+    wanted = ollama_tag(name)
     with connect() as client:
         client.send(unload(wanted))
     click.echo(f"{wanted} is out of memory.")

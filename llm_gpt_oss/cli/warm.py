@@ -7,7 +7,7 @@ import click
 from ..engines.http.client import Client
 from ..engines.ollama.requests import load
 from ..setup.model import find_running
-from .target import connect, on_ollama
+from .target import connect, ollama_tag
 from .terminal import memory
 
 
@@ -28,6 +28,6 @@ def command(name: str | None) -> None:
 
     Without TAG: the model that `llm -m gpt-oss` runs.
     """
-    wanted = on_ollama(name)
+    wanted = ollama_tag(name)
     with connect() as client:
         warm(client, wanted)

@@ -38,7 +38,7 @@ def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_name_that_llm_has_for_something_else_is_no_alias() -> None:
     result = run("models", "add", "tiny", "--alias", "gpt-4o")
     assert result.exit_code == 1
-    assert result.stderr == "Error: gpt-4o already means another plugin's gpt-4o. Type another alias.\n"
+    assert result.stderr == "Error: gpt-4o is another plugin's model, gpt-4o. Type another alias.\n"
     assert models_file.read_aliases() == {}
 
 
@@ -47,7 +47,7 @@ def test_nor_is_it_a_tag(tag: str) -> None:
     result = run("models", "add", tag)
     assert (result.exit_code, models_file.read_aliases()) == (1, {})
     assert result.stderr == (
-        f"Error: {tag} already means another plugin's gpt-4o. Add it under another: `ollama cp {tag} NAME`.\n"
+        f"Error: {tag} is another plugin's model, gpt-4o. Rename yours: `ollama cp {tag} NAME`.\n"
     )
 
 
@@ -128,12 +128,12 @@ def test_a_model_is_bound_to_an_engine(
     [
         (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
         (["--key", "k"], "type --gguf, --llama-server, --completions or --transformers."),
-        (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "has no use for --gpu-layers."),
-        (["--transformers", "a/b", "--key", "k"], "The engine transformers has no use for --key."),
+        (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "does not take --gpu-layers."),
+        (["--transformers", "a/b", "--key", "k"], "The engine transformers does not take --key."),
         (["--transformers", "./nowhere"], "There is no folder ./nowhere"),
         (["--context", "512"], "A model runs on one engine"),
-        (["--gguf", FILE, "--key", "k"], "The engine embedded has no use for --key."),
-        (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server has no use for --dialect."),
+        (["--gguf", FILE, "--key", "k"], "The engine embedded does not take --key."),
+        (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server does not take --dialect."),
         (["--engine", "nowhere"], "There is no engine called 'nowhere'"),
         (["--engine", "embedded"], "There is no file of mine to load"),
         (["--gguf", __file__], "is not a readable GGUF file"),
@@ -153,4 +153,4 @@ def test_what_only_ollama_has(monkeypatch: pytest.MonkeyPatch) -> None:
     for command in ("pull", "warm", "unload"):
         result = run(command, "mine")
         assert result.exit_code == 1
-        assert "mine runs on embedded: only Ollama's models are pulled" in result.stderr
+        assert "mine runs on embedded. This command is only for models that run on Ollama." in result.stderr

@@ -69,7 +69,7 @@ def test_setup_neither_loads_nor_adds_what_is_no_gpt_oss(ollama: WebServer) -> N
 
 
 def test_setup_takes_no_name_of_another_plugins_model(ollama: WebServer) -> None:
-    assert "gpt-4o already means another plugin's gpt-4o." in run("setup", "--model", "gpt-4o").stderr
+    assert "gpt-4o is another plugin's model, gpt-4o." in run("setup", "--model", "gpt-4o").stderr
     assert ollama.requests == []
 
 

@@ -59,7 +59,7 @@ def test_a_plugin_that_fails_is_named_and_left_out(caplog: pytest.LogCaptureFixt
 
 
 def test_a_name_that_no_engine_has() -> None:
-    with pytest.raises(GptOssError, match="There are " + ", ".join(OURS) + ": write one"):
+    with pytest.raises(GptOssError, match="Use one of " + ", ".join(OURS)):
         get_provider("olama")
 
 
