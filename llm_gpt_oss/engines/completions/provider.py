@@ -98,6 +98,6 @@ def _dialect(model: BoundModel) -> Dialect:
     if name not in DIALECTS:
         raise GptOssError(
             f"{model.tag} was added with an unknown dialect: {name!r}.",
-            remedy=f"The dialects are {', '.join(DIALECTS)}.",
+            remedy=f"Use one of {', '.join(DIALECTS)}.",
         )
     return DIALECTS[name]

@@ -100,7 +100,7 @@ def test_no_change_is_lost(path: Path, read: Callable[[], Content]) -> None:
 def test_a_writer_that_was_killed(
     path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_file, "PATIENCE", 0.02)
+    monkeypatch.setattr(json_file, "LOCK_TIMEOUT", 0.02)
     (left := path.with_name("some.json.lock")).touch()
     with (
         pytest.raises(GptOssError, match=r"some\.json\.lock is in the way.*Delete that file"),

@@ -140,7 +140,7 @@ def test_registrations_leave_what_is_not_theirs(others: list[ModelWithAliases], 
 def test_a_tag_that_is_another_plugins_model_is_left_to_it(
     local: str | None, file: dict[str, list[str]], warning: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models_file._complain.cache_clear()
+    models_file._warn_once.cache_clear()
     models_file.models_path().write_text(json.dumps(file))
     for _ in range(2):
         assert models_to_register(local, [other("gpt-4o")]) == BUILT_IN
@@ -179,14 +179,14 @@ def test_the_file_is_for_its_owner_and_nothing_lies_beside_it() -> None:
 
 
 def test_tags_that_are_added_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = models_file.read_aliases
+    read = models_file._read_file
 
-    def slowly() -> dict[str, list[str]]:
-        found = read()
+    def read_slowly() -> models_file.Models:
+        models = read()
         time.sleep(0.02)
-        return found
+        return models
 
-    monkeypatch.setattr(models_file, "read_aliases", slowly)
+    monkeypatch.setattr(models_file, "_read_file", read_slowly)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(models_file.add, "abcd"))
     assert sorted(read()) == [*"abcd"]
@@ -225,7 +225,7 @@ def test_a_bad_tag_is_not_written() -> None:
 def test_a_broken_file_harms_nobody_who_does_not_use_it(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models_file._complain.cache_clear()
+    models_file._warn_once.cache_clear()
     models_file.models_path().write_bytes(text.encode("latin-1"))
     assert models_to_register(None, []) == models_to_register(None, []) == BUILT_IN
     said = capsys.readouterr().err

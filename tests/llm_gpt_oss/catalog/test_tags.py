@@ -69,7 +69,7 @@ def test_two_spellings(one: str, other: str, answer: bool) -> None:
 def test_a_tag_from_the_environment_names_its_variable() -> None:
     settings = Settings.from_env({"LOCAL_LLM_MODEL": "bad tag!"})
     assert check_tag("gpt-oss:20b", settings) == "gpt-oss:20b"
-    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL cannot be used: 'bad tag!' is no name of a model"):
+    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL cannot be used: 'bad tag!' is not a model name"):
         check_tag("bad tag!", settings)
-    with pytest.raises(BadRequest, match=r"^'another bad one' is no name of a model"):
+    with pytest.raises(BadRequest, match=r"^'another bad one' is not a model name"):
         check_tag("another bad one", settings)

@@ -25,7 +25,7 @@ def test_pull_shows_how_far_it_is(ollama: WebServer) -> None:
 def test_pull_of_something_that_is_no_tag(ollama: WebServer) -> None:
     result = run("pull", "not a tag")
     assert (result.exit_code, ollama.requests) == (1, [])
-    assert result.stderr.startswith("Error: 'not a tag' is no name of a model.")
+    assert result.stderr.startswith("Error: 'not a tag' is not a model name.")
 
 
 def test_warm_loads_and_unload_does_the_contrary(ollama: WebServer) -> None:
@@ -51,7 +51,7 @@ def test_an_alias_of_llm_will_do(ollama: WebServer) -> None:
 def test_a_variable_that_holds_no_tag_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", "bad tag!")
     assert run("warm").stderr.startswith(
-        "Error: LOCAL_LLM_MODEL cannot be used: 'bad tag!' is no name of a model."
+        "Error: LOCAL_LLM_MODEL cannot be used: 'bad tag!' is not a model name."
     )
 
 

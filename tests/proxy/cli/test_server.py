@@ -109,7 +109,7 @@ class TestOptions:
             (["--key", ""], "a key is plain ASCII text"),
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
-            (["--model", "no model"], "is no name of a model"),
+            (["--model", "no model"], "is not a model name"),
         ],
     )
     def test_what_is_none(self, begun: list[Settings], options: list[str], why: str) -> None:
