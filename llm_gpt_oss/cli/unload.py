@@ -12,11 +12,11 @@ from .target import connect, ollama_tag
 @click.argument("name", metavar="[TAG]", required=False)
 def command(name: str | None) -> None:
     """
-    Give the memory back that a model takes
+    Free the memory that a model uses
 
-    Without TAG: the model that `llm -m gpt-oss` runs.
+    The default for TAG is the model of `llm -m gpt-oss`.
     """
-    wanted = ollama_tag(name)
+    tag = ollama_tag(name)
     with connect() as client:
-        client.send(unload(wanted))
-    click.echo(f"{wanted} is out of memory.")
+        client.send(unload(tag))
+    click.echo(f"{tag} is unloaded.")

@@ -39,14 +39,14 @@ def model() -> str:
 @recorded
 def test_status_of_a_model_that_is_loaded_and_then_is_not() -> None:
     warmed = sh("gpt-oss", "warm")
-    assert re.fullmatch(rf"{model()} is in memory: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
+    assert re.fullmatch(rf"{model()} is loaded: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
     status = sh("gpt-oss", "status").stdout
-    assert re.search(r"^Engine   ollama: [0-9.]+ at http://", status)
-    assert f"\nModel    {model()}\n" in status
-    assert re.search(r"\nThere    yes, [0-9.]+ [MG]B\n", status)
-    assert re.search(r"\nLoaded   yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
-    assert "\nLogging  on\n" in status
-    assert sh("gpt-oss", "unload").stdout == f"{model()} is out of memory.\n"
+    assert re.search(r"^Engine     ollama: [0-9.]+ at http://", status)
+    assert f"\nModel      {model()}\n" in status
+    assert re.search(r"\nInstalled  yes, [0-9.]+ [MG]B\n", status)
+    assert re.search(r"\nLoaded     yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
+    assert "\nLogging    on\n" in status
+    assert sh("gpt-oss", "unload").stdout == f"{model()} is unloaded.\n"
 
 
 @recorded
@@ -69,7 +69,7 @@ def test_status_for_scripts() -> None:
 def test_status_of_a_model_that_is_not_there() -> None:
     said = sh("gpt-oss", "status", "gpt-oss:no-such-tag", fails=True)
     assert said.exit_code == 1
-    assert "\nThere    no\nLoaded   no\n" in said.stdout
+    assert "\nInstalled  no\nLoaded     no\n" in said.stdout
     assert said.stderr == (
         "Error: Ollama has no model gpt-oss:no-such-tag. Type `llm gpt-oss pull gpt-oss:no-such-tag`.\n"
     )
@@ -118,7 +118,7 @@ def tag(tmp_path: Path, reaches_engine: bool) -> Iterator[str]:
 @pytest.mark.tiny
 def test_pull(tag: str) -> None:
     said = sh("gpt-oss", "pull", tag, "--insecure")
-    assert said.stdout == f"{tag} is here.\n"
+    assert said.stdout == f"{tag} is installed.\n"
     first, *layers, verifying, writing, last = said.stderr.splitlines()
     assert (first, verifying, writing, last) == (
         "pulling manifest",

@@ -52,7 +52,7 @@ def test_ctrl_c_is_one_line(stop: type[BaseException], monkeypatch: pytest.Monke
 def test_a_real_ctrl_c(ollama: WebServer, tmp_path: Path) -> None:
     script = (
         "import os, signal, llm_gpt_oss.setup.model as model\n"
-        "model.persist = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        "model.run_with_retries = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         "from llm_gpt_oss.cli import gpt_oss\n"
         "gpt_oss(['pull'])"
     )

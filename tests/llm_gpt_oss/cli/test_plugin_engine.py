@@ -105,7 +105,7 @@ def test_a_model_on_the_engine_is_added_listed_and_answers() -> None:
         "engine": "echo",
         "from": "added",
     }
-    assert "Engine   echo: 1.0 at this process\n" in run("status", "shout").stdout
+    assert "Engine     echo: 1.0 at this process\n" in run("status", "shout").stdout
     answer = CliRunner().invoke(cli, ["-m", "shout", "Hello", "--no-log"])
     assert answer.output == f"Shouted:\ns3cret {json.dumps(options, sort_keys=True)}\n"
 

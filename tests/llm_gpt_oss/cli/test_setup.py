@@ -43,8 +43,8 @@ def test_setup_where_all_is_there_already(ollama: WebServer) -> None:
     result = run("setup")
     assert result.stdout == (
         f"Ollama 0.33.0 answers at {ollama.url}.\n"
-        "gpt-oss:20b is here.\n"
-        "gpt-oss:20b is in memory: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
+        "gpt-oss:20b is installed.\n"
+        "gpt-oss:20b is loaded: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
     )
     assert "/api/pull" not in [path for path, _ in ollama.requests]
     assert not models_file.models_path().exists()
@@ -74,14 +74,11 @@ def test_setup_takes_no_name_of_another_plugins_model(ollama: WebServer) -> None
 
 
 def test_setup_starts_nothing_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_command, "answering", lambda client: None)
+    monkeypatch.setattr(setup_command, "server_version", lambda client: None)
     monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.1:11434")
     result = run("setup", "--yes")
     assert result.exit_code == 1
-    assert (
-        "Nobody answers at http://192.0.2.1:11434, and that is another machine. Start Ollama there"
-        in result.stderr
-    )
+    assert "http://192.0.2.1:11434, which is another machine. Start Ollama there" in result.stderr
 
 
 @pytest.fixture
@@ -98,15 +95,15 @@ def started(monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> list[str]:
         done.append(f"start {program}")
         return "1.2.3"
 
-    monkeypatch.setattr(setup_command, "answering", lambda client: None)
-    monkeypatch.setattr(setup_command, "find", lambda: None)
+    monkeypatch.setattr(setup_command, "server_version", lambda client: None)
+    monkeypatch.setattr(setup_command, "find_program", lambda: None)
     monkeypatch.setattr(setup_command, "install", install)
-    monkeypatch.setattr(setup_command, "start", start)
+    monkeypatch.setattr(setup_command, "start_server", start)
     return done
 
 
 def test_setup_starts_the_ollama_that_is_there(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_command, "find", lambda: Path("/here/ollama"))
+    monkeypatch.setattr(setup_command, "find_program", lambda: Path("/here/ollama"))
     result = run("setup")
     assert started == ["start /here/ollama"]
     assert "Starting /here/ollama serve. Its log: " in result.stderr

@@ -10,31 +10,31 @@ from support import tiny
 from support.commands import LOADED, TAG, THERE, run
 from support.webserver import WebServer, lines
 
-from llm_gpt_oss.cli.terminal import moment
+from llm_gpt_oss.cli.terminal import format_time
 from llm_gpt_oss.engines.embedded import loaded_models as process_pool
 from llm_gpt_oss.engines.embedded.process import ModelProcess
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 
 def test_status_for_people(ollama: WebServer) -> None:
-    until = moment(LOADED["expires_at"])
+    until = format_time(LOADED["expires_at"])
     result = run("status")
     assert result.exit_code == 0
     first, others = result.stdout.splitlines()[:6], result.stdout.splitlines()[6:]
     assert first == [
-        f"Engine   ollama: 0.33.0 at {ollama.url}",
-        "Model    gpt-oss:20b",
-        "There    yes, 13.8 GB",
-        f"Loaded   yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
-        f"Log      {llm.user_dir()}/logs.db, nothing yet",
-        "Logging  on",
+        f"Engine     ollama: 0.33.0 at {ollama.url}",
+        "Model      gpt-oss:20b",
+        "Installed  yes, 13.8 GB",
+        f"Loaded     yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
+        f"Log        {llm.user_dir()}/logs.db, nothing yet",
+        "Logging    on",
     ]
-    assert re.fullmatch(r"Others   embedded: .*; no model for it", others[0])
+    assert re.fullmatch(r"Others     embedded: .*; no model for it", others[0])
     assert others[1:3] == [
-        "         llama-server: no model was added with --llama-server URL",
-        "         completions: no model was added with --completions URL",
+        "           llama-server: no model was added with --llama-server URL",
+        "           completions: no model was added with --completions URL",
     ]
-    assert re.fullmatch(r"         transformers: .*; no model for it", others[3])
+    assert re.fullmatch(r"           transformers: .*; no model for it", others[3])
     assert result.stderr == ""
 
 
@@ -73,18 +73,18 @@ TINY = {"name": "tiny:latest", "size": 7}
     [
         pytest.param(
             {"/api/tags": {"models": [THERE]}},
-            "There    no\nLoaded   no",
+            "Installed  no\nLoaded     no",
             "Ollama has no model tiny. Type `llm gpt-oss pull tiny`.",
             id="not pulled",
         ),
         pytest.param(
             {"/api/tags": {"models": [TINY]}, "/api/show": {"details": {"family": "bert"}}},
-            "There    yes, 7 B\nLoaded   no",
+            "Installed  yes, 7 B\nLoaded     no",
             "bert",
             id="not of the family",
         ),
         pytest.param(
-            {"/api/tags": {"error": "disk on fire"}}, "There    no", "disk on fire", id="in trouble"
+            {"/api/tags": {"error": "disk on fire"}}, "Installed  no", "disk on fire", id="in trouble"
         ),
     ],
 )
@@ -112,9 +112,9 @@ def test_a_gpt_oss_of_another_name_is_ready(ollama: WebServer) -> None:
 def test_status_knows_its_own_side_when_nobody_answers() -> None:
     (llm.user_dir() / "logs-off").touch()
     shown = run("status").stdout
-    assert "Engine   ollama: no answer at http://127.0.0.1:1\n" in shown
-    assert "There    unknown\nLoaded   unknown\n" in shown
-    assert "Logging  off: `llm logs on` turns it on\n" in shown
+    assert "Engine     ollama: no answer at http://127.0.0.1:1\n" in shown
+    assert "Installed  unknown\nLoaded     unknown\n" in shown
+    assert "Logging    off: `llm logs on` turns it on\n" in shown
 
 
 def test_a_model_that_is_not_loaded_is_ready_all_the_same(ollama: WebServer) -> None:
@@ -124,12 +124,12 @@ def test_a_model_that_is_not_loaded_is_ready_all_the_same(ollama: WebServer) -> 
     )  # no family: nothing against it
     result = run("status", "gpt-oss-20b")
     assert result.exit_code == 0
-    assert "Loaded   no\n" in result.stdout
+    assert "Loaded     no\n" in result.stdout
 
 
 def test_an_older_server_says_less(ollama: WebServer) -> None:
     ollama.routes["/api/ps"] = lines({"models": [{"name": TAG, "size": 10, "size_vram": 0}]})
-    assert "Loaded   yes, 10 B on the CPU\n" in run("status").stdout
+    assert "Loaded     yes, 10 B on the CPU\n" in run("status").stdout
 
 
 def test_no_secret_is_shown(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +156,10 @@ def test_a_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.Monkey
     )  # whatever other tests have loaded
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
     shown = run("status", "mine").stdout.splitlines()
-    assert shown[0].startswith("Engine   embedded: ")
+    assert shown[0].startswith("Engine     embedded: ")
     assert shown[0].endswith(f" at {tiny.FILE}")
-    assert shown[2:4] == ["There    yes, 14.9 MB", "Loaded   no"]
-    assert f"Others   ollama: 0.33.0 at {ollama.url}" in shown
+    assert shown[2:4] == ["Installed  yes, 14.9 MB", "Loaded     no"]
+    assert f"Others     ollama: 0.33.0 at {ollama.url}" in shown
     assert f"mine from {tiny.FILE}" in run("status").stdout
 
 
@@ -176,5 +176,5 @@ def test_a_server_has_the_model_without_a_size(ollama: WebServer) -> None:
     ollama.routes["/v1/models"] = lines({"data": [{"id": "mine", "owned_by": "vllm"}]})
     run("models", "add", "mine", "--completions", ollama.url)
     shown = run("status", "mine").stdout.splitlines()
-    assert shown[0] == f"Engine   completions: vllm at {ollama.url}"
-    assert shown[2:4] == ["There    yes", "Loaded   yes"]
+    assert shown[0] == f"Engine     completions: vllm at {ollama.url}"
+    assert shown[2:4] == ["Installed  yes", "Loaded     yes"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from llm_gpt_oss.cli.terminal import ProgressLine, columns, memory, moment, size
+from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_memory, format_size, format_time
 from llm_gpt_oss.setup.progress import Progress
 
 
@@ -21,13 +21,13 @@ from llm_gpt_oss.setup.progress import Progress
     ],
 )
 def test_size(count: int, text: str) -> None:
-    assert size(count) == text
+    assert format_size(count) == text
 
 
 def test_memory() -> None:
-    assert memory(1000, 0) == "1.0 kB on the CPU"
-    assert memory(1000, 480) == "1.0 kB 48 % on the GPU"
-    assert memory(1000, 1000) == "1.0 kB 100 % on the GPU"
+    assert format_memory(1000, 0) == "1.0 kB on the CPU"
+    assert format_memory(1000, 480) == "1.0 kB 48 % on the GPU"
+    assert format_memory(1000, 1000) == "1.0 kB 100 % on the GPU"
 
 
 def test_columns() -> None:
@@ -39,7 +39,7 @@ def test_a_moment_is_on_this_machines_clock(text: str, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC-1")
         time.tzset()
-        assert moment(text) == "2026-11-23 05:09"
+        assert format_time(text) == "2026-11-23 05:09"
     time.tzset()
 
 

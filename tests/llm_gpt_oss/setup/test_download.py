@@ -77,7 +77,7 @@ def test_a_later_download_goes_on_too(web: WebServer, tmp_path: Path, pauses: li
 
 def test_another_checksum_is_refused_and_the_file_thrown_away(web: WebServer, tmp_path: Path) -> None:
     web.routes[f"/v/{NAME}"] = Answer(BODY)
-    with pytest.raises(GptOssError, match=f"thrown away: its SHA-256 is {SUM}, its release says {'0' * 64}"):
+    with pytest.raises(GptOssError, match=f"deleted: its SHA-256 is {SUM}, but should be {'0' * 64}"):
         download(archive(web, "0" * 64), tmp_path, lambda _: None)
     assert os.listdir(tmp_path) == []
 

@@ -31,7 +31,7 @@ FETCHED = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
 
 def test_a_pull_tells_how_far_it_is(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
     web.routes["/api/pull"] = lines(START, layer(None), layer(100), SUCCESS)
-    model.fetch(ollama, "tiny", seen.append)
+    model.pull_model(ollama, "tiny", seen.append)
     assert seen == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *FETCHED]
     assert web.bodies == [{"model": "tiny", "stream": True}]
 
@@ -50,7 +50,7 @@ def test_a_pull_that_breaks_is_asked_for_again(
     broken: Answer, ollama: Client, web: WebServer, seen: list[Progress], pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = [broken, lines(START, layer(40), layer(100), SUCCESS)]
-    model.fetch(ollama, "tiny", seen.append, insecure=True)
+    model.pull_model(ollama, "tiny", seen.append, insecure=True)
     assert seen[-2:] == FETCHED
     assert web.bodies == [{"model": "tiny", "stream": True, "insecure": True}] * 2
     assert pauses == [1]
@@ -69,13 +69,13 @@ def test_a_pull_that_never_begins_is_not(
 ) -> None:
     web.routes["/api/pull"] = answer
     with pytest.raises(error):
-        model.fetch(ollama, "tiny", lambda _: None)
+        model.pull_model(ollama, "tiny", lambda _: None)
     assert (len(web.requests), pauses) == (1, [])
 
 
 def test_a_pull_is_refused_within_a_second_where_nobody_answers(client: Client) -> None:
     with pytest.raises(EngineUnreachable):
-        model.fetch(client, "tiny", lambda _: None)
+        model.pull_model(client, "tiny", lambda _: None)
 
 
 def test_a_model_is_found_by_any_spelling(ollama: Client, web: WebServer) -> None:

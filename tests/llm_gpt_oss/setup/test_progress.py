@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.setup.progress import PATIENCE, Progress, persist
+from llm_gpt_oss.setup.progress import MAX_ATTEMPTS, Progress, run_with_retries
 
 
 class Interruption(GptOssError):
@@ -40,16 +40,16 @@ CUT = Interruption("gone", remedy="Type this.")
 def test_what_gets_further_goes_on(
     runs: list[list[int | Exception]], expected: list[float], seen: list[Progress], pauses: list[float]
 ) -> None:
-    persist(attempts(*runs), seen.append, interruption=Interruption)
+    run_with_retries(attempts(*runs), seen.append, interruption=Interruption)
     assert pauses == expected
     assert seen[-1] == Progress("layer", 9, 9)
-    assert [step.label for step in seen].count("Interrupted, going on: gone") == len(expected)
+    assert [step.label for step in seen].count("Interrupted, retrying: gone") == len(expected)
 
 
 def test_what_gets_no_further_ends(pauses: list[float]) -> None:
     with pytest.raises(Interruption):
-        persist(attempts([1, CUT], *[[1, CUT]] * 9), lambda _: None, interruption=Interruption)
-    assert len(pauses) == PATIENCE - 1
+        run_with_retries(attempts([1, CUT], *[[1, CUT]] * 9), lambda _: None, interruption=Interruption)
+    assert len(pauses) == MAX_ATTEMPTS - 1
     assert sum(pauses) == 15
 
 
@@ -58,5 +58,5 @@ def test_what_never_began_or_is_no_interruption_is_raised(
     runs: list[list[int | Exception]], pauses: list[float]
 ) -> None:
     with pytest.raises((Interruption, ValueError)):
-        persist(attempts(*runs), lambda _: None, interruption=Interruption)
+        run_with_retries(attempts(*runs), lambda _: None, interruption=Interruption)
     assert pauses == []

@@ -12,7 +12,7 @@ import pytest
 from support.fake_ollama import program, tar, zipped
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.setup.unpack import unpack, unpackable
+from llm_gpt_oss.setup.unpack import can_unpack, unpack
 
 GOOD = {"bin/ollama": "#!", "lib/a.so.1": "lib", "lib/a.so": "->a.so.1"}
 
@@ -56,22 +56,22 @@ def test_a_tar_with_its_modes_and_links(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("gzip_as_zstd")
 def test_a_zst_by_a_module(tmp_path: Path) -> None:
-    assert unpackable("a.tar.zst")
+    assert can_unpack("a.tar.zst")
     assert (unpacked(gzip.compress(tar(**GOOD)), "a.tar.zst", tmp_path) / "lib/a.so").read_text() == "lib"
 
 
 @pytest.mark.usefixtures("gzip_as_zstd_program")
 def test_a_zst_by_the_program(tmp_path: Path) -> None:
-    assert unpackable("a.tar.zst")
+    assert can_unpack("a.tar.zst")
     assert (unpacked(gzip.compress(tar(**GOOD)), "a.tar.zst", tmp_path) / "lib/a.so").read_text() == "lib"
 
 
 @pytest.mark.usefixtures("no_zstd_module")
 def test_without_either_only_the_others_can_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert not unpackable("a.tar.zst")
-    assert unpackable("a.tgz")
-    assert unpackable("a.zip")
+    assert not can_unpack("a.tar.zst")
+    assert can_unpack("a.tgz")
+    assert can_unpack("a.zip")
 
 
 @pytest.mark.usefixtures("no_zstd_module")
