@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
-from llm.cli import logs_db_path, logs_on
 
 from ..catalog.binding import BoundModel
 from ..engines.hookspecs import ModelStatus
 from ..engines.registered import get_provider, installed_providers
 from . import target
+from .llm_cli_internals import logs_db_path, logs_on
 from .terminal import columns, format_memory, format_size, format_time
 
 
@@ -44,7 +43,7 @@ class Status:
 
 def create_status(model: BoundModel, model_status: ModelStatus, engines: dict[str, str]) -> Status:
     "Combine the status of a model with the summaries of other engines and the state of the log."
-    log = Path(logs_db_path())  # type: ignore[no-untyped-call]
+    log = logs_db_path()
     fields = asdict(model_status)
     return Status(
         engine=model.engine,
@@ -52,7 +51,7 @@ def create_status(model: BoundModel, model_status: ModelStatus, engines: dict[st
         model=model.tag,
         log=str(log),
         log_size=log.stat().st_size if log.exists() else None,
-        logging=logs_on(),  # type: ignore[no-untyped-call]
+        logging=logs_on(),
         engines=engines,
         **fields,
     )

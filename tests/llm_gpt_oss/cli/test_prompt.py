@@ -20,7 +20,7 @@ from support.commands import run
     ("arguments", "message"),
     [
         (["x", "-m", "no-such-model"], "Unknown model: no-such-model"),
-        (["x", "-m", "gpt-4o-mini"], "gpt-4o-mini is no gpt-oss"),
+        (["x", "-m", "gpt-4o-mini"], "gpt-4o-mini is not a gpt-oss model"),
         (["x", "-o", "num_ctx", "1"], "num_ctx"),
         (["x", "--cid", "01nothing"], "No conversation found with id=01nothing"),
         (["x", "-t", "no-such-template"], "no-such-template"),
