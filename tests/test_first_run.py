@@ -1,4 +1,4 @@
-"`make run` on a bare machine: every step of it answers, with the tiny model that the repository ships."
+"`make run` on a machine without Ollama: every step works, with the tiny model of this repository."
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support import tiny
 
 ROOT = Path(__file__).parent.parent
-LABEL = "[gpt-oss-tiny, the tiny model for tests: not gpt-oss:20b, and no measure of it]"
+LABEL = "[gpt-oss-tiny, a tiny model for tests. Its answers say nothing about gpt-oss:20b]"
 
 
 @tiny.needs_xllamacpp
@@ -32,9 +32,9 @@ def test_everything_answers_without_ollama(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "gpt-oss:20b cannot answer yet. Error: Ollama does not answer at http://127.0.0.1:1" in done.stdout
-    assert "'make run YES=1' gets all that it needs" in done.stdout
-    assert done.stderr.count(LABEL) == 3, "each answer in the terminal"
-    assert done.stdout.count(LABEL) == 1, "the proxy's"
+    assert "Type 'make run YES=1' to install what it needs" in done.stdout
+    assert done.stderr.count(LABEL) == 3, "one for each answer in the terminal"
+    assert done.stdout.count(LABEL) == 1, "one for the answer of the server"
     assert '{"name": "Rex", "age": ' in done.stdout
     assert "Tool call: llm_time({})" in done.stderr
     assert "- model: gpt-oss-tiny" in done.stdout
