@@ -18,7 +18,7 @@ LABEL = "[gpt-oss-tiny, a tiny model for tests. Its answers say nothing about gp
 
 @tiny.needs_xllamacpp
 @pytest.mark.skipif(sys.platform == "win32" or shutil.which("curl") is None, reason="needs a shell and curl")
-def test_everything_answers_without_ollama(tmp_path: Path) -> None:
+def test_first_run_without_ollama(tmp_path: Path) -> None:
     bin = Path(sys.executable).parent
     environ = {
         **os.environ,

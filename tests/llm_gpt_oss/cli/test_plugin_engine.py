@@ -91,7 +91,7 @@ def stored() -> object:
     return json.loads(models_file.models_path().read_text())
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_ollama")
 def test_a_model_on_the_engine_is_added_listed_and_answers() -> None:
     (llm.user_dir() / "keys.json").write_text('{"mine": "s3cret"}')  # type: ignore[no-untyped-call]
     typed = ["--engine", "echo", "--key", "mine", "--volume", "3", "--word", "a", "--word", "b"]
@@ -110,7 +110,7 @@ def test_a_model_on_the_engine_is_added_listed_and_answers() -> None:
     assert answer.output == f"Shouted:\ns3cret {json.dumps(options, sort_keys=True)}\n"
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_ollama")
 def test_status_shows_the_engine_beside_the_others() -> None:
     run("models", "add", "shout", "--echo", "cave")
     assert "echo: 1 models" in run("status").stdout

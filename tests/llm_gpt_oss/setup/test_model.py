@@ -29,7 +29,7 @@ START, SUCCESS = {"status": "pulling manifest"}, {"status": "success"}
 FETCHED = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
 
 
-def test_a_pull_tells_how_far_it_is(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
+def test_pull_reports_progress(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
     web.routes["/api/pull"] = lines(START, layer(None), layer(100), SUCCESS)
     model.pull_model(ollama, "tiny", seen.append)
     assert seen == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *FETCHED]
@@ -39,14 +39,15 @@ def test_a_pull_tells_how_far_it_is(ollama: Client, web: WebServer, seen: list[P
 @pytest.mark.parametrize(
     "broken",
     [
-        pytest.param(lines(START, layer(40)), id="ends"),
-        pytest.param(Answer(lines(START, layer(40), layer(50)).body, cut=150), id="is cut"),
+        pytest.param(lines(START, layer(40)), id="stream ends"),
+        pytest.param(Answer(lines(START, layer(40), layer(50)).body, cut=150), id="connection ends"),
         pytest.param(
-            lines(START, layer(40), {"error": "max retries exceeded: unexpected EOF"}), id="gives up"
+            lines(START, layer(40), {"error": "max retries exceeded: unexpected EOF"}),
+            id="Ollama reports an error",
         ),
     ],
 )
-def test_a_pull_that_breaks_is_asked_for_again(
+def test_interrupted_pull_is_retried(
     broken: Answer, ollama: Client, web: WebServer, seen: list[Progress], pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = [broken, lines(START, layer(40), layer(100), SUCCESS)]
@@ -64,7 +65,7 @@ def test_a_pull_that_breaks_is_asked_for_again(
         (Answer(), EngineError),
     ],
 )
-def test_a_pull_that_never_begins_is_not(
+def test_pull_that_never_starts_is_not_retried(
     answer: Answer, error: type[Exception], ollama: Client, web: WebServer, pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = answer
@@ -73,12 +74,12 @@ def test_a_pull_that_never_begins_is_not(
     assert (len(web.requests), pauses) == (1, [])
 
 
-def test_a_pull_is_refused_within_a_second_where_nobody_answers(client: Client) -> None:
+def test_pull_without_a_server_fails_at_once(client: Client) -> None:
     with pytest.raises(EngineUnreachable):
         model.pull_model(client, "tiny", lambda _: None)
 
 
-def test_a_model_is_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
+def test_models_are_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
     web.routes["/api/tags"] = lines({"models": [{"name": "a:latest", "digest": "d", "size": 1}]})
     web.routes["/api/ps"] = lines({"models": [{"name": "b:latest", "size": 2, "size_vram": 1}]})
     assert model.find_installed(ollama, "a") is not None

@@ -14,7 +14,7 @@ class Interruption(GptOssError):
 
 
 def attempts(*runs: list[int | Exception]) -> Any:
-    "Each call is the next run: bytes done, or what is raised."
+    "A function whose calls make these runs: numbers of bytes that are done, and errors."
     left = iter(runs)
 
     def attempt() -> Iterator[Progress]:
@@ -32,12 +32,14 @@ CUT = Interruption("gone", remedy="Type this.")
 @pytest.mark.parametrize(
     ("runs", "expected"),
     [
-        pytest.param([[1, 9]], [], id="none"),
-        pytest.param([[1, CUT], [2, CUT], [9]], [1, 1], id="each gets further"),
-        pytest.param([[1, CUT], [CUT], [1, CUT], [2, CUT], [9]], [1, 2, 4, 1], id="patience grows back"),
+        pytest.param([[1, 9]], [], id="no interruption"),
+        pytest.param([[1, CUT], [2, CUT], [9]], [1, 1], id="progress in each attempt"),
+        pytest.param(
+            [[1, CUT], [CUT], [1, CUT], [2, CUT], [9]], [1, 2, 4, 1], id="progress resets the count"
+        ),
     ],
 )
-def test_what_gets_further_goes_on(
+def test_attempts_with_progress_are_repeated(
     runs: list[list[int | Exception]], expected: list[float], seen: list[Progress], pauses: list[float]
 ) -> None:
     run_with_retries(attempts(*runs), seen.append, interruption=Interruption)
@@ -46,7 +48,7 @@ def test_what_gets_further_goes_on(
     assert [step.label for step in seen].count("Interrupted, retrying: gone") == len(expected)
 
 
-def test_what_gets_no_further_ends(pauses: list[float]) -> None:
+def test_attempts_without_progress_end(pauses: list[float]) -> None:
     with pytest.raises(Interruption):
         run_with_retries(attempts([1, CUT], *[[1, CUT]] * 9), lambda _: None, interruption=Interruption)
     assert len(pauses) == MAX_ATTEMPTS - 1
@@ -54,9 +56,7 @@ def test_what_gets_no_further_ends(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize("runs", [[[CUT]], [[0, CUT]], [[1, ValueError()]]])
-def test_what_never_began_or_is_no_interruption_is_raised(
-    runs: list[list[int | Exception]], pauses: list[float]
-) -> None:
+def test_other_errors_are_raised_at_once(runs: list[list[int | Exception]], pauses: list[float]) -> None:
     with pytest.raises((Interruption, ValueError)):
         run_with_retries(attempts(*runs), lambda _: None, interruption=Interruption)
     assert pauses == []
