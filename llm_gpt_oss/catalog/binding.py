@@ -27,9 +27,9 @@ class BoundModel(NamedTuple):
         For built-in tags, the settings win over the binding, since Ollama may have these models too. Only its
         own engine knows any other bound model.
         """
-        bound = self.binding.engine
-        if bound and (self.tag not in BUILT_IN or self.settings.engine is None):
-            return bound
+        bound_engine = self.binding.engine
+        if bound_engine and (self.tag not in BUILT_IN or self.settings.engine is None):
+            return bound_engine
         return self.settings.engine or DEFAULT_ENGINE
 
     @property

@@ -32,7 +32,7 @@ DEFAULT_ALIAS = "gpt-oss"
 # All other keys of a model's object are options of its engine.
 OWN_KEYS = {"aliases", "engine"}
 
-Added = Mapping[str, Iterable[str]]
+Aliases = Mapping[str, Iterable[str]]
 # The content of the file: tag to object.
 Models = dict[str, dict[str, Any]]
 
@@ -60,20 +60,24 @@ class ModelEntry(NamedTuple):
 
 def model_entries(
     local_model: str | None,
-    added: Added,
-    taken: Collection[str] = (),
+    file_aliases: Aliases,
+    taken_names: Collection[str] = (),
     bindings: Mapping[str, EngineBinding] = MappingProxyType({}),
 ) -> list[ModelEntry]:
-    """Combine the built-in models, `added` ones (tag to aliases), and the tag of LOCAL_LLM_MODEL.
+    """Combine the built-in models, those of the file (tag to aliases), and that of LOCAL_LLM_MODEL.
 
     Every tag and every alias is in the result once. If several models claim an alias, the last of them in the
-    order above gets it. Nobody gets an alias that is also a tag, or that is in `taken`: LLM has other models
-    under those.
+    order above gets it. Nobody gets an alias that is also a tag, or that is in `taken_names`: LLM has other
+    models under those.
     """
-    claims = [*BUILT_IN.items(), *added.items(), *([(local_model, (DEFAULT_ALIAS,))] if local_model else [])]
+    claims = [
+        *BUILT_IN.items(),
+        *file_aliases.items(),
+        *([(local_model, (DEFAULT_ALIAS,))] if local_model else []),
+    ]
     owner = {alias: tag for tag, aliases in claims for alias in aliases}
     tags = dict.fromkeys(tag for tag, _ in claims)
-    free = [alias for alias in owner if alias not in tags and alias not in taken]
+    free = [alias for alias in owner if alias not in tags and alias not in taken_names]
     return [
         ModelEntry(tag, tuple(alias for alias in free if owner[alias] == tag), bindings.get(tag, UNBOUND))
         for tag in tags
@@ -109,8 +113,8 @@ def models_to_register(
     Ollama (0.19 prefixes them with `ollama/`).
     """
     others = [*others]
-    foreign = {other.model.model_id for other in others if is_foreign_model(other.model)}
-    taken = {
+    foreign_tags = {other.model.model_id for other in others if is_foreign_model(other.model)}
+    taken_names = {
         name
         for other in others
         if not other.model.model_id.startswith("gpt-oss")
@@ -121,16 +125,16 @@ def models_to_register(
     except GptOssError as problem:
         _warn_once(str(problem))
         models = {}
-    for tag in foreign.intersection(models):
+    for tag in foreign_tags.intersection(models):
         del models[tag]
         _warn_once(f"{tag} stays another plugin's model. Type `llm gpt-oss models remove {tag}`.")
-    if local_model in foreign:
+    if local_model in foreign_tags:
         _warn_once(
             f"LOCAL_LLM_MODEL is not used: {local_model} is another plugin's model. "
             "Type `unset LOCAL_LLM_MODEL`."
         )
         local_model = None
-    return model_entries(local_model, _aliases(models), taken, _bindings(models))
+    return model_entries(local_model, _aliases(models), taken_names, _bindings(models))
 
 
 @cache
@@ -213,8 +217,8 @@ def add(tag: str, aliases: Iterable[str] = (), binding: EngineBinding | None = N
         for model in models.values():
             model["aliases"] = [alias for alias in model["aliases"] if alias not in new]
         old = models.get(tag, {"aliases": []})
-        bound = old if binding is None else {"engine": binding.engine, **binding.engine_options}
-        models[tag] = {**bound, "aliases": [*old["aliases"], *new]}
+        properties = old if binding is None else {"engine": binding.engine, **binding.engine_options}
+        models[tag] = {**properties, "aliases": [*old["aliases"], *new]}
 
 
 def remove(tag: str) -> None:

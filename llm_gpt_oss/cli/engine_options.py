@@ -31,7 +31,7 @@ class EngineOptionsCommand(click.Command):
 
 
 def engine_binding(engine: str | None, label: str | None, values: Mapping[str, Any]) -> EngineBinding | None:
-    """Return what the typed options bind a model to, or None if there are none.
+    """Return what the options bind a model to, or None if there are none.
 
     `engine` and `label` are the values of `--engine` and `--label`. `values` are the values of the engines'
     options by parameter name.
@@ -40,16 +40,17 @@ def engine_binding(engine: str | None, label: str | None, values: Mapping[str, A
     """
     providers = installed_providers()
     flags = _flags(providers)
-    typed = {flag: value for flag in flags if (value := values[_name(flag)]) not in (None, ())}
-    if not engine and not label and not typed:
+    flag_values = {flag: value for flag in flags if (value := values[_name(flag)]) not in (None, ())}
+    if not engine and not label and not flag_values:
         return None
-    provider = get_provider(engine or _selected_engine(typed, flags), providers)
+    provider = get_provider(engine or _selected_engine(flag_values, flags), providers)
     options = {option.flag: option for option in provider.options}
-    for flag in typed:
+    for flag in flag_values:
         if flag not in options:
             raise click.UsageError(f"The engine {provider.name} does not take {flag}.")
     engine_options = {
-        options[flag].key: list(value) if isinstance(value, tuple) else value for flag, value in typed.items()
+        options[flag].key: list(value) if isinstance(value, tuple) else value
+        for flag, value in flag_values.items()
     }
     if label:
         engine_options["label"] = label
@@ -81,16 +82,18 @@ def _name(flag: str) -> str:
     return "engine_" + flag.lstrip("-").replace("-", "_")
 
 
-def _selected_engine(typed: Iterable[str], flags: Flags) -> str:
-    "The only engine that the typed flags select. Raise UsageError if there is none, or several."
-    selected, implied = set(), set()
-    for flag in typed:
+def _selected_engine(names: Iterable[str], flags: Flags) -> str:
+    "The only engine that these flags select. Raise UsageError if there is none, or several."
+    selected_engines, implied_engines = set(), set()
+    for flag in names:
         engine, option = next(iter(flags[flag].items()))
         if option.selects_engine:
-            selected.add(engine)
+            selected_engines.add(engine)
         elif len(flags[flag]) == 1:
-            implied.add(engine)
-    if len(engines := selected or implied) == 1:
+            implied_engines.add(engine)
+    if len(engines := selected_engines or implied_engines) == 1:
         return engines.pop()
     *others, last = (flag for flag, options in flags.items() if next(iter(options.values())).selects_engine)
-    raise click.UsageError(f"A model runs on one engine: type {', '.join(others)} or {last}.")
+    raise click.UsageError(
+        f"A model runs on one engine: type {', '.join(others)} or {last}. Or name an engine with --engine."
+    )

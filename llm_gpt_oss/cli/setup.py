@@ -48,7 +48,7 @@ def command(yes: bool, source: str, model: str | None) -> None:
     if is_new:
         target.check_names_are_free(tag)
     with target.connect() as client:
-        version = _ensure_server(client, server, source, agreed=yes)
+        version = _ensure_server(client, server, source, consent=yes)
         click.echo(f"Ollama {version} answers at {server.url}.")
         if find_installed(client, tag) is None:
             with ProgressLine() as report:
@@ -61,7 +61,7 @@ def command(yes: bool, source: str, model: str | None) -> None:
     _run_first_prompt(tag)
 
 
-def _ensure_server(client: Client, server: ServerAddress, source: str, *, agreed: bool) -> str:
+def _ensure_server(client: Client, server: ServerAddress, source: str, *, consent: bool) -> str:
     "Start Ollama if it does not answer, and download it if it is missing. Return its version."
     if version := server_version(client):
         return version
@@ -70,13 +70,13 @@ def _ensure_server(client: Client, server: ServerAddress, source: str, *, agreed
             f"Ollama does not answer at {server.url}, which is another machine.",
             remedy="Start Ollama there, or `unset OLLAMA_HOST` to use this machine.",
         )
-    program = find_program() or _download(source, agreed)
+    program = find_program() or _download(source, consent)
     click.echo(f"Starting {program} serve. Its log: {setup_folder() / 'ollama.log'}", err=True)
     return start_server(program, client)
 
 
-def _download(source: str, agreed: bool) -> Path:
-    if not agreed:
+def _download(source: str, consent: bool) -> Path:
+    if not consent:
         _confirm(
             f"Ollama is not on this machine. Download it from {without_login(source)} to {setup_folder()}?"
         )
