@@ -173,8 +173,8 @@ def read_server(text: str, headers: Headers = (), name: str = HOST) -> ServerAdd
             raise ValueError
     except (KeyError, ValueError):
         # Hide a login and a query: they may hold a password or a key.
-        shown = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", text))
-        reason = f"{shown!r} is not the address of a server"
+        redacted = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", text))
+        reason = f"{redacted!r} is not the address of a server"
         raise setting_error(name, reason, "Write host, host:port or http(s)://host:port.") from None
     if login and "authorization" not in (name.lower() for name, _ in headers):
         credentials = base64.b64encode(unquote(login).encode()).decode()

@@ -27,18 +27,20 @@ def test_first_run_without_ollama(tmp_path: Path) -> None:
         "PROMPT": "What is SQLite? It's $5",
     }
     command = ["./scripts/first_run.sh"]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert "gpt-oss:20b cannot answer yet. Error: Ollama does not answer at http://127.0.0.1:1" in done.stdout
-    assert "Type 'make run YES=1' to install what it needs" in done.stdout
-    assert done.stderr.count(LABEL) == 3, "one for each answer in the terminal"
-    assert done.stdout.count(LABEL) == 1, "one for the answer of the server"
-    assert '{"name": "Rex", "age": ' in done.stdout
-    assert "Tool call: llm_time({})" in done.stderr
-    assert "- model: gpt-oss-tiny" in done.stdout
-    [answer] = [line for line in done.stdout.splitlines() if line.startswith('{"id"')]
+    assert process.returncode == 0, process.stderr
+    assert (
+        "gpt-oss:20b cannot answer yet. Error: Ollama does not answer at http://127.0.0.1:1" in process.stdout
+    )
+    assert "Type 'make run YES=1' to install what it needs" in process.stdout
+    assert process.stderr.count(LABEL) == 3, "one for each answer in the terminal"
+    assert process.stdout.count(LABEL) == 1, "one for the answer of the server"
+    assert '{"name": "Rex", "age": ' in process.stdout
+    assert "Tool call: llm_time({})" in process.stderr
+    assert "- model: gpt-oss-tiny" in process.stdout
+    [answer] = [line for line in process.stdout.splitlines() if line.startswith('{"id"')]
     message = json.loads(answer)["choices"][0]["message"]
     assert (message["content"], bool(message["reasoning"])) == ("Hello!", True)
     assert json.loads(answer)["model"] == "gpt-oss-tiny"

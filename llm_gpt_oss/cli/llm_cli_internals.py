@@ -121,5 +121,5 @@ def merge_template_attachments(
     template: Template, attachments: Sequence[llm.Attachment]
 ) -> Sequence[llm.Attachment]:
     "The template's attachments, then these."
-    merged, of_types = cli._merge_template_attachments(template, attachments, [])  # type: ignore[no-untyped-call]
-    return [*merged, *of_types]
+    plain, with_types = cli._merge_template_attachments(template, attachments, [])  # type: ignore[no-untyped-call]
+    return [*plain, *with_types]

@@ -109,13 +109,13 @@ def _run_server(program: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
         raise GptOssError(f"{program} cannot be run: {problem.strerror}.", remedy=MANUAL_INSTALL) from problem
 
 
-def _start_error(what: str, log: Path, log_start: int) -> GptOssError:
+def _start_error(problem: str, log: Path, log_start: int) -> GptOssError:
     "The error with the last lines that this start wrote to the log, from byte `log_start` on."
     with log.open("rb") as file:
         file.seek(log_start)
         lines = file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
-    shown = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
+    text = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
     return GptOssError(
-        f"`ollama serve` {what}. The end of its log, {log}:\n{shown}\n",
+        f"`ollama serve` {problem}. The end of its log, {log}:\n{text}\n",
         remedy="Fix that, and type `llm gpt-oss setup` again.",
     )

@@ -49,7 +49,7 @@ def _unzip(archive: Path, folder: Path) -> None:
 
 def _untar(archive: Path, folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
-        raise tarfile.TarError("this Python is too old to do that safely: update to its next patch release")
+        raise tarfile.TarError("this Python is too old to do that safely. Update to its latest patch release")
     with _uncompressed(archive) as file, tarfile.open(fileobj=file, mode="r|*") as content:
         content.extractall(folder, filter="data")
 

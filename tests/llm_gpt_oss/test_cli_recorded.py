@@ -175,11 +175,11 @@ PROMPTS = [
 @pytest.mark.parametrize("arguments", PROMPTS)
 def test_printed_prompt_is_the_one_that_is_sent(arguments: list[str], vcr: Cassette | None) -> None:
     sh("-m", "gpt-oss", *arguments)
-    shown = sh("gpt-oss", "prompt", *arguments).stdout
+    printed = sh("gpt-oss", "prompt", *arguments).stdout
     first, *_ = sent_prompts(require_cassette(vcr))
-    assert shown == first + "\n"
+    assert printed == first + "\n"
     (turn,) = column("select id from turns")
-    assert sh("gpt-oss", "prompt", "--turn", turn).stdout == shown
+    assert sh("gpt-oss", "prompt", "--turn", turn).stdout == printed
 
 
 @recorded
@@ -199,18 +199,18 @@ def test_prompts_of_a_tool_loop(choice: list[str], vcr: Cassette | None) -> None
 def test_next_prompt_of_a_conversation(vcr: Cassette | None) -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     (thread,) = column("select id from threads")
-    shown = sh("gpt-oss", "prompt", "What is my name?", "--cid", thread).stdout
+    printed = sh("gpt-oss", "prompt", "What is my name?", "--cid", thread).stdout
     sh("-c", "What is my name?")
-    assert shown == sent_prompts(require_cassette(vcr))[-1] + "\n"
+    assert printed == sent_prompts(require_cassette(vcr))[-1] + "\n"
 
 
 @recorded
 def test_first_request_as_json(vcr: Cassette | None) -> None:
     arguments = ["Count to 120", "-o", "max_tokens", "5", "-o", "seed", "3"]
     sh("-m", "gpt-oss", *arguments)
-    asked = json.loads(sh("gpt-oss", "prompt", *arguments, "--json").stdout)
-    assert (asked["model"], asked["max_tokens"], asked["sampling"]["seed"]) == (model(), 5, 3)
-    assert [asked["prompt"]] == sent_prompts(require_cassette(vcr))
+    request = json.loads(sh("gpt-oss", "prompt", *arguments, "--json").stdout)
+    assert (request["model"], request["max_tokens"], request["sampling"]["seed"]) == (model(), 5, 3)
+    assert [request["prompt"]] == sent_prompts(require_cassette(vcr))
 
 
 # models

@@ -110,7 +110,7 @@ def test_headers(text: str, headers: tuple[tuple[str, str], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("secret", "entry 1 is not a header"),
         ("X-One: 1; secret", "entry 2 is not a header"),
@@ -121,10 +121,10 @@ def test_headers(text: str, headers: tuple[tuple[str, str], ...]) -> None:
         ('{"secret": ', "it is not JSON"),
     ],
 )
-def test_invalid_headers_are_not_shown(text: str, why: str) -> None:
+def test_invalid_headers_are_not_shown(text: str, reason: str) -> None:
     with pytest.raises(GptOssError) as error:
         _ = Settings.from_env({"OLLAMA_HEADERS": text}).server
-    assert error.value.message == f"OLLAMA_HEADERS cannot be used: {why}."
+    assert error.value.message == f"OLLAMA_HEADERS cannot be used: {reason}."
     assert "secret" not in str(error.value) + repr(error.value.__cause__)
 
 
@@ -245,7 +245,7 @@ def test_folders_of_ollamas_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "url"),
+    ("text", "url"),
     [
         ("a", "http://a:80"),
         ("a:8080/", "http://a:8080"),
@@ -253,5 +253,5 @@ def test_folders_of_ollamas_models(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://a/llama/v1/", "https://a:443/llama"),
     ],
 )
-def test_read_url(typed: str, url: str) -> None:
-    assert read_url(typed).url == url
+def test_read_url(text: str, url: str) -> None:
+    assert read_url(text).url == url

@@ -73,7 +73,7 @@ FILE = str(tiny.FILE)
 
 
 @pytest.mark.parametrize(
-    ("typed", "binding"),
+    ("arguments", "binding"),
     [
         pytest.param(["--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="file"),
         pytest.param(
@@ -110,7 +110,7 @@ FILE = str(tiny.FILE)
     ],
 )
 def test_add_with_engine_options(
-    typed: list[str], binding: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], binding: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_placeholder(tmp_path / "FOLDER")
     monkeypatch.chdir(tmp_path)
@@ -118,7 +118,7 @@ def test_add_with_engine_options(
         binding = EngineBinding(
             binding.engine, {**binding.engine_options, "weights": str(tmp_path / "FOLDER")}
         )
-    assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
+    assert run("models", "add", "mine", *arguments).stderr == "Added mine. Type `llm -m mine` to run it.\n"
     assert models_file.read_bindings() == {"mine": binding}
     assert run("models", "add", "mine", "--alias", "m").exit_code == 0
     assert (models_file.read_bindings(), models_file.read_aliases()) == ({"mine": binding}, {"mine": ["m"]})
@@ -128,7 +128,7 @@ def test_add_with_engine_options(
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("arguments", "message"),
     [
         (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
         (["--key", "k"], "type --gguf, --llama-server, --completions or --transformers."),
@@ -145,8 +145,8 @@ def test_add_with_engine_options(
         (["--completions", "a", "--header", "X"], "headers cannot be used"),
     ],
 )
-def test_refused_engine_options(typed: list[str], message: str) -> None:
-    result = run("models", "add", "mine", *typed)
+def test_refused_engine_options(arguments: list[str], message: str) -> None:
+    result = run("models", "add", "mine", *arguments)
     assert result.exit_code
     assert message in result.stderr
     assert models_file.read_aliases() == {}

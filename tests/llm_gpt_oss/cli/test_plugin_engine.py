@@ -87,18 +87,18 @@ def echo_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     sys.modules.pop("llm_gpt_oss_echo", None)
 
 
-def stored() -> object:
+def read_models_file() -> object:
     return json.loads(models_file.models_path().read_text())
 
 
 @pytest.mark.usefixtures("no_ollama")
 def test_a_model_on_the_engine_is_added_listed_and_answers() -> None:
     (llm.user_dir() / "keys.json").write_text('{"mine": "s3cret"}')  # type: ignore[no-untyped-call]
-    typed = ["--engine", "echo", "--key", "mine", "--volume", "3", "--word", "a", "--word", "b"]
-    added = run("models", "add", "shout", *typed, "--label", "Shouted:")
+    arguments = ["--engine", "echo", "--key", "mine", "--volume", "3", "--word", "a", "--word", "b"]
+    added = run("models", "add", "shout", *arguments, "--label", "Shouted:")
     assert added.stderr == "Added shout. Type `llm -m shout` to run it.\n"
     options = {"loudness": 3, "words": ["a", "b"], "key": "mine", "label": "Shouted:"}
-    assert stored() == {"shout": {"engine": "echo", **options, "aliases": []}}
+    assert read_models_file() == {"shout": {"engine": "echo", **options, "aliases": []}}
     assert json.loads(run("models", "list", "--json").stdout)[-1] == {
         "tag": "shout",
         "aliases": [],
@@ -117,19 +117,19 @@ def test_status_shows_the_engine_beside_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "options"),
+    ("arguments", "options"),
     [
         pytest.param(["--echo", "cave"], {"room": "cave"}, id="its option that selects an engine"),
         pytest.param(["--volume", "11"], {"loudness": 11}, id="an option that only it takes"),
     ],
 )
-def test_its_options_select_the_engine(typed: list[str], options: dict[str, object]) -> None:
-    assert run("models", "add", "shout", *typed).exit_code == 0
-    assert stored() == {"shout": {"engine": "echo", **options, "aliases": []}}
+def test_its_options_select_the_engine(arguments: list[str], options: dict[str, object]) -> None:
+    assert run("models", "add", "shout", *arguments).exit_code == 0
+    assert read_models_file() == {"shout": {"engine": "echo", **options, "aliases": []}}
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"),
+    ("arguments", "message"),
     [
         pytest.param(
             ["--engine", "echo", "--threads", "1"],
@@ -149,8 +149,8 @@ def test_its_options_select_the_engine(typed: list[str], options: dict[str, obje
         pytest.param(["--echo", "a", "--llama-server", "b"], "A model runs on one engine", id="two engines"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(typed: list[str], message: str) -> None:
-    result = run("models", "add", "shout", *typed)
+def test_options_that_do_not_fit_are_refused(arguments: list[str], message: str) -> None:
+    result = run("models", "add", "shout", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
     assert not models_file.models_path().exists()

@@ -8,7 +8,7 @@ from support.webserver import WebServer, lines
 
 def test_pull_shows_progress(ollama: WebServer) -> None:
     layer = {"status": "pulling 123456789abc", "digest": "sha256:1", "total": 2_000_000}
-    steps = [{**layer, "completed": done} for done in (0, 100_000, 1_000_000, 1_000_001, 2_000_000)]
+    steps = [{**layer, "completed": size} for size in (0, 100_000, 1_000_000, 1_000_001, 2_000_000)]
     ollama.routes["/api/pull"] = lines({"status": "pulling manifest"}, *steps, {"status": "success"})
     result = run("pull", "127.0.0.1:5000/library/tiny", "--insecure")
     assert result.stderr.splitlines() == [

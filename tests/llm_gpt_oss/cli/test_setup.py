@@ -144,7 +144,7 @@ def test_setup_downloads_nothing_without_consent(actions: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "exit_code", "expected", "message"),
+    ("answer", "exit_code", "expected", "message"),
     [
         pytest.param("y\n", 0, [f"install {OFFICIAL}", "start /installed/ollama"], "unpacking", id="yes"),
         pytest.param("n\n", 1, [], "Error: Nothing was downloaded. Install Ollama from", id="no"),
@@ -152,7 +152,7 @@ def test_setup_downloads_nothing_without_consent(actions: list[str]) -> None:
     ],
 )
 def test_setup_asks_for_consent(
-    typed: str,
+    answer: str,
     exit_code: int,
     expected: list[str],
     message: str,
@@ -160,7 +160,7 @@ def test_setup_asks_for_consent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(setup_command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-    result = CliRunner().invoke(gpt_oss, ["setup"], input=typed)
+    result = CliRunner().invoke(gpt_oss, ["setup"], input=answer)
     assert f"Download it from {OFFICIAL} to {llm.user_dir()}/gpt-oss? [y/N]" in result.stderr
     assert message in result.stderr
     assert (result.exit_code, actions) == (exit_code, expected)

@@ -69,7 +69,7 @@ TINY = {"name": "tiny:latest", "size": 7}
 
 
 @pytest.mark.parametrize(
-    ("routes", "shown", "problem"),
+    ("routes", "text", "problem"),
     [
         pytest.param(
             {"/api/tags": {"models": [INSTALLED]}},
@@ -88,13 +88,11 @@ TINY = {"name": "tiny:latest", "size": 7}
         ),
     ],
 )
-def test_status_explains_problems(
-    routes: dict[str, Any], shown: str, problem: str, ollama: WebServer
-) -> None:
+def test_status_explains_problems(routes: dict[str, Any], text: str, problem: str, ollama: WebServer) -> None:
     ollama.routes |= {path: lines(answer) for path, answer in routes.items()}
     result = run("status", "tiny")
     assert result.exit_code == 1
-    assert shown in result.stdout
+    assert text in result.stdout
     assert problem in result.stderr
     as_json = run("status", "tiny", "--json")
     assert (as_json.exit_code, as_json.stderr) == (1, "")
@@ -111,10 +109,10 @@ def test_gpt_oss_under_another_name_is_ready(ollama: WebServer) -> None:
 @pytest.mark.usefixtures("no_ollama")
 def test_status_without_a_server() -> None:
     (llm.user_dir() / "logs-off").touch()
-    shown = run("status").stdout
-    assert "Engine     ollama: no answer at http://127.0.0.1:1\n" in shown
-    assert "Installed  unknown\nLoaded     unknown\n" in shown
-    assert "Logging    off: `llm logs on` turns it on\n" in shown
+    output = run("status").stdout
+    assert "Engine     ollama: no answer at http://127.0.0.1:1\n" in output
+    assert "Installed  unknown\nLoaded     unknown\n" in output
+    assert "Logging    off: `llm logs on` turns it on\n" in output
 
 
 def test_model_that_is_not_loaded_is_ready(ollama: WebServer) -> None:
@@ -154,11 +152,11 @@ def test_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPa
     # A pool without the models of other tests.
     monkeypatch.setattr(loaded_models, "pool", lambda: ModelPool(ModelProcess))
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
-    shown = run("status", "mine").stdout.splitlines()
-    assert shown[0].startswith("Engine     embedded: ")
-    assert shown[0].endswith(f" at {tiny.FILE}")
-    assert shown[2:4] == ["Installed  yes, 14.9 MB", "Loaded     no"]
-    assert f"Others     ollama: 0.33.0 at {ollama.url}" in shown
+    output = run("status", "mine").stdout.splitlines()
+    assert output[0].startswith("Engine     embedded: ")
+    assert output[0].endswith(f" at {tiny.FILE}")
+    assert output[2:4] == ["Installed  yes, 14.9 MB", "Loaded     no"]
+    assert f"Others     ollama: 0.33.0 at {ollama.url}" in output
     assert f"mine from {tiny.FILE}" in run("status").stdout
 
 
@@ -174,6 +172,6 @@ def test_engine_option() -> None:
 def test_server_that_reports_no_size(ollama: WebServer) -> None:
     ollama.routes["/v1/models"] = lines({"data": [{"id": "mine", "owned_by": "vllm"}]})
     run("models", "add", "mine", "--completions", ollama.url)
-    shown = run("status", "mine").stdout.splitlines()
-    assert shown[0] == f"Engine     completions: vllm at {ollama.url}"
-    assert shown[2:4] == ["Installed  yes", "Loaded     yes"]
+    output = run("status", "mine").stdout.splitlines()
+    assert output[0] == f"Engine     completions: vllm at {ollama.url}"
+    assert output[2:4] == ["Installed  yes", "Loaded     yes"]

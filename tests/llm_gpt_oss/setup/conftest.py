@@ -21,7 +21,7 @@ def web() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def seen() -> list[Progress]:
+def reports() -> list[Progress]:
     "An empty list for the progress reports of the test."
     return []
 

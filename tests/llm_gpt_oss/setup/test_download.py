@@ -24,12 +24,12 @@ def archive(web: WebServer, sha256: str = SUM) -> Archive:
     return Archive(f"{web.url}/v/{NAME}", sha256)
 
 
-def test_download_is_verified_and_private(web: WebServer, tmp_path: Path, seen: list[Progress]) -> None:
+def test_download_is_verified_and_private(web: WebServer, tmp_path: Path, reports: list[Progress]) -> None:
     web.routes[f"/v/{NAME}"] = Answer(BODY)
-    file = download(archive(web), tmp_path, seen.append)
+    file = download(archive(web), tmp_path, reports.append)
     assert file.read_bytes() == BODY
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert seen[-2:] == [Progress(NAME, len(BODY), len(BODY)), Progress(f"checking {NAME}")]
+    assert reports[-2:] == [Progress(NAME, len(BODY), len(BODY)), Progress(f"checking {NAME}")]
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_parts_of_older_releases_are_deleted(web: WebServer, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(404, "404 Not Found"), (403, "403 Forbidden"), (503, "503 Service Unavailable")]
+    ("status", "reason"), [(404, "404 Not Found"), (403, "403 Forbidden"), (503, "503 Service Unavailable")]
 )
-def test_http_errors(status: int, why: str, web: WebServer, tmp_path: Path) -> None:
+def test_http_errors(status: int, reason: str, web: WebServer, tmp_path: Path) -> None:
     web.routes[f"/v/{NAME}"] = Answer(status=status)
-    with pytest.raises(GptOssError, match=why):
+    with pytest.raises(GptOssError, match=reason):
         download(archive(web), tmp_path, lambda _: None)
     assert len(web.requests) == 1
 

@@ -20,19 +20,19 @@ def ollama(web: WebServer) -> Iterator[Client]:
         yield client
 
 
-def layer(done: int | None) -> dict[str, Any]:
-    completed = {} if done is None else {"completed": done}
+def layer(size: int | None) -> dict[str, Any]:
+    completed = {} if size is None else {"completed": size}
     return {"status": "pulling d21a14b98389", "digest": "sha256:d2", "total": 100, **completed}
 
 
 START, SUCCESS = {"status": "pulling manifest"}, {"status": "success"}
-FETCHED = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
+COMPLETE = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
 
 
-def test_pull_reports_progress(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
+def test_pull_reports_progress(ollama: Client, web: WebServer, reports: list[Progress]) -> None:
     web.routes["/api/pull"] = lines(START, layer(None), layer(100), SUCCESS)
-    model.pull_model(ollama, "tiny", seen.append)
-    assert seen == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *FETCHED]
+    model.pull_model(ollama, "tiny", reports.append)
+    assert reports == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *COMPLETE]
     assert web.bodies == [{"model": "tiny", "stream": True}]
 
 
@@ -48,11 +48,11 @@ def test_pull_reports_progress(ollama: Client, web: WebServer, seen: list[Progre
     ],
 )
 def test_interrupted_pull_is_retried(
-    broken: Answer, ollama: Client, web: WebServer, seen: list[Progress], pauses: list[float]
+    broken: Answer, ollama: Client, web: WebServer, reports: list[Progress], pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = [broken, lines(START, layer(40), layer(100), SUCCESS)]
-    model.pull_model(ollama, "tiny", seen.append, insecure=True)
-    assert seen[-2:] == FETCHED
+    model.pull_model(ollama, "tiny", reports.append, insecure=True)
+    assert reports[-2:] == COMPLETE
     assert web.bodies == [{"model": "tiny", "stream": True, "insecure": True}] * 2
     assert pauses == [1]
 

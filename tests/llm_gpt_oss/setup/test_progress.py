@@ -15,10 +15,10 @@ class Interruption(GptOssError):
 
 def attempts(*runs: list[int | Exception]) -> Any:
     "A function whose calls make these runs: numbers of bytes that are done, and errors."
-    left = iter(runs)
+    remaining = iter(runs)
 
     def attempt() -> Iterator[Progress]:
-        for step in next(left):
+        for step in next(remaining):
             if isinstance(step, Exception):
                 raise step
             yield Progress("layer", step, 9)
@@ -40,12 +40,12 @@ CUT = Interruption("gone", remedy="Type this.")
     ],
 )
 def test_attempts_with_progress_are_repeated(
-    runs: list[list[int | Exception]], expected: list[float], seen: list[Progress], pauses: list[float]
+    runs: list[list[int | Exception]], expected: list[float], reports: list[Progress], pauses: list[float]
 ) -> None:
-    run_with_retries(attempts(*runs), seen.append, interruption=Interruption)
+    run_with_retries(attempts(*runs), reports.append, interruption=Interruption)
     assert pauses == expected
-    assert seen[-1] == Progress("layer", 9, 9)
-    assert [step.label for step in seen].count("Interrupted, retrying: gone") == len(expected)
+    assert reports[-1] == Progress("layer", 9, 9)
+    assert [step.label for step in reports].count("Interrupted, retrying: gone") == len(expected)
 
 
 def test_attempts_without_progress_end(pauses: list[float]) -> None:

@@ -107,11 +107,15 @@ def release(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"{web.url}/v"
 
 
-def test_install(release: str, seen: list[Progress]) -> None:
-    found = server.install(release, seen.append)
-    assert found == server.setup_folder() / "ollama/bin/ollama" == server.find_program()
+def test_install(release: str, reports: list[Progress]) -> None:
+    program_path = server.install(release, reports.append)
+    assert program_path == server.setup_folder() / "ollama/bin/ollama" == server.find_program()
     assert os.listdir(server.setup_folder()) == ["ollama"]
-    assert list(dict.fromkeys(step.label for step in seen)) == [NAME, f"checking {NAME}", f"unpacking {NAME}"]
+    assert list(dict.fromkeys(step.label for step in reports)) == [
+        NAME,
+        f"checking {NAME}",
+        f"unpacking {NAME}",
+    ]
 
 
 def test_interrupted_unpacking_is_repeated_without_a_download(
