@@ -1,16 +1,17 @@
-"""What the environment says, read once and handed down.
+"""Settings from environment variables.
 
 | variable | what it holds |
 |---|---|
-| OLLAMA_HOST | the server, in every form that Ollama itself takes; 127.0.0.1:11434 without it |
-| OLLAMA_HEADERS | more HTTP headers: a JSON object, or `Name: value`, one a line or separated by semicolons |
+| OLLAMA_HOST | the address of Ollama, in every form that Ollama accepts. Default: 127.0.0.1:11434 |
+| OLLAMA_HEADERS | more HTTP headers: a JSON object, or `Name: value`, separated by line ends or semicolons |
 | LOCAL_LLM_MODEL | the tag of the model to use |
-| LLM_GPT_OSS_ENGINE | the engine for the models that are bound to none; ollama without it |
-| OLLAMA_MODELS | where an Ollama on this machine keeps its models, which the engine embedded may load |
-| LLM_GPT_OSS_DATE | the date that the model is told, YYYY-MM-DD; today without it |
-| LLM_GPT_OSS_TIMEOUT | how many seconds the server may stay silent; 600 without it |
+| LLM_GPT_OSS_ENGINE | the engine of models that were added without one. Default: ollama |
+| OLLAMA_MODELS | the folder of Ollama's models on this machine. The engine `embedded` can load them |
+| LLM_GPT_OSS_DATE | the current date in the prompt, YYYY-MM-DD. Default: today |
+| LLM_GPT_OSS_TIMEOUT | how many seconds to wait for the next data from the server. Default: 600 |
 
-A value that cannot be used raises where it is asked for: importing and registering never fail for it.
+A property of `Settings` raises GptOssError if its variable has an invalid value. Importing this module and
+creating `Settings` never fail.
 """
 
 from __future__ import annotations
@@ -20,50 +21,57 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from .errors import GptOssError
 
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
 ENGINE, DATE, TIMEOUT = "LLM_GPT_OSS_ENGINE", "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
-DOWNLOADS = "OLLAMA_MODELS"
+MODELS_FOLDER = "OLLAMA_MODELS"
 DEFAULT_READ_TIMEOUT = 600.0
 # A socket cannot wait longer than 2**31 milliseconds.
 MAX_READ_TIMEOUT = 1_000_000
-HOW = 'Write {"Name": "value", …}, or `Name: value` lines.'
+HEADERS_FORMAT = 'Write {"Name": "value", …}, or `Name: value` lines.'
 
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
-    "Where Ollama answers, without a slash at the end, and the headers to send along, never shown."
+# LLM imports this module for every command, and defining a frozen dataclass takes five times as long.
+class ServerAddress(NamedTuple):
+    """The address of an HTTP server, and headers to send with every request.
+
+    `url` has no slash at its end. `headers` may hold credentials, so `repr` leaves them out.
+    """
 
     url: str
-    headers: Headers = field(default=(), repr=False)
+    headers: Headers = ()
+
+    def __repr__(self) -> str:
+        return f"ServerAddress(url={self.url!r})"
 
     def with_key(self, key: str | None) -> ServerAddress:
-        "The same, asked with this key. Credentials that were written for this very server stay."
+        "Return this address with the API key as a header, unless it has an Authorization header already."
         if not key or any(name.lower() == "authorization" for name, _ in self.headers):
             return self
         if not _is_header_value(key):
-            remedy = "Type `llm keys set ollama` and enter it anew."
+            remedy = "Type `llm keys set ollama` and enter it again."
             raise GptOssError("The key for Ollama has characters that cannot be sent.", remedy=remedy)
-        return replace(self, headers=(*self.headers, ("Authorization", f"Bearer {key.strip()}")))
+        return ServerAddress(self.url, (*self.headers, ("Authorization", f"Bearer {key.strip()}")))
 
     @property
     def loopback(self) -> bool:
-        "Whether it is this machine, so that no proxy stands between."
+        "Whether the server runs on this machine, so that requests bypass HTTP proxies."
         return self.loopback_address or self._host == "localhost" or self._host.endswith(".localhost")
 
     @property
     def loopback_address(self) -> bool:
-        "The same, called by its address: a name may have several."
-        ip = _ip(self._host)
+        "Whether the host is a loopback IP address. Names do not count: a name can have several addresses."
+        ip = _parse_ip(self._host)
         return ip is not None and ip.is_loopback
 
     @property
@@ -71,58 +79,69 @@ class ServerAddress:
         return urlsplit(self.url).hostname or ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The variables as they were written; each property reads one, and raises if it cannot be used.
+class Settings(NamedTuple):
+    """The environment variables of this plugin, as text. Each property parses one.
 
-    `idle` is not written: a program that asks from one event loop as long as it runs may keep connections for
-    so many seconds."""
+    `variables` may hold credentials, so `repr` leaves them out. `keepalive_seconds` is not a variable: it is
+    how long engines keep idle connections. It is 0 except for programs that send all requests from one event
+    loop.
+    """
 
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = MappingProxyType({})
     keepalive_seconds: float = 0
+
+    def __repr__(self) -> str:
+        return f"Settings(keepalive_seconds={self.keepalive_seconds!r})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        names = (HOST, HEADERS, MODEL, ENGINE, DOWNLOADS, DATE, TIMEOUT)
+        "Read the variables. An empty variable counts as unset."
+        names = (HOST, HEADERS, MODEL, ENGINE, MODELS_FOLDER, DATE, TIMEOUT)
         return cls({name: text for name in names if (text := environ.get(name, "").strip())})
 
     def with_engine(self, name: str | None) -> Settings:
-        "The same, with the engine that `--engine` names; None leaves it to the environment."
-        return replace(self, variables={**self.variables, ENGINE: name}) if name else self
+        "Return these settings with the engine of `--engine`. None changes nothing."
+        return self._replace(variables={**self.variables, ENGINE: name}) if name else self
+
+    def with_keepalive(self, seconds: float) -> Settings:
+        "Return these settings with another `keepalive_seconds`."
+        return self._replace(keepalive_seconds=seconds)
 
     @property
     def server(self) -> ServerAddress:
+        "The address of Ollama."
         return read_server(self.variables.get(HOST, ""), read_headers(self.variables.get(HEADERS, "")))
 
     @property
     def model(self) -> str | None:
-        "As it was written: registering must not fail for it. `catalog.tags.check_tag` checks it later."
+        "The tag, unchecked: an invalid tag must not break registering. `catalog.tags.check_tag` checks it."
         return self.variables.get(MODEL)
 
     @property
     def engine(self) -> str | None:
-        """The name of the engine that is wanted, as it was written: `engines.registered` knows which there
-        are."""
+        "The name of the engine, unchecked. `engines.registered` knows which engines exist."
         return self.variables.get(ENGINE)
 
     @property
     def ollama_models(self) -> tuple[Path, ...]:
-        "Where an Ollama on this machine may keep its models: as its owner's program, or as Linux's service."
-        if text := self.variables.get(DOWNLOADS):
+        "Folders that may have Ollama's models: the variable's, or else the user's and the Linux service's."
+        if text := self.variables.get(MODELS_FOLDER):
             return (Path(text).expanduser(),)
         return (Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
 
     @property
     def date(self) -> str | None:
-        "The date that the model is told; None is today."
+        "The current date in the prompt, YYYY-MM-DD. None means today."
         text = self.variables.get(DATE)
         if text is not None and not _is_date(text):
-            raise unusable(DATE, f"{text!r} is no date", f"Write it as YYYY-MM-DD, or `unset {DATE}`.")
+            raise setting_error(
+                DATE, f"{text!r} is not a date", f"Write it as YYYY-MM-DD, or `unset {DATE}`."
+            )
         return text
 
     @property
     def read_timeout(self) -> float:
-        "The seconds that the server may stay silent before it is given up."
+        "How many seconds to wait for the next data from the server."
         text = self.variables.get(TIMEOUT, str(DEFAULT_READ_TIMEOUT))
         try:
             seconds = float(text)
@@ -131,53 +150,56 @@ class Settings:
         if 0 < seconds <= MAX_READ_TIMEOUT:
             return seconds
         remedy = f"Write a number of seconds, up to {MAX_READ_TIMEOUT}, or `unset {TIMEOUT}`."
-        raise unusable(TIMEOUT, f"{text!r} is no time to wait", remedy)
+        raise setting_error(TIMEOUT, f"{text!r} is not a valid timeout", remedy)
 
 
 def read_server(text: str, headers: Headers = (), name: str = HOST) -> ServerAddress:
-    """The server that OLLAMA_HOST names, as Ollama's own client reads it.
+    """Parse the value of OLLAMA_HOST as Ollama's own client does.
 
-    The port is 11434 without a scheme, else the scheme's; an address to listen on everywhere is this machine.
+    Without a scheme, the default port is 11434; with one, it is the scheme's. The wildcard addresses 0.0.0.0
+    and :: become loopback addresses. A login in the address becomes a header. `name` is the setting's name in
+    errors.
     """
-    written = text.strip().strip("\"'").strip()
-    scheme, separator, rest = written.partition("://")
+    text = text.strip().strip("\"'").strip()
+    scheme, separator, rest = text.partition("://")
     if not separator:
-        scheme, rest = ("https", "ollama.com:443") if written == "ollama.com" else ("http", written)
+        scheme, rest = ("https", "ollama.com:443") if text == "ollama.com" else ("http", text)
     authority, _, path = rest.partition("/")
-    userinfo, _, hostport = authority.rpartition("@")
+    login, _, hostport = authority.rpartition("@")
     ports = {"http": 80 if separator else 11434, "https": 443}
     try:
         host, port = _host_and_port(hostport, ports[scheme.lower()])
         if not re.fullmatch(r"[\w.~%/-]*", path, re.ASCII):
             raise ValueError
     except (KeyError, ValueError):
-        # What may be a password or a key stays out of sight.
-        shown = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", written))
-        why = f"{shown!r} is no address of a server"
-        raise unusable(name, why, "Write host, host:port or http(s)://host:port.") from None
-    if userinfo and "authorization" not in (name.lower() for name, _ in headers):
-        basic = base64.b64encode(unquote(userinfo).encode()).decode()
-        headers = (*headers, ("Authorization", f"Basic {basic}"))
+        # Hide a login and a query: they may hold a password or a key.
+        redacted = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", text))
+        reason = f"{redacted!r} is not the address of a server"
+        raise setting_error(name, reason, "Write host, host:port or http(s)://host:port.") from None
+    if login and "authorization" not in (name.lower() for name, _ in headers):
+        credentials = base64.b64encode(unquote(login).encode()).decode()
+        headers = (*headers, ("Authorization", f"Basic {credentials}"))
     return ServerAddress(f"{scheme.lower()}://{host}:{port}/{path}".rstrip("/"), headers)
 
 
 def read_url(text: str, headers: Headers = ()) -> ServerAddress:
-    "A server's address as it is typed: the scheme may be left out, and `/v1` at the end is not part of it."
-    written = text.strip().removesuffix("/").removesuffix("/v1")
-    return read_server(written if "://" in written else f"http://{written}", headers, "The address")
+    "Parse a server's URL. The scheme can be left out, and a `/v1` at the end is ignored."
+    text = text.strip().removesuffix("/").removesuffix("/v1")
+    return read_server(text if "://" in text else f"http://{text}", headers, "The address")
 
 
-def _host_and_port(text: str, default: int) -> tuple[str, int]:
-    "Both as they stand in a URL. ValueError if they are none."
-    if isinstance(ip := _ip(text), IPv6Address):
-        return _host(ip, text), default
+def _host_and_port(text: str, default_port: int) -> tuple[str, int]:
+    "Both as a URL has them. Raise ValueError if the text is invalid."
+    if isinstance(ip := _parse_ip(text), IPv6Address):
+        return _url_host(ip, text), default_port
     match = re.fullmatch(r"(\[.*\]|[^:]*)(?::([0-9]{0,5}))?", text)
-    if match is None or not 0 < (port := int(match[2] or default)) < 65536:
+    if match is None or not 0 < (port := int(match[2] or default_port)) < 65536:
         raise ValueError
-    return _host(_ip(match[1]), match[1]), port
+    return _url_host(_parse_ip(match[1]), match[1]), port
 
 
-def _host(ip: IPv4Address | IPv6Address | None, name: str) -> str:
+def _url_host(ip: IPv4Address | IPv6Address | None, name: str) -> str:
+    "The host part of a URL for an IP address, or else for a host name."
     if isinstance(ip, IPv6Address):
         return "[::1]" if ip.is_unspecified else f"[{ip}]"
     if ip or not name:
@@ -188,35 +210,39 @@ def _host(ip: IPv4Address | IPv6Address | None, name: str) -> str:
     return ascii_name
 
 
-def _ip(text: str) -> IPv4Address | IPv6Address | None:
+def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text.removeprefix("[").removesuffix("]"))
     except ValueError:
         return None
 
 
-def read_headers(text: str, variable: str = HEADERS) -> Headers:
-    "The headers that OLLAMA_HEADERS holds. A value with a semicolon needs JSON, or lines."
+def read_headers(text: str, name: str = HEADERS) -> Headers:
+    """Parse the value of OLLAMA_HEADERS. Headers on one line are separated by semicolons.
+
+    A value that contains a semicolon needs JSON, or one header per line. `name` is the setting's name in
+    errors.
+    """
     if text.startswith("{"):
         try:
             pairs: Iterable[tuple[str, object]] = json.loads(text).items()
         except ValueError:
-            raise unusable(variable, "it is not JSON", HOW) from None
+            raise setting_error(name, "it is not JSON", HEADERS_FORMAT) from None
     else:
         lines = [line for line in text.split("\n" if "\n" in text else ";") if line.strip()]
         parts = (line.partition(":") for line in lines)
-        pairs = [(name.strip(), value.strip() if colon else None) for name, colon, value in parts]
-    return tuple(_header(variable, number, *pair) for number, pair in enumerate(pairs, 1))
+        pairs = [(header.strip(), value.strip() if colon else None) for header, colon, value in parts]
+    return tuple(_checked_header(name, number, *pair) for number, pair in enumerate(pairs, 1))
 
 
-def _header(variable: str, number: int, name: str, value: object) -> tuple[str, str]:
+def _checked_header(setting: str, number: int, name: str, value: object) -> tuple[str, str]:
     if (
         not isinstance(value, str)
         or not _is_header_value(value)
         or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII)
     ):
-        # Neither is shown: what looks like a name may be half of a key.
-        raise unusable(variable, f"number {number} in it is no header", HOW)
+        # Show neither name nor value: even the name may be a part of a key.
+        raise setting_error(setting, f"entry {number} is not a header", HEADERS_FORMAT)
     return name, value.strip()
 
 
@@ -231,5 +257,6 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def unusable(name: str, why: str, remedy: str) -> GptOssError:
-    return GptOssError(f"{name} cannot be used: {why}.", remedy=remedy)
+def setting_error(name: str, reason: str, remedy: str) -> GptOssError:
+    "The error for a setting with an invalid value."
+    return GptOssError(f"{name} cannot be used: {reason}.", remedy=remedy)

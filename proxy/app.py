@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import llm
 from fastapi import FastAPI
@@ -57,8 +56,8 @@ def create_app(
     """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
     on top of those that are installed (`hookspecs`)."""
     settings = settings or Settings.for_this_process()
-    plugin = replace(PluginSettings.from_env().with_engine(settings.engine), keepalive_seconds=IDLE)
-    known = model_entries(settings.model, read_aliases(), places=read_bindings())
+    plugin = PluginSettings.from_env().with_engine(settings.engine).with_keepalive(IDLE)
+    known = model_entries(settings.model, read_aliases(), bindings=read_bindings())
     engines = Engines(plugin, known)
     others = llm.get_models_with_aliases() if settings.all_models else ()
     server = ProxyState(

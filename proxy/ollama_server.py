@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gpt_oss.catalog.ollama_key import ollama_key
+from llm_gpt_oss.catalog.binding import ollama_key
 from llm_gpt_oss.settings import ServerAddress as Ollama
 
 from .state import ProxyState

@@ -1,15 +1,18 @@
 #!/bin/sh
-# What `make run` does: an answer, where it is logged, and the proxy answering once.
+# `make run`: runs a prompt, shows its log entry, and sends one request to the API server.
 #
-# With Ollama and the model there, they are used. Otherwise this says what is missing and what would get it, and goes
-# on with the tiny model for tests that the repository ships, so that all of it is seen to work.
+# It uses gpt-oss on Ollama. If that is not installed, it says what is missing and how to install it, and continues
+# with a tiny test model from this repository. That model shows that everything works, but its answers are not useful.
+#
+# Environment: PROMPT is the prompt, YES=1 installs what is missing, BIN is the folder with `llm` and `python`.
 set -eu
 
 bin=${BIN:-.venv/bin}
 prompt=${PROMPT:-Five outrageous names for a pet pelican}
 tiny=gpt-oss-tiny
-label="[$tiny, the tiny model for tests: not gpt-oss:20b, and no measure of it]"
+label="[$tiny, a tiny model for tests. Its answers say nothing about gpt-oss:20b]"
 
+# Print a paragraph, or a command as it would be typed.
 say() { printf '\n%s\n' "$*"; }
 show() { printf '\n$ %s\n' "$*"; }
 
@@ -26,12 +29,12 @@ else
     model=$tiny
     set -- -o temperature 0
     say "gpt-oss:20b cannot answer yet. $missing"
-    echo "'make run YES=1' gets all that it needs: Ollama, and the model, about 14 GB."
-    say "Until then this is $tiny, which comes with the repository: see what works, not what it says."
+    echo "Type 'make run YES=1' to install what it needs: Ollama and the model, about 14 GB."
+    say "Until then, this is $tiny from this repository. It shows what works, but its answers are not useful."
     if ! "$bin/python" -c 'import xllamacpp' 2>/dev/null; then
-        echo "Installing xllamacpp, which runs it (34 MB)"
+        echo "Installing xllamacpp to run it (34 MB)"
         "$bin/python" -m pip --disable-pip-version-check --quiet install xllamacpp || {
-            say "xllamacpp could not be installed, so nothing here can run a model: type 'make run YES=1'."
+            say "xllamacpp cannot be installed, so nothing here can run a model. Type 'make run YES=1'."
             exit 1
         }
     fi
@@ -70,7 +73,7 @@ show "curl $url/v1/chat/completions --json '$body'"
 curl -s "$url/v1/chat/completions" -H 'Content-Type: application/json' -d "$body"
 echo
 
-say "Next: . .venv/bin/activate, and then"
+say "Next, type '. .venv/bin/activate' and one of these:"
 echo "  llm -m $model 'Your prompt'        llm chat -m $model        llm gpt-oss status"
-echo "  llm gpt-oss serve                  an OpenAI API for apps, each request in llm logs"
-echo "  README.md                          reasoning effort, tools, schemas, other engines"
+echo "  llm gpt-oss serve                  serve OpenAI's API to apps, and log each request"
+echo "README.md describes reasoning effort, tools, schemas and other engines."

@@ -1,1 +1,1 @@
-"""Which models llm gets from this plugin, and which engine each runs on."""
+"The catalog of models: which ones LLM gets from this plugin, and which engine runs each."

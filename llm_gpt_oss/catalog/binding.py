@@ -1,23 +1,20 @@
-"Which engine a model runs on, and what that engine is told of it."
+"Which engine a model runs on, and with which options and key."
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import llm
 
 from ..settings import Settings
 from .models_file import BUILT_IN, UNBOUND, EngineBinding
-from .ollama_key import ollama_key
 
 DEFAULT_ENGINE = "ollama"
 
 
-@dataclass(frozen=True, slots=True)
-class BoundModel:
-    "A model, as its engine is told of it: nothing is looked up before somebody asks."
+class BoundModel(NamedTuple):
+    "What an engine needs to know about a model. Settings are parsed, and keys read, only on demand."
 
     tag: str
     settings: Settings
@@ -25,25 +22,34 @@ class BoundModel:
 
     @property
     def engine(self) -> str:
-        """The engine's name: the one that the model is bound to, else the one that is wanted for all.
+        """The name of the engine: the one in the model's binding, else the one in the settings, else Ollama.
 
-        What is wanted for all also beats the binding of a built-in tag, which Ollama may have too. Any other
-        name may be known to its engine alone.
+        For built-in tags, the settings win over the binding, since Ollama may have these models too. Only its
+        own engine knows any other bound model.
         """
-        bound = self.binding.engine
-        if bound and (self.tag not in BUILT_IN or self.settings.engine is None):
-            return bound
+        bound_engine = self.binding.engine
+        if bound_engine and (self.tag not in BUILT_IN or self.settings.engine is None):
+            return bound_engine
         return self.settings.engine or DEFAULT_ENGINE
 
     @property
     def engine_options(self) -> Mapping[str, Any]:
-        "What the engine has to know: none of what another one was told."
+        "The options of the model's engine: empty if the model runs on another engine than it is bound to."
         return self.binding.engine_options if self.binding.engine == self.engine else UNBOUND.engine_options
 
-    def api_key(self, given: str | None = None) -> str | None:
-        """The key to send. `given` is typed or stored; Ollama's own goes to Ollama alone, the others name
-        theirs (`llm keys set NAME`)."""
+    def api_key(self, explicit_key: str | None = None) -> str | None:
+        """The API key to send to the engine's server, None if there is none.
+
+        `explicit_key` is the value of `--key`: a key, or the name of a stored one. Without it, Ollama gets
+        its own key, and other engines get the stored key that the model's option "key" names.
+        """
         if self.engine == DEFAULT_ENGINE:
-            return ollama_key(given)
-        stored: str | None = llm.get_key(input=given, alias=self.engine_options.get("key"))
-        return stored
+            return ollama_key(explicit_key)
+        key: str | None = llm.get_key(input=explicit_key, alias=self.engine_options.get("key"))
+        return key
+
+
+def ollama_key(explicit_key: str | None = None) -> str | None:
+    "The user's API key for Ollama: `explicit_key`, else the stored key, else OLLAMA_API_KEY, else None."
+    key: str | None = llm.get_key(input=explicit_key, alias="ollama", env="OLLAMA_API_KEY")
+    return key

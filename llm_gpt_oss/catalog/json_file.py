@@ -1,4 +1,4 @@
-"A file of ours that is one JSON object: changed by one process at a time, and never seen half written."
+"Edits JSON files of this plugin. Writers take turns, and readers never see a partly written file."
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..errors import GptOssError
 
 T = TypeVar("T", bound=dict[str, Any])
 
-# Seconds to wait for others: a change takes milliseconds.
-PATIENCE = 5.0
-PAUSE = 0.01
+# How long to wait for other writers, in seconds. An edit takes milliseconds.
+LOCK_TIMEOUT = 5.0
+RETRY_INTERVAL = 0.01
 
 
 @contextmanager
 def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
-    """What `read` makes of the file at `path`, to be changed: written as it is left, unless by an error.
+    """Lock the file, yield what `read` returns, and write the value back. An error leaves the file unchanged.
 
-    Nobody else can change the file meanwhile. Only its owner can read it. Raises GptOssError where it cannot
-    be written.
+    Only the owner of the file can read it. Raise GptOssError if it cannot be locked or written.
     """
-    target = path.resolve()  # a link into someone's dotfiles stays a link
-    # The draft is the lock too: only one can make it, and putting it in the file's place opens the lock.
+    target = path.resolve()  # a symbolic link, for example into a folder of dotfiles, stays a link
+    # The new file is also the lock: only one process can create it, and renaming it over the target releases
+    # it.
     draft = target.with_name(f"{target.name}.lock")
     try:
-        made = _made(draft)
+        descriptor = _create(draft)
         try:
-            with open(made, "w", encoding="utf-8") as file:
+            with open(descriptor, "w", encoding="utf-8") as file:
                 yield (content := read())
                 file.write(json.dumps(content, indent=4, ensure_ascii=False) + "\n")
             os.replace(draft, target)
@@ -43,12 +43,13 @@ def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
         raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem
 
 
-def _made(draft: Path) -> int:
-    for _ in range(round(PATIENCE / PAUSE)):
+def _create(draft: Path) -> int:
+    "Create the file as soon as it does not exist, and return its descriptor."
+    for _ in range(round(LOCK_TIMEOUT / RETRY_INTERVAL)):
         try:
             return os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
-            time.sleep(PAUSE)
+            time.sleep(RETRY_INTERVAL)
     raise GptOssError(
         f"{draft} is in the way: another command is writing, or was killed while it wrote.",
         remedy="Delete that file if there is no such command.",

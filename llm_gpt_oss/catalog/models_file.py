@@ -1,8 +1,8 @@
-"""Which models llm gets from this plugin: built in, LOCAL_LLM_MODEL, and those in the user's own file.
+"""The models that this plugin registers: built-in ones, LOCAL_LLM_MODEL, and those of the user's file.
 
-That file, `gpt-oss-models.json` in llm's user directory, is one JSON object: tag to list of aliases, or, for
-a model that is bound to an engine, to `{"aliases": […], "engine": NAME, …}` with what that engine has to know
-of it.
+The file, `gpt-oss-models.json` in LLM's user directory, is a JSON object. Its keys are tags. A value is the
+list of the model's aliases, or, if the model is bound to an engine, an object `{"aliases": […], "engine":
+NAME, …}` with the options of that engine.
 """
 
 from __future__ import annotations
@@ -26,18 +26,22 @@ BUILT_IN = {
     "gpt-oss:20b": ("gpt-oss", "gpt-oss-20b"),
     "gpt-oss:120b": ("gpt-oss-120b",),
 }
-# What LOCAL_LLM_MODEL moves to its own tag.
+# LOCAL_LLM_MODEL takes this alias over.
 DEFAULT_ALIAS = "gpt-oss"
 
-Added = Mapping[str, Iterable[str]]
+# All other keys of a model's object are options of its engine.
+OWN_KEYS = {"aliases", "engine"}
 
-# What is said of a model in the file that is not for its engine.
-OURS = {"aliases", "engine"}
+Aliases = Mapping[str, Iterable[str]]
+# The content of the file: tag to object.
+Models = dict[str, dict[str, Any]]
 
 
 class EngineBinding(NamedTuple):
-    """The engine that a model is bound to (None: to none), and what that engine has to know of it: a file, an
-    address."""
+    """The engine that a model is bound to, None if it is bound to none, and the options of that engine.
+
+    The keys of `engine_options` are those of `EngineOption`, and "label", a text to show above answers.
+    """
 
     engine: str | None = None
     engine_options: Mapping[str, Any] = MappingProxyType({})
@@ -47,7 +51,7 @@ UNBOUND = EngineBinding()
 
 
 class ModelEntry(NamedTuple):
-    "One model to register."
+    "A model to register."
 
     tag: str
     aliases: tuple[str, ...]
@@ -55,113 +59,122 @@ class ModelEntry(NamedTuple):
 
 
 def model_entries(
-    local: str | None,
-    added: Added,
-    taken: Collection[str] = (),
-    places: Mapping[str, EngineBinding] = MappingProxyType({}),
+    local_model: str | None,
+    file_aliases: Aliases,
+    taken_names: Collection[str] = (),
+    bindings: Mapping[str, EngineBinding] = MappingProxyType({}),
 ) -> list[ModelEntry]:
-    """Every model once, every name once.
+    """Combine the built-in models, those of the file (tag to aliases), and that of LOCAL_LLM_MODEL.
 
-    Of two that claim an alias the later has it: built in, then added, then `local`. A tag is stronger than an
-    alias, and so is a name that llm already has for something else (`taken`).
+    Every tag and every alias is in the result once. If several models claim an alias, the last of them in the
+    order above gets it. Nobody gets an alias that is also a tag, or that is in `taken_names`: LLM has other
+    models under those.
     """
-    claims = [*BUILT_IN.items(), *added.items(), *([(local, (DEFAULT_ALIAS,))] if local else [])]
+    claims = [
+        *BUILT_IN.items(),
+        *file_aliases.items(),
+        *([(local_model, (DEFAULT_ALIAS,))] if local_model else []),
+    ]
     owner = {alias: tag for tag, aliases in claims for alias in aliases}
     tags = dict.fromkeys(tag for tag, _ in claims)
-    free = [alias for alias in owner if alias not in tags and alias not in taken]
+    free = [alias for alias in owner if alias not in tags and alias not in taken_names]
     return [
-        ModelEntry(tag, tuple(alias for alias in free if owner[alias] == tag), places.get(tag, UNBOUND))
+        ModelEntry(tag, tuple(alias for alias in free if owner[alias] == tag), bindings.get(tag, UNBOUND))
         for tag in tags
     ]
 
 
-def resolve_tag(name: str | None, known: Iterable[ModelEntry]) -> str:
-    "The tag that a tag or an alias means; without a name, the one that `llm -m gpt-oss` runs."
-    wanted = name or DEFAULT_ALIAS
-    # Of two models under one name llm takes the later, and so does this.
-    found = [entry.tag for entry in known if wanted in (entry.tag, *entry.aliases)]
-    if found:
-        return found[-1]
+def resolve_tag(name: str | None, entries: Iterable[ModelEntry]) -> str:
+    """Return the tag that a tag or an alias stands for. None stands for the model of `llm -m gpt-oss`.
+
+    An unknown name is returned as it is if it can be a tag; otherwise it raises BadRequest.
+    """
+    alias = name or DEFAULT_ALIAS
+    # LLM runs the last of several models with the same name.
+    tags = [entry.tag for entry in entries if alias in (entry.tag, *entry.aliases)]
+    if tags:
+        return tags[-1]
     return check_tag(name) if name else next(iter(BUILT_IN))
 
 
 def is_foreign_model(model: llm.Model) -> bool:
-    "Whether it is another plugin's, and not a model of Ollama's that we serve in the place of that plugin."
+    "Whether another plugin owns this model. We replace models of llm-ollama, and any called gpt-oss."
     plugin = type(model).__module__.partition(".")[0]
     return plugin not in ("llm_gpt_oss", "llm_ollama") and not model.model_id.startswith("gpt-oss")
 
 
-def models_to_register(local: str | None, others: Iterable[llm.models.ModelWithAliases]) -> list[ModelEntry]:
-    """What the hook registers, after `others`. Never raises, whatever the file holds.
+def models_to_register(
+    local_model: str | None, others: Iterable[llm.models.ModelWithAliases]
+) -> list[ModelEntry]:
+    """Return the models to register after `others`, the models of other plugins. It never raises; it warns.
 
-    Of two models under one name llm takes the one registered last, so ours would take even an alias that the
-    user gave to another model (`llm aliases set`): those stay. Only what is gpt-oss by its own id yields, as
-    the models of llm-ollama 0.15, which registers the bare tags (0.19 puts `ollama/` before them). A tag that
-    is another plugin's model is left to it, with a warning.
+    LLM runs the model that was registered last. So names that the user or another plugin gave to other models
+    are left out. Models that are called gpt-oss are replaced: llm-ollama 0.15 registers the bare tags of
+    Ollama (0.19 prefixes them with `ollama/`).
     """
     others = [*others]
-    foreign = {other.model.model_id for other in others if is_foreign_model(other.model)}
-    taken = {
+    foreign_tags = {other.model.model_id for other in others if is_foreign_model(other.model)}
+    taken_names = {
         name
         for other in others
         if not other.model.model_id.startswith("gpt-oss")
         for name in (other.model.model_id, *other.aliases)
     }
     try:
-        stored = _stored()
+        models = _read_file()
     except GptOssError as problem:
-        _complain(str(problem))
-        stored = {}
-    for tag in foreign.intersection(stored):
-        del stored[tag]
-        _complain(f"{tag} stays another plugin's model. Type `llm gpt-oss models remove {tag}`.")
-    if local in foreign:
-        _complain(
-            f"LOCAL_LLM_MODEL is not used: {local} is another plugin's model. Type `unset LOCAL_LLM_MODEL`."
+        _warn_once(str(problem))
+        models = {}
+    for tag in foreign_tags.intersection(models):
+        del models[tag]
+        _warn_once(f"{tag} stays another plugin's model. Type `llm gpt-oss models remove {tag}`.")
+    if local_model in foreign_tags:
+        _warn_once(
+            f"LOCAL_LLM_MODEL is not used: {local_model} is another plugin's model. "
+            "Type `unset LOCAL_LLM_MODEL`."
         )
-        local = None
-    return model_entries(local, _aliases(stored), taken, _places(stored))
+        local_model = None
+    return model_entries(local_model, _aliases(models), taken_names, _bindings(models))
 
 
 @cache
-def _complain(problem: str) -> None:
-    # Once: llm asks for the models several times while it runs one prompt.
+def _warn_once(problem: str) -> None:
+    # LLM registers models several times during one command.
     sys.stderr.write(f"Warning: {problem}\n")
 
 
 def models_path() -> Path:
-    "The user's file. It need not exist."
+    "The path of the user's file, which need not exist."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder / "gpt-oss-models.json"
 
 
 def read_aliases() -> dict[str, list[str]]:
-    "Tag to aliases, in the order in which they were added."
-    return _aliases(_stored())
+    "The tags in the file and their aliases, in the order in which they were added."
+    return _aliases(_read_file())
 
 
 def read_bindings() -> dict[str, EngineBinding]:
-    "Where each tag runs that is bound to an engine."
-    return _places(_stored())
+    "The bindings of the tags in the file that are bound to an engine."
+    return _bindings(_read_file())
 
 
-Stored = dict[str, Any]
+def _aliases(models: Models) -> dict[str, list[str]]:
+    return {tag: model["aliases"] for tag, model in models.items()}
 
 
-def _aliases(stored: Stored) -> dict[str, list[str]]:
-    return {tag: about["aliases"] for tag, about in stored.items()}
-
-
-def _places(stored: Stored) -> dict[str, EngineBinding]:
+def _bindings(models: Models) -> dict[str, EngineBinding]:
     return {
-        tag: EngineBinding(about["engine"], {name: fact for name, fact in about.items() if name not in OURS})
-        for tag, about in stored.items()
-        if "engine" in about
+        tag: EngineBinding(
+            model["engine"], {key: value for key, value in model.items() if key not in OWN_KEYS}
+        )
+        for tag, model in models.items()
+        if "engine" in model
     }
 
 
-def _stored() -> Stored:
-    "The file: tag to what it says of it, a bare list of aliases as an object too."
+def _read_file() -> Models:
+    "Read the file. Lists of aliases become objects. Raise GptOssError if it cannot be used."
     try:
         models = json.loads(models_path().read_bytes())
     except FileNotFoundError:
@@ -169,65 +182,65 @@ def _stored() -> Stored:
     except OSError as problem:
         raise GptOssError(f"{models_path()} cannot be read: {problem.strerror}.") from problem
     except ValueError as problem:
-        raise _broken(f"it is not JSON ({problem})") from problem
+        raise _file_error(f"it is not JSON ({problem})") from problem
     if not isinstance(models, dict):
-        raise _broken("it is not an object of tags")
-    return {tag: _about(tag, about) for tag, about in models.items()}
+        raise _file_error("it is not an object of tags")
+    return {tag: _model_object(tag, value) for tag, value in models.items()}
 
 
-def _about(tag: str, about: object) -> dict[str, Any]:
-    if not isinstance(about, dict):
-        about = {"aliases": about}
-    aliases = about.setdefault("aliases", [])
+def _model_object(tag: str, value: object) -> dict[str, Any]:
+    model = value if isinstance(value, dict) else {"aliases": value}
+    aliases = model.setdefault("aliases", [])
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        raise _broken(f"{tag!r} should have a list of aliases")
-    if not isinstance(about.get("engine", ""), str):
-        raise _broken(f"{tag!r} should have the name of an engine")
-    return about
+        raise _file_error(f"{tag!r} should have a list of aliases")
+    if not isinstance(model.get("engine", ""), str):
+        raise _file_error(f"{tag!r} should have the name of an engine")
+    return model
 
 
-def _broken(why: str) -> GptOssError:
+def _file_error(reason: str) -> GptOssError:
     return GptOssError(
-        f"{models_path()} holds the models that were added, and cannot be used: {why}.",
+        f"{models_path()} holds the models that were added, and cannot be used: {reason}.",
         remedy="Repair it, or delete it and type `llm gpt-oss models add TAG` for each.",
     )
 
 
-def add(tag: str, aliases: Iterable[str] = (), place: EngineBinding | None = None) -> None:
-    """Remember the tag, and these aliases beside any that it has. An alias moves here from another added tag.
+def add(tag: str, aliases: Iterable[str] = (), binding: EngineBinding | None = None) -> None:
+    """Add the tag to the file, or add aliases to it. An alias moves here from another tag of the file.
 
-    `place` takes the place of the one that the tag had; None leaves it there.
+    `binding` replaces the binding that the tag had; None keeps it. Raise BadRequest for a tag or an alias
+    that is invalid, and GptOssError if the file cannot be used.
     """
+    check_tag(tag)
     new = [_checked_alias(alias) for alias in aliases]
-    with _changing() as models:
-        for about in models.values():
-            about["aliases"] = [alias for alias in about["aliases"] if alias not in new]
-        before = models.get(check_tag(tag), {"aliases": []})
-        bound = before if place is None else {"engine": place.engine, **place.engine_options}
-        models[tag] = {**bound, "aliases": [*before["aliases"], *new]}
+    with _edit_file() as models:
+        for model in models.values():
+            model["aliases"] = [alias for alias in model["aliases"] if alias not in new]
+        old = models.get(tag, {"aliases": []})
+        properties = old if binding is None else {"engine": binding.engine, **binding.engine_options}
+        models[tag] = {**properties, "aliases": [*old["aliases"], *new]}
 
 
 def remove(tag: str) -> None:
-    "Forget the tag and its aliases, or BadRequest if it was never added."
-    with _changing() as models:
+    "Remove the tag and its aliases from the file. Raise BadRequest if it is not there."
+    with _edit_file() as models:
         if tag not in models:
-            known = f"Added are: {', '.join(models)}." if models else "None has been added."
-            raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=known)
+            remedy = f"Added are: {', '.join(models)}." if models else "None has been added."
+            raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=remedy)
         del models[tag]
 
 
 def _checked_alias(alias: str) -> str:
     if alias and not alias.startswith("-") and not any(char.isspace() for char in alias):
         return alias
-    raise BadRequest(
-        f"{alias!r} cannot be an alias: it is a word that is typed after `llm -m`.", param="alias"
-    )
+    raise BadRequest(f"{alias!r} cannot be an alias: it must work after `llm -m`.", param="alias")
 
 
 @contextmanager
-def _changing() -> Iterator[Stored]:
-    with edit_json(models_path(), _stored) as models:
+def _edit_file() -> Iterator[Models]:
+    "Read the file for changes, and write it at the end."
+    with edit_json(models_path(), _read_file) as models:
         yield models
-        # As older versions of this plugin read it, where they could use what it says.
-        for tag, about in models.items():
-            models[tag] = about if "engine" in about else about["aliases"]
+        # Models without an engine stay readable for versions of this plugin that only knew lists of aliases.
+        for tag, model in models.items():
+            models[tag] = model if "engine" in model else model["aliases"]

@@ -1,13 +1,13 @@
-"How Ollama names a model: `[host/][namespace/]model[:tag]`."
+"Ollama's names for models: `[host/][namespace/]model[:tag]`."
 
 from __future__ import annotations
 
 import re
 
 from ..errors import BadRequest
-from ..settings import MODEL, Settings, unusable
+from ..settings import MODEL, Settings, setting_error
 
-# As types/model/name.go has it. Strings, so that nothing is compiled before a tag is looked at.
+# The rules of Ollama's types/model/name.go. They are strings, so that importing this module compiles nothing.
 _MODEL = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
 _HOST = r"(?:https?://)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
@@ -16,25 +16,25 @@ _TAG = rf"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_MODEL}(?::{_MODEL})?"
 
 
 def check_tag(tag: str, settings: Settings | None = None) -> str:
-    """Return `tag` if Ollama could have a model of that name.
+    """Return `tag` if Ollama accepts it as the name of a model.
 
-    Raises BadRequest if not, or GptOssError that names LOCAL_LLM_MODEL if the tag comes from there.
+    Otherwise raise BadRequest, or a GptOssError about LOCAL_LLM_MODEL if the tag is that variable's value.
     """
     if re.fullmatch(_TAG, tag):
         return tag
-    why = f"{tag!r} is no name of a model"
+    reason = f"{tag!r} is not a model name"
     if settings and tag == settings.model:
-        raise unusable(MODEL, why, f"Write it as Ollama does: {TAG_FORMS}, or `unset {MODEL}`.")
-    raise BadRequest(f"{why}.", param="model", remedy=f"Type it as Ollama does: {TAG_FORMS}.")
+        raise setting_error(MODEL, reason, f"Write it like {TAG_FORMS}, or `unset {MODEL}`.")
+    raise BadRequest(f"{reason}.", param="model", remedy=f"Write it like {TAG_FORMS}.")
 
 
-def same_model(one: str, other: str) -> bool:
-    "Whether two spellings name one model: `gpt-oss` is `gpt-oss:latest`, and case does not count."
-    return _whole(one) == _whole(other)
+def same_model(tag: str, other: str) -> bool:
+    "Whether both tags name the same model. Case does not matter, and `gpt-oss` means `gpt-oss:latest`."
+    return _full_name(tag) == _full_name(other)
 
 
-def _whole(tag: str) -> tuple[str, ...]:
-    "Host, namespace, model and tag, with Ollama's defaults where the tag leaves them out."
+def _full_name(tag: str) -> tuple[str, ...]:
+    "Host, namespace, model and tag, with Ollama's defaults for the parts that are missing."
     *path, name = tag.casefold().rpartition("://")[2].split("/")
     model, _, version = name.partition(":")
     return (*("registry.ollama.ai", "library")[: 2 - len(path)], *path, model, version or "latest")

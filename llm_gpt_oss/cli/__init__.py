@@ -1,4 +1,4 @@
-"The `llm gpt-oss` commands. Each is imported when it is asked for: llm imports this for every prompt."
+"The `llm gpt-oss` commands, each imported when it is used: LLM imports this module for every prompt."
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-# Command to the module whose `command` it is.
+# Command name to the module that defines it as `command`.
 COMMANDS = {
     "keys": "proxy.cli.keys",
     "logs": "proxy.cli.logs",
@@ -20,11 +20,11 @@ COMMANDS = {
     "unload": "llm_gpt_oss.cli.unload",
     "warm": "llm_gpt_oss.cli.warm",
 }
-INTERRUPTED = 130  # what a shell gives for a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended, by convention of shells
 
 
 class CommandGroup(click.Group):
-    "Ctrl-C is one line, whatever the command."
+    "Imports commands on demand, and answers Ctrl-C with one line."
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *COMMANDS])
@@ -45,4 +45,4 @@ class CommandGroup(click.Group):
 
 @click.group(name="gpt-oss", cls=CommandGroup)
 def gpt_oss() -> None:
-    "Commands for running gpt-oss on Ollama, or on another engine"
+    "Commands for running gpt-oss on Ollama and other engines"

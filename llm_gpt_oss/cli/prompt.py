@@ -13,36 +13,36 @@ import llm
 import pydantic
 import sqlite_utils
 from click.core import ParameterSource
-from llm.cli import (
+from llm.migrations import migrate
+from llm.templates import Template
+
+from ..log_turn import load_prompt
+from ..models import GptOss
+from .llm_cli_internals import (
     FragmentNotFound,
     LoadTemplateError,
-    _apply_template,
-    _gather_tools,
-    _get_conversation_tools,
-    _merge_template_attachments,
-    _merge_template_options,
-    _merge_template_tools,
+    apply_template,
+    gather_tools,
+    get_conversation_tools,
     get_model_options,
     load_conversation,
     load_template,
     logs_db_path,
+    merge_template_attachments,
+    merge_template_options,
+    merge_template_tools,
     render_errors,
     resolve_fragments,
+    resolve_schema,
     schema_option,
 )
-from llm.migrations import migrate
-from llm.templates import Template
-from llm.utils import resolve_schema_input
 
-from ..log_turn import load_prompt
-from ..models import GptOss
-
-LAST = "last"
+LATEST = "last"
 
 
 @dataclass(frozen=True)
-class Asked:
-    "What was typed, and what templates add to it."
+class PromptArguments:
+    "The arguments of the command, and what templates add to them."
 
     prompt: str | None
     model_id: str | None
@@ -63,7 +63,7 @@ class Asked:
 @click.option("options", "-o", "--option", type=(str, str), multiple=True, help="key/value options")
 @click.option("tools", "-T", "--tool", multiple=True, help="Name of a tool to offer")
 @click.option("functions", "--functions", multiple=True, help="Python code or file with functions to offer")
-@schema_option  # type: ignore[untyped-decorator]
+@schema_option
 @click.option("fragments", "-f", "--fragment", multiple=True, help="Fragment to add to the prompt")
 @click.option(
     "system_fragments",
@@ -74,41 +74,44 @@ class Asked:
 )
 @click.option("templates", "-t", "--template", multiple=True, help="Template to use")
 @click.option("params", "-p", "--param", multiple=True, type=(str, str), help="Parameters for the template")
-@click.option("continued", "-c", "--continue", is_flag=True, help="Continue the most recent conversation")
+@click.option("continue_", "-c", "--continue", is_flag=True, help="Continue the most recent conversation")
 @click.option("conversation_id", "--cid", "--conversation", help="Continue the conversation with this ID")
 @click.option(
-    "turn_id", "--turn", metavar="ID", help="Instead: the prompt of this turn of the log, or `last`"
+    "turn_id",
+    "--turn",
+    metavar="ID",
+    help="Print the prompt of a turn in the log instead: its ID, or `last`",
 )
-@click.option("json_", "--json", is_flag=True, help="All that the engine is asked first, as JSON")
+@click.option("json_", "--json", is_flag=True, help="Output the first request to the engine as JSON")
 @click.pass_context
-def command(ctx: click.Context, /, turn_id: str | None, json_: bool, **typed: Any) -> None:
+def command(ctx: click.Context, /, turn_id: str | None, json_: bool, **arguments: Any) -> None:
     """
-    Print the harmony text that would be sent, without sending it
+    Print the harmony text of a prompt, without sending it
 
-    Reads PROMPT, standard input and the options below as `llm prompt` does, with the defaults of
-    `llm models options set`. Other options of `llm prompt` are not taken.
+    Reads PROMPT, standard input and the options below like `llm prompt`, and the defaults of `llm models
+    options set`. Other options of `llm prompt` are not available.
 
-    With --turn: what a turn of the log was asked. Only --json goes with it.
+    Use --turn to print the prompt of a turn in the log. You can only combine it with --json.
     """
     if turn_id:
-        _alone(ctx)
-    with _log() as database:
+        _check_turn_only(ctx)
+    with _open_log() as database:
         migrate(database)  # type: ignore[no-untyped-call]
         if turn_id:
-            prompt, date = load_prompt(database, _last(database) if turn_id == LAST else turn_id)
+            prompt, date = load_prompt(database, _latest_turn(database) if turn_id == LATEST else turn_id)
         else:
-            prompt, date = _new_prompt(database, **typed), None
+            prompt, date = _create_prompt(database, **arguments), None
     model = prompt.model
     if not isinstance(model, GptOss):
-        raise click.ClickException(f"{model.model_id} is no gpt-oss: nothing is rendered for it here.")
-    plan, _ = model.start_turn(prompt, stream=True, date=date)
-    first = plan.next_completion()
-    assert first, "a plan that was not begun is not over"
-    click.echo(json.dumps(asdict(first), indent=2, ensure_ascii=False) if json_ else first.prompt)
+        raise click.ClickException(f"{model.model_id} is not a gpt-oss model: it has no harmony prompt.")
+    machine, _ = model.start_turn(prompt, stream=True, date=date)
+    completion = machine.next_completion()
+    assert completion, "a new turn needs at least one completion"
+    click.echo(json.dumps(asdict(completion), indent=2, ensure_ascii=False) if json_ else completion.prompt)
 
 
-def _alone(ctx: click.Context) -> None:
-    "UsageError if more than --json stands beside --turn."
+def _check_turn_only(ctx: click.Context) -> None:
+    "Raise UsageError if --turn is combined with anything but --json."
     others = [
         max(param.opts, key=len) if isinstance(param, click.Option) else param.make_metavar(ctx).strip("[]")
         for param in ctx.command.params
@@ -116,79 +119,83 @@ def _alone(ctx: click.Context) -> None:
         and ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE
     ]
     if others:
-        raise click.UsageError(f"--turn shows a turn as it was asked: leave out {', '.join(others)}.")
+        raise click.UsageError(f"--turn prints a prompt from the log: leave out {', '.join(others)}.")
 
 
-def _last(database: sqlite_utils.Database) -> str:
-    row = next(database.query("select id from turns order by id desc limit 1"), {"id": LAST})
+def _latest_turn(database: sqlite_utils.Database) -> str:
+    "The id of the latest turn; `last` if the log is empty."
+    row = next(database.query("select id from turns order by id desc limit 1"), {"id": LATEST})
     return str(row["id"])
 
 
-def _log() -> sqlite_utils.Database:
-    "llm's log; an empty one where there is none yet, for printing a prompt is no reason to make it."
+def _open_log() -> sqlite_utils.Database:
     return sqlite_utils.Database(_log_path())
 
 
 def _log_path() -> str:
-    path = logs_db_path()  # type: ignore[no-untyped-call]
+    "The path of the log. If there is none, an empty database in memory: this command creates no log."
+    path = logs_db_path()
     return str(path) if path.exists() else ":memory:"
 
 
-def _new_prompt(
+def _create_prompt(
     database: sqlite_utils.Database,
     *,
     schema_input: str | None,
     templates: Sequence[str],
     params: Sequence[tuple[str, str]],
-    continued: bool,
+    continue_: bool,
     conversation_id: str | None,
-    **typed: Any,
+    **arguments: Any,
 ) -> llm.Prompt:
+    "Create the prompt as `llm prompt` does. Raise ClickException for arguments that cannot be used."
     try:
-        schema = resolve_schema_input(database, schema_input, load_template)  # type: ignore[no-untyped-call]
-        asked = _templated(Asked(schema=schema, **typed), templates, dict(params))
-        earlier = None
-        if continued or conversation_id:
-            earlier = cast(llm.Conversation | None, load_conversation(conversation_id, database=_log_path()))
-        return _as_llm_would(database, asked, earlier)
+        schema = resolve_schema(database, schema_input)
+        prompt_arguments = PromptArguments(schema=schema, **arguments)
+        with_templates = _apply_templates(prompt_arguments, templates, dict(params))
+        conversation = None
+        if continue_ or conversation_id:
+            conversation = load_conversation(conversation_id, _log_path())
+        return _build_prompt(database, with_templates, conversation)
     except pydantic.ValidationError as problem:
-        raise click.ClickException(render_errors(problem.errors())) from problem  # type: ignore[no-untyped-call]
+        raise click.ClickException(render_errors(problem.errors())) from problem
     except (llm.UnknownModelError, FragmentNotFound, LoadTemplateError) as problem:
         raise click.ClickException(str(problem.args[0])) from problem
 
 
-def _templated(asked: Asked, names: Sequence[str], params: dict[str, str]) -> Asked:
-    "With standard input and the templates, left to right."
+def _apply_templates(
+    arguments: PromptArguments, names: Sequence[str], params: dict[str, str]
+) -> PromptArguments:
+    "Add standard input, and the templates from left to right."
     templates = [load_template(name) for name in names]
-    read = any("input" in template.vars() for template in templates)
-    if read:
-        asked = replace(asked, prompt=_with_stdin(asked.prompt))
+    template_reads_input = any("input" in template.vars() for template in templates)
+    if template_reads_input:
+        arguments = replace(arguments, prompt=_with_stdin(arguments.prompt))
     for template in templates:
-        prompt, system = _apply_template(template, asked.prompt, params, asked.system)  # type: ignore[no-untyped-call]
-        asked = replace(
-            asked,
+        prompt, system = apply_template(template, arguments.prompt, params, arguments.system)
+        arguments = replace(
+            arguments,
             prompt=prompt,
             system=system,
-            schema=template.schema_object or asked.schema,
-            options=_merge_template_options(template, asked.options),  # type: ignore[no-untyped-call]
-            model_id=asked.model_id or template.model,
+            schema=template.schema_object or arguments.schema,
+            options=merge_template_options(template, arguments.options),
+            model_id=arguments.model_id or template.model,
         )
     for template in reversed(templates):
-        asked = _with_lists(asked, template)
-    return asked if read else replace(asked, prompt=_with_stdin(asked.prompt))
+        arguments = _prepend_template_lists(arguments, template)
+    return arguments if template_reads_input else replace(arguments, prompt=_with_stdin(arguments.prompt))
 
 
-def _with_lists(asked: Asked, template: Template) -> Asked:
-    "What a template lists stands before what was typed."
-    tools, functions = _merge_template_tools(template, asked.tools, asked.functions)  # type: ignore[no-untyped-call]
-    attachments, typed = _merge_template_attachments(template, asked.attachments, [])  # type: ignore[no-untyped-call]
+def _prepend_template_lists(arguments: PromptArguments, template: Template) -> PromptArguments:
+    "Put the template's tools, fragments and attachments before those of the arguments."
+    tools, functions = merge_template_tools(template, arguments.tools, arguments.functions)
     return replace(
-        asked,
+        arguments,
         tools=tools,
         functions=functions,
-        attachments=[*attachments, *typed],
-        fragments=[*(template.fragments or []), *asked.fragments],
-        system_fragments=[*(template.system_fragments or []), *asked.system_fragments],
+        attachments=merge_template_attachments(template, arguments.attachments),
+        fragments=[*(template.fragments or []), *arguments.fragments],
+        system_fragments=[*(template.system_fragments or []), *arguments.system_fragments],
     )
 
 
@@ -197,28 +204,28 @@ def _with_stdin(prompt: str | None) -> str | None:
     return " ".join(filter(None, [piped, prompt])) if piped else prompt
 
 
-def _as_llm_would(
-    database: sqlite_utils.Database, asked: Asked, earlier: llm.Conversation | None
+def _build_prompt(
+    database: sqlite_utils.Database, arguments: PromptArguments, earlier: llm.Conversation | None
 ) -> llm.Prompt:
-    if asked.prompt is None and not asked.fragments and not asked.schema:
+    if arguments.prompt is None and not arguments.fragments and not arguments.schema:
         raise click.UsageError("There is no prompt: type one, pipe one in, or name a fragment with -f.")
-    model = llm.get_model(asked.model_id or (earlier.model.model_id if earlier else "gpt-oss"))
+    model = llm.get_model(arguments.model_id or (earlier.model.model_id if earlier else "gpt-oss"))
     conversation = earlier or model.conversation()
     conversation.model = model
-    tools = _get_conversation_tools(earlier, asked.tools) or asked.tools  # type: ignore[no-untyped-call]
-    options = model.Options(**dict(asked.options)).model_dump(exclude_none=True)
-    fragments = resolve_fragments(database, asked.fragments, allow_attachments=True)
-    system_fragments = resolve_fragments(database, asked.system_fragments)
-    attached = [each for each in fragments if isinstance(each, llm.Attachment)]
-    # llm asks nothing until the response is read, and this one never is.
+    tools = get_conversation_tools(earlier, arguments.tools) or arguments.tools
+    options = model.Options(**dict(arguments.options)).model_dump(exclude_none=True)
+    fragments = resolve_fragments(database, arguments.fragments, allow_attachments=True)
+    system_fragments = resolve_fragments(database, arguments.system_fragments)
+    attachments = [fragment for fragment in fragments if isinstance(fragment, llm.Attachment)]
+    # LLM sends a prompt when its response is read. This response is never read.
     response = conversation.prompt(
-        asked.prompt,
-        fragments=[each for each in fragments if not isinstance(each, llm.Attachment)],
-        attachments=[*asked.attachments, *attached],
-        system=asked.system,
+        arguments.prompt,
+        fragments=[fragment for fragment in fragments if not isinstance(fragment, llm.Attachment)],
+        attachments=[*arguments.attachments, *attachments],
+        system=arguments.system,
         system_fragments=cast(list[str | llm.Fragment], system_fragments),
-        tools=[*_gather_tools([*tools], [*asked.functions], model=model)],
-        schema=asked.schema,
+        tools=gather_tools(tools, arguments.functions, model),
+        schema=arguments.schema,
         options={**get_model_options(model.model_id), **options},
     )
     return response.prompt

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..setup.model import fetch
-from .target import connect, on_ollama
+from ..setup.model import pull_model
+from .target import connect, ollama_tag
 from .terminal import ProgressLine
 
 
@@ -14,11 +14,11 @@ from .terminal import ProgressLine
 @click.option("--insecure", is_flag=True, help="Allow a registry of your own that has no TLS")
 def command(name: str | None, insecure: bool) -> None:
     """
-    Download a model, going on where an earlier pull was stopped
+    Download a model, resuming an earlier download
 
-    Without TAG: the model that `llm -m gpt-oss` runs.
+    The default for TAG is the model of `llm -m gpt-oss`.
     """
-    wanted = on_ollama(name)
+    tag = ollama_tag(name)
     with connect() as client, ProgressLine() as report:
-        fetch(client, wanted, report, insecure=insecure)
-    click.echo(f"{wanted} is here.")
+        pull_model(client, tag, report, insecure=insecure)
+    click.echo(f"{tag} is installed.")

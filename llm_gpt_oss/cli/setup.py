@@ -13,12 +13,12 @@ from ..engines.http.client import Client
 from ..errors import GptOssError
 from ..settings import ServerAddress
 from ..setup.download import without_login
-from ..setup.model import check_family, fetch, find_installed
-from ..setup.release import BY_HAND, OFFICIAL
-from ..setup.server import answering, find, home, install, start
+from ..setup.model import check_family, find_installed, pull_model
+from ..setup.release import MANUAL_INSTALL, OFFICIAL
+from ..setup.server import find_program, install, server_version, setup_folder, start_server
 from . import target
 from .terminal import ProgressLine
-from .warm import warm
+from .warm import load_model
 
 FIRST_PROMPT = "Say hello in one short sentence."
 
@@ -33,66 +33,69 @@ FIRST_PROMPT = "Say hello in one short sentence."
     envvar="LLM_GPT_OSS_OLLAMA_RELEASE",
     show_default=True,
     show_envvar=True,
-    help="Folder of the release of Ollama to download, or the file itself, with sha256sum.txt beside it",
+    help="Folder of the release of Ollama to download, or a file in it. The folder needs a sha256sum.txt",
 )
-@click.option("--model", metavar="TAG", help="Model to pull  [default: the one that `llm -m gpt-oss` runs]")
+@click.option("--model", metavar="TAG", help="Model to download  [default: the model of `llm -m gpt-oss`]")
 def command(yes: bool, source: str, model: str | None) -> None:
     """
-    Bring this machine from nothing to a first answer
+    Install Ollama and a model, and run a first prompt
 
-    Finds Ollama, or downloads its official release; starts it; pulls the model; loads it; runs one prompt.
-    What is there already stays as it is, so it can be typed again after anything.
+    Each step is skipped if it is done already: download Ollama's official release, start the server, download
+    the model, load it, run a prompt. You can repeat this command at any time.
     """
     server, tag = target.server(), target.tag(model)
-    new = tag not in [entry.tag for entry in target.known()]
-    if new:
-        target.check_free(tag)
+    is_new = tag not in [entry.tag for entry in target.registered_models()]
+    if is_new:
+        target.check_names_are_free(tag)
     with target.connect() as client:
-        click.echo(f"Ollama {_running(client, server, source, yes)} answers at {server.url}.")
+        version = _ensure_server(client, server, source, consent=yes)
+        click.echo(f"Ollama {version} answers at {server.url}.")
         if find_installed(client, tag) is None:
             with ProgressLine() as report:
-                fetch(client, tag, report)
-        click.echo(f"{tag} is here.")
+                pull_model(client, tag, report)
+        click.echo(f"{tag} is installed.")
         check_family(client, tag)
-        warm(client, tag)
-    if new:
+        load_model(client, tag)
+    if is_new:
         models_file.add(tag)
-    _say_hello(tag)
+    _run_first_prompt(tag)
 
 
-def _running(client: Client, server: ServerAddress, source: str, agreed: bool) -> str:
-    "The version of the server, which is started, or even downloaded, where nobody answers."
-    if there := answering(client):
-        return there
+def _ensure_server(client: Client, server: ServerAddress, source: str, *, consent: bool) -> str:
+    "Start Ollama if it does not answer, and download it if it is missing. Return its version."
+    if version := server_version(client):
+        return version
     if not server.loopback:
         raise GptOssError(
-            f"Nobody answers at {server.url}, and that is another machine.",
-            remedy="Start Ollama there, or `unset OLLAMA_HOST` to use this one.",
+            f"Ollama does not answer at {server.url}, which is another machine.",
+            remedy="Start Ollama there, or `unset OLLAMA_HOST` to use this machine.",
         )
-    program = find() or _downloaded(source, agreed)
-    click.echo(f"Starting {program} serve. Its log: {home() / 'ollama.log'}", err=True)
-    return start(program, client)
+    program = find_program() or _download(source, consent)
+    click.echo(f"Starting {program} serve. Its log: {setup_folder() / 'ollama.log'}", err=True)
+    return start_server(program, client)
 
 
-def _downloaded(source: str, agreed: bool) -> Path:
-    if not agreed:
-        _ask(f"Ollama is not on this machine. Download it from {without_login(source)} to {home()}?")
+def _download(source: str, consent: bool) -> Path:
+    if not consent:
+        _confirm(
+            f"Ollama is not on this machine. Download it from {without_login(source)} to {setup_folder()}?"
+        )
     with ProgressLine() as report:
         return install(source, report)
 
 
-def _ask(question: str) -> None:
-    "Return if a person agrees. Where none can, say how to agree beforehand."
+def _confirm(question: str) -> None:
+    "Return if the user agrees. Without a terminal, raise an error that names the option for it."
     if not sys.stdin.isatty():
         raise GptOssError(
             "Ollama is not on this machine.",
-            remedy=f"Type `llm gpt-oss setup --yes` to download it. Or: {BY_HAND}",
+            remedy=f"Type `llm gpt-oss setup --yes` to download it. Or: {MANUAL_INSTALL}",
         )
     if not click.confirm(question, err=True):
-        raise GptOssError("Nothing was downloaded.", remedy=BY_HAND)
+        raise GptOssError("Nothing was downloaded.", remedy=MANUAL_INSTALL)
 
 
-def _say_hello(tag: str) -> None:
+def _run_first_prompt(tag: str) -> None:
     click.echo(f"\n$ llm -m {tag} '{FIRST_PROMPT}'")
     for chunk in llm.get_model(tag).prompt(FIRST_PROMPT, reasoning_effort="low"):
         click.echo(chunk, nl=False)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
-from llm.cli import logs_db_path, logs_on
 
 from ..catalog.binding import BoundModel
 from ..engines.hookspecs import ModelStatus
 from ..engines.registered import get_provider, installed_providers
 from . import target
-from .terminal import columns, memory, moment, size
+from .llm_cli_internals import logs_db_path, logs_on
+from .terminal import columns, format_memory, format_size, format_time
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a prompt would find. `problem` is why there would be no answer, and what to type. `engines` says
-    of each whether it is here."""
+    """The state of a model, its engine and LLM's log, as `--json` prints it.
+
+    `server` is a URL or a file. `engines` are the summaries of the other engines by name. The fields from
+    `version` on are those of `ModelStatus`.
+    """
 
     engine: str
     server: str
@@ -38,76 +40,79 @@ class Status:
     expires_at: str | None = None
     problem: str | None = None
 
-    @classmethod
-    def of(cls, model: BoundModel, condition: ModelStatus, engines: dict[str, str]) -> Status:
-        log = Path(logs_db_path())  # type: ignore[no-untyped-call]
-        seen = asdict(condition)
-        return cls(
-            engine=model.engine,
-            server=seen.pop("address"),
-            model=model.tag,
-            log=str(log),
-            log_size=log.stat().st_size if log.exists() else None,
-            logging=logs_on(),  # type: ignore[no-untyped-call]
-            engines=engines,
-            **seen,
-        )
+
+def create_status(model: BoundModel, model_status: ModelStatus, engines: dict[str, str]) -> Status:
+    "Combine the status of a model with the summaries of other engines and the state of the log."
+    log = logs_db_path()
+    fields = asdict(model_status)
+    return Status(
+        engine=model.engine,
+        server=fields.pop("address"),
+        model=model.tag,
+        log=str(log),
+        log_size=log.stat().st_size if log.exists() else None,
+        logging=logs_on(),
+        engines=engines,
+        **fields,
+    )
 
 
-def rows(status: Status) -> list[tuple[str, str]]:
-    "For people: a label and what is known of it."
-    unsure = "unknown" if status.version is None else "no"
-    there = unsure if status.size is None else f"yes, {size(status.size)}"
-    written = "nothing yet" if status.log_size is None else size(status.log_size)
-    others = [f"{name}: {state}" for name, state in status.engines.items()]
+def status_rows(status: Status) -> list[tuple[str, str]]:
+    "Labels and texts for people."
+    no = "unknown" if status.version is None else "no"
+    installed = "yes" if status.installed else no
+    log_size = "nothing yet" if status.log_size is None else format_size(status.log_size)
+    others = [f"{name}: {summary}" for name, summary in status.engines.items()]
     return [
         ("Engine", f"{status.engine}: {status.version or 'no answer'} at {status.server}"),
         ("Model", status.model),
-        ("There", there if status.size is not None or not status.installed else "yes"),
-        ("Loaded", ", ".join(["yes", *_memory(status)]) if status.loaded else unsure),
-        ("Log", f"{status.log}, {written}"),
+        ("Installed", installed if status.size is None else f"yes, {format_size(status.size)}"),
+        ("Loaded", ", ".join(["yes", *_memory_details(status)]) if status.loaded else no),
+        ("Log", f"{status.log}, {log_size}"),
         ("Logging", "on" if status.logging else "off: `llm logs on` turns it on"),
         *(("" if number else "Others", other) for number, other in enumerate(others)),
     ]
 
 
-def _memory(status: Status) -> list[str]:
-    facts = [memory(status.memory, status.memory_on_gpu or 0)] if status.memory else []
+def _memory_details(status: Status) -> list[str]:
+    details = [format_memory(status.memory, status.memory_on_gpu or 0)] if status.memory else []
     if status.context_length:
-        facts.append(f"context of {status.context_length} tokens")
+        details.append(f"context of {status.context_length} tokens")
     if status.expires_at:
-        facts.append(f"until {moment(status.expires_at)}")
-    return facts
+        details.append(f"until {format_time(status.expires_at)}")
+    return details
 
 
 @click.command(name="status")
 @click.argument("name", metavar="[TAG]", required=False)
-@click.option("--engine", metavar="NAME", help="Look on this engine  [default: where a prompt would run]")
+@click.option("--engine", metavar="NAME", help="Check this engine  [default: the one of the model's prompts]")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 @click.pass_context
 def command(ctx: click.Context, name: str | None, engine: str | None, json_: bool) -> None:
     """
-    Say whether a prompt would be answered, by what, and where it would be logged
+    Check whether a prompt would be answered, and where it would be logged
 
-    The exit code is 0 if it would, else 1. Without TAG: the model that `llm -m gpt-oss` runs.
+    The exit code is 0 if it would be answered, otherwise 1. The default for TAG is the model of `llm -m
+    gpt-oss`.
     """
     model = target.bound_model(name, engine)
-    condition = get_provider(model.engine).model_status(model, model.api_key())
-    status = Status.of(model, condition, states(model))
+    model_status = get_provider(model.engine).model_status(model, model.api_key())
+    status = create_status(model, model_status, other_engines(model))
     if json_:
         click.echo(json.dumps({**asdict(status), "ready": status.problem is None}, indent=2))
     else:
-        click.echo(columns(rows(status)))
+        click.echo(columns(status_rows(status)))
         if status.problem:
             click.echo(f"Error: {status.problem}", err=True)
     ctx.exit(status.problem is not None)
 
 
-def states(model: BoundModel) -> dict[str, str]:
-    "A line for each engine but the model's own, which is looked at more closely."
-    bound = [BoundModel(entry.tag, model.settings, entry.binding) for entry in target.known()]
+def other_engines(model: BoundModel) -> dict[str, str]:
+    "The summaries of all engines except the model's own, by name."
+    entries = target.registered_models()
+    models = [BoundModel(entry.tag, model.settings, entry.binding) for entry in entries]
     return {
-        name: each.summary(model.settings, [one for one in bound if one.engine == name])
-        for name, each in installed_providers().items()
+        name: provider.summary(model.settings, [other for other in models if other.engine == name])
+        for name, provider in installed_providers().items()
         if name != model.engine
     }

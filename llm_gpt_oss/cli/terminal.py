@@ -1,4 +1,4 @@
-"What people see: sizes, times, columns, and how far long work is."
+"Text for terminals: sizes, times, aligned columns, progress."
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ import click
 
 from ..setup.progress import Progress
 
-_BAR = 16
+_BAR_WIDTH = 16
 
 
-def size(count: int) -> str:
-    "Bytes as Ollama writes them: `13.8 GB`."
-    value = float(count)
+def format_size(size: int) -> str:
+    "A number of bytes, as Ollama formats it: `13.8 GB`."
+    value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+            return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
 
 
-def moment(time: str) -> str:
-    "A time as Ollama writes it, nanoseconds and all, on this machine's clock."
+def format_time(time: str) -> str:
+    "A time of Ollama's API, which has nanoseconds, in this machine's time zone: `2026-11-23 05:09`."
     seconds, zone = time[:19], "+00:00" if time.endswith("Z") else time[-6:]
     return datetime.fromisoformat(seconds + zone).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def memory(used: int, on_gpu: int) -> str:
+def format_memory(used: int, on_gpu: int) -> str:
+    "Bytes of memory, and how many of them are on the GPU: `14.0 GB 50 % on the GPU`."
     share = "on the CPU" if not on_gpu else f"{100 * on_gpu // used} % on the GPU"
-    return f"{size(used)} {share}"
+    return f"{format_size(used)} {share}"
 
 
 def columns(rows: Iterable[tuple[str, str]]) -> str:
-    "Labels and what they stand for, aligned."
+    "Align labels and their texts in two columns."
     rows = list(rows)
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}".rstrip() for label, text in rows)
 
 
 class ProgressLine:
-    "A Report on standard error: one line redrawn on a terminal, elsewhere a line a step and a tenth."
+    """A `Report` that writes to standard error.
+
+    On a terminal it redraws one line. Elsewhere it writes a line for each step, and for each tenth of a step.
+    """
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -53,12 +57,12 @@ class ProgressLine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end_line()
 
     def __call__(self, progress: Progress) -> None:
-        text = _drawn(progress) if self._terminal else _plain(progress)
+        text = _progress_bar(progress) if self._terminal else _tenths(progress)
         if text == self._text:
             return
         if not self._terminal:
@@ -75,18 +79,18 @@ class ProgressLine:
         self._label, self._text = "", ""
 
 
-def _drawn(progress: Progress) -> str:
+def _progress_bar(progress: Progress) -> str:
     if not progress.total:
         return progress.label
     done = progress.done or 0
-    filled = _BAR * done // progress.total
-    bar = "█" * filled + "░" * (_BAR - filled)
+    filled = _BAR_WIDTH * done // progress.total
+    bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
     percent = 100 * done // progress.total
-    return f"{progress.label}  {bar}  {percent:3d} %  {size(done)} of {size(progress.total)}"
+    return f"{progress.label}  {bar}  {percent:3d} %  {format_size(done)} of {format_size(progress.total)}"
 
 
-def _plain(progress: Progress) -> str:
+def _tenths(progress: Progress) -> str:
     if not progress.total:
         return progress.label
     tenths = 10 * (progress.done or 0) // progress.total
-    return f"{progress.label}: {10 * tenths} % of {size(progress.total)}"
+    return f"{progress.label}: {10 * tenths} % of {format_size(progress.total)}"

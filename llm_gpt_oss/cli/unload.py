@@ -5,18 +5,18 @@ from __future__ import annotations
 import click
 
 from ..engines.ollama.requests import unload
-from .target import connect, on_ollama
+from .target import connect, ollama_tag
 
 
 @click.command(name="unload")
 @click.argument("name", metavar="[TAG]", required=False)
 def command(name: str | None) -> None:
     """
-    Give the memory back that a model takes
+    Free the memory that a model uses
 
-    Without TAG: the model that `llm -m gpt-oss` runs.
+    The default for TAG is the model of `llm -m gpt-oss`.
     """
-    wanted = on_ollama(name)
+    tag = ollama_tag(name)
     with connect() as client:
-        client.send(unload(wanted))
-    click.echo(f"{wanted} is out of memory.")
+        client.send(unload(tag))
+    click.echo(f"{tag} is unloaded.")

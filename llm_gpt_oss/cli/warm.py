@@ -7,17 +7,17 @@ import click
 from ..engines.http.client import Client
 from ..engines.ollama.requests import load
 from ..setup.model import find_running
-from .target import connect, on_ollama
-from .terminal import memory
+from .target import connect, ollama_tag
+from .terminal import format_memory
 
 
-def warm(client: Client, wanted: str) -> None:
-    "Load the model, and say what that took."
-    click.echo(f"Loading {wanted} into memory", err=True)
-    client.send(load(wanted))
-    running = find_running(client, wanted)
-    took = f": {memory(running.size, running.size_vram)}" if running else ""
-    click.echo(f"{wanted} is in memory{took}.")
+def load_model(client: Client, tag: str) -> None:
+    "Load the model into memory, and print how much memory it uses."
+    click.echo(f"Loading {tag} into memory", err=True)
+    client.send(load(tag))
+    model = find_running(client, tag)
+    used = f": {format_memory(model.size, model.size_vram)}" if model else ""
+    click.echo(f"{tag} is loaded{used}.")
 
 
 @click.command(name="warm")
@@ -26,8 +26,8 @@ def command(name: str | None) -> None:
     """
     Load a model into memory, so that the next prompt starts at once
 
-    Without TAG: the model that `llm -m gpt-oss` runs.
+    The default for TAG is the model of `llm -m gpt-oss`.
     """
-    wanted = on_ollama(name)
+    tag = ollama_tag(name)
     with connect() as client:
-        warm(client, wanted)
+        load_model(client, tag)

@@ -22,5 +22,5 @@ PROVIDERS: tuple[EngineProvider, ...] = (
 
 @hookimpl
 def register_engines(register: Callable[[EngineProvider], None]) -> None:
-    for kind in PROVIDERS:
-        register(kind)
+    for provider in PROVIDERS:
+        register(provider)

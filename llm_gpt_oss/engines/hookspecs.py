@@ -1,12 +1,12 @@
-"""The hook for plugins that add an engine.
+"""The plugin hook that adds an engine.
 
-A plugin is a module (or any object) with a function `register_engines`, marked `@hookimpl`, found by the
-entry point group `llm_gpt_oss`:
+A plugin is a module (or any object) with a function `register_engines`, marked `@hookimpl`. An entry point of
+the group `llm_gpt_oss` names the module:
 
     [project.entry-points.llm_gpt_oss]
     my-engine = "my_package.engine"
 
-The engines that come with llm-gpt-oss are registered by the same hook (`engines.builtin`).
+`engines.builtin` registers the engines of llm-gpt-oss with the same hook.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import click
 import pluggy
 
 from ..catalog.binding import BoundModel
@@ -29,9 +30,37 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOption:
+    """An option of `llm gpt-oss models add` that an engine takes.
+
+    `flag` is what people type, such as `--gpu-layers`. The file of models stores the value under `key`, and
+    the engine reads it from `BoundModel.engine_options`. Values are JSON values; with `multiple` they are
+    lists. The value under the key "key" names a key of `llm keys`: `EngineProvider.open` receives that key.
+
+    `selects_engine` marks the option that says where the model is. People who type it do not need `--engine`.
+    An option that only one engine takes selects that engine too.
+
+    Several engines can take the same flag. The first of them then decides everything but `key`.
+    """
+
+    flag: str
+    key: str
+    help: str
+    metavar: str | None = None
+    type: click.ParamType[Any] | Callable[[str], Any] = click.STRING
+    multiple: bool = False
+    selects_engine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What a prompt to a model would find. `address` is a server or a file, `version` is None where nothing
-    answers, `problem` is why there would be no answer, and what to type."""
+    """Whether an engine can answer a prompt to a model.
+
+    `address` is a URL or a file. `version` is the engine's version, None if the engine does not answer.
+    `installed` and `loaded` describe the model. `size`, `memory` and `memory_on_gpu` are bytes. `expires_at`
+    is the time at which the engine unloads the model, in ISO 8601. `problem` is an error message with its
+    remedy, or None if a prompt would be answered.
+    """
 
     address: str
     version: str | None = None
@@ -46,35 +75,43 @@ class ModelStatus:
 
 
 class EngineProvider(Protocol):
-    """A kind of engine. To make one costs nothing: no import of what it runs on, no connection, no file.
+    """Opens one type of engine, and describes it.
 
-    `name` is what people type: LLM_GPT_OSS_ENGINE, `--engine`, and `engine` in the file of models.
+    Many commands create providers without running an engine. So a provider imports what its engine needs
+    inside its methods, and opens no file and no connection before.
+
+    `name` is what people type after `--engine`, and write in LLM_GPT_OSS_ENGINE and the file of models.
+    `options` are the options of `llm gpt-oss models add` that this engine takes.
     """
 
     @property
     def name(self) -> str: ...
 
+    @property
+    def options(self) -> Sequence[EngineOption]: ...
+
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
-        "An engine for this model. Raises GptOssError where what `model` says cannot be used."
+        "Open an engine for this model. Raise GptOssError if the model's options cannot be used."
 
     def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
-        "The same for async code. It may stay open as long as the program runs, for many completions at once."
+        "Like `open`, for async code. The engine may stay open for long, and runs completions concurrently."
 
     def check(self, model: BoundModel) -> None:
-        "Raises GptOssError for what can be seen to be wrong without asking anybody, before a model is added."
+        "Raise GptOssError if the model cannot be added. Do not contact a server."
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
-        """A line for `llm gpt-oss status`: whether it is here, and where. `models` are those that are bound
-        to it."""
+        "One line for `llm gpt-oss status`: is the engine available, and where? `models` run on this engine."
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
-        "How it is with this model. What stands in the way of an answer is part of it, not an error."
+        "Describe the model. Return a GptOssError as `problem`; do not raise it."
 
 
 class EngineHookSpecs:
-    "What a plugin can implement."
+    "The hooks that a plugin can implement."
 
     @hookspec
     def register_engines(self, register: Callable[[EngineProvider], None]) -> None:
-        """Calls `register` with each kind of engine. Of two under one name the first has it, and ours are
-        first."""
+        """Call `register` with each engine provider.
+
+        If two providers have the same name, the first one is used. Built-in engines come first.
+        """

@@ -1,4 +1,4 @@
-"The engines that there are, by name."
+"Looks engine providers up by name: those of this plugin, and those that other packages register."
 
 from __future__ import annotations
 
@@ -16,46 +16,50 @@ from .hookspecs import GROUP, EngineHookSpecs, EngineProvider
 logger = logging.getLogger(__name__)
 
 
-def load_providers(more: Sequence[object] = ()) -> Mapping[str, EngineProvider]:
-    """Ours, those that are installed, and those of the plugins `more`. A plugin that fails is named and left
-    out."""
+def load_providers(plugins: Sequence[object] = ()) -> Mapping[str, EngineProvider]:
+    """Return the providers by name: the built-in ones, then those of installed packages and of `plugins`.
+
+    A plugin that raises is logged and left out.
+    """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(EngineHookSpecs)
-    found: dict[str, EngineProvider] = {}
+    providers: dict[str, EngineProvider] = {}
     manager.register(builtin)
-    _collect(manager, found)
+    _collect(manager, providers)
     manager.unregister(builtin)
     manager.load_setuptools_entrypoints(GROUP)
-    for plugin in more:
+    for plugin in plugins:
         manager.register(plugin)
-    _collect(manager, found)
-    return found
+    _collect(manager, providers)
+    return providers
 
 
 @cache
 def installed_providers() -> Mapping[str, EngineProvider]:
+    "The built-in and installed providers by name. The first call searches for entry points: milliseconds."
     return load_providers()
 
 
-def get_provider(name: str, among: Mapping[str, EngineProvider] | None = None) -> EngineProvider:
-    "GptOssError for a name that no engine has."
-    # To look for plugins takes milliseconds, which our own engines need not wait for.
-    ours = {each.name: each for each in builtin.PROVIDERS}
-    if among is None and name in ours:
-        return ours[name]
-    there = installed_providers() if among is None else among
-    if name in there:
-        return there[name]
+def get_provider(name: str, providers: Mapping[str, EngineProvider] | None = None) -> EngineProvider:
+    "Return the provider with this name, by default an installed one. Raise GptOssError if there is none."
+    # Built-in engines do not wait for the search for entry points.
+    builtin_providers = {provider.name: provider for provider in builtin.PROVIDERS}
+    if providers is None and name in builtin_providers:
+        return builtin_providers[name]
+    providers = installed_providers() if providers is None else providers
+    if name in providers:
+        return providers[name]
     raise GptOssError(
         f"There is no engine called {name!r}.",
-        remedy=f"There are {', '.join(there)}: write one of them, or `unset {ENGINE}`.",
+        remedy=f"Use one of {', '.join(providers)}, or `unset {ENGINE}`.",
     )
 
 
-def _collect(manager: pluggy.PluginManager, found: dict[str, EngineProvider]) -> None:
-    "One by one: pluggy stops where one fails."
+def _collect(manager: pluggy.PluginManager, providers: dict[str, EngineProvider]) -> None:
+    "Add the providers of each plugin that is registered with `manager`. Names that exist already are kept."
+    # One plugin at a time: calling the hook would stop at the first plugin that raises.
     for impl in manager.hook.register_engines.get_hookimpls()[::-1]:
         try:
-            impl.function(lambda kind: found.setdefault(kind.name, kind))
+            impl.function(lambda provider: providers.setdefault(provider.name, provider))
         except Exception:
             logger.exception("The plugin %s could not register its engines", impl.plugin_name)

@@ -1,1 +1,1 @@
-"What a fresh machine needs before gpt-oss answers: Ollama there, running, the model pulled and warm."
+"Sets up a machine for gpt-oss: installs Ollama, starts it, and downloads a model."

@@ -1,4 +1,4 @@
-"The model: there, in memory, answering."
+"Downloads a model with Ollama, and finds models on its disk and in its memory."
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..engines.ollama.answers import PullStatus
 from ..engines.ollama.model_status import check_family, find_installed, find_running
 from ..engines.ollama.requests import pull
 from ..errors import EngineError, StreamCut
-from .progress import Progress, Report, persist
+from .progress import Progress, Report, run_with_retries
 
-__all__ = ["check_family", "fetch", "find_installed", "find_running"]
+__all__ = ["check_family", "find_installed", "find_running", "pull_model"]
 
 
-def fetch(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:
-    "Pull the model. Ollama goes on where a pull was cut, so asking again is all that it takes."
+def pull_model(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:
+    "Download the model. After an interruption, Ollama resumes the download when it is requested again."
 
     def attempt() -> Iterator[Progress]:
         line = None
@@ -24,8 +24,8 @@ def fetch(client: Client, tag: str, report: Report, *, insecure: bool = False) -
         if line is None or line.status != "success":
             raise StreamCut(f"Ollama stopped pulling {tag} before the end.", remedy="Type the same again.")
 
-    # Any error: Ollama also reports its own trouble with the registry as an error of the stream.
-    persist(attempt, report, interruption=EngineError)
+    # Retry after any error: Ollama reports its connection problems with the registry as errors too.
+    run_with_retries(attempt, report, interruption=EngineError)
 
 
 def _progress(line: PullStatus) -> Progress:

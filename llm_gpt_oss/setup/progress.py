@@ -1,4 +1,4 @@
-"How long work tells how far it is, and how it outlives a network that comes and goes."
+"Progress reports of long work, and retries after interruptions."
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from ..errors import GptOssError
 
-# Attempts in a row that get no further; the pauses between them double, 15 seconds in all.
-PATIENCE = 5
+# Attempts in a row without progress. The pauses between them double: 15 seconds in all.
+MAX_ATTEMPTS = 5
 
 
 class Progress(NamedTuple):
-    "A step of the work, and the bytes done of all its bytes where it has any."
+    "A step of the work. `done` and `total` are bytes, or None if the step does not count any."
 
     label: str
     done: int | None = None
@@ -23,25 +23,26 @@ class Progress(NamedTuple):
 Report = Callable[[Progress], None]
 
 
-def persist(
+def run_with_retries(
     attempt: Callable[[], Iterator[Progress]], report: Report, *, interruption: type[GptOssError]
 ) -> None:
-    """Run the attempt to its end, again and again as long as interruptions find it further than before.
+    """Run `attempt`, and repeat it after interruptions as long as that makes progress.
 
-    What fails before its first byte was not interrupted: that error comes out at once.
+    An attempt resumes where the one before it stopped. An error before the first byte is not an interruption:
+    it is raised at once.
     """
     furthest: dict[str, int] = {}
-    idle = 0
+    attempts_without_progress = 0
     while True:
         try:
             for progress in attempt():
                 report(progress)
                 if progress.done and progress.done > furthest.get(progress.label, 0):
-                    furthest[progress.label], idle = progress.done, 0
+                    furthest[progress.label], attempts_without_progress = progress.done, 0
             return
-        except interruption as cut:
-            idle += 1
-            if not furthest or idle == PATIENCE:
+        except interruption as error:
+            attempts_without_progress += 1
+            if not furthest or attempts_without_progress == MAX_ATTEMPTS:
                 raise
-            report(Progress(f"Interrupted, going on: {cut.message}"))
-            time.sleep(2 ** (idle - 1))
+            report(Progress(f"Interrupted, retrying: {error.message}"))
+            time.sleep(2 ** (attempts_without_progress - 1))

@@ -1,4 +1,4 @@
-"Which file of Ollama's official release this machine runs, and where it lies."
+"Finds the file of an Ollama release for this machine."
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import GptOssError
-from .unpack import unpackable
+from .unpack import can_unpack
 
 OFFICIAL = "https://github.com/ollama/ollama/releases/latest/download/"
 CHECKSUMS = "sha256sum.txt"
-BY_HAND = "Install Ollama from https://ollama.com/download, start it, and type `llm gpt-oss setup` again."
+MANUAL_INSTALL = (
+    "Install Ollama from https://ollama.com/download, start it, and type `llm gpt-oss setup` again."
+)
 
 _PROCESSORS = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-# In order of preference: the .tgz that releases before v0.14 had for Linux needs nothing to be unpacked.
-_NAMES = {
+# In order of preference: Python unpacks the .tgz, which releases before v0.14 had for Linux, on its own.
+_ARCHIVE_NAMES = {
     "Linux": ("ollama-linux-{}.tgz", "ollama-linux-{}.tar.zst"),
     "Darwin": ("ollama-darwin.tgz",),
     "Windows": ("ollama-windows-{}.zip",),
@@ -23,7 +25,7 @@ _NAMES = {
 
 
 class Archive(NamedTuple):
-    "A file of a release, and the SHA-256 that its release says it has."
+    "A file of a release, and its SHA-256 according to the release."
 
     url: str
     sha256: str
@@ -33,49 +35,51 @@ class Archive(NamedTuple):
         return urlsplit(self.url).path.rpartition("/")[2]
 
 
-def names(system: str, machine: str) -> list[str]:
-    "What the file is called for this system and processor, as `platform` names them."
+def archive_names(system: str, machine: str) -> list[str]:
+    "The possible names of the file for this system and processor, which are named as in `platform`."
     processor = _PROCESSORS.get(machine.lower())
-    if processor is None or system not in _NAMES:
+    if processor is None or system not in _ARCHIVE_NAMES:
         raise GptOssError(
-            f"There is no official release of Ollama for {system} on {machine}.", remedy=BY_HAND
+            f"There is no official release of Ollama for {system} on {machine}.", remedy=MANUAL_INSTALL
         )
-    return [name.format(processor) for name in _NAMES[system]]
+    return [name.format(processor) for name in _ARCHIVE_NAMES[system]]
 
 
 def folder_and_names(source: str, system: str, machine: str) -> tuple[str, list[str]]:
-    "A source is a release's folder, or one file in it."
+    "Split the URL of a release, or of a file in it, into its folder and the names of files to try."
     try:
         scheme, _, path, _, _ = urlsplit(source)
     except ValueError:
         scheme = path = ""
     if scheme not in ("http", "https"):
         raise GptOssError(
-            "A release can be downloaded from an http or https address only.",
+            "A release can only be downloaded from an http or https URL.",
             remedy=f"Type one after --from, such as {OFFICIAL}",
         )
     name = path.rpartition("/")[2]
     if name.endswith((".tgz", ".tar.gz", ".tar.zst", ".zip")):
         return urljoin(source, "."), [name]
-    return source.rstrip("/") + "/", names(system, machine)
+    return source.rstrip("/") + "/", archive_names(system, machine)
 
 
-def checksums(text: str) -> dict[str, str]:
-    "File name to SHA-256, from what `sha256sum` prints. What is none is left out: it becomes part of a path."
+def parse_checksums(text: str) -> dict[str, str]:
+    "Parse the output of `sha256sum`: name to SHA-256. Skip invalid lines: checksums go into paths."
     lines = [line.split(maxsplit=1) for line in text.splitlines()]
     sums = [line for line in lines if len(line) == 2 and re.fullmatch(r"[0-9A-Fa-f]{64}", line[0])]
     return {name.lstrip("*").removeprefix("./"): checksum.lower() for checksum, name in sums}
 
 
-def choose(folder: str, wanted: list[str], sums: dict[str, str]) -> Archive:
-    "The first wanted file that the release has and that this machine can unpack."
-    there = [name for name in wanted if name in sums]
-    if not there:
-        raise GptOssError(f"The release has no {' or '.join(wanted)} in its {CHECKSUMS}.", remedy=BY_HAND)
-    for name in there:
-        if unpackable(name):
+def choose_archive(folder: str, names: list[str], sums: dict[str, str]) -> Archive:
+    "The first of these files that the release has and that this machine can unpack."
+    available = [name for name in names if name in sums]
+    if not available:
+        raise GptOssError(
+            f"The release has no {' or '.join(names)} in its {CHECKSUMS}.", remedy=MANUAL_INSTALL
+        )
+    for name in available:
+        if can_unpack(name):
             return Archive(urljoin(folder, name), sums[name])
     raise GptOssError(
-        f"Nothing here can unpack {there[0]}.",
+        f"This machine cannot unpack {available[0]}.",
         remedy="Type `llm install backports.zstd` (or install zstd), then the same again.",
     )

@@ -1,4 +1,4 @@
-"An archive to a folder: all of it or nothing, and nothing outside the folder."
+"Unpacks archives into a folder, completely or not at all, and never outside the folder."
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from typing import IO, Any
 from ..errors import GptOssError
 
 
-def unpackable(name: str) -> bool:
-    "Whether this machine can unpack a file of that name. Only .zst needs anything that Python may lack."
-    return not name.endswith(".zst") or _zstd() is not None or shutil.which("zstd") is not None
+def can_unpack(name: str) -> bool:
+    "Whether this machine can unpack a file with this name. Only .zst needs more than every Python has."
+    return not name.endswith(".zst") or _zstd_module() is not None or shutil.which("zstd") is not None
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    "Put what the archive holds in place of the folder. If it cannot be unpacked the folder stays as it was."
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
+    "Replace the folder with the content of the archive. If that fails, the folder stays as it was."
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
     try:
         if archive.suffix == ".zip":
-            _unzip(archive, fresh)
+            _unzip(archive, staging)
         else:
-            _untar(archive, fresh)
+            _untar(archive, staging)
         if folder.exists():
             shutil.rmtree(folder)
-        fresh.rename(folder)
+        staging.rename(folder)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as problem:
         raise GptOssError(f"{archive.name} cannot be unpacked: {problem}.") from problem
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _unzip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as content:
         for name in content.namelist():
-            # extractall() would put it somewhere else without a word.
+            # extractall() would silently put it somewhere else.
             if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
                 raise zipfile.BadZipFile(f"{name!r} would land outside the folder")
         content.extractall(folder)
@@ -49,18 +49,18 @@ def _unzip(archive: Path, folder: Path) -> None:
 
 def _untar(archive: Path, folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
-        raise tarfile.TarError("this Python is too old to do that safely, its next patch release is not")
-    with _plain(archive) as file, tarfile.open(fileobj=file, mode="r|*") as content:
+        raise tarfile.TarError("this Python is too old to do that safely. Update to its latest patch release")
+    with _uncompressed(archive) as file, tarfile.open(fileobj=file, mode="r|*") as content:
         content.extractall(folder, filter="data")
 
 
 @contextmanager
-def _plain(archive: Path) -> Iterator[IO[bytes]]:
-    "The archive's bytes, without the compression that tarfile does not know."
+def _uncompressed(archive: Path) -> Iterator[IO[bytes]]:
+    "The bytes of the archive, without a compression that tarfile cannot read."
     if archive.suffix != ".zst":
         with archive.open("rb") as file:
             yield file
-    elif (zstd := _zstd()) is not None:
+    elif (zstd := _zstd_module()) is not None:
         try:
             with zstd.open(archive, "rb") as file:
                 yield file
@@ -73,8 +73,8 @@ def _plain(archive: Path) -> Iterator[IO[bytes]]:
             yield process.stdout
 
 
-def _zstd() -> Any:
-    "Python's own from 3.14 on, or its backport; None where there is neither."
+def _zstd_module() -> Any:
+    "Python's own module, from 3.14 on, or its backport, or None."
     for name in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return import_module(name)

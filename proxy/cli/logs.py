@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from llm_gpt_oss.cli.terminal import ProgressLine, columns, size
+from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size
 
 from ..log.prune import PruneResult, prune
 from ..log.prune_selection import PruneSelection
@@ -85,7 +85,7 @@ def prune_(
         click.echo(json.dumps({"deleted": yes, **counts, "bytes": pruned.bytes}, indent=2))
     elif any(pruned.rows.values()):
         click.echo(columns((name, str(count)) for name, count in counts.items()))
-        click.echo(f"{size(pruned.bytes)} {'were deleted' if yes else 'would go'}.")
+        click.echo(f"{format_size(pruned.bytes)} {'were deleted' if yes else 'would go'}.")
     else:
         click.echo("There is nothing to delete.")
     for remark in _remarks(pruned, marked=choice.marked, done=yes):

@@ -1,4 +1,4 @@
-"The `llm gpt-oss` commands on a real Ollama."
+"The `llm gpt-oss` commands with a real Ollama."
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def model() -> str:
 
 
 @recorded
-def test_status_of_a_model_that_is_loaded_and_then_is_not() -> None:
+def test_status_of_a_loaded_model() -> None:
     warmed = sh("gpt-oss", "warm")
-    assert re.fullmatch(rf"{model()} is in memory: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
+    assert re.fullmatch(rf"{model()} is loaded: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
     status = sh("gpt-oss", "status").stdout
-    assert re.search(r"^Engine   ollama: [0-9.]+ at http://", status)
-    assert f"\nModel    {model()}\n" in status
-    assert re.search(r"\nThere    yes, [0-9.]+ [MG]B\n", status)
-    assert re.search(r"\nLoaded   yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
-    assert "\nLogging  on\n" in status
-    assert sh("gpt-oss", "unload").stdout == f"{model()} is out of memory.\n"
+    assert re.search(r"^Engine     ollama: [0-9.]+ at http://", status)
+    assert f"\nModel      {model()}\n" in status
+    assert re.search(r"\nInstalled  yes, [0-9.]+ [MG]B\n", status)
+    assert re.search(r"\nLoaded     yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
+    assert "\nLogging    on\n" in status
+    assert sh("gpt-oss", "unload").stdout == f"{model()} is unloaded.\n"
 
 
 @recorded
-def test_status_for_scripts() -> None:
+def test_status_as_json() -> None:
     sh("gpt-oss", "warm")
     status = json.loads(sh("gpt-oss", "status", "--json").stdout)
     assert status["model"] == model()
@@ -66,33 +66,33 @@ def test_status_for_scripts() -> None:
 
 
 @recorded
-def test_status_of_a_model_that_is_not_there() -> None:
-    said = sh("gpt-oss", "status", "gpt-oss:no-such-tag", fails=True)
-    assert said.exit_code == 1
-    assert "\nThere    no\nLoaded   no\n" in said.stdout
-    assert said.stderr == (
+def test_status_of_a_missing_model() -> None:
+    result = sh("gpt-oss", "status", "gpt-oss:no-such-tag", fails=True)
+    assert result.exit_code == 1
+    assert "\nInstalled  no\nLoaded     no\n" in result.stdout
+    assert result.stderr == (
         "Error: Ollama has no model gpt-oss:no-such-tag. Type `llm gpt-oss pull gpt-oss:no-such-tag`.\n"
     )
 
 
 @recorded
 @pytest.mark.tiny
-def test_status_of_a_model_that_is_no_gpt_oss() -> None:
-    said = sh("gpt-oss", "status", "embed-tiny", "--json", fails=True)
-    status = json.loads(said.stdout)
+def test_status_of_another_model_family() -> None:
+    result = sh("gpt-oss", "status", "embed-tiny", "--json", fails=True)
+    status = json.loads(result.stdout)
     assert (status["ready"], status["installed"]) == (False, True)
     assert "only gpt-oss reads harmony" in status["problem"]
 
 
 @recorded
 @pytest.mark.parametrize("command", ["warm", "unload"])
-def test_what_is_not_there_can_be_neither_loaded_nor_unloaded(command: str) -> None:
-    said = sh("gpt-oss", command, "gpt-oss:no-such-tag", fails=True)
-    assert "Error: Ollama has no model gpt-oss:no-such-tag. Type `ollama pull " in said.stderr
+def test_warm_and_unload_need_the_model(command: str) -> None:
+    result = sh("gpt-oss", command, "gpt-oss:no-such-tag", fails=True)
+    assert "Error: Ollama has no model gpt-oss:no-such-tag. Type `ollama pull " in result.stderr
 
 
 @recorded
-def test_a_prompt_after_warm_loads_nothing_again() -> None:
+def test_prompt_after_warm_does_not_load_the_model() -> None:
     sh("gpt-oss", "warm")
     sh("-m", "gpt-oss", "Say hello", "-o", "reasoning_effort", "none")
     (load_ms,) = column("select token_details ->> 'load_ms' from turns")
@@ -104,7 +104,7 @@ def test_a_prompt_after_warm_loads_nothing_again() -> None:
 
 @pytest.fixture
 def tag(tmp_path: Path, reaches_engine: bool) -> Iterator[str]:
-    "The model, in a registry on this machine."
+    "The tag of the model in a registry on this machine."
     if not reaches_engine:
         yield f"{REGISTRY}/library/{model()}"
         return
@@ -117,9 +117,9 @@ def tag(tmp_path: Path, reaches_engine: bool) -> Iterator[str]:
 @recorded
 @pytest.mark.tiny
 def test_pull(tag: str) -> None:
-    said = sh("gpt-oss", "pull", tag, "--insecure")
-    assert said.stdout == f"{tag} is here.\n"
-    first, *layers, verifying, writing, last = said.stderr.splitlines()
+    result = sh("gpt-oss", "pull", tag, "--insecure")
+    assert result.stdout == f"{tag} is installed.\n"
+    first, *layers, verifying, writing, last = result.stderr.splitlines()
     assert (first, verifying, writing, last) == (
         "pulling manifest",
         "verifying sha256 digest",
@@ -128,14 +128,14 @@ def test_pull(tag: str) -> None:
     )
     assert "pulling b2a5c8926ed0: 100 % of 14.9 MB" in layers
     assert all(re.fullmatch(r"pulling [0-9a-f]{12}: \d+ % of [0-9.]+ k?M?B", line) for line in layers)
-    # What was pulled can be used: this is the model that the tests know.
+    # The pulled model works: it gives the answer that the tests know.
     sh("gpt-oss", "models", "add", tag, "--alias", "pulled")
     assert "Paris" in sh("-m", "pulled", "What is the capital of France?", "-R").stdout
 
 
 @recorded
 @pytest.mark.tiny
-def test_a_registry_without_tls_has_to_be_allowed(tag: str) -> None:
+def test_registry_without_tls_must_be_allowed(tag: str) -> None:
     assert "Error: The registry does not use TLS. If it is your own registry, type --insecure.\n" in (
         sh("gpt-oss", "pull", tag, fails=True).stderr
     )
@@ -143,22 +143,22 @@ def test_a_registry_without_tls_has_to_be_allowed(tag: str) -> None:
 
 @recorded
 @pytest.mark.tiny
-def test_a_model_that_the_registry_does_not_have(tag: str) -> None:
-    said = sh("gpt-oss", "pull", f"{REGISTRY}/library/no-such-model", "--insecure", fails=True)
-    assert f"Error: There is no model {REGISTRY}/library/no-such-model to download." in said.stderr
+def test_model_that_is_not_in_the_registry(tag: str) -> None:
+    result = sh("gpt-oss", "pull", f"{REGISTRY}/library/no-such-model", "--insecure", fails=True)
+    assert f"Error: There is no model {REGISTRY}/library/no-such-model to download." in result.stderr
 
 
 # prompt
 
 
-def sent(vcr: Cassette) -> list[str]:
+def sent_prompts(vcr: Cassette) -> list[str]:
     bodies = [json.loads(request.body) for request in vcr.requests if request.path == "/api/generate"]
     return [body["prompt"] for body in bodies]
 
 
-def played(vcr: Cassette | None) -> Cassette:
+def require_cassette(vcr: Cassette | None) -> Cassette:
     if vcr is None:
-        pytest.skip("live, nothing is kept of what was sent")
+        pytest.skip("requests are not recorded in live runs")
     return vcr
 
 
@@ -173,21 +173,21 @@ PROMPTS = [
 
 @recorded
 @pytest.mark.parametrize("arguments", PROMPTS)
-def test_the_prompt_that_is_shown_is_the_one_that_is_sent(arguments: list[str], vcr: Cassette | None) -> None:
+def test_printed_prompt_is_the_one_that_is_sent(arguments: list[str], vcr: Cassette | None) -> None:
     sh("-m", "gpt-oss", *arguments)
-    shown = sh("gpt-oss", "prompt", *arguments).stdout
-    first, *_ = sent(played(vcr))
-    assert shown == first + "\n"
+    printed = sh("gpt-oss", "prompt", *arguments).stdout
+    first, *_ = sent_prompts(require_cassette(vcr))
+    assert printed == first + "\n"
     (turn,) = column("select id from turns")
-    assert sh("gpt-oss", "prompt", "--turn", turn).stdout == shown
+    assert sh("gpt-oss", "prompt", "--turn", turn).stdout == printed
 
 
 @recorded
 @pytest.mark.parametrize("choice", [[], ["-o", "tool_choice", "weather"]], ids=["free", "forced"])
-def test_each_round_of_a_tool_loop_can_be_shown(choice: list[str], vcr: Cassette | None) -> None:
+def test_prompts_of_a_tool_loop(choice: list[str], vcr: Cassette | None) -> None:
     arguments = ["What is the weather in Oslo?", "--functions", FUNCTIONS, *choice]
     sh("-m", "gpt-oss", *arguments)
-    prompts = sent(played(vcr))
+    prompts = sent_prompts(require_cassette(vcr))
     first, second = column("select id from turns order by id")
     assert sh("gpt-oss", "prompt", *arguments).stdout == prompts[0] + "\n"
     assert sh("gpt-oss", "prompt", "--turn", first).stdout == prompts[0] + "\n"
@@ -196,28 +196,28 @@ def test_each_round_of_a_tool_loop_can_be_shown(choice: list[str], vcr: Cassette
 
 
 @recorded
-def test_the_next_prompt_of_a_conversation_can_be_shown(vcr: Cassette | None) -> None:
+def test_next_prompt_of_a_conversation(vcr: Cassette | None) -> None:
     sh("-m", "gpt-oss", "My name is Ada.")
     (thread,) = column("select id from threads")
-    shown = sh("gpt-oss", "prompt", "What is my name?", "--cid", thread).stdout
+    printed = sh("gpt-oss", "prompt", "What is my name?", "--cid", thread).stdout
     sh("-c", "What is my name?")
-    assert shown == sent(played(vcr))[-1] + "\n"
+    assert printed == sent_prompts(require_cassette(vcr))[-1] + "\n"
 
 
 @recorded
-def test_all_that_is_asked_as_json(vcr: Cassette | None) -> None:
+def test_first_request_as_json(vcr: Cassette | None) -> None:
     arguments = ["Count to 120", "-o", "max_tokens", "5", "-o", "seed", "3"]
     sh("-m", "gpt-oss", *arguments)
-    asked = json.loads(sh("gpt-oss", "prompt", *arguments, "--json").stdout)
-    assert (asked["model"], asked["max_tokens"], asked["sampling"]["seed"]) == (model(), 5, 3)
-    assert [asked["prompt"]] == sent(played(vcr))
+    request = json.loads(sh("gpt-oss", "prompt", *arguments, "--json").stdout)
+    assert (request["model"], request["max_tokens"], request["sampling"]["seed"]) == (model(), 5, 3)
+    assert [request["prompt"]] == sent_prompts(require_cassette(vcr))
 
 
 # models
 
 
 @recorded
-def test_a_tag_that_was_added_is_a_model_until_it_is_removed() -> None:
+def test_added_tag_is_a_model_until_it_is_removed() -> None:
     tag = f"{model()}:latest" if ":" not in model() else model()
     added = sh("gpt-oss", "models", "add", tag, "--alias", "mine")
     assert added.stderr == f"Added {tag}. Type `llm -m mine` to run it.\n"

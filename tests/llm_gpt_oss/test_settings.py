@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import ServerAddress, Settings, read_headers, read_server, read_url
 
-# First the cases of Ollama's own tests. It falls back to a default where a port is none: we say so.
+# The first cases are from Ollama's own tests. Ollama uses the default for an invalid port; we raise an error.
 HOSTS = {
     "": "http://127.0.0.1:11434",
     "1.2.3.4": "http://1.2.3.4:11434",
@@ -35,7 +34,7 @@ HOSTS = {
     "ollama.com": "https://ollama.com:443",
     "http://": "http://127.0.0.1:80",
     "example.com:": "http://example.com:11434",
-    # An address to listen on is no address to connect to.
+    # Nobody can connect to an address that only works for listening.
     "0.0.0.0": "http://127.0.0.1:11434",
     "0.0.0.0:1234": "http://127.0.0.1:1234",
     "[::]": "http://[::1]:11434",
@@ -46,7 +45,7 @@ HOSTS = {
     "bücher.example": "http://xn--bcher-kva.example:11434",
 }
 
-NO_HOSTS = [
+INVALID_HOSTS = [
     ":66000",
     ":0",
     ":-1",
@@ -63,16 +62,16 @@ NO_HOSTS = [
 
 
 @pytest.mark.parametrize(("text", "url"), HOSTS.items())
-def test_every_form_of_the_host(text: str, url: str) -> None:
+def test_forms_of_the_host(text: str, url: str) -> None:
     assert Settings.from_env({"OLLAMA_HOST": text}).server == ServerAddress(url)
 
 
-@pytest.mark.parametrize("text", NO_HOSTS)
-def test_an_unusable_host_fails_when_it_is_used(text: str) -> None:
+@pytest.mark.parametrize("text", INVALID_HOSTS)
+def test_invalid_host_raises_when_it_is_read(text: str) -> None:
     settings = Settings.from_env({"OLLAMA_HOST": text})
-    with pytest.raises(GptOssError, match="OLLAMA_HOST cannot be used") as caught:
+    with pytest.raises(GptOssError, match="OLLAMA_HOST cannot be used") as error:
         _ = settings.server
-    assert caught.value.remedy == "Write host, host:port or http(s)://host:port."
+    assert error.value.remedy == "Write host, host:port or http(s)://host:port."
 
 
 def basic(text: str) -> tuple[str, str]:
@@ -89,7 +88,7 @@ def basic(text: str) -> tuple[str, str]:
         ("https://me:a@b@example.com", "https://example.com:443", "me:a@b"),
     ],
 )
-def test_credentials_leave_the_address(text: str, url: str, credentials: str) -> None:
+def test_login_becomes_a_header(text: str, url: str, credentials: str) -> None:
     assert read_server(text) == ServerAddress(url, (basic(credentials),))
 
 
@@ -111,46 +110,46 @@ def test_headers(text: str, headers: tuple[tuple[str, str], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
-        ("secret", "number 1 in it is no header"),
-        ("X-One: 1; secret", "number 2 in it is no header"),
-        ("Two words: secret", "number 1 in it is no header"),
-        ("X-One: sécret", "number 1 in it is no header"),
-        ('{"X-One": "secret\\r\\nX-Two: 2"}', "number 1 in it is no header"),
-        ('{"X-One": 1, "secret": 2}', "number 1 in it is no header"),
+        ("secret", "entry 1 is not a header"),
+        ("X-One: 1; secret", "entry 2 is not a header"),
+        ("Two words: secret", "entry 1 is not a header"),
+        ("X-One: sécret", "entry 1 is not a header"),
+        ('{"X-One": "secret\\r\\nX-Two: 2"}', "entry 1 is not a header"),
+        ('{"X-One": 1, "secret": 2}', "entry 1 is not a header"),
         ('{"secret": ', "it is not JSON"),
     ],
 )
-def test_unusable_headers_are_not_shown(text: str, why: str) -> None:
-    with pytest.raises(GptOssError) as caught:
+def test_invalid_headers_are_not_shown(text: str, reason: str) -> None:
+    with pytest.raises(GptOssError) as error:
         _ = Settings.from_env({"OLLAMA_HEADERS": text}).server
-    assert caught.value.message == f"OLLAMA_HEADERS cannot be used: {why}."
-    assert "secret" not in str(caught.value) + repr(caught.value.__cause__)
+    assert error.value.message == f"OLLAMA_HEADERS cannot be used: {reason}."
+    assert "secret" not in str(error.value) + repr(error.value.__cause__)
 
 
 @pytest.mark.parametrize(
     ("headers", "key", "authorization"),
     [
-        pytest.param("", None, [], id="none"),
-        pytest.param("", "k", ["Bearer k"], id="a key"),
-        pytest.param("", "k\n", ["Bearer k"], id="a key with a line end"),
-        pytest.param("authorization: mine", "k", ["mine"], id="a header is stronger"),
+        pytest.param("", None, [], id="no key"),
+        pytest.param("", "k", ["Bearer k"], id="key"),
+        pytest.param("", "k\n", ["Bearer k"], id="key with a line end"),
+        pytest.param("authorization: mine", "k", ["mine"], id="header wins"),
     ],
 )
-def test_a_key(headers: str, key: str | None, authorization: list[str]) -> None:
+def test_key_becomes_a_header(headers: str, key: str | None, authorization: list[str]) -> None:
     sent = ServerAddress("http://h:1", read_headers(headers)).with_key(key).headers
     assert [value for name, value in sent if name.lower() == "authorization"] == authorization
 
 
 @pytest.mark.parametrize("key", ["secret\nX-Two: 2", "s\u00e9cret"])
-def test_a_key_that_cannot_be_sent(key: str) -> None:
-    with pytest.raises(GptOssError, match="llm keys set ollama") as caught:
+def test_invalid_key(key: str) -> None:
+    with pytest.raises(GptOssError, match="llm keys set ollama") as error:
         ServerAddress("http://h:1").with_key(key)
-    assert "cret" not in str(caught.value)
+    assert "cret" not in str(error.value)
 
 
-def test_credentials_of_the_address_are_stronger_than_a_key_and_weaker_than_a_header() -> None:
+def test_header_wins_over_login_and_login_over_key() -> None:
     assert read_server("me:secret@h").with_key("k").headers == (basic("me:secret"),)
     header = (("authorization", "mine"),)
     assert read_server("me:secret@h", header).headers == header
@@ -174,22 +173,22 @@ def test_loopback(host: str, loopback: bool) -> None:
     assert read_server(host).loopback is loopback
 
 
-SECRETIVE = {"OLLAMA_HOST": "http://me:secret@h", "OLLAMA_HEADERS": "X-Key: secret"}
+WITH_SECRETS = {"OLLAMA_HOST": "http://me:secret@h", "OLLAMA_HEADERS": "X-Key: secret"}
 
 
 @pytest.mark.parametrize(
     "host", ["http://me:secret@h:x", "http://me:se/secret@h", "h:1/?key=secret", "a@secret@b@:x"]
 )
-def test_no_secret_is_shown(host: str) -> None:
-    settings = Settings.from_env(SECRETIVE)
+def test_secrets_are_not_shown(host: str) -> None:
+    settings = Settings.from_env(WITH_SECRETS)
     assert "secret" not in repr(settings) + repr(settings.server) + repr(settings.server.with_key("secret"))
-    with pytest.raises(GptOssError) as caught:
+    with pytest.raises(GptOssError) as error:
         read_server(host)
-    assert "secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert "secret" not in str(error.value)
+    assert error.value.__suppress_context__
 
 
-def test_nothing_set() -> None:
+def test_defaults() -> None:
     settings = Settings.from_env({})
     assert (settings.server, settings.model, settings.date) == (
         ServerAddress("http://127.0.0.1:11434"),
@@ -199,14 +198,14 @@ def test_nothing_set() -> None:
     assert settings.read_timeout == 600
 
 
-def test_all_set() -> None:
+def test_values() -> None:
     settings = Settings.from_env(
         {"LOCAL_LLM_MODEL": " tag ", "LLM_GPT_OSS_DATE": "2026-11-23", "LLM_GPT_OSS_TIMEOUT": "1.5"}
     )
     assert (settings.model, settings.date, settings.read_timeout) == ("tag", "2026-11-23", 1.5)
 
 
-def test_blank_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "OLLAMA_HOST",
         "OLLAMA_HEADERS",
@@ -221,32 +220,32 @@ def test_blank_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["today", "23.11.2026", "2026-13-01", "20261123", "2026-11-23T10:00"])
-def test_an_unusable_date(text: str) -> None:
-    with pytest.raises(GptOssError, match="LLM_GPT_OSS_DATE cannot be used") as caught:
+def test_invalid_date(text: str) -> None:
+    with pytest.raises(GptOssError, match="LLM_GPT_OSS_DATE cannot be used") as error:
         _ = Settings.from_env({"LLM_GPT_OSS_DATE": text}).date
-    assert text in str(caught.value)
+    assert text in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan", "1e9", "10s"])
-def test_an_unusable_timeout(text: str) -> None:
-    with pytest.raises(GptOssError, match="LLM_GPT_OSS_TIMEOUT cannot be used") as caught:
+def test_invalid_timeout(text: str) -> None:
+    with pytest.raises(GptOssError, match="LLM_GPT_OSS_TIMEOUT cannot be used") as error:
         _ = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": text}).read_timeout
-    assert text in str(caught.value)
+    assert text in str(error.value)
 
 
-def test_settings_do_not_change() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+def test_settings_are_immutable() -> None:
+    with pytest.raises(AttributeError):
         Settings().variables = {}  # type: ignore[misc]
 
 
-def test_where_ollama_keeps_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_ollamas_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     assert Settings.from_env({"OLLAMA_MODELS": "~/models"}).ollama_models == (Path("/home/me/models"),)
     assert Settings.from_env({}).ollama_models[0] == Path("/home/me/.ollama/models")
 
 
 @pytest.mark.parametrize(
-    ("typed", "url"),
+    ("text", "url"),
     [
         ("a", "http://a:80"),
         ("a:8080/", "http://a:8080"),
@@ -254,5 +253,5 @@ def test_where_ollama_keeps_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://a/llama/v1/", "https://a:443/llama"),
     ],
 )
-def test_an_address_that_is_typed(typed: str, url: str) -> None:
-    assert read_url(typed).url == url
+def test_read_url(text: str, url: str) -> None:
+    assert read_url(text).url == url

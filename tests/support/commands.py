@@ -1,4 +1,4 @@
-"The `llm gpt-oss` commands run, and what an Ollama says of the model that they are about."
+"Runs `llm gpt-oss` commands, and has Ollama's descriptions of a model."
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from llm_gpt_oss.cli import gpt_oss
 
 TAG = "gpt-oss:20b"
-THERE = {"name": TAG, "size": 13_780_000_000}
+INSTALLED = {"name": TAG, "size": 13_780_000_000}
 LOADED: dict[str, Any] = {
     "name": TAG,
     "size": 14_000_000_000,

@@ -1,4 +1,4 @@
-"A program that serves as `ollama` does, and releases of it: for what happens before there is a real one."
+"A fake program `ollama`, and archives of it."
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-# Where it writes its number, so that a test can end it.
+# The environment variable for the file to which the program writes its process id.
 PID_FILE = "PID_FILE"
 
 SERVE = f"""
@@ -42,6 +42,7 @@ SCRIPT = f"#!/bin/sh\ntest \"$1\" = serve && exec {sys.executable} -S -E -c '{SE
 
 
 def program(path: Path, script: str) -> Path:
+    "Write an executable shell script."
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(script if script.startswith("#!") else f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -49,14 +50,14 @@ def program(path: Path, script: str) -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 def alive(pid_file: Path) -> bool:
-    "Whether the program runs that was to write its number there; it may have been ended before it could."
+    "Whether the program that writes its process id to this file is running."
     try:
         os.kill(int(pid_file.read_text()), 0)
     except (FileNotFoundError, ValueError, ProcessLookupError):
@@ -64,14 +65,14 @@ def alive(pid_file: Path) -> bool:
     return True
 
 
-def end(pid_file: Path) -> None:
+def kill(pid_file: Path) -> None:
     if alive(pid_file):
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
         os.waitpid(int(pid_file.read_text()), 0)
 
 
 def tar(**files: str) -> bytes:
-    "A tar of executable files. A value that begins with -> is a link."
+    "A tar of executable files by name. A value that begins with -> is a symbolic link."
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as content:
         for name, text in files.items():

@@ -1,7 +1,7 @@
-"""A registry of models on this machine, with a copy of a model that an Ollama has: for what pulls from one.
+"""A registry of models on this machine, to pull a copy of a model from.
 
-`python registry.py push MODEL TAG` and `python registry.py delete TAG` ask the Ollama at OLLAMA_HOST: in a
-process of its own, because VCR would record what a test's own process asks.
+`python ollama_registry.py push MODEL TAG` and `python ollama_registry.py delete TAG` send requests to the
+Ollama at OLLAMA_HOST. They run in their own process, because VCR would record requests of the test's process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROGRAM = "docker-registry"  # Debian's package of that name
+PROGRAM = "docker-registry"  # from Debian's package of the same name
 CONFIG = """
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -25,12 +25,12 @@ http: {{addr: "{address}"}}
 
 @contextmanager
 def serving(folder: Path, address: str, model: str) -> Iterator[None]:
-    "A registry at this address that has the model, which Ollama then no longer has under that name."
+    "Run a registry at this address with a copy of the model. Ollama itself does not keep the copy's tag."
     config = folder / "config.yml"
     config.write_text(CONFIG.format(folder=folder, address=address))
     with subprocess.Popen([PROGRAM, "serve", config], stderr=subprocess.DEVNULL) as registry:
         try:
-            _await(address)
+            _wait_until_open(address)
             _run("push", model, f"{address}/library/{model}")
             yield
         finally:
@@ -42,7 +42,7 @@ def _run(*arguments: str) -> None:
     subprocess.run([sys.executable, __file__, *arguments], check=True, timeout=120)
 
 
-def _await(address: str) -> None:
+def _wait_until_open(address: str) -> None:
     host, port = address.split(":")
     for _ in range(100):
         try:

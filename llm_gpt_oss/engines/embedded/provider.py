@@ -1,20 +1,33 @@
-"llama.cpp on this machine among the engines. What it needs is imported when it is opened."
+"The provider of the engine `embedded`, llama.cpp in a process that the plugin starts."
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+import click
+
 from ...catalog.binding import BoundModel
 from ...catalog.models_file import BUILT_IN
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import ModelStatus
+from ..hookspecs import EngineOption, ModelStatus
+from ..shared_options import CONTEXT
 
 
 class EmbeddedProvider:
     name = "embedded"
+    options: Sequence[EngineOption] = (
+        EngineOption(
+            "--gguf", "gguf", "the file", "FILE", type=click.Path(resolve_path=True), selects_engine=True
+        ),
+        EngineOption("--threads", "threads", "processor cores to use", type=click.IntRange(1)),
+        EngineOption(
+            "--gpu-layers", "gpu_layers", "layers to put on the GPU, 0 for none", type=click.IntRange(0)
+        ),
+        CONTEXT,
+    )
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from .engine import EmbeddedEngine
@@ -34,19 +47,19 @@ class EmbeddedProvider:
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         from .engine import ModelSource
 
-        offered = [f"{model.tag} from {model.engine_options.get('gguf')}" for model in models]
+        parts = [f"{model.tag} from {model.engine_options.get('gguf')}" for model in models]
         for tag in BUILT_IN:
             weights = ModelSource(BoundModel(tag, settings))
             try:
-                weights.path  # noqa: B018
+                weights.path  # noqa: B018 (searches Ollama's models)
             except GptOssError:
                 continue
             try:
-                weights.header  # noqa: B018
-                offered.append(f"{tag}, which Ollama has downloaded (LLM_GPT_OSS_ENGINE=embedded runs it)")
+                weights.header  # noqa: B018 (reads the file)
+                parts.append(f"{tag}, which Ollama has downloaded (LLM_GPT_OSS_ENGINE=embedded runs it)")
             except GptOssError as problem:
-                offered.append(f"not {tag}: {problem}")
-        return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(offered) or 'no model for it'}"
+                parts.append(f"not {tag}: {problem}")
+        return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(parts) or 'no model for it'}"
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from .engine import INSTALL, ModelSource
@@ -72,7 +85,7 @@ class EmbeddedProvider:
 
 
 def _version() -> str | None:
-    "Without importing it, which takes a tenth of a second."
+    "The installed version, read from the package's metadata: importing xllamacpp takes a tenth of a second."
     from importlib.metadata import PackageNotFoundError, version
 
     try:

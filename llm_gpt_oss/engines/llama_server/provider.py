@@ -1,4 +1,4 @@
-"llama.cpp's server among the engines. What it needs is imported when it is opened."
+"The provider of the engine `llama-server`, llama.cpp's own server."
 
 from __future__ import annotations
 
@@ -9,32 +9,39 @@ from ...catalog.binding import BoundModel
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import ModelStatus
+from ..hookspecs import EngineOption, ModelStatus
+from ..shared_options import SERVER_HEADERS, SERVER_KEY, SERVER_MODEL
+
+SERVER_NAME = "llama-server"  # in error messages
 
 
 class LlamaServerProvider:
     name = "llama-server"
+    options: Sequence[EngineOption] = (
+        EngineOption("--llama-server", "url", "URL of llama.cpp's server", "URL", selects_engine=True),
+        SERVER_MODEL,
+        SERVER_KEY,
+        SERVER_HEADERS,
+    )
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from ..http.endpoint import model_endpoint, server_model_name
         from ..http.engine import HttpEngine
         from .server import LlamaServer
 
-        return HttpEngine(LlamaServer(model_endpoint("llama-server", model, key), server_model_name(model)))
+        return HttpEngine(LlamaServer(model_endpoint(SERVER_NAME, model, key), server_model_name(model)))
 
     def aopen(self, model: BoundModel, key: str | None) -> AbstractAsyncContextManager[AsyncEngine]:
         from ..http.endpoint import model_endpoint, server_model_name
         from ..http.engine import AsyncHttpEngine
         from .server import LlamaServer
 
-        return AsyncHttpEngine(
-            LlamaServer(model_endpoint("llama-server", model, key), server_model_name(model))
-        )
+        return AsyncHttpEngine(LlamaServer(model_endpoint(SERVER_NAME, model, key), server_model_name(model)))
 
     def check(self, model: BoundModel) -> None:
         from ..http.endpoint import model_endpoint
 
-        model_endpoint("llama-server", model, None)
+        model_endpoint(SERVER_NAME, model, None)
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         if not models:
@@ -50,7 +57,7 @@ class LlamaServerProvider:
 
         address = display_url(model)
         try:
-            with Client(model_endpoint("llama-server", model, key)) as client:
+            with Client(model_endpoint(SERVER_NAME, model, key)) as client:
                 props = client.send(props_request())
                 client.send(vocabulary_request(model.tag))
         except GptOssError as problem:

@@ -1,20 +1,20 @@
-"Ollama among the engines. What it needs is imported when it is opened."
+"The provider of the engine `ollama`, an Ollama server."
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-from ...catalog.binding import BoundModel
-from ...catalog.ollama_key import ollama_key
+from ...catalog.binding import BoundModel, ollama_key
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import ModelStatus
+from ..hookspecs import EngineOption, ModelStatus
 
 
 class OllamaProvider:
     name = "ollama"
+    options: Sequence[EngineOption] = ()
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from ..http.engine import HttpEngine
@@ -29,7 +29,7 @@ class OllamaProvider:
         return AsyncHttpEngine(OllamaServer(model.settings, key))
 
     def check(self, model: BoundModel) -> None:
-        pass
+        "Accept every model: only the server knows what it has."
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
         from ..http.client import Client

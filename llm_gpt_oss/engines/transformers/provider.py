@@ -1,22 +1,41 @@
-"Transformers among the engines. What it needs is imported when a model is loaded."
+"The provider of the engine `transformers`, Hugging Face Transformers in this process."
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.util import find_spec
+from pathlib import Path
 
 from ...catalog.binding import BoundModel
 from ...completion import AsyncEngine, Engine
 from ...errors import GptOssError
 from ...settings import Settings
-from ..hookspecs import ModelStatus
+from ..hookspecs import EngineOption, ModelStatus
+from ..shared_options import CONTEXT
 
 PACKAGES = ("torch", "transformers")
 
 
+def resolve_folder(name: str) -> str:
+    "Make the path of a folder absolute, so that it works from every directory. Leave an id as it is."
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if name and folder.is_dir() else name
+
+
 class TransformersProvider:
     name = "transformers"
+    options: Sequence[EngineOption] = (
+        EngineOption(
+            "--transformers",
+            "weights",
+            "folder of the model, or its id on Hugging Face",
+            "FOLDER",
+            type=resolve_folder,
+            selects_engine=True,
+        ),
+        CONTEXT,
+    )
 
     def open(self, model: BoundModel, key: str | None) -> AbstractContextManager[Engine]:
         from .engine import TransformersEngine
@@ -34,9 +53,9 @@ class TransformersProvider:
         ModelSource(model).folder  # noqa: B018 (reads the config)
 
     def summary(self, settings: Settings, models: Sequence[BoundModel]) -> str:
-        offered = [f"{model.tag} from {model.engine_options.get('weights')}" for model in models]
-        here = _version() or "torch or transformers is not installed"
-        return f"{here}; {'; '.join(offered) or 'no model for it'}"
+        parts = [f"{model.tag} from {model.engine_options.get('weights')}" for model in models]
+        version = _version() or "torch or transformers is not installed"
+        return f"{version}; {'; '.join(parts) or 'no model for it'}"
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from .engine import ModelSource
@@ -60,7 +79,7 @@ class TransformersProvider:
 
 
 def _unpacked(experts: int) -> str:
-    "For a packed model: what can be told of it without importing torch, which takes seconds."
+    "Why MXFP4 weights will be unpacked, or an empty text. It does not import torch, which takes seconds."
     if not experts:
         return ""
     missing = [name for name in ("triton", "kernels") if find_spec(name) is None]
@@ -68,7 +87,7 @@ def _unpacked(experts: int) -> str:
 
 
 def _version() -> str | None:
-    "Without importing them."
+    "The installed versions, read from the packages' metadata: importing them takes seconds."
     from importlib.metadata import PackageNotFoundError, version
 
     try:

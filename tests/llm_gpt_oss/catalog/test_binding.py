@@ -14,26 +14,32 @@ FILE = EngineBinding("embedded", {"gguf": "/x.gguf"})
 
 
 @pytest.mark.parametrize(
-    ("tag", "place", "wanted", "engine", "facts"),
+    ("tag", "binding", "setting", "engine", "engine_options"),
     [
-        pytest.param("gpt-oss:20b", UNBOUND, None, "ollama", {}, id="nobody says"),
-        pytest.param("gpt-oss:20b", UNBOUND, "embedded", "embedded", {}, id="wanted for all"),
-        pytest.param("mine", FILE, None, "embedded", {"gguf": "/x.gguf"}, id="bound"),
-        pytest.param("mine", FILE, "ollama", "embedded", {"gguf": "/x.gguf"}, id="only there"),
-        pytest.param("gpt-oss:20b", FILE, "ollama", "ollama", {}, id="Ollama may have it too"),
-        pytest.param("gpt-oss:20b", FILE, "embedded", "embedded", {"gguf": "/x.gguf"}, id="both say so"),
+        pytest.param("gpt-oss:20b", UNBOUND, None, "ollama", {}, id="default"),
+        pytest.param("gpt-oss:20b", UNBOUND, "embedded", "embedded", {}, id="setting"),
+        pytest.param("mine", FILE, None, "embedded", {"gguf": "/x.gguf"}, id="binding"),
+        pytest.param(
+            "mine", FILE, "ollama", "embedded", {"gguf": "/x.gguf"}, id="binding of an added tag wins"
+        ),
+        pytest.param("gpt-oss:20b", FILE, "ollama", "ollama", {}, id="setting wins for built-in tags"),
+        pytest.param(
+            "gpt-oss:20b", FILE, "embedded", "embedded", {"gguf": "/x.gguf"}, id="setting and binding agree"
+        ),
     ],
 )
-def test_the_engine(tag: str, place: EngineBinding, wanted: str | None, engine: str, facts: Any) -> None:
-    model = BoundModel(tag, Settings.from_env({}).with_engine(wanted), place)
-    assert (model.engine, dict(model.engine_options)) == (engine, facts)
+def test_engine_of_a_model(
+    tag: str, binding: EngineBinding, setting: str | None, engine: str, engine_options: Any
+) -> None:
+    model = BoundModel(tag, Settings.from_env({}).with_engine(setting), binding)
+    assert (model.engine, dict(model.engine_options)) == (engine, engine_options)
 
 
-def test_the_environment_says_what_is_wanted() -> None:
+def test_environment_variable_selects_the_engine() -> None:
     assert BoundModel("a", Settings.from_env({"LLM_GPT_OSS_ENGINE": " embedded "})).engine == "embedded"
 
 
-def test_ollamas_key_goes_to_ollama_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_ollama_gets_ollamas_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_API_KEY", "for Ollama")
     path = llm.user_dir() / "keys.json"  # type: ignore[no-untyped-call]
     path.write_text(json.dumps({"ollama": "stored", "mine": "theirs"}))

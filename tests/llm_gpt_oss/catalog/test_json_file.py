@@ -32,7 +32,7 @@ def read(path: Path) -> Callable[[], Content]:
     return read
 
 
-def test_what_is_left_is_written(path: Path, read: Callable[[], Content]) -> None:
+def test_changed_value_is_written(path: Path, read: Callable[[], Content]) -> None:
     for name in ("é", "b"):
         with edit_json(path, read) as content:
             content[name] = [1]
@@ -40,7 +40,7 @@ def test_what_is_left_is_written(path: Path, read: Callable[[], Content]) -> Non
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_it_is_its_owners(path: Path, read: Callable[[], Content]) -> None:
+def test_only_the_owner_can_read_the_file(path: Path, read: Callable[[], Content]) -> None:
     before = os.umask(0)
     with edit_json(path, read):
         pass
@@ -48,48 +48,48 @@ def test_it_is_its_owners(path: Path, read: Callable[[], Content]) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_link_stays_one(path: Path, read: Callable[[], Content]) -> None:
-    (elsewhere := path.with_name("dotfile")).write_text("{}")
-    path.symlink_to(elsewhere)
+def test_symbolic_link_stays(path: Path, read: Callable[[], Content]) -> None:
+    (target := path.with_name("dotfile")).write_text("{}")
+    path.symlink_to(target)
     with edit_json(path, read) as content:
         content["a"] = 1
     assert path.is_symlink()
-    assert json.loads(elsewhere.read_text()) == {"a": 1}
+    assert json.loads(target.read_text()) == {"a": 1}
 
 
-def test_an_error_changes_nothing(path: Path, read: Callable[[], Content]) -> None:
+def test_error_leaves_the_file_unchanged(path: Path, read: Callable[[], Content]) -> None:
     path.write_text("{}")
     with pytest.raises(KeyError), edit_json(path, read) as content:
         content["a"] = content["b"]
     assert (path.read_text(), [*path.parent.iterdir()]) == ("{}", [path])
 
 
-def test_a_full_disk(path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk(path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(GptOssError, match=r"some\.json cannot be written: No space left on device\."):
-        test_what_is_left_is_written(path, read)
+        test_changed_value_is_written(path, read)
     assert [*path.parent.iterdir()] == []
 
 
-def test_a_folder_that_is_not_there(path: Path, read: Callable[[], Content]) -> None:
+def test_missing_folder(path: Path, read: Callable[[], Content]) -> None:
     with (
         pytest.raises(GptOssError, match="cannot be written: No such file or directory"),
         edit_json(path.parent / "none" / "some.json", read),
     ):
-        pytest.fail("nothing to change")
+        pytest.fail("the file cannot be locked")
 
 
-def test_no_change_is_lost(path: Path, read: Callable[[], Content]) -> None:
-    def slowly() -> Content:
+def test_concurrent_edits_are_all_kept(path: Path, read: Callable[[], Content]) -> None:
+    def read_slowly() -> Content:
         content = read()
         time.sleep(0.02)
         return content
 
     def add(name: str) -> None:
-        with edit_json(path, slowly) as content:
+        with edit_json(path, read_slowly) as content:
             content[name] = 1
 
     with ThreadPoolExecutor(8) as threads:
@@ -97,14 +97,14 @@ def test_no_change_is_lost(path: Path, read: Callable[[], Content]) -> None:
     assert sorted(read()) == [*"abcdefgh"]
 
 
-def test_a_writer_that_was_killed(
+def test_lock_of_a_killed_writer(
     path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_file, "PATIENCE", 0.02)
-    (left := path.with_name("some.json.lock")).touch()
+    monkeypatch.setattr(json_file, "LOCK_TIMEOUT", 0.02)
+    (lock := path.with_name("some.json.lock")).touch()
     with (
         pytest.raises(GptOssError, match=r"some\.json\.lock is in the way.*Delete that file"),
         edit_json(path, read),
     ):
-        pytest.fail("nobody may write")
-    assert left.exists(), "it may be another's"
+        pytest.fail("the file is locked")
+    assert lock.exists(), "another process may still hold it"

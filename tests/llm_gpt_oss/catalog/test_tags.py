@@ -18,7 +18,7 @@ from llm_gpt_oss.settings import Settings
         "https://registry.example/team/tiny:latest",
     ],
 )
-def test_what_ollama_takes_passes_as_it_is(tag: str) -> None:
+def test_valid_tags(tag: str) -> None:
     assert check_tag(tag) == tag
 
 
@@ -42,14 +42,14 @@ def test_what_ollama_takes_passes_as_it_is(tag: str) -> None:
         "a" * 81,
     ],
 )
-def test_what_it_does_not_take_is_refused(tag: str) -> None:
+def test_invalid_tags(tag: str) -> None:
     with pytest.raises(BadRequest, match="namespace/model:tag") as refused:
         check_tag(tag)
     assert refused.value.param == "model"
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "answer"),
+    ("tag", "other", "same"),
     [
         ("gpt-oss-tiny", "gpt-oss-tiny:latest", True),
         ("GPT-OSS:20b", "gpt-oss:20B", True),
@@ -61,15 +61,15 @@ def test_what_it_does_not_take_is_refused(tag: str) -> None:
         ("127.0.0.1:5000/library/a", "127.0.0.1:5001/library/a", False),
     ],
 )
-def test_two_spellings(one: str, other: str, answer: bool) -> None:
-    assert same_model(one, other) is answer
-    assert same_model(other, one) is answer
+def test_same_model(tag: str, other: str, same: bool) -> None:
+    assert same_model(tag, other) is same
+    assert same_model(other, tag) is same
 
 
-def test_a_tag_from_the_environment_names_its_variable() -> None:
+def test_error_for_an_invalid_tag_in_the_environment_names_the_variable() -> None:
     settings = Settings.from_env({"LOCAL_LLM_MODEL": "bad tag!"})
     assert check_tag("gpt-oss:20b", settings) == "gpt-oss:20b"
-    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL cannot be used: 'bad tag!' is no name of a model"):
+    with pytest.raises(GptOssError, match="LOCAL_LLM_MODEL cannot be used: 'bad tag!' is not a model name"):
         check_tag("bad tag!", settings)
-    with pytest.raises(BadRequest, match=r"^'another bad one' is no name of a model"):
+    with pytest.raises(BadRequest, match=r"^'another bad one' is not a model name"):
         check_tag("another bad one", settings)

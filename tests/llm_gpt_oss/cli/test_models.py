@@ -15,7 +15,7 @@ from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 
 
-def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_add_and_remove(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_LLM_MODEL", "tiny")
     added = run("models", "add", "gpt-oss-safeguard:20b", "--alias", "guard", "--alias", "g")
     assert added.stderr == "Added gpt-oss-safeguard:20b. Type `llm -m guard` to run it.\n"
@@ -35,34 +35,34 @@ def test_models_are_listed_added_and_removed(monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
-def test_a_name_that_llm_has_for_something_else_is_no_alias() -> None:
+def test_alias_of_another_plugins_model_is_refused() -> None:
     result = run("models", "add", "tiny", "--alias", "gpt-4o")
     assert result.exit_code == 1
-    assert result.stderr == "Error: gpt-4o already means another plugin's gpt-4o. Type another alias.\n"
+    assert result.stderr == "Error: gpt-4o is another plugin's model, gpt-4o. Type another alias.\n"
     assert models_file.read_aliases() == {}
 
 
 @pytest.mark.parametrize("tag", ["gpt-4o", "4o"])
-def test_nor_is_it_a_tag(tag: str) -> None:
+def test_tag_of_another_plugins_model_is_refused(tag: str) -> None:
     result = run("models", "add", tag)
     assert (result.exit_code, models_file.read_aliases()) == (1, {})
     assert result.stderr == (
-        f"Error: {tag} already means another plugin's gpt-4o. Add it under another: `ollama cp {tag} NAME`.\n"
+        f"Error: {tag} is another plugin's model, gpt-4o. Rename yours: `ollama cp {tag} NAME`.\n"
     )
 
 
-def test_the_list_has_the_aliases_of_llm() -> None:
+def test_list_includes_aliases_of_llm() -> None:
     llm.set_alias("fast", "gpt-oss:20b")
     first, *_ = json.loads(run("models", "list", "--json").stdout)
     assert {*first["aliases"]} == {"gpt-oss", "gpt-oss-20b", "fast"}
 
 
-def test_our_own_alias_may_be_moved() -> None:
+def test_own_alias_can_be_moved() -> None:
     assert run("models", "add", "tiny", "--alias", "gpt-oss").exit_code == 0
     assert models_file.read_aliases() == {"tiny": ["gpt-oss"]}
 
 
-def test_a_broken_file_is_named_where_it_is_used() -> None:
+def test_invalid_file_is_an_error() -> None:
     models_file.models_path().write_text("{")
     result = run("models", "list")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -73,18 +73,18 @@ FILE = str(tiny.FILE)
 
 
 @pytest.mark.parametrize(
-    ("typed", "place"),
+    ("arguments", "binding"),
     [
-        pytest.param(["--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="a file"),
+        pytest.param(["--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="file"),
         pytest.param(
             ["--gguf", FILE, "--threads", "2", "--gpu-layers", "0", "--context", "512"],
             EngineBinding("embedded", {"gguf": FILE, "threads": 2, "gpu_layers": 0, "context": 512}),
-            id="a file, and how",
+            id="file with options",
         ),
         pytest.param(
             ["--transformers", "FOLDER", "--context", "512"],
             EngineBinding("transformers", {"weights": "FOLDER", "context": 512}),
-            id="a folder",
+            id="folder",
         ),
         pytest.param(
             ["--llama-server", "http://a:1", "--key", "k", "--header", "X: 1", "--header", "Y: 2"],
@@ -99,41 +99,45 @@ FILE = str(tiny.FILE)
         pytest.param(
             ["--gguf", FILE, "--label", "tiny"],
             EngineBinding("embedded", {"gguf": FILE, "label": "tiny"}),
-            id="labelled",
+            id="label",
         ),
-        pytest.param(["--engine", "ollama"], EngineBinding("ollama", {}), id="an engine by name"),
+        pytest.param(["--engine", "ollama"], EngineBinding("ollama", {}), id="engine only"),
         pytest.param(
-            ["--engine", "embedded", "--gguf", FILE], EngineBinding("embedded", {"gguf": FILE}), id="both"
+            ["--engine", "embedded", "--gguf", FILE],
+            EngineBinding("embedded", {"gguf": FILE}),
+            id="engine and file",
         ),
     ],
 )
-def test_a_model_is_bound_to_an_engine(
-    typed: list[str], place: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_add_with_engine_options(
+    arguments: list[str], binding: EngineBinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_placeholder(tmp_path / "FOLDER")
     monkeypatch.chdir(tmp_path)
-    if place.engine == "transformers":  # wherever it is named from
-        place = EngineBinding(place.engine, {**place.engine_options, "weights": str(tmp_path / "FOLDER")})
-    assert run("models", "add", "mine", *typed).stderr == "Added mine. Type `llm -m mine` to run it.\n"
-    assert models_file.read_bindings() == {"mine": place}
+    if binding.engine == "transformers":  # stored as an absolute path
+        binding = EngineBinding(
+            binding.engine, {**binding.engine_options, "weights": str(tmp_path / "FOLDER")}
+        )
+    assert run("models", "add", "mine", *arguments).stderr == "Added mine. Type `llm -m mine` to run it.\n"
+    assert models_file.read_bindings() == {"mine": binding}
     assert run("models", "add", "mine", "--alias", "m").exit_code == 0
-    assert (models_file.read_bindings(), models_file.read_aliases()) == ({"mine": place}, {"mine": ["m"]})
+    assert (models_file.read_bindings(), models_file.read_aliases()) == ({"mine": binding}, {"mine": ["m"]})
     model = llm.get_model("mine")
-    assert str(model) == f"GptOss on {place.engine}: mine"
-    assert f"GptOss on {place.engine}: mine" in CliRunner().invoke(cli, ["models"]).stdout
+    assert str(model) == f"GptOss on {binding.engine}: mine"
+    assert f"GptOss on {binding.engine}: mine" in CliRunner().invoke(cli, ["models"]).stdout
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("arguments", "message"),
     [
         (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
         (["--key", "k"], "type --gguf, --llama-server, --completions or --transformers."),
-        (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "has no use for --gpu-layers."),
-        (["--transformers", "a/b", "--key", "k"], "The engine transformers has no use for --key."),
+        (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "does not take --gpu-layers."),
+        (["--transformers", "a/b", "--key", "k"], "The engine transformers does not take --key."),
         (["--transformers", "./nowhere"], "There is no folder ./nowhere"),
         (["--context", "512"], "A model runs on one engine"),
-        (["--gguf", FILE, "--key", "k"], "The engine embedded has no use for --key."),
-        (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server has no use for --dialect."),
+        (["--gguf", FILE, "--key", "k"], "The engine embedded does not take --key."),
+        (["--llama-server", "a", "--dialect", "vllm"], "The engine llama-server does not take --dialect."),
         (["--engine", "nowhere"], "There is no engine called 'nowhere'"),
         (["--engine", "embedded"], "There is no file of mine to load"),
         (["--gguf", __file__], "is not a readable GGUF file"),
@@ -141,16 +145,16 @@ def test_a_model_is_bound_to_an_engine(
         (["--completions", "a", "--header", "X"], "headers cannot be used"),
     ],
 )
-def test_what_cannot_be_added(typed: list[str], said: str) -> None:
-    result = run("models", "add", "mine", *typed)
+def test_refused_engine_options(arguments: list[str], message: str) -> None:
+    result = run("models", "add", "mine", *arguments)
     assert result.exit_code
-    assert said in result.stderr
+    assert message in result.stderr
     assert models_file.read_aliases() == {}
 
 
-def test_what_only_ollama_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_warm_and_unload_refuse_other_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     run("models", "add", "mine", "--gguf", FILE)
     for command in ("pull", "warm", "unload"):
         result = run(command, "mine")
         assert result.exit_code == 1
-        assert "mine runs on embedded: only Ollama's models are pulled" in result.stderr
+        assert "mine runs on embedded. This command is only for models that run on Ollama." in result.stderr

@@ -1,4 +1,4 @@
-"""`llm gpt-oss prompt`: what it refuses, and what it leaves alone. What it prints is in test_cli_recorded."""
+"`llm gpt-oss prompt` prints the prompts of `llm prompt`. test_cli_recorded.py does so with a real Ollama."
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.commands import run
     ("arguments", "message"),
     [
         (["x", "-m", "no-such-model"], "Unknown model: no-such-model"),
-        (["x", "-m", "gpt-4o-mini"], "gpt-4o-mini is no gpt-oss"),
+        (["x", "-m", "gpt-4o-mini"], "gpt-4o-mini is not a gpt-oss model"),
         (["x", "-o", "num_ctx", "1"], "num_ctx"),
         (["x", "--cid", "01nothing"], "No conversation found with id=01nothing"),
         (["x", "-t", "no-such-template"], "no-such-template"),
@@ -29,7 +29,7 @@ from support.commands import run
         (["x", "-o", "tool_choice", "required"], "Add tools with -T or --functions."),
     ],
 )
-def test_what_it_refuses(arguments: list[str], message: str) -> None:
+def test_errors(arguments: list[str], message: str) -> None:
     result = run("prompt", *arguments)
     assert result.exit_code == 1
     assert message in result.output
@@ -44,7 +44,7 @@ def test_what_it_refuses(arguments: list[str], message: str) -> None:
         (["--turn", "x", "-c"], "leave out --continue."),
     ],
 )
-def test_what_is_typed_wrongly(arguments: list[str], message: str) -> None:
+def test_usage_errors(arguments: list[str], message: str) -> None:
     result = run("prompt", *arguments)
     assert result.exit_code == 2
     assert message in result.output
@@ -64,22 +64,24 @@ defaults: {who: Ada}
     ("arguments", "piped"),
     [
         pytest.param(["Why?"], None, id="plain"),
-        pytest.param(["Why?"], "From a pipe.", id="a pipe and a prompt"),
-        pytest.param([], "From a pipe.", id="a pipe"),
+        pytest.param(["Why?"], "From a pipe.", id="pipe and prompt"),
+        pytest.param([], "From a pipe.", id="pipe"),
         pytest.param(["Why?", "-f", "file.txt", "--sf", "file.txt"], None, id="fragments"),
-        pytest.param(["-f", "file.txt"], None, id="a fragment without a prompt"),
-        pytest.param(["Why?", "-o", "reasoning_effort", "high"], None, id="an option before a default"),
+        pytest.param(["-f", "file.txt"], None, id="fragment without a prompt"),
+        pytest.param(["Why?", "-o", "reasoning_effort", "high"], None, id="option and default option"),
         pytest.param(["Why?", "-t", "french"], None, id="template"),
         pytest.param(
             ["-t", "french", "-p", "who", "Bob"], "Piped", id="template with a parameter and a pipe"
         ),
         pytest.param(["Why?", "-t", "french", "-t", "schema"], None, id="two templates"),
         pytest.param(["--schema", "name, age int"], None, id="a schema without a prompt"),
-        pytest.param(["And then?", "-c"], None, id="going on"),
-        pytest.param(["And then?", "-c", "-T", "llm_time"], None, id="going on with another tool"),
+        pytest.param(["And then?", "-c"], None, id="continued conversation"),
+        pytest.param(
+            ["And then?", "-c", "-T", "llm_time"], None, id="continued conversation with another tool"
+        ),
     ],
 )
-def test_it_prints_what_llm_would_send(
+def test_prints_the_prompt_that_llm_sends(
     arguments: list[str],
     piped: str | None,
     scripted: Any,
@@ -96,19 +98,19 @@ def test_it_prints_what_llm_would_send(
     (templates / "schema.yaml").write_text("schema_object: {type: object, properties: {a: {type: string}}}")
     (llm.user_dir() / "model_options.json").write_text('{"gpt-oss:20b": {"reasoning_effort": "low"}}')
     server = scripted(*["<|channel|>final<|message|>Yes."] * 9)
-    shell = CliRunner()
-    first = shell.invoke(cli, ["-m", "gpt-oss", "Begin.", "-T", "llm_version"])
+    runner = CliRunner()
+    first = runner.invoke(cli, ["-m", "gpt-oss", "Begin.", "-T", "llm_version"])
     assert first.exit_code == 0, first.output
-    shown = shell.invoke(cli, ["gpt-oss", "prompt", *arguments], input=piped)
-    assert shown.exit_code == 0, shown.output
+    printed = runner.invoke(cli, ["gpt-oss", "prompt", *arguments], input=piped)
+    assert printed.exit_code == 0, printed.output
     before = len(server.engine.asked)
-    shell.invoke(cli, ["-m", "gpt-oss", *arguments], input=piped)
-    assert shown.stdout == server.engine.asked[before].prompt + "\n"
+    runner.invoke(cli, ["-m", "gpt-oss", *arguments], input=piped)
+    assert printed.stdout == server.engine.asked[before].prompt + "\n"
     if not {"-t", "--schema"} & {*arguments}:
-        assert shell.invoke(cli, ["gpt-oss", "prompt", "--turn", "last"]).stdout == shown.stdout
+        assert runner.invoke(cli, ["gpt-oss", "prompt", "--turn", "last"]).stdout == printed.stdout
 
 
-def test_to_go_on_without_a_log_is_to_begin() -> None:
+def test_continue_without_a_log_starts_a_conversation() -> None:
     assert run("prompt", "Why?", "-c").stdout == run("prompt", "Why?").stdout
     assert not (llm.user_dir() / "logs.db").exists()
     assert "There is no turn 'last' in the log." in run("prompt", "--turn", "last").stderr
@@ -124,7 +126,7 @@ def test_to_go_on_without_a_log_is_to_begin() -> None:
         ("gpt-4o-mini", "That turn used the model gpt-4o-mini, which is not a gpt-oss model."),
     ],
 )
-def test_a_turn_of_another_model(log: Callable[..., Path], model: str, message: str) -> None:
+def test_turn_of_another_model(log: Callable[..., Path], model: str, message: str) -> None:
     response = llm.Response(llm.Prompt("x", llm.get_model("gpt-oss")), llm.get_model("gpt-oss"), stream=False)
     response._done = True
     with sqlite_utils.Database(log()) as database:
@@ -135,7 +137,7 @@ def test_a_turn_of_another_model(log: Callable[..., Path], model: str, message: 
     assert message in result.output
 
 
-def test_it_makes_no_log() -> None:
+def test_creates_no_log() -> None:
     result = run("prompt", "Why?", "--json")
     assert json.loads(result.stdout)["prompt"].endswith(
         "<|start|>user<|message|>Why?<|end|><|start|>assistant"

@@ -12,7 +12,7 @@ import llm
 import pytest
 from click.testing import CliRunner
 from support.commands import TAG, run
-from support.fake_ollama import PID_FILE, SCRIPT, end, free_port, tar
+from support.fake_ollama import PID_FILE, SCRIPT, free_port, kill, tar
 from support.webserver import Answer, WebServer, lines
 
 from llm_gpt_oss.catalog import models_file
@@ -23,7 +23,7 @@ from llm_gpt_oss.setup.progress import Progress
 
 @dataclass
 class Model:
-    "What llm.get_model gives, as far as setup asks."
+    "The part of a model that setup uses."
 
     tag: str
 
@@ -39,18 +39,18 @@ def answering_model(monkeypatch: pytest.MonkeyPatch) -> None:
 HELLO = "$ llm -m {0} 'Say hello in one short sentence.'\n{0} says hello, low\n"
 
 
-def test_setup_where_all_is_there_already(ollama: WebServer) -> None:
+def test_setup_with_everything_installed(ollama: WebServer) -> None:
     result = run("setup")
     assert result.stdout == (
         f"Ollama 0.33.0 answers at {ollama.url}.\n"
-        "gpt-oss:20b is here.\n"
-        "gpt-oss:20b is in memory: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
+        "gpt-oss:20b is installed.\n"
+        "gpt-oss:20b is loaded: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
     )
     assert "/api/pull" not in [path for path, _ in ollama.requests]
     assert not models_file.models_path().exists()
 
 
-def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> None:
+def test_setup_pulls_and_adds_a_missing_model(ollama: WebServer) -> None:
     ollama.routes["/api/show"] = lines({"details": {"family": "gptoss"}})
     result = run("setup", "--model", "my-tune")
     assert result.exit_code == 0
@@ -60,7 +60,7 @@ def test_setup_pulls_what_is_missing_and_makes_it_a_model(ollama: WebServer) -> 
     assert result.stdout.endswith(HELLO.format("my-tune"))
 
 
-def test_setup_neither_loads_nor_adds_what_is_no_gpt_oss(ollama: WebServer) -> None:
+def test_setup_refuses_other_model_families(ollama: WebServer) -> None:
     ollama.routes["/api/show"] = lines({"details": {"family": "llama"}})
     result = run("setup", "--model", "llama3")
     assert (result.exit_code, models_file.read_aliases()) == (1, {})
@@ -68,48 +68,45 @@ def test_setup_neither_loads_nor_adds_what_is_no_gpt_oss(ollama: WebServer) -> N
     assert "/api/generate" not in [path for path, _ in ollama.requests]
 
 
-def test_setup_takes_no_name_of_another_plugins_model(ollama: WebServer) -> None:
-    assert "gpt-4o already means another plugin's gpt-4o." in run("setup", "--model", "gpt-4o").stderr
+def test_setup_refuses_models_of_other_plugins(ollama: WebServer) -> None:
+    assert "gpt-4o is another plugin's model, gpt-4o." in run("setup", "--model", "gpt-4o").stderr
     assert ollama.requests == []
 
 
-def test_setup_starts_nothing_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_command, "answering", lambda client: None)
+def test_setup_starts_no_server_for_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_command, "server_version", lambda client: None)
     monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.1:11434")
     result = run("setup", "--yes")
     assert result.exit_code == 1
-    assert (
-        "Nobody answers at http://192.0.2.1:11434, and that is another machine. Start Ollama there"
-        in result.stderr
-    )
+    assert "http://192.0.2.1:11434, which is another machine. Start Ollama there" in result.stderr
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> list[str]:
-    "What setup does to the machine, none of it done: downloads and starts are noted here."
-    done: list[str] = []
+def actions(monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> list[str]:
+    "Replaces downloading and starting; the list records them."
+    actions: list[str] = []
 
     def install(source: str, report: Any) -> Path:
-        done.append(f"install {source}")
+        actions.append(f"install {source}")
         report(Progress("unpacking"))
-        return Path("/there/ollama")
+        return Path("/installed/ollama")
 
     def start(program: Path, client: Any) -> str:
-        done.append(f"start {program}")
+        actions.append(f"start {program}")
         return "1.2.3"
 
-    monkeypatch.setattr(setup_command, "answering", lambda client: None)
-    monkeypatch.setattr(setup_command, "find", lambda: None)
+    monkeypatch.setattr(setup_command, "server_version", lambda client: None)
+    monkeypatch.setattr(setup_command, "find_program", lambda: None)
     monkeypatch.setattr(setup_command, "install", install)
-    monkeypatch.setattr(setup_command, "start", start)
-    return done
+    monkeypatch.setattr(setup_command, "start_server", start)
+    return actions
 
 
-def test_setup_starts_the_ollama_that_is_there(started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup_command, "find", lambda: Path("/here/ollama"))
+def test_setup_starts_an_installed_ollama(actions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_command, "find_program", lambda: Path("/usr/bin/ollama"))
     result = run("setup")
-    assert started == ["start /here/ollama"]
-    assert "Starting /here/ollama serve. Its log: " in result.stderr
+    assert actions == ["start /usr/bin/ollama"]
+    assert "Starting /usr/bin/ollama serve. Its log: " in result.stderr
     assert result.stdout.startswith("Ollama 1.2.3 answers at ")
 
 
@@ -127,45 +124,50 @@ OFFICIAL = "https://github.com/ollama/ollama/releases/latest/download/"
         ),
     ],
 )
-def test_setup_downloads_from_where_it_is_told(
+def test_setup_downloads_from_the_source(
     arguments: list[str],
     environ: dict[str, str],
     source: str,
-    started: list[str],
+    actions: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert run("setup", "--yes", *arguments).exit_code == 0
-    assert started == [f"install {source}", "start /there/ollama"]
+    assert actions == [f"install {source}", "start /installed/ollama"]
 
 
-def test_setup_downloads_nothing_that_nobody_agreed_to(started: list[str]) -> None:
+def test_setup_downloads_nothing_without_consent(actions: list[str]) -> None:
     result = run("setup")
-    assert (result.exit_code, started) == (1, [])
+    assert (result.exit_code, actions) == (1, [])
     assert "Type `llm gpt-oss setup --yes` to download it" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "done", "said"),
+    ("answer", "exit_code", "expected", "message"),
     [
-        pytest.param("y\n", 0, [f"install {OFFICIAL}", "start /there/ollama"], "unpacking", id="yes"),
+        pytest.param("y\n", 0, [f"install {OFFICIAL}", "start /installed/ollama"], "unpacking", id="yes"),
         pytest.param("n\n", 1, [], "Error: Nothing was downloaded. Install Ollama from", id="no"),
         pytest.param("", 130, [], "Stopped.", id="Ctrl-C"),
     ],
 )
-def test_setup_asks_a_person(
-    typed: str, code: int, done: list[str], said: str, started: list[str], monkeypatch: pytest.MonkeyPatch
+def test_setup_asks_for_consent(
+    answer: str,
+    exit_code: int,
+    expected: list[str],
+    message: str,
+    actions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(setup_command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-    result = CliRunner().invoke(gpt_oss, ["setup"], input=typed)
+    result = CliRunner().invoke(gpt_oss, ["setup"], input=answer)
     assert f"Download it from {OFFICIAL} to {llm.user_dir()}/gpt-oss? [y/N]" in result.stderr
-    assert said in result.stderr
-    assert (result.exit_code, started) == (code, done)
+    assert message in result.stderr
+    assert (result.exit_code, actions) == (exit_code, expected)
 
 
-def test_setup_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> None:
-    "Here `ollama` serves the release, and what the release holds is the Ollama."
+def test_setup_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ollama: WebServer) -> None:
+    "The fixture serves the release, which contains a fake Ollama."
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     monkeypatch.setenv("PATH", "")
@@ -183,4 +185,4 @@ def test_setup_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oll
         assert run("setup").stdout == result.stdout
         assert run("status").exit_code == 0
     finally:
-        end(tmp_path / "pid")
+        kill(tmp_path / "pid")

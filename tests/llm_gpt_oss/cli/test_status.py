@@ -7,45 +7,45 @@ from typing import Any
 import llm
 import pytest
 from support import tiny
-from support.commands import LOADED, TAG, THERE, run
+from support.commands import INSTALLED, LOADED, TAG, run
 from support.webserver import WebServer, lines
 
-from llm_gpt_oss.cli.terminal import moment
-from llm_gpt_oss.engines.embedded import loaded_models as process_pool
+from llm_gpt_oss.cli.terminal import format_time
+from llm_gpt_oss.engines.embedded import loaded_models
 from llm_gpt_oss.engines.embedded.process import ModelProcess
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 
-def test_status_for_people(ollama: WebServer) -> None:
-    until = moment(LOADED["expires_at"])
+def test_status_as_text(ollama: WebServer) -> None:
+    until = format_time(LOADED["expires_at"])
     result = run("status")
     assert result.exit_code == 0
-    first, others = result.stdout.splitlines()[:6], result.stdout.splitlines()[6:]
-    assert first == [
-        f"Engine   ollama: 0.33.0 at {ollama.url}",
-        "Model    gpt-oss:20b",
-        "There    yes, 13.8 GB",
-        f"Loaded   yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
-        f"Log      {llm.user_dir()}/logs.db, nothing yet",
-        "Logging  on",
+    own, others = result.stdout.splitlines()[:6], result.stdout.splitlines()[6:]
+    assert own == [
+        f"Engine     ollama: 0.33.0 at {ollama.url}",
+        "Model      gpt-oss:20b",
+        "Installed  yes, 13.8 GB",
+        f"Loaded     yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
+        f"Log        {llm.user_dir()}/logs.db, nothing yet",
+        "Logging    on",
     ]
-    assert re.fullmatch(r"Others   embedded: .*; no model for it", others[0])
+    assert re.fullmatch(r"Others     embedded: .*; no model for it", others[0])
     assert others[1:3] == [
-        "         llama-server: no model was added with --llama-server URL",
-        "         completions: no model was added with --completions URL",
+        "           llama-server: no model was added with --llama-server URL",
+        "           completions: no model was added with --completions URL",
     ]
-    assert re.fullmatch(r"         transformers: .*; no model for it", others[3])
+    assert re.fullmatch(r"           transformers: .*; no model for it", others[3])
     assert result.stderr == ""
 
 
-def test_status_for_programs(ollama: WebServer) -> None:
+def test_status_as_json(ollama: WebServer) -> None:
     (llm.user_dir() / "logs.db").write_bytes(b"12345")
     (llm.user_dir() / "logs-off").touch()
     result = run("status", "--json")
     assert result.exit_code == 0
-    told = json.loads(result.stdout)
-    assert list(told.pop("engines")) == ["embedded", "llama-server", "completions", "transformers"]
-    assert told == {
+    status = json.loads(result.stdout)
+    assert list(status.pop("engines")) == ["embedded", "llama-server", "completions", "transformers"]
+    assert status == {
         "engine": "ollama",
         "server": ollama.url,
         "model": TAG,
@@ -69,32 +69,30 @@ TINY = {"name": "tiny:latest", "size": 7}
 
 
 @pytest.mark.parametrize(
-    ("routes", "shown", "problem"),
+    ("routes", "text", "problem"),
     [
         pytest.param(
-            {"/api/tags": {"models": [THERE]}},
-            "There    no\nLoaded   no",
+            {"/api/tags": {"models": [INSTALLED]}},
+            "Installed  no\nLoaded     no",
             "Ollama has no model tiny. Type `llm gpt-oss pull tiny`.",
             id="not pulled",
         ),
         pytest.param(
             {"/api/tags": {"models": [TINY]}, "/api/show": {"details": {"family": "bert"}}},
-            "There    yes, 7 B\nLoaded   no",
+            "Installed  yes, 7 B\nLoaded     no",
             "bert",
-            id="not of the family",
+            id="another family",
         ),
         pytest.param(
-            {"/api/tags": {"error": "disk on fire"}}, "There    no", "disk on fire", id="in trouble"
+            {"/api/tags": {"error": "disk on fire"}}, "Installed  no", "disk on fire", id="server error"
         ),
     ],
 )
-def test_status_says_why_there_would_be_no_answer(
-    routes: dict[str, Any], shown: str, problem: str, ollama: WebServer
-) -> None:
+def test_status_explains_problems(routes: dict[str, Any], text: str, problem: str, ollama: WebServer) -> None:
     ollama.routes |= {path: lines(answer) for path, answer in routes.items()}
     result = run("status", "tiny")
     assert result.exit_code == 1
-    assert shown in result.stdout
+    assert text in result.stdout
     assert problem in result.stderr
     as_json = run("status", "tiny", "--json")
     assert (as_json.exit_code, as_json.stderr) == (1, "")
@@ -102,37 +100,37 @@ def test_status_says_why_there_would_be_no_answer(
     assert problem in json.loads(as_json.stdout)["problem"]
 
 
-def test_a_gpt_oss_of_another_name_is_ready(ollama: WebServer) -> None:
+def test_gpt_oss_under_another_name_is_ready(ollama: WebServer) -> None:
     ollama.routes["/api/tags"] = lines({"models": [TINY]})
     ollama.routes["/api/show"] = lines({"details": {"family": "gptoss"}})
     assert run("status", "tiny").exit_code == 0
 
 
-@pytest.mark.usefixtures("nobody")
-def test_status_knows_its_own_side_when_nobody_answers() -> None:
+@pytest.mark.usefixtures("no_ollama")
+def test_status_without_a_server() -> None:
     (llm.user_dir() / "logs-off").touch()
-    shown = run("status").stdout
-    assert "Engine   ollama: no answer at http://127.0.0.1:1\n" in shown
-    assert "There    unknown\nLoaded   unknown\n" in shown
-    assert "Logging  off: `llm logs on` turns it on\n" in shown
+    output = run("status").stdout
+    assert "Engine     ollama: no answer at http://127.0.0.1:1\n" in output
+    assert "Installed  unknown\nLoaded     unknown\n" in output
+    assert "Logging    off: `llm logs on` turns it on\n" in output
 
 
-def test_a_model_that_is_not_loaded_is_ready_all_the_same(ollama: WebServer) -> None:
+def test_model_that_is_not_loaded_is_ready(ollama: WebServer) -> None:
     ollama.routes["/api/ps"] = lines({"models": []})
     ollama.routes["/api/tags"] = lines(
         {"models": [{"name": TAG, "size": 1}]}
-    )  # no family: nothing against it
+    )  # an unknown family is accepted
     result = run("status", "gpt-oss-20b")
     assert result.exit_code == 0
-    assert "Loaded   no\n" in result.stdout
+    assert "Loaded     no\n" in result.stdout
 
 
-def test_an_older_server_says_less(ollama: WebServer) -> None:
+def test_older_servers_report_less(ollama: WebServer) -> None:
     ollama.routes["/api/ps"] = lines({"models": [{"name": TAG, "size": 10, "size_vram": 0}]})
-    assert "Loaded   yes, 10 B on the CPU\n" in run("status").stdout
+    assert "Loaded     yes, 10 B on the CPU\n" in run("status").stdout
 
 
-def test_no_secret_is_shown(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_shown(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama.url.replace("//", "//me:pa55@"))
     monkeypatch.setenv("OLLAMA_API_KEY", "hidden")
     for arguments in (["status"], ["status", "--json"]):
@@ -143,28 +141,27 @@ def test_no_secret_is_shown(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) 
     assert ollama.requests[0][1]["Authorization"] == "Basic bWU6cGE1NQ=="
 
 
-def test_the_key_is_the_one_that_a_prompt_sends(ollama: WebServer) -> None:
+def test_status_sends_the_stored_key(ollama: WebServer) -> None:
     (llm.user_dir() / "keys.json").write_text(json.dumps({"ollama": "k"}))
     run("status")
     assert ollama.requests[0][1]["Authorization"] == "Bearer k"
 
 
 @tiny.needs_xllamacpp
-def test_a_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        process_pool, "pool", lambda: ModelPool(ModelProcess)
-    )  # whatever other tests have loaded
+def test_model_on_another_engine(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A pool without the models of other tests.
+    monkeypatch.setattr(loaded_models, "pool", lambda: ModelPool(ModelProcess))
     run("models", "add", "mine", "--gguf", str(tiny.FILE))
-    shown = run("status", "mine").stdout.splitlines()
-    assert shown[0].startswith("Engine   embedded: ")
-    assert shown[0].endswith(f" at {tiny.FILE}")
-    assert shown[2:4] == ["There    yes, 14.9 MB", "Loaded   no"]
-    assert f"Others   ollama: 0.33.0 at {ollama.url}" in shown
+    output = run("status", "mine").stdout.splitlines()
+    assert output[0].startswith("Engine     embedded: ")
+    assert output[0].endswith(f" at {tiny.FILE}")
+    assert output[2:4] == ["Installed  yes, 14.9 MB", "Loaded     no"]
+    assert f"Others     ollama: 0.33.0 at {ollama.url}" in output
     assert f"mine from {tiny.FILE}" in run("status").stdout
 
 
-@pytest.mark.usefixtures("nobody")
-def test_an_engine_can_be_named() -> None:
+@pytest.mark.usefixtures("no_ollama")
+def test_engine_option() -> None:
     result = run("status", "--engine", "embedded")
     assert result.exit_code == 1
     assert "There is no file of gpt-oss:20b to load: Ollama has not downloaded it" in result.stderr
@@ -172,9 +169,9 @@ def test_an_engine_can_be_named() -> None:
     assert "There is no engine called 'x'" in run("status", "--engine", "x").stderr
 
 
-def test_a_server_has_the_model_without_a_size(ollama: WebServer) -> None:
+def test_server_that_reports_no_size(ollama: WebServer) -> None:
     ollama.routes["/v1/models"] = lines({"data": [{"id": "mine", "owned_by": "vllm"}]})
     run("models", "add", "mine", "--completions", ollama.url)
-    shown = run("status", "mine").stdout.splitlines()
-    assert shown[0] == f"Engine   completions: vllm at {ollama.url}"
-    assert shown[2:4] == ["There    yes", "Loaded   yes"]
+    output = run("status", "mine").stdout.splitlines()
+    assert output[0] == f"Engine     completions: vllm at {ollama.url}"
+    assert output[2:4] == ["Installed  yes", "Loaded     yes"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from llm_gpt_oss.cli.terminal import ProgressLine, columns, memory, moment, size
+from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_memory, format_size, format_time
 from llm_gpt_oss.setup.progress import Progress
 
 
@@ -20,14 +20,14 @@ from llm_gpt_oss.setup.progress import Progress
         (2 * 10**12, "2.0 TB"),
     ],
 )
-def test_size(count: int, text: str) -> None:
-    assert size(count) == text
+def test_format_size(count: int, text: str) -> None:
+    assert format_size(count) == text
 
 
-def test_memory() -> None:
-    assert memory(1000, 0) == "1.0 kB on the CPU"
-    assert memory(1000, 480) == "1.0 kB 48 % on the GPU"
-    assert memory(1000, 1000) == "1.0 kB 100 % on the GPU"
+def test_format_memory() -> None:
+    assert format_memory(1000, 0) == "1.0 kB on the CPU"
+    assert format_memory(1000, 480) == "1.0 kB 48 % on the GPU"
+    assert format_memory(1000, 1000) == "1.0 kB 100 % on the GPU"
 
 
 def test_columns() -> None:
@@ -35,15 +35,15 @@ def test_columns() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T04:09:35.950026915Z", "2026-11-23T06:09:35.95+02:00"])
-def test_a_moment_is_on_this_machines_clock(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_format_time_uses_the_local_time_zone(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC-1")
         time.tzset()
-        assert moment(text) == "2026-11-23 05:09"
+        assert format_time(text) == "2026-11-23 05:09"
     time.tzset()
 
 
-def test_a_line_on_a_terminal_is_drawn_over(
+def test_progress_on_a_terminal_redraws_the_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -60,7 +60,7 @@ def test_a_line_on_a_terminal_is_drawn_over(
     )
 
 
-def test_work_without_a_step_draws_nothing(
+def test_progress_without_steps_draws_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)

@@ -12,39 +12,39 @@ from llm_gpt_oss.engines.hookspecs import EngineProvider, hookimpl
 from llm_gpt_oss.engines.registered import get_provider, load_providers
 from llm_gpt_oss.errors import GptOssError
 
-OURS = ["ollama", "embedded", "llama-server", "completions", "transformers"]
+BUILT_IN = ["ollama", "embedded", "llama-server", "completions", "transformers"]
 
 
-class Mine:
+class MyProvider:
     name = "mine"
 
 
 class Plugin:
-    def __init__(self, *found: Any) -> None:
-        self.found = found
+    def __init__(self, *providers: Any) -> None:
+        self.providers = providers
 
     @hookimpl
     def register_engines(self, register: Callable[[EngineProvider], None]) -> None:
-        for each in self.found:
-            if isinstance(each, Exception):
-                raise each
-            register(each)
+        for provider in self.providers:
+            if isinstance(provider, Exception):
+                raise provider
+            register(provider)
 
 
-def test_ours_are_registered_by_the_hook_too() -> None:
-    assert list(load_providers()) == OURS
-    assert [each.name for each in load_providers().values()] == OURS
+def test_built_in_engines() -> None:
+    assert list(load_providers()) == BUILT_IN
+    assert [provider.name for provider in load_providers().values()] == BUILT_IN
 
 
-def test_a_plugin_adds_one() -> None:
-    mine = Mine()
-    found = load_providers([Plugin(mine)])
-    assert list(found) == [*OURS, "mine"]
-    assert get_provider("mine", found) is mine
+def test_plugin_adds_an_engine() -> None:
+    provider = MyProvider()
+    providers = load_providers([Plugin(provider)])
+    assert list(providers) == [*BUILT_IN, "mine"]
+    assert get_provider("mine", providers) is provider
 
 
-def test_ours_win_where_names_are_equal() -> None:
-    class Ollama(Mine):
+def test_built_in_engines_cannot_be_replaced() -> None:
+    class Ollama(MyProvider):
         name = "ollama"
 
     assert (
@@ -52,23 +52,23 @@ def test_ours_win_where_names_are_equal() -> None:
     )
 
 
-def test_a_plugin_that_fails_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    found = load_providers([Plugin(Mine()), Plugin(RuntimeError("bang"))])
-    assert list(found) == [*OURS, "mine"]
+def test_failing_plugin_is_logged_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    providers = load_providers([Plugin(MyProvider()), Plugin(RuntimeError("bang"))])
+    assert list(providers) == [*BUILT_IN, "mine"]
     assert "could not register its engines" in caplog.text
 
 
-def test_a_name_that_no_engine_has() -> None:
-    with pytest.raises(GptOssError, match="There are " + ", ".join(OURS) + ": write one"):
+def test_unknown_engine() -> None:
+    with pytest.raises(GptOssError, match="Use one of " + ", ".join(BUILT_IN)):
         get_provider("olama")
 
 
-def test_to_list_them_imports_nothing_that_they_run_on() -> None:
+def test_listing_engines_imports_nothing_heavy() -> None:
     code = """
 import json, sys
 from llm_gpt_oss.engines.registered import installed_providers
 installed_providers()
 print(json.dumps([name for name in ("httpx", "xllamacpp", "torch", "fastapi") if name in sys.modules]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == []
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(process.stdout) == []

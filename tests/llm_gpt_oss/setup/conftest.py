@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.fake_ollama import PID_FILE, end, free_port
+from support.fake_ollama import PID_FILE, free_port, kill
 from support.webserver import WebServer, serving
 
 from llm_gpt_oss.engines.http.client import Client
 from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
 from llm_gpt_oss.settings import ServerAddress
-from llm_gpt_oss.setup import progress as progressing
+from llm_gpt_oss.setup import progress as progress_module
 from llm_gpt_oss.setup.progress import Progress
 
 
@@ -21,20 +21,22 @@ def web() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def seen() -> list[Progress]:
+def reports() -> list[Progress]:
+    "An empty list for the progress reports of the test."
     return []
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    taken: list[float] = []
-    monkeypatch.setattr(progressing.time, "sleep", taken.append)
-    return taken
+    "The durations of all pauses, in seconds. No pause is made."
+    durations: list[float] = []
+    monkeypatch.setattr(progress_module.time, "sleep", durations.append)
+    return durations
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    "To a port where nobody answers yet, which OLLAMA_HOST names too."
+    "A client for a free port, to which OLLAMA_HOST is set too."
     port = free_port()
     monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{port}")
     with Client(ollama_endpoint(ServerAddress(f"http://127.0.0.1:{port}"))) as client:
@@ -43,8 +45,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 @pytest.fixture
 def pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    "Where a program that is started writes its number: it is ended with the test."
+    "The file for the process id of a started program, which is killed at the end of the test."
     path = tmp_path / "pid"
     monkeypatch.setenv(PID_FILE, str(path))
     yield path
-    end(path)
+    kill(path)

@@ -20,38 +20,39 @@ def ollama(web: WebServer) -> Iterator[Client]:
         yield client
 
 
-def layer(done: int | None) -> dict[str, Any]:
-    completed = {} if done is None else {"completed": done}
+def layer(size: int | None) -> dict[str, Any]:
+    completed = {} if size is None else {"completed": size}
     return {"status": "pulling d21a14b98389", "digest": "sha256:d2", "total": 100, **completed}
 
 
 START, SUCCESS = {"status": "pulling manifest"}, {"status": "success"}
-FETCHED = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
+COMPLETE = [Progress("pulling d21a14b98389", 100, 100), Progress("success")]
 
 
-def test_a_pull_tells_how_far_it_is(ollama: Client, web: WebServer, seen: list[Progress]) -> None:
+def test_pull_reports_progress(ollama: Client, web: WebServer, reports: list[Progress]) -> None:
     web.routes["/api/pull"] = lines(START, layer(None), layer(100), SUCCESS)
-    model.fetch(ollama, "tiny", seen.append)
-    assert seen == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *FETCHED]
+    model.pull_model(ollama, "tiny", reports.append)
+    assert reports == [Progress("pulling manifest"), Progress("pulling d21a14b98389", 0, 100), *COMPLETE]
     assert web.bodies == [{"model": "tiny", "stream": True}]
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        pytest.param(lines(START, layer(40)), id="ends"),
-        pytest.param(Answer(lines(START, layer(40), layer(50)).body, cut=150), id="is cut"),
+        pytest.param(lines(START, layer(40)), id="stream ends"),
+        pytest.param(Answer(lines(START, layer(40), layer(50)).body, cut=150), id="connection ends"),
         pytest.param(
-            lines(START, layer(40), {"error": "max retries exceeded: unexpected EOF"}), id="gives up"
+            lines(START, layer(40), {"error": "max retries exceeded: unexpected EOF"}),
+            id="Ollama reports an error",
         ),
     ],
 )
-def test_a_pull_that_breaks_is_asked_for_again(
-    broken: Answer, ollama: Client, web: WebServer, seen: list[Progress], pauses: list[float]
+def test_interrupted_pull_is_retried(
+    broken: Answer, ollama: Client, web: WebServer, reports: list[Progress], pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = [broken, lines(START, layer(40), layer(100), SUCCESS)]
-    model.fetch(ollama, "tiny", seen.append, insecure=True)
-    assert seen[-2:] == FETCHED
+    model.pull_model(ollama, "tiny", reports.append, insecure=True)
+    assert reports[-2:] == COMPLETE
     assert web.bodies == [{"model": "tiny", "stream": True, "insecure": True}] * 2
     assert pauses == [1]
 
@@ -64,21 +65,21 @@ def test_a_pull_that_breaks_is_asked_for_again(
         (Answer(), EngineError),
     ],
 )
-def test_a_pull_that_never_begins_is_not(
+def test_pull_that_never_starts_is_not_retried(
     answer: Answer, error: type[Exception], ollama: Client, web: WebServer, pauses: list[float]
 ) -> None:
     web.routes["/api/pull"] = answer
     with pytest.raises(error):
-        model.fetch(ollama, "tiny", lambda _: None)
+        model.pull_model(ollama, "tiny", lambda _: None)
     assert (len(web.requests), pauses) == (1, [])
 
 
-def test_a_pull_is_refused_within_a_second_where_nobody_answers(client: Client) -> None:
+def test_pull_without_a_server_fails_at_once(client: Client) -> None:
     with pytest.raises(EngineUnreachable):
-        model.fetch(client, "tiny", lambda _: None)
+        model.pull_model(client, "tiny", lambda _: None)
 
 
-def test_a_model_is_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
+def test_models_are_found_by_any_spelling(ollama: Client, web: WebServer) -> None:
     web.routes["/api/tags"] = lines({"models": [{"name": "a:latest", "digest": "d", "size": 1}]})
     web.routes["/api/ps"] = lines({"models": [{"name": "b:latest", "size": 2, "size_vram": 1}]})
     assert model.find_installed(ollama, "a") is not None

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.setup.release import OFFICIAL, Archive, checksums, choose, folder_and_names, names
+from llm_gpt_oss.setup.release import (
+    OFFICIAL,
+    Archive,
+    archive_names,
+    choose_archive,
+    folder_and_names,
+    parse_checksums,
+)
 
 NAME, SUM = "ollama-linux-amd64.tgz", "ab" * 32
 
@@ -19,17 +26,17 @@ NAME, SUM = "ollama-linux-amd64.tgz", "ab" * 32
         ("Windows", "ARM64", ["ollama-windows-arm64.zip"]),
     ],
 )
-def test_the_file_for_a_machine(system: str, machine: str, expected: list[str]) -> None:
-    assert names(system, machine) == expected
+def test_archive_names(system: str, machine: str, expected: list[str]) -> None:
+    assert archive_names(system, machine) == expected
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "riscv64"), ("FreeBSD", "amd64"), ("", "")])
-def test_a_machine_without_a_file(system: str, machine: str) -> None:
+def test_unsupported_machines(system: str, machine: str) -> None:
     with pytest.raises(GptOssError, match=r"ollama\.com/download"):
-        names(system, machine)
+        archive_names(system, machine)
 
 
-LINUX = names("Linux", "x86_64")
+LINUX = archive_names("Linux", "x86_64")
 
 
 @pytest.mark.parametrize(
@@ -41,30 +48,30 @@ LINUX = names("Linux", "x86_64")
         ("https://me:secret@mirror/a.tgz", "https://me:secret@mirror/", ["a.tgz"]),
     ],
 )
-def test_a_source_is_a_folder_or_a_file(source: str, folder: str, files: list[str]) -> None:
+def test_folder_and_names(source: str, folder: str, files: list[str]) -> None:
     assert folder_and_names(source, "Linux", "x86_64") == (folder, files)
 
 
 @pytest.mark.parametrize(
     "source", ["", "/tmp/ollama.tgz", "file:///tmp/ollama.tgz", "ftp://mirror/", "http://[/"]
 )
-def test_a_source_is_on_the_web(source: str) -> None:
+def test_sources_that_are_not_http_urls(source: str) -> None:
     with pytest.raises(GptOssError, match="--from"):
         folder_and_names(source, "Linux", "x86_64")
 
 
-def test_checksums_are_read_as_sha256sum_writes_them() -> None:
+def test_parse_checksums() -> None:
     text = f"{SUM.upper()}  ./{NAME}\n{SUM} *b.zip\n\nnonsense\n../../x  c.zip\n{SUM[1:]}  d.zip\n"
-    assert checksums(text) == {NAME: SUM, "b.zip": SUM}
+    assert parse_checksums(text) == {NAME: SUM, "b.zip": SUM}
 
 
-def test_the_file_that_can_be_unpacked_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_gpt_oss.setup.release.unpackable", lambda name: name == "b.tar.zst")
+def test_choose_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gpt_oss.setup.release.can_unpack", lambda name: name == "b.tar.zst")
     sums = {"a.tar.zst": "1", "b.tar.zst": "2"}
-    assert choose("http://m/v/", ["x.tgz", "a.tar.zst", "b.tar.zst"], sums) == Archive(
+    assert choose_archive("http://m/v/", ["x.tgz", "a.tar.zst", "b.tar.zst"], sums) == Archive(
         "http://m/v/b.tar.zst", "2"
     )
     with pytest.raises(GptOssError, match=r"unpack a\.tar\.zst.*llm install backports\.zstd"):
-        choose("http://m/v/", ["a.tar.zst"], sums)
+        choose_archive("http://m/v/", ["a.tar.zst"], sums)
     with pytest.raises(GptOssError, match=r"no x\.tgz or y\.tgz in its sha256sum\.txt"):
-        choose("http://m/v/", ["x.tgz", "y.tgz"], sums)
+        choose_archive("http://m/v/", ["x.tgz", "y.tgz"], sums)

@@ -12,14 +12,14 @@ import pytest
 from support.fake_ollama import program, tar, zipped
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.setup.unpack import unpack, unpackable
+from llm_gpt_oss.setup.unpack import can_unpack, unpack
 
 GOOD = {"bin/ollama": "#!", "lib/a.so.1": "lib", "lib/a.so": "->a.so.1"}
 
 
 @pytest.fixture
 def gzip_as_zstd(monkeypatch: pytest.MonkeyPatch) -> None:
-    "The backport's place taken by a module that reads gzip, so that no machine has to have it."
+    "Replaces the backport with a module that reads gzip, so that the tests do not need the backport."
     stand_in = ModuleType("backports.zstd")
     stand_in.open, stand_in.ZstdError = gzip.open, gzip.BadGzipFile  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "compression.zstd", None)
@@ -41,49 +41,49 @@ def gzip_as_zstd_program(no_zstd_module: None, tmp_path: Path, monkeypatch: pyte
 
 def unpacked(content: bytes, name: str, tmp_path: Path) -> Path:
     (tmp_path / name).write_bytes(content)
-    folder = tmp_path / "there"
+    folder = tmp_path / "folder"
     unpack(tmp_path / name, folder)
     return folder
 
 
 @pytest.mark.parametrize("name", ["a.tgz", "a.tar.gz"])
-def test_a_tar_with_its_modes_and_links(name: str, tmp_path: Path) -> None:
+def test_tar_with_modes_and_links(name: str, tmp_path: Path) -> None:
     folder = unpacked(gzip.compress(tar(**GOOD)), name, tmp_path)
     assert os.access(folder / "bin/ollama", os.X_OK)
     assert (folder / "lib/a.so").read_text() == "lib"
-    assert {*os.listdir(tmp_path)} == {name, "there"}
+    assert {*os.listdir(tmp_path)} == {name, "folder"}
 
 
 @pytest.mark.usefixtures("gzip_as_zstd")
-def test_a_zst_by_a_module(tmp_path: Path) -> None:
-    assert unpackable("a.tar.zst")
+def test_zst_with_the_module(tmp_path: Path) -> None:
+    assert can_unpack("a.tar.zst")
     assert (unpacked(gzip.compress(tar(**GOOD)), "a.tar.zst", tmp_path) / "lib/a.so").read_text() == "lib"
 
 
 @pytest.mark.usefixtures("gzip_as_zstd_program")
-def test_a_zst_by_the_program(tmp_path: Path) -> None:
-    assert unpackable("a.tar.zst")
+def test_zst_with_the_program(tmp_path: Path) -> None:
+    assert can_unpack("a.tar.zst")
     assert (unpacked(gzip.compress(tar(**GOOD)), "a.tar.zst", tmp_path) / "lib/a.so").read_text() == "lib"
 
 
 @pytest.mark.usefixtures("no_zstd_module")
-def test_without_either_only_the_others_can_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zst_needs_the_module_or_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert not unpackable("a.tar.zst")
-    assert unpackable("a.tgz")
-    assert unpackable("a.zip")
+    assert not can_unpack("a.tar.zst")
+    assert can_unpack("a.tgz")
+    assert can_unpack("a.zip")
 
 
 @pytest.mark.usefixtures("no_zstd_module")
 @pytest.mark.skipif(not shutil.which("zstd"), reason="needs zstd")
-def test_a_real_zst(tmp_path: Path) -> None:
+def test_real_zst(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(tar(**GOOD))
     assert os.system(f"zstd -q {tmp_path / 'a.tar'}") == 0
-    unpack(tmp_path / "a.tar.zst", tmp_path / "there")
-    assert (tmp_path / "there/lib/a.so").read_text() == "lib"
+    unpack(tmp_path / "a.tar.zst", tmp_path / "folder")
+    assert (tmp_path / "folder/lib/a.so").read_text() == "lib"
 
 
-def test_a_zip(tmp_path: Path) -> None:
+def test_zip(tmp_path: Path) -> None:
     folder = unpacked(zipped(**{"ollama.exe": "MZ", "lib/a.dll": "lib"}), "a.zip", tmp_path)
     assert (folder / "lib/a.dll").read_text() == "lib"
 
@@ -91,37 +91,35 @@ def test_a_zip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        pytest.param("a.tgz", gzip.compress(tar(**{"ok": "", "../evil": "x"})), id="above"),
+        pytest.param("a.tgz", gzip.compress(tar(**{"ok": "", "../evil": "x"})), id="parent folder"),
         pytest.param("a.tgz", gzip.compress(tar(**{"out": "->../..", "out/evil": "x"})), id="through a link"),
-        pytest.param("a.tgz", gzip.compress(tar(out="->/")), id="a link to elsewhere"),
-        pytest.param("a.zip", zipped(**{"ok": "", "../evil": "x"}), id="above, zip"),
-        pytest.param("a.zip", zipped(**{"/evil": "x"}), id="absolute, zip"),
-        pytest.param("a.tgz", b"not gzip", id="no tar"),
-        pytest.param("a.tgz", gzip.compress(tar(**GOOD))[:60], id="half a tar"),
-        pytest.param("a.zip", b"PK not zip", id="no zip"),
-        pytest.param("a.tar.zst", b"not zstd", id="no zst"),
+        pytest.param("a.tgz", gzip.compress(tar(out="->/")), id="link to another folder"),
+        pytest.param("a.zip", zipped(**{"ok": "", "../evil": "x"}), id="parent folder, zip"),
+        pytest.param("a.zip", zipped(**{"/evil": "x"}), id="absolute path, zip"),
+        pytest.param("a.tgz", b"not gzip", id="not a tar"),
+        pytest.param("a.tgz", gzip.compress(tar(**GOOD))[:60], id="truncated tar"),
+        pytest.param("a.zip", b"PK not zip", id="not a zip"),
+        pytest.param("a.tar.zst", b"not zstd", id="not a zst"),
     ],
 )
 @pytest.mark.usefixtures("gzip_as_zstd")
-def test_what_is_broken_or_breaks_out_leaves_everything_as_it_was(
-    name: str, content: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there/old").write_text("old")
+def test_invalid_archives_change_nothing(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/old").write_text("old")
     with pytest.raises(GptOssError, match=f"{name} cannot be unpacked"):
         unpacked(content, name, tmp_path)
-    assert {*os.listdir(tmp_path)} == {name, "there"}
-    assert os.listdir(tmp_path / "there") == ["old"]
+    assert {*os.listdir(tmp_path)} == {name, "folder"}
+    assert os.listdir(tmp_path / "folder") == ["old"]
     assert not (tmp_path.parent / "evil").exists()
 
 
-def test_a_newer_release_takes_the_place_of_the_old_whole(tmp_path: Path) -> None:
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there/old").write_text("old")
+def test_newer_release_replaces_the_whole_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/old").write_text("old")
     assert {*os.listdir(unpacked(gzip.compress(tar(**GOOD)), "a.tgz", tmp_path))} == {"bin", "lib"}
 
 
-def test_a_python_that_cannot_do_it_safely_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_without_safe_extraction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(tarfile, "data_filter")
     with pytest.raises(GptOssError, match="this Python is too old"):
         unpacked(gzip.compress(tar(**GOOD)), "a.tgz", tmp_path)

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import click
 import pytest
 import uvicorn
-from support.commands import TAG, THERE, run
+from support.commands import INSTALLED, TAG, run
 from support.webserver import lines, serving
 
 from llm_gpt_oss.catalog import models_file
@@ -109,7 +109,7 @@ class TestOptions:
             (["--key", ""], "a key is plain ASCII text"),
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
-            (["--model", "no model"], "is no name of a model"),
+            (["--model", "no model"], "is not a model name"),
         ],
     )
     def test_what_is_none(self, begun: list[Settings], options: list[str], why: str) -> None:
@@ -249,7 +249,7 @@ class TestOllama:
 
     def test_the_model(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         with serving() as web:
-            web.routes = {"/api/tags": lines({"models": [THERE]})}
+            web.routes = {"/api/tags": lines({"models": [INSTALLED]})}
             monkeypatch.setenv("OLLAMA_HOST", web.url)
             assert self.told(capsys) == ""
             assert self.told(capsys, "other") == "Ollama does not have other yet. Type `ollama pull other`.\n"

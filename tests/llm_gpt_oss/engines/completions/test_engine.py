@@ -82,7 +82,7 @@ def test_a_refused_connection(awaited: bool) -> None:
 
 
 def test_an_unknown_dialect() -> None:
-    with pytest.raises(GptOssError, match=r"There are vllm, llama\.cpp"):
+    with pytest.raises(GptOssError, match=r"Use one of vllm, llama\.cpp"):
         PROVIDER.open(model("completions", url="a", dialect="x"), None)
 
 
