@@ -82,7 +82,7 @@ def translate_errors(endpoint: Endpoint, error_type: type[EngineError] = EngineE
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
         raise error_type(message, remedy=remedy) from error
     except httpx.RequestError as error:
-        message = f"The connection to {name_at_url} broke: {_reason(error)}."
+        message = f"The connection to {name_at_url} was lost: {_reason(error)}."
         raise error_type(message, remedy="The server may have been stopped. Its log may say why.") from error
 
 

@@ -130,7 +130,7 @@ def unusable_schema(response: ErrorResponse) -> GptOssError:
 
 
 def busy(response: ErrorResponse) -> GptOssError:
-    message = f"{response.server} is busy: {response.text or response.code}."
+    message = f"{response.server} is too busy to answer: {response.text or response.code}."
     return EngineBusy(message, status=response.status, remedy="Try again in a moment.")
 
 
@@ -140,10 +140,8 @@ def rejected(response: ErrorResponse, param: str | None = None) -> GptOssError:
 
 
 def failed(response: ErrorResponse) -> GptOssError:
-    code = response.status or response.code
-    message = (
-        f"{response.server} failed{f' ({code})' if code else ''}: {response.text or 'it gives no reason'}."
-    )
+    code = f" ({response.status or response.code})" if response.code else ""
+    message = f"{response.server} failed with an error{code}: {response.text or 'it gives no reason'}."
     remedy = "Try again. If it fails again, look into the log of the server."
     return EngineError(message, status=response.status, remedy=remedy)
 

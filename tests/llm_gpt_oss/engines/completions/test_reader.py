@@ -175,7 +175,7 @@ def test_log_probabilities_of_llama_cpp() -> None:
 def test_an_error_in_the_stream(error: dict[str, Any]) -> None:
     request = completion_request(Completion("tiny", "p"), "theirs", DIALECTS["vllm"], 7)
     stream = StreamReader(ENDPOINT, request)
-    with pytest.raises(EngineError, match=r"The server failed \(500\): Bang"):
+    with pytest.raises(EngineError, match=r"The server failed with an error \(500\): Bang"):
         list(stream.feed(b"data: " + json.dumps(error).encode() + b"\n\n"))
 
 

@@ -282,7 +282,7 @@ def test_a_stream_that_is_cut(play: Play, stream_all: Streams, reply: Reply) -> 
 @pytest.mark.parametrize("reply", [(), (CUT,), (b"HTTP/1.1 200 OK\r\nContent-Le",), (b"SSH-2.0\r\n",)])
 def test_a_connection_closed_before_the_answer(play: Play, call: Sends, reply: Reply) -> None:
     server = play(reply)
-    with pytest.raises(EngineError, match=f"The connection to Ollama at {server.url} broke: ") as caught:
+    with pytest.raises(EngineError, match=f"The connection to Ollama at {server.url} was lost: ") as caught:
         call(ServerAddress(server.url), version())
     assert type(caught.value) is EngineError
 

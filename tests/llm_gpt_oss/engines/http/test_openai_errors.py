@@ -68,14 +68,16 @@ def error(status: int | None, body: object) -> GptOssError:
             404, NO_PATH, EngineError, "is not an API for completions: File Not Found", id="no such path"
         ),
         pytest.param(404, VLLM_MODEL, ModelMissing, "The model `x` does not exist", id="no such model"),
-        pytest.param(503, LOADING, EngineBusy, "is busy: Loading model", id="loading"),
+        pytest.param(503, LOADING, EngineBusy, "is too busy to answer: Loading model", id="loading"),
         pytest.param(400, VLLM_GRAMMAR, UnusableSchema, "cannot constrain", id="schema"),
         pytest.param(422, {"detail": [{"loc": ["body"]}]}, BadRequest, "rejects the request", id="FastAPI"),
         pytest.param(400, {"detail": "no"}, BadRequest, "rejects the request: no", id="detail"),
-        pytest.param(500, "Bang\n\x1b[1m.", EngineError, r"failed \(500\): Bang \[1m\.", id="text"),
+        pytest.param(
+            500, "Bang\n\x1b[1m.", EngineError, r"failed with an error \(500\): Bang \[1m\.", id="text"
+        ),
         pytest.param(500, "", EngineError, "gives no reason", id="empty"),
-        pytest.param(502, "[" * 100_000, EngineError, r"failed \(502\)", id="deep"),
-        pytest.param(500, "[1]", EngineError, r"failed \(500\): \[1\]", id="a list"),
+        pytest.param(502, "[" * 100_000, EngineError, r"failed with an error \(502\)", id="deep"),
+        pytest.param(500, "[1]", EngineError, r"failed with an error \(500\): \[1\]", id="a list"),
     ],
 )
 def test_error_answers(status: int, body: Any, error_type: type[GptOssError], words: str) -> None:

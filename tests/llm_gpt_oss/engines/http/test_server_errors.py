@@ -42,4 +42,4 @@ def test_a_status_inside_the_error_counts_more(status: int, details: dict[str, A
 def test_an_error_without_a_rule() -> None:
     error = to_error((), "The server", 500, "text")
     assert type(error) is EngineError
-    assert (error.status, error.message) == (500, "The server failed (500): text.")
+    assert (error.status, error.message) == (500, "The server failed with an error (500): text.")

@@ -71,7 +71,7 @@ ANSWERS = [
     (400, nested("Failed to initialize samplers: failed to parse grammar"), UnusableSchema, ""),
     (400, nested("exceeds the context", n_prompt_tokens="x", n_ctx=-1), ContextOverflow, "`-o num_ctx N`"),
     (500, body("a\x1b[31m\u202eb\x07\r\nc"), EngineError, "(500): a[31mb c."),
-    (500, '{"error":' * 5000, EngineError, "Ollama failed (500): "),
+    (500, '{"error":' * 5000, EngineError, "Ollama failed with an error (500): "),
     (500, "", EngineError, "Try again"),
     (400, body("odd"), BadRequest, "Change what it names"),
     (400, body('"embed-tiny" does not support generate'), NotGptOss, "gpt-oss:20b"),
@@ -95,7 +95,12 @@ ANSWERS = [
         "`llm keys set ollama`",
     ),
     (403, "", EngineError, "IP address in OLLAMA_HOST"),
-    (403, body("ollama cloud is disabled"), EngineError, "Ollama failed (403): ollama cloud is disabled."),
+    (
+        403,
+        body("ollama cloud is disabled"),
+        EngineError,
+        "Ollama failed with an error (403): ollama cloud is disabled.",
+    ),
     (
         503,
         body("server busy, please try again.  maximum pending requests exceeded"),
