@@ -22,7 +22,7 @@ from ..http.errors import ApiError
 from ..http.request_body import cancel_on_disconnect, read_body
 from ..ollama_server import upstream
 from ..state import ProxyState, server_of
-from .text_inputs import Texts, attribute_overflow, parse_texts
+from .text_inputs import TextInput, attribute_overflow, parse_texts
 
 router = APIRouter()
 
@@ -31,7 +31,7 @@ class EmbeddingRequest(Body):
     "Every field of OpenAI's SDK (`types/embedding_create_params.py`); `user` is without effect."
 
     model: str
-    input: Texts
+    input: TextInput
     dimensions: int | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: Any = None

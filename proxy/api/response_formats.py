@@ -18,7 +18,7 @@ class JsonSchema(Body):
     description: str | None = None
     strict: bool | None = None
 
-    def titled(self, param: str) -> dict[str, Any]:
+    def titled_schema(self, param: str) -> dict[str, Any]:
         "The schema under the name that it is given here. Raises ApiError for one that is none, at `param`."
         if why := schema_error(self.schema_):
             message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {why}."
@@ -30,12 +30,12 @@ class JsonSchema(Body):
 class PlainFormat(Body):
     type: Literal["text"]
 
-    def schema_of(self) -> None:
+    def answer_schema(self) -> None:
         return None
 
 
 class JsonObjectFormat(Body):
     type: Literal["json_object"]
 
-    def schema_of(self) -> dict[str, Any]:
+    def answer_schema(self) -> dict[str, Any]:
         return {"type": "object"}

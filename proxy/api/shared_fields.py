@@ -18,7 +18,7 @@ INT32 = 2**31 - 1
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
-Tokens = Annotated[int, Field(ge=1)]
+TokenCount = Annotated[int, Field(ge=1)]
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
 ]
@@ -44,7 +44,7 @@ class Sampling(Body):
     top_k: Annotated[int, Field(ge=-1)] | None = None
     top_p: Probability | None = None
 
-    def sampling(self) -> Iterator[tuple[str, Any]]:
+    def sampling_options(self) -> Iterator[tuple[str, Any]]:
         "The plugin's options; None where nothing is asked for."
         for name in ("frequency_penalty", "presence_penalty", "temperature", "top_p", "min_p", "keep_alive"):
             yield name, getattr(self, name)
@@ -64,7 +64,7 @@ def clamp(count: int | None) -> int | None:
     return None if count is None else min(max(count, 0), INT32)
 
 
-def verbosity_instruction(verbosity: Verbosity | None) -> Iterator[Message]:
+def verbosity_instructions(verbosity: Verbosity | None) -> Iterator[Message]:
     "The instruction that it comes to."
     if verbosity in VERBOSITY:
         yield Message("system", [TextPart(VERBOSITY[verbosity])])

@@ -9,19 +9,19 @@ from llm_gpt_oss.errors import ContextOverflow
 
 from ..http.errors import ApiError
 
-Texts = str | list[str] | list[int] | list[list[int]]
+TextInput = str | list[str] | list[int] | list[list[int]]
 # OpenAI's own limit (SDK, `types/embedding_create_params.py`).
-MOST = 2048
+MAX_TEXTS = 2048
 
 
-def parse_texts(given: Texts, param: str) -> list[str]:
+def parse_texts(given: TextInput, param: str) -> list[str]:
     "Raises ApiError for token ids, for an empty list and for a list that is too long."
     if isinstance(given, str):
         return [given]
     if not given:
         raise ApiError(400, f"'{param}' is an empty list.", code="invalid_value", param=param)
-    if len(given) > MOST:
-        message = f"'{param}' has {len(given)} entries, and {MOST} are the most."
+    if len(given) > MAX_TEXTS:
+        message = f"'{param}' has {len(given)} entries, and {MAX_TEXTS} are the most."
         raise ApiError(400, message, code="array_above_max_length", param=param)
     texts = [text for text in given if isinstance(text, str)]
     if len(texts) < len(given):

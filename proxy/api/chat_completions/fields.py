@@ -57,7 +57,7 @@ FIELDS: dict[str, tuple[Decision, str]] = {
 }
 
 # What asks for nothing, besides null. An empty `web_search_options` does ask for a search.
-IDLE: dict[str, tuple[Any, ...]] = {
+NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),
     "logit_bias": ({},),

@@ -14,9 +14,9 @@ class JsonSchemaFormat(Body):
     type: Literal["json_schema"]
     json_schema: JsonSchema
 
-    def schema_of(self) -> dict[str, Any]:
+    def answer_schema(self) -> dict[str, Any]:
         "Raises ApiError for a schema that is none."
-        return self.json_schema.titled("response_format.json_schema")
+        return self.json_schema.titled_schema("response_format.json_schema")
 
 
 ResponseFormat = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

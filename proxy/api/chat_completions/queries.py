@@ -41,7 +41,7 @@ class ListQuery:
     descending: bool = False
 
 
-def turn_id_of(completion_id: str) -> str | None:
+def parse_completion_id(completion_id: str) -> str | None:
     "None for an id that is none of ours."
     found = _ID.fullmatch(completion_id)
     return found[1] if found else None
@@ -49,13 +49,13 @@ def turn_id_of(completion_id: str) -> str | None:
 
 def list_completions(log: LogStore, wanted: ListQuery, limit: int) -> list[list[LoggedTurn]]:
     "The turns of each, less what they were asked with."
-    sql, given = query(wanted, limit)
+    sql, given = list_statement(wanted, limit)
     ids = [turn_id for (turn_id,) in log.db.conn.execute(sql, given)]
     turns = load_answers(log, ids)
     return [[turn for turn in turns if turn.answer_id == answer_id] for answer_id in ids]
 
 
-def query(wanted: ListQuery, limit: int) -> tuple[str, dict[str, Any]]:
+def list_statement(wanted: ListQuery, limit: int) -> tuple[str, dict[str, Any]]:
     "One index has the rows in their order, whatever is asked for; further metadata is looked up row by row."
     given: dict[str, Any] = {"endpoint": LISTED, "limit": limit}
     for n, (key, value) in enumerate(wanted.metadata.items()):
@@ -88,7 +88,7 @@ def _narrowed(wanted: ListQuery) -> Iterator[tuple[str, str | None]]:
 
 def find_completion(log: LogStore, viewer: Viewer, completion_id: str) -> list[LoggedTurn]:
     "Its turns, less what they were asked with. Raises ApiError where there is no such completion."
-    turn_id = turn_id_of(completion_id)
+    turn_id = parse_completion_id(completion_id)
     turns = load_answers(log, [turn_id]) if turn_id else []
     if not turns or not all(_shown(turn, viewer) for turn in turns):
         message = f"There is no stored chat completion with the id '{completion_id[:100]}'."

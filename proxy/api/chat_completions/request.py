@@ -17,15 +17,15 @@ from ..shared_fields import (
     Metadata,
     Sampling,
     StreamOptions,
-    Tokens,
+    TokenCount,
     Verbosity,
     clamp,
     refuse_unsupported,
-    verbosity_instruction,
+    verbosity_instructions,
 )
-from .fields import FIELDS, IDLE
+from .fields import FIELDS, NEUTRAL_VALUES
 from .formats import ResponseFormat
-from .messages import AnyMessage, messages
+from .messages import AnyMessage, to_messages
 from .tools import AnyTool, ToolChoice, select_tools
 
 
@@ -38,23 +38,23 @@ class Reasoning(Body):
     enabled: bool | None = None
 
 
-class Reasoned(Body):
+class ReasoningFields(Body):
     "What says whether an answer shows its chain of thought."
 
     include_reasoning: bool | None = None
     reasoning: Reasoning | None = None
 
     @property
-    def shows_reasoning(self) -> bool:
+    def show_reasoning(self) -> bool:
         return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
 
 
-class ChatRequest(Sampling, Reasoned):
+class ChatRequest(Sampling, ReasoningFields):
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
     logprobs: bool | None = None
-    max_completion_tokens: Tokens | None = None
-    max_tokens: Tokens | None = None
+    max_completion_tokens: TokenCount | None = None
+    max_tokens: TokenCount | None = None
     metadata: Metadata | None = None
     modalities: list[Literal["text"]] | None = None
     n: Annotated[int, Field(ge=1, le=16)] | None = None
@@ -87,25 +87,25 @@ class ChatRequest(Sampling, Reasoned):
     web_search_options: Any = None
 
     @property
-    def counts(self) -> bool:
+    def include_usage(self) -> bool:
         "Whether a stream ends with a chunk that tells the usage."
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def generation(self) -> GenerationRequest:
+    def generation_request(self) -> GenerationRequest:
         "Raises ApiError for what is refused."
-        refuse_unsupported(dict(self), FIELDS, IDLE)
+        refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' wants 'logprobs' to be true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
-        tools, choice = select_tools([tool.tool() for tool in self.tools or ()], self.tool_choice)
+        tools, choice = select_tools([tool.to_tool() for tool in self.tools or ()], self.tool_choice)
         added = list(self._instructions())
         return GenerationRequest(
             "/v1/chat/completions",
             self.model,
-            (*added, *messages(self.messages)),
+            (*added, *to_messages(self.messages)),
             tuple(tools),
             frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
-            self.response_format.schema_of() if self.response_format else None,
+            self.response_format.answer_schema() if self.response_format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
             store=bool(self.store),
@@ -114,14 +114,14 @@ class ChatRequest(Sampling, Reasoned):
             message_of_entry=tuple(range(len(added), len(added) + len(self.messages))),
         )
 
-    def choices(self, ask: GenerationRequest) -> list[GenerationRequest]:
+    def choice_requests(self, ask: GenerationRequest) -> list[GenerationRequest]:
         "One for each choice. One seed for all would make them all the same."
         seed = ask.options.get("seed")
         seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
         return [replace(ask, options={**ask.options, **own}) for own in seeds]
 
     def _instructions(self) -> Iterator[Message]:
-        yield from verbosity_instruction(self.verbosity)
+        yield from verbosity_instructions(self.verbosity)
 
     def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
@@ -132,5 +132,5 @@ class ChatRequest(Sampling, Reasoned):
         yield "tool_choice", choice
         yield "logprobs", self.logprobs
         yield "parallel_tool_calls", self.parallel_tool_calls
-        yield from self.sampling()
+        yield from self.sampling_options()
         yield "top_logprobs", self.top_logprobs if self.logprobs else None

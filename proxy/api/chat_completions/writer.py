@@ -15,7 +15,7 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
 
 from ...generation import Finished, TokenUsage
-from ...items.tools import free_text
+from ...items.tools import custom_input
 from ...log.ids import creation_time
 
 Chunk = dict[str, Any]
@@ -78,7 +78,7 @@ class ChatWriter:
     def _arguments(self, text: str) -> dict[str, Any]:
         text = text.strip() or "{}"
         if self._is_custom:
-            return {"custom": {"input": free_text(text)}}
+            return {"custom": {"input": custom_input(text)}}
         return {"function": {"arguments": text}}
 
     def _chunk(
@@ -103,7 +103,7 @@ def _logprob(given: Logprob) -> dict[str, Any]:
     return {"token": given.token, "logprob": given.logprob, "bytes": spelled}
 
 
-def head(model: str, answer_id: str) -> Chunk:
+def base_chunk(model: str, answer_id: str) -> Chunk:
     "What all chunks of one answer share. `answer_id` is the id of its first turn."
     return {
         "id": f"chatcmpl-{answer_id}",

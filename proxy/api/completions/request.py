@@ -18,7 +18,7 @@ from ...http.body_model import Body, Decision
 from ...http.errors import ApiError
 from ...inference.model_names import EFFORTS
 from ..shared_fields import INT32, Effort, Penalty, Probability, StreamOptions
-from ..text_inputs import Texts, parse_texts
+from ..text_inputs import TextInput, parse_texts
 
 # Each field of the SDK's type, and what becomes of it. `refused` fields are refused only where they ask for
 # something: null and an empty object ask for nothing.
@@ -49,7 +49,7 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "top_k": ("honoured", ""),
 }
 
-BETWEEN = (
+SUFFIX_INSTRUCTION = (
     "The user's message is the beginning of a text. Write what stands between it and the following end, "
     "and nothing else: neither the beginning nor the end again.\n\n{suffix}"
 )
@@ -59,7 +59,7 @@ StopString = Annotated[str, Field(min_length=1)]
 
 class CompletionRequest(Body):
     model: str
-    prompt: Texts
+    prompt: TextInput
     best_of: int | None = None
     echo: bool | None = None
     frequency_penalty: Penalty | None = None
@@ -87,19 +87,19 @@ class CompletionRequest(Body):
     logit_bias: Any = None
 
     @property
-    def copies(self) -> int:
+    def choices_per_prompt(self) -> int:
         "How many choices each prompt gets."
         return self.n or 1
 
     @property
-    def counts(self) -> bool:
+    def include_usage(self) -> bool:
         "Whether a stream ends with a chunk that tells the usage."
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def prompts(self) -> list[str]:
         return parse_texts(self.prompt, "prompt")
 
-    def generations(self) -> list[GenerationRequest]:
+    def generation_requests(self) -> list[GenerationRequest]:
         "One for each choice. Raises ApiError for what is refused."
         self._refuse()
         options = {name: value for name, value in self._options() if value is not None}
@@ -114,7 +114,7 @@ class CompletionRequest(Body):
                 added=1 if self.suffix else 0,
             )
             for text in self.prompts()
-            for copy in range(self.copies)
+            for copy in range(self.choices_per_prompt)
         ]
 
     def _seed(self, copy: int) -> dict[str, int]:
@@ -124,14 +124,14 @@ class CompletionRequest(Body):
     def _refuse(self) -> None:
         if self.logit_bias not in (None, {}):
             raise _unsupported("logit_bias", FIELDS["logit_bias"][1])
-        if self.best_of not in (None, self.copies):
+        if self.best_of not in (None, self.choices_per_prompt):
             raise _unsupported("best_of", "other than n, no answer is compared with another")
         if self.echo and self.logprobs is not None:
             raise _unsupported("echo", "together with logprobs: Ollama does not tell those of a prompt")
 
     def _messages(self, text: str) -> Iterator[Message]:
         if self.suffix:
-            yield Message("developer", [TextPart(BETWEEN.format(suffix=self.suffix))])
+            yield Message("developer", [TextPart(SUFFIX_INSTRUCTION.format(suffix=self.suffix))])
         yield Message("user", [TextPart(text)])
 
     def _options(self) -> Iterator[tuple[str, Any]]:

@@ -27,11 +27,11 @@ class CompletionWriter:
     `rivals` is how many of each token's rivals are shown; None where no log probabilities are.
     """
 
-    def __init__(self, head: Chunk, index: int, *, echo: str = "", rivals: int | None = None) -> None:
+    def __init__(self, head: Chunk, index: int, *, echo: str = "", top_logprobs: int | None = None) -> None:
         self._head = head
         self._index = index
         self._echo = echo
-        self._rivals = rivals
+        self._rivals = top_logprobs
         self._length = 0
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
@@ -77,7 +77,7 @@ def _top(logprob: Logprob) -> dict[str, float]:
     return {rival.token: rival.logprob for rival in (*logprob.top, logprob)}
 
 
-def head(model: str, answer_id: str) -> Chunk:
+def base_chunk(model: str, answer_id: str) -> Chunk:
     "What all chunks of one answer share. `answer_id` is the id of its first turn."
     return {
         "id": f"cmpl-{answer_id}",
@@ -88,9 +88,9 @@ def head(model: str, answer_id: str) -> Chunk:
     }
 
 
-def usage_json(usages: Sequence[TokenUsage], copies: int) -> dict[str, Any]:
+def usage_json(usages: Sequence[TokenUsage], choices_per_prompt: int) -> dict[str, Any]:
     "Of `copies` choices for each prompt. Their prompt's tokens count once: they are the same."
-    prompt = sum(usage.prompt_tokens for usage in usages[::copies])
+    prompt = sum(usage.prompt_tokens for usage in usages[::choices_per_prompt])
     completion = sum(usage.completion_tokens for usage in usages)
     return {
         "prompt_tokens": prompt,

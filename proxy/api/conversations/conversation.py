@@ -15,14 +15,14 @@ from llm.logs import LogStore
 from llm.parts import Message
 
 from ...http.errors import ApiError
-from ...items.messages import History, join_items, messages, references
+from ...items.messages import History, item_references, join_items, to_messages
 from ...items.wire import AnyItem
 from ...log.access import Viewer
 from ...log.items import ItemChain, ItemEntry, keep_item_ids, split_items
 from ...log.lookup import Thread, find_items, find_thread
 from ...log.threads import name_thread, new_thread_id
 
-PREFIX = "conv_"
+ID_PREFIX = "conv_"
 
 WRITE = """
 insert into gpt_oss_conversations (thread_id, actor, metadata, created, deleted) values (?, ?, ?, ?, ?)
@@ -32,8 +32,8 @@ on conflict (thread_id) do update set metadata = excluded.metadata, deleted = ex
 
 def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
     "Raises ApiError where there is none for this viewer."
-    kept = find_thread(log, conversation_id.removeprefix(PREFIX), viewer)
-    if kept is None or not conversation_id.startswith(PREFIX):
+    kept = find_thread(log, conversation_id.removeprefix(ID_PREFIX), viewer)
+    if kept is None or not conversation_id.startswith(ID_PREFIX):
         message = f"Conversation with id '{conversation_id[:100]}' not found."
         raise ApiError(404, message, param="conversation_id")
     return Conversation(log, viewer, kept)
@@ -64,7 +64,7 @@ class Conversation:
         "Raises ApiError where there is none."
         return _entry(self.entries(), item_id)
 
-    def relabel(self, metadata: Mapping[str, str]) -> Conversation:
+    def update_metadata(self, metadata: Mapping[str, str]) -> Conversation:
         self._keep(self.thread._replace(metadata=metadata))
         return self
 
@@ -77,13 +77,13 @@ class Conversation:
         chain = self._chain()
         before = chain.entries()
         own = self._history(sent, [each.message for each in chain.messages])
-        calls = [(call_id,) for call_id in own.custom]
+        calls = [(call_id,) for call_id in own.custom_call_ids]
         self._log.db.conn.executemany("insert or ignore into gpt_oss_custom_calls values (?)", calls)
         name_thread(self._log, self.thread.id, own.messages)
         ones = [one for message in own.messages for one in split_items(message)]
         return self._follow(chain, len(chain.messages), ones, [each.id for each in before])[len(before) :]
 
-    def take_out(self, item_id: str) -> Conversation:
+    def remove(self, item_id: str) -> Conversation:
         "Raises ApiError where there is no such item."
         chain = self._chain()
         entries = chain.entries()
@@ -99,9 +99,9 @@ class Conversation:
         return ItemChain(self._log, self.thread.id, self.thread.tip)
 
     def _history(self, sent: Sequence[AnyItem], earlier: Sequence[Message]) -> History:
-        recalled = find_items(self._log, references(sent), self._viewer)
+        recalled = find_items(self._log, item_references(sent), self._viewer)
         with _about_items():
-            return messages(sent, recalled, earlier)
+            return to_messages(sent, recalled, earlier)
 
     def _follow(
         self, chain: ItemChain, kept: int, ones: Sequence[Message], ids: Sequence[str]

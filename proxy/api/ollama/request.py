@@ -53,14 +53,14 @@ class ChatMessage(BaseModel):
             yield ToolCallPart(call.function.name, call.function.arguments, call.id)
 
 
-class Declared(BaseModel):
+class FunctionDeclaration(BaseModel):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
 class Tool(BaseModel):
-    function: Declared
+    function: FunctionDeclaration
 
 
 class Body(BaseModel):
@@ -88,13 +88,16 @@ class GenerateBody(Body):
         return [Message(role, [TextPart(text)]) for role, text in texts.items() if text]
 
 
-LOGGED: dict[str, type[ChatBody | GenerateBody]] = {"/api/chat": ChatBody, "/api/generate": GenerateBody}
+LOGGED_ENDPOINTS: dict[str, type[ChatBody | GenerateBody]] = {
+    "/api/chat": ChatBody,
+    "/api/generate": GenerateBody,
+}
 
 
 def logged_generation(endpoint: str, body: bytes) -> GenerationRequest | None:
     "None where nothing is said to a model: another endpoint, a model only loaded, a body of another form."
     try:
-        read = LOGGED[endpoint].model_validate(parse_json(body))
+        read = LOGGED_ENDPOINTS[endpoint].model_validate(parse_json(body))
     except (KeyError, ValueError):
         return None
     if not (messages := read.said()):

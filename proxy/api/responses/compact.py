@@ -15,7 +15,7 @@ from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsag
 from ...http.body_model import Body
 from ...http.request_body import cancel_on_disconnect, read_body
 from ...items.ids import item_id
-from ...items.output import compaction_item, items
+from ...items.output import compaction_item, message_items
 from ...items.wire import AnyItem
 from ...log.access import viewer_of
 from ...log.idempotency import Attempt
@@ -69,7 +69,7 @@ async def compact(http: Request) -> dict[str, Any]:
     server = server_of(http)
     request = (await read_body(http, CompactRequest)).of_a_response()
     viewer = await viewer_of(http, server.plugins)
-    ask = request.generation(await load_context(request, server.log_reader, viewer, {}))
+    ask = request.generation_request(await load_context(request, server.log_reader, viewer, {}))
     conversation = ask.messages[ask.added :]
     wanted = Message("user", [TextPart(SUMMARISE)])
     ask = replace(ask, endpoint=ENDPOINT, messages=(*ask.messages, wanted), continues=APART)
@@ -103,6 +103,6 @@ def _output(conversation: Sequence[Message], turn_id: str, summary: str) -> list
         item
         for each in with_hashes(conversation)
         if each.message.role == "user"
-        for item in items(each.message, each.hash.partition(":")[2])
+        for item in message_items(each.message, each.hash.partition(":")[2])
     ]
     return [*said, compaction_item(item_id("compaction", turn_id, len(said)), summary)]

@@ -13,9 +13,9 @@ class JsonSchemaFormat(JsonSchema):
     type: Literal["json_schema"]
     schema_: dict[str, Any] = Field(alias="schema")
 
-    def schema_of(self) -> dict[str, Any]:
+    def answer_schema(self) -> dict[str, Any]:
         "Raises ApiError for a schema that is none."
-        return self.titled("text.format")
+        return self.titled_schema("text.format")
 
 
 Format = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

@@ -22,14 +22,14 @@ from ...items.output import (
     custom_tool_call_item,
     function_call_item,
     message_item,
-    named,
+    name_fields,
     output_text,
     phase_of,
     reasoning_item,
     reasoning_text,
     summary_text,
 )
-from ...items.tools import free_text
+from ...items.tools import custom_input
 from ...settings import ReasoningDisplay
 
 Event = dict[str, Any]
@@ -53,7 +53,7 @@ SUMMARY = EventNames("response.reasoning_summary_part", "response.reasoning_summ
 class ItemBuilder(Protocol):
     "An item that is being written."
 
-    def goes_on(self, event: StreamEvent, /) -> bool:
+    def continues(self, event: StreamEvent, /) -> bool:
         "Whether the event is part of this item."
 
     def begin(self) -> Iterator[Event]:
@@ -99,7 +99,7 @@ class MessageBuilder:
         self._texts: list[str] = []
         self._logprobs: list[Item] = []
 
-    def goes_on(self, event: StreamEvent, /) -> bool:
+    def continues(self, event: StreamEvent, /) -> bool:
         return _same_part(event, self._first)
 
     def begin(self) -> Iterator[Event]:
@@ -149,7 +149,7 @@ class ReasoningBuilder:
             self._parts.append((PartEvents(SUMMARY, self._id, index), summary_text))
         self._texts: list[str] = []
 
-    def goes_on(self, event: StreamEvent, /) -> bool:
+    def continues(self, event: StreamEvent, /) -> bool:
         return _same_part(event, self._first)
 
     def begin(self) -> Iterator[Event]:
@@ -168,7 +168,7 @@ class ReasoningBuilder:
 
     def item(self, status: Status) -> Item:
         text = "".join(self._texts)
-        return reasoning_item(self._id, text, status, shown=self._shown, sealed=self._sealed)
+        return reasoning_item(self._id, text, status, display=self._shown, include_encrypted=self._sealed)
 
 
 class ToolCallBuilder:
@@ -184,10 +184,10 @@ class ToolCallBuilder:
         self._id = item_id("custom_tool_call" if custom else "function_call", source, index)
         self._shaped = custom_tool_call_item if custom else function_call_item
         self._at = {"item_id": self._id, "output_index": index}
-        self._own_name = named(first.chunk)["name"]
+        self._own_name = name_fields(first.chunk)["name"]
         self._texts: list[str] = []
 
-    def goes_on(self, event: StreamEvent, /) -> bool:
+    def continues(self, event: StreamEvent, /) -> bool:
         return event.type == "tool_call_args" and event.tool_call_id == self._first.tool_call_id
 
     def begin(self) -> Iterator[Event]:
@@ -217,7 +217,7 @@ class ToolCallBuilder:
     @property
     def _text(self) -> str:
         arguments = "".join(self._texts).strip() or "{}"
-        return free_text(arguments) if self._custom else arguments
+        return custom_input(arguments) if self._custom else arguments
 
     def _is_whole(self) -> bool:
         "A turn may break off behind a call."

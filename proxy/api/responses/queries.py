@@ -7,7 +7,7 @@ from typing import Any
 
 from ...http.errors import NO_RETRY, SERVER, ApiError
 from ...inference.run import CLIENT_LEFT
-from ...items.output import items
+from ...items.output import message_items
 from ...log.access import Viewer
 from ...log.fingerprint import tool_calls
 from ...log.ids import creation_time
@@ -20,7 +20,7 @@ from .writer import ResponsesWriter
 ENDPOINT = "/v1/responses"
 # What a turn may go by, besides its own id.
 PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
-SEALED = "reasoning.encrypted_content"
+ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
 async def find_response(stored: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
@@ -42,18 +42,20 @@ def response_writer(
     return ResponsesWriter(
         response,
         turn_id,
-        custom=custom,
+        custom_tools=custom,
         reasoning="summary" if summary else settings.reasoning,
-        sealed=SEALED in (body.get("include") or ()),
+        include_encrypted=ENCRYPTED_CONTENT in (body.get("include") or ()),
         open_responses=settings.open_responses,
     )
 
 
-def logged_events(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> Iterator[Event]:
+def logged_events(
+    logged: LoggedTurn, settings: Settings, *, include_encrypted: bool = False
+) -> Iterator[Event]:
     "All that a client was told, or would have been; as far as it has come, where it is still under way."
     body = logged.body if logged.endpoint == ENDPOINT else {}
-    if sealed:
-        body = {**body, "include": [*(body.get("include") or ()), SEALED]}
+    if include_encrypted:
+        body = {**body, "include": [*(body.get("include") or ()), ENCRYPTED_CONTENT]}
     made = tool_calls([each.message for each in logged.answer])
     custom = frozenset(call.name for call in made if call.tool_call_id in logged.custom)
     writer = response_writer(body, logged.id, logged.model, custom, settings)
@@ -68,9 +70,11 @@ def logged_events(logged: LoggedTurn, settings: Settings, *, sealed: bool = Fals
         yield from writer.failed(ApiError(logged.status, logged.error or "", SERVER, headers=NO_RETRY))
 
 
-def logged_response(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> dict[str, Any]:
+def logged_response(
+    logged: LoggedTurn, settings: Settings, *, include_encrypted: bool = False
+) -> dict[str, Any]:
     "The response as it stands."
-    *_, last = logged_events(logged, settings, sealed=sealed)
+    *_, last = logged_events(logged, settings, include_encrypted=include_encrypted)
     response: dict[str, Any] = last["response"]
     return response
 
@@ -81,5 +85,5 @@ def input_items(logged: LoggedTurn) -> list[dict[str, Any]]:
     return [
         item
         for each in brought
-        for item in items(each.message, each.hash.partition(":")[2], custom=logged.custom)
+        for item in message_items(each.message, each.hash.partition(":")[2], custom_call_ids=logged.custom)
     ]

@@ -12,22 +12,22 @@ from pydantic import Field
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.body_model import Body
 from ...http.errors import ApiError
-from ...items.messages import History, messages
-from ...items.messages import references as named_in
+from ...items.messages import History, to_messages
+from ...items.messages import item_references as named_in
 from ...items.wire import AnyItem
 from ..shared_fields import (
     Effort,
     Metadata,
     Sampling,
-    Tokens,
+    TokenCount,
     Verbosity,
     clamp,
     refuse_unsupported,
-    verbosity_instruction,
+    verbosity_instructions,
 )
 from .fields import FIELDS
 from .formats import Format
-from .tools import AnyTool, ToolChoice, select_tools, tools_of
+from .tools import AnyTool, ToolChoice, callable_tools, select_tools
 
 Summary = Literal["auto", "concise", "detailed"]
 Includable = Literal[
@@ -47,9 +47,9 @@ class RequestContext:
     """What the log has for a request: the conversation that it goes on with, and where that stands;
     and those of its `references` that were found, each as a message with that item alone."""
 
-    earlier: Sequence[Message] = ()
+    history: Sequence[Message] = ()
     continues: ThreadPosition | None = None
-    recalled: Mapping[str, Message] = field(default_factory=dict)
+    referenced: Mapping[str, Message] = field(default_factory=dict)
 
 
 class Reasoning(Body):
@@ -79,7 +79,7 @@ class ResponsesRequest(Sampling):
     include: list[Includable] | None = None
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
-    max_output_tokens: Tokens | None = None
+    max_output_tokens: TokenCount | None = None
     metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
@@ -116,40 +116,40 @@ class ResponsesRequest(Sampling):
         return self.conversation.id if isinstance(self.conversation, ConversationId) else self.conversation
 
     @property
-    def stored(self) -> bool:
+    def is_stored(self) -> bool:
         return self.store is not False
 
-    def references(self) -> set[str]:
+    def item_references(self) -> set[str]:
         "The ids of items to look up in the log."
         return named_in(self.input) if isinstance(self.input, list) else set()
 
-    def generation(self, context: RequestContext = RequestContext()) -> GenerationRequest:
+    def generation_request(self, context: RequestContext = RequestContext()) -> GenerationRequest:
         "After `check`. Raises ApiError for items that say nothing or are not there."
         own = self._own(context)
         added = [*self._instructions()]
-        known = len(context.earlier)
-        given = tools_of(self.tools or ())
+        known = len(context.history)
+        given = callable_tools(self.tools or ())
         tools, choice = select_tools(given.tools, self.tool_choice)
         text = self.text or Text()
         return GenerationRequest(
             "/v1/responses",
             self.model,
-            (*added, *context.earlier, *own.messages),
+            (*added, *context.history, *own.messages),
             tuple(tools),
-            given.custom,
-            text.format.schema_of() if text.format else None,
+            given.custom_names,
+            text.format.answer_schema() if text.format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
-            store=self.stored,
+            store=self.is_stored,
             metadata=self.metadata or {},
             input_field="input",
             schema_field="text.format",
-            replayable=self.stored,
+            replayable=self.is_stored,
             added=len(added),
             known=known,
             continues=context.continues,
-            message_of_entry=tuple(len(added) + known + at for at in own.sent),
-            custom_call_ids=own.custom,
+            message_of_entry=tuple(len(added) + known + at for at in own.message_of_item),
+            custom_call_ids=own.custom_call_ids,
         )
 
     def check(self) -> None:
@@ -158,7 +158,7 @@ class ResponsesRequest(Sampling):
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."
             raise ApiError(400, message, code="mutually_exclusive_parameters", param="previous_response_id")
-        if self.background and not self.stored:
+        if self.background and not self.is_stored:
             message = "A response in the background has to be stored: leave 'store' out, or send true."
             raise ApiError(400, message, code="invalid_value", param="background")
 
@@ -166,8 +166,8 @@ class ResponsesRequest(Sampling):
         "What this request brings itself."
         if isinstance(self.input, str):
             return History([Message("user", [TextPart(self.input)])], (0,), frozenset())
-        own = messages(self.input or (), context.recalled, context.earlier)
-        if own.messages or context.earlier:
+        own = to_messages(self.input or (), context.referenced, context.history)
+        if own.messages or context.history:
             return own
         if self.input is None:
             message = "Missing required parameter: 'input'."
@@ -176,7 +176,7 @@ class ResponsesRequest(Sampling):
         raise ApiError(400, message, code="invalid_value", param="input")
 
     def _instructions(self) -> Iterator[Message]:
-        yield from verbosity_instruction(self.text.verbosity if self.text else None)
+        yield from verbosity_instructions(self.text.verbosity if self.text else None)
         if self.instructions:
             yield Message("system", [TextPart(self.instructions)])
 
@@ -191,4 +191,4 @@ class ResponsesRequest(Sampling):
         yield "truncate", True if self.truncation == "auto" else None
         yield "logprobs", True if rivals or "message.output_text.logprobs" in (self.include or ()) else None
         yield "top_logprobs", rivals
-        yield from self.sampling()
+        yield from self.sampling_options()

@@ -107,15 +107,15 @@ def _tool(sent: Json) -> Json:
     return sent
 
 
-def queued(response: Json) -> Json:
+def as_queued(response: Json) -> Json:
     return {**response, "status": "queued"}
 
 
-def in_progress(response: Json) -> Json:
+def as_in_progress(response: Json) -> Json:
     return {**response, "status": "in_progress"}
 
 
-def completed(response: Json, output: Sequence[Json], usage: TokenUsage, completed_at: int) -> Json:
+def as_completed(response: Json, output: Sequence[Json], usage: TokenUsage, completed_at: int) -> Json:
     return {
         **response,
         "status": "completed",
@@ -125,7 +125,7 @@ def completed(response: Json, output: Sequence[Json], usage: TokenUsage, complet
     }
 
 
-def incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
+def as_incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
     "`reason` as in the SDK's `IncompleteDetails`."
     return {
         **response,
@@ -136,13 +136,13 @@ def incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason
     }
 
 
-def failed(response: Json, output: Sequence[Json], error: ApiError) -> Json:
+def as_failed(response: Json, output: Sequence[Json], error: ApiError) -> Json:
     "With the output that there was until then."
     told = {"code": _code(error), "message": error.message}
     return {**response, "status": "failed", "error": told, "output": [*output]}
 
 
-def cancelled(response: Json, output: Sequence[Json]) -> Json:
+def as_cancelled(response: Json, output: Sequence[Json]) -> Json:
     return {**response, "status": "cancelled", "output": [*output]}
 
 

@@ -37,16 +37,16 @@ class ResponsesWriter:
         response: dict[str, Any],
         turn_id: str,
         *,
-        custom: Container[str] = (),
+        custom_tools: Container[str] = (),
         reasoning: ReasoningDisplay = "text",
-        sealed: bool = False,
+        include_encrypted: bool = False,
         open_responses: bool = False,
     ) -> None:
         self._response = response
         self._turn_id = turn_id
-        self._custom = custom
+        self._custom = custom_tools
         self._reasoning = reasoning
-        self._sealed = sealed
+        self._sealed = include_encrypted
         self._open_responses = open_responses
         self._count = 0
         self._output: list[Item] = []
@@ -74,9 +74,9 @@ class ResponsesWriter:
         return event
 
     def _begun(self) -> Iterator[Event]:
-        started = whole.in_progress(self._response)
+        started = whole.as_in_progress(self._response)
         if self._response["background"]:
-            waiting = whole.queued(self._response)
+            waiting = whole.as_queued(self._response)
             yield _stage("created", waiting)
             yield _stage("queued", waiting)
         else:
@@ -98,7 +98,7 @@ class ResponsesWriter:
 
     def _said(self, event: StreamEvent) -> Iterator[Event]:
         item = self._open
-        if item is None or not item.goes_on(event):
+        if item is None or not item.continues(event):
             yield from self._ended("completed")
             item = self._open = self._opened(event)
             yield self._item_event("added", item.item("in_progress"))
@@ -139,21 +139,21 @@ class ResponsesWriter:
     def _finished(self, finished: Finished) -> Iterator[Event]:
         if finished.reason == "length":
             yield from self._ended("incomplete")
-            cut = whole.incomplete(self._response, self._output, finished.usage, "max_output_tokens")
+            cut = whole.as_incomplete(self._response, self._output, finished.usage, "max_output_tokens")
             yield _stage("incomplete", cut)
         else:
             yield from self._ended("completed")
-            done = whole.completed(self._response, self._output, finished.usage, finished.completed_at)
+            done = whole.as_completed(self._response, self._output, finished.usage, finished.completed_at)
             yield _stage("completed", done)
 
     def _failed(self, error: ApiError) -> Iterator[Event]:
         yield from self._ended("incomplete")
-        yield _stage("failed", whole.failed(self._response, self._output, error))
+        yield _stage("failed", whole.as_failed(self._response, self._output, error))
 
     def _cancelled(self) -> Iterator[Event]:
         yield from self._ended("incomplete")
         # The SDK has no event of its own for it; the response's status tells.
-        yield _stage("incomplete", whole.cancelled(self._response, self._output))
+        yield _stage("incomplete", whole.as_cancelled(self._response, self._output))
 
 
 def _stage(name: str, response: dict[str, Any]) -> Event:

@@ -26,7 +26,7 @@ def schema(**given: Any) -> JsonSchema:
     ],
 )
 def test_its_name_is_its_title(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert schema(**given).titled("text.format") == expected
+    assert schema(**given).titled_schema("text.format") == expected
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_its_name_is_its_title(given: dict[str, Any], expected: dict[str, Any]) 
 )
 def test_a_schema_that_is_none(where: str, field: str) -> None:
     with pytest.raises(ApiError) as caught:
-        schema(schema={"type": "dog"}).titled(where)
+        schema(schema={"type": "dog"}).titled_schema(where)
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", f"{where}.schema")
     assert f"for {field} 'dog'" in caught.value.message

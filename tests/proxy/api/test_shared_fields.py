@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from llm.parts import Message, TextPart
 
-from proxy.api.shared_fields import Sampling, Verbosity, clamp, refuse_unsupported, verbosity_instruction
+from proxy.api.shared_fields import Sampling, Verbosity, clamp, refuse_unsupported, verbosity_instructions
 from proxy.http.body_model import Decision
 from proxy.http.errors import ApiError
 
@@ -26,11 +26,11 @@ def test_bounded(count: int | None, expected: int | None) -> None:
     [(None, []), ("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
 )
 def test_verbosity(verbosity: Verbosity | None, said: list[str]) -> None:
-    assert [*verbosity_instruction(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
+    assert [*verbosity_instructions(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
 
 
 def test_nothing_asked_for() -> None:
-    assert {value for _, value in Sampling().sampling()} == {None}
+    assert {value for _, value in Sampling().sampling_options()} == {None}
 
 
 @pytest.mark.parametrize("sent", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.errors import BadRequest, ContextOverflow
-from proxy.api.text_inputs import MOST, attribute_overflow, parse_texts
+from proxy.api.text_inputs import MAX_TEXTS, attribute_overflow, parse_texts
 from proxy.http.errors import ApiError
 
 
@@ -15,7 +15,7 @@ from proxy.http.errors import ApiError
         pytest.param("one", ["one"], id="one"),
         pytest.param("", [""], id="empty"),
         pytest.param(["one", "two"], ["one", "two"], id="several"),
-        pytest.param(["x"] * MOST, ["x"] * MOST, id="as many as may be"),
+        pytest.param(["x"] * MAX_TEXTS, ["x"] * MAX_TEXTS, id="as many as may be"),
     ],
 )
 def test_texts(given: Any, texts: list[str]) -> None:
@@ -26,7 +26,7 @@ def test_texts(given: Any, texts: list[str]) -> None:
     ("given", "message"),
     [
         pytest.param([], "'prompt' is an empty list", id="none"),
-        pytest.param(["x"] * (MOST + 1), "2049 entries", id="too many"),
+        pytest.param(["x"] * (MAX_TEXTS + 1), "2049 entries", id="too many"),
         pytest.param([1, 2], "token ids", id="tokens"),
         pytest.param([[1, 2], [3]], "token ids", id="lists of tokens"),
     ],

@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
 from proxy.http.errors import ApiError
 from proxy.items import output
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.ids import item_id
-from proxy.items.messages import History, messages, references
-from proxy.items.summary import summarised
+from proxy.items.messages import History, item_references, to_messages
+from proxy.items.summary import summary_message
 from proxy.items.wire import AnyItem
 
 ITEMS: TypeAdapter[list[Any]] = TypeAdapter(list[AnyItem])
@@ -37,7 +37,7 @@ def parsed(*sent: dict[str, Any]) -> list[Any]:
 
 
 def read(*sent: dict[str, Any], recalled: Mapping[str, Message] = {}, earlier: Any = ()) -> History:
-    return messages(parsed(*sent), recalled, earlier)
+    return to_messages(parsed(*sent), recalled, earlier)
 
 
 def parts(*sent: dict[str, Any], recalled: Mapping[str, Message] = {}) -> list[Part]:
@@ -137,8 +137,8 @@ def test_an_assistants_items_are_one_message() -> None:
         Message("tool", [ToolResultPart("add", "2", "call_1")]),
         Message("assistant", [TextPart("2")]),
     ]
-    assert history.sent == (0, 1, 1, 1, 1, 2, 3)
-    assert history.custom == {"call_2"}
+    assert history.message_of_item == (0, 1, 1, 1, 1, 2, 3)
+    assert history.custom_call_ids == {"call_2"}
 
 
 def test_between_two_texts_is_a_blank_line_wherever_the_second_stands() -> None:
@@ -233,12 +233,17 @@ KNOWN = {THOUGHT["id"]: Message("assistant", [ReasoningPart("hm")])}
     [
         pytest.param({"content": [part("hm", "reasoning_text")]}, id="content"),
         pytest.param({"content": [part("hm", "text")]}, id="content of another type"),
-        pytest.param({"encrypted_content": seal("hm")}, id="encrypted"),
-        pytest.param({"content": [], "encrypted_content": seal("hm")}, id="empty content, encrypted"),
+        pytest.param({"encrypted_content": to_encrypted_content("hm")}, id="encrypted"),
+        pytest.param(
+            {"content": [], "encrypted_content": to_encrypted_content("hm")}, id="empty content, encrypted"
+        ),
         pytest.param(
             {"content": [part("hm", "reasoning_text")], "encrypted_content": "?"}, id="content wins"
         ),
-        pytest.param({"encrypted_content": seal("hm"), "summary": [part("?", "summary_text")]}, id="both"),
+        pytest.param(
+            {"encrypted_content": to_encrypted_content("hm"), "summary": [part("?", "summary_text")]},
+            id="both",
+        ),
         pytest.param({}, id="id"),
         pytest.param({"content": None, "encrypted_content": None}, id="nulls"),
         pytest.param({"summary": [part("?", "summary_text")]}, id="id rather than summary"),
@@ -272,13 +277,13 @@ def reference(id: str) -> dict[str, Any]:
 def test_what_is_looked_up() -> None:
     ours = [f"msg_{TURN}_1", f"rs_{TURN}_0"]
     whole = {**THOUGHT, "id": f"rs_{TURN}_2", "content": [part("hm", "reasoning_text")]}
-    sealed = {**THOUGHT, "id": f"rs_{TURN}_3", "encrypted_content": seal("hm")}
+    sealed = {**THOUGHT, "id": f"rs_{TURN}_3", "encrypted_content": to_encrypted_content("hm")}
     foreign = {**THOUGHT, "id": "rs_1"}
     nameless = {**THOUGHT, "id": None}
     sent = parsed(
         reference(ours[0]), reference("msg_1"), THOUGHT, whole, sealed, foreign, nameless, HI, CALLED
     )
-    assert references(sent) == {*ours}
+    assert item_references(sent) == {*ours}
 
 
 def test_references() -> None:
@@ -313,9 +318,9 @@ def test_a_reference_to_nothing(id: str) -> None:
 
 
 def test_a_compaction() -> None:
-    compacted = {"type": "compaction", "encrypted_content": seal("Sheep were counted.")}
+    compacted = {"type": "compaction", "encrypted_content": to_encrypted_content("Sheep were counted.")}
     hi = Message("user", [TextPart("Hi")])
-    assert read(HI, compacted, HI).messages == [hi, summarised("Sheep were counted."), hi]
+    assert read(HI, compacted, HI).messages == [hi, summary_message("Sheep were counted."), hi]
 
 
 def test_a_compaction_of_another_server() -> None:
@@ -358,7 +363,7 @@ def histories(draw: st.DrawFn) -> list[Message]:
     for turn in range(draw(st.integers(1, 3))):
         role = draw(st.sampled_from(["user", "system", "developer", "summary"]))
         made.append(
-            summarised(draw(WORDS))
+            summary_message(draw(WORDS))
             if role == "summary"
             else Message(role, [TextPart(text) for text in draw(st.lists(WORDS | st.just(""), max_size=2))])
         )
@@ -427,7 +432,7 @@ def test_any_history_in_any_shape_is_the_same(history: list[Message], data: st.D
     recalled: dict[str, Message] = {}
     became: list[int] = []
     for n, message in enumerate(history):
-        made = output.items(message, f"{n:032x}", custom=custom, shown="both", sealed=True)
+        made = output.message_items(message, f"{n:032x}", custom_call_ids=custom, display="both", include_encrypted=True)
         spoken = [part for part in message.parts if part != GAP]
         for item, part in zip(made, spoken if message.role in ("assistant", "tool") else [None], strict=True):
             recalled[item["id"]] = Message(message.role, [part]) if part else message
@@ -436,18 +441,20 @@ def test_any_history_in_any_shape_is_the_same(history: list[Message], data: st.D
             sent += shaped
             became += [n] * len(shaped)
     items = parsed(*sent)
-    found = {id: recalled[id] for id in references(items)}
-    read = messages(items, found)
+    found = {id: recalled[id] for id in item_references(items)}
+    read = to_messages(items, found)
     assert read.messages == history
-    assert read.custom <= custom
-    assert [*read.sent] == sorted(read.sent)
-    for at, n, item in zip(read.sent, became, sent, strict=True):
+    assert read.custom_call_ids <= custom
+    assert [*read.message_of_item] == sorted(read.message_of_item)
+    for at, n, item in zip(read.message_of_item, became, sent, strict=True):
         assert item.get("type") == "mcp_list_tools" or at == n
 
 
 @given(histories())
 def test_what_goes_out_comes_in_again(history: list[Message]) -> None:
     custom = customs(history)
-    sent = [item for message in history for item in output.items(message, TURN, custom=custom)]
-    read = messages(parsed(*sent), {})
-    assert (read.messages, read.custom) == (history, custom)
+    sent = [
+        item for message in history for item in output.message_items(message, TURN, custom_call_ids=custom)
+    ]
+    read = to_messages(parsed(*sent), {})
+    assert (read.messages, read.custom_call_ids) == (history, custom)

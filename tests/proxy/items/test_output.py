@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
 from proxy.items import output
-from proxy.items.encrypted_content import seal
-from proxy.items.summary import summarised
+from proxy.items.encrypted_content import to_encrypted_content
+from proxy.items.summary import summary_message
 
 ITEM: TypeAdapter[Any] = TypeAdapter(ResponseItem)
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
@@ -24,7 +24,7 @@ DONE = {"status": "completed"}
 
 
 def shaped(message: Message, **how: Any) -> list[dict[str, Any]]:
-    made = output.items(message, TURN, custom={"call_2"}, **how)
+    made = output.message_items(message, TURN, custom_call_ids={"call_2"}, **how)
     for item in made:
         assert ITEM.validate_python(item).model_dump(exclude_unset=True) == item
     return [{key: value for key, value in item.items() if key != "id"} for item in made]
@@ -113,10 +113,10 @@ def test_what_is_no_item(part: Any) -> None:
     ("how", "item"),
     [
         pytest.param(
-            {"shown": "summary"}, {"summary": [output.summary_text("hm")], "content": []}, id="summary"
+            {"display": "summary"}, {"summary": [output.summary_text("hm")], "content": []}, id="summary"
         ),
-        pytest.param({"shown": "both"}, {"summary": [output.summary_text("hm")]}, id="both"),
-        pytest.param({"sealed": True}, {"encrypted_content": seal("hm")}, id="sealed"),
+        pytest.param({"display": "both"}, {"summary": [output.summary_text("hm")]}, id="both"),
+        pytest.param({"include_encrypted": True}, {"encrypted_content": to_encrypted_content("hm")}, id="sealed"),
     ],
 )
 def test_ways_to_show_reasoning(how: dict[str, Any], item: dict[str, Any]) -> None:
@@ -132,7 +132,9 @@ def test_other_roles(role: str) -> None:
 
 
 def test_a_summary() -> None:
-    assert shaped(summarised("Sheep.")) == [{"type": "compaction", "encrypted_content": seal("Sheep.")}]
+    assert shaped(summary_message("Sheep.")) == [
+        {"type": "compaction", "encrypted_content": to_encrypted_content("Sheep.")}
+    ]
 
 
 def test_attachments_of_other_models() -> None:
@@ -154,7 +156,7 @@ def test_what_nothing_stands_for() -> None:
 
 def test_ids_count_what_is_an_item() -> None:
     parts = [ReasoningPart("hm"), TextPart("Hi"), TextPart("\n\n", SEPARATOR), TextPart("again"), ADD, PATCH]
-    made = output.items(Message("assistant", parts), TURN, 2, {"call_2"})
+    made = output.message_items(Message("assistant", parts), TURN, 2, {"call_2"})
     assert [item["id"] for item in made] == [
         f"rs_{TURN}_2", f"msg_{TURN}_3", f"msg_{TURN}_4", f"fc_{TURN}_5", f"ctc_{TURN}_6"
     ]  # fmt: skip
@@ -164,7 +166,7 @@ def test_ids_count_what_is_an_item() -> None:
     "item",
     [
         output.message_item("msg_1", status="in_progress"),
-        output.reasoning_item("rs_1", status="in_progress", shown="both", sealed=True),
+        output.reasoning_item("rs_1", status="in_progress", display="both", include_encrypted=True),
         output.function_call_item("fc_1", "call_1", "add", status="in_progress"),
         output.custom_tool_call_item("ctc_1", "call_2", "patch", status="in_progress"),
     ],
@@ -177,4 +179,4 @@ def test_items_that_have_just_begun(item: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", [".add", "add.", ".", "add"])
 def test_names_without_a_namespace(name: str) -> None:
-    assert output.named(name) == {"name": name}
+    assert output.name_fields(name) == {"name": name}

@@ -15,16 +15,16 @@ from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.validation_errors import validation_api_error
 from proxy.items import wire
-from proxy.items.wire import REFUSED, AnyItem
+from proxy.items.wire import UNSUPPORTED_ITEMS, AnyItem
 
 # What becomes of each type. One that a new SDK adds fails here until someone decides.
 READ = {
     "message": wire.MessageItem,
     "reasoning": wire.ReasoningItem,
     "function_call": wire.FunctionCallItem,
-    "function_call_output": wire.OutputItem,
+    "function_call_output": wire.ToolOutputItem,
     "custom_tool_call": wire.CustomToolCallItem,
-    "custom_tool_call_output": wire.OutputItem,
+    "custom_tool_call_output": wire.ToolOutputItem,
     "item_reference": wire.ItemReference,
     "compaction": wire.CompactionItem,
 }
@@ -84,8 +84,8 @@ def refused(item: Any) -> ApiError:
 
 
 def test_every_type_of_the_sdk_is_decided_on() -> None:
-    assert {*sdk_types()} == READ.keys() | SKIPPED | REFUSED.keys()
-    assert READ.keys().isdisjoint(SKIPPED | REFUSED.keys())
+    assert {*sdk_types()} == READ.keys() | SKIPPED | UNSUPPORTED_ITEMS.keys()
+    assert READ.keys().isdisjoint(SKIPPED | UNSUPPORTED_ITEMS.keys())
 
 
 @pytest.mark.parametrize("kind", READ)
@@ -100,12 +100,12 @@ def test_what_is_skipped(kind: str) -> None:
     assert isinstance(read({"type": kind, "action": {"type": "search"}}), wire.SkippedItem)
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", UNSUPPORTED_ITEMS)
 def test_what_is_refused(kind: str) -> None:
     told = refused({"type": kind})
     assert told.code == "invalid_value"
     assert f"'{kind}'" in told.message
-    assert (REFUSED[kind] or "") in told.message
+    assert (UNSUPPORTED_ITEMS[kind] or "") in told.message
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a role on 3.10
 
-from proxy.api.chat_completions.messages import AnyMessage, messages
+from proxy.api.chat_completions.messages import AnyMessage, to_messages
 from proxy.http.errors import ApiError
 
 READER: TypeAdapter[list[Any]] = TypeAdapter(list[AnyMessage])
@@ -20,7 +20,7 @@ CALL = ToolCallPart("add", {"a": 1}, "call_1")
 
 
 def read(*sent: dict[str, Any]) -> list[Message]:
-    return list(messages(READER.validate_python(list(sent), strict=True)))
+    return list(to_messages(READER.validate_python(list(sent), strict=True)))
 
 
 def parts(*sent: dict[str, Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llm.logs import LogStore
 
-from proxy.api.chat_completions.queries import ListQuery, query
+from proxy.api.chat_completions.queries import ListQuery, list_statement
 from proxy.log.access import Viewer
 from proxy.log.database import open_log
 from proxy.log.reader import ANSWERED, TURN
@@ -38,7 +38,7 @@ def plan(log: LogStore, sql: str, given: Any) -> list[str]:
     "given", [dict(zip(EACH, values, strict=True)) for values in product(*EACH.values())]
 )
 def test_a_page_is_found_by_an_index(log: LogStore, given: dict[str, Any]) -> None:
-    steps = plan(log, *query(ListQuery(**given), 20))
+    steps = plan(log, *list_statement(ListQuery(**given), 20))
     assert [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step] == []
     after = "turn_id>?" if given["after"] and not given["descending"] else "turn_id<?"
     if given["after"]:

@@ -28,7 +28,7 @@ def request(**fields: Any) -> ChatRequest:
 
 
 def ask(**fields: Any) -> GenerationRequest:
-    return request(**fields).generation()
+    return request(**fields).generation_request()
 
 
 def options(**fields: Any) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def test_metadata() -> None:
     ],
 )
 def test_whether_reasoning_is_shown(fields: dict[str, Any], shown: bool) -> None:
-    assert request(**fields).shows_reasoning is shown
+    assert request(**fields).show_reasoning is shown
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_whether_reasoning_is_shown(fields: dict[str, Any], shown: bool) -> None
     ],
 )
 def test_whether_usage_is_told(given: Any, counts: bool) -> None:
-    assert request(stream_options=given).counts is counts
+    assert request(stream_options=given).include_usage is counts
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,9 @@ def test_whether_usage_is_told(given: Any, counts: bool) -> None:
 )
 def test_each_choice_has_a_seed_of_its_own(fields: dict[str, Any], seeds: list[int | None]) -> None:
     asked = request(**fields)
-    assert [choice.options.get("seed") for choice in asked.choices(asked.generation())] == seeds
+    assert [
+        choice.options.get("seed") for choice in asked.choice_requests(asked.generation_request())
+    ] == seeds
 
 
 # The form of the answer
@@ -420,10 +422,10 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 def test_options_are_options_of_the_plugin(fields: dict[str, Any]) -> None:
     try:
         read = request(**fields)
-        asked = read.generation()
+        asked = read.generation_request()
     except (ValidationError, ApiError):
         return
-    for choice in read.choices(asked):
+    for choice in read.choice_requests(asked):
         GptOssOptions(**choice.options)
 
 

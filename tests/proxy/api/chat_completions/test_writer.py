@@ -18,7 +18,7 @@ from support.openai_types import strange
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, head, usage_json
+from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 from proxy.generation import Finished, GenerationRequest, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
@@ -39,7 +39,7 @@ COUNTED = usage_json([USAGE])
 
 
 def written(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
-    writer = ChatWriter(head(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
+    writer = ChatWriter(base_chunk(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
     return list(translate(events, writer))
 
 

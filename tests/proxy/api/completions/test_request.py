@@ -11,7 +11,7 @@ from openai.types.completion_create_params import (
 from pydantic import ValidationError
 
 from llm_gpt_oss.options import GptOssOptions
-from proxy.api.completions.request import BETWEEN, FIELDS, CompletionRequest
+from proxy.api.completions.request import FIELDS, SUFFIX_INSTRUCTION, CompletionRequest
 from proxy.http.errors import ApiError
 
 OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}
@@ -69,36 +69,36 @@ def test_each_decision_is_about_a_field() -> None:
     ],
 )
 def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
-    (ask,) = read(**fields).generations()
+    (ask,) = read(**fields).generation_requests()
     assert ask.options == {**DEFAULTS, **options}
     GptOssOptions(**ask.options)
 
 
 def test_an_effort_in_the_name_is_left_to_the_name() -> None:
-    (ask,) = read(model="gpt-oss:20b-high").generations()
+    (ask,) = read(model="gpt-oss:20b-high").generation_requests()
     assert "reasoning_effort" not in ask.options
 
 
 def test_an_effort_of_its_own_beats_the_name() -> None:
-    (ask,) = read(model="gpt-oss:20b-high", reasoning_effort="low").generations()
+    (ask,) = read(model="gpt-oss:20b-high", reasoning_effort="low").generation_requests()
     assert ask.options["reasoning_effort"] == "low"
 
 
 def test_the_prompt_is_a_users_message() -> None:
-    (ask,) = read(stream=True).generations()
+    (ask,) = read(stream=True).generation_requests()
     assert (ask.endpoint, ask.model, ask.stream) == ("/v1/completions", "gpt-oss", True)
     assert ask.messages == (user("Once"),)
 
 
 def test_a_suffix_is_an_instruction() -> None:
-    (ask,) = read(suffix="the {end}").generations()
-    instruction = Message("developer", [TextPart(BETWEEN.format(suffix="the {end}"))])
+    (ask,) = read(suffix="the {end}").generation_requests()
+    instruction = Message("developer", [TextPart(SUFFIX_INSTRUCTION.format(suffix="the {end}"))])
     assert ask.messages == (instruction, user("Once"))
-    assert "the {end}" in BETWEEN.format(suffix="the {end}")
+    assert "the {end}" in SUFFIX_INSTRUCTION.format(suffix="the {end}")
 
 
 def test_choices_are_prompt_by_prompt_each_with_its_seed() -> None:
-    asks = read(prompt=["a", "b"], n=2, best_of=2, seed=5).generations()
+    asks = read(prompt=["a", "b"], n=2, best_of=2, seed=5).generation_requests()
     told = [(ask.messages[0].parts[0].text, ask.options["seed"]) for ask in asks]
     assert told == [("a", 5), ("a", 6), ("b", 5), ("b", 6)]
 
@@ -117,7 +117,7 @@ def test_choices_are_prompt_by_prompt_each_with_its_seed() -> None:
 )
 def test_refused(fields: dict[str, Any], param: str, code: str) -> None:
     with pytest.raises(ApiError) as raised:
-        read(**fields).generations()
+        read(**fields).generation_requests()
     assert (raised.value.status, raised.value.param, raised.value.code) == (400, param, code)
 
 

@@ -8,11 +8,11 @@ from llm.parts import StreamEvent
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.completions.writer import CompletionWriter, accumulate, head, usage_json
+from proxy.api.completions.writer import CompletionWriter, accumulate, base_chunk, usage_json
 from proxy.generation import Finished, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
-HEAD = head("gpt-oss", TURN)
+HEAD = base_chunk("gpt-oss", TURN)
 DONE = Finished("stop", TokenUsage(3, 2, 0))
 A, B = Logprob("a", -0.5, top=(Logprob("a", -0.5), Logprob("x", -2.0))), Logprob("b", -1.0)
 
@@ -66,27 +66,27 @@ def test_echo_comes_first_and_once() -> None:
     [pytest.param(0, None, id="none"), pytest.param(1, [{"a": -0.5, "x": -2.0}], id="one")],
 )
 def test_logprobs(rivals: int, top: Any) -> None:
-    (told,) = translate([text("a", A)], CompletionWriter(HEAD, 0, rivals=rivals))
+    (told,) = translate([text("a", A)], CompletionWriter(HEAD, 0, top_logprobs=rivals))
     assert told == chunk("a", logprobs=legacy(["a"], [-0.5], [0], top))
 
 
 def test_the_token_that_was_drawn_is_among_its_rivals() -> None:
     drawn = Logprob("b", -3.0, top=(Logprob("x", -0.1),))
-    (told,) = translate([text("b", drawn)], CompletionWriter(HEAD, 0, rivals=1))
+    (told,) = translate([text("b", drawn)], CompletionWriter(HEAD, 0, top_logprobs=1))
     assert told["choices"][0]["logprobs"]["top_logprobs"] == [{"x": -0.1, "b": -3.0}]
 
 
 def test_offsets_are_those_of_the_text() -> None:
     half = Logprob("<0xC3>", -1.0)
     events = [text("ab", A, B), text("ü", half, half), StreamEvent("text", "--"), text("b", B)]
-    chunks = list(translate(events, CompletionWriter(HEAD, 0, rivals=0)))
+    chunks = list(translate(events, CompletionWriter(HEAD, 0, top_logprobs=0)))
     offsets = [each["choices"][0]["logprobs"] for each in chunks]
     assert [each and each["text_offset"] for each in offsets] == [[0, 1], [2, 3], None, [5]]
 
 
 def test_the_whole_answer_is_the_fold() -> None:
     chunks = [
-        *translate([text("a", A), text("--"), text("b", B), DONE], CompletionWriter(HEAD, 0, rivals=1)),
+        *translate([text("a", A), text("--"), text("b", B), DONE], CompletionWriter(HEAD, 0, top_logprobs=1)),
         *translate([text("c"), DONE], CompletionWriter(HEAD, 1)),
     ]
     whole = accumulate(HEAD, chunks, {"total_tokens": 5})
@@ -102,7 +102,7 @@ def test_the_whole_answer_is_the_fold() -> None:
 
 
 def test_rivals_that_are_not_shown_are_none_in_the_fold_too() -> None:
-    chunks = list(translate([text("a", A), text("b", B), DONE], CompletionWriter(HEAD, 0, rivals=0)))
+    chunks = list(translate([text("a", A), text("b", B), DONE], CompletionWriter(HEAD, 0, top_logprobs=0)))
     (choice,) = accumulate(HEAD, chunks, {})["choices"]
     assert choice["logprobs"] == legacy(["a", "b"], [-0.5, -1.0], [0, 1], None)
 

@@ -94,7 +94,7 @@ class Told:
         if known:
             id, _ = known.pop(which % len(known))
             with write_transaction(self.log.db.conn):
-                self.conversation.take_out(id)
+                self.conversation.remove(id)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from support.proxied_engine import proxied
 from support.requests import Greeting
 
 from proxy.api.responses.request import ResponsesRequest
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 
 URL = "/v1/responses"
 MINIMAL: dict[str, Any] = {"model": "gpt-oss", "input": "Hi"}
@@ -29,8 +29,8 @@ WORDS = st.sampled_from(
      "input_text", "output_text", "reasoning_text", "summary_text", "refusal", "input_image", "function",
      "custom", "namespace", "allowed_tools", "mcp", "json_schema", "json_object", "text", "grammar", "lark",
      "user", "assistant", "system", "developer", "tool", "auto", "required", "none", "commentary", "f",
-     "call_1", "resp_1", "conv_1", "msg_1", f"msg_{'0' * 26}_0", f"rs_{'0' * 32}_1", seal("hm"),
-     "reasoning.encrypted_content"]
+     "call_1", "resp_1", "conv_1", "msg_1", f"msg_{'0' * 26}_0", f"rs_{'0' * 32}_1",
+     to_encrypted_content("hm"), "reasoning.encrypted_content"]
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["type", "role", "content", "text", "id", "name", "namespace", "call_id", "arguments", "input", "output",
@@ -86,7 +86,7 @@ ITEM = nearly(
     {"role": "assistant", "content": [{"type": "refusal", "refusal": "No"}], "phase": "commentary"},
     REASONING,
     {**REASONING, "summary": SUMMARY},
-    {**REASONING, "encrypted_content": seal("hm")},
+    {**REASONING, "encrypted_content": to_encrypted_content("hm")},
     {**REASONING, "content": [{"type": "reasoning_text", "text": "hm"}]},
     CALL,
     {**CALL, "arguments": '{"a":1}', "namespace": "n"},
@@ -97,7 +97,7 @@ ITEM = nearly(
     {**OUTPUT, "type": "custom_tool_call_output", "call_id": None, "name": "g"},
     {**OUTPUT, "name": "f", "output": [{"type": "input_text", "text": "x"}]},
     {"type": "item_reference", "id": f"msg_{'0' * 32}_0"},
-    {"type": "compaction", "encrypted_content": seal("hm")},
+    {"type": "compaction", "encrypted_content": to_encrypted_content("hm")},
     {"type": "web_search_call", "id": "ws_1"},
 )
 TOOL = nearly(

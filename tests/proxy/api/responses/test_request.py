@@ -20,8 +20,8 @@ from proxy.api.responses.request import Includable, RequestContext, ResponsesReq
 from proxy.generation import GenerationRequest, ThreadPosition
 from proxy.http.errors import ApiError, to_api_error
 from proxy.http.validation_errors import validation_api_error
-from proxy.items.encrypted_content import seal
-from proxy.items.wire import REFUSED
+from proxy.items.encrypted_content import to_encrypted_content
+from proxy.items.wire import UNSUPPORTED_ITEMS
 
 HI: dict[str, Any] = {"model": "gpt-oss", "input": "Hi"}
 USER = Message("user", [TextPart("Hi")])
@@ -39,7 +39,7 @@ def request(**fields: Any) -> ResponsesRequest:
 def ask(context: RequestContext | None = None, **fields: Any) -> GenerationRequest:
     read = request(**fields)
     read.check()
-    return read.generation(context) if context else read.generation()
+    return read.generation_request(context) if context else read.generation_request()
 
 
 def options(**fields: Any) -> dict[str, Any]:
@@ -298,18 +298,18 @@ def test_a_tool_loop_that_goes_on() -> None:
 def test_what_is_referred_to() -> None:
     thought, called = f"rs_{TURN}_0", f"ctc_{TURN}_1"
     read = request(input=[{"id": thought}, {"type": "item_reference", "id": called}, RESULT])
-    assert read.references() == {thought, called}
+    assert read.item_references() == {thought, called}
     recalled = {
         thought: Message("assistant", CALLED.parts[:1]),
         called: Message("assistant", CALLED.parts[1:]),
     }
-    asked = read.generation(RequestContext(recalled=recalled))
+    asked = read.generation_request(RequestContext(referenced=recalled))
     assert asked.messages == (CALLED, Message("tool", [ToolResultPart("add", "2", "call_1")]))
     assert asked.message_of_entry == (0, 0, 1)
 
 
 def test_a_text_refers_to_nothing() -> None:
-    assert request().references() == request(input=None).references() == set()
+    assert request().item_references() == request(input=None).item_references() == set()
 
 
 def test_calls_of_custom_tools() -> None:
@@ -482,7 +482,7 @@ WORDS = st.sampled_from(
      "function", "custom", "namespace", "function_call", "function_call_output", "custom_tool_call",
      "custom_tool_call_output", "item_reference", "compaction", "reasoning_text", "summary_text", "{}",
      "allowed_tools", "web_search", "web_search_call", "json_schema", "json_object", "auto", "required",
-     "call_1", "commentary", f"rs_{TURN}_0", seal("hm"), *REFUSED]
+     "call_1", "commentary", f"rs_{TURN}_0", to_encrypted_content("hm"), *UNSUPPORTED_ITEMS]
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["type", "role", "content", "text", "id", "call_id", "name", "namespace", "arguments", "input", "output",
@@ -502,7 +502,7 @@ def answered(sent: Any, context: RequestContext) -> GenerationRequest | ApiError
     try:
         read = ResponsesRequest.model_validate_json(body)
         read.check()
-        return read.generation(context)
+        return read.generation_request(context)
     except ValidationError as problem:
         told = validation_api_error(problem.errors(include_url=False), json.loads(body))
     except Exception as error:
@@ -516,7 +516,7 @@ CONTEXTS = st.sampled_from(
     [
         RequestContext(),
         RequestContext([USER, CALLED]),
-        RequestContext(recalled={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
+        RequestContext(referenced={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
     ]
 )
 

@@ -155,10 +155,10 @@ SAID = {"code": "server_error", "message": "No."}
 @pytest.mark.parametrize(
     ("response", "news"),
     [
-        pytest.param(whole.queued(made()), {"status": "queued"}, id="queued"),
-        pytest.param(whole.in_progress(whole.queued(made())), {}, id="in progress"),
+        pytest.param(whole.as_queued(made()), {"status": "queued"}, id="queued"),
+        pytest.param(whole.as_in_progress(whole.as_queued(made())), {}, id="in progress"),
         pytest.param(
-            whole.completed(made(), [ITEM], USAGE, 1_700_000_009),
+            whole.as_completed(made(), [ITEM], USAGE, 1_700_000_009),
             {
                 "status": "completed",
                 "output": [ITEM],
@@ -168,7 +168,7 @@ SAID = {"code": "server_error", "message": "No."}
             id="completed",
         ),
         pytest.param(
-            whole.incomplete(made(), [ITEM], USAGE, "max_output_tokens"),
+            whole.as_incomplete(made(), [ITEM], USAGE, "max_output_tokens"),
             {
                 "status": "incomplete",
                 "output": [ITEM],
@@ -178,12 +178,12 @@ SAID = {"code": "server_error", "message": "No."}
             id="incomplete",
         ),
         pytest.param(
-            whole.failed(made(), [ITEM], ApiError(502, "No.")),
+            whole.as_failed(made(), [ITEM], ApiError(502, "No.")),
             {"status": "failed", "output": [ITEM], "error": SAID},
             id="failed",
         ),
         pytest.param(
-            whole.cancelled(made(), [ITEM]), {"status": "cancelled", "output": [ITEM]}, id="cancelled"
+            whole.as_cancelled(made(), [ITEM]), {"status": "cancelled", "output": [ITEM]}, id="cancelled"
         ),
     ],
 )
@@ -203,14 +203,14 @@ def test_a_response_at_every_stage(response: dict[str, Any], news: dict[str, Any
     ],
 )
 def test_an_error_has_one_of_the_codes_that_there_are(status: int, code: str) -> None:
-    response = whole.failed(made(), [], ApiError(status, "No.", code="any"))
+    response = whole.as_failed(made(), [], ApiError(status, "No.", code="any"))
     assert response["error"] == {"code": code, "message": "No."}
     assert is_openais(response)
 
 
 def test_a_prompt_that_is_too_long_is_told_from_others() -> None:
     code = "context_length_exceeded"
-    response = whole.failed(made(), [], ApiError(400, "Too long.", code=code))
+    response = whole.as_failed(made(), [], ApiError(400, "Too long.", code=code))
     assert response["error"] == {"code": code, "message": "Too long."}
 
 
@@ -226,5 +226,5 @@ def test_usage() -> None:
 
 def test_the_request_stays_as_it_was() -> None:
     body = {"tools": [{**FUNCTION}], "text": {"format": {**SCHEMA}}, "metadata": {"a": "b"}}
-    whole.failed(whole.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
+    whole.as_failed(whole.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
     assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}

@@ -12,7 +12,14 @@ from openai.types.responses.response_create_params import ToolChoice as SDKToolC
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
 
-from proxy.api.responses.tools import AnyTool, Hosted, ToolChoice, Tools, select_tools, tools_of
+from proxy.api.responses.tools import (
+    AnyTool,
+    CallableTools,
+    HostedToolType,
+    ToolChoice,
+    callable_tools,
+    select_tools,
+)
 from proxy.http.errors import ApiError
 from proxy.items.tools import FREE_TEXT
 
@@ -23,8 +30,8 @@ ADD = {"type": "function", "name": "add"}
 PATCH = {"type": "custom", "name": "patch"}
 
 
-def read(*sent: Any) -> Tools:
-    return tools_of(TOOLS.validate_python(list(sent), strict=True))
+def read(*sent: Any) -> CallableTools:
+    return callable_tools(TOOLS.validate_python(list(sent), strict=True))
 
 
 def literals(hint: Any) -> Iterator[str]:
@@ -45,7 +52,9 @@ def sdk_types(union: Any) -> set[str]:
 
 
 def test_every_type_of_the_sdk_is_decided_on() -> None:
-    assert sdk_types(ToolParam) == {"function", "custom", "namespace", *get_args(Hosted)} - {"computer_use"}
+    assert sdk_types(ToolParam) == {"function", "custom", "namespace", *get_args(HostedToolType)} - {
+        "computer_use"
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,7 +118,7 @@ def test_what_is_told_about_a_namespace_alone() -> None:
     assert read(space()).tools == []
 
 
-@pytest.mark.parametrize("kind", get_args(Hosted))
+@pytest.mark.parametrize("kind", get_args(HostedToolType))
 def test_hosted_tools_are_not_offered(kind: str) -> None:
     assert read({"type": kind, "server_label": "x"}, ADD).tools == [llm.Tool("add", None, {})]
 
@@ -118,7 +127,7 @@ def test_hosted_tools_are_not_offered(kind: str) -> None:
     "sent", [[ADD, ADD], [ADD, {**PATCH, "name": "add"}], [space(ADD), space(PATCH), space(ADD)]]
 )
 def test_two_of_one_name(sent: list[Any]) -> None:
-    with pytest.raises(ApiError, match="add' is there twice") as caught:
+    with pytest.raises(ApiError, match="two tools with the name '.*add'") as caught:
         read(*sent)
     assert (caught.value.status, caught.value.param) == (400, "tools")
 
@@ -166,7 +175,7 @@ def named(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
 
 
 def test_every_choice_of_the_sdk_is_decided_on() -> None:
-    assert sdk_types(SDKToolChoice) <= {"function", "custom", "allowed_tools", *get_args(Hosted)}
+    assert sdk_types(SDKToolChoice) <= {"function", "custom", "allowed_tools", *get_args(HostedToolType)}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +220,7 @@ def test_choices(choice: Any, names: list[str], how: str | None) -> None:
         pytest.param(allowed("auto", named("erp", "namespace")), "'erp'", id="a namespace that is none"),
         pytest.param(allowed("required"), "no tools", id="required, of none allowed"),
         pytest.param(allowed("required", {"type": "web_search"}), "no tools", id="required, of hosted ones"),
-        *(pytest.param({"type": kind}, f"'{kind}'", id=kind) for kind in get_args(Hosted)),
+        *(pytest.param({"type": kind}, f"'{kind}'", id=kind) for kind in get_args(HostedToolType)),
         pytest.param({"type": "mcp", "server_label": "x", "name": "add"}, "'mcp'", id="a tool of a server"),
     ],
 )

@@ -29,7 +29,7 @@ from proxy.api.responses import response_object as whole
 from proxy.api.responses.writer import ResponsesWriter
 from proxy.generation import Finished
 from proxy.http.errors import ApiError
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 NO = ApiError(502, "The engine is gone.", "server_error")
@@ -42,7 +42,7 @@ def response(**body: Any) -> dict[str, Any]:
 
 
 def writer(body: dict[str, Any] | None = None, **how: Any) -> ResponsesWriter:
-    return ResponsesWriter(response(**body or {}), TURN, custom=CUSTOM, **how)
+    return ResponsesWriter(response(**body or {}), TURN, custom_tools=CUSTOM, **how)
 
 
 def written(*said: StreamEvent | Finished, body: dict[str, Any] | None = None, **how: Any) -> Events:
@@ -192,8 +192,10 @@ SUMMARY = [{"type": "summary_text", "text": "hm"}]
         ),
         pytest.param(
             think(0, "hm"),
-            {"sealed": True},
-            item_events(reasoning("hm", encrypted_content=seal("hm")), reasoning(), thoughts("hm")),
+            {"include_encrypted": True},
+            item_events(
+                reasoning("hm", encrypted_content=to_encrypted_content("hm")), reasoning(), thoughts("hm")
+            ),
             id="reasoning to be sent back as a token",
         ),
         pytest.param(
@@ -338,7 +340,7 @@ def test_stages_in_the_background() -> None:
 def test_the_whole_answer() -> None:
     body = {"instructions": "Be brief.", "metadata": {"a": "b"}}
     *_, last = written(*say(0, "Hi"), done(), body=body)
-    assert last["response"] == whole.completed(response(**body), [message("Hi")], USAGE, COMPLETED_AT)
+    assert last["response"] == whole.as_completed(response(**body), [message("Hi")], USAGE, COMPLETED_AT)
 
 
 def test_cut_for_length() -> None:
@@ -437,7 +439,7 @@ def parts(item: dict[str, Any]) -> list[str]:
 
 
 HOW = st.fixed_dictionaries(
-    {"reasoning": st.sampled_from(["text", "summary", "both"]), "sealed": st.booleans()}
+    {"reasoning": st.sampled_from(["text", "summary", "both"]), "include_encrypted": st.booleans()}
 )
 
 
