@@ -28,13 +28,13 @@ router = APIRouter()
 
 
 class EmbeddingRequest(Body):
-    "Every field of OpenAI's SDK (`types/embedding_create_params.py`); `user` is without effect."
+    "All fields of OpenAI's SDK (`types/embedding_create_params.py`). `user` has no effect."
 
     model: str
     input: TextInput
     dimensions: int | None = None
     encoding_format: Literal["float", "base64"] | None = None
-    user: Any = None
+    user: str | None = None
 
     def call(self, tag: str) -> ApiRequest[EmbeddingResult]:
         "Raises ApiError for what is no text to embed."

@@ -1,4 +1,4 @@
-"""The form of an answer, as OpenAI's SDK types it (`types/shared_params/response_format_*.py`)."""
+"""The format of an answer, typed as in OpenAI's SDK (`types/shared_params/response_format_*.py`)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ class JsonSchema(Body):
     strict: bool | None = None
 
     def titled_schema(self, param: str) -> dict[str, Any]:
-        "The schema under the name that it is given here. Raises ApiError for one that is none, at `param`."
-        if why := schema_error(self.schema_):
-            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {why}."
+        """The schema with its name as `title`, and its description.
+
+        Raises ApiError for an invalid schema. `param` is the path of this object in the request.
+        """
+        if reason := schema_error(self.schema_):
+            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {reason}."
             raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
-        about = {"title": self.name, "description": self.description}
-        return {**self.schema_, **{name: value for name, value in about.items() if value}}
+        annotations = {"title": self.name, "description": self.description}
+        return {**self.schema_, **{name: value for name, value in annotations.items() if value}}
 
 
 class PlainFormat(Body):

@@ -78,7 +78,9 @@ class ItemEntry:
     custom: Container[str]
 
     def item(self, *, shown: ReasoningDisplay = "text", sealed: bool = False) -> Item:
-        (item,) = message_items(self.message, "", custom_call_ids=self.custom, display=shown, include_encrypted=sealed)
+        (item,) = message_items(
+            self.message, "", custom_call_ids=self.custom, display=shown, include_encrypted=sealed
+        )
         return {**item, "id": self.id}
 
 

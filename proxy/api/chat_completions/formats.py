@@ -1,4 +1,4 @@
-"""The form of the answer, as OpenAI's SDK types it for chat: a schema stands one level down."""
+"""`response_format`, typed as in OpenAI's SDK: a schema is one level deeper than in the Responses API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class JsonSchemaFormat(Body):
     json_schema: JsonSchema
 
     def answer_schema(self) -> dict[str, Any]:
-        "Raises ApiError for a schema that is none."
+        "Raises ApiError for an invalid schema."
         return self.json_schema.titled_schema("response_format.json_schema")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from llm.parts import Message, StreamEvent, TextPart
-from pydantic import Field
 
 from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsage
 from ...http.body_model import Body
@@ -22,8 +21,9 @@ from ...log.idempotency import Attempt
 from ...log.ids import creation_time
 from ...log.reader import with_hashes
 from ...state import ProxyState, server_of
+from ..shared_fields import CacheRetention, PromptCacheOptions, TokenCount
 from .context import load_context
-from .request import ResponsesRequest
+from .request import ImageOptions, ResponsesRequest
 from .response_object import usage_json
 
 router = APIRouter()
@@ -40,18 +40,20 @@ SUMMARISE = (
 
 
 class CompactRequest(Body):
-    "Of `types/responses/response_compact_params.py`; the caches are the engine's own business."
+    "All fields of OpenAI's SDK (`types/responses/response_compact_params.py`), and `max_output_tokens`."
 
     model: str
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
-    image: Any = None
+    max_output_tokens: TokenCount | None = None
+
+    # Without effect: only their types are checked.
+    image: ImageOptions | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
-    service_tier: Any = None
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: CacheRetention | None = None
+    service_tier: Literal["auto", "default", "fast", "flex", "priority"] | None = None
 
     def of_a_response(self) -> ResponsesRequest:
         return ResponsesRequest(

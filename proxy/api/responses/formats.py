@@ -1,4 +1,4 @@
-"""`text.format`, as OpenAI's SDK types it (`types/responses/response_format_text_config_param.py`)."""
+"""`text.format`, typed as in OpenAI's SDK (`types/responses/response_format_text_config_param.py`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class JsonSchemaFormat(JsonSchema):
     schema_: dict[str, Any] = Field(alias="schema")
 
     def answer_schema(self) -> dict[str, Any]:
-        "Raises ApiError for a schema that is none."
+        "Raises ApiError for an invalid schema."
         return self.titled_schema("text.format")
 
 

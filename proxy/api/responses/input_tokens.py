@@ -19,7 +19,7 @@ class Counted(ResponsesRequest):
     "`personality` is without effect: there is one."
 
     model: str = "gpt-oss"
-    personality: Any = None
+    personality: str | None = None
 
 
 @router.post("/v1/responses/input_tokens")

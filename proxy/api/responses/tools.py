@@ -168,9 +168,7 @@ class AllowedTools(Body):
     tools: list[Annotated[ToolName | NamespaceName | HostedToolName, Field(discriminator="type")]]
 
 
-ToolChoice = (
-    ToolChoiceMode | Annotated[ToolName | HostedToolName | AllowedTools, Field(discriminator="type")]
-)
+ToolChoice = ToolChoiceMode | Annotated[ToolName | HostedToolName | AllowedTools, Field(discriminator="type")]
 
 
 def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http.errors import ApiError
-from proxy.items.encrypted_content import MAX_RATIO, VERSION, checksum, from_encrypted_content, to_encrypted_content
+from proxy.items.encrypted_content import (
+    MAX_RATIO,
+    VERSION,
+    checksum,
+    from_encrypted_content,
+    to_encrypted_content,
+)
 
 
 @given(st.text() | st.text(alphabet="ab", max_size=40).map(lambda text: text * 200))

@@ -432,7 +432,9 @@ def test_any_history_in_any_shape_is_the_same(history: list[Message], data: st.D
     recalled: dict[str, Message] = {}
     became: list[int] = []
     for n, message in enumerate(history):
-        made = output.message_items(message, f"{n:032x}", custom_call_ids=custom, display="both", include_encrypted=True)
+        made = output.message_items(
+            message, f"{n:032x}", custom_call_ids=custom, display="both", include_encrypted=True
+        )
         spoken = [part for part in message.parts if part != GAP]
         for item, part in zip(made, spoken if message.role in ("assistant", "tool") else [None], strict=True):
             recalled[item["id"]] = Message(message.role, [part]) if part else message

@@ -116,7 +116,9 @@ def test_what_is_no_item(part: Any) -> None:
             {"display": "summary"}, {"summary": [output.summary_text("hm")], "content": []}, id="summary"
         ),
         pytest.param({"display": "both"}, {"summary": [output.summary_text("hm")]}, id="both"),
-        pytest.param({"include_encrypted": True}, {"encrypted_content": to_encrypted_content("hm")}, id="sealed"),
+        pytest.param(
+            {"include_encrypted": True}, {"encrypted_content": to_encrypted_content("hm")}, id="sealed"
+        ),
     ],
 )
 def test_ways_to_show_reasoning(how: dict[str, Any], item: dict[str, Any]) -> None:

@@ -17,7 +17,9 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 def tool(kind: str = "function", **given: Any) -> llm.Tool:
-    built: llm.Tool = TOOL.validate_python({"type": kind, kind: {"name": "add", **given}}, strict=True).to_tool()
+    built: llm.Tool = TOOL.validate_python(
+        {"type": kind, kind: {"name": "add", **given}}, strict=True
+    ).to_tool()
     return built
 
 

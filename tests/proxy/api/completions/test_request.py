@@ -11,7 +11,8 @@ from openai.types.completion_create_params import (
 from pydantic import ValidationError
 
 from llm_gpt_oss.options import GptOssOptions
-from proxy.api.completions.request import FIELDS, SUFFIX_INSTRUCTION, CompletionRequest
+from proxy.api.completions.fields import FIELDS
+from proxy.api.completions.request import SUFFIX_INSTRUCTION, CompletionRequest
 from proxy.http.errors import ApiError
 
 OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}

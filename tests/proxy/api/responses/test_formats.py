@@ -35,12 +35,12 @@ def read(given: Any) -> Any:
     ],
 )
 def test_formats(given: dict[str, Any], schema: dict[str, Any] | None) -> None:
-    assert read(given).schema_of() == schema
+    assert read(given).answer_schema() == schema
 
 
 def test_a_schema_that_is_none() -> None:
     with pytest.raises(ApiError) as caught:
-        read({**DOG, "schema": {"type": "dog"}}).schema_of()
+        read({**DOG, "schema": {"type": "dog"}}).answer_schema()
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "text.format.schema")
 
 

@@ -127,7 +127,7 @@ def test_hosted_tools_are_not_offered(kind: str) -> None:
     "sent", [[ADD, ADD], [ADD, {**PATCH, "name": "add"}], [space(ADD), space(PATCH), space(ADD)]]
 )
 def test_two_of_one_name(sent: list[Any]) -> None:
-    with pytest.raises(ApiError, match="two tools with the name '.*add'") as caught:
+    with pytest.raises(ApiError, match=r"two tools with the name '.*add'") as caught:
         read(*sent)
     assert (caught.value.status, caught.value.param) == (400, "tools")
 
