@@ -47,7 +47,10 @@ FIELDS: dict[str, tuple[Decision, str]] = {
         "all formats, json_schema always strictly; verbosity as an instruction to the model",
     ),
     "tool_choice": ("honoured", "enforced, including allowed_tools; hosted tools are refused"),
-    "tools": ("honoured", "function, custom and namespace; the model is not offered hosted tools"),
+    "tools": (
+        "honoured",
+        "function, custom and namespace; the model is not offered hosted tools, which are left out",
+    ),
     "top_logprobs": ("honoured", "up to 20"),
     "top_p": ("honoured", ""),
     "truncation": ("honoured", "auto drops whole turns, oldest first; disabled is the default"),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types.responses import Response
 from support.openai_types import strange
+from support.response_bodies import BODIES, MINIMAL, WORDS
+from support.sdk_types import JSON_VALUES
 
 from proxy.api.responses import response_object as whole
+from proxy.api.responses.request import ResponsesRequest
 from proxy.generation import TokenUsage
 from proxy.http.errors import ApiError
+from proxy.http.request_body import parse_body
 
 USAGE = TokenUsage(10, 5, 3)
 FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object"}}
@@ -133,7 +140,9 @@ SCHEMA = {"type": "json_schema", "name": "person", "schema": {"type": "object"}}
             id="namespace",
         ),
         pytest.param(
-            {"tools": [{"type": "web_search"}]}, {"tools": [{"type": "web_search"}]}, id="another tool"
+            {"tools": [{"type": "web_search"}, FUNCTION, {"type": "mcp", "server_label": 5}]},
+            {"tools": [{**FUNCTION, "description": None, "strict": True}]},
+            id="hosted tools, which the model is not offered",
         ),
     ],
 )
@@ -228,3 +237,20 @@ def test_the_request_stays_as_it_was() -> None:
     body = {"tools": [{**FUNCTION}], "text": {"format": {**SCHEMA}}, "metadata": {"a": "b"}}
     whole.as_failed(whole.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
     assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}
+
+
+ECHOED = st.dictionaries(
+    st.sampled_from([*whole.ECHO_DEFAULTS, "user"]), WORDS | st.sampled_from(JSON_VALUES), max_size=2
+)
+
+
+@given(BODIES | ECHOED.map(lambda fields: {**MINIMAL, **fields}))
+def test_any_request_that_is_accepted_gives_a_response_of_the_sdk(body: dict[str, Any]) -> None:
+    sent = json.dumps(body).encode()
+    try:
+        request = parse_body(sent, ResponsesRequest)
+        request.check()
+        request.generation_request()
+    except ApiError:
+        return
+    Response.model_validate(made(**json.loads(sent)), strict=True)
