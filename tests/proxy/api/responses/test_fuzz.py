@@ -75,7 +75,8 @@ def test_any_items(asked: Asked, items: list[Any]) -> None:
     assert asked.status("POST", URL, json.dumps({**MINIMAL, "input": items}).encode()) in (200, 400, 404)
 
 
-IDS = st.text(min_size=1, max_size=12).filter(lambda id: id.strip("./")) | st.sampled_from(
+# Starlette redirects an address that ends with a slash to the one without it.
+IDS = st.text(min_size=1, max_size=12).filter(lambda id: id.strip("./") and id[-1] != "/") | st.sampled_from(
     [f"resp_{'0' * 26}", "resp_", "chatcmpl-1", "*", "resp_\x00", "../x"]
 )
 BELOW = st.sampled_from(
