@@ -13,7 +13,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.completion_usage import CompletionUsage
 from pydantic import ValidationError
-from support.openai_types import strange
+from support.openai_types import unknown_keys
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
@@ -224,7 +224,7 @@ def test_usage() -> None:
     assert (counted["prompt_tokens"], counted["completion_tokens"], counted["total_tokens"]) == (10, 12, 22)
     assert counted["completion_tokens_details"]["reasoning_tokens"] == 7
     assert counted["prompt_tokens_details"]["cached_tokens"] == 0
-    assert list(strange(CompletionUsage.model_validate(counted, strict=True))) == []
+    assert list(unknown_keys(CompletionUsage.model_validate(counted, strict=True))) == []
 
 
 def test_usage_of_nothing() -> None:
@@ -255,7 +255,7 @@ def turns(draw: st.DrawFn) -> list[StreamEvent | Finished]:
 @given(turns())
 def test_chunks_are_openais(events: list[StreamEvent | Finished]) -> None:
     for chunk in written(*events):
-        assert set(strange(ChatCompletionChunk.model_validate(chunk, strict=True))) <= {
+        assert set(unknown_keys(ChatCompletionChunk.model_validate(chunk, strict=True))) <= {
             "ChoiceDelta.reasoning"
         }
 
@@ -263,7 +263,7 @@ def test_chunks_are_openais(events: list[StreamEvent | Finished]) -> None:
 @given(turns())
 def test_answers_are_openais(events: list[StreamEvent | Finished]) -> None:
     typed = ChatCompletion.model_validate(answer(*events), strict=True)
-    assert set(strange(typed)) <= {"ChatCompletionMessage.reasoning"}
+    assert set(unknown_keys(typed)) <= {"ChatCompletionMessage.reasoning"}
 
 
 def calls_of(message: ChatCompletionMessage) -> list[tuple[str, str, str]]:
@@ -299,4 +299,4 @@ def test_a_custom_call_is_no_type_of_openais_yet() -> None:
 
 def test_a_custom_call_in_a_whole_answer_is() -> None:
     whole = answer(*call("patch", '{"input":"***"}'), done("tool_calls"))
-    assert list(strange(ChatCompletion.model_validate(whole, strict=True))) == []
+    assert list(unknown_keys(ChatCompletion.model_validate(whole, strict=True))) == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import Response
-from support.openai_types import strange
+from support.openai_types import unknown_keys
 from support.response_bodies import BODIES, MINIMAL, WORDS
 from support.sdk_types import JSON_VALUES
 
@@ -154,7 +154,7 @@ def test_what_was_asked_for_is_told(sent: dict[str, Any], told: dict[str, Any]) 
 
 def is_openais(response: dict[str, Any]) -> bool:
     typed = Response.model_validate(response, strict=True)
-    return set(strange(typed)) == {f"Response.{key}" for key in OPEN_RESPONSES}
+    return set(unknown_keys(typed)) == {f"Response.{key}" for key in OPEN_RESPONSES}
 
 
 ITEM = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": []}

@@ -21,7 +21,7 @@ from support.harmony_text import (
     think,
     turns,
 )
-from support.openai_types import accumulated
+from support.openai_types import check_events
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
@@ -415,7 +415,7 @@ def check(events: Events) -> None:
             under_way = []
     assert events[-1]["response"]["output"] == finished
     json.dumps(events, allow_nan=False)
-    accumulated(events)
+    check_events(events)
 
 
 def check_item(events: Events) -> dict[str, Any]:
