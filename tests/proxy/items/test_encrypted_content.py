@@ -1,4 +1,4 @@
-"What a client keeps for us."
+"Tokens that carry a text."
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from proxy.items.encrypted_content import (
 
 
 @given(st.text() | st.text(alphabet="ab", max_size=40).map(lambda text: text * 200))
-def test_there_and_back(text: str) -> None:
+def test_round_trip(text: str) -> None:
     assert from_encrypted_content(to_encrypted_content(text)) == text
 
 
-def test_the_same_text_is_the_same_token() -> None:
+def test_equal_texts_give_equal_tokens() -> None:
     assert to_encrypted_content("hm") == to_encrypted_content("hm")
 
 
-def test_what_is_long_is_packed() -> None:
+def test_long_texts_are_compressed() -> None:
     assert len(to_encrypted_content("".join(f"{n} sheep. " for n in range(1000)))) < 6000
 
 
@@ -68,14 +68,14 @@ def not_utf8() -> str:
         pytest.param(bomb(100_000), id="a bomb"),
     ],
 )
-def test_what_is_none_of_ours(token: str) -> None:
+def test_unknown_formats(token: str) -> None:
     with pytest.raises(ApiError) as caught:
         from_encrypted_content(token)
     error = caught.value
     assert (error.status, error.code, error.param) == (400, "invalid_encrypted_content", "input")
 
 
-def test_a_bomb_does_not_go_off() -> None:
+def test_decompression_bombs_take_no_memory() -> None:
     token = bomb(64 * 2**20)
     tracemalloc.start()
     try:

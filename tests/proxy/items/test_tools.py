@@ -1,4 +1,4 @@
-"What the tools of OpenAI's APIs have in common."
+"Tools and tool choices that both APIs share."
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ADD, AUTO = (llm.Tool(name, None, {}) for name in ("add", "auto"))
         pytest.param(ResolvedChoice("auto", allowed=()), ([], "auto"), id="among none"),
     ],
 )
-def test_offered(choice: ResolvedChoice, expected: tuple[list[llm.Tool], str | None]) -> None:
+def test_apply_choice(choice: ResolvedChoice, expected: tuple[list[llm.Tool], str | None]) -> None:
     assert apply_choice([ADD, AUTO], choice) == expected
 
 
@@ -50,7 +50,7 @@ def test_offered(choice: ResolvedChoice, expected: tuple[list[llm.Tool], str | N
         ResolvedChoice("required", allowed=()),
     ],
 )
-def test_not_to_choose(choice: ResolvedChoice) -> None:
+def test_choices_that_are_not_possible(choice: ResolvedChoice) -> None:
     with pytest.raises(ApiError) as caught:
         apply_choice([ADD, AUTO], choice)
     assert (caught.value.status, caught.value.param) == (400, "tool_choice")

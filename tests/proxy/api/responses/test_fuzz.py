@@ -1,4 +1,4 @@
-"Whatever a client sends to `/v1/responses` and what is below it, it is the client that is at fault."
+"Whatever a client sends to `/v1/responses` and below, the answer is valid or an error of the client."
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ URL = "/v1/responses"
 POSTED = st.sampled_from([URL, f"{URL}/input_tokens", f"{URL}/compact"])
 
 
-class Asked:
-    "One app for all, with a log."
+class FuzzedApp:
+    "One app for all examples, with a log."
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -48,10 +48,10 @@ class Asked:
 
 
 @pytest.fixture
-def asked() -> Iterator[Asked]:
-    asked = Asked()
-    yield asked
-    asked.close()
+def app() -> Iterator[FuzzedApp]:
+    app = FuzzedApp()
+    yield app
+    app.close()
 
 
 one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
@@ -59,20 +59,20 @@ one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fi
 
 @one_app_for_all
 @given(POSTED, st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_body(asked: Asked, path: str, body: bytes) -> None:
-    assert asked.status("POST", path, body) == 400
+def test_any_body(app: FuzzedApp, path: str, body: bytes) -> None:
+    assert app.status("POST", path, body) == 400
 
 
 @one_app_for_all
 @given(POSTED, BODIES)
-def test_any_request(asked: Asked, path: str, body: dict[str, Any]) -> None:
-    assert asked.status("POST", path, json.dumps(body).encode()) in (200, 400, 404, 502)
+def test_any_request(app: FuzzedApp, path: str, body: dict[str, Any]) -> None:
+    assert app.status("POST", path, json.dumps(body).encode()) in (200, 400, 404, 502)
 
 
 @one_app_for_all
 @given(st.lists(ITEM, max_size=5))
-def test_any_items(asked: Asked, items: list[Any]) -> None:
-    assert asked.status("POST", URL, json.dumps({**MINIMAL, "input": items}).encode()) in (200, 400, 404)
+def test_any_items(app: FuzzedApp, items: list[Any]) -> None:
+    assert app.status("POST", URL, json.dumps({**MINIMAL, "input": items}).encode()) in (200, 400, 404)
 
 
 # Starlette redirects an address that ends with a slash to the one without it.
@@ -106,13 +106,13 @@ PARAMETERS = st.fixed_dictionaries(
 
 @one_app_for_all
 @given(BELOW, IDS, PARAMETERS, st.binary(max_size=5))
-def test_any_id(asked: Asked, below: tuple[str, str], id: str, params: dict[str, str], body: bytes) -> None:
+def test_any_id(app: FuzzedApp, below: tuple[str, str], id: str, params: dict[str, str], body: bytes) -> None:
     method, path = below
-    assert asked.status(method, f"{URL}/{quote(id, safe='')}{path}", body, **params) in (400, 404, 405)
+    assert app.status(method, f"{URL}/{quote(id, safe='')}{path}", body, **params) in (400, 404, 405)
 
 
 @one_app_for_all
 @given(st.sampled_from(["", "/input_items"]), PARAMETERS)
-def test_any_parameters(asked: Asked, path: str, params: dict[str, str]) -> None:
-    made = asked._loop.run_until_complete(asked._proxy.post(URL, MINIMAL)).json()
-    assert asked.status("GET", f"{URL}/{made['id']}{path}", **params) in (200, 400)
+def test_any_parameters(app: FuzzedApp, path: str, params: dict[str, str]) -> None:
+    made = app._loop.run_until_complete(app._proxy.post(URL, MINIMAL)).json()
+    assert app.status("GET", f"{URL}/{made['id']}{path}", **params) in (200, 400)
