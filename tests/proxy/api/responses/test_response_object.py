@@ -41,7 +41,7 @@ def new_response(**body: Any) -> dict[str, Any]:
 
 
 def test_defaults() -> None:
-    assert new_response() == {
+    expected = {
         "id": "resp_1",
         "object": "response",
         "created_at": 1_700_000_000,
@@ -77,6 +77,10 @@ def test_defaults() -> None:
         "top_p": 1.0,
         "truncation": "disabled",
     }
+    response = new_response()
+    assert response.keys() == expected.keys()
+    for key, value in expected.items():
+        assert response[key] == value, key
 
 
 def test_keys_of_both_standards() -> None:
