@@ -26,19 +26,19 @@ from ..http.errors import ApiError
 from ..http.request_body import cancel_on_disconnect, read_body
 from ..ollama_server import upstream
 from ..state import ProxyState, server_of
-from .text_inputs import Texts, attribute_overflow, parse_texts
+from .text_inputs import TextInput, attribute_overflow, parse_texts
 
 router = APIRouter()
 
 
 class EmbeddingRequest(Body):
-    "Every field of OpenAI's SDK (`types/embedding_create_params.py`); `user` is without effect."
+    "All fields of OpenAI's SDK (`types/embedding_create_params.py`). `user` has no effect."
 
     model: str
-    input: Texts
+    input: TextInput
     dimensions: int | None = None
     encoding_format: Literal["float", "base64"] | None = None
-    user: Any = None
+    user: str | None = None
 
     def call(self, tag: str) -> EngineRequest[EmbeddingResult]:
         "Raises ApiError for what is no text to embed."

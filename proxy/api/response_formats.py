@@ -1,4 +1,4 @@
-"""The form of an answer, as OpenAI's SDK types it (`types/shared_params/response_format_*.py`)."""
+"""The format of an answer, typed as in OpenAI's SDK (`types/shared_params/response_format_*.py`)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ class JsonSchema(Body):
     description: str | None = None
     strict: bool | None = None
 
-    def titled(self, param: str) -> dict[str, Any]:
-        "The schema under the name that it is given here. Raises ApiError for one that is none, at `param`."
-        if why := schema_error(self.schema_):
-            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {why}."
+    def titled_schema(self, param: str) -> dict[str, Any]:
+        """The schema with its name as `title`, and its description.
+
+        Raises ApiError for an invalid schema. `param` is the path of this object in the request.
+        """
+        if reason := schema_error(self.schema_):
+            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {reason}."
             raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
-        about = {"title": self.name, "description": self.description}
-        return {**self.schema_, **{name: value for name, value in about.items() if value}}
+        annotations = {"title": self.name, "description": self.description}
+        return {**self.schema_, **{name: value for name, value in annotations.items() if value}}
 
 
 class PlainFormat(Body):
     type: Literal["text"]
 
-    def schema_of(self) -> None:
+    def answer_schema(self) -> None:
         return None
 
 
 class JsonObjectFormat(Body):
     type: Literal["json_object"]
 
-    def schema_of(self) -> dict[str, Any]:
+    def answer_schema(self) -> dict[str, Any]:
         return {"type": "object"}

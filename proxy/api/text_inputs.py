@@ -1,4 +1,4 @@
-"""One text or several, as `/v1/completions` and `/v1/embeddings` take them."""
+"""One text or several, as `/v1/completions` and `/v1/embeddings` accept them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from llm_gpt_oss.errors import ContextOverflow
 
 from ..http.errors import ApiError
 
-Texts = str | list[str] | list[int] | list[list[int]]
+TextInput = str | list[str] | list[int] | list[list[int]]
 # OpenAI's own limit (SDK, `types/embedding_create_params.py`).
-MOST = 2048
+MAX_TEXTS = 2048
 
 
-def parse_texts(given: Texts, param: str) -> list[str]:
-    "Raises ApiError for token ids, for an empty list and for a list that is too long."
-    if isinstance(given, str):
-        return [given]
-    if not given:
-        raise ApiError(400, f"'{param}' is an empty list.", code="invalid_value", param=param)
-    if len(given) > MOST:
-        message = f"'{param}' has {len(given)} entries, and {MOST} are the most."
+def parse_texts(value: TextInput, param: str) -> list[str]:
+    "Raises ApiError for an empty list, for a list that is too long and for token ids."
+    if isinstance(value, str):
+        return [value]
+    if not value:
+        message = f"'{param}' is an empty list. Send at least one text."
+        raise ApiError(400, message, code="invalid_value", param=param)
+    if len(value) > MAX_TEXTS:
+        message = f"'{param}' has {len(value)} entries. Send at most {MAX_TEXTS}."
         raise ApiError(400, message, code="array_above_max_length", param=param)
-    texts = [text for text in given if isinstance(text, str)]
-    if len(texts) < len(given):
-        message = f"'{param}' holds token ids, which mean other tokens to each model: send text instead."
+    texts = [text for text in value if isinstance(text, str)]
+    if len(texts) < len(value):
+        message = f"'{param}' has token ids, whose meaning differs between models. Send text instead."
         raise ApiError(400, message, code="unsupported_value", param=param)
     return texts
 
 
 @contextmanager
 def attribute_overflow(param: str) -> Iterator[None]:
-    "A ContextOverflow that is raised inside names `param`: elsewhere it is the messages that are too long."
+    "Reports a ContextOverflow that is raised inside as the fault of the request's field `param`."
     try:
         yield
     except ContextOverflow as error:

@@ -1,1 +1,1 @@
-"""The items of the Responses API: what clients send and are given, and llm's messages behind them."""
+"""Items of the Responses API: parsing them into llm's messages, and rendering messages as items."""

@@ -1,7 +1,7 @@
-"""`encrypted_content`: a text as a token that carries all of it, so that nothing has to be kept for it.
+"""`encrypted_content`: an opaque token that carries a whole text, so that the server stores nothing for it.
 
-It hides nothing: who may read the token has been sent the text. base64url of a version byte, a checksum, and
-the text by zlib.
+The token is not secret: the client was sent the text in it. It is base64url of a version byte, a checksum and
+the zlib-compressed text.
 """
 
 from __future__ import annotations
@@ -13,40 +13,41 @@ from hashlib import blake2b
 from ..http.errors import ApiError
 
 VERSION = b"\x01"
-CHECKSUM = 8
-# A text that shrinks to less is not sealed as that: so what claims to is none of ours, and a request never
-# comes to more than so many times its length.
-RATIO = 16
+CHECKSUM_BYTES = 8
+# Compress by at most 16x, otherwise store uncompressed, so that decompression can reject bombs.
+MAX_RATIO = 16
 
 
-def seal(text: str) -> str:
-    given = text.encode()
-    packed = zlib.compress(given)
-    if len(given) > RATIO * len(packed):
-        packed = zlib.compress(given, level=0)
-    return urlsafe_b64encode(VERSION + digest(given) + packed).decode().rstrip("=")
+def to_encrypted_content(text: str) -> str:
+    data = text.encode()
+    compressed = zlib.compress(data)
+    if len(data) > MAX_RATIO * len(compressed):
+        compressed = zlib.compress(data, level=0)
+    return urlsafe_b64encode(VERSION + checksum(data) + compressed).decode().rstrip("=")
 
 
-def unseal(token: str) -> str:
-    "Raises ApiError for what `seal` did not make."
+def from_encrypted_content(token: str) -> str:
+    "The text in a token. Raises ApiError for a token that `to_encrypted_content` did not make."
     try:
-        return _text(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return _decompress(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, zlib.error):
         message = (
-            "An item's encrypted_content is none that this server has made, or not all of it. "
-            "Leave the item out, or send what it holds in plain words."
+            "An item has an 'encrypted_content' that this server did not create, or only part of one. "
+            "Leave the item out, or send its text as 'content'."
         )
         raise ApiError(400, message, code="invalid_encrypted_content", param="input") from None
 
 
-def _text(sealed: bytes) -> str:
-    checksum, packed = sealed[1 : 1 + CHECKSUM], sealed[1 + CHECKSUM :]
+def _decompress(data: bytes) -> str:
+    "Raises ValueError or zlib.error."
+    expected_checksum, compressed = data[1 : 1 + CHECKSUM_BYTES], data[1 + CHECKSUM_BYTES :]
     stream = zlib.decompressobj()
-    text = stream.decompress(packed, RATIO * len(packed) + 1)
-    if sealed[:1] != VERSION or not stream.eof or stream.unused_data or digest(text) != checksum:
+    text = stream.decompress(compressed, MAX_RATIO * len(compressed) + 1)
+    complete = stream.eof and not stream.unused_data
+    if data[:1] != VERSION or not complete or checksum(text) != expected_checksum:
         raise ValueError
     return text.decode()
 
 
-def digest(text: bytes) -> bytes:
-    return blake2b(text, digest_size=CHECKSUM).digest()
+def checksum(data: bytes) -> bytes:
+    return blake2b(data, digest_size=CHECKSUM_BYTES).digest()

@@ -1,7 +1,8 @@
-"""Ids that say where in the log an item is found.
+"""Item ids that say where in the log an item is, so that nothing has to be stored to find it.
 
-`source` is the id of the turn that put the item out, or else the 32 hex digits of the hash of the message
-that it is part of; `n` counts the items of either. The prefix is for people: an item is found without it.
+An id is `<prefix>_<source>_<n>`. `source` is the id of the turn that produced the item, or the 32 hex digits
+of the hash of the message that holds it. `n` numbers the items of that source. The prefix names the item's
+type for human readers; lookups ignore it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ PREFIXES = {
 _ID = re.compile(r"[a-z]{1,8}_([0-9a-z]{26}|[0-9a-f]{32})_(0|[1-9][0-9]{0,6})", re.ASCII)
 
 
-def item_id(kind: str, source: str, n: int) -> str:
-    "`kind` is the item's type."
-    return f"{PREFIXES[kind]}_{source}_{n}"
+def item_id(item_type: str, source: str, n: int) -> str:
+    return f"{PREFIXES[item_type]}_{source}_{n}"
 
 
-def place_of(id: str) -> tuple[str, int] | None:
-    "Source and n; None for an id that is none of ours."
-    found = _ID.fullmatch(id)
-    return (found[1], int(found[2])) if found else None
+def parse_item_id(id: str) -> tuple[str, int] | None:
+    "An id's `source` and `n`, or None if this server did not make the id."
+    match = _ID.fullmatch(id)
+    return (match[1], int(match[2])) if match else None

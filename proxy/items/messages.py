@@ -1,8 +1,8 @@
-"""Items to llm's messages.
+"""Converts the items of a request to llm's messages.
 
-Neighbours that are an assistant's (reasoning, texts, calls) are one message, as they are in the log. A
-compaction item is a message with its summary, where it stands: what comes before it stays, since
-`/v1/responses/compact` gives out messages of the user before it that are meant to be sent on with it
+Consecutive items of the assistant (reasoning, texts, calls) become one message, as they are in the log. A
+compaction item becomes a message with its summary. The items before it stay, because
+`/v1/responses/compact` returns user messages before it that clients are meant to send along
 (https://developers.openai.com/api/docs/guides/compaction).
 """
 
@@ -17,9 +17,9 @@ from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, Tool
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, tool_call_part
 
 from ..http.errors import ApiError
-from .encrypted_content import unseal
-from .ids import place_of
-from .summary import summarised
+from .encrypted_content import from_encrypted_content
+from .ids import parse_item_id
+from .summary import summary_message
 from .wire import (
     AnyItem,
     CompactionItem,
@@ -28,166 +28,172 @@ from .wire import (
     FunctionCallItem,
     ItemReference,
     MessageItem,
-    OutputItem,
     ReasoningItem,
     ReasoningText,
     RefusalContent,
     SummaryText,
     TextContent,
+    ToolOutputItem,
+    unsupported_content,
 )
 
-# Between two texts of one message.
+# Separates two texts of one message.
 BLANK_LINE = TextPart("\n\n", provider_metadata=SEPARATOR)
 
 
 class History(NamedTuple):
-    """`sent` tells for each item which message it became; one that becomes none counts to the message that it
-    stands in or before. `custom` are the ids of calls of custom tools."""
+    """The messages of a list of items.
+
+    `message_of_item` has, for each item, the index of the message that it became part of. An item with
+    nothing to read gets the index of the message that the assistant's next item would be part of.
+    `custom_call_ids` are the ids of calls of custom tools.
+    """
 
     messages: list[Message]
-    sent: tuple[int, ...]
-    custom: frozenset[str]
+    message_of_item: tuple[int, ...]
+    custom_call_ids: frozenset[str]
 
 
-def references(items: Iterable[AnyItem]) -> set[str]:
-    "The ids among the items' that the log may know more about."
+def item_references(items: Iterable[AnyItem]) -> set[str]:
+    "The ids of items whose content has to be looked up in the log."
     ids = {
         item.id
         for item in items
-        if isinstance(item, ItemReference) or (isinstance(item, ReasoningItem) and _bare(item))
+        if isinstance(item, ItemReference) or (isinstance(item, ReasoningItem) and not _has_content(item))
     }
-    return {id for id in ids if id and place_of(id)}
+    return {id for id in ids if id and parse_item_id(id)}
 
 
-def messages(
-    items: Iterable[AnyItem], recalled: Mapping[str, Message], earlier: Sequence[Message] = ()
+def to_messages(
+    items: Iterable[AnyItem], referenced: Mapping[str, Message], history: Sequence[Message] = ()
 ) -> History:
-    """`recalled` has the items that `references` named, as far as they were found: each as a message of its
-    own with nothing else in it. `earlier` is the conversation that the items go on with.
+    """`referenced` has the items that `item_references` named and the log has: each as a message that holds
+    that item alone. `history` is the conversation that the items continue.
 
-    Raises ApiError for an item that is not found, for what is no text, for encrypted content that is none of
-    ours, and for the output of a call that is nowhere.
+    Raises ApiError for a reference to an unknown item, content that is not text, `encrypted_content` of
+    another server, and the output of an unknown call.
     """
-    history = _History(earlier)
-    sent, custom = [], set()
+    builder = _HistoryBuilder(history)
+    message_of_item, custom_call_ids = [], set()
     for item in items:
-        message = _message(item, recalled)
-        sent.append(history.add(message) if message else history.at)
+        message = _to_message(item, referenced)
+        message_of_item.append(builder.add(message) if message else builder.next_index)
         if isinstance(item, CustomToolCallItem):
-            custom.add(item.call_id)
-    return History(history.messages, tuple(sent), frozenset(custom))
+            custom_call_ids.add(item.call_id)
+    return History(builder.messages, tuple(message_of_item), frozenset(custom_call_ids))
 
 
-class _History:
-    "Messages one after the other, as they are added."
+class _HistoryBuilder:
+    "Collects messages: merges the assistant's, and gives tool results the names of their tools."
 
-    def __init__(self, earlier: Iterable[Message]) -> None:
+    def __init__(self, history: Iterable[Message]) -> None:
         self.messages: list[Message] = []
-        self._names: dict[str | None, str] = {}
-        for message in earlier:
+        self._tool_names: dict[str | None, str] = {}
+        for message in history:
             for part in message.parts:
-                self._learn(part)
+                self._learn_tool_name(part)
 
     @property
-    def at(self) -> int:
-        "The index of the message that an assistant's next item would be part of."
-        return len(self.messages) - (1 if self._answering else 0)
+    def next_index(self) -> int:
+        "The index of the message that the assistant's next item would be part of."
+        return len(self.messages) - (1 if self._ends_with_assistant else 0)
 
     @property
-    def _answering(self) -> bool:
+    def _ends_with_assistant(self) -> bool:
         return bool(self.messages) and self.messages[-1].role == "assistant"
 
     def add(self, message: Message) -> int:
-        "The index of the message that it is part of now."
-        if not (message.role == "assistant" and self._answering):
+        "Returns the index of the message that holds it now."
+        if not (message.role == "assistant" and self._ends_with_assistant):
             self.messages.append(replace(message, parts=[]))
         for part in message.parts:
-            self._learn(part)
-            self.messages[-1].parts += self._fitted(part)
+            self._learn_tool_name(part)
+            self.messages[-1].parts += self._fit(part)
         return len(self.messages) - 1
 
-    def _learn(self, part: Part) -> None:
+    def _learn_tool_name(self, part: Part) -> None:
         if isinstance(part, ToolCallPart):
-            self._names[part.tool_call_id] = part.name
+            self._tool_names[part.tool_call_id] = part.name
 
-    def _fitted(self, part: Part) -> list[Part]:
+    def _fit(self, part: Part) -> list[Part]:
+        "The parts to append for a part."
         match part:
             case ToolResultPart(tool_call_id=call_id):
-                return [replace(part, name=self._name(part, call_id))]
-            case TextPart() if self._answering and _says(self.messages[-1]):
+                return [replace(part, name=self._tool_name(part, call_id))]
+            case TextPart() if self._ends_with_assistant and _has_text(self.messages[-1]):
                 return [BLANK_LINE, part]
             case _:
                 return [part]
 
-    def _name(self, result: ToolResultPart, call_id: str | None) -> str:
-        name = self._names.get(call_id) or result.name
+    def _tool_name(self, result: ToolResultPart, call_id: str | None) -> str:
+        name = self._tool_names.get(call_id) or result.name
         if not name:
             message = f"No tool call found for the output with call_id '{(call_id or '')[:100]}'."
-            raise ApiError(400, f"{message} Send the call before it.", param="input")
+            raise ApiError(400, f"{message} Send the call before its output.", param="input")
         return name
 
 
-def join_items(ones: Iterable[Message]) -> list[Message]:
-    "Items that are messages of their own (`chain.singles`), with an assistant's neighbours in one message."
-    whole: list[Message] = []
-    for one in ones:
-        if one.role == "assistant" and whole and whole[-1].role == "assistant":
-            last = whole[-1]
-            gap = [BLANK_LINE] if _says(last) and _says(one) else []
-            whole[-1] = replace(last, parts=[*last.parts, *gap, *one.parts])
+def join_items(item_messages: Iterable[Message]) -> list[Message]:
+    "Merges the assistant's consecutive messages. Each of `item_messages` holds one item (`split_items`)."
+    joined: list[Message] = []
+    for message in item_messages:
+        if message.role == "assistant" and joined and joined[-1].role == "assistant":
+            last = joined[-1]
+            separator = [BLANK_LINE] if _has_text(last) and _has_text(message) else []
+            joined[-1] = replace(last, parts=[*last.parts, *separator, *message.parts])
         else:
-            whole.append(one)
-    return whole
+            joined.append(message)
+    return joined
 
 
-def _says(message: Message) -> bool:
+def _has_text(message: Message) -> bool:
     return any(isinstance(part, TextPart) for part in message.parts)
 
 
-def _message(item: AnyItem, recalled: Mapping[str, Message]) -> Message | None:
-    "None for an item in which there is nothing to read."
+def _to_message(item: AnyItem, referenced: Mapping[str, Message]) -> Message | None:
+    "None for an item with nothing to read in it."
     match item:
         case MessageItem(role="assistant", phase=phase):
             text = "\n".join(_texts(item.content))
-            said = TextPart(text, provider_metadata=PREAMBLE if phase == "commentary" else None)
-            return Message("assistant", [said]) if text else None
+            part = TextPart(text, provider_metadata=PREAMBLE if phase == "commentary" else None)
+            return Message("assistant", [part]) if text else None
         case MessageItem(role=role):
             return Message(role, [TextPart(text) for text in _texts(item.content)])
         case ReasoningItem():
-            thought = _thought(item, recalled)
-            return Message("assistant", [ReasoningPart(thought)]) if thought else None
+            reasoning = _reasoning(item, referenced)
+            return Message("assistant", [ReasoningPart(reasoning)]) if reasoning else None
         case FunctionCallItem(arguments=arguments, call_id=call_id):
-            return Message("assistant", [tool_call_part(_named(item), arguments, call_id)])
+            return Message("assistant", [tool_call_part(_full_name(item), arguments, call_id)])
         case CustomToolCallItem(input=text, call_id=call_id):
-            return Message("assistant", [ToolCallPart(_named(item), {"input": text}, call_id)])
-        case OutputItem(call_id=call_id):
+            return Message("assistant", [ToolCallPart(_full_name(item), {"input": text}, call_id)])
+        case ToolOutputItem(call_id=call_id):
             output = "\n".join(_texts(item.output))
-            return Message("tool", [ToolResultPart(_named(item), output, call_id or "")])
+            return Message("tool", [ToolResultPart(_full_name(item), output, call_id or "")])
         case ItemReference(id=id):
-            if id in recalled:
-                return recalled[id]
+            if id in referenced:
+                return referenced[id]
             raise ApiError(404, f"Item with id '{id[:100]}' not found.", param="input")
         case CompactionItem(encrypted_content=token):
-            return summarised(unseal(token))
+            return summary_message(from_encrypted_content(token))
         case _:
             return None
 
 
-def _named(item: FunctionCallItem | CustomToolCallItem | OutputItem) -> str:
+def _full_name(item: FunctionCallItem | CustomToolCallItem | ToolOutputItem) -> str:
     return f"{item.namespace}.{item.name}" if item.namespace and item.name else item.name or ""
 
 
-def _bare(item: ReasoningItem) -> bool:
-    "Whether the item itself does not say what was thought."
-    return not (_joined(item.content) or item.encrypted_content)
+def _has_content(item: ReasoningItem) -> bool:
+    "Whether the item carries its reasoning. A summary may be shorter than that."
+    return bool(_joined(item.content) or item.encrypted_content)
 
 
-def _thought(item: ReasoningItem, recalled: Mapping[str, Message]) -> str:
-    if not _bare(item):
-        return _joined(item.content) or unseal(item.encrypted_content or "")
-    found = recalled.get(item.id or "")
-    thoughts = [part.text for part in found.parts if isinstance(part, ReasoningPart)] if found else []
-    return "".join(thoughts) or _joined(item.summary)
+def _reasoning(item: ReasoningItem, referenced: Mapping[str, Message]) -> str:
+    if _has_content(item):
+        return _joined(item.content) or from_encrypted_content(item.encrypted_content or "")
+    logged = referenced.get(item.id or "")
+    texts = [part.text for part in logged.parts if isinstance(part, ReasoningPart)] if logged else []
+    return "".join(texts) or _joined(item.summary)
 
 
 def _joined(texts: Sequence[ReasoningText | SummaryText] | None) -> str:
@@ -195,7 +201,7 @@ def _joined(texts: Sequence[ReasoningText | SummaryText] | None) -> str:
 
 
 def _texts(content: str | Iterable[Content]) -> list[str]:
-    "Raises ApiError for what is no text."
+    "Raises ApiError for content that is not text."
     return [content] if isinstance(content, str) else [_text(part) for part in content]
 
 
@@ -204,9 +210,4 @@ def _text(part: Content) -> str:
         case TextContent(text=text) | RefusalContent(refusal=text):
             return text
         case _:
-            raise ApiError(
-                400,
-                f"gpt-oss reads text only: it cannot take a part of type '{part.type}'.",
-                code="unsupported_content_type",
-                param="input",
-            )
+            raise unsupported_content(part.type, "input")

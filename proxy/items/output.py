@@ -1,7 +1,7 @@
-"""Items as they go out, each as OpenAI's SDK types it (`types/responses/response_item.py`).
+"""Renders items as OpenAI's SDK types them (`types/responses/response_item.py`).
 
-The functions that shape one item make it with and without its content: a stream shows it empty first. All
-keys that the types and OpenAI's description call for are there.
+Each function for one item also makes the empty item that a stream starts with. Items have every key that the
+SDK's types or OpenAI's API description require.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from llm_gpt_oss.turn.messages import METADATA, SEPARATOR, arguments_text
 
 from ..settings import ReasoningDisplay
-from .encrypted_content import seal
+from .encrypted_content import to_encrypted_content
 from .ids import item_id
 from .summary import summary_of
-from .tools import free_text
+from .tools import custom_input
 
 Item = dict[str, Any]
 Status = Literal["in_progress", "completed", "incomplete"]
@@ -42,7 +42,7 @@ def output_text(text: str = "", logprobs: Sequence[Item] = ()) -> Item:
 
 
 def phase_of(metadata: Item | None) -> str:
-    "Whether a text is the model's answer or said before it called a tool, by its `provider_metadata`."
+    "The phase of a text by its `provider_metadata`: `commentary` comes before tool calls."
     channel = (metadata or {}).get(METADATA, {}).get("channel")
     return "commentary" if channel == "commentary" else "final_answer"
 
@@ -52,14 +52,14 @@ def reasoning_item(
     text: str = "",
     status: Status = "completed",
     *,
-    shown: ReasoningDisplay = "text",
-    sealed: bool = False,
+    display: ReasoningDisplay = "text",
+    include_encrypted: bool = False,
 ) -> Item:
-    "`sealed` says whether the client wants `encrypted_content`."
-    content = [reasoning_text(text)] if text and shown != "summary" else []
-    summary = [summary_text(text)] if text and shown != "text" else []
+    "`include_encrypted` adds `encrypted_content`."
+    content = [reasoning_text(text)] if text and display != "summary" else []
+    summary = [summary_text(text)] if text and display != "text" else []
     item = {"id": id, "type": "reasoning", "status": status, "summary": summary, "content": content}
-    return {**item, "encrypted_content": seal(text)} if sealed and text else item
+    return {**item, "encrypted_content": to_encrypted_content(text)} if include_encrypted and text else item
 
 
 def reasoning_text(text: str = "") -> Item:
@@ -73,28 +73,28 @@ def summary_text(text: str = "") -> Item:
 def function_call_item(
     id: str, call_id: str, name: str, arguments: str = "", status: Status = "completed"
 ) -> Item:
-    "`name` as the model's tool has it, with its namespace; `arguments` in JSON."
-    item = {"id": id, "type": "function_call", "status": status, "call_id": call_id, **named(name)}
+    "`name` includes the tool's namespace. `arguments` is a JSON object as a string."
+    item = {"id": id, "type": "function_call", "status": status, "call_id": call_id, **name_fields(name)}
     return {**item, "arguments": arguments}
 
 
 def custom_tool_call_item(
     id: str, call_id: str, name: str, input: str = "", status: Status = "completed"
 ) -> Item:
-    item = {"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id, **named(name)}
+    item = {"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id, **name_fields(name)}
     return {**item, "input": input}
 
 
-def named(name: str) -> Item:
-    "The names of tools have no dots, those of namespaces may."
-    namespace, _, own = name.rpartition(".")
-    return {"name": own, "namespace": namespace} if namespace and own else {"name": name}
+def name_fields(full_name: str) -> Item:
+    "A tool's name and namespace. Namespaces may contain dots, names of tools may not."
+    namespace, _, name = full_name.rpartition(".")
+    return {"name": name, "namespace": namespace} if namespace and name else {"name": full_name}
 
 
 def function_call_output_item(id: str, call_id: str, output: str, name: str | None = None) -> Item:
-    "`name` where no `call_id` tells which tool it comes from."
+    "`name` identifies the tool of an output without a `call_id`."
     item = {"id": id, "type": "function_call_output", "status": "completed", "call_id": call_id}
-    return {**item, **(named(name) if name else {}), "output": output}
+    return {**item, **(name_fields(name) if name else {}), "output": output}
 
 
 def custom_tool_call_output_item(id: str, call_id: str, output: str) -> Item:
@@ -111,53 +111,58 @@ def input_text(text: str) -> Item:
 
 
 def compaction_item(id: str, summary: str) -> Item:
-    return {"id": id, "type": "compaction", "encrypted_content": seal(summary)}
+    return {"id": id, "type": "compaction", "encrypted_content": to_encrypted_content(summary)}
 
 
-def items(
+def message_items(
     message: Message,
     source: str,
     start: int = 0,
-    custom: Container[str] = (),
+    custom_call_ids: Container[str] = (),
     *,
-    shown: ReasoningDisplay = "text",
-    sealed: bool = False,
+    display: ReasoningDisplay = "text",
+    include_encrypted: bool = False,
 ) -> list[Item]:
-    """All items of a message, numbered from `start`; `custom` are the ids of calls of custom tools.
+    """All items of a message, with ids of `source` numbered from `start`.
 
-    Each of an assistant's parts is an item, less empty texts and the blank lines between two; so is each of a
-    tool's results. What another role says is one item.
+    Each of the assistant's parts is an item, except empty texts and the blank lines between two texts. Each
+    tool result is an item, and so is any other message as a whole. `custom_call_ids` are the ids of calls of
+    custom tools.
     """
     if message.role in ("assistant", "tool"):
-        parts = (_item(part, custom, shown, sealed) for part in message.parts)
-        shaped = [item for item in parts if item]
+        rendered = (_part_item(part, custom_call_ids, display, include_encrypted) for part in message.parts)
+        items = [item for item in rendered if item]
     else:
-        shaped = [_said(message)]
-    return [{**item, "id": item_id(item["type"], source, n)} for n, item in enumerate(shaped, start)]
+        items = [_whole_message_item(message)]
+    return [{**item, "id": item_id(item["type"], source, n)} for n, item in enumerate(items, start)]
 
 
-def _item(part: Part, custom: Container[str], shown: ReasoningDisplay, sealed: bool) -> Item | None:
+def _part_item(
+    part: Part, custom_call_ids: Container[str], display: ReasoningDisplay, include_encrypted: bool
+) -> Item | None:
     match part:
         case TextPart(text=text, provider_metadata=metadata):
-            said = text and metadata != SEPARATOR
-            return message_item("", text, phase=phase_of(metadata)) if said else None
+            has_text = text and metadata != SEPARATOR
+            return message_item("", text, phase=phase_of(metadata)) if has_text else None
         case ReasoningPart(text=text):
-            return reasoning_item("", text, shown=shown, sealed=sealed) if text else None
+            if not text:
+                return None
+            return reasoning_item("", text, display=display, include_encrypted=include_encrypted)
         case ToolCallPart(name=name):
             call_id, arguments = part.tool_call_id or "", arguments_text(part).strip() or "{}"
-            if call_id in custom:
-                return custom_tool_call_item("", call_id, name, free_text(arguments))
+            if call_id in custom_call_ids:
+                return custom_tool_call_item("", call_id, name, custom_input(arguments))
             return function_call_item("", call_id, name, arguments)
         case ToolResultPart(name=name, output=output):
             call_id = part.tool_call_id or ""
-            if call_id in custom:
+            if call_id in custom_call_ids:
                 return custom_tool_call_output_item("", call_id, output)
             return function_call_output_item("", call_id, output, None if call_id else name)
-    # Of another model's answer, as llm's log may hold it: there is no item for a picture that it made.
+    # An attachment that another model produced, logged by llm: no item can hold it.
     return None
 
 
-def _said(message: Message) -> Item:
+def _whole_message_item(message: Message) -> Item:
     summary = summary_of(message)
     if summary is not None:
         return compaction_item("", summary)
@@ -168,10 +173,10 @@ def _content(part: Part) -> Item:
     match part:
         case TextPart(text=text):
             return input_text(text)
-        # Of another model's turn, as llm's log may hold them. What they show is left there.
-        case AttachmentPart(attachment=Attachment(type=kind, url=url)):
-            if (kind or "").startswith("image/"):
+        # llm's log may hold attachments that were sent to another model. Their content is left out.
+        case AttachmentPart(attachment=Attachment(type=media_type, url=url)):
+            if (media_type or "").startswith("image/"):
                 return {"type": "input_image", "detail": "auto", "image_url": url}
             return {"type": "input_file", "file_url": url}
         case _:
-            raise TypeError(f"no content of a message stands for {part!r}")
+            raise TypeError(f"no content type of a message for {part!r}")

@@ -1,4 +1,4 @@
-"""What the tools of OpenAI's APIs have in common, and which of them are offered."""
+"""What the tools of both chat completions and responses have in common, and how a tool choice is applied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from ..http.body_model import Body
 from ..http.errors import ApiError
 
-# A custom tool takes free text; the model sees a function with one string.
+# A custom tool takes free text. The model sees a function with one string parameter.
 FREE_TEXT = {
     "type": "object",
     "properties": {"input": {"type": "string"}},
@@ -21,13 +21,13 @@ FREE_TEXT = {
 }
 
 
-def free_text(arguments: str) -> str:
-    "What the model gave as a custom tool's one argument; all that it gave, where it did not keep to that."
+def custom_input(arguments: str) -> str:
+    "The text that a model passes to a custom tool. Arguments of another shape are returned as they are."
     try:
-        given = from_json(arguments)
+        parsed = from_json(arguments)
     except ValueError:
         return arguments
-    text = given.get("input") if isinstance(given, dict) else None
+    text = parsed.get("input") if isinstance(parsed, dict) else None
     return text if isinstance(text, str) else arguments
 
 
@@ -39,48 +39,52 @@ class Grammar(Body):
     syntax: Literal["lark", "regex"]
     definition: str
 
-    def told(self, description: str | None) -> str:
-        "The description, with the grammar that the text has to follow: it is shown, not enforced."
+    def model_description(self, description: str | None) -> str:
+        "A tool's description followed by this grammar. The model is told the grammar, but not held to it."
         rule = f"The input follows this {self.syntax} grammar:\n{self.definition}"
         return f"{description}\n{rule}" if description else rule
 
 
-Mode = Literal["none", "auto", "required"]
+ToolChoiceMode = Literal["none", "auto", "required"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    "A mode; or the `name` of the tool to call; of the tools that `among` names, or of all of them."
+class ResolvedChoice:
+    """A `tool_choice` in a form that both APIs share.
 
-    mode: Mode | None = None
-    name: str | None = None
-    among: Collection[str] | None = None
-
-
-def offered_tools(tools: Sequence[llm.Tool], choice: Choice) -> tuple[list[llm.Tool], str | None]:
-    """The tools that are on offer, and the choice among them as the plugin's option has it.
-
-    Raises ApiError where what has to be called is not there.
+    It is a `mode`, or the `name` of the tool to call. `allowed` limits the tools on offer to those names.
     """
-    on_offer, how = _offered(tools, choice)
-    if how == "required" and not on_offer:
-        raise not_to_choose("The tool choice is 'required', but there are no tools.")
-    return on_offer, how
+
+    mode: ToolChoiceMode | None = None
+    name: str | None = None
+    allowed: Collection[str] | None = None
 
 
-def _offered(tools: Sequence[llm.Tool], choice: Choice) -> tuple[list[llm.Tool], str | None]:
+def apply_choice(tools: Sequence[llm.Tool], choice: ResolvedChoice) -> tuple[list[llm.Tool], str | None]:
+    """The tools to offer the model, and the plugin's `tool_choice` option.
+
+    Raises ApiError if a tool must be called that is not among `tools`.
+    """
+    offered, option = _apply(tools, choice)
+    if option == "required" and not offered:
+        raise tool_choice_error("The tool choice is 'required', but there are no tools.")
+    return offered, option
+
+
+def _apply(tools: Sequence[llm.Tool], choice: ResolvedChoice) -> tuple[list[llm.Tool], str | None]:
     if choice.name is not None:
-        only = _only({choice.name}, tools)
-        # The plugin's option has one word for a mode and for a name.
-        return (only, "required") if choice.name in get_args(Mode) else (list(tools), choice.name)
-    return list(tools) if choice.among is None else _only(choice.among, tools), choice.mode
+        named_tools = _select({choice.name}, tools)
+        # The plugin's option would read a tool called "auto" as the mode.
+        is_mode = choice.name in get_args(ToolChoiceMode)
+        return (named_tools, "required") if is_mode else (list(tools), choice.name)
+    return list(tools) if choice.allowed is None else _select(choice.allowed, tools), choice.mode
 
 
-def _only(names: Collection[str], tools: Sequence[llm.Tool]) -> list[llm.Tool]:
+def _select(names: Collection[str], tools: Sequence[llm.Tool]) -> list[llm.Tool]:
     if unknown := sorted({*names} - {tool.name for tool in tools}):
-        raise not_to_choose(f"The tool choice names '{unknown[0]}', which is not among the tools.")
+        raise tool_choice_error(f"The tool choice names '{unknown[0]}', which is not among the tools.")
     return [tool for tool in tools if tool.name in names]
 
 
-def not_to_choose(why: str) -> ApiError:
-    return ApiError(400, why, code="invalid_value", param="tool_choice")
+def tool_choice_error(message: str) -> ApiError:
+    return ApiError(400, message, code="invalid_value", param="tool_choice")

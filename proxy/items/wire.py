@@ -1,7 +1,8 @@
-"""Items as clients send them, as OpenAI's SDK types them (`types/responses/response_input_item_param.py`).
+"""The items that clients send, typed as in OpenAI's SDK (`types/responses/response_input_item_param.py`).
 
-What another server did by itself, and told in the answer that follows, is skipped. What asks for something
-that cannot be had here, or that a client did and only that item tells, is refused.
+Calls of another server's hosted tools are skipped: the answer after them reports what they found. Items that
+ask for something unsupported are refused, and so are those that carry information found nowhere else, such as
+the output of a shell command.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ..http.body_model import LenientBody
+from ..http.errors import ApiError
 
 
 class TextContent(LenientBody):
@@ -23,13 +25,18 @@ class RefusalContent(LenientBody):
     refusal: str
 
 
-class OtherContent(LenientBody):
-    "What a text model cannot take: refused by name."
+class UnsupportedContent(LenientBody):
+    "Content that gpt-oss cannot read. It is parsed so that the error can name its type."
 
     type: Literal["input_image", "input_file", "input_audio", "computer_screenshot"]
 
 
-Content = Annotated[TextContent | RefusalContent | OtherContent, Field(discriminator="type")]
+Content = Annotated[TextContent | RefusalContent | UnsupportedContent, Field(discriminator="type")]
+
+
+def unsupported_content(content_type: str, param: str) -> ApiError:
+    message = f"gpt-oss reads text only: it cannot take a part of type '{content_type}'."
+    return ApiError(400, message, code="unsupported_content_type", param=param)
 
 
 class MessageItem(LenientBody):
@@ -73,8 +80,8 @@ class CustomToolCallItem(LenientBody):
     input: str
 
 
-class OutputItem(LenientBody):
-    "`name` and `namespace` tell which tool it comes from where no `call_id` does."
+class ToolOutputItem(LenientBody):
+    "`name` and `namespace` identify the tool of an output without a `call_id`."
 
     type: Literal["function_call_output", "custom_tool_call_output"]
     call_id: str | None = None
@@ -105,8 +112,8 @@ class SkippedItem(LenientBody):
     ]
 
 
-# To leave these out would change what is meant; with what to send instead.
-REFUSED = {
+# Leaving these out would change the meaning of the conversation. Each has what to send instead, if anything.
+UNSUPPORTED_ITEMS = {
     "additional_tools": "send them in `tools`",
     "apply_patch_call": None,
     "apply_patch_call_output": None,
@@ -126,21 +133,20 @@ REFUSED = {
 }
 
 
-def _meant(sent: Any) -> Any:
-    "Two kinds of items may come without their type."
-    if not isinstance(sent, dict):
-        return sent
-    kind = sent.get("type")
-    if isinstance(kind, str) and kind in REFUSED:
-        instead = REFUSED[kind]
-        raise ValueError(
-            f"items of type '{kind}' are not supported here" + (f": {instead}" if instead else "")
-        )
-    if kind is None and "role" in sent:
-        return {**sent, "type": "message"}
-    if kind is None and "id" in sent:
-        return {**sent, "type": "item_reference"}
-    return sent
+def _add_type(item: Any) -> Any:
+    "Adds the `type` that clients may omit from messages and item references, and refuses unsupported items."
+    if not isinstance(item, dict):
+        return item
+    item_type = item.get("type")
+    if isinstance(item_type, str) and item_type in UNSUPPORTED_ITEMS:
+        instead = UNSUPPORTED_ITEMS[item_type]
+        reason = f"items of type '{item_type}' are not supported here"
+        raise ValueError(f"{reason}: {instead}" if instead else reason)
+    if item_type is None and "role" in item:
+        return {**item, "type": "message"}
+    if item_type is None and "id" in item:
+        return {**item, "type": "item_reference"}
+    return item
 
 
 AnyItem = Annotated[
@@ -149,11 +155,11 @@ AnyItem = Annotated[
         | ReasoningItem
         | FunctionCallItem
         | CustomToolCallItem
-        | OutputItem
+        | ToolOutputItem
         | ItemReference
         | CompactionItem
         | SkippedItem,
         Field(discriminator="type"),
     ],
-    BeforeValidator(_meant),
+    BeforeValidator(_add_type),
 ]

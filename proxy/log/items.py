@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
-from ..items.output import Item, items
+from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
 from .fingerprint import tool_calls
 from .reader import StoredMessage, load_chain
@@ -78,7 +78,9 @@ class ItemEntry:
     custom: Container[str]
 
     def item(self, *, shown: ReasoningDisplay = "text", sealed: bool = False) -> Item:
-        (item,) = items(self.message, "", custom=self.custom, shown=shown, sealed=sealed)
+        (item,) = message_items(
+            self.message, "", custom_call_ids=self.custom, display=shown, include_encrypted=sealed
+        )
         return {**item, "id": self.id}
 
 
@@ -117,7 +119,7 @@ class ItemChain:
         for each in self.messages:
             source = self._sources.get(each.hash, each.hash.removeprefix(HASH_PREFIX))
             for n, one in enumerate(split_items(each.message)):
-                (item,) = items(one, source, counts[source], custom)
+                (item,) = message_items(one, source, counts[source], custom)
                 counts[source] += 1
                 yield ItemEntry(item["id"], each.hash, n, one, custom)
 
@@ -154,7 +156,7 @@ def split_items(message: Message) -> list[Message]:
     if message.role not in ("assistant", "tool"):
         return [message]
     ones = [replace(message, parts=[part]) for part in message.parts]
-    return [one for one in ones if items(one, "")]
+    return [one for one in ones if message_items(one, "")]
 
 
 def thread_owner(connection: sqlite3.Connection, thread_id: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
-from ..items.ids import place_of
+from ..items.ids import parse_item_id
 from .access import Viewer
 from .ids import end_time
 from .items import ItemChain, split_items, thread_owner
@@ -94,7 +94,7 @@ def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, M
     What the viewer sees are the items of turns and conversations, of what these were asked with too. An item
     that stands in deleted ones only, or in responses that were not to be stored, is not found.
     """
-    places = {id: place for id in ids if (place := place_of(id))}
+    places = {id: place for id in ids if (place := parse_item_id(id))}
     shelf = _Shelf(log, viewer)
     shelf.fetch([source for source, _ in places.values()])
     found = {id: shelf.item(id, *place) for id, place in places.items()}

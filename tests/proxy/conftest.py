@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import llm
+import openai
 import pytest
 from fastapi import FastAPI
 from support.scripted_engine import AsyncScriptedEngine, Part
@@ -43,3 +44,16 @@ def app_with(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         return create_app(given, engine=AsyncScriptedEngine(*script) if script else engine)
 
     return made
+
+
+@pytest.fixture
+def sdk_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    "The seconds that OpenAI's SDK would have slept before each retry."
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(openai._base_client.time, "sleep", waits.append)
+    monkeypatch.setattr(openai._base_client.anyio, "sleep", sleep)
+    return waits

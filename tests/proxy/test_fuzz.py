@@ -1,4 +1,4 @@
-"F28: whatever a client sends, it is the client that is at fault."
+"Whatever a client sends, the answer is valid or an error of the client."
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FIELDS = st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), NEAR
 MESSAGES = st.lists(st.dictionaries(KEYS, NEARLY, max_size=4), max_size=3)
 
 
-class Asked:
+class FuzzedApp:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._client = httpx.AsyncClient(transport=transport(), base_url="http://localhost")
@@ -64,10 +64,10 @@ class Asked:
 
 
 @pytest.fixture
-def asked() -> Iterator[Asked]:
-    asked = Asked()
-    yield asked
-    asked.close()
+def app() -> Iterator[FuzzedApp]:
+    app = FuzzedApp()
+    yield app
+    app.close()
 
 
 one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
@@ -75,34 +75,36 @@ one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fi
 
 @one_app_for_all
 @given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_body(asked: Asked, body: bytes) -> None:
-    assert asked.status(body) == 400
+def test_any_body(app: FuzzedApp, body: bytes) -> None:
+    assert app.status(body) == 400
 
 
 @one_app_for_all
 @given(FIELDS)
-def test_a_request_with_any_fields(asked: Asked, fields: dict[str, Any]) -> None:
-    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400, 404)
+def test_any_fields(app: FuzzedApp, fields: dict[str, Any]) -> None:
+    assert app.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400, 404)
 
 
 @one_app_for_all
 @given(MESSAGES)
-def test_any_messages(asked: Asked, messages: list[Any]) -> None:
-    assert asked.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)
+def test_any_messages(app: FuzzedApp, messages: list[Any]) -> None:
+    assert app.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)
 
 
-def nested(depth: int, kind: str) -> Any:
+def nested(depth: int, keyword: str) -> Any:
     schema: Any = {"type": "string"}
     for _ in range(depth):
-        schema = {"type": "object", "properties": {"a": schema}} if kind == "object" else {kind: [schema]}
+        schema = (
+            {"type": "object", "properties": {"a": schema}} if keyword == "object" else {keyword: [schema]}
+        )
     return schema
 
 
 @pytest.mark.parametrize("depth", [20, 60, 90, 150, 190])
-@pytest.mark.parametrize("kind", ["object", "anyOf", "allOf"])
-@pytest.mark.parametrize("place", ["tools", "response_format", "messages"])
-def test_deep_schemas(asked: Asked, depth: int, kind: str, place: str) -> None:
-    schema = nested(depth, kind)
+@pytest.mark.parametrize("keyword", ["object", "anyOf", "allOf"])
+@pytest.mark.parametrize("field", ["tools", "response_format", "messages"])
+def test_deep_schemas(app: FuzzedApp, depth: int, keyword: str, field: str) -> None:
+    schema = nested(depth, keyword)
     fields: dict[str, Any] = {
         "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
         "response_format": {
@@ -111,8 +113,8 @@ def test_deep_schemas(asked: Asked, depth: int, kind: str, place: str) -> None:
         "messages": {"messages": [*MINIMAL["messages"], {"role": "assistant", "tool_calls": [
             {"id": "a", "type": "function", "function": {"name": "f", "arguments": json.dumps(schema)}}
         ]}, {"role": "tool", "tool_call_id": "a", "content": ""}]},
-    }[place]  # fmt: skip
-    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
+    }[field]  # fmt: skip
+    assert app.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
 
 
 @pytest.mark.parametrize(
@@ -130,20 +132,20 @@ def test_deep_schemas(asked: Asked, depth: int, kind: str, place: str) -> None:
         {"anyOf": {}},
     ],
 )
-@pytest.mark.parametrize("place", ["tools", "response_format"])
-def test_odd_schemas(asked: Asked, schema: Any, place: str) -> None:
+@pytest.mark.parametrize("field", ["tools", "response_format"])
+def test_odd_schemas(app: FuzzedApp, schema: Any, field: str) -> None:
     fields = {
         "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
         "response_format": {
             "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
         },
-    }[place]
-    assert asked.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
+    }[field]
+    assert app.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400)
 
 
 @pytest.mark.parametrize("depth", [190, 1000, 100_000])
-def test_deep_arguments(asked: Asked, depth: int) -> None:
-    called = {"name": "f", "arguments": '{"a":' * depth + "1" + "}" * depth}
-    calling = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": called}]}
+def test_deep_arguments(app: FuzzedApp, depth: int) -> None:
+    call = {"name": "f", "arguments": '{"a":' * depth + "1" + "}" * depth}
+    calling = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": call}]}
     messages = [*MINIMAL["messages"], calling, {"role": "tool", "tool_call_id": "a", "content": ""}]
-    assert asked.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)
+    assert app.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)

@@ -16,7 +16,7 @@ from hypothesis.strategies import DrawFn
 from support.proxied_engine import proxied
 from support.scripted_engine import AsyncScriptedEngine
 
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 
 Item = dict[str, Any]
 
@@ -117,8 +117,12 @@ def shapes(item: Item) -> Iterator[Item]:
             yield told
             yield {**told, "content": []}
             yield {**told, "content": None, "id": None, "encrypted_content": None}
-            yield {"type": "reasoning", "summary": [], "encrypted_content": seal(text)}
-            yield {"type": "reasoning", "content": item["content"], "encrypted_content": seal(text)}
+            yield {"type": "reasoning", "summary": [], "encrypted_content": to_encrypted_content(text)}
+            yield {
+                "type": "reasoning",
+                "content": item["content"],
+                "encrypted_content": to_encrypted_content(text),
+            }
             yield {"type": "reasoning", "content": [{"type": "text", "text": text}]}
         case {"output": output}:
             yield {key: value for key, value in item.items() if key != "status"}

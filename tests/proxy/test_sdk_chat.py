@@ -1,4 +1,4 @@
-"Chat completions as OpenAI's own SDK has them, over answers of a real Ollama."
+"Chat completions through OpenAI's SDK, with the recorded answers of a real Ollama."
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from llm_gpt_oss.errors import BadAnswer, EngineUnreachable, StreamCut
 
 VCR = pytest.mark.vcr
 BOTH = pytest.mark.parametrize("opened", [asking, aasking], ids=["sync", "async"])
-SENT_BACK = ["the message", "its dump", "what is needed"]
-CLIENTS = {"sync", "async", *SENT_BACK}
+HISTORY_FORMS = ["the message", "its dump", "what is needed"]
+SAME_REQUEST = {"sync", "async", *HISTORY_FORMS}
 OSLO = {"role": "user", "content": "What is the weather in Oslo?"}
 
 
@@ -45,7 +45,7 @@ ECHO = {"type": "custom", "custom": {"name": "echo", "description": "Echo a text
 
 @pytest.fixture
 def default_cassette_name(request: pytest.FixtureRequest) -> str:
-    return cassette_name(request.node.name, CLIENTS)
+    return cassette_name(request.node.name, SAME_REQUEST)
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def sdk(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> Iterato
 
 def logged() -> list[dict[str, Any]]:
     "What `llm logs` shows, oldest first."
-    shown = CliRunner().invoke(cli, ["logs", "list", "--json", "-n", "0"], catch_exceptions=False)
-    turns: list[dict[str, Any]] = json.loads(shown.output)
+    output = CliRunner().invoke(cli, ["logs", "list", "--json", "-n", "0"], catch_exceptions=False)
+    turns: list[dict[str, Any]] = json.loads(output.output)
     return turns
 
 
@@ -84,18 +84,20 @@ def test_create(sdk: SDK) -> None:
 @BOTH
 @VCR
 def test_chunks(sdk: SDK) -> None:
-    "In the order that the SDK's accumulators need."
+    "Chunks come in the order that the SDK's accumulators need."
     chunks = sdk.chunks(messages=[user("Say hello")], stream_options={"include_usage": True})
-    *told, last = chunks
+    *answer_chunks, last = chunks
     assert {(chunk.id, chunk.created, chunk.model) for chunk in chunks} == {
         (last.id, last.created, "gpt-oss")
     }
-    assert [chunk.to_dict()["usage"] for chunk in told] == [None] * len(told)
+    assert [chunk.to_dict()["usage"] for chunk in answer_chunks] == [None] * len(answer_chunks)
     assert (last.choices, last.usage is not None) == ([], True)
-    deltas = [chunk.choices[0].delta.to_dict() for chunk in told]
+    deltas = [chunk.choices[0].delta.to_dict() for chunk in answer_chunks]
     assert deltas[0] == {"role": "assistant", "content": "", "refusal": None}
     assert {key for delta in deltas[1:] for key in delta} == {"reasoning", "content"}
-    assert [chunk.choices[0].finish_reason for chunk in told] == [None] * (len(told) - 1) + ["stop"]
+    assert [chunk.choices[0].finish_reason for chunk in answer_chunks] == [None] * (
+        len(answer_chunks) - 1
+    ) + ["stop"]
 
 
 @BOTH
@@ -120,8 +122,8 @@ def test_several_choices(sdk: SDK) -> None:
 @BOTH
 @VCR
 def test_log_probabilities(sdk: SDK) -> None:
-    asked = {"messages": [user("What is 7 times 8?")], "logprobs": True, "top_logprobs": 2}
-    (choice,) = sdk.create(**asked).choices
+    request = {"messages": [user("What is 7 times 8?")], "logprobs": True, "top_logprobs": 2}
+    (choice,) = sdk.create(**request).choices
     assert choice.logprobs is not None
     assert choice.logprobs.content is not None
     assert "".join(token.token for token in choice.logprobs.content) == choice.message.content
@@ -130,7 +132,7 @@ def test_log_probabilities(sdk: SDK) -> None:
 
 @BOTH
 @VCR
-def test_the_end_of_an_answer(sdk: SDK) -> None:
+def test_stop_and_max_tokens(sdk: SDK) -> None:
     count = [user("Count to 120")]
     (stopped,) = sdk.create(messages=count, stop=["7"]).choices
     assert stopped.message.content is not None
@@ -154,7 +156,7 @@ def test_without_reasoning(sdk: SDK) -> None:
     assert none.usage.completion_tokens_details.reasoning_tokens == 0
 
 
-# The form of an answer
+# Formats
 
 
 class Size(enum.Enum):
@@ -168,6 +170,7 @@ class Person(BaseModel):
 
 
 class Dog(BaseModel):
+    # The SDK sends the docstring with the schema, so it is part of the recorded prompt.
     "What a model of many kinds of fields comes to."
 
     name: str
@@ -188,14 +191,14 @@ def test_parse(sdk: SDK) -> None:
 
 @BOTH
 @VCR
-def test_parse_of_much(sdk: SDK) -> None:
+def test_parse_many_fields(sdk: SDK) -> None:
     completion = sdk.parse(messages=[user("Invent a dog")], response_format=Dog)
     assert isinstance(completion.choices[0].message.parsed, Dog)
 
 
 @BOTH
 @VCR
-def test_parse_of_a_stream(sdk: SDK) -> None:
+def test_parse_a_stream(sdk: SDK) -> None:
     events, completion = sdk.stream(messages=ADA, response_format=Person)
     assert completion.choices[0].message.parsed == Person(name="Ada", age=7)
     assert [event.parsed for event in events if event.type == "content.done"] == [Person(name="Ada", age=7)]
@@ -203,7 +206,7 @@ def test_parse_of_a_stream(sdk: SDK) -> None:
 
 @BOTH
 @VCR
-def test_parse_of_what_was_cut(sdk: SDK) -> None:
+def test_parse_a_cut_answer(sdk: SDK) -> None:
     with pytest.raises(openai.LengthFinishReasonError):
         sdk.parse(messages=ADA, response_format=Person, max_completion_tokens=5)
 
@@ -211,8 +214,8 @@ def test_parse_of_what_was_cut(sdk: SDK) -> None:
 @BOTH
 @VCR
 def test_json_object(sdk: SDK) -> None:
-    asked = [user("Answer as JSON with keys name, age. Ada is 7 years old.")]
-    completion = sdk.create(messages=asked, response_format={"type": "json_object"})
+    messages = [user("Answer as JSON with keys name, age. Ada is 7 years old.")]
+    completion = sdk.create(messages=messages, response_format={"type": "json_object"})
     assert isinstance(json.loads(completion.choices[0].message.content or ""), dict)
 
 
@@ -227,7 +230,7 @@ class GetWeather(BaseModel):
 
 @BOTH
 @VCR
-def test_parse_of_a_call(sdk: SDK) -> None:
+def test_parse_a_call(sdk: SDK) -> None:
     completion = sdk.parse(messages=[OSLO], tools=[pydantic_function_tool(GetWeather)])
     (call,) = completion.choices[0].message.tool_calls
     assert call.function.parsed_arguments == GetWeather(city="Oslo")
@@ -235,7 +238,7 @@ def test_parse_of_a_call(sdk: SDK) -> None:
 
 @BOTH
 @VCR
-def test_a_streamed_call(sdk: SDK) -> None:
+def test_stream_a_call(sdk: SDK) -> None:
     events, completion = sdk.stream(messages=[OSLO], tools=[WEATHER])
     (choice,) = completion.choices
     (call,) = choice.message.tool_calls
@@ -254,11 +257,11 @@ def result(call: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("sent_back", SENT_BACK)
+@pytest.mark.parametrize("form", HISTORY_FORMS)
 @BOTH
 @VCR
-def test_a_loop(sdk: SDK, sent_back: str) -> None:
-    "However the client sends the call back, the engine is asked the same: the log puts the reasoning back."
+def test_tool_loop(sdk: SDK, form: str) -> None:
+    "In whichever form the client sends the call back, the engine gets the same prompt, with the reasoning."
     message = sdk.create(messages=[OSLO], tools=[WEATHER]).choices[0].message
     (call,) = message.tool_calls or ()
     forms: dict[str, Any] = {
@@ -266,21 +269,23 @@ def test_a_loop(sdk: SDK, sent_back: str) -> None:
         "its dump": message.model_dump(),
         "what is needed": {"role": "assistant", "tool_calls": [call.to_dict()]},
     }
-    history = [OSLO, forms[sent_back], result(call)]
+    history = [OSLO, forms[form], result(call)]
     answer = sdk.create(messages=history, tools=[WEATHER]).choices[0].message
     assert "Sunny in Oslo" in (answer.content or "")
-    goes_on = [*history, answer, user("What is the capital of Norway?")]
+    follow_up = [*history, answer, user("What is the capital of Norway?")]
     assert (
-        sdk.create(messages=goes_on, tools=[WEATHER]).choices[0].message.content
+        sdk.create(messages=follow_up, tools=[WEATHER]).choices[0].message.content
         == "The capital of Norway is Oslo."
     )
 
-    called, answered, asked = logged()
-    assert {turn["conversation_id"] for turn in (called, answered, asked)} == {called["conversation_id"]}
+    called, answered, followed_up = logged()
+    assert {turn["conversation_id"] for turn in (called, answered, followed_up)} == {
+        called["conversation_id"]
+    }
     assert called["conversation_name"] == OSLO["content"]
     assert [each["name"] for each in called["tool_calls"]] == ["get_weather"]
     assert [each["output"] for each in answered["tool_results"]] == ["Sunny in Oslo"]
-    assert asked["prompt"] == "What is the capital of Norway?"
+    assert followed_up["prompt"] == "What is the capital of Norway?"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +303,7 @@ def test_a_loop(sdk: SDK, sent_back: str) -> None:
 )
 @BOTH
 @VCR
-def test_choices_of_a_tool(sdk: SDK, choice: Any, names: set[str]) -> None:
+def test_tool_choice(sdk: SDK, choice: Any, names: set[str]) -> None:
     (answer,) = sdk.create(messages=[OSLO], tools=[WEATHER, ADD], tool_choice=choice).choices
     called = {call.function.name for call in answer.message.tool_calls or () if call.type == "function"}
     assert called <= names
@@ -308,9 +313,9 @@ def test_choices_of_a_tool(sdk: SDK, choice: Any, names: set[str]) -> None:
 
 @BOTH
 @VCR
-def test_a_custom_tool(sdk: SDK) -> None:
-    asked: dict[str, Any] = {"messages": [user("Echo: hello there")], "tools": [ECHO]}
-    forced = {**asked, "tool_choice": {"type": "custom", "custom": {"name": "echo"}}}
+def test_custom_tool(sdk: SDK) -> None:
+    request: dict[str, Any] = {"messages": [user("Echo: hello there")], "tools": [ECHO]}
+    forced = {**request, "tool_choice": {"type": "custom", "custom": {"name": "echo"}}}
     message = sdk.create(**forced).choices[0].message
     (call,) = message.tool_calls or ()
     assert call.type == "custom"
@@ -321,7 +326,9 @@ def test_a_custom_tool(sdk: SDK) -> None:
     assert "".join(each["custom"]["input"] for each in streamed) == "hello there"
     echoed = {"role": "tool", "tool_call_id": call.id, "content": "hello there"}
     assert (
-        sdk.create(**{**asked, "messages": [*asked["messages"], message, echoed]}).choices[0].message.content
+        sdk.create(**{**request, "messages": [*request["messages"], message, echoed]})
+        .choices[0]
+        .message.content
     )
 
 
@@ -335,8 +342,8 @@ def test_parallel_calls(
     opened: Callable[..., Any], app_with: Callable[..., FastAPI], parallel: bool | None, calls: int
 ) -> None:
     with opened(app_with(TWICE)) as sdk:
-        given = {} if parallel is None else {"parallel_tool_calls": parallel}
-        message = sdk.create(messages=[user("Add")], tools=[ADD], **given).choices[0].message
+        options = {} if parallel is None else {"parallel_tool_calls": parallel}
+        message = sdk.create(messages=[user("Add")], tools=[ADD], **options).choices[0].message
     assert len(message.tool_calls or ()) == calls
     (turn,) = logged()
     assert [each["tool_call_id"] for each in turn["tool_calls"]] == [
@@ -344,7 +351,7 @@ def test_parallel_calls(
     ]
 
 
-# What goes wrong
+# Errors
 
 
 @BOTH
@@ -362,57 +369,46 @@ def test_errors(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) ->
     assert logged() == []
 
 
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    "How long the SDK waited before it asked again."
-    waits: list[float] = []
-
-    async def asleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    monkeypatch.setattr(openai._base_client.time, "sleep", waits.append)
-    monkeypatch.setattr(openai._base_client.anyio, "sleep", asleep)
-    return waits
-
-
 DOWN = EngineUnreachable("Nobody answers.")
 HELLO = "<|channel|>final<|message|>Hello!"
 
 
 @BOTH
-def test_retries(opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]) -> None:
-    "After the time that `Retry-After` gives."
+def test_retries(
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], sdk_waits: list[float]
+) -> None:
+    "The SDK waits as long as `Retry-After` says."
     with opened(app_with(DOWN, HELLO), max_retries=1) as sdk:
         assert sdk.create(messages=[user("Say hello")]).choices[0].message.content == "Hello!"
-    assert slept == [5]
+    assert sdk_waits == [5]
 
 
 @BOTH
 def test_retries_of_a_stream(
-    opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], sdk_waits: list[float]
 ) -> None:
     with (
         opened(app_with(DOWN, DOWN), max_retries=1) as sdk,
         pytest.raises(openai.InternalServerError) as caught,
     ):
         sdk.chunks(messages=[user("Say hello")])
-    assert (caught.value.status_code, slept) == (503, [5])
+    assert (caught.value.status_code, sdk_waits) == (503, [5])
 
 
 @BOTH
-def test_no_retry_of_what_will_fail_again(
-    opened: Callable[..., Any], app_with: Callable[..., FastAPI], slept: list[float]
+def test_no_retry_of_permanent_errors(
+    opened: Callable[..., Any], app_with: Callable[..., FastAPI], sdk_waits: list[float]
 ) -> None:
     with (
         opened(app_with(StreamCut("The stream was cut.")), max_retries=1) as sdk,
         pytest.raises(openai.InternalServerError) as caught,
     ):
         sdk.create(messages=[user("Say hello")])
-    assert (caught.value.status_code, slept) == (502, [])
+    assert (caught.value.status_code, sdk_waits) == (502, [])
 
 
 @BOTH
-def test_a_stream_that_breaks_off(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> None:
+def test_error_in_stream(opened: Callable[..., Any], app_with: Callable[..., FastAPI]) -> None:
     broken = [*pieces("<|channel|>final<|message|>Hello"), BadAnswer("Nothing more came.", raw="")]
     with opened(app_with(broken)) as sdk, pytest.raises(openai.APIError, match="Nothing more came") as caught:
         sdk.chunks(messages=[user("Say hello")])

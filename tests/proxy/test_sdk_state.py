@@ -1,4 +1,4 @@
-"What OpenAI's own SDK stored is there for it again, over answers of a real Ollama, and after a restart."
+"What OpenAI's SDK stores is still there after a restart. Ollama's answers are recorded."
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_chat_completions(opened: Callable[..., Any]) -> None:
     oslo = [{"role": "user", "content": "What is the weather in Oslo?"}]
     france = [{"role": "user", "content": "What is the capital of France?"}]
     with opened(app()) as sdk:
-        made = [
+        created = [
             sdk.create(messages=france, store=True, metadata={"about": "France"}, logprobs=True),
             sdk.create(messages=oslo, store=True, tools=[tool], tool_choice="required"),
             sdk.create(messages=france, store=True, n=2, reasoning_effort="low"),
@@ -43,18 +43,18 @@ def test_chat_completions(opened: Callable[..., Any]) -> None:
         sdk.create(messages=france)
     with opened(app()) as sdk:
         stored = sdk.client.chat.completions
-        told = [{**each.to_dict(), "metadata": {}} for each in made]
-        told[0]["metadata"] = {"about": "France"}
-        assert [each.to_dict() for each in sdk.listed(lambda _: stored.list(limit=2))] == told
-        again = [sdk.call(lambda _, id=each.id: stored.retrieve(id)) for each in made]
-        assert [each.to_dict() for each in again] == told
-        (message,) = sdk.listed(lambda _: stored.messages.list(made[1].id))
+        expected = [{**each.to_dict(), "metadata": {}} for each in created]
+        expected[0]["metadata"] = {"about": "France"}
+        assert [each.to_dict() for each in sdk.listed(lambda _: stored.list(limit=2))] == expected
+        again = [sdk.call(lambda _, id=each.id: stored.retrieve(id)) for each in created]
+        assert [each.to_dict() for each in again] == expected
+        (message,) = sdk.listed(lambda _: stored.messages.list(created[1].id))
         assert message.content == "What is the weather in Oslo?"
-        sdk.call(lambda _: stored.update(made[1].id, metadata={"about": "Oslo"}))
+        sdk.call(lambda _: stored.update(created[1].id, metadata={"about": "Oslo"}))
         (found,) = sdk.listed(lambda _: stored.list(metadata={"about": "Oslo"}))
         assert found.choices[0].message.tool_calls[0].function.name == "get_weather"
-        sdk.call(lambda _: stored.delete(made[1].id))
-        assert [each.id for each in sdk.listed(lambda _: stored.list())] == [made[0].id, made[2].id]
+        sdk.call(lambda _: stored.delete(created[1].id))
+        assert [each.id for each in sdk.listed(lambda _: stored.list())] == [created[0].id, created[2].id]
 
 
 @BOTH
@@ -62,25 +62,27 @@ def test_chat_completions(opened: Callable[..., Any]) -> None:
 def test_conversations(opened: Callable[..., Any]) -> None:
     france = [{"role": "user", "content": "What is the capital of France?"}]
     with opened(app()) as sdk:
-        made = sdk.call(lambda client: client.conversations.create(items=france, metadata={"a": "b"}))
+        created = sdk.call(lambda client: client.conversations.create(items=france, metadata={"a": "b"}))
 
         def answer(client: Any) -> Any:
-            return client.responses.create(model="gpt-oss", input="Why?", conversation=made.id)
+            return client.responses.create(model="gpt-oss", input="Why?", conversation=created.id)
 
         first = sdk.call(answer)
     with opened(app()) as sdk:
-        kept = sdk.client.conversations
-        assert sdk.call(lambda _: kept.retrieve(made.id)) == made
-        items = sdk.listed(lambda _: kept.items.list(made.id, order="asc", limit=2))
+        conversations = sdk.client.conversations
+        assert sdk.call(lambda _: conversations.retrieve(created.id)) == created
+        items = sdk.listed(lambda _: conversations.items.list(created.id, order="asc", limit=2))
         assert [each.to_dict() for each in items[2:]] == [each.to_dict() for each in first.output]
         reference = {"type": "item_reference", "id": items[1].id}
-        added = sdk.call(lambda _: kept.items.create(made.id, items=[reference]))
+        added = sdk.call(lambda _: conversations.items.create(created.id, items=[reference]))
         assert added.data[0].content == items[1].content
-        assert sdk.call(lambda _: kept.items.delete(items[1].id, conversation_id=made.id)) == made
-        left = sdk.listed(lambda _: kept.items.list(made.id, order="asc"))
-        assert left == [items[0], *items[2:], *added.data]
+        assert (
+            sdk.call(lambda _: conversations.items.delete(items[1].id, conversation_id=created.id)) == created
+        )
+        remaining = sdk.listed(lambda _: conversations.items.list(created.id, order="asc"))
+        assert remaining == [items[0], *items[2:], *added.data]
         with pytest.raises(openai.NotFoundError):
-            sdk.call(lambda _: kept.items.retrieve(items[1].id, conversation_id=made.id))
-        sdk.call(lambda _: kept.delete(made.id))
+            sdk.call(lambda _: conversations.items.retrieve(items[1].id, conversation_id=created.id))
+        sdk.call(lambda _: conversations.delete(created.id))
         with pytest.raises(openai.NotFoundError):
             sdk.call(answer)

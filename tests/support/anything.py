@@ -1,4 +1,4 @@
-"Values that nobody meant to send."
+"Arbitrary JSON values."
 
 from __future__ import annotations
 

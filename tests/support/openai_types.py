@@ -1,4 +1,4 @@
-"OpenAI's own types, what they do not know of a value, and what its SDK makes of the events of a response."
+"Checks values and events with OpenAI's own types, and with what its SDK makes of a response's events."
 
 from __future__ import annotations
 
@@ -10,27 +10,14 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
-# Each type of event is of one class: the union itself would report what is wrong with all the others.
-EVENTS: dict[str, type[BaseModel]] = {
-    get_args(kind.model_fields["type"].annotation)[0]: kind
-    for kind in get_args(get_args(ResponseStreamEvent)[0])
+# The class of each type of event. The union of all classes would report errors of every one of them.
+EVENT_CLASSES: dict[str, type[BaseModel]] = {
+    get_args(event_class.model_fields["type"].annotation)[0]: event_class
+    for event_class in get_args(get_args(ResponseStreamEvent)[0])
 }
 
-
-def strange(value: Any) -> Iterator[str]:
-    "The keys that its type does not have, with the name of the type."
-    if isinstance(value, BaseModel):
-        for name in value.model_extra or ():
-            yield f"{type(value).__name__}.{name}"
-        for name in value.model_fields_set - set(value.model_extra or ()):
-            yield from strange(getattr(value, name))
-    elif isinstance(value, list):
-        for each in value:
-            yield from strange(each)
-
-
-# What OpenAI's description of the API, or Open Responses, has and the SDK has not.
-MORE = {
+# Keys that OpenAI's API description or Open Responses have, and the SDK does not.
+KEYS_BEYOND_THE_SDK = {
     "Response.frequency_penalty",
     "Response.presence_penalty",
     "Response.store",
@@ -41,17 +28,29 @@ MORE = {
 }
 
 
-def accumulated(events: Sequence[dict[str, Any]]) -> None:
-    "By the SDK: each event by its own class, and all of them by what makes its `stream()`."
+def unknown_keys(value: Any) -> Iterator[str]:
+    "The keys that a value's class does not have, each as `Class.key`."
+    if isinstance(value, BaseModel):
+        for name in value.model_extra or ():
+            yield f"{type(value).__name__}.{name}"
+        for name in value.model_fields_set - set(value.model_extra or ()):
+            yield from unknown_keys(getattr(value, name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from unknown_keys(item)
+
+
+def check_events(events: Sequence[dict[str, Any]]) -> None:
+    "Checks each event with its class, and all of them with the accumulator behind the SDK's `stream()`."
     state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
-    fired: list[Any] = []
+    accumulated: list[Any] = []
     for event in events:
-        typed: Any = EVENTS[event["type"]].model_validate(event, strict=True)
-        assert set(strange(typed)) <= MORE
-        fired += state.handle_event(typed)
-    assert [event.type for event in fired] == [event["type"] for event in events]
+        typed: Any = EVENT_CLASSES[event["type"]].model_validate(event, strict=True)
+        assert set(unknown_keys(typed)) <= KEYS_BEYOND_THE_SDK
+        accumulated += state.handle_event(typed)
+    assert [event.type for event in accumulated] == [event["type"] for event in events]
     last = events[-1]
     if last["type"] == "response.completed":
         assert state._completed_response is not None
-        ours = Response.model_validate(last["response"], strict=True)
-        assert state._completed_response.output_text == ours.output_text
+        response = Response.model_validate(last["response"], strict=True)
+        assert state._completed_response.output_text == response.output_text

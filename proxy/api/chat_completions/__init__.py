@@ -1,1 +1,1 @@
-"""`POST /v1/chat/completions`: request, answer, route."""
+"""`/v1/chat/completions`, and the completions that it stores."""

@@ -1,4 +1,4 @@
-"""The form of the answer, as OpenAI's SDK types it for chat: a schema stands one level down."""
+"""`response_format`, typed as in OpenAI's SDK: a schema is one level deeper than in the Responses API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class JsonSchemaFormat(Body):
     type: Literal["json_schema"]
     json_schema: JsonSchema
 
-    def schema_of(self) -> dict[str, Any]:
-        "Raises ApiError for a schema that is none."
-        return self.json_schema.titled("response_format.json_schema")
+    def answer_schema(self) -> dict[str, Any]:
+        "Raises ApiError for an invalid schema."
+        return self.json_schema.titled_schema("response_format.json_schema")
 
 
 ResponseFormat = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

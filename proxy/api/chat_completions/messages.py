@@ -1,7 +1,7 @@
-"""The messages of a chat request, and llm's messages that they come to.
+"""The messages of a chat request, and their conversion to llm's messages.
 
-Types as in OpenAI's SDK, `types/chat/chat_completion_message_param.py`; `reasoning` and `reasoning_content`
-are what clients send a model's chain of thought back as.
+Typed as in OpenAI's SDK (`types/chat/chat_completion_message_param.py`). `reasoning` and `reasoning_content`
+are the two names under which clients send back a model's reasoning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field
 from llm_gpt_oss.turn.messages import tool_call_part
 
 from ...http.body_model import LenientBody
-from ...http.errors import ApiError
+from ...items.wire import RefusalContent, unsupported_content
 
 
 class TextContent(LenientBody):
@@ -23,88 +23,83 @@ class TextContent(LenientBody):
     text: str
 
 
-class RefusalContent(LenientBody):
-    type: Literal["refusal"]
-    refusal: str
-
-
-class OtherContent(LenientBody):
-    "What a text model cannot take: refused by name."
+class UnsupportedContent(LenientBody):
+    "Content that gpt-oss cannot read. It is parsed so that the error can name its type."
 
     type: Literal["image_url", "input_audio", "file"]
 
 
-Content = Annotated[TextContent | RefusalContent | OtherContent, Field(discriminator="type")]
+Content = Annotated[TextContent | RefusalContent | UnsupportedContent, Field(discriminator="type")]
 
 
-class Called(LenientBody):
+class FunctionCall(LenientBody):
     name: str
     arguments: str
 
 
-class CustomCalled(LenientBody):
+class CustomCall(LenientBody):
     name: str
     input: str
 
 
-class FunctionCall(LenientBody):
+class FunctionToolCall(LenientBody):
     id: str
     type: Literal["function"] = "function"
-    function: Called
+    function: FunctionCall
 
-    def part(self) -> Part:
+    def to_part(self) -> Part:
         return tool_call_part(self.function.name, self.function.arguments, self.id)
 
 
-class CustomCall(LenientBody):
+class CustomToolCall(LenientBody):
     id: str
     type: Literal["custom"]
-    custom: CustomCalled
+    custom: CustomCall
 
-    def part(self) -> Part:
+    def to_part(self) -> Part:
         return ToolCallPart(self.custom.name, {"input": self.custom.input}, self.id)
 
 
-class Instruction(LenientBody):
+class InstructionMessage(LenientBody):
     role: Literal["system", "developer"]
     content: str | list[Content]
 
-    def message(self) -> Message:
-        return Message(self.role, [TextPart(text_of(self.content))])
+    def to_message(self) -> Message:
+        return Message(self.role, [TextPart(content_text(self.content))])
 
 
 class UserMessage(LenientBody):
     role: Literal["user"]
     content: str | list[Content]
 
-    def message(self) -> Message:
-        return Message("user", [TextPart(text_of(self.content))])
+    def to_message(self) -> Message:
+        return Message("user", [TextPart(content_text(self.content))])
 
 
 class AssistantMessage(LenientBody):
-    "`audio` would stand for a message that is not here; `function_call` is what came before `tool_calls`."
+    """`audio` is refused, since it refers to a message that this server does not have. `function_call` is the
+    older form of `tool_calls`."""
 
     role: Literal["assistant"]
     content: str | list[Content] | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
-    tool_calls: list[FunctionCall | CustomCall] | None = None
-    function_call: Called | None = None
+    tool_calls: list[FunctionToolCall | CustomToolCall] | None = None
+    function_call: FunctionCall | None = None
     audio: None = None
 
-    def message(self) -> Message:
-        return Message("assistant", list(self._parts()))
-
-    def _parts(self) -> Iterator[Part]:
+    def to_message(self) -> Message:
+        parts: list[Part] = []
         if reasoning := self.reasoning or self.reasoning_content:
-            yield ReasoningPart(reasoning)
-        if text := text_of(self.content) or self.refusal:
-            yield TextPart(text)
-        for call in self.tool_calls or ():
-            yield call.part()
-        if called := self.function_call:
-            yield tool_call_part(called.name, called.arguments, "")
+            parts.append(ReasoningPart(reasoning))
+        if text := content_text(self.content) or self.refusal:
+            parts.append(TextPart(text))
+        if self.tool_calls:
+            parts += [call.to_part() for call in self.tool_calls]
+        if call := self.function_call:
+            parts.append(tool_call_part(call.name, call.arguments, ""))
+        return Message("assistant", parts)
 
 
 class ToolMessage(LenientBody):
@@ -113,8 +108,8 @@ class ToolMessage(LenientBody):
     tool_call_id: str
     name: str | None = None
 
-    def message(self) -> Message:
-        result = ToolResultPart(self.name or "", text_of(self.content), self.tool_call_id)
+    def to_message(self) -> Message:
+        result = ToolResultPart(self.name or "", content_text(self.content), self.tool_call_id)
         return Message("tool", [result])
 
 
@@ -123,43 +118,39 @@ class FunctionMessage(LenientBody):
     content: str | None
     name: str
 
-    def message(self) -> Message:
+    def to_message(self) -> Message:
         return Message("tool", [ToolResultPart(self.name, self.content or "", "")])
 
 
 AnyMessage = Annotated[
-    Instruction | UserMessage | AssistantMessage | ToolMessage | FunctionMessage, Field(discriminator="role")
+    InstructionMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage,
+    Field(discriminator="role"),
 ]
 
 
-def messages(sent: Iterable[AnyMessage]) -> Iterator[Message]:
-    "llm's messages. A tool's result gets the name of the tool that its call id stands for."
-    names: dict[str | None, str] = {}
-    for message in sent:
-        said = message.message()
-        for part in said.parts:
-            match part:
-                case ToolCallPart(name=name, tool_call_id=call_id):
-                    names[call_id] = name
-                case ToolResultPart(tool_call_id=call_id):
-                    part.name = part.name or names.get(call_id, "")
-        yield said
+def to_messages(entries: Iterable[AnyMessage]) -> Iterator[Message]:
+    "llm's messages. A tool's result gets the name of the tool from the call that it answers."
+    tool_names: dict[str | None, str] = {}
+    for entry in entries:
+        message = entry.to_message()
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                tool_names[part.tool_call_id] = part.name
+            elif isinstance(part, ToolResultPart):
+                part.name = part.name or tool_names.get(part.tool_call_id, "")
+        yield message
 
 
-def text_of(content: str | Iterable[Content] | None) -> str:
-    "The text of a message's content. Raises ApiError for what is no text."
+def content_text(content: str | Iterable[Content] | None) -> str:
+    "The text of a message's content. Raises ApiError for content that is not text."
     if content is None or isinstance(content, str):
         return content or ""
-    texts = []
-    for part in content:
-        match part:
-            case TextContent(text=text) | RefusalContent(refusal=text):
-                texts.append(text)
-            case _:
-                raise ApiError(
-                    400,
-                    f"gpt-oss reads text only: it cannot take a part of type '{part.type}'.",
-                    code="unsupported_content_type",
-                    param="messages",
-                )
-    return "\n".join(texts)
+    return "\n".join(_part_text(part) for part in content)
+
+
+def _part_text(part: Content) -> str:
+    match part:
+        case TextContent(text=text) | RefusalContent(refusal=text):
+            return text
+        case _:
+            raise unsupported_content(part.type, "messages")

@@ -1,4 +1,4 @@
-"""A chat request: what it asks for, as an `Ask`. `fields` says what becomes of each of its fields."""
+"""A chat request, and the generation that it asks for. `fields` lists what happens to each of its fields."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from llm.parts import Message
 from pydantic import Field
 
 from ...generation import GenerationRequest
-from ...http.body_model import Body
+from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
 from ..shared_fields import (
+    CacheRetention,
     Effort,
     Metadata,
+    PromptCacheOptions,
+    SafetyIdentifier,
     Sampling,
     StreamOptions,
-    Tokens,
+    TokenCount,
     Verbosity,
     clamp,
     refuse_unsupported,
-    verbosity_instruction,
+    verbosity_instructions,
 )
-from .fields import FIELDS, IDLE
+from .fields import FIELDS, NEUTRAL_VALUES
 from .formats import ResponseFormat
-from .messages import AnyMessage, messages
+from .messages import AnyMessage, TextContent, to_messages
 from .tools import AnyTool, ToolChoice, select_tools
 
 
 class Reasoning(Body):
-    "As OpenRouter has it: https://openrouter.ai/docs/use-cases/reasoning-tokens"
+    "OpenRouter's reasoning options: https://openrouter.ai/docs/use-cases/reasoning-tokens"
 
     effort: Effort | None = None
     max_tokens: Annotated[int, Field(ge=0)] | None = None
@@ -38,23 +40,28 @@ class Reasoning(Body):
     enabled: bool | None = None
 
 
-class Reasoned(Body):
-    "What says whether an answer shows its chain of thought."
+class ReasoningFields(Body):
+    "The fields that decide whether an answer includes the model's reasoning."
 
     include_reasoning: bool | None = None
     reasoning: Reasoning | None = None
 
     @property
-    def shows_reasoning(self) -> bool:
+    def show_reasoning(self) -> bool:
         return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
 
 
-class ChatRequest(Sampling, Reasoned):
+class Prediction(LenientBody):
+    type: Literal["content"]
+    content: str | list[TextContent]
+
+
+class ChatRequest(Sampling, ReasoningFields):
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
     logprobs: bool | None = None
-    max_completion_tokens: Tokens | None = None
-    max_tokens: Tokens | None = None
+    max_completion_tokens: TokenCount | None = None
+    max_tokens: TokenCount | None = None
     metadata: Metadata | None = None
     modalities: list[Literal["text"]] | None = None
     n: Annotated[int, Field(ge=1, le=16)] | None = None
@@ -69,16 +76,16 @@ class ChatRequest(Sampling, Reasoned):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     verbosity: Verbosity | None = None
 
-    # Without effect, whatever they hold.
-    prediction: Any = None
-    prompt_cache_key: Any = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
-    safety_identifier: Any = None
-    service_tier: Any = None
-    user: Any = None
+    # Without effect: only their types are checked.
+    prediction: Prediction | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: CacheRetention | None = None
+    safety_identifier: SafetyIdentifier | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    user: str | None = None
 
-    # Refused, whatever they hold.
+    # Refused with an error that names the field, whatever the type of its value.
     audio: Any = None
     function_call: Any = None
     functions: Any = None
@@ -87,25 +94,25 @@ class ChatRequest(Sampling, Reasoned):
     web_search_options: Any = None
 
     @property
-    def counts(self) -> bool:
-        "Whether a stream ends with a chunk that tells the usage."
+    def include_usage(self) -> bool:
+        "Whether a stream ends with a chunk that has the usage."
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def generation(self) -> GenerationRequest:
-        "Raises ApiError for what is refused."
-        refuse_unsupported(dict(self), FIELDS, IDLE)
+    def generation_request(self) -> GenerationRequest:
+        "Raises ApiError for values that are not supported."
+        refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         if self.top_logprobs and not self.logprobs:
-            message = "'top_logprobs' wants 'logprobs' to be true."
+            message = "'top_logprobs' requires 'logprobs'. Set 'logprobs' to true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
-        tools, choice = select_tools([tool.tool() for tool in self.tools or ()], self.tool_choice)
-        added = list(self._instructions())
+        tools, choice = select_tools([tool.to_tool() for tool in self.tools or ()], self.tool_choice)
+        added = list(verbosity_instructions(self.verbosity))
         return GenerationRequest(
             "/v1/chat/completions",
             self.model,
-            (*added, *messages(self.messages)),
+            (*added, *to_messages(self.messages)),
             tuple(tools),
             frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
-            self.response_format.schema_of() if self.response_format else None,
+            self.response_format.answer_schema() if self.response_format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
             store=bool(self.store),
@@ -114,23 +121,21 @@ class ChatRequest(Sampling, Reasoned):
             message_of_entry=tuple(range(len(added), len(added) + len(self.messages))),
         )
 
-    def choices(self, ask: GenerationRequest) -> list[GenerationRequest]:
-        "One for each choice. One seed for all would make them all the same."
-        seed = ask.options.get("seed")
-        seeds = [{} if seed is None else {"seed": (seed + index) % 2**31} for index in range(self.n or 1)]
-        return [replace(ask, options={**ask.options, **own}) for own in seeds]
+    def choice_requests(self, request: GenerationRequest) -> list[GenerationRequest]:
+        "One request for each choice of the answer."
+        return [
+            replace(request, options={**request.options, **self.seed_option(choice)})
+            for choice in range(self.n or 1)
+        ]
 
-    def _instructions(self) -> Iterator[Message]:
-        yield from verbosity_instruction(self.verbosity)
-
-    def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
+    def _options(self, tool_choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
-        off = "none" if reasoning.enabled is False else None
-        yield "reasoning_effort", self.reasoning_effort or reasoning.effort or off
+        disabled = "none" if reasoning.enabled is False else None
+        yield "reasoning_effort", self.reasoning_effort or reasoning.effort or disabled
         yield "reasoning_tokens", clamp(reasoning.max_tokens)
         yield "max_tokens", clamp(self.max_completion_tokens or self.max_tokens)
-        yield "tool_choice", choice
+        yield "tool_choice", tool_choice
         yield "logprobs", self.logprobs
         yield "parallel_tool_calls", self.parallel_tool_calls
-        yield from self.sampling()
+        yield from self.sampling_options()
         yield "top_logprobs", self.top_logprobs if self.logprobs else None

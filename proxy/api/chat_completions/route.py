@@ -10,7 +10,7 @@ from ...http.sse import EventStream
 from ...state import server_of
 from ..choices import Choices, error_frame
 from .request import ChatRequest
-from .writer import ChatWriter, Chunk, accumulate, head, usage_json
+from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 
 router = APIRouter()
 
@@ -19,17 +19,17 @@ router = APIRouter()
 async def create(http: Request) -> Response:
     server = server_of(http)
     request = await read_body(http, ChatRequest)
-    ask = request.generation()
-    asks = request.choices(ask)
+    ask = request.generation_request()
+    asks = request.choice_requests(ask)
     attempt = await server.attempt(http, len(asks))
-    first = head(ask.model, attempt.answer_id)
+    first = base_chunk(ask.model, attempt.answer_id)
 
     def writer(index: int) -> ChatWriter:
-        return ChatWriter(first, ask.custom_tools, index, reasoning=request.shows_reasoning)
+        return ChatWriter(first, ask.custom_tools, index, reasoning=request.show_reasoning)
 
     choices = Choices(server, http, attempt, asks, writer)
     if request.stream:
-        frames = choices.frames(first, usage_json if request.counts else None)
+        frames = choices.frames(first, usage_json if request.include_usage else None)
         return EventStream(frames, error_frame, server.settings.keep_alive)
     return JSONResponse(await cancel_on_disconnect(http, _whole(choices)))
 

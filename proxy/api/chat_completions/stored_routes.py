@@ -21,8 +21,8 @@ from ...log.replay import replay_events
 from ...state import ProxyState, server_of
 from ..shared_fields import Metadata
 from . import queries
-from .request import Reasoned
-from .writer import ChatWriter, Chunk, accumulate, head, usage_json
+from .request import ReasoningFields
+from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 
 router = APIRouter()
 
@@ -35,7 +35,7 @@ class Listing(Page):
     model: str | None = None
 
 
-class Asked(Reasoned):
+class Asked(ReasoningFields):
     "A request's body as the log has it: whatever else is in it."
 
     model_config = ConfigDict(extra="ignore")
@@ -109,7 +109,7 @@ def _metadata(http: Request) -> dict[str, str]:
 
 def _behind(after: str | None) -> str | None:
     "The turn. It may be deleted by now: whoever deletes what is on a page still gets the next."
-    if after is None or (turn_id := queries.turn_id_of(after)):
+    if after is None or (turn_id := queries.parse_completion_id(after)):
         return after and turn_id
     message = f"'{after[:100]}' is no id of a chat completion."
     raise ApiError(400, message, code="invalid_value", param="after")
@@ -118,7 +118,7 @@ def _behind(after: str | None) -> str | None:
 def completion(turns: Sequence[LoggedTurn]) -> Chunk:
     "As its client got it, or would have got it whole; and its metadata."
     first = turns[0]
-    shared = head(first.body["model"], first.answer_id)
+    shared = base_chunk(first.body["model"], first.answer_id)
     chunks = [chunk for index, turn in enumerate(turns) for chunk in _chunks(turn, shared, index)]
     usage = usage_json([turn.usage for turn in turns])
     return {**accumulate(chunks, usage), "metadata": dict(first.metadata)}
@@ -136,7 +136,7 @@ def custom_tools(turn: LoggedTurn) -> frozenset[str]:
 
 
 def shows_reasoning(turn: LoggedTurn) -> bool:
-    return Asked.model_validate(turn.body).shows_reasoning
+    return Asked.model_validate(turn.body).show_reasoning
 
 
 def asked_with(logged: LoggedTurn) -> Iterator[dict[str, Any]]:

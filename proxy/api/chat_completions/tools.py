@@ -1,4 +1,4 @@
-"""Tools and their choice, as OpenAI's SDK types them (`types/chat/chat_completion_tool_union_param.py`)."""
+"""Tools and tool choices, typed as in OpenAI's SDK (`types/chat/chat_completion_tool_union_param.py`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import llm
 from pydantic import ConfigDict, Field
 
 from ...http.body_model import Body
-from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, offered_tools
+from ...items.tools import FREE_TEXT, Grammar, ResolvedChoice, TextFormat, ToolChoiceMode, apply_choice
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Function(Body):
-    "Arguments are held to `parameters` whether or not `strict` says so."
+    "Arguments are always validated against `parameters`, whatever `strict` says."
 
     name: Name
     description: str | None = None
@@ -26,7 +26,7 @@ class FunctionTool(Body):
     type: Literal["function"]
     function: Function
 
-    def tool(self) -> llm.Tool:
+    def to_tool(self) -> llm.Tool:
         return llm.Tool(self.function.name, self.function.description, self.function.parameters or {})
 
 
@@ -41,9 +41,10 @@ class Custom(Body):
     format: Annotated[TextFormat | GrammarFormat, Field(discriminator="type")] | None = None
 
     @property
-    def told(self) -> str | None:
+    def model_description(self) -> str | None:
+        "The description that the model reads."
         if isinstance(self.format, GrammarFormat):
-            return self.format.grammar.told(self.description)
+            return self.format.grammar.model_description(self.description)
         return self.description
 
 
@@ -51,64 +52,67 @@ class CustomTool(Body):
     type: Literal["custom"]
     custom: Custom
 
-    def tool(self) -> llm.Tool:
-        return llm.Tool(self.custom.name, self.custom.told, FREE_TEXT)
+    def to_tool(self) -> llm.Tool:
+        return llm.Tool(self.custom.name, self.custom.model_description, FREE_TEXT)
 
 
 AnyTool = Annotated[FunctionTool | CustomTool, Field(discriminator="type")]
 
 
-class Named(Body):
-    "A tool that is meant: only its name counts, though some clients send all of it."
+class ToolName(Body):
+    "A reference to a tool. Some clients send the whole tool; everything but its name is ignored."
 
     model_config = ConfigDict(extra="ignore")
     name: str
 
 
-class NamedFunction(Body):
+class FunctionChoice(Body):
     type: Literal["function"]
-    function: Named
+    function: ToolName
 
     @property
     def name(self) -> str:
         return self.function.name
 
 
-class NamedCustom(Body):
+class CustomChoice(Body):
     type: Literal["custom"]
-    custom: Named
+    custom: ToolName
 
     @property
     def name(self) -> str:
         return self.custom.name
 
 
-class Allowed(Body):
-    mode: Literal["auto", "required"]
-    tools: list[Annotated[NamedFunction | NamedCustom, Field(discriminator="type")]]
-
-
 class AllowedTools(Body):
+    mode: Literal["auto", "required"]
+    tools: list[Annotated[FunctionChoice | CustomChoice, Field(discriminator="type")]]
+
+
+class AllowedToolsChoice(Body):
     type: Literal["allowed_tools"]
-    allowed_tools: Allowed
+    allowed_tools: AllowedTools
 
 
-ToolChoice = Mode | Annotated[NamedFunction | NamedCustom | AllowedTools, Field(discriminator="type")]
+ToolChoice = (
+    ToolChoiceMode
+    | Annotated[FunctionChoice | CustomChoice | AllowedToolsChoice, Field(discriminator="type")]
+)
 
 
 def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
-    """The tools that are on offer, and the choice among them as the plugin's option has it.
+    """The tools to offer the model, and the plugin's `tool_choice` option.
 
-    Raises ApiError where what has to be called is not there.
+    Raises ApiError if the choice names a tool that is not among `tools`.
     """
-    return offered_tools(tools, _meant(choice))
+    return apply_choice(tools, _resolve_choice(choice))
 
 
-def _meant(choice: ToolChoice | None) -> Choice:
+def _resolve_choice(choice: ToolChoice | None) -> ResolvedChoice:
     match choice:
-        case AllowedTools(allowed_tools=allowed):
-            return Choice(allowed.mode, among={tool.name for tool in allowed.tools})
-        case NamedFunction(name=name) | NamedCustom(name=name):
-            return Choice(name=name)
+        case AllowedToolsChoice(allowed_tools=allowed):
+            return ResolvedChoice(allowed.mode, allowed={tool.name for tool in allowed.tools})
+        case FunctionChoice(name=name) | CustomChoice(name=name):
+            return ResolvedChoice(name=name)
         case _:
-            return Choice(choice)
+            return ResolvedChoice(choice)

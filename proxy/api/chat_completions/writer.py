@@ -1,7 +1,7 @@
-"""llm's events to chat completion chunks; the whole answer is the fold of them.
+"""Writes llm's events as chat completion chunks, and accumulates chunks to a chat completion.
 
-Types as in OpenAI's SDK, `types/chat/chat_completion_chunk.py`. `reasoning` is the field for the chain of
-thought (openai-cookbook, "handle raw CoT").
+Types are those of OpenAI's SDK (`types/chat/chat_completion_chunk.py`). `reasoning` is the field for the
+model's reasoning that OpenAI recommends (openai-cookbook, "handle raw CoT").
 """
 
 from __future__ import annotations
@@ -15,71 +15,73 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.turn.events import AnswerEvent
 
 from ...generation import Finished, TokenUsage
-from ...items.tools import free_text
+from ...items.tools import custom_input
 from ...log.ids import creation_time
 
 Chunk = dict[str, Any]
 
 
 class ChatWriter:
-    """A `flow.Translator` from `StreamEvent` and `Finished` to chunks, for choice `index` of an answer.
+    """A `Translator` from `StreamEvent` and `Finished` to chunks, for the choice `index` of an answer.
 
-    `head` is what all chunks of one answer share; `custom` names the tools whose one argument is free text;
-    `reasoning` says whether the chain of thought is shown.
-    OpenAI's types know no custom call in a chunk, though its API sends them
-    (https://github.com/openai/openai-openapi/issues/576): they are sent as it sends them.
+    `base` has the keys that all chunks of the answer share (`base_chunk`). `custom_tools` names the tools
+    that take free text. `reasoning` says whether to include the model's reasoning.
+
+    Calls of custom tools are chunked as OpenAI's API does it, though its types do not have them
+    (https://github.com/openai/openai-openapi/issues/576).
     """
 
-    def __init__(self, head: Chunk, custom: Container[str], index: int, *, reasoning: bool) -> None:
-        self._head = head
-        self._custom = custom
+    def __init__(self, base: Chunk, custom_tools: Container[str], index: int, *, reasoning: bool) -> None:
+        self._base = base
+        self._custom_tools = custom_tools
         self._index = index
         self._reasoning = reasoning
-        self._calls = 0
-        self._begun = False
+        self._call_count = 0
+        self._started = False
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
-        if not self._begun:
-            self._begun = True
-            yield self._chunk({"role": "assistant", "content": "", "refusal": None})
-        match event:
-            case Finished(reason=reason):
-                yield self._chunk({}, finish_reason=reason)
-            case StreamEvent(type="text" | "reasoning", chunk=""):
-                # Only from models that are not ours, and no part of what the log keeps.
-                return
-            case StreamEvent(type="reasoning", chunk=text):
-                if self._reasoning:
-                    yield self._chunk({"reasoning": text})
-            case AnswerEvent(chunk=text, logprobs=logprobs) if logprobs:
-                yield self._chunk({"content": text}, logprobs=[_token_logprob(given) for given in logprobs])
-            case StreamEvent(type="text", chunk=text):
-                yield self._chunk({"content": text})
-            case StreamEvent(type="tool_call_name", chunk=name, tool_call_id=call_id):
-                self._calls += 1
-                yield self._call({"id": call_id, **self._named(name)})
-            case StreamEvent(type="tool_call_args", chunk=arguments):
-                yield self._call(self._arguments(arguments))
-            case _:
-                raise TypeError(f"no place in a chat completion for {event!r}")
+        "Raises TypeError for an event that no chat completion can hold."
+        chunks = self._translate(event)
+        if not self._started:
+            self._started = True
+            chunks.insert(0, self._chunk({"role": "assistant", "content": "", "refusal": None}))
+        return iter(chunks)
 
     def finish(self) -> Iterator[Chunk]:
         return iter(())
 
-    def _call(self, delta: dict[str, Any]) -> Chunk:
-        return self._chunk({"tool_calls": [{"index": self._calls - 1, **delta}]})
+    def _translate(self, event: StreamEvent | Finished) -> list[Chunk]:
+        if isinstance(event, Finished):
+            return [self._chunk({}, finish_reason=event.reason)]
+        match event.type:
+            case "text" | "reasoning" if not event.chunk:
+                return []  # other models than ours may send empty texts, which the log does not keep
+            case "text":
+                logprobs = event.logprobs if isinstance(event, AnswerEvent) else ()
+                return [self._chunk({"content": event.chunk}, logprobs=[_token_logprob(t) for t in logprobs])]
+            case "reasoning":
+                return [self._chunk({"reasoning": event.chunk})] if self._reasoning else []
+            case "tool_call_name":
+                self._call_count += 1
+                return [self._tool_call_chunk({"id": event.tool_call_id, **self._call_start(event.chunk)})]
+            case "tool_call_args":
+                return [self._tool_call_chunk(self._call_arguments(event.chunk))]
+        raise TypeError(f"no chat completion can hold {event!r}")
 
-    def _named(self, name: str) -> dict[str, Any]:
-        self._is_custom = name in self._custom
+    def _tool_call_chunk(self, delta: dict[str, Any]) -> Chunk:
+        return self._chunk({"tool_calls": [{"index": self._call_count - 1, **delta}]})
+
+    def _call_start(self, name: str) -> dict[str, Any]:
+        self._is_custom = name in self._custom_tools
         if self._is_custom:
             return {"type": "custom", "custom": {"name": name, "input": ""}}
         return {"type": "function", "function": {"name": name, "arguments": ""}}
 
-    def _arguments(self, text: str) -> dict[str, Any]:
-        text = text.strip() or "{}"
+    def _call_arguments(self, text: str) -> dict[str, Any]:
+        arguments = text.strip() or "{}"
         if self._is_custom:
-            return {"custom": {"input": free_text(text)}}
-        return {"function": {"arguments": text}}
+            return {"custom": {"input": custom_input(arguments)}}
+        return {"function": {"arguments": arguments}}
 
     def _chunk(
         self, delta: dict[str, Any], finish_reason: str | None = None, logprobs: list[Any] | None = None
@@ -90,21 +92,21 @@ class ChatWriter:
             "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
             "finish_reason": finish_reason,
         }
-        return {**self._head, "choices": [choice]}
+        return {**self._base, "choices": [choice]}
 
 
-def _token_logprob(given: Logprob) -> dict[str, Any]:
+def _token_logprob(token: Logprob) -> dict[str, Any]:
     "`types/chat/chat_completion_token_logprob.py`"
-    return {**_logprob(given), "top_logprobs": [_logprob(rival) for rival in given.top]}
+    return {**_logprob(token), "top_logprobs": [_logprob(alternative) for alternative in token.top]}
 
 
-def _logprob(given: Logprob) -> dict[str, Any]:
-    spelled = None if given.bytes is None else list(given.bytes)
-    return {"token": given.token, "logprob": given.logprob, "bytes": spelled}
+def _logprob(token: Logprob) -> dict[str, Any]:
+    token_bytes = None if token.bytes is None else list(token.bytes)
+    return {"token": token.token, "logprob": token.logprob, "bytes": token_bytes}
 
 
-def head(model: str, answer_id: str) -> Chunk:
-    "What all chunks of one answer share. `answer_id` is the id of its first turn."
+def base_chunk(model: str, answer_id: str) -> Chunk:
+    "The keys that all chunks of an answer share. `answer_id` is the id of its first turn."
     return {
         "id": f"chatcmpl-{answer_id}",
         "object": "chat.completion.chunk",
@@ -116,18 +118,18 @@ def head(model: str, answer_id: str) -> Chunk:
 
 
 def usage_json(usages: Iterable[TokenUsage]) -> dict[str, Any]:
-    "Prompt tokens count once, whatever the number of choices: they are the same."
-    given = list(usages)
-    prompt = max((usage.prompt_tokens for usage in given), default=0)
-    completion = sum(usage.completion_tokens for usage in given)
+    "The usage of all choices. Their prompt is the same, so its tokens count once."
+    all_usages = list(usages)
+    prompt = max((usage.prompt_tokens for usage in all_usages), default=0)
+    completion = sum(usage.completion_tokens for usage in all_usages)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        # Ollama does not say what it had in its cache.
+        # Ollama does not report which tokens it had cached.
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": sum(usage.reasoning_tokens for usage in given),
+            "reasoning_tokens": sum(usage.reasoning_tokens for usage in all_usages),
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -136,27 +138,28 @@ def usage_json(usages: Iterable[TokenUsage]) -> dict[str, Any]:
 
 
 def accumulate(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]:
-    "The answer that the chunks add up to."
+    "The chat completion that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
-    shared: Chunk = {}
+    base: Chunk = {}
     for chunk in chunks:
-        shared = chunk
-        for part in chunk["choices"]:
-            _add(choices.setdefault(part["index"], _empty(part["index"])), part)
+        base = chunk
+        for delta in chunk["choices"]:
+            _add(choices.setdefault(delta["index"], _new_choice(delta["index"])), delta)
     for choice in choices.values():
-        # Null is for an answer that calls: other clients take it that there is a text.
+        # Clients expect a text unless there are tool calls. Only then it may be null.
         if "tool_calls" not in choice["message"]:
             choice["message"]["content"] = choice["message"]["content"] or ""
-    return {**shared, "object": "chat.completion", "choices": [*choices.values()], "usage": usage}
+    return {**base, "object": "chat.completion", "choices": [*choices.values()], "usage": usage}
 
 
-def _empty(index: int) -> dict[str, Any]:
+def _new_choice(index: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
     return {"index": index, "message": message, "logprobs": None, "finish_reason": None}
 
 
-def _add(choice: dict[str, Any], part: dict[str, Any]) -> None:
-    message, delta = choice["message"], part["delta"]
+def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
+    "Adds a choice of a chunk to the same choice of the completion."
+    message, delta = choice["message"], chunk_choice["delta"]
     for key in ("content", "reasoning"):
         if delta.get(key):
             message[key] = (message.get(key) or "") + delta[key]
@@ -165,10 +168,10 @@ def _add(choice: dict[str, Any], part: dict[str, Any]) -> None:
         if "id" in call:
             calls.append({key: value for key, value in call.items() if key != "index"})
         else:
-            kind = calls[-1]["type"]
-            for key, value in call[kind].items():
-                calls[-1][kind][key] += value
-    if part["logprobs"]:
+            call_type = calls[-1]["type"]
+            for key, value in call[call_type].items():
+                calls[-1][call_type][key] += value
+    if chunk_choice["logprobs"]:
         choice["logprobs"] = choice["logprobs"] or {"content": [], "refusal": None}
-        choice["logprobs"]["content"] += part["logprobs"]["content"]
-    choice["finish_reason"] = part["finish_reason"] or choice["finish_reason"]
+        choice["logprobs"]["content"] += chunk_choice["logprobs"]["content"]
+    choice["finish_reason"] = chunk_choice["finish_reason"] or choice["finish_reason"]

@@ -1,1 +1,1 @@
-"""`POST /v1/completions`: request, answer, route."""
+"""`/v1/completions`, the older API that continues or answers a prompt."""

@@ -13,7 +13,7 @@ from ...http.sse import EventStream
 from ...state import server_of
 from ..choices import Choices, error_frame
 from .request import CompletionRequest
-from .writer import Chunk, CompletionWriter, accumulate, head, usage_json
+from .writer import Chunk, CompletionWriter, accumulate, base_chunk, usage_json
 
 router = APIRouter()
 
@@ -22,20 +22,22 @@ router = APIRouter()
 async def create(http: Request) -> Response:
     server = server_of(http)
     request = await read_body(http, CompletionRequest)
-    asks = request.generations()
+    asks = request.generation_requests()
     attempt = await server.attempt(http, len(asks))
-    first = head(request.model, attempt.answer_id)
-    prompts: Sequence[str] = [prompt for prompt in request.prompts() for _ in range(request.copies)]
+    first = base_chunk(request.model, attempt.answer_id)
+    prompts: Sequence[str] = [
+        prompt for prompt in request.prompts() for _ in range(request.choices_per_prompt)
+    ]
 
     def writer(index: int) -> CompletionWriter:
         return CompletionWriter(
-            first, index, echo=prompts[index] if request.echo else "", rivals=request.logprobs
+            first, index, echo=prompts[index] if request.echo else "", top_logprobs=request.logprobs
         )
 
     choices = Choices(server, http, attempt, asks, writer)
-    usage = partial(usage_json, copies=request.copies)
+    usage = partial(usage_json, choices_per_prompt=request.choices_per_prompt)
     if request.stream:
-        frames = choices.frames(first, usage if request.counts else None)
+        frames = choices.frames(first, usage if request.include_usage else None)
         return EventStream(frames, error_frame, server.settings.keep_alive)
 
     async def whole() -> Chunk:

@@ -1,7 +1,7 @@
-"""llm's events to text completion chunks; the whole answer is the fold of them.
+"""Writes llm's events as text completion chunks, and accumulates chunks to a completion.
 
-Types as in OpenAI's SDK, `types/completion.py`: a chunk and the whole answer have one form, but that
-`finish_reason` is null in all chunks of a choice save its last.
+Types are those of OpenAI's SDK (`types/completion.py`). Chunks and completions have the same form, except
+that `finish_reason` is null in all chunks of a choice but the last.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Chunk = dict[str, Any]
 
 
 class CompletionWriter:
-    """A `flow.Translator` from `StreamEvent` and `Finished` to chunks, for choice `index` of an answer.
+    """A `Translator` from `StreamEvent` and `Finished` to chunks, for the choice `index` of an answer.
 
-    `head` is what all chunks of one answer share, `echo` the text that comes before the answer's own.
-    `rivals` is how many of each token's rivals are shown; None where no log probabilities are.
+    `base` has the keys that all chunks of the answer share (`base_chunk`). `echo` is a text to put before the
+    answer. `top_logprobs` is the number of alternatives for each token; None leaves log probabilities out.
     """
 
-    def __init__(self, head: Chunk, index: int, *, echo: str = "", rivals: int | None = None) -> None:
-        self._head = head
+    def __init__(self, base: Chunk, index: int, *, echo: str = "", top_logprobs: int | None = None) -> None:
+        self._base = base
         self._index = index
         self._echo = echo
-        self._rivals = rivals
+        self._top_logprobs = top_logprobs
         self._length = 0
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
@@ -41,8 +41,8 @@ class CompletionWriter:
         match event:
             case Finished(reason=reason):
                 yield self._chunk("", finish_reason=reason)
-            case AnswerEvent(chunk=text, logprobs=logprobs) if logprobs and self._rivals is not None:
-                yield self._chunk(text, logprobs=self._legacy(text, logprobs, self._rivals))
+            case AnswerEvent(chunk=text, logprobs=logprobs) if logprobs and self._top_logprobs is not None:
+                yield self._chunk(text, logprobs=self._logprobs(text, logprobs))
                 self._length += len(text)
             case StreamEvent(type="text", chunk=text):
                 yield self._chunk(text)
@@ -51,17 +51,17 @@ class CompletionWriter:
     def finish(self) -> Iterator[Chunk]:
         return iter(())
 
-    def _legacy(self, text: str, logprobs: Sequence[Logprob], rivals: int) -> dict[str, Any]:
-        "`text_offset` is where each token begins in the choice's text."
-        offsets, place = [], self._length
+    def _logprobs(self, text: str, logprobs: Sequence[Logprob]) -> dict[str, Any]:
+        "`text_offset` is the position of each token in the choice's text."
+        offsets, offset = [], self._length
         for logprob in logprobs:
-            offsets.append(place)
-            # A token that is no whole character is spelled longer than what it adds to the text.
-            place = min(place + len(logprob.token), self._length + len(text))
+            offsets.append(offset)
+            # Part of a character is spelled as U+FFFD, longer than what it adds to the text.
+            offset = min(offset + len(logprob.token), self._length + len(text))
         return {
             "tokens": [logprob.token for logprob in logprobs],
             "token_logprobs": [logprob.logprob for logprob in logprobs],
-            "top_logprobs": [_top(logprob) for logprob in logprobs] if rivals else None,
+            "top_logprobs": [_top(logprob) for logprob in logprobs] if self._top_logprobs else None,
             "text_offset": offsets,
         }
 
@@ -69,16 +69,16 @@ class CompletionWriter:
         self, text: str, finish_reason: str | None = None, logprobs: dict[str, Any] | None = None
     ) -> Chunk:
         choice = {"text": text, "index": self._index, "logprobs": logprobs, "finish_reason": finish_reason}
-        return {**self._head, "choices": [choice]}
+        return {**self._base, "choices": [choice]}
 
 
 def _top(logprob: Logprob) -> dict[str, float]:
-    "The token that was drawn is always among them."
-    return {rival.token: rival.logprob for rival in (*logprob.top, logprob)}
+    "The alternatives and the chosen token, which is always among them."
+    return {token.token: token.logprob for token in (*logprob.top, logprob)}
 
 
-def head(model: str, answer_id: str) -> Chunk:
-    "What all chunks of one answer share. `answer_id` is the id of its first turn."
+def base_chunk(model: str, answer_id: str) -> Chunk:
+    "The keys that all chunks of an answer share. `answer_id` is the id of its first turn."
     return {
         "id": f"cmpl-{answer_id}",
         "object": "text_completion",
@@ -88,9 +88,9 @@ def head(model: str, answer_id: str) -> Chunk:
     }
 
 
-def usage_json(usages: Sequence[TokenUsage], copies: int) -> dict[str, Any]:
-    "Of `copies` choices for each prompt. Their prompt's tokens count once: they are the same."
-    prompt = sum(usage.prompt_tokens for usage in usages[::copies])
+def usage_json(usages: Sequence[TokenUsage], choices_per_prompt: int) -> dict[str, Any]:
+    "The usage of all choices. Choices for the same prompt share its tokens, which count once."
+    prompt = sum(usage.prompt_tokens for usage in usages[::choices_per_prompt])
     completion = sum(usage.completion_tokens for usage in usages)
     return {
         "prompt_tokens": prompt,
@@ -100,20 +100,22 @@ def usage_json(usages: Sequence[TokenUsage], copies: int) -> dict[str, Any]:
     }
 
 
-def accumulate(head: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> Chunk:
-    "The answer that the chunks add up to."
+def accumulate(base: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> Chunk:
+    "The completion that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
-    for part in (part for chunk in chunks for part in chunk["choices"]):
-        empty = {"text": "", "index": part["index"], "logprobs": None, "finish_reason": None}
-        _add(choices.setdefault(part["index"], empty), part)
-    return {**head, "choices": list(choices.values()), "usage": usage}
+    for chunk_choice in (choice for chunk in chunks for choice in chunk["choices"]):
+        index = chunk_choice["index"]
+        empty = {"text": "", "index": index, "logprobs": None, "finish_reason": None}
+        _add(choices.setdefault(index, empty), chunk_choice)
+    return {**base, "choices": list(choices.values()), "usage": usage}
 
 
-def _add(choice: dict[str, Any], part: dict[str, Any]) -> None:
-    choice["text"] += part["text"]
-    choice["finish_reason"] = part["finish_reason"]
-    if part["logprobs"] and choice["logprobs"]:
-        for name, values in part["logprobs"].items():
+def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
+    "Adds a choice of a chunk to the same choice of the completion."
+    choice["text"] += chunk_choice["text"]
+    choice["finish_reason"] = chunk_choice["finish_reason"]
+    if chunk_choice["logprobs"] and choice["logprobs"]:
+        for name, values in chunk_choice["logprobs"].items():
             choice["logprobs"][name] = values and [*choice["logprobs"][name], *values]
     else:
-        choice["logprobs"] = choice["logprobs"] or part["logprobs"]
+        choice["logprobs"] = choice["logprobs"] or chunk_choice["logprobs"]

@@ -1,4 +1,4 @@
-"""What the requests about conversations hold (OpenAI's SDK, `types/conversations/*_params.py`)."""
+"""The bodies of requests to `/v1/conversations` (OpenAI's SDK, `types/conversations/*_params.py`)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ...items.output import Item
 from ...log.access import Viewer, viewer_of
 from ...log.items import ItemEntry
 from ...state import ProxyState, server_of
-from .conversation import PREFIX, Conversation, create_conversation, find_conversation
+from .conversation import ID_PREFIX, Conversation, create_conversation, find_conversation
 from .request import CreateConversation, CreateItems, UpdateConversation
 
 router = APIRouter()
@@ -63,7 +63,7 @@ async def update(http: Request, conversation_id: str) -> dict[str, Any]:
     metadata = (await read_body(http, UpdateConversation)).metadata or {}
     return _told(
         await server.log_writer.change(
-            lambda log: find_conversation(log, viewer, conversation_id).relabel(metadata)
+            lambda log: find_conversation(log, viewer, conversation_id).update_metadata(metadata)
         )
     )
 
@@ -114,7 +114,7 @@ async def take_out(http: Request, conversation_id: str, item_id: str) -> dict[st
     server, viewer = await _asked(http)
     return _told(
         await server.log_writer.change(
-            lambda log: find_conversation(log, viewer, conversation_id).take_out(item_id)
+            lambda log: find_conversation(log, viewer, conversation_id).remove(item_id)
         )
     )
 
@@ -137,7 +137,7 @@ def _logged(http: Request, server: ProxyState) -> None:
 def _told(conversation: Conversation) -> dict[str, Any]:
     kept = conversation.thread
     return {
-        "id": f"{PREFIX}{kept.id}",
+        "id": f"{ID_PREFIX}{kept.id}",
         "object": "conversation",
         "created_at": kept.created,
         "metadata": dict(kept.metadata),

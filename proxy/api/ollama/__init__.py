@@ -1,1 +1,1 @@
-"""`/api/*`: Ollama's own API, passed through byte for byte for clients that speak it; chats are logged."""
+"""`/api/*`, Ollama's own API: requests are forwarded to Ollama unchanged, and chats are logged."""

@@ -1,4 +1,4 @@
-"""A passed answer, read from its bytes on their way, and the turn that it comes to in the log."""
+"""Reads a forwarded answer from its bytes, and makes the turn for the log from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .request import ChatMessage
 
 
 class Line(BaseModel):
-    "A line of an answer to `chat` or `generate`, or the whole of one that is not streamed."
+    "A line of a streamed answer to `chat` or `generate`, or a complete answer that is not streamed."
 
     model: str | None = None
     message: ChatMessage | None = None
@@ -34,21 +34,21 @@ class Line(BaseModel):
     error: Any = None
 
     def events(self) -> Iterator[StreamEvent]:
-        said = self.message or ChatMessage(content=self.response, thinking=self.thinking)
-        if said.thinking:
-            yield StreamEvent("reasoning", said.thinking)
-        if said.content:
-            yield StreamEvent("text", said.content)
-        for call in said.tool_calls or ():
+        message = self.message or ChatMessage(content=self.response, thinking=self.thinking)
+        if message.thinking:
+            yield StreamEvent("reasoning", message.thinking)
+        if message.content:
+            yield StreamEvent("text", message.content)
+        for call in message.tool_calls or ():
             yield StreamEvent("tool_call_name", call.function.name, tool_call_id=call.id)
             arguments = json.dumps(call.function.arguments, ensure_ascii=False)
             yield StreamEvent("tool_call_args", arguments, tool_call_id=call.id)
 
 
 class ForwardedReader:
-    """Hears an answer, however its bytes are cut. `clock` tells seconds.
+    """Reads an answer from bytes that may be cut anywhere. `clock` returns seconds.
 
-    `error` is what went wrong in the answer, if anything did; `first_ms` when its first word came.
+    `error` is the error in the answer, if there is one. `first_ms` is the time until its first text or call.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -62,23 +62,23 @@ class ForwardedReader:
         self.first_ms: int | None = None
 
     def feed(self, data: bytes) -> None:
-        self._hear(self._lines.feed(data))
+        self._read(self._lines.feed(data))
 
     def finish(self) -> None:
-        self._hear(self._lines.finish())
+        self._read(self._lines.finish())
         if not self._last.done and not self.error:
             self.error = "The answer ended in the middle."
 
-    def _hear(self, lines: Iterator[Json]) -> None:
+    def _read(self, lines: Iterator[Json]) -> None:
         if self.error:
             return
         try:
             for data in lines:
-                self._take(Line.model_validate(data))
-        except (StreamCut, ValidationError, RecursionError) as problem:
-            self.error = f"The answer could not be read: {problem}"
+                self._add(Line.model_validate(data))
+        except (StreamCut, ValidationError, RecursionError) as error:
+            self.error = f"The answer could not be read: {error}"
 
-    def _take(self, line: Line) -> None:
+    def _add(self, line: Line) -> None:
         self._last = line
         events = [*line.events()]
         if events and self.first_ms is None:
@@ -94,14 +94,14 @@ class ForwardedReader:
     def _seconds(self) -> float:
         return self._clock() - self._started
 
-    def response(self, ask: GenerationRequest, messages: Sequence[Message]) -> llm.Response:
-        "What was heard so far, as the answer to `messages`, which are the ask's or more."
-        response = _Heard(ask.model, self._events).prompt(
+    def response(self, request: GenerationRequest, messages: Sequence[Message]) -> llm.Response:
+        "The answer so far as llm's response to `messages`: the request's, or more if the log has more."
+        response = _ReplayModel(request.model, self._events).prompt(
             messages=list(messages),
-            tools=list(ask.tools),
-            schema=dict(ask.schema) if ask.schema else None,
-            stream=ask.stream,
-            options=dict(ask.options),
+            tools=list(request.tools),
+            schema=dict(request.schema) if request.schema else None,
+            stream=request.stream,
+            options=dict(request.options),
         )
         list(response.stream_events())  # type: ignore[no-untyped-call]
         seconds = self._seconds()
@@ -117,8 +117,8 @@ class _AnyOptions(llm.Options):
     model_config = ConfigDict(extra="allow")
 
 
-class _Heard(llm.Model):
-    "A model that has said already what it says."
+class _ReplayModel(llm.Model):
+    "A model whose answer consists of the given events."
 
     Options = _AnyOptions  # type: ignore[assignment]
     can_stream = True

@@ -1,6 +1,6 @@
-"""What a client of Ollama's API asks a model, in llm's words: for the log, since Ollama itself answers it.
+"""What a client of Ollama's API asks a model, as a GenerationRequest. It is only for the log: Ollama answers.
 
-Types as in Ollama's `api/types.go`. What cannot be read is not refused here: that is Ollama's to do.
+Types are those of Ollama's `api/types.go`. Invalid requests are not refused here, because Ollama does that.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from llm_gpt_oss.turn.strict_json import parse_json
 from ...generation import GenerationRequest
 
 
-class Function(BaseModel):
+class FunctionCall(BaseModel):
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
 class ToolCall(BaseModel):
     id: str | None = None
-    function: Function
+    function: FunctionCall
 
 
 class ChatMessage(BaseModel):
-    "A message of a chat."
-
     role: str = "assistant"
     content: str | None = None
     thinking: str | None = None
@@ -37,11 +35,10 @@ class ChatMessage(BaseModel):
     tool_name: str | None = None
     tool_call_id: str | None = None
 
-    def message(self) -> Message:
+    def to_message(self) -> Message:
         if self.role == "tool":
-            return Message(
-                "tool", [ToolResultPart(self.tool_name or "", self.content or "", self.tool_call_id)]
-            )
+            result = ToolResultPart(self.tool_name or "", self.content or "", self.tool_call_id)
+            return Message("tool", [result])
         return Message(self.role, list(self._parts()))
 
     def _parts(self) -> Iterator[Part]:
@@ -53,14 +50,14 @@ class ChatMessage(BaseModel):
             yield ToolCallPart(call.function.name, call.function.arguments, call.id)
 
 
-class Declared(BaseModel):
+class FunctionDeclaration(BaseModel):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
 class Tool(BaseModel):
-    function: Declared
+    function: FunctionDeclaration
 
 
 class Body(BaseModel):
@@ -75,37 +72,43 @@ class Body(BaseModel):
 class ChatBody(Body):
     messages: list[ChatMessage] | None = None
 
-    def said(self) -> list[Message]:
-        return [message.message() for message in self.messages or ()]
+    def to_messages(self) -> list[Message]:
+        return [message.to_message() for message in self.messages or ()]
 
 
 class GenerateBody(Body):
     prompt: str | None = None
     system: str | None = None
 
-    def said(self) -> list[Message]:
+    def to_messages(self) -> list[Message]:
         texts = {"system": self.system, "user": self.prompt} if self.prompt else {}
         return [Message(role, [TextPart(text)]) for role, text in texts.items() if text]
 
 
-LOGGED: dict[str, type[ChatBody | GenerateBody]] = {"/api/chat": ChatBody, "/api/generate": GenerateBody}
+LOGGED_ENDPOINTS: dict[str, type[ChatBody | GenerateBody]] = {
+    "/api/chat": ChatBody,
+    "/api/generate": GenerateBody,
+}
 
 
 def logged_generation(endpoint: str, body: bytes) -> GenerationRequest | None:
-    "None where nothing is said to a model: another endpoint, a model only loaded, a body of another form."
+    "None if there is nothing to log: another endpoint, a request without messages, or an invalid body."
     try:
-        read = LOGGED[endpoint].model_validate(parse_json(body))
+        request = LOGGED_ENDPOINTS[endpoint].model_validate(parse_json(body))
     except (KeyError, ValueError):
         return None
-    if not (messages := read.said()):
+    if not (messages := request.to_messages()):
         return None
-    functions = [tool.function for tool in read.tools or ()]
+    functions = [tool.function for tool in request.tools or ()]
+    think = {} if request.think is None else {"think": request.think}
     return GenerationRequest(
         endpoint,
-        read.model,
+        request.model,
         tuple(messages),
-        tuple(llm.Tool(each.name, each.description, each.parameters or {}) for each in functions),
-        schema=read.format if isinstance(read.format, dict) and read.format else None,
-        options={**(read.options or {}), **({} if read.think is None else {"think": read.think})},
-        stream=read.stream is not False,
+        tuple(
+            llm.Tool(function.name, function.description, function.parameters or {}) for function in functions
+        ),
+        schema=request.format if isinstance(request.format, dict) and request.format else None,
+        options={**(request.options or {}), **think},
+        stream=request.stream is not False,
     )

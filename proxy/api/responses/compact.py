@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from llm.parts import Message, StreamEvent, TextPart
-from pydantic import Field
 
 from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsage
 from ...http.body_model import Body
 from ...http.request_body import cancel_on_disconnect, read_body
 from ...items.ids import item_id
-from ...items.output import compaction_item, items
+from ...items.output import compaction_item, message_items
 from ...items.wire import AnyItem
 from ...log.access import viewer_of
 from ...log.idempotency import Attempt
 from ...log.ids import creation_time
 from ...log.reader import with_hashes
 from ...state import ProxyState, server_of
+from ..shared_fields import CacheRetention, PromptCacheOptions, TokenCount
 from .context import load_context
-from .request import ResponsesRequest
+from .request import ImageOptions, ResponsesRequest
 from .response_object import usage_json
 
 router = APIRouter()
@@ -40,18 +40,20 @@ SUMMARISE = (
 
 
 class CompactRequest(Body):
-    "Of `types/responses/response_compact_params.py`; the caches are the engine's own business."
+    "All fields of OpenAI's SDK (`types/responses/response_compact_params.py`), and `max_output_tokens`."
 
     model: str
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
-    image: Any = None
+    max_output_tokens: TokenCount | None = None
+
+    # Without effect: only their types are checked.
+    image: ImageOptions | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: Any = None
-    service_tier: Any = None
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: CacheRetention | None = None
+    service_tier: Literal["auto", "default", "fast", "flex", "priority"] | None = None
 
     def of_a_response(self) -> ResponsesRequest:
         return ResponsesRequest(
@@ -69,7 +71,7 @@ async def compact(http: Request) -> dict[str, Any]:
     server = server_of(http)
     request = (await read_body(http, CompactRequest)).of_a_response()
     viewer = await viewer_of(http, server.plugins)
-    ask = request.generation(await load_context(request, server.log_reader, viewer, {}))
+    ask = request.generation_request(await load_context(request, server.log_reader, viewer, {}))
     conversation = ask.messages[ask.added :]
     wanted = Message("user", [TextPart(SUMMARISE)])
     ask = replace(ask, endpoint=ENDPOINT, messages=(*ask.messages, wanted), continues=APART)
@@ -103,6 +105,6 @@ def _output(conversation: Sequence[Message], turn_id: str, summary: str) -> list
         item
         for each in with_hashes(conversation)
         if each.message.role == "user"
-        for item in items(each.message, each.hash.partition(":")[2])
+        for item in message_items(each.message, each.hash.partition(":")[2])
     ]
     return [*said, compaction_item(item_id("compaction", turn_id, len(said)), summary)]

@@ -51,19 +51,19 @@ async def locked_generation(
     is not there.
     """
     with locks.held(request.conversation_id):
-        yield request.generation(await load_context(request, stored, viewer, own))
+        yield request.generation_request(await load_context(request, stored, viewer, own))
 
 
 async def load_context(
     request: ResponsesRequest, stored: LogReader, viewer: Viewer, own: Own
 ) -> RequestContext:
     request.check()
-    recalled = await _recalled(stored, viewer, request.references())
+    recalled = await _recalled(stored, viewer, request.item_references())
     if request.conversation_id:
         return await _conversation(stored, viewer, request.conversation_id, recalled)
     if request.previous_response_id:
         return await _previous(stored, viewer, request.previous_response_id, own, recalled)
-    return RequestContext(recalled=recalled)
+    return RequestContext(referenced=recalled)
 
 
 async def _recalled(stored: LogReader, viewer: Viewer, ids: Collection[str]) -> Mapping[str, Message]:
@@ -85,7 +85,7 @@ async def _previous(
     stored: LogReader, viewer: Viewer, response_id: str, own: Own, recalled: Mapping[str, Message]
 ) -> RequestContext:
     if response_id in own:
-        return RequestContext(own[response_id], recalled=recalled)
+        return RequestContext(own[response_id], referenced=recalled)
     logged = await find_response(stored, viewer, response_id)
     if logged is None:
         message = f"Previous response with id '{response_id}' not found."

@@ -1,4 +1,4 @@
-"""`text.format`, as OpenAI's SDK types it (`types/responses/response_format_text_config_param.py`)."""
+"""`text.format`, typed as in OpenAI's SDK (`types/responses/response_format_text_config_param.py`)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class JsonSchemaFormat(JsonSchema):
     type: Literal["json_schema"]
     schema_: dict[str, Any] = Field(alias="schema")
 
-    def schema_of(self) -> dict[str, Any]:
-        "Raises ApiError for a schema that is none."
-        return self.titled("text.format")
+    def answer_schema(self) -> dict[str, Any]:
+        "Raises ApiError for an invalid schema."
+        return self.titled_schema("text.format")
 
 
 Format = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

@@ -19,7 +19,7 @@ class Counted(ResponsesRequest):
     "`personality` is without effect: there is one."
 
     model: str = "gpt-oss"
-    personality: Any = None
+    personality: str | None = None
 
 
 @router.post("/v1/responses/input_tokens")
@@ -27,6 +27,6 @@ async def count(http: Request) -> dict[str, Any]:
     server = server_of(http)
     request = await read_body(http, Counted)
     viewer = await viewer_of(http, server.plugins)
-    ask = request.generation(await load_context(request, server.log_reader, viewer, {}))
+    ask = request.generation_request(await load_context(request, server.log_reader, viewer, {}))
     tokens = await cancel_on_disconnect(http, server.count_prompt_tokens(ask, http))
     return {"object": "response.input_tokens", "input_tokens": tokens}

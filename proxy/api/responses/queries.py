@@ -1,4 +1,4 @@
-"""A response of the log: found by its id, and told as it was told when it was made."""
+"""Responses in the log: find one by its id, and render it as its client received it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ...http.errors import NO_RETRY, SERVER, ApiError
 from ...inference.run import CLIENT_LEFT
-from ...items.output import items
+from ...items.output import message_items
 from ...log.access import Viewer
 from ...log.fingerprint import tool_calls
 from ...log.ids import creation_time
@@ -18,68 +18,74 @@ from .response_object import new_response
 from .writer import ResponsesWriter
 
 ENDPOINT = "/v1/responses"
-# What a turn may go by, besides its own id.
+# The prefixes with which an id may name a turn. The turn's own id has none.
 PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
-SEALED = "reasoning.encrypted_content"
+ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
-async def find_response(stored: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
-    "Any turn of the log that the viewer may see, but for responses that were not to be stored."
+async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
+    "Any turn that the viewer may see, except responses with `store` set to false."
     prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
-    logged = await stored.turn(response_id[len(prefix) :])
-    if logged is None or logged.deleted or not viewer.can_see(logged.actor):
+    turn = await reader.turn(response_id[len(prefix) :])
+    if turn is None or turn.deleted or not viewer.can_see(turn.actor):
         return None
-    return logged if logged.stored or not (logged.endpoint or "").startswith(ENDPOINT) else None
+    return turn if turn.stored or not (turn.endpoint or "").startswith(ENDPOINT) else None
 
 
 def response_writer(
-    body: Mapping[str, Any], turn_id: str, model: str, custom: frozenset[str], settings: Settings
+    body: Mapping[str, Any], turn_id: str, model: str, custom_tools: frozenset[str], settings: Settings
 ) -> ResponsesWriter:
-    "`custom` names the tools whose one argument is free text."
+    "The writer for a request's body. `custom_tools` names the tools that take free text."
     response = new_response(body, id=f"resp_{turn_id}", created_at=creation_time(turn_id), model=model)
-    # Whoever asks for a summary looks for one; whoever got both would show the same twice.
-    summary = settings.reasoning == "text" and response["reasoning"]["summary"]
+    # A client that requests a summary displays it. With both, it would display the reasoning twice.
+    summary_only = settings.reasoning == "text" and response["reasoning"]["summary"]
     return ResponsesWriter(
         response,
         turn_id,
-        custom=custom,
-        reasoning="summary" if summary else settings.reasoning,
-        sealed=SEALED in (body.get("include") or ()),
+        custom_tools=custom_tools,
+        reasoning="summary" if summary_only else settings.reasoning,
+        include_encrypted=ENCRYPTED_CONTENT in (body.get("include") or ()),
         open_responses=settings.open_responses,
     )
 
 
-def logged_events(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> Iterator[Event]:
-    "All that a client was told, or would have been; as far as it has come, where it is still under way."
-    body = logged.body if logged.endpoint == ENDPOINT else {}
-    if sealed:
-        body = {**body, "include": [*(body.get("include") or ()), SEALED]}
-    made = tool_calls([each.message for each in logged.answer])
-    custom = frozenset(call.name for call in made if call.tool_call_id in logged.custom)
-    writer = response_writer(body, logged.id, logged.model, custom, settings)
+def logged_events(
+    turn: LoggedTurn, settings: Settings, *, include_encrypted: bool = False
+) -> Iterator[Event]:
+    """All events of a logged turn, or those so far if it is still in progress.
+
+    A turn of another endpoint has those that a Responses client would have received.
+    """
+    body = turn.body if turn.endpoint == ENDPOINT else {}
+    if include_encrypted:
+        body = {**body, "include": [*(body.get("include") or ()), ENCRYPTED_CONTENT]}
+    calls = tool_calls([each.message for each in turn.answer])
+    custom_tools = frozenset(call.name for call in calls if call.tool_call_id in turn.custom)
+    writer = response_writer(body, turn.id, turn.model, custom_tools, settings)
     yield from writer.begin()
-    for event in logged.events():
+    for event in turn.events():
         yield from writer.feed(event)
-    if logged.status == 200 or logged.in_progress:
+    if turn.status == 200 or turn.in_progress:
         return
-    if logged.status == CLIENT_LEFT:
+    if turn.status == CLIENT_LEFT:
         yield from writer.cancelled()
     else:
-        yield from writer.failed(ApiError(logged.status, logged.error or "", SERVER, headers=NO_RETRY))
+        yield from writer.failed(ApiError(turn.status, turn.error or "", SERVER, headers=NO_RETRY))
 
 
-def logged_response(logged: LoggedTurn, settings: Settings, *, sealed: bool = False) -> dict[str, Any]:
-    "The response as it stands."
-    *_, last = logged_events(logged, settings, sealed=sealed)
+def logged_response(
+    turn: LoggedTurn, settings: Settings, *, include_encrypted: bool = False
+) -> dict[str, Any]:
+    "The current response of a logged turn."
+    *_, last = logged_events(turn, settings, include_encrypted=include_encrypted)
     response: dict[str, Any] = last["response"]
     return response
 
 
-def input_items(logged: LoggedTurn) -> list[dict[str, Any]]:
-    "What the request itself brought: not what it went on from, nor its instructions."
-    brought = logged.prompt[logged.first_input :]
+def input_items(turn: LoggedTurn) -> list[dict[str, Any]]:
+    "The items of the request itself, without the conversation that it continued and its instructions."
     return [
         item
-        for each in brought
-        for item in items(each.message, each.hash.partition(":")[2], custom=logged.custom)
+        for each in turn.prompt[turn.first_input :]
+        for item in message_items(each.message, each.hash.partition(":")[2], custom_call_ids=turn.custom)
     ]

@@ -1,4 +1,4 @@
-"""A Responses request: what it asks for, as an `Ask`. `fields` says what becomes of each of its fields."""
+"""A Responses request, and the generation that it asks for. `fields` lists what happens to each field."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from llm.parts import Message, TextPart
 from pydantic import Field
 
 from ...generation import GenerationRequest, ThreadPosition
-from ...http.body_model import Body
+from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
-from ...items.messages import History, messages
-from ...items.messages import references as named_in
+from ...items.messages import History, to_messages
+from ...items.messages import item_references as references_of
 from ...items.wire import AnyItem
 from ..shared_fields import (
+    CacheMode,
+    CacheRetention,
     Effort,
     Metadata,
+    SafetyIdentifier,
     Sampling,
-    Tokens,
+    TokenCount,
     Verbosity,
     clamp,
     refuse_unsupported,
-    verbosity_instruction,
+    verbosity_instructions,
 )
 from .fields import FIELDS
 from .formats import Format
-from .tools import AnyTool, ToolChoice, select_tools, tools_of
+from .tools import AnyTool, ToolChoice, callable_tools, select_tools
 
 Summary = Literal["auto", "concise", "detailed"]
 Includable = Literal[
@@ -44,16 +47,23 @@ Includable = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What the log has for a request: the conversation that it goes on with, and where that stands;
-    and those of its `references` that were found, each as a message with that item alone."""
+    """What the log has for a request.
 
-    earlier: Sequence[Message] = ()
+    `history` is the conversation that the request continues, and `continues` is where that is in the log.
+    `referenced` has the logged items among the request's `item_references`, each as a message that holds that
+    item alone.
+    """
+
+    history: Sequence[Message] = ()
     continues: ThreadPosition | None = None
-    recalled: Mapping[str, Message] = field(default_factory=dict)
+    referenced: Mapping[str, Message] = field(default_factory=dict)
 
 
 class Reasoning(Body):
-    "`max_tokens` is not OpenAI's. Of earlier turns the model is shown no reasoning, whatever `context` says."
+    """`max_tokens` is not OpenAI's.
+
+    `context` and `mode` have no effect: the model never sees reasoning of earlier turns.
+    """
 
     context: Literal["auto", "current_turn", "all_turns"] | None = None
     effort: Effort | None = None
@@ -63,13 +73,42 @@ class Reasoning(Body):
     summary: Summary | None = None
 
 
-class Text(Body):
+class TextOptions(Body):
     format: Format | None = None
     verbosity: Verbosity | None = None
 
 
 class ConversationId(Body):
     id: str
+
+
+class AccessPrograms(LenientBody):
+    cyber: Literal["standard", "daybreak_blue", "daybreak_red"] | None = None
+
+
+class BackgroundOptions(LenientBody):
+    completion_window: Literal["soonest", "2h", "8h"] | None = None
+    continuation_id: str | None = None
+
+
+class ContextManagement(LenientBody):
+    type: str
+    compact_threshold: int | None = None
+
+
+class ImageOptions(LenientBody):
+    context_compression: Literal["auto", "enabled", "disabled"] | None = None
+
+
+class ResponsesCacheOptions(LenientBody):
+    comparison_response_id: str | None = None
+    mode: CacheMode | None = None
+    prewarm: bool | None = None
+    ttl: Literal["30m", "12h"] | None = None
+
+
+class StreamOptions(LenientBody):
+    include_obfuscation: bool | None = None
 
 
 class ResponsesRequest(Sampling):
@@ -79,35 +118,36 @@ class ResponsesRequest(Sampling):
     include: list[Includable] | None = None
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
-    max_output_tokens: Tokens | None = None
+    max_output_tokens: TokenCount | None = None
     metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
     reasoning: Reasoning | None = None
     store: bool | None = None
     stream: bool | None = None
-    text: Text | None = None
+    text: TextOptions | None = None
     tool_choice: ToolChoice | None = None
     tools: list[AnyTool] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
-    # Without effect. What the response tells again is of the type that clients expect there.
-    access_programs: Any = None
-    background_options: Any = None
-    client_metadata: Any = None
-    context_management: Any = None
-    image: Any = None
+    # Without effect: only their types are checked, because clients' types are strict about those that the
+    # response repeats.
+    access_programs: AccessPrograms | None = None
+    background_options: BackgroundOptions | None = None
+    client_metadata: dict[str, Any] | None = None
+    context_management: list[ContextManagement] | None = None
+    image: ImageOptions | None = None
     max_tool_calls: int | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: Any = None
-    prompt_cache_retention: str | None = None
-    safety_identifier: str | None = None
-    service_tier: Any = None
-    stream_options: Any = None
+    prompt_cache_options: ResponsesCacheOptions | None = None
+    prompt_cache_retention: CacheRetention | None = None
+    safety_identifier: SafetyIdentifier | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
+    stream_options: StreamOptions | None = None
     user: str | None = None
 
-    # Refused, whatever they hold.
+    # Refused with an error that names the field, whatever the type of its value.
     moderation: Any = None
     prompt: Any = None
 
@@ -116,79 +156,81 @@ class ResponsesRequest(Sampling):
         return self.conversation.id if isinstance(self.conversation, ConversationId) else self.conversation
 
     @property
-    def stored(self) -> bool:
+    def is_stored(self) -> bool:
         return self.store is not False
 
-    def references(self) -> set[str]:
+    def item_references(self) -> set[str]:
         "The ids of items to look up in the log."
-        return named_in(self.input) if isinstance(self.input, list) else set()
+        return references_of(self.input) if isinstance(self.input, list) else set()
 
-    def generation(self, context: RequestContext = RequestContext()) -> GenerationRequest:
-        "After `check`. Raises ApiError for items that say nothing or are not there."
-        own = self._own(context)
+    def generation_request(self, context: RequestContext = RequestContext()) -> GenerationRequest:
+        """Call `check` before. Raises ApiError for items that cannot be used and for an input without any
+        text."""
+        new_input = self._new_input(context)
         added = [*self._instructions()]
-        known = len(context.earlier)
-        given = tools_of(self.tools or ())
-        tools, choice = select_tools(given.tools, self.tool_choice)
-        text = self.text or Text()
+        known = len(context.history)
+        available = callable_tools(self.tools or ())
+        tools, choice = select_tools(available.tools, self.tool_choice)
+        text = self.text or TextOptions()
         return GenerationRequest(
             "/v1/responses",
             self.model,
-            (*added, *context.earlier, *own.messages),
+            (*added, *context.history, *new_input.messages),
             tuple(tools),
-            given.custom,
-            text.format.schema_of() if text.format else None,
+            available.custom_names,
+            text.format.answer_schema() if text.format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
-            store=self.stored,
+            store=self.is_stored,
             metadata=self.metadata or {},
             input_field="input",
             schema_field="text.format",
-            replayable=self.stored,
+            replayable=self.is_stored,
             added=len(added),
             known=known,
             continues=context.continues,
-            message_of_entry=tuple(len(added) + known + at for at in own.sent),
-            custom_call_ids=own.custom,
+            message_of_entry=tuple(len(added) + known + index for index in new_input.message_of_item),
+            custom_call_ids=new_input.custom_call_ids,
         )
 
     def check(self) -> None:
-        "Raises ApiError for what is refused, whatever the log has."
+        "Raises ApiError for values that are not supported. Does not need the log."
         refuse_unsupported(dict(self), FIELDS)
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."
             raise ApiError(400, message, code="mutually_exclusive_parameters", param="previous_response_id")
-        if self.background and not self.stored:
-            message = "A response in the background has to be stored: leave 'store' out, or send true."
+        if self.background and not self.is_stored:
+            message = "A response in the background must be stored. Leave 'store' out, or set it to true."
             raise ApiError(400, message, code="invalid_value", param="background")
 
-    def _own(self, context: RequestContext) -> History:
-        "What this request brings itself."
+    def _new_input(self, context: RequestContext) -> History:
+        "The messages that this request adds to the conversation."
         if isinstance(self.input, str):
             return History([Message("user", [TextPart(self.input)])], (0,), frozenset())
-        own = messages(self.input or (), context.recalled, context.earlier)
-        if own.messages or context.earlier:
-            return own
+        new_input = to_messages(self.input or (), context.referenced, context.history)
+        if new_input.messages or context.history:
+            return new_input
         if self.input is None:
             message = "Missing required parameter: 'input'."
             raise ApiError(400, message, code="missing_required_parameter", param="input")
-        message = "Invalid 'input': there is nothing in it that the model could read."
+        message = "Invalid 'input': it has no item that the model can read."
         raise ApiError(400, message, code="invalid_value", param="input")
 
     def _instructions(self) -> Iterator[Message]:
-        yield from verbosity_instruction(self.text.verbosity if self.text else None)
+        yield from verbosity_instructions(self.text.verbosity if self.text else None)
         if self.instructions:
             yield Message("system", [TextPart(self.instructions)])
 
-    def _options(self, choice: str | None) -> Iterator[tuple[str, Any]]:
+    def _options(self, tool_choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
-        rivals = self.top_logprobs or None
+        top_logprobs = self.top_logprobs or None
+        logprobs = bool(top_logprobs) or "message.output_text.logprobs" in (self.include or ())
         yield "reasoning_effort", reasoning.effort
         yield "reasoning_tokens", clamp(reasoning.max_tokens)
         yield "max_tokens", clamp(self.max_output_tokens)
-        yield "tool_choice", choice
+        yield "tool_choice", tool_choice
         yield "parallel_tool_calls", self.parallel_tool_calls
         yield "truncate", True if self.truncation == "auto" else None
-        yield "logprobs", True if rivals or "message.output_text.logprobs" in (self.include or ()) else None
-        yield "top_logprobs", rivals
-        yield from self.sampling()
+        yield "logprobs", logprobs or None
+        yield "top_logprobs", top_logprobs
+        yield from self.sampling_options()

@@ -1,7 +1,7 @@
-"""The Response object, whole at every stage of its life.
+"""The Response object at every stage of its life. It always has all keys; an unknown value is null.
 
-Keys as in OpenAI's SDK, `types/responses/response.py`, and those that Open Responses requires besides
-(https://www.openresponses.org/specification, `ResponseResource`). A key whose value is not known is null.
+Keys are those of OpenAI's SDK (`types/responses/response.py`) and those that Open Responses requires as well
+(https://www.openresponses.org/specification, `ResponseResource`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ...http.errors import ApiError
 
 Json = dict[str, Any]
 
-# What a request says by not saying it, as OpenAI has it. These are told as they were sent.
-ECHOED: Json = {
+# The fields of a request that the response repeats, with OpenAI's defaults.
+ECHO_DEFAULTS: Json = {
     "background": False,
     "frequency_penalty": 0.0,
     "instructions": None,
@@ -36,18 +36,21 @@ ECHOED: Json = {
     "truncation": "disabled",
 }
 
-# Of the SDK's codes (`types/responses/response_error.py`), those that fit what can happen here.
+# The types of tools that the response repeats. The model is not offered any others.
+CALLABLE = ("function", "custom", "namespace")
+
+# The error codes of the SDK (`types/responses/response_error.py`) that can occur here.
 RATE_LIMIT, INVALID_PROMPT, SERVER_ERROR = "rate_limit_exceeded", "invalid_prompt", "server_error"
-# None of the SDK's, but what Codex looks for before it compacts a conversation.
+# Not one of the SDK's, but Codex compacts the conversation when it sees it.
 OVERFLOW = "context_length_exceeded"
 
 
 def new_response(body: Mapping[str, Any], *, id: str, created_at: int, model: str) -> Json:
-    """The response to a request as it begins.
+    """The response before the model has answered.
 
-    `body` is the request as it was sent to `/v1/responses`; empty for a turn that came another way.
+    `body` is the request to `/v1/responses`, or empty for a turn of another endpoint. It is not changed.
     """
-    sent = {key: value for key, value in body.items() if value is not None}
+    fields = {key: value for key, value in body.items() if value is not None}
     return {
         "id": id,
         "object": "response",
@@ -59,63 +62,63 @@ def new_response(body: Mapping[str, Any], *, id: str, created_at: int, model: st
         "model": model,
         "output": [],
         "usage": None,
-        **{key: sent.get(key, default) for key, default in ECHOED.items()},
-        "conversation": _conversation(sent.get("conversation")),
+        **{key: fields.get(key, default) for key, default in ECHO_DEFAULTS.items()},
+        "conversation": _conversation(fields.get("conversation")),
         "prompt": None,
-        "reasoning": _reasoning(sent.get("reasoning", {})),
+        "reasoning": _reasoning(fields.get("reasoning", {})),
         "service_tier": "default",
-        "text": _text(sent.get("text", {})),
-        "tools": [_tool(tool) for tool in sent.get("tools", ())],
-        # No null, says OpenAI's description of the API.
-        **({"user": sent["user"]} if "user" in sent else {}),
+        "text": _text(fields.get("text", {})),
+        "tools": [_tool(tool) for tool in fields.get("tools", ()) if tool["type"] in CALLABLE],
+        # OpenAI's API description does not allow null here.
+        **({"user": fields["user"]} if "user" in fields else {}),
     }
 
 
-def _conversation(sent: str | Json | None) -> Json | None:
-    if sent is None:
+def _conversation(conversation: str | Json | None) -> Json | None:
+    if conversation is None:
         return None
-    return {"id": sent if isinstance(sent, str) else sent["id"]}
+    return {"id": conversation if isinstance(conversation, str) else conversation["id"]}
 
 
-def _reasoning(sent: Json) -> Json:
-    return {"effort": sent.get("effort"), "summary": sent.get("summary") or sent.get("generate_summary")}
+def _reasoning(reasoning: Json) -> Json:
+    summary = reasoning.get("summary") or reasoning.get("generate_summary")
+    return {"effort": reasoning.get("effort"), "summary": summary}
 
 
-def _text(sent: Json) -> Json:
+def _text(text: Json) -> Json:
     return {
-        "format": _format(sent.get("format") or {"type": "text"}),
-        "verbosity": sent.get("verbosity") or "medium",
+        "format": _format(text.get("format") or {"type": "text"}),
+        "verbosity": text.get("verbosity") or "medium",
     }
 
 
-def _format(sent: Json) -> Json:
-    if sent["type"] != "json_schema":
-        return sent
-    return {**sent, "description": sent.get("description"), "strict": sent.get("strict") or False}
+def _format(format: Json) -> Json:
+    if format["type"] != "json_schema":
+        return format
+    return {**format, "description": format.get("description"), "strict": format.get("strict") or False}
 
 
-def _tool(sent: Json) -> Json:
-    "As it was sent, with the keys that the API's types require."
-    match sent:
+def _tool(tool: Json) -> Json:
+    "The tool with the keys that the SDK's types require."
+    match tool:
         case {"type": "function"}:
-            return {"description": None, "parameters": None, "strict": True, **sent}
+            return {"description": None, "parameters": None, "strict": True, **tool}
         case {"type": "custom"}:
-            return {"description": None, "format": {"type": "text"}, **sent}
-        case {"type": "namespace", "tools": tools}:
-            told = {**sent, "description": sent.get("description") or ""}
-            return {**told, "tools": [_tool(tool) for tool in tools]}
-    return sent
+            return {"description": None, "format": {"type": "text"}, **tool}
+        case _:
+            tools = [_tool(inner) for inner in tool["tools"]]
+            return {**tool, "description": tool.get("description") or "", "tools": tools}
 
 
-def queued(response: Json) -> Json:
+def as_queued(response: Json) -> Json:
     return {**response, "status": "queued"}
 
 
-def in_progress(response: Json) -> Json:
+def as_in_progress(response: Json) -> Json:
     return {**response, "status": "in_progress"}
 
 
-def completed(response: Json, output: Sequence[Json], usage: TokenUsage, completed_at: int) -> Json:
+def as_completed(response: Json, output: Sequence[Json], usage: TokenUsage, completed_at: int) -> Json:
     return {
         **response,
         "status": "completed",
@@ -125,8 +128,8 @@ def completed(response: Json, output: Sequence[Json], usage: TokenUsage, complet
     }
 
 
-def incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
-    "`reason` as in the SDK's `IncompleteDetails`."
+def as_incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
+    "`reason` is one of those in the SDK's `IncompleteDetails`."
     return {
         **response,
         "status": "incomplete",
@@ -136,13 +139,13 @@ def incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason
     }
 
 
-def failed(response: Json, output: Sequence[Json], error: ApiError) -> Json:
-    "With the output that there was until then."
-    told = {"code": _code(error), "message": error.message}
-    return {**response, "status": "failed", "error": told, "output": [*output]}
+def as_failed(response: Json, output: Sequence[Json], error: ApiError) -> Json:
+    "`output` has the items up to the error."
+    error_json = {"code": _code(error), "message": error.message}
+    return {**response, "status": "failed", "error": error_json, "output": [*output]}
 
 
-def cancelled(response: Json, output: Sequence[Json]) -> Json:
+def as_cancelled(response: Json, output: Sequence[Json]) -> Json:
     return {**response, "status": "cancelled", "output": [*output]}
 
 
@@ -157,7 +160,7 @@ def _code(error: ApiError) -> str:
 def usage_json(usage: TokenUsage) -> Json:
     return {
         "input_tokens": usage.prompt_tokens,
-        # Ollama does not say what it had in its cache.
+        # Ollama does not report which tokens it had cached.
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},

@@ -23,7 +23,7 @@ from .answer import ResponseRun
 from .background import Backgrounds
 from .context import ConversationLocks, locked_generation
 from .item_stream import Event
-from .queries import SEALED, find_response, input_items, logged_events, logged_response
+from .queries import ENCRYPTED_CONTENT, find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -65,7 +65,7 @@ async def retrieve(
 ) -> Response:
     "Whole, or as the events that it was streamed with, from behind any of them."
     logged = await _found(http, response_id)
-    sealed = SEALED in (*(include or ()), *(include_ or ()))
+    sealed = ENCRYPTED_CONTENT in (*(include or ()), *(include_ or ()))
     return await _told(http, logged.id, stream=stream, after=starting_after, sealed=sealed)
 
 
@@ -129,7 +129,7 @@ async def _told(
         return _stream(server, events)
     logged = await server.log_reader.turn(turn_id)
     assert logged  # it has just been found
-    return JSONResponse(logged_response(logged, server.settings, sealed=sealed))
+    return JSONResponse(logged_response(logged, server.settings, include_encrypted=sealed))
 
 
 async def _again(server: ProxyState, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
@@ -137,7 +137,7 @@ async def _again(server: ProxyState, turn_id: str, after: int, sealed: bool) -> 
     while True:
         logged = await server.log_reader.turn(turn_id)
         assert logged  # turns under way are never taken out
-        for event in logged_events(logged, server.settings, sealed=sealed):
+        for event in logged_events(logged, server.settings, include_encrypted=sealed):
             if event["sequence_number"] > after:
                 after = event["sequence_number"]
                 yield event

@@ -1,4 +1,4 @@
-"""Tools and their choice, as OpenAI's SDK types them (`types/responses/tool*_param.py`)."""
+"""Tools and tool choices, typed as in OpenAI's SDK (`types/responses/tool*_param.py`)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from pydantic import Field
 
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
-from ...items.tools import FREE_TEXT, Choice, Grammar, Mode, TextFormat, not_to_choose, offered_tools
+from ...items.tools import (
+    FREE_TEXT,
+    Grammar,
+    ResolvedChoice,
+    TextFormat,
+    ToolChoiceMode,
+    apply_choice,
+    tool_choice_error,
+)
 
-# No dots: a namespace and a name are told apart by the last one.
+# Without dots: the last dot separates a namespace from the name of a tool.
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
 
-Hosted = Literal[
+HostedToolType = Literal[
     "apply_patch",
     "code_interpreter",
     "computer",
@@ -39,26 +47,26 @@ class _Tool(Body):
     name: Name
     description: str | None = None
 
-    # Without effect: all tools are offered, and called directly.
-    allowed_callers: Any = None
-    async_: Any = Field(alias="async", default=None)
-    defer_loading: Any = None
+    # Without effect: every tool is offered to the model, which calls it directly.
+    allowed_callers: list[Literal["direct", "programmatic"]] | None = None
+    async_: bool | None = Field(alias="async", default=None)
+    defer_loading: bool | None = None
 
 
 class FunctionTool(_Tool):
-    "Arguments are held to `parameters` whether or not `strict` says so."
+    "Arguments are always validated against `parameters`, whatever `strict` says."
 
     type: Literal["function"]
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
-    output_schema: Any = None
+    output_schema: dict[str, Any] | None = None
 
     @property
-    def told(self) -> str | None:
+    def model_description(self) -> str | None:
         return self.description
 
     @property
-    def takes(self) -> dict[str, Any]:
+    def input_schema(self) -> dict[str, Any]:
         return self.parameters or {}
 
 
@@ -71,130 +79,136 @@ class CustomTool(_Tool):
     format: Annotated[TextFormat | GrammarFormat, Field(discriminator="type")] | None = None
 
     @property
-    def told(self) -> str | None:
+    def model_description(self) -> str | None:
+        "The description that the model reads."
         if isinstance(self.format, GrammarFormat):
-            return self.format.told(self.description)
+            return self.format.model_description(self.description)
         return self.description
 
     @property
-    def takes(self) -> dict[str, Any]:
+    def input_schema(self) -> dict[str, Any]:
         return FREE_TEXT
 
 
-Own = Annotated[FunctionTool | CustomTool, Field(discriminator="type")]
+CallableTool = Annotated[FunctionTool | CustomTool, Field(discriminator="type")]
 
 
 class NamespaceTool(Body):
     type: Literal["namespace"]
     name: Annotated[str, Field(min_length=1, max_length=128)]
     description: str | None = None
-    tools: list[Own]
+    tools: list[CallableTool]
 
 
 class HostedTool(LenientBody):
-    "What OpenAI's servers run, or clients of their models: gpt-oss does not know how to call it."
+    "A tool that OpenAI's servers, or clients of their models, run. gpt-oss was not trained to call it."
 
-    type: Hosted
+    type: HostedToolType
 
 
 AnyTool = Annotated[FunctionTool | CustomTool | NamespaceTool | HostedTool, Field(discriminator="type")]
 
 
-class Tools(NamedTuple):
-    "`custom` names those whose one argument is free text."
+class CallableTools(NamedTuple):
+    "`custom_names` has the names of the custom tools, which take free text."
 
     tools: list[llm.Tool]
-    custom: frozenset[str]
+    custom_names: frozenset[str]
 
 
-def tools_of(sent: Sequence[AnyTool]) -> Tools:
-    """Those that can be called; those of a namespace as `namespace.name`.
+def callable_tools(tools: Sequence[AnyTool]) -> CallableTools:
+    """The tools that the model can call. A tool of a namespace is called `namespace.name`.
 
-    Raises ApiError where two have one name.
+    Raises ApiError if two tools have the same name.
     """
-    named = list(_named(sent))
-    tools: dict[str, llm.Tool] = {}
-    for name, tool, about in named:
-        if name in tools:
-            message = f"Tool names must be unique, but '{name}' is there twice."
+    by_name: dict[str, llm.Tool] = {}
+    custom_names = set()
+    for name, tool, namespace_description in _flatten(tools):
+        if name in by_name:
+            message = f"Tool names must be unique, but there are two tools with the name '{name}'."
             raise ApiError(400, message, code="invalid_value", param="tools")
-        told = "\n\n".join(filter(None, (about, tool.told))) or None
-        tools[name] = llm.Tool(name, told, tool.takes)
-    return Tools([*tools.values()], frozenset(name for name, tool, _ in named if tool.type == "custom"))
+        description = "\n\n".join(filter(None, (namespace_description, tool.model_description)))
+        by_name[name] = llm.Tool(name, description or None, tool.input_schema)
+        if tool.type == "custom":
+            custom_names.add(name)
+    return CallableTools([*by_name.values()], frozenset(custom_names))
 
 
-def _named(sent: Sequence[AnyTool]) -> Iterator[tuple[str, FunctionTool | CustomTool, str | None]]:
-    "With what is told about its namespace before the first tool in it."
-    for each in sent:
-        match each:
-            case NamespaceTool(name=space, tools=tools, description=about):
-                for n, tool in enumerate(tools):
-                    yield f"{space}.{tool.name}", tool, None if n else about
+def _flatten(tools: Sequence[AnyTool]) -> Iterator[tuple[str, FunctionTool | CustomTool, str | None]]:
+    "Each callable tool with its full name. The first of a namespace comes with the namespace's description."
+    for tool in tools:
+        match tool:
+            case NamespaceTool(name=namespace, tools=inner_tools, description=description):
+                for n, inner in enumerate(inner_tools):
+                    yield f"{namespace}.{inner.name}", inner, None if n else description
             case FunctionTool() | CustomTool():
-                yield each.name, each, None
+                yield tool.name, tool, None
 
 
-class Named(LenientBody):
-    "A tool that is meant: only its name counts, though some clients send all of it."
+class ToolName(LenientBody):
+    "A reference to a tool. Some clients send the whole tool; everything but its name is ignored."
 
     type: Literal["function", "custom"]
     name: str
     namespace: str | None = None
 
 
-class NamedSpace(LenientBody):
+class NamespaceName(LenientBody):
     type: Literal["namespace"]
     name: str
 
 
-class NamedHosted(LenientBody):
-    type: Hosted
+class HostedToolName(LenientBody):
+    type: HostedToolType
 
 
 class AllowedTools(Body):
     type: Literal["allowed_tools"]
     mode: Literal["auto", "required"]
-    tools: list[Annotated[Named | NamedSpace | NamedHosted, Field(discriminator="type")]]
+    tools: list[Annotated[ToolName | NamespaceName | HostedToolName, Field(discriminator="type")]]
 
 
-ToolChoice = Mode | Annotated[Named | NamedHosted | AllowedTools, Field(discriminator="type")]
+ToolChoice = ToolChoiceMode | Annotated[ToolName | HostedToolName | AllowedTools, Field(discriminator="type")]
 
 
 def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
-    """The tools that are on offer, and the choice among them as the plugin's option has it.
+    """The tools to offer the model, and the plugin's `tool_choice` option.
 
-    Raises ApiError where what has to be called is not there.
+    Raises ApiError if the choice names a tool that is not among `tools`.
     """
-    return offered_tools(tools, _meant([tool.name for tool in tools], choice))
+    return apply_choice(tools, _resolve_choice([tool.name for tool in tools], choice))
 
 
-def _meant(names: Sequence[str], choice: ToolChoice | None) -> Choice:
+def _resolve_choice(names: Sequence[str], choice: ToolChoice | None) -> ResolvedChoice:
     match choice:
         case AllowedTools(mode=mode, tools=allowed):
-            return Choice(mode, among={name for each in allowed for name in _allowed(names, each)})
-        case Named():
-            return Choice(name=_full(names, choice))
-        case NamedHosted(type=kind):
-            raise not_to_choose(f"The tool choice names '{kind}', which there is none of here.")
+            allowed_names = {name for each in allowed for name in _allowed_names(names, each)}
+            return ResolvedChoice(mode, allowed=allowed_names)
+        case ToolName():
+            return ResolvedChoice(name=_full_name(names, choice))
+        case HostedToolName(type=tool_type):
+            raise tool_choice_error(
+                f"The tool choice is the hosted tool '{tool_type}', which this server does not have. "
+                "Choose one of the functions or custom tools."
+            )
         case _:
-            return Choice(choice)
+            return ResolvedChoice(choice)
 
 
-def _allowed(names: Sequence[str], allowed: Named | NamedSpace | NamedHosted) -> list[str]:
+def _allowed_names(names: Sequence[str], allowed: ToolName | NamespaceName | HostedToolName) -> list[str]:
     match allowed:
-        case Named():
-            return [_full(names, allowed)]
-        case NamedSpace(name=space):
-            inside = [name for name in names if name.rpartition(".")[0] == space]
-            # A name that no tool has is told to whoever sent it.
-            return inside or [space]
+        case ToolName():
+            return [_full_name(names, allowed)]
+        case NamespaceName(name=namespace):
+            # The name of an unknown namespace matches no tool, so `apply_choice` reports it.
+            return [name for name in names if name.rpartition(".")[0] == namespace] or [namespace]
         case _:
             return []
 
 
-def _full(names: Sequence[str], meant: Named) -> str:
-    "With its namespace, which may be left out where only one has a tool of that name."
-    if meant.namespace:
-        return f"{meant.namespace}.{meant.name}"
-    spaced = [name for name in names if name.rpartition(".")[2] == meant.name]
-    return spaced[0] if len(spaced) == 1 else meant.name
+def _full_name(names: Sequence[str], tool: ToolName) -> str:
+    "The name with its namespace, which clients may omit if only one tool has that name."
+    if tool.namespace:
+        return f"{tool.namespace}.{tool.name}"
+    matches = [name for name in names if name.rpartition(".")[2] == tool.name]
+    return matches[0] if len(matches) == 1 else tool.name

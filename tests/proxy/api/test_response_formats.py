@@ -1,4 +1,4 @@
-"The form of an answer."
+"Response formats."
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from proxy.api.response_formats import JsonSchema
 from proxy.http.errors import ApiError
 
 
-def schema(**given: Any) -> JsonSchema:
-    return JsonSchema.model_validate({"name": "dog", **given})
+def schema(**fields: Any) -> JsonSchema:
+    return JsonSchema.model_validate({"name": "dog", **fields})
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("fields", "expected"),
     [
         pytest.param({}, {"title": "dog"}, id="name only"),
         pytest.param(
@@ -25,16 +25,16 @@ def schema(**given: Any) -> JsonSchema:
         ),
     ],
 )
-def test_its_name_is_its_title(given: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert schema(**given).titled("text.format") == expected
+def test_name_becomes_the_title(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert schema(**fields).titled_schema("text.format") == expected
 
 
 @pytest.mark.parametrize(
     ("where", "field"),
     [("text.format", "text"), ("response_format.json_schema", "response_format")],
 )
-def test_a_schema_that_is_none(where: str, field: str) -> None:
+def test_invalid_schema(where: str, field: str) -> None:
     with pytest.raises(ApiError) as caught:
-        schema(schema={"type": "dog"}).titled(where)
+        schema(schema={"type": "dog"}).titled_schema(where)
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", f"{where}.schema")
     assert f"for {field} 'dog'" in caught.value.message

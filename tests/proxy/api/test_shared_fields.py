@@ -1,11 +1,11 @@
-"What the requests of several endpoints have in common; the rest of it is tested with each of them."
+"Shared fields of requests. The rest is tested with each endpoint."
 
 from __future__ import annotations
 
 import pytest
 from llm.parts import Message, TextPart
 
-from proxy.api.shared_fields import Sampling, Verbosity, clamp, refuse_unsupported, verbosity_instruction
+from proxy.api.shared_fields import Sampling, Verbosity, clamp, refuse_unsupported, verbosity_instructions
 from proxy.http.body_model import Decision
 from proxy.http.errors import ApiError
 
@@ -17,28 +17,28 @@ FIELDS: dict[str, tuple[Decision, str]] = {
 
 
 @pytest.mark.parametrize(("count", "expected"), [(None, None), (-1, 0), (0, 0), (7, 7), (2**40, 2**31 - 1)])
-def test_bounded(count: int | None, expected: int | None) -> None:
+def test_clamp(count: int | None, expected: int | None) -> None:
     assert clamp(count) == expected
 
 
 @pytest.mark.parametrize(
-    ("verbosity", "said"),
+    ("verbosity", "texts"),
     [(None, []), ("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
 )
-def test_verbosity(verbosity: Verbosity | None, said: list[str]) -> None:
-    assert [*verbosity_instruction(verbosity)] == [Message("system", [TextPart(text)]) for text in said]
+def test_verbosity(verbosity: Verbosity | None, texts: list[str]) -> None:
+    assert [*verbosity_instructions(verbosity)] == [Message("system", [TextPart(text)]) for text in texts]
 
 
-def test_nothing_asked_for() -> None:
-    assert {value for _, value in Sampling().sampling()} == {None}
+def test_no_sampling_options() -> None:
+    assert {value for _, value in Sampling().sampling_options()} == {None}
 
 
-@pytest.mark.parametrize("sent", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])
-def test_what_is_not_refused(sent: dict[str, object]) -> None:
-    refuse_unsupported(sent, FIELDS, {"audio": ({},)})
+@pytest.mark.parametrize("body", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])
+def test_accepted_fields(body: dict[str, object]) -> None:
+    refuse_unsupported(body, FIELDS, {"audio": ({},)})
 
 
-def test_what_is_refused() -> None:
+def test_unsupported_fields() -> None:
     with pytest.raises(ApiError) as caught:
         refuse_unsupported({"audio": {}}, FIELDS)
     assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "audio")

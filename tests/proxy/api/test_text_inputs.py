@@ -5,45 +5,45 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.errors import BadRequest, ContextOverflow
-from proxy.api.text_inputs import MOST, attribute_overflow, parse_texts
+from proxy.api.text_inputs import MAX_TEXTS, attribute_overflow, parse_texts
 from proxy.http.errors import ApiError
 
 
 @pytest.mark.parametrize(
-    ("given", "texts"),
+    ("value", "texts"),
     [
         pytest.param("one", ["one"], id="one"),
         pytest.param("", [""], id="empty"),
         pytest.param(["one", "two"], ["one", "two"], id="several"),
-        pytest.param(["x"] * MOST, ["x"] * MOST, id="as many as may be"),
+        pytest.param(["x"] * MAX_TEXTS, ["x"] * MAX_TEXTS, id="as many as may be"),
     ],
 )
-def test_texts(given: Any, texts: list[str]) -> None:
-    assert parse_texts(given, "prompt") == texts
+def test_texts(value: Any, texts: list[str]) -> None:
+    assert parse_texts(value, "prompt") == texts
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("value", "message"),
     [
         pytest.param([], "'prompt' is an empty list", id="none"),
-        pytest.param(["x"] * (MOST + 1), "2049 entries", id="too many"),
+        pytest.param(["x"] * (MAX_TEXTS + 1), "2049 entries", id="too many"),
         pytest.param([1, 2], "token ids", id="tokens"),
         pytest.param([[1, 2], [3]], "token ids", id="lists of tokens"),
     ],
 )
-def test_no_texts(given: Any, message: str) -> None:
+def test_invalid_texts(value: Any, message: str) -> None:
     with pytest.raises(ApiError, match=message) as raised:
-        parse_texts(given, "prompt")
+        parse_texts(value, "prompt")
     assert (raised.value.status, raised.value.param) == (400, "prompt")
 
 
-def test_an_overflow_names_the_parameter() -> None:
+def test_overflow_gets_the_parameter() -> None:
     with pytest.raises(ContextOverflow) as raised, attribute_overflow("input"):
         raise ContextOverflow("Too long.")
     assert raised.value.param == "input"
 
 
-def test_other_errors_stay_as_they_are() -> None:
+def test_other_errors_are_not_changed() -> None:
     with pytest.raises(BadRequest) as raised, attribute_overflow("input"):
         raise BadRequest("No.", param="seed")
     assert raised.value.param == "seed"

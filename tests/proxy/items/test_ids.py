@@ -1,4 +1,4 @@
-"Ids of items, there and back."
+"Item ids."
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.items.ids import PREFIXES, item_id, place_of
+from proxy.items.ids import PREFIXES, item_id, parse_item_id
 
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 HASH = "0123456789abcdef" * 2
 
 
-def test_an_id() -> None:
+def test_id_format() -> None:
     assert item_id("reasoning", TURN, 0) == f"rs_{TURN}_0"
 
 
 @given(st.sampled_from(sorted(PREFIXES)), st.sampled_from([TURN, HASH]), st.integers(0, 9_999_999))
-def test_there_and_back(kind: str, source: str, n: int) -> None:
-    assert place_of(item_id(kind, source, n)) == (source, n)
+def test_round_trip(item_type: str, source: str, n: int) -> None:
+    assert parse_item_id(item_id(item_type, source, n)) == (source, n)
 
 
-def test_the_prefix_says_nothing() -> None:
-    assert place_of(f"whatever_{TURN}_3") == (TURN, 3)
+def test_the_prefix_is_ignored() -> None:
+    assert parse_item_id(f"whatever_{TURN}_3") == (TURN, 3)
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_the_prefix_says_nothing() -> None:
         f"_{TURN}_1",
     ],
 )
-def test_what_is_none_of_ours(id: str) -> None:
-    assert place_of(id) is None
+def test_unknown_formats(id: str) -> None:
+    assert parse_item_id(id) is None

@@ -1,4 +1,4 @@
-"Items to messages: whatever way a client sends its history back, it is the one that the turn had."
+"Items to messages: in whichever form a client sends its history back, the messages are the turn's."
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
 from proxy.http.errors import ApiError
 from proxy.items import output
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.ids import item_id
-from proxy.items.messages import History, messages, references
-from proxy.items.summary import summarised
+from proxy.items.messages import History, item_references, to_messages
+from proxy.items.summary import summary_message
 from proxy.items.wire import AnyItem
 
 ITEMS: TypeAdapter[list[Any]] = TypeAdapter(list[AnyItem])
@@ -32,30 +32,30 @@ RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
 THOUGHT = {"type": "reasoning", "id": f"rs_{TURN}_0", "summary": []}
 
 
-def parsed(*sent: dict[str, Any]) -> list[Any]:
-    return ITEMS.validate_json(json.dumps(sent))
+def parse(*raw_items: dict[str, Any]) -> list[Any]:
+    return ITEMS.validate_json(json.dumps(raw_items))
 
 
-def read(*sent: dict[str, Any], recalled: Mapping[str, Message] = {}, earlier: Any = ()) -> History:
-    return messages(parsed(*sent), recalled, earlier)
+def convert(*raw_items: dict[str, Any], referenced: Mapping[str, Message] = {}, history: Any = ()) -> History:
+    return to_messages(parse(*raw_items), referenced, history)
 
 
-def parts(*sent: dict[str, Any], recalled: Mapping[str, Message] = {}) -> list[Part]:
-    (message,) = read(*sent, recalled=recalled).messages
+def parts(*raw_items: dict[str, Any], referenced: Mapping[str, Message] = {}) -> list[Part]:
+    (message,) = convert(*raw_items, referenced=referenced).messages
     return message.parts
 
 
-def said(text: str, **more: Any) -> dict[str, Any]:
+def assistant_item(text: str, **more: Any) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "content": text, **more}
 
 
-def part(text: str, kind: str = "input_text") -> dict[str, Any]:
-    return {"type": kind, "text": text}
+def part(text: str, item_type: str = "input_text") -> dict[str, Any]:
+    return {"type": item_type, "text": text}
 
 
-def refused(*sent: dict[str, Any]) -> ApiError:
+def error_of(*raw_items: dict[str, Any]) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        read(*sent)
+        convert(*raw_items)
     assert caught.value.param == "input"
     return caught.value
 
@@ -75,7 +75,9 @@ def refused(*sent: dict[str, Any]) -> ApiError:
     ],
 )
 def test_messages(role: str, content: Any, texts: list[str]) -> None:
-    assert read({"role": role, "content": content}).messages == [Message(role, [TextPart(t) for t in texts])]
+    assert convert({"role": role, "content": content}).messages == [
+        Message(role, [TextPart(t) for t in texts])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,46 +89,51 @@ def test_messages(role: str, content: Any, texts: list[str]) -> None:
         pytest.param([{"type": "refusal", "refusal": "No."}], "No.", id="refusal"),
     ],
 )
-def test_an_assistants_text(content: Any, text: str) -> None:
-    assert parts(said(content)) == [TextPart(text)]
+def test_assistant_texts(content: Any, text: str) -> None:
+    assert parts(assistant_item(content)) == [TextPart(text)]
 
 
 def test_phases() -> None:
-    first, second = said("Let me see.", phase="commentary"), said("2", phase="final_answer")
+    first, second = (
+        assistant_item("Let me see.", phase="commentary"),
+        assistant_item("2", phase="final_answer"),
+    )
     assert parts(first, second) == [TextPart("Let me see.", provider_metadata=PREAMBLE), GAP, TextPart("2")]
 
 
-def test_an_assistant_that_says_nothing_is_no_message() -> None:
-    assert read(HI, said(""), HI) == History([Message("user", [TextPart("Hi")])] * 2, (0, 1, 1), frozenset())
+def test_empty_assistant_texts_are_dropped() -> None:
+    assert convert(HI, assistant_item(""), HI) == History(
+        [Message("user", [TextPart("Hi")])] * 2, (0, 1, 1), frozenset()
+    )
 
 
-@pytest.mark.parametrize("kind", ["input_image", "input_file", "input_audio", "computer_screenshot"])
-@pytest.mark.parametrize("place", ["message", "output"])
-def test_what_is_no_text_is_refused_by_name(kind: str, place: str) -> None:
-    content = [part("Look:"), {"type": kind, "image_url": "data:"}]
-    error = refused(
+@pytest.mark.parametrize("item_type", ["input_image", "input_file", "input_audio", "computer_screenshot"])
+@pytest.mark.parametrize("where", ["message", "output"])
+def test_content_that_is_not_text_is_refused(item_type: str, where: str) -> None:
+    content = [part("Look:"), {"type": item_type, "image_url": "data:"}]
+    error = error_of(
         *(
             [{"role": "user", "content": content}]
-            if place == "message"
+            if where == "message"
             else [CALLED, {**RESULT, "output": content}]
         )
     )
     assert (error.status, error.code) == (400, "unsupported_content_type")
-    assert f"'{kind}'" in error.message
+    assert f"'{item_type}'" in error.message
 
 
 # Calls and their outputs
 
 
-def test_an_assistants_items_are_one_message() -> None:
-    history = read(
+def test_assistant_items_become_one_message() -> None:
+    history = convert(
         HI,
         {**THOUGHT, "content": [part("hm", "reasoning_text")]},
-        said("So:"),
+        assistant_item("So:"),
         CALLED,
         WROTE,
         RESULT,
-        said("2"),
+        assistant_item("2"),
     )
     assert history.messages == [
         Message("user", [TextPart("Hi")]),
@@ -137,23 +144,23 @@ def test_an_assistants_items_are_one_message() -> None:
         Message("tool", [ToolResultPart("add", "2", "call_1")]),
         Message("assistant", [TextPart("2")]),
     ]
-    assert history.sent == (0, 1, 1, 1, 1, 2, 3)
-    assert history.custom == {"call_2"}
+    assert history.message_of_item == (0, 1, 1, 1, 1, 2, 3)
+    assert history.custom_call_ids == {"call_2"}
 
 
-def test_between_two_texts_is_a_blank_line_wherever_the_second_stands() -> None:
-    assert parts(said("a"), CALLED, said("b"), said("c")) == [
+def test_two_texts_are_separated_by_a_blank_line() -> None:
+    assert parts(assistant_item("a"), CALLED, assistant_item("b"), assistant_item("c")) == [
         TextPart("a"), ADD, GAP, TextPart("b"), GAP, TextPart("c")
     ]  # fmt: skip
 
 
-def test_what_a_user_says_twice_has_none() -> None:
-    assert [message.parts for message in read(HI, HI).messages] == [[TextPart("Hi")]] * 2
+def test_user_messages_are_not_merged() -> None:
+    assert [message.parts for message in convert(HI, HI).messages] == [[TextPart("Hi")]] * 2
 
 
 def test_each_output_is_a_message() -> None:
     again = {**WROTE, "call_id": "call_1"}
-    history = read(CALLED, WROTE, {**RESULT, "call_id": "call_2"}, RESULT, again, RESULT)
+    history = convert(CALLED, WROTE, {**RESULT, "call_id": "call_2"}, RESULT, again, RESULT)
     results = [part for message in history.messages if message.role == "tool" for part in message.parts]
     assert [result.name for result in results if isinstance(result, ToolResultPart)] == [
         "patch",
@@ -177,21 +184,21 @@ def test_namespaces() -> None:
         pytest.param([], "", id="nothing"),
     ],
 )
-@pytest.mark.parametrize("kind", ["function_call_output", "custom_tool_call_output"])
-def test_outputs(kind: str, output: Any, text: str) -> None:
-    history = read(CALLED, {**RESULT, "type": kind, "output": output})
+@pytest.mark.parametrize("item_type", ["function_call_output", "custom_tool_call_output"])
+def test_outputs(item_type: str, output: Any, text: str) -> None:
+    history = convert(CALLED, {**RESULT, "type": item_type, "output": output})
     assert history.messages[1] == Message("tool", [ToolResultPart("add", text, "call_1")])
 
 
-def test_the_output_of_an_earlier_call() -> None:
-    earlier = [Message("user", [TextPart("Hi")]), Message("assistant", [ADD])]
-    assert read(RESULT, earlier=earlier) == History(
+def test_output_of_a_call_in_the_history() -> None:
+    history = [Message("user", [TextPart("Hi")]), Message("assistant", [ADD])]
+    assert convert(RESULT, history=history) == History(
         [Message("tool", [ToolResultPart("add", "2", "call_1")])], (0,), frozenset()
     )
 
 
 @pytest.mark.parametrize(
-    ("sent", "result"),
+    ("fields", "result"),
     [
         pytest.param(
             {"call_id": "other", "name": "add"}, ToolResultPart("add", "2", "other"), id="unknown call"
@@ -204,19 +211,19 @@ def test_the_output_of_an_earlier_call() -> None:
         ),
     ],
 )
-def test_outputs_that_name_their_tool(sent: dict[str, Any], result: ToolResultPart) -> None:
-    assert parts({**RESULT, **sent}) == [result]
+def test_outputs_that_name_their_tool(fields: dict[str, Any], result: ToolResultPart) -> None:
+    assert parts({**RESULT, **fields}) == [result]
 
 
-@pytest.mark.parametrize("sent", [{}, {"call_id": None}, {"namespace": "crm"}])
-def test_the_output_of_a_call_that_is_nowhere(sent: dict[str, Any]) -> None:
-    error = refused(HI, {**RESULT, **sent})
+@pytest.mark.parametrize("fields", [{}, {"call_id": None}, {"namespace": "crm"}])
+def test_output_of_an_unknown_call(fields: dict[str, Any]) -> None:
+    error = error_of(HI, {**RESULT, **fields})
     assert (error.status, error.code) == (400, None)
 
 
-def test_what_there_is_no_meaning_for_is_skipped() -> None:
+def test_skipped_items() -> None:
     searched = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
-    assert read(HI, said("a"), searched, CALLED, searched) == History(
+    assert convert(HI, assistant_item("a"), searched, CALLED, searched) == History(
         [Message("user", [TextPart("Hi")]), Message("assistant", [TextPart("a"), ADD])],
         (0, 1, 1, 1, 1),
         frozenset(),
@@ -229,37 +236,42 @@ KNOWN = {THOUGHT["id"]: Message("assistant", [ReasoningPart("hm")])}
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "fields",
     [
         pytest.param({"content": [part("hm", "reasoning_text")]}, id="content"),
         pytest.param({"content": [part("hm", "text")]}, id="content of another type"),
-        pytest.param({"encrypted_content": seal("hm")}, id="encrypted"),
-        pytest.param({"content": [], "encrypted_content": seal("hm")}, id="empty content, encrypted"),
+        pytest.param({"encrypted_content": to_encrypted_content("hm")}, id="encrypted"),
+        pytest.param(
+            {"content": [], "encrypted_content": to_encrypted_content("hm")}, id="empty content, encrypted"
+        ),
         pytest.param(
             {"content": [part("hm", "reasoning_text")], "encrypted_content": "?"}, id="content wins"
         ),
-        pytest.param({"encrypted_content": seal("hm"), "summary": [part("?", "summary_text")]}, id="both"),
+        pytest.param(
+            {"encrypted_content": to_encrypted_content("hm"), "summary": [part("?", "summary_text")]},
+            id="both",
+        ),
         pytest.param({}, id="id"),
         pytest.param({"content": None, "encrypted_content": None}, id="nulls"),
         pytest.param({"summary": [part("?", "summary_text")]}, id="id rather than summary"),
         pytest.param({"id": "rs_1", "summary": [part("hm", "summary_text")]}, id="summary"),
     ],
 )
-def test_reasoning(sent: dict[str, Any]) -> None:
-    assert parts({**THOUGHT, **sent}, recalled=KNOWN) == [ReasoningPart("hm")]
+def test_reasoning(fields: dict[str, Any]) -> None:
+    assert parts({**THOUGHT, **fields}, referenced=KNOWN) == [ReasoningPart("hm")]
 
 
 @pytest.mark.parametrize("id", [None, "rs_1", f"rs_{TURN}_1"])
-def test_reasoning_of_which_nothing_is_known(id: str | None) -> None:
-    assert read({**THOUGHT, "id": id}, recalled=KNOWN).messages == []
+def test_reasoning_without_content(id: str | None) -> None:
+    assert convert({**THOUGHT, "id": id}, referenced=KNOWN).messages == []
 
 
-def test_an_id_that_is_no_reasonings() -> None:
-    assert read(THOUGHT, recalled={THOUGHT["id"]: Message("assistant", [TextPart("Hi")])}).messages == []
+def test_reasoning_with_the_id_of_another_item() -> None:
+    assert convert(THOUGHT, referenced={THOUGHT["id"]: Message("assistant", [TextPart("Hi")])}).messages == []
 
 
 def test_encrypted_content_of_another_server() -> None:
-    assert refused({**THOUGHT, "encrypted_content": "gAAAAABo"}).code == "invalid_encrypted_content"
+    assert error_of({**THOUGHT, "encrypted_content": "gAAAAABo"}).code == "invalid_encrypted_content"
 
 
 # References
@@ -269,26 +281,36 @@ def reference(id: str) -> dict[str, Any]:
     return {"type": "item_reference", "id": id}
 
 
-def test_what_is_looked_up() -> None:
+def test_item_references() -> None:
     ours = [f"msg_{TURN}_1", f"rs_{TURN}_0"]
-    whole = {**THOUGHT, "id": f"rs_{TURN}_2", "content": [part("hm", "reasoning_text")]}
-    sealed = {**THOUGHT, "id": f"rs_{TURN}_3", "encrypted_content": seal("hm")}
+    unchanged = {**THOUGHT, "id": f"rs_{TURN}_2", "content": [part("hm", "reasoning_text")]}
+    encrypted_only = {**THOUGHT, "id": f"rs_{TURN}_3", "encrypted_content": to_encrypted_content("hm")}
     foreign = {**THOUGHT, "id": "rs_1"}
     nameless = {**THOUGHT, "id": None}
-    sent = parsed(
-        reference(ours[0]), reference("msg_1"), THOUGHT, whole, sealed, foreign, nameless, HI, CALLED
+    raw_items = parse(
+        reference(ours[0]),
+        reference("msg_1"),
+        THOUGHT,
+        unchanged,
+        encrypted_only,
+        foreign,
+        nameless,
+        HI,
+        CALLED,
     )
-    assert references(sent) == {*ours}
+    assert item_references(raw_items) == {*ours}
 
 
 def test_references() -> None:
-    ids = [item_id(kind, TURN, n) for n, kind in enumerate(("message", "reasoning", "function_call"))]
+    ids = [
+        item_id(item_type, TURN, n) for n, item_type in enumerate(("message", "reasoning", "function_call"))
+    ]
     known = [
         Message("user", [TextPart("Hi")]),
         Message("assistant", [ReasoningPart("hm")]),
         Message("assistant", [ADD]),
     ]
-    history = read(*map(reference, ids), RESULT, recalled=dict(zip(ids, known, strict=True)))
+    history = convert(*map(reference, ids), RESULT, referenced=dict(zip(ids, known, strict=True)))
     assert history.messages == [
         Message("user", [TextPart("Hi")]),
         Message("assistant", [ReasoningPart("hm"), ADD]),
@@ -296,15 +318,15 @@ def test_references() -> None:
     ]
 
 
-def test_what_is_recalled_stays_as_it_is() -> None:
+def test_referenced_messages_are_not_changed() -> None:
     known = Message("assistant", [ReasoningPart("hm")])
-    read(THOUGHT, said("Hi"), recalled={THOUGHT["id"]: known})
+    convert(THOUGHT, assistant_item("Hi"), referenced={THOUGHT["id"]: known})
     assert known == Message("assistant", [ReasoningPart("hm")])
 
 
 @pytest.mark.parametrize("id", ["msg_1", f"msg_{TURN}_9", "", "x" * 10_000])
-def test_a_reference_to_nothing(id: str) -> None:
-    error = refused(reference(id))
+def test_unknown_reference(id: str) -> None:
+    error = error_of(reference(id))
     assert (error.status, error.code) == (404, None)
     assert error.message == f"Item with id '{id[:100]}' not found."
 
@@ -312,14 +334,14 @@ def test_a_reference_to_nothing(id: str) -> None:
 # Compaction
 
 
-def test_a_compaction() -> None:
-    compacted = {"type": "compaction", "encrypted_content": seal("Sheep were counted.")}
+def test_compaction() -> None:
+    compacted = {"type": "compaction", "encrypted_content": to_encrypted_content("Sheep were counted.")}
     hi = Message("user", [TextPart("Hi")])
-    assert read(HI, compacted, HI).messages == [hi, summarised("Sheep were counted."), hi]
+    assert convert(HI, compacted, HI).messages == [hi, summary_message("Sheep were counted."), hi]
 
 
-def test_a_compaction_of_another_server() -> None:
-    assert refused({"type": "compaction", "encrypted_content": "?"}).code == "invalid_encrypted_content"
+def test_compaction_of_another_server() -> None:
+    assert error_of({"type": "compaction", "encrypted_content": "?"}).code == "invalid_encrypted_content"
 
 
 # Any history in any shape
@@ -331,44 +353,44 @@ ARGUMENTS = st.dictionaries(WORDS, st.integers() | WORDS | st.none(), max_size=2
 
 @st.composite
 def answers(draw: st.DrawFn, turn: int) -> Message:
-    "What a turn may put out, and the plugin's blank lines in it."
-    said: list[Part] = []
+    "Answers that a turn may have, with the plugin's blank lines between texts."
+    answer_parts: list[Part] = []
     for n in range(draw(st.integers(1, 4))):
         id = f"call_{turn}_{n}"
-        kind = draw(st.sampled_from(["reasoning", "preamble", "text", "call", "custom"]))
-        if kind in ("preamble", "text") and any(isinstance(each, TextPart) for each in said):
-            said.append(GAP)
-        match kind:
+        item_type = draw(st.sampled_from(["reasoning", "preamble", "text", "call", "custom"]))
+        if item_type in ("preamble", "text") and any(isinstance(entry, TextPart) for entry in answer_parts):
+            answer_parts.append(GAP)
+        match item_type:
             case "reasoning":
-                said.append(ReasoningPart(draw(WORDS)))
+                answer_parts.append(ReasoningPart(draw(WORDS)))
             case "preamble":
-                said.append(TextPart(draw(WORDS), provider_metadata=PREAMBLE))
+                answer_parts.append(TextPart(draw(WORDS), provider_metadata=PREAMBLE))
             case "text":
-                said.append(TextPart(draw(WORDS)))
+                answer_parts.append(TextPart(draw(WORDS)))
             case "call":
-                said.append(ToolCallPart(draw(NAMES), draw(ARGUMENTS), id))
+                answer_parts.append(ToolCallPart(draw(NAMES), draw(ARGUMENTS), id))
             case "custom":
-                said.append(ToolCallPart(draw(NAMES), {"input": draw(WORDS)}, f"custom_{id}"))
-    return Message("assistant", said)
+                answer_parts.append(ToolCallPart(draw(NAMES), {"input": draw(WORDS)}, f"custom_{id}"))
+    return Message("assistant", answer_parts)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Message]:
-    made: list[Message] = []
+    items: list[Message] = []
     for turn in range(draw(st.integers(1, 3))):
         role = draw(st.sampled_from(["user", "system", "developer", "summary"]))
-        made.append(
-            summarised(draw(WORDS))
+        items.append(
+            summary_message(draw(WORDS))
             if role == "summary"
             else Message(role, [TextPart(text) for text in draw(st.lists(WORDS | st.just(""), max_size=2))])
         )
-        made.append(draw(answers(turn)))
-        calls = [part for part in made[-1].parts if isinstance(part, ToolCallPart)]
+        items.append(draw(answers(turn)))
+        calls = [part for part in items[-1].parts if isinstance(part, ToolCallPart)]
         for call in calls:
-            made.append(
+            items.append(
                 Message("tool", [ToolResultPart(call.name, draw(WORDS | st.just("")), call.tool_call_id)])
             )
-    return made
+    return items
 
 
 def customs(history: list[Message]) -> set[str]:
@@ -376,7 +398,7 @@ def customs(history: list[Message]) -> set[str]:
     return {call.tool_call_id or "" for call in calls if (call.tool_call_id or "").startswith("custom_")}
 
 
-def whole(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def unchanged(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield item
 
 
@@ -384,29 +406,29 @@ def as_reference(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"id": item["id"]}
 
 
-def sealed(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    "As clients do that keep reasoning only in its sealed form."
+def encrypted_only(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    "Some clients keep only the `encrypted_content` of reasoning."
     bare = {**item, "summary": [], "content": None} if item["type"] == "reasoning" else item
     yield {key: value for key, value in bare.items() if key != "id"}
 
 
-def unsealed(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def without_encrypted(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {key: value for key, value in item.items() if key not in ("id", "status", "encrypted_content")} | (
         {"encrypted_content": item["encrypted_content"]} if item["type"] == "compaction" else {}
     )
 
 
 def by_id(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    "As llm does: reasoning without any of its text."
-    kept = {key: item[key] for key in ("type", "id")}
-    yield {**kept, "summary": []} if item["type"] == "reasoning" else item
+    "llm sends reasoning back without its text."
+    remaining = {key: item[key] for key in ("type", "id")}
+    yield {**remaining, "summary": []} if item["type"] == "reasoning" else item
 
 
 def easy(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    "Messages as short as they can be sent."
+    "Messages in their shortest form."
     if item["type"] == "message" and len(item["content"]) == 1:
-        kept = {key: item[key] for key in ("role", "phase") if key in item}
-        yield {**kept, "content": item["content"][0]["text"]}
+        remaining = {key: item[key] for key in ("role", "phase") if key in item}
+        yield {**remaining, "content": item["content"][0]["text"]}
     else:
         yield item
 
@@ -416,38 +438,44 @@ def with_another_servers(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "x", "tools": []}
 
 
-SHAPES = [whole, as_reference, sealed, unsealed, by_id, easy, with_another_servers]
+SHAPES = [unchanged, as_reference, encrypted_only, without_encrypted, by_id, easy, with_another_servers]
 Shape = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 
 
 @given(histories(), st.data())
-def test_any_history_in_any_shape_is_the_same(history: list[Message], data: st.DataObject) -> None:
+def test_any_history_in_any_form_gives_the_same_messages(history: list[Message], data: st.DataObject) -> None:
     custom = customs(history)
-    sent: list[dict[str, Any]] = []
-    recalled: dict[str, Message] = {}
+    raw_items: list[dict[str, Any]] = []
+    referenced: dict[str, Message] = {}
     became: list[int] = []
     for n, message in enumerate(history):
-        made = output.items(message, f"{n:032x}", custom=custom, shown="both", sealed=True)
+        items = output.message_items(
+            message, f"{n:032x}", custom_call_ids=custom, display="both", include_encrypted=True
+        )
         spoken = [part for part in message.parts if part != GAP]
-        for item, part in zip(made, spoken if message.role in ("assistant", "tool") else [None], strict=True):
-            recalled[item["id"]] = Message(message.role, [part]) if part else message
+        for item, part in zip(
+            items, spoken if message.role in ("assistant", "tool") else [None], strict=True
+        ):
+            referenced[item["id"]] = Message(message.role, [part]) if part else message
             shape: Shape = data.draw(st.sampled_from(SHAPES), label=item["id"])
-            shaped = list(shape(item))
-            sent += shaped
-            became += [n] * len(shaped)
-    items = parsed(*sent)
-    found = {id: recalled[id] for id in references(items)}
-    read = messages(items, found)
-    assert read.messages == history
-    assert read.custom <= custom
-    assert [*read.sent] == sorted(read.sent)
-    for at, n, item in zip(read.sent, became, sent, strict=True):
+            forms = list(shape(item))
+            raw_items += forms
+            became += [n] * len(forms)
+    items = parse(*raw_items)
+    references = {id: referenced[id] for id in item_references(items)}
+    history_read = to_messages(items, references)
+    assert history_read.messages == history
+    assert history_read.custom_call_ids <= custom
+    assert [*history_read.message_of_item] == sorted(history_read.message_of_item)
+    for at, n, item in zip(history_read.message_of_item, became, raw_items, strict=True):
         assert item.get("type") == "mcp_list_tools" or at == n
 
 
 @given(histories())
-def test_what_goes_out_comes_in_again(history: list[Message]) -> None:
+def test_items_convert_back_to_the_same_messages(history: list[Message]) -> None:
     custom = customs(history)
-    sent = [item for message in history for item in output.items(message, TURN, custom=custom)]
-    read = messages(parsed(*sent), {})
-    assert (read.messages, read.custom) == (history, custom)
+    raw_items = [
+        item for message in history for item in output.message_items(message, TURN, custom_call_ids=custom)
+    ]
+    history_read = to_messages(parse(*raw_items), {})
+    assert (history_read.messages, history_read.custom_call_ids) == (history, custom)

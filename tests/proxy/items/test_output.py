@@ -1,4 +1,4 @@
-"Items as they go out, held against the SDK's types."
+"Rendered items, checked with the SDK's types."
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
 from proxy.items import output
-from proxy.items.encrypted_content import seal
-from proxy.items.summary import summarised
+from proxy.items.encrypted_content import to_encrypted_content
+from proxy.items.summary import summary_message
 
 ITEM: TypeAdapter[Any] = TypeAdapter(ResponseItem)
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
@@ -23,19 +23,19 @@ TEXT = {"type": "output_text", "annotations": [], "logprobs": []}
 DONE = {"status": "completed"}
 
 
-def shaped(message: Message, **how: Any) -> list[dict[str, Any]]:
-    made = output.items(message, TURN, custom={"call_2"}, **how)
-    for item in made:
+def render(message: Message, **options: Any) -> list[dict[str, Any]]:
+    rendered = output.message_items(message, TURN, custom_call_ids={"call_2"}, **options)
+    for item in rendered:
         assert ITEM.validate_python(item).model_dump(exclude_unset=True) == item
-    return [{key: value for key, value in item.items() if key != "id"} for item in made]
+    return [{key: value for key, value in item.items() if key != "id"} for item in rendered]
 
 
-def said(text: str, phase: str = "final_answer") -> dict[str, Any]:
+def message_json(text: str, phase: str = "final_answer") -> dict[str, Any]:
     content = [{**TEXT, "text": text}]
     return {"type": "message", "role": "assistant", "phase": phase, "content": content, **DONE}
 
 
-def thought(**more: Any) -> dict[str, Any]:
+def reasoning_json(**more: Any) -> dict[str, Any]:
     content = [{"type": "reasoning_text", "text": "hm"}]
     return {"type": "reasoning", "summary": [], "content": content, **DONE, **more}
 
@@ -43,11 +43,11 @@ def thought(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("part", "item"),
     [
-        pytest.param(TextPart("Hi"), said("Hi"), id="text"),
+        pytest.param(TextPart("Hi"), message_json("Hi"), id="text"),
         pytest.param(
-            TextPart("Hi", provider_metadata=PREAMBLE), said("Hi", phase="commentary"), id="preamble"
+            TextPart("Hi", provider_metadata=PREAMBLE), message_json("Hi", phase="commentary"), id="preamble"
         ),
-        pytest.param(ReasoningPart("hm"), thought(), id="reasoning"),
+        pytest.param(ReasoningPart("hm"), reasoning_json(), id="reasoning"),
         pytest.param(
             ADD,
             {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"a":1}', **DONE},
@@ -99,63 +99,67 @@ def thought(**more: Any) -> dict[str, Any]:
 )
 def test_parts(part: Any, item: dict[str, Any]) -> None:
     role = "tool" if isinstance(part, ToolResultPart) else "assistant"
-    assert shaped(Message(role, [part])) == [item]
+    assert render(Message(role, [part])) == [item]
 
 
 @pytest.mark.parametrize(
     "part", [TextPart(""), TextPart("\n\n", SEPARATOR), ReasoningPart("", redacted=True)]
 )
-def test_what_is_no_item(part: Any) -> None:
-    assert shaped(Message("assistant", [part])) == []
+def test_parts_without_an_item(part: Any) -> None:
+    assert render(Message("assistant", [part])) == []
 
 
 @pytest.mark.parametrize(
-    ("how", "item"),
+    ("options", "item"),
     [
         pytest.param(
-            {"shown": "summary"}, {"summary": [output.summary_text("hm")], "content": []}, id="summary"
+            {"display": "summary"}, {"summary": [output.summary_text("hm")], "content": []}, id="summary"
         ),
-        pytest.param({"shown": "both"}, {"summary": [output.summary_text("hm")]}, id="both"),
-        pytest.param({"sealed": True}, {"encrypted_content": seal("hm")}, id="sealed"),
+        pytest.param({"display": "both"}, {"summary": [output.summary_text("hm")]}, id="both"),
+        pytest.param(
+            {"include_encrypted": True}, {"encrypted_content": to_encrypted_content("hm")}, id="sealed"
+        ),
     ],
 )
-def test_ways_to_show_reasoning(how: dict[str, Any], item: dict[str, Any]) -> None:
-    assert shaped(Message("assistant", [ReasoningPart("hm")]), **how) == [thought(**item)]
+def test_reasoning_display(options: dict[str, Any], item: dict[str, Any]) -> None:
+    assert render(Message("assistant", [ReasoningPart("hm")]), **options) == [reasoning_json(**item)]
 
 
 @pytest.mark.parametrize("role", ["user", "system", "developer"])
 def test_other_roles(role: str) -> None:
     content = [output.input_text("Hi"), output.input_text("")]
-    assert shaped(Message(role, [TextPart("Hi"), TextPart("")])) == [
+    assert render(Message(role, [TextPart("Hi"), TextPart("")])) == [
         {"type": "message", "role": role, "content": content, **DONE}
     ]
 
 
-def test_a_summary() -> None:
-    assert shaped(summarised("Sheep.")) == [{"type": "compaction", "encrypted_content": seal("Sheep.")}]
+def test_compaction_item() -> None:
+    assert render(summary_message("Sheep.")) == [
+        {"type": "compaction", "encrypted_content": to_encrypted_content("Sheep.")}
+    ]
 
 
 def test_attachments_of_other_models() -> None:
     picture = Attachment(type="image/png", url="https://example.com/x.png")
-    (item,) = shaped(Message("user", [AttachmentPart(picture), AttachmentPart(Attachment(type=None))]))
+    (item,) = render(Message("user", [AttachmentPart(picture), AttachmentPart(Attachment(type=None))]))
     assert item["content"] == [
         {"type": "input_image", "detail": "auto", "image_url": "https://example.com/x.png"},
         {"type": "input_file", "file_url": None},
     ]
 
 
-def test_what_nothing_stands_for() -> None:
+def test_unknown_parts() -> None:
     with pytest.raises(TypeError):
-        shaped(Message("user", [AttachmentPart()]))
-    assert shaped(Message("assistant", [TextPart("Look:"), AttachmentPart()])) == shaped(
+        render(Message("user", [AttachmentPart()]))
+    assert render(Message("assistant", [TextPart("Look:"), AttachmentPart()])) == render(
         Message("assistant", [TextPart("Look:")])
     )
 
 
-def test_ids_count_what_is_an_item() -> None:
+def test_ids_number_the_items() -> None:
     parts = [ReasoningPart("hm"), TextPart("Hi"), TextPart("\n\n", SEPARATOR), TextPart("again"), ADD, PATCH]
-    made = output.items(Message("assistant", parts), TURN, 2, {"call_2"})
-    assert [item["id"] for item in made] == [
+    rendered = output.message_items(Message("assistant", parts), TURN, 2, {"call_2"})
+    assert [item["id"] for item in rendered] == [
         f"rs_{TURN}_2", f"msg_{TURN}_3", f"msg_{TURN}_4", f"fc_{TURN}_5", f"ctc_{TURN}_6"
     ]  # fmt: skip
 
@@ -164,17 +168,17 @@ def test_ids_count_what_is_an_item() -> None:
     "item",
     [
         output.message_item("msg_1", status="in_progress"),
-        output.reasoning_item("rs_1", status="in_progress", shown="both", sealed=True),
+        output.reasoning_item("rs_1", status="in_progress", display="both", include_encrypted=True),
         output.function_call_item("fc_1", "call_1", "add", status="in_progress"),
         output.custom_tool_call_item("ctc_1", "call_2", "patch", status="in_progress"),
     ],
     ids=lambda item: str(item["type"]),
 )
-def test_items_that_have_just_begun(item: dict[str, Any]) -> None:
+def test_empty_items(item: dict[str, Any]) -> None:
     assert ITEM.validate_python(item).model_dump(exclude_unset=True) == item
     assert not any(item.get(key) for key in ("content", "summary", "arguments", "input", "encrypted_content"))
 
 
 @pytest.mark.parametrize("name", [".add", "add.", ".", "add"])
 def test_names_without_a_namespace(name: str) -> None:
-    assert output.named(name) == {"name": name}
+    assert output.name_fields(name) == {"name": name}

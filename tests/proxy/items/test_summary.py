@@ -1,24 +1,24 @@
-"What stands for a conversation that was compacted."
+"The message that replaces a compacted conversation."
 
 from __future__ import annotations
 
 from llm.parts import Message, TextPart
 
-from proxy.items.summary import HEAD, summarised, summary_of
+from proxy.items.summary import INTRODUCTION, summary_message, summary_of
 
 
-def test_there_and_back() -> None:
-    assert summary_of(summarised("Sheep were counted.")) == "Sheep were counted."
+def test_round_trip() -> None:
+    assert summary_of(summary_message("Sheep were counted.")) == "Sheep were counted."
 
 
-def test_the_model_is_told_what_it_is() -> None:
-    message = summarised("Sheep were counted.")
+def test_the_summary_is_introduced() -> None:
+    message = summary_message("Sheep were counted.")
     assert message.role == "developer"
     assert [part.text for part in message.parts if isinstance(part, TextPart)] == [
-        HEAD + "Sheep were counted."
+        INTRODUCTION + "Sheep were counted."
     ]
 
 
-def test_other_messages_are_no_summaries() -> None:
-    assert summary_of(Message("developer", [TextPart(HEAD + "Sheep.")])) is None
+def test_other_messages() -> None:
+    assert summary_of(Message("developer", [TextPart(INTRODUCTION + "Sheep.")])) is None
     assert summary_of(Message("developer", [])) is None

@@ -1,4 +1,4 @@
-"What the tools of OpenAI's APIs have in common."
+"Tools and tool choices that both APIs share."
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import llm
 import pytest
 
 from proxy.http.errors import ApiError
-from proxy.items.tools import Choice, free_text, offered_tools
+from proxy.items.tools import ResolvedChoice, apply_choice, custom_input
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from proxy.items.tools import Choice, free_text, offered_tools
     ],
 )
 def test_free_text(arguments: str, text: str) -> None:
-    assert free_text(arguments) == text
+    assert custom_input(arguments) == text
 
 
 ADD, AUTO = (llm.Tool(name, None, {}) for name in ("add", "auto"))
@@ -30,22 +30,27 @@ ADD, AUTO = (llm.Tool(name, None, {}) for name in ("add", "auto"))
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        pytest.param(Choice(), ([ADD, AUTO], None), id="nothing"),
-        pytest.param(Choice("none"), ([ADD, AUTO], "none"), id="a mode"),
-        pytest.param(Choice(name="add"), ([ADD, AUTO], "add"), id="a name"),
-        pytest.param(Choice(name="auto"), ([AUTO], "required"), id="a name that is a mode"),
-        pytest.param(Choice("auto", among={"add"}), ([ADD], "auto"), id="among some"),
-        pytest.param(Choice("auto", among=()), ([], "auto"), id="among none"),
+        pytest.param(ResolvedChoice(), ([ADD, AUTO], None), id="nothing"),
+        pytest.param(ResolvedChoice("none"), ([ADD, AUTO], "none"), id="a mode"),
+        pytest.param(ResolvedChoice(name="add"), ([ADD, AUTO], "add"), id="a name"),
+        pytest.param(ResolvedChoice(name="auto"), ([AUTO], "required"), id="a name that is a mode"),
+        pytest.param(ResolvedChoice("auto", allowed={"add"}), ([ADD], "auto"), id="among some"),
+        pytest.param(ResolvedChoice("auto", allowed=()), ([], "auto"), id="among none"),
     ],
 )
-def test_offered(choice: Choice, expected: tuple[list[llm.Tool], str | None]) -> None:
-    assert offered_tools([ADD, AUTO], choice) == expected
+def test_apply_choice(choice: ResolvedChoice, expected: tuple[list[llm.Tool], str | None]) -> None:
+    assert apply_choice([ADD, AUTO], choice) == expected
 
 
 @pytest.mark.parametrize(
-    "choice", [Choice(name="subtract"), Choice("auto", among={"subtract"}), Choice("required", among=())]
+    "choice",
+    [
+        ResolvedChoice(name="subtract"),
+        ResolvedChoice("auto", allowed={"subtract"}),
+        ResolvedChoice("required", allowed=()),
+    ],
 )
-def test_not_to_choose(choice: Choice) -> None:
+def test_choices_that_are_not_possible(choice: ResolvedChoice) -> None:
     with pytest.raises(ApiError) as caught:
-        offered_tools([ADD, AUTO], choice)
+        apply_choice([ADD, AUTO], choice)
     assert (caught.value.status, caught.value.param) == (400, "tool_choice")

@@ -1,4 +1,4 @@
-"Items as clients send them: every type of the SDK is decided on."
+"Items that clients send. Every type of the SDK is covered."
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.validation_errors import validation_api_error
 from proxy.items import wire
-from proxy.items.wire import REFUSED, AnyItem
+from proxy.items.wire import UNSUPPORTED_ITEMS, AnyItem
 
 # What becomes of each type. One that a new SDK adds fails here until someone decides.
 READ = {
     "message": wire.MessageItem,
     "reasoning": wire.ReasoningItem,
     "function_call": wire.FunctionCallItem,
-    "function_call_output": wire.OutputItem,
+    "function_call_output": wire.ToolOutputItem,
     "custom_tool_call": wire.CustomToolCallItem,
-    "custom_tool_call_output": wire.OutputItem,
+    "custom_tool_call_output": wire.ToolOutputItem,
     "item_reference": wire.ItemReference,
     "compaction": wire.CompactionItem,
 }
@@ -60,8 +60,8 @@ LEAST: dict[str, Any] = {
 
 
 def sdk_types() -> Iterator[str]:
-    for each in get_args(ResponseInputItemParam):
-        yield from literals(get_type_hints(each)["type"])
+    for literal in get_args(ResponseInputItemParam):
+        yield from literals(get_type_hints(literal)["type"])
 
 
 def literals(hint: Any) -> Iterator[str]:
@@ -72,44 +72,45 @@ def literals(hint: Any) -> Iterator[str]:
             yield from literals(arg)
 
 
-def read(item: Any) -> Any:
+def parse(item: Any) -> Any:
     return ITEM.validate_json(json.dumps(item))
 
 
-def refused(item: Any) -> ApiError:
-    sent = {"input": [item]}
+def error_of(item: Any) -> ApiError:
+    body = {"input": [item]}
     with pytest.raises(ValidationError) as caught:
-        INPUT.validate_json(json.dumps(sent))
-    return validation_api_error(caught.value.errors(include_url=False), sent)
+        INPUT.validate_json(json.dumps(body))
+    return validation_api_error(caught.value.errors(include_url=False), body)
 
 
-def test_every_type_of_the_sdk_is_decided_on() -> None:
-    assert {*sdk_types()} == READ.keys() | SKIPPED | REFUSED.keys()
-    assert READ.keys().isdisjoint(SKIPPED | REFUSED.keys())
+def test_every_type_of_the_sdk_is_covered() -> None:
+    assert {*sdk_types()} == READ.keys() | SKIPPED | UNSUPPORTED_ITEMS.keys()
+    assert READ.keys().isdisjoint(SKIPPED | UNSUPPORTED_ITEMS.keys())
 
 
-@pytest.mark.parametrize("kind", READ)
-def test_what_is_read(kind: str) -> None:
+@pytest.mark.parametrize("item_type", READ)
+def test_supported_items(item_type: str) -> None:
     assert isinstance(
-        read({"type": kind, **LEAST, **({"content": None} if kind == "reasoning" else {})}), READ[kind]
+        parse({"type": item_type, **LEAST, **({"content": None} if item_type == "reasoning" else {})}),
+        READ[item_type],
     )
 
 
-@pytest.mark.parametrize("kind", sorted(SKIPPED))
-def test_what_is_skipped(kind: str) -> None:
-    assert isinstance(read({"type": kind, "action": {"type": "search"}}), wire.SkippedItem)
+@pytest.mark.parametrize("item_type", sorted(SKIPPED))
+def test_skipped_items(item_type: str) -> None:
+    assert isinstance(parse({"type": item_type, "action": {"type": "search"}}), wire.SkippedItem)
 
 
-@pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_refused(kind: str) -> None:
-    told = refused({"type": kind})
-    assert told.code == "invalid_value"
-    assert f"'{kind}'" in told.message
-    assert (REFUSED[kind] or "") in told.message
+@pytest.mark.parametrize("item_type", UNSUPPORTED_ITEMS)
+def test_unsupported_items(item_type: str) -> None:
+    error = error_of({"type": item_type})
+    assert error.code == "invalid_value"
+    assert f"'{item_type}'" in error.message
+    assert (UNSUPPORTED_ITEMS[item_type] or "") in error.message
 
 
 @pytest.mark.parametrize(
-    ("item", "kind"),
+    ("item", "item_type"),
     [
         pytest.param({"role": "user", "content": "Hi"}, wire.MessageItem, id="message"),
         pytest.param(
@@ -122,8 +123,8 @@ def test_what_is_refused(kind: str) -> None:
         ),
     ],
 )
-def test_items_without_a_type(item: dict[str, Any], kind: type[BaseModel]) -> None:
-    assert isinstance(read(item), kind)
+def test_items_without_a_type(item: dict[str, Any], item_type: type[BaseModel]) -> None:
+    assert isinstance(parse(item), item_type)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +184,11 @@ def test_items_without_a_type(item: dict[str, Any], kind: type[BaseModel]) -> No
         ),
     ],
 )
-def test_what_is_no_item(item: Any, code: str, param: str | None) -> None:
-    told = refused(item)
-    assert (told.code, told.param) == (code, f"input[0].{param}" if param else "input[0]")
+def test_parts_without_an_item(item: Any, code: str, param: str | None) -> None:
+    error = error_of(item)
+    assert (error.code, error.param) == (code, f"input[0].{param}" if param else "input[0]")
 
 
-@pytest.mark.parametrize("kind", ["message", "reasoning", "function_call", "custom_tool_call"])
-def test_what_other_servers_put_in_is_not_read(kind: str) -> None:
-    assert read({"type": kind, **LEAST, "status": "completed", "content": [], "thought_signature": "…"})
+@pytest.mark.parametrize("item_type", ["message", "reasoning", "function_call", "custom_tool_call"])
+def test_unknown_keys_are_ignored(item_type: str) -> None:
+    assert parse({"type": item_type, **LEAST, "status": "completed", "content": [], "thought_signature": "…"})

@@ -163,7 +163,7 @@ def chat(events: Sequence[StreamEvent | Finished]) -> str:
 
 
 def responses(events: Sequence[StreamEvent | Finished]) -> str:
-    writer = ResponsesWriter(RESPONSE, TURN, custom=CUSTOM, reasoning="both", sealed=True)
+    writer = ResponsesWriter(RESPONSE, TURN, custom_tools=CUSTOM, reasoning="both", include_encrypted=True)
     return json.dumps([*writer.begin(), *translate(events, writer)])
 
 

@@ -1,4 +1,4 @@
-"Messages as clients really send them."
+"Chat messages, also as real clients send them."
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a role on 3.10
 
-from proxy.api.chat_completions.messages import AnyMessage, messages
+from proxy.api.chat_completions.messages import AnyMessage, to_messages
 from proxy.http.errors import ApiError
 
 READER: TypeAdapter[list[Any]] = TypeAdapter(list[AnyMessage])
@@ -19,13 +19,13 @@ WROTE = {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": 
 CALL = ToolCallPart("add", {"a": 1}, "call_1")
 
 
-def read(*sent: dict[str, Any]) -> list[Message]:
-    return list(messages(READER.validate_python(list(sent), strict=True)))
+def convert(*messages: dict[str, Any]) -> list[Message]:
+    return list(to_messages(READER.validate_python(list(messages), strict=True)))
 
 
-def parts(*sent: dict[str, Any]) -> list[Any]:
+def parts(*messages: dict[str, Any]) -> list[Any]:
     "The parts of the last message."
-    return read(*sent)[-1].parts
+    return convert(*messages)[-1].parts
 
 
 def text(text: str) -> dict[str, str]:
@@ -47,16 +47,16 @@ def text(text: str) -> dict[str, str]:
     ],
 )
 def test_content(role: str, content: Any, expected: str) -> None:
-    assert read({"role": role, "content": content}) == [Message(role, [TextPart(expected)])]
+    assert convert({"role": role, "content": content}) == [Message(role, [TextPart(expected)])]
 
 
 @pytest.mark.parametrize("content", ["", []])
-def test_a_user_may_say_nothing(content: Any) -> None:
+def test_empty_user_messages(content: Any) -> None:
     assert parts({"role": "user", "content": content}) == [TextPart("")]
 
 
 @pytest.mark.parametrize(
-    ("sent", "expected"),
+    ("message", "expected"),
     [
         pytest.param({"content": None}, [], id="nothing"),
         pytest.param({}, [], id="nothing at all"),
@@ -104,11 +104,11 @@ def test_a_user_may_say_nothing(content: Any) -> None:
         ),
     ],
 )
-def test_assistant(sent: dict[str, Any], expected: list[Any]) -> None:
-    assert parts({"role": "assistant", **sent}) == expected
+def test_assistant(message: dict[str, Any], expected: list[Any]) -> None:
+    assert parts({"role": "assistant", **message}) == expected
 
 
-def test_arguments_are_kept_as_the_model_wrote_them() -> None:
+def test_arguments_keep_their_text() -> None:
     call = {**CALLED, "function": {"name": "add", "arguments": '{"a": 1}'}}
     (part,) = parts({"role": "assistant", "tool_calls": [call]})
     assert part.arguments == {"a": 1}
@@ -120,7 +120,7 @@ def test_arguments_are_kept_as_the_model_wrote_them() -> None:
     ["", "[1]", "{", '{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": ' + "[" * 100_000],
     ids=["nothing", "a list", "cut", "NaN", "infinite", "half a character", "deep"],
 )
-def test_arguments_that_are_no_object(arguments: str) -> None:
+def test_invalid_arguments(arguments: str) -> None:
     call = {**CALLED, "function": {"name": "add", "arguments": arguments}}
     (part,) = parts({"role": "assistant", "tool_calls": [call]})
     assert part.arguments == {}
@@ -131,7 +131,7 @@ RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "2"}
 
 
 @pytest.mark.parametrize(
-    ("sent", "output"),
+    ("message", "output"),
     [
         pytest.param({}, "2", id="string"),
         pytest.param({"content": [text("2"), text("3")]}, "2\n3", id="parts"),
@@ -139,22 +139,22 @@ RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "2"}
         pytest.param({"name": "add"}, "2", id="with its name"),
     ],
 )
-def test_results_get_the_name_of_their_tool(sent: dict[str, Any], output: str) -> None:
+def test_results_get_the_name_of_their_tool(message: dict[str, Any], output: str) -> None:
     history = {"role": "assistant", "tool_calls": [CALLED]}
-    assert parts(history, {**RESULT, **sent}) == [ToolResultPart("add", output, "call_1")]
+    assert parts(history, {**RESULT, **message}) == [ToolResultPart("add", output, "call_1")]
 
 
-def test_each_result_gets_its_own() -> None:
+def test_results_of_several_calls() -> None:
     history = {"role": "assistant", "tool_calls": [CALLED, WROTE]}
-    *_, first, second = read(history, {**RESULT, "tool_call_id": "call_2"}, RESULT)
+    *_, first, second = convert(history, {**RESULT, "tool_call_id": "call_2"}, RESULT)
     assert [part.name for message in (first, second) for part in message.parts] == ["patch", "add"]
 
 
-def test_a_result_of_an_unknown_call_has_no_name() -> None:
+def test_result_of_an_unknown_call() -> None:
     assert parts(RESULT) == [ToolResultPart("", "2", "call_1")]
 
 
-def test_results_of_functions_carry_their_name() -> None:
+def test_function_messages() -> None:
     called = {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}}
     assert parts(called, {"role": "function", "name": "sum", "content": None}) == [
         ToolResultPart("sum", "", "")
@@ -185,11 +185,14 @@ def test_results_of_functions_carry_their_name() -> None:
         ),
     ],
 )
-def test_what_clients_send_back(message: dict[str, Any]) -> None:
+def test_messages_of_real_clients(message: dict[str, Any]) -> None:
     assert parts(message) == [TextPart("Hi")]
 
 
-ROLES = {get_args(get_type_hints(each)["role"])[0]: each for each in get_args(ChatCompletionMessageParam)}
+ROLES = {
+    get_args(get_type_hints(message_type)["role"])[0]: message_type
+    for message_type in get_args(ChatCompletionMessageParam)
+}
 GIVEN: dict[str, Any] = {
     "content": "Hi",
     "name": "who",
@@ -203,21 +206,26 @@ GIVEN: dict[str, Any] = {
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_field_of_every_role_in_the_sdk(role: str) -> None:
-    "A field or a role that a new SDK adds fails here until someone decides on it."
+    "A field or a role that a new SDK adds fails here until someone decides what to do with it."
     fields = ROLES[role].__annotations__.keys() - {"role"}
-    (message,) = read({"role": role, **{field: GIVEN[field] for field in fields}})
+    (message,) = convert({"role": role, **{field: GIVEN[field] for field in fields}})
     assert message.parts
 
 
 # Refused
 
 
-@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
-def test_what_is_no_text_is_refused_by_name(kind: str) -> None:
+@pytest.mark.parametrize("content_type", ["image_url", "input_audio", "file"])
+def test_content_that_is_not_text_is_refused(content_type: str) -> None:
     with pytest.raises(ApiError) as caught:
-        read({"role": "user", "content": [text("Look:"), {"type": kind, kind: {"url": "data:"}}]})
+        convert(
+            {
+                "role": "user",
+                "content": [text("Look:"), {"type": content_type, content_type: {"url": "data:"}}],
+            }
+        )
     assert (caught.value.status, caught.value.code) == (400, "unsupported_content_type")
-    assert f"'{kind}'" in caught.value.message
+    assert f"'{content_type}'" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -238,6 +246,6 @@ def test_what_is_no_text_is_refused_by_name(kind: str) -> None:
         pytest.param({"role": "assistant", "reasoning": ["hm"]}, id="reasoning that is no text"),
     ],
 )
-def test_no_messages(message: dict[str, Any]) -> None:
+def test_invalid_messages(message: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        read(message)
+        convert(message)

@@ -1,4 +1,4 @@
-"A page of a long log is as near as one of a short one: an index has its rows in order."
+"Queries use an index that has the rows in order, so that a page takes as long in any log."
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llm.logs import LogStore
 
-from proxy.api.chat_completions.queries import ListQuery, query
+from proxy.api.chat_completions.queries import ListQuery, list_statement
 from proxy.log.access import Viewer
 from proxy.log.database import open_log
 from proxy.log.reader import ANSWERED, TURN
@@ -30,21 +30,21 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogStore]:
     log.db.close()
 
 
-def plan(log: LogStore, sql: str, given: Any) -> list[str]:
-    return [row[3] for row in log.db.conn.execute(f"explain query plan {sql}", given)]
+def plan(log: LogStore, sql: str, arguments: Any) -> list[str]:
+    return [row[3] for row in log.db.conn.execute(f"explain query plan {sql}", arguments)]
 
 
 @pytest.mark.parametrize(
-    "given", [dict(zip(EACH, values, strict=True)) for values in product(*EACH.values())]
+    "arguments", [dict(zip(EACH, values, strict=True)) for values in product(*EACH.values())]
 )
-def test_a_page_is_found_by_an_index(log: LogStore, given: dict[str, Any]) -> None:
-    steps = plan(log, *query(ListQuery(**given), 20))
+def test_pages_use_an_index(log: LogStore, arguments: dict[str, Any]) -> None:
+    steps = plan(log, *list_statement(ListQuery(**arguments), 20))
     assert [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step] == []
-    after = "turn_id>?" if given["after"] and not given["descending"] else "turn_id<?"
-    if given["after"]:
+    after = "turn_id>?" if arguments["after"] and not arguments["descending"] else "turn_id<?"
+    if arguments["after"]:
         assert after in steps[0]
 
 
-def test_so_are_its_turns(log: LogStore) -> None:
+def test_turns_use_an_index(log: LogStore) -> None:
     steps = plan(log, f"{TURN} where turns.id in ({ANSWERED})", ["[]"])
     assert [step for step in steps if "SCAN" in step and "json_each" not in step] == []

@@ -1,4 +1,4 @@
-"What becomes of each field of a chat request."
+"Every field of a chat request."
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from llm.parts import Message, TextPart
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import ValidationError
+from support.sdk_types import allowed_values
+from typing_extensions import get_type_hints
 
 from llm_gpt_oss.options import GptOssOptions
 from proxy.api.chat_completions.fields import FIELDS
@@ -27,17 +29,17 @@ def request(**fields: Any) -> ChatRequest:
     return ChatRequest.model_validate_json(json.dumps({**HI, **fields}))
 
 
-def ask(**fields: Any) -> GenerationRequest:
-    return request(**fields).generation()
+def make_generation(**fields: Any) -> GenerationRequest:
+    return request(**fields).generation_request()
 
 
 def options(**fields: Any) -> dict[str, Any]:
-    return dict(ask(**fields).options)
+    return dict(make_generation(**fields).options)
 
 
-def refused(**fields: Any) -> ApiError:
+def error_of(**fields: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        ask(**fields)
+        make_generation(**fields)
     assert caught.value.status == 400
     return caught.value
 
@@ -45,16 +47,16 @@ def refused(**fields: Any) -> ApiError:
 # Every field
 
 
-def test_every_field_of_the_sdk_is_decided_on() -> None:
-    "A field that a new SDK adds fails here until someone decides."
+def test_every_field_of_the_sdk_is_covered() -> None:
+    "A field that a new SDK adds fails here until someone decides what to do with it."
     assert CompletionCreateParamsStreaming.__annotations__.keys() - FIELDS.keys() == set()
 
 
-def test_every_field_that_is_decided_on_is_read() -> None:
+def test_every_covered_field_is_parsed() -> None:
     assert {field.alias or name for name, field in ChatRequest.model_fields.items()} == FIELDS.keys()
 
 
-def test_a_field_that_nobody_knows_is_refused() -> None:
+def test_unknown_fields_are_refused() -> None:
     with pytest.raises(ValidationError, match="num_ctx"):
         request(num_ctx=8192)
 
@@ -107,41 +109,42 @@ def test_honoured(name: str) -> None:
     assert options(**{name: value}) == expected
 
 
-@pytest.mark.parametrize("value", [{"any": "thing"}, "text", 1, True, None])
 @pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "no effect"])
-def test_no_effect(name: str, value: Any) -> None:
-    assert ask(**{name: value}) == ask()
+def test_no_effect(name: str) -> None:
+    hint = get_type_hints(CompletionCreateParamsStreaming)[name]
+    for value in allowed_values(hint):
+        assert make_generation(**{name: value}) == make_generation(), value
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "refused"])
 def test_refused(name: str) -> None:
-    error = refused(**{name: {"any": "thing"}})
+    error = error_of(**{name: {"any": "thing"}})
     assert (error.code, error.param) == ("unsupported_parameter", name)
     assert FIELDS[name][1] in error.message
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name not in HI])
-def test_null_asks_for_nothing(name: str) -> None:
-    assert ask(**{name: None}) == ask()
+def test_null_equals_leaving_out(name: str) -> None:
+    assert make_generation(**{name: None}) == make_generation()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("functions", []), ("logit_bias", {}), ("function_call", "auto"), ("function_call", "none")],
 )
-def test_neither_does_what_is_empty(name: str, value: Any) -> None:
-    assert ask(**{name: value}) == ask()
+def test_empty_values_of_refused_fields(name: str, value: Any) -> None:
+    assert make_generation(**{name: value}) == make_generation()
 
 
-def test_an_empty_object_does_ask_for_a_search() -> None:
-    assert refused(web_search_options={}).param == "web_search_options"
+def test_empty_web_search_options_are_refused() -> None:
+    assert error_of(web_search_options={}).param == "web_search_options"
 
 
 # One by one
 
 
-def test_the_plainest_request() -> None:
-    assert ask() == GenerationRequest(
+def test_minimal_request() -> None:
+    assert make_generation() == GenerationRequest(
         "/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), message_of_entry=(0,)
     )
 
@@ -188,8 +191,8 @@ def test_options(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     assert options(**fields) == expected
 
 
-def test_rivals_without_log_probabilities_are_refused() -> None:
-    assert refused(top_logprobs=3).param == "top_logprobs"
+def test_top_logprobs_requires_logprobs() -> None:
+    assert error_of(top_logprobs=3).param == "top_logprobs"
 
 
 @pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max"])
@@ -202,40 +205,42 @@ def test_every_effort(effort: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verbosity", "said"),
+    ("verbosity", "texts"),
     [("low", ["Answer briefly."]), ("medium", []), ("high", ["Answer at length and in detail."])],
 )
-def test_verbosity(verbosity: str, said: list[str]) -> None:
-    *instructions, user = ask(verbosity=verbosity).messages
-    assert instructions == [Message("system", [TextPart(text)]) for text in said]
+def test_verbosity(verbosity: str, texts: list[str]) -> None:
+    *instructions, user = make_generation(verbosity=verbosity).messages
+    assert instructions == [Message("system", [TextPart(text)]) for text in texts]
     assert user.role == "user"
 
 
 def test_tools() -> None:
-    asked = ask(tools=[TOOL, PATCH], tool_choice={"type": "custom", "custom": {"name": "patch"}})
-    assert [tool.name for tool in asked.tools] == ["add", "patch"]
-    assert (asked.custom_tools, asked.options) == ({"patch"}, {"tool_choice": "patch"})
+    generation = make_generation(
+        tools=[TOOL, PATCH], tool_choice={"type": "custom", "custom": {"name": "patch"}}
+    )
+    assert [tool.name for tool in generation.tools] == ["add", "patch"]
+    assert (generation.custom_tools, generation.options) == ({"patch"}, {"tool_choice": "patch"})
 
 
-def test_only_what_is_allowed_is_offered() -> None:
+def test_allowed_tools() -> None:
     choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [TOOL]}}
-    asked = ask(tools=[TOOL, PATCH], tool_choice=choice)
-    assert [tool.name for tool in asked.tools] == ["add"]
-    assert asked.options == {"tool_choice": "required"}
+    generation = make_generation(tools=[TOOL, PATCH], tool_choice=choice)
+    assert [tool.name for tool in generation.tools] == ["add"]
+    assert generation.options == {"tool_choice": "required"}
 
 
 @pytest.mark.parametrize("fields", [{"stream": True}, {"stream": False}, {"store": True}, {"store": False}])
 def test_flags(fields: dict[str, bool]) -> None:
-    asked = ask(**fields)
-    assert (asked.stream, asked.store) == (fields.get("stream", False), fields.get("store", False))
+    generation = make_generation(**fields)
+    assert (generation.stream, generation.store) == (fields.get("stream", False), fields.get("store", False))
 
 
 def test_metadata() -> None:
-    assert ask(metadata={"app": "test"}).metadata == {"app": "test"}
+    assert make_generation(metadata={"app": "test"}).metadata == {"app": "test"}
 
 
 @pytest.mark.parametrize(
-    ("fields", "shown"),
+    ("fields", "expected"),
     [
         ({}, True),
         ({"include_reasoning": True}, True),
@@ -244,12 +249,12 @@ def test_metadata() -> None:
         ({"reasoning": {"exclude": True}}, False),
     ],
 )
-def test_whether_reasoning_is_shown(fields: dict[str, Any], shown: bool) -> None:
-    assert request(**fields).shows_reasoning is shown
+def test_show_reasoning(fields: dict[str, Any], expected: bool) -> None:
+    assert request(**fields).show_reasoning is expected
 
 
 @pytest.mark.parametrize(
-    ("given", "counts"),
+    ("value", "expected"),
     [
         (None, False),
         ({}, False),
@@ -258,8 +263,8 @@ def test_whether_reasoning_is_shown(fields: dict[str, Any], shown: bool) -> None
         ({"include_obfuscation": True}, False),
     ],
 )
-def test_whether_usage_is_told(given: Any, counts: bool) -> None:
-    assert request(stream_options=given).counts is counts
+def test_include_usage(value: Any, expected: bool) -> None:
+    assert request(stream_options=value).include_usage is expected
 
 
 @pytest.mark.parametrize(
@@ -272,16 +277,18 @@ def test_whether_usage_is_told(given: Any, counts: bool) -> None:
         ({"n": 2, "seed": -1}, [2**31 - 1, 0]),
     ],
 )
-def test_each_choice_has_a_seed_of_its_own(fields: dict[str, Any], seeds: list[int | None]) -> None:
-    asked = request(**fields)
-    assert [choice.options.get("seed") for choice in asked.choices(asked.generation())] == seeds
+def test_each_choice_has_its_own_seed(fields: dict[str, Any], seeds: list[int | None]) -> None:
+    parsed = request(**fields)
+    assert [
+        choice.options.get("seed") for choice in parsed.choice_requests(parsed.generation_request())
+    ] == seeds
 
 
 # The form of the answer
 
 
 @pytest.mark.parametrize(
-    ("given", "schema"),
+    ("value", "schema"),
     [
         pytest.param({"type": "text"}, None, id="text"),
         pytest.param({"type": "json_object"}, {"type": "object"}, id="json_object"),
@@ -308,13 +315,13 @@ def test_each_choice_has_a_seed_of_its_own(fields: dict[str, Any], seeds: list[i
         ),
     ],
 )
-def test_response_format(given: dict[str, Any], schema: dict[str, Any] | None) -> None:
-    assert ask(response_format=given).schema == schema
+def test_response_format(value: dict[str, Any], schema: dict[str, Any] | None) -> None:
+    assert make_generation(response_format=value).schema == schema
 
 
-def test_a_schema_that_is_none() -> None:
-    given = {"name": "dog", "schema": {"type": "dog"}}
-    error = refused(response_format={"type": "json_schema", "json_schema": given})
+def test_invalid_schema() -> None:
+    value = {"name": "dog", "schema": {"type": "dog"}}
+    error = error_of(response_format={"type": "json_schema", "json_schema": value})
     assert (error.code, error.param) == ("invalid_json_schema", "response_format.json_schema.schema")
     assert "'dog'" in error.message
 
@@ -369,15 +376,15 @@ def test_a_schema_that_is_none() -> None:
     ],
     ids=lambda fields: json.dumps(fields)[:40],
 )
-def test_no_request(fields: dict[str, Any]) -> None:
+def test_invalid_values(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         request(**fields)
     assert {error["loc"][0] for error in caught.value.errors()} == fields.keys()
 
 
-def test_the_limits_of_metadata() -> None:
+def test_metadata_limits() -> None:
     pairs = {f"{number:064}": "x" * 512 for number in range(16)}
-    assert ask(metadata=pairs).metadata == pairs
+    assert make_generation(metadata=pairs).metadata == pairs
 
 
 # Whatever is taken can be asked
@@ -417,13 +424,13 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 
 @settings(max_examples=400)
 @given(FEW)
-def test_options_are_options_of_the_plugin(fields: dict[str, Any]) -> None:
+def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     try:
-        read = request(**fields)
-        asked = read.generation()
+        parsed = request(**fields)
+        generation = parsed.generation_request()
     except (ValidationError, ApiError):
         return
-    for choice in read.choices(asked):
+    for choice in parsed.choice_requests(generation):
         GptOssOptions(**choice.options)
 
 
@@ -456,9 +463,9 @@ MESSAGE = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), JSON), st.lists(MESSAGE, max_size=4) | JSON)
-def test_anything_is_an_ask_or_a_refusal(fields: dict[str, Any], messages: Any) -> None:
+def test_any_request_is_accepted_or_refused(fields: dict[str, Any], messages: Any) -> None:
     try:
-        asked = ask(**{**fields, "messages": messages})
+        generation = make_generation(**{**fields, "messages": messages})
     except (ValidationError, ApiError):
         return
-    assert asked.messages
+    assert generation.messages

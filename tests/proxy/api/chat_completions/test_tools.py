@@ -1,4 +1,4 @@
-"Tools and their choice."
+"Tools and tool choices."
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ CHOICE: TypeAdapter[Any] = TypeAdapter(ToolChoice)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
-def tool(kind: str = "function", **given: Any) -> llm.Tool:
-    built: llm.Tool = TOOL.validate_python({"type": kind, kind: {"name": "add", **given}}, strict=True).tool()
+def tool(tool_type: str = "function", **fields: Any) -> llm.Tool:
+    built: llm.Tool = TOOL.validate_python(
+        {"type": tool_type, tool_type: {"name": "add", **fields}}, strict=True
+    ).to_tool()
     return built
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("fields", "expected"),
     [
         pytest.param({}, llm.Tool("add", None, {}), id="name only"),
         pytest.param(
@@ -36,8 +38,8 @@ def tool(kind: str = "function", **given: Any) -> llm.Tool:
         pytest.param({"strict": False}, llm.Tool("add", None, {}), id="not strict"),
     ],
 )
-def test_functions(given: dict[str, Any], expected: llm.Tool) -> None:
-    assert tool(**given) == expected
+def test_functions(fields: dict[str, Any], expected: llm.Tool) -> None:
+    assert tool(**fields) == expected
 
 
 GRAMMAR = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /x/"}}
@@ -45,7 +47,7 @@ RULE = "The input follows this lark grammar:\nstart: /x/"
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("fields", "description"),
     [
         pytest.param({}, None, id="name only"),
         pytest.param({"description": "Adds"}, "Adds", id="description"),
@@ -55,12 +57,12 @@ RULE = "The input follows this lark grammar:\nstart: /x/"
         pytest.param({"description": "Adds", "format": GRAMMAR}, f"Adds\n{RULE}", id="both"),
     ],
 )
-def test_custom_tools(given: dict[str, Any], told: str | None) -> None:
-    assert tool("custom", **given) == llm.Tool("add", told, FREE_TEXT)
+def test_custom_tools(fields: dict[str, Any], description: str | None) -> None:
+    assert tool("custom", **fields) == llm.Tool("add", description, FREE_TEXT)
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "tool_json",
     [
         pytest.param({"type": "web_search"}, id="type"),
         pytest.param({"type": "function"}, id="no function"),
@@ -75,17 +77,17 @@ def test_custom_tools(given: dict[str, Any], told: str | None) -> None:
         ),
     ],
 )
-def test_no_tools(sent: Any) -> None:
+def test_invalid_tools(tool_json: Any) -> None:
     with pytest.raises(ValidationError):
-        TOOL.validate_python(sent, strict=True)
+        TOOL.validate_python(tool_json, strict=True)
 
 
 ADD, PATCH, AUTO = (llm.Tool(name, None, {}) for name in ("add", "patch", "auto"))
 TOOLS = [ADD, PATCH, AUTO]
 
 
-def named(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
-    return {"type": kind, kind: {"name": name, **more}}
+def named(name: str, tool_type: str = "function", **more: Any) -> dict[str, Any]:
+    return {"type": tool_type, tool_type: {"name": name, **more}}
 
 
 def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def choose(choice: Any, tools: list[llm.Tool] = TOOLS) -> tuple[list[llm.Tool], 
 
 
 @pytest.mark.parametrize(
-    ("choice", "offered", "how"),
+    ("choice", "offered", "option"),
     [
         pytest.param(None, TOOLS, None, id="null"),
         pytest.param("none", TOOLS, "none", id="none"),
@@ -113,12 +115,12 @@ def choose(choice: Any, tools: list[llm.Tool] = TOOLS) -> tuple[list[llm.Tool], 
         pytest.param(allowed("auto", named("add", parameters={})), [ADD], "auto", id="allowed, sent whole"),
     ],
 )
-def test_choices(choice: Any, offered: list[llm.Tool], how: str | None) -> None:
-    assert choose(choice) == (offered, how)
+def test_tool_choice(choice: Any, offered: list[llm.Tool], option: str | None) -> None:
+    assert choose(choice) == (offered, option)
 
 
 @pytest.mark.parametrize("choice", [None, "none", "auto"])
-def test_choices_without_tools(choice: str | None) -> None:
+def test_tool_choice_without_tools(choice: str | None) -> None:
     assert choose(choice, []) == ([], choice)
 
 
@@ -132,13 +134,13 @@ def test_choices_without_tools(choice: str | None) -> None:
         pytest.param(allowed("required"), TOOLS, id="required, of none allowed"),
     ],
 )
-def test_choices_that_cannot_be_had(choice: Any, tools: list[llm.Tool]) -> None:
+def test_impossible_tool_choice(choice: Any, tools: list[llm.Tool]) -> None:
     with pytest.raises(ApiError) as caught:
         choose(choice, tools)
     assert (caught.value.status, caught.value.param) == (400, "tool_choice")
 
 
 @pytest.mark.parametrize("choice", ["any", 1, {"type": "function"}, {"type": "any"}, allowed("none")])
-def test_no_choices(choice: Any) -> None:
+def test_invalid_tool_choice(choice: Any) -> None:
     with pytest.raises(ValidationError):
         CHOICE.validate_python(choice, strict=True)

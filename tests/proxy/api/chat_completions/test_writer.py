@@ -1,4 +1,4 @@
-"Chunks and answers, each checked with the SDK's own types."
+"Chunks and completions, checked with the SDK's types."
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
 from openai.types.completion_usage import CompletionUsage
 from pydantic import ValidationError
-from support.openai_types import strange
+from support.openai_types import unknown_keys
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, head, usage_json
+from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 from proxy.generation import Finished, GenerationRequest, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
@@ -38,14 +38,14 @@ USAGE = TokenUsage(10, 5, 3)
 COUNTED = usage_json([USAGE])
 
 
-def written(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
-    writer = ChatWriter(head(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
+def write(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
+    writer = ChatWriter(base_chunk(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
     return list(translate(events, writer))
 
 
-def deltas(*events: StreamEvent | Finished, **how: bool) -> list[Any]:
-    "The deltas behind the first one."
-    first, *rest = [chunk["choices"][0]["delta"] for chunk in written(*events, **how)]
+def deltas(*events: StreamEvent | Finished, **options: bool) -> list[Any]:
+    "The deltas after the first one."
+    first, *rest = [chunk["choices"][0]["delta"] for chunk in write(*events, **options)]
     assert first == ROLE
     return rest
 
@@ -69,12 +69,12 @@ def call(name: str, arguments: str, call_id: str = "call_1") -> list[StreamEvent
     ]
 
 
-def opened(name: str, call_id: str = "call_1", index: int = 0) -> dict[str, Any]:
+def call_delta(name: str, call_id: str = "call_1", index: int = 0) -> dict[str, Any]:
     function = {"name": name, "arguments": ""}
     return {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
 
 
-def argued(arguments: str, index: int = 0) -> dict[str, Any]:
+def arguments_delta(arguments: str, index: int = 0) -> dict[str, Any]:
     return {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}
 
 
@@ -99,15 +99,21 @@ HM = Logprob("Hm", -0.5, (72, 109), (Logprob("Hm", -0.5, (72, 109)), Logprob("Ah
         pytest.param([think("hm"), say("Hi")], [{"reasoning": "hm"}, {"content": "Hi"}], id="reasoning"),
         pytest.param(
             [StreamEvent("text", "So:"), *call("add", "{}")],
-            [{"content": "So:"}, opened("add"), argued("{}")],
+            [{"content": "So:"}, call_delta("add"), arguments_delta("{}")],
             id="a preamble and a call",
         ),
         pytest.param(
             [*call("add", '{"a":1}'), *call("add", '{"a":2}', "call_2"), done("tool_calls")],
-            [opened("add"), argued('{"a":1}'), opened("add", "call_2", 1), argued('{"a":2}', 1), {}],
+            [
+                call_delta("add"),
+                arguments_delta('{"a":1}'),
+                call_delta("add", "call_2", 1),
+                arguments_delta('{"a":2}', 1),
+                {},
+            ],
             id="two calls",
         ),
-        pytest.param(call("add", ""), [opened("add"), argued("{}")], id="no arguments"),
+        pytest.param(call("add", ""), [call_delta("add"), arguments_delta("{}")], id="no arguments"),
         pytest.param(call("patch", '{"input":"***"}'), PATCHED, id="custom"),
         pytest.param([done("length")], [{}], id="nothing"),
     ],
@@ -117,45 +123,45 @@ def test_deltas(events: list[StreamEvent | Finished], expected: list[Any]) -> No
 
 
 @pytest.mark.parametrize("arguments", ['{"text":"***"}', '{"input":1}', "{}"])
-def test_a_custom_call_that_did_not_keep_to_its_one_argument(arguments: str) -> None:
+def test_custom_call_with_other_arguments(arguments: str) -> None:
     *_, last = deltas(*call("patch", arguments))
     assert last == {"tool_calls": [{"index": 0, "custom": {"input": arguments}}]}
 
 
-def test_reasoning_can_be_left_out() -> None:
+def test_hidden_reasoning() -> None:
     assert deltas(think("hm"), say("Hi"), done(), reasoning=False) == [{"content": "Hi"}, {}]
 
 
-def test_what_has_no_place_is_no_secret() -> None:
+def test_unknown_events() -> None:
     with pytest.raises(TypeError, match="tool_result"):
-        written(StreamEvent("tool_result", "2"))
+        write(StreamEvent("tool_result", "2"))
 
 
 def test_log_probabilities() -> None:
-    _, chunk = written(say("Hm", HM))
+    _, chunk = write(say("Hm", HM))
     spelled = {"token": "Hm", "logprob": -0.5, "bytes": [72, 109]}
-    rivals = [spelled, {"token": "Ah", "logprob": -1.5, "bytes": None}]
-    expected = {"content": [{**spelled, "top_logprobs": rivals}], "refusal": None}
+    alternatives = [spelled, {"token": "Ah", "logprob": -1.5, "bytes": None}]
+    expected = {"content": [{**spelled, "top_logprobs": alternatives}], "refusal": None}
     assert chunk["choices"][0]["logprobs"] == expected
 
 
-def test_rivals_are_a_list_also_where_there_are_none() -> None:
-    _, chunk = written(say("Hm", Logprob("Hm", -0.5)))
+def test_top_logprobs_may_be_empty() -> None:
+    _, chunk = write(say("Hm", Logprob("Hm", -0.5)))
     assert chunk["choices"][0]["logprobs"]["content"][0]["top_logprobs"] == []
 
 
-def test_what_is_empty_says_nothing() -> None:
+def test_empty_texts() -> None:
     assert deltas(think(""), say(""), say("Hi")) == [{"content": "Hi"}]
 
 
-def test_a_chunk() -> None:
+def test_chunk() -> None:
     chunk = {"index": 2, "delta": ROLE, "logprobs": None, "finish_reason": None}
-    assert written(say("Hi"), index=2)[0] == {**HEAD, "choices": [chunk]}
+    assert write(say("Hi"), index=2)[0] == {**HEAD, "choices": [chunk]}
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
-def test_the_reason_comes_once_and_last(reason: str) -> None:
-    reasons = [chunk["choices"][0]["finish_reason"] for chunk in written(say("Hi"), done(reason))]
+def test_finish_reason_comes_last(reason: str) -> None:
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in write(say("Hi"), done(reason))]
     assert reasons == [None, None, reason]
 
 
@@ -163,14 +169,14 @@ def test_the_reason_comes_once_and_last(reason: str) -> None:
 
 
 def answer(*events: StreamEvent | Finished) -> dict[str, Any]:
-    return accumulate(written(*events), COUNTED)
+    return accumulate(write(*events), COUNTED)
 
 
 def message(**fields: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "refusal": None, "annotations": [], **fields}
 
 
-def test_an_answer() -> None:
+def test_accumulated_completion() -> None:
     choice = {"index": 0, "message": message(content="Hi!"), "logprobs": None, "finish_reason": "stop"}
     assert answer(say("Hi"), say("!"), done()) == {
         **HEAD,
@@ -205,15 +211,15 @@ def test_messages(events: list[StreamEvent], expected: dict[str, Any]) -> None:
     assert answer(*events, done())["choices"][0]["message"] == message(**expected)
 
 
-def test_the_log_probabilities_of_all_chunks() -> None:
+def test_accumulated_logprobs() -> None:
     (choice,) = answer(say("Hm", HM), say("?"), say("Hm", HM), done())["choices"]
     assert [token["token"] for token in choice["logprobs"]["content"]] == ["Hm", "Hm"]
 
 
 def test_several_choices() -> None:
-    chunks = [*written(say("a"), done()), *written(say("b"), done("length"), index=1)]
+    chunks = [*write(say("a"), done()), *write(say("b"), done("length"), index=1)]
     choices = accumulate(chunks, COUNTED)["choices"]
-    assert [(each["index"], each["message"]["content"], each["finish_reason"]) for each in choices] == [
+    assert [(part["index"], part["message"]["content"], part["finish_reason"]) for part in choices] == [
         (0, "a", "stop"),
         (1, "b", "length"),
     ]
@@ -224,10 +230,10 @@ def test_usage() -> None:
     assert (counted["prompt_tokens"], counted["completion_tokens"], counted["total_tokens"]) == (10, 12, 22)
     assert counted["completion_tokens_details"]["reasoning_tokens"] == 7
     assert counted["prompt_tokens_details"]["cached_tokens"] == 0
-    assert list(strange(CompletionUsage.model_validate(counted, strict=True))) == []
+    assert list(unknown_keys(CompletionUsage.model_validate(counted, strict=True))) == []
 
 
-def test_usage_of_nothing() -> None:
+def test_usage_without_choices() -> None:
     assert usage_json([])["total_tokens"] == 0
 
 
@@ -246,24 +252,24 @@ CALLS = st.lists(
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[StreamEvent | Finished]:
-    said = draw(st.lists(SAID, max_size=6))
+    events = draw(st.lists(SAID, max_size=6))
     calls = [call("add", arguments, f"call_{number}") for number, arguments in enumerate(draw(CALLS))]
     reason = "tool_calls" if calls else draw(st.sampled_from(["stop", "length"]))
-    return [*said, *(event for each in calls for event in each), done(reason)]
+    return [*events, *(event for part in calls for event in part), done(reason)]
 
 
 @given(turns())
-def test_chunks_are_openais(events: list[StreamEvent | Finished]) -> None:
-    for chunk in written(*events):
-        assert set(strange(ChatCompletionChunk.model_validate(chunk, strict=True))) <= {
+def test_chunks_match_the_sdk(events: list[StreamEvent | Finished]) -> None:
+    for chunk in write(*events):
+        assert set(unknown_keys(ChatCompletionChunk.model_validate(chunk, strict=True))) <= {
             "ChoiceDelta.reasoning"
         }
 
 
 @given(turns())
-def test_answers_are_openais(events: list[StreamEvent | Finished]) -> None:
+def test_completions_match_the_sdk(events: list[StreamEvent | Finished]) -> None:
     typed = ChatCompletion.model_validate(answer(*events), strict=True)
-    assert set(strange(typed)) <= {"ChatCompletionMessage.reasoning"}
+    assert set(unknown_keys(typed)) <= {"ChatCompletionMessage.reasoning"}
 
 
 def calls_of(message: ChatCompletionMessage) -> list[tuple[str, str, str]]:
@@ -272,10 +278,10 @@ def calls_of(message: ChatCompletionMessage) -> list[tuple[str, str, str]]:
 
 
 @given(turns(), turns())
-def test_openais_own_fold_comes_to_the_same(
+def test_the_sdk_accumulates_the_same_completion(
     first: list[StreamEvent | Finished], second: list[StreamEvent | Finished]
 ) -> None:
-    chunks = [*written(*first), *written(*second, index=1)]
+    chunks = [*write(*first), *write(*second, index=1)]
     state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
     for chunk in chunks:
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
@@ -289,14 +295,14 @@ def test_openais_own_fold_comes_to_the_same(
         assert their.logprobs == our.logprobs
 
 
-def test_a_custom_call_is_no_type_of_openais_yet() -> None:
-    "When the SDK has one, this fails, and chunks with custom calls are to be checked like all others."
-    _, name, _ = written(*call("patch", '{"input":"***"}'))
+def test_the_sdk_has_no_chunks_with_custom_calls_yet() -> None:
+    "When a new SDK has them, this fails: check chunks with custom calls like all others then."
+    _, name, _ = write(*call("patch", '{"input":"***"}'))
     with pytest.raises(ValidationError) as caught:
         ChatCompletionChunk.model_validate(name)
     assert [error["loc"][-1] for error in caught.value.errors()] == ["type"]
 
 
-def test_a_custom_call_in_a_whole_answer_is() -> None:
+def test_the_sdk_has_custom_calls_in_completions() -> None:
     whole = answer(*call("patch", '{"input":"***"}'), done("tool_calls"))
-    assert list(strange(ChatCompletion.model_validate(whole, strict=True))) == []
+    assert list(unknown_keys(ChatCompletion.model_validate(whole, strict=True))) == []

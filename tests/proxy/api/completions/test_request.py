@@ -11,7 +11,8 @@ from openai.types.completion_create_params import (
 from pydantic import ValidationError
 
 from llm_gpt_oss.options import GptOssOptions
-from proxy.api.completions.request import BETWEEN, FIELDS, CompletionRequest
+from proxy.api.completions.fields import FIELDS
+from proxy.api.completions.request import SUFFIX_INSTRUCTION, CompletionRequest
 from proxy.http.errors import ApiError
 
 OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}
@@ -19,7 +20,7 @@ OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}
 DEFAULTS = {"reasoning_effort": "none", "max_tokens": 16, "tool_choice": "none"}
 
 
-def read(**fields: Any) -> CompletionRequest:
+def parse(**fields: Any) -> CompletionRequest:
     return CompletionRequest.model_validate({"model": "gpt-oss", "prompt": "Once", **fields})
 
 
@@ -27,7 +28,7 @@ def user(text: str) -> Message:
     return Message("user", [TextPart(text)])
 
 
-def test_each_field_of_the_sdk_is_decided_on() -> None:
+def test_every_field_of_the_sdk_is_covered() -> None:
     sdk = {
         *get_type_hints(CompletionCreateParamsNonStreaming),
         *get_type_hints(CompletionCreateParamsStreaming),
@@ -35,7 +36,7 @@ def test_each_field_of_the_sdk_is_decided_on() -> None:
     assert FIELDS.keys() == sdk | OWN
 
 
-def test_each_decision_is_about_a_field() -> None:
+def test_every_covered_field_is_parsed() -> None:
     assert FIELDS.keys() == CompletionRequest.model_fields.keys()
 
 
@@ -69,38 +70,40 @@ def test_each_decision_is_about_a_field() -> None:
     ],
 )
 def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
-    (ask,) = read(**fields).generations()
-    assert ask.options == {**DEFAULTS, **options}
-    GptOssOptions(**ask.options)
+    (generation,) = parse(**fields).generation_requests()
+    assert generation.options == {**DEFAULTS, **options}
+    GptOssOptions(**generation.options)
 
 
-def test_an_effort_in_the_name_is_left_to_the_name() -> None:
-    (ask,) = read(model="gpt-oss:20b-high").generations()
-    assert "reasoning_effort" not in ask.options
+def test_an_effort_in_the_model_name_is_not_overridden() -> None:
+    (generation,) = parse(model="gpt-oss:20b-high").generation_requests()
+    assert "reasoning_effort" not in generation.options
 
 
-def test_an_effort_of_its_own_beats_the_name() -> None:
-    (ask,) = read(model="gpt-oss:20b-high", reasoning_effort="low").generations()
-    assert ask.options["reasoning_effort"] == "low"
+def test_reasoning_effort_overrides_the_model_name() -> None:
+    (generation,) = parse(model="gpt-oss:20b-high", reasoning_effort="low").generation_requests()
+    assert generation.options["reasoning_effort"] == "low"
 
 
-def test_the_prompt_is_a_users_message() -> None:
-    (ask,) = read(stream=True).generations()
-    assert (ask.endpoint, ask.model, ask.stream) == ("/v1/completions", "gpt-oss", True)
-    assert ask.messages == (user("Once"),)
+def test_prompts_become_user_messages() -> None:
+    (generation,) = parse(stream=True).generation_requests()
+    assert (generation.endpoint, generation.model, generation.stream) == ("/v1/completions", "gpt-oss", True)
+    assert generation.messages == (user("Once"),)
 
 
-def test_a_suffix_is_an_instruction() -> None:
-    (ask,) = read(suffix="the {end}").generations()
-    instruction = Message("developer", [TextPart(BETWEEN.format(suffix="the {end}"))])
-    assert ask.messages == (instruction, user("Once"))
-    assert "the {end}" in BETWEEN.format(suffix="the {end}")
+def test_suffix_becomes_an_instruction() -> None:
+    (generation,) = parse(suffix="the {end}").generation_requests()
+    instruction = Message("developer", [TextPart(SUFFIX_INSTRUCTION.format(suffix="the {end}"))])
+    assert generation.messages == (instruction, user("Once"))
+    assert "the {end}" in SUFFIX_INSTRUCTION.format(suffix="the {end}")
 
 
-def test_choices_are_prompt_by_prompt_each_with_its_seed() -> None:
-    asks = read(prompt=["a", "b"], n=2, best_of=2, seed=5).generations()
-    told = [(ask.messages[0].parts[0].text, ask.options["seed"]) for ask in asks]
-    assert told == [("a", 5), ("a", 6), ("b", 5), ("b", 6)]
+def test_choices_are_ordered_by_prompt_and_have_seeds() -> None:
+    generations = parse(prompt=["a", "b"], n=2, best_of=2, seed=5).generation_requests()
+    choices = [
+        (generation.messages[0].parts[0].text, generation.options["seed"]) for generation in generations
+    ]
+    assert choices == [("a", 5), ("a", 6), ("b", 5), ("b", 6)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_choices_are_prompt_by_prompt_each_with_its_seed() -> None:
 )
 def test_refused(fields: dict[str, Any], param: str, code: str) -> None:
     with pytest.raises(ApiError) as raised:
-        read(**fields).generations()
+        parse(**fields).generation_requests()
     assert (raised.value.status, raised.value.param, raised.value.code) == (400, param, code)
 
 
@@ -146,6 +149,6 @@ def test_refused(fields: dict[str, Any], param: str, code: str) -> None:
     ],
     ids=str,
 )
-def test_no_request(fields: dict[str, Any]) -> None:
+def test_invalid_values(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        read(**fields)
+        parse(**fields)

@@ -1,4 +1,4 @@
-"Whatever is done to a conversation, its other items stay what they are and go by the ids that they have."
+"Changing a conversation changes neither its other items nor their ids."
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ answering = st.tuples(
         st.sampled_from(ANSWERS), st.sampled_from([None, "Rhyme", "Shout"]), st.booleans(), st.booleans()
     ),
 )
-taking_out = st.tuples(st.just("take out"), st.integers(0, 20))
+removing = st.tuples(st.just("remove"), st.integers(0, 20))
 
 
-class Told:
-    "A conversation, and what a client knows of it."
+class ConversationClient:
+    "A conversation, and the items that a client knows."
 
     def __init__(self, log: LogStore) -> None:
         self.log = log
@@ -66,14 +66,14 @@ class Told:
             added = self.conversation.add(ITEMS.validate_python(sent))
         return [each.message for each in added]
 
-    def answer(self, how: tuple[Message, str | None, bool, bool]) -> list[Message]:
-        "In the background of another, where it is late; a failed one changes nothing."
-        answer, instructions, late, failed = how
+    def answer(self, answer_options: tuple[Message, str | None, bool, bool]) -> list[Message]:
+        "With `late`, an item is added while the model answers. A failed answer changes nothing."
+        answer, instructions, late, failed = answer_options
         context = load_conversation(self.log, self.id.removeprefix("conv_"), ADMIN)
         assert context
         between = self.add([SENT[0]]) if late else []
         added = [system(instructions)] if instructions else []
-        written = turn(
+        logged = turn(
             *added,
             *context.messages,
             user("b"),
@@ -86,15 +86,15 @@ class Told:
             continues=ThreadPosition(context.thread_id, context.tip, append=True),
         )
         with write_transaction(self.log.db.conn):
-            Threads(self.log).write(written)
-        told = [one for each in written.answer for one in split_items(each)]
-        return between if failed else [*between, user("b"), *told]
+            Threads(self.log).write(logged)
+        answer_items = [item for message in logged.answer for item in split_items(message)]
+        return between if failed else [*between, user("b"), *answer_items]
 
-    def take_out(self, known: list[tuple[str, Message]], which: int) -> None:
+    def remove(self, known: list[tuple[str, Message]], which: int) -> None:
         if known:
             id, _ = known.pop(which % len(known))
             with write_transaction(self.log.db.conn):
-                self.conversation.take_out(id)
+                self.conversation.remove(id)
 
 
 @pytest.fixture(scope="module")
@@ -105,21 +105,21 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=60)
-@given(done=st.lists(st.one_of(adding, answering, taking_out), max_size=8))
-def test_ids_hold(empty: Path, done: list[tuple[str, Any]]) -> None:
+@given(changes=st.lists(st.one_of(adding, answering, removing), max_size=8))
+def test_item_ids_are_stable(empty: Path, changes: list[tuple[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         log = open_log(Path(shutil.copy(empty, folder)))
         try:
             log.db.conn.execute("pragma synchronous = off")
-            told = Told(log)
+            client = ConversationClient(log)
             before: list[tuple[str, Message]] = []
-            for what, how in done:
-                if what == "take out":
-                    told.take_out(before, how)
+            for change, argument in changes:
+                if change == "remove":
+                    client.remove(before, argument)
                     new = []
                 else:
-                    new = told.add(how) if what == "add" else told.answer(how)
-                now = told.now()
+                    new = client.add(argument) if change == "add" else client.answer(argument)
+                now = client.now()
                 assert now[: len(before)] == before
                 assert [message for _, message in now[len(before) :]] == new
                 assert len({id for id, _ in now}) == len(now)

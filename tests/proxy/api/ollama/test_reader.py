@@ -19,7 +19,7 @@ def body(*lines: Any) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def says(**message: Any) -> dict[str, Any]:
+def line(**message: Any) -> dict[str, Any]:
     return {"model": "x:latest", "message": {"role": "assistant", **message}, "done": False}
 
 
@@ -27,7 +27,7 @@ def call(name: str, call_id: str | None = None, **arguments: Any) -> dict[str, A
     return {**({"id": call_id} if call_id else {}), "function": {"name": name, "arguments": arguments}}
 
 
-def heard(*pieces: bytes) -> ForwardedReader:
+def read(*pieces: bytes) -> ForwardedReader:
     reader = ForwardedReader(lambda: 0.0)
     for piece in pieces:
         reader.feed(piece)
@@ -42,21 +42,21 @@ def answer(reader: ForwardedReader) -> list[Message]:
 @pytest.mark.parametrize(
     ("lines", "parts", "reason"),
     [
-        pytest.param([says(content="a"), says(content="b"), END], [TextPart("ab")], "stop", id="text"),
+        pytest.param([line(content="a"), line(content="b"), END], [TextPart("ab")], "stop", id="text"),
         pytest.param(
-            [says(content="", thinking="h"), says(content="", thinking="m"), says(content="a"), END],
+            [line(content="", thinking="h"), line(content="", thinking="m"), line(content="a"), END],
             [ReasoningPart("hm"), TextPart("a")],
             "stop",
             id="reasoning",
         ),
         pytest.param(
-            [says(content="", tool_calls=[call("f", "c1", a="ü")]), END],
+            [line(content="", tool_calls=[call("f", "c1", a="ü")]), END],
             [ToolCallPart("f", {"a": "ü"}, "c1")],
             "tool_calls",
             id="call",
         ),
         pytest.param(
-            [{**says(content="", tool_calls=[call("f", a=1), call("f", a=2)]), **END}],
+            [{**line(content="", tool_calls=[call("f", a=1), call("f", a=2)]), **END}],
             [ToolCallPart("f", {"a": 1}), ToolCallPart("f", {"a": 2})],
             "tool_calls",
             id="calls without ids, in the last line",
@@ -68,35 +68,35 @@ def answer(reader: ForwardedReader) -> list[Message]:
             id="generate",
         ),
         pytest.param(
-            [says(content="a"), {**END, "done_reason": "length"}], [TextPart("a")], "length", id="cut"
+            [line(content="a"), {**END, "done_reason": "length"}], [TextPart("a")], "length", id="cut"
         ),
         pytest.param([END], [], "stop", id="nothing"),
     ],
 )
-def test_what_is_said(lines: list[Any], parts: list[Any], reason: str) -> None:
-    reader = heard(body(*lines))
+def test_answers(lines: list[Any], parts: list[Any], reason: str) -> None:
+    reader = read(body(*lines))
     assert [part for message in answer(reader) for part in message.parts] == parts
     assert (reader.finish_reason, reader.error) == (reason, None)
 
 
-def test_however_it_is_cut() -> None:
-    whole = body(says(content="", thinking="hm"), says(content="\u0085ü"), END)
-    expected = answer(heard(whole))
-    for size in range(1, len(whole)):
-        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
-        assert answer(heard(*pieces)) == expected
+def test_bytes_may_be_cut_anywhere() -> None:
+    complete = body(line(content="", thinking="hm"), line(content="\u0085ü"), END)
+    expected = answer(read(complete))
+    for size in range(1, len(complete)):
+        pieces = [complete[at : at + size] for at in range(0, len(complete), size)]
+        assert answer(read(*pieces)) == expected
 
 
-def test_an_answer_in_one_piece_ends_without_a_line_break() -> None:
-    reader = heard(json.dumps({**says(content="a"), **END}).encode())
+def test_answer_without_a_final_line_break() -> None:
+    reader = read(json.dumps({**line(content="a"), **END}).encode())
     assert answer(reader) == [Message("assistant", [TextPart("a")])]
     assert reader.error is None
 
 
-def test_the_turn() -> None:
+def test_response_for_the_log() -> None:
     seconds = iter([10.0, 10.25, 5010.0])
     reader = ForwardedReader(lambda: next(seconds))
-    reader.feed(body(says(content=""), says(content="a")))
+    reader.feed(body(line(content=""), line(content="a")))
     assert reader.first_ms == 250
     reader.feed(body(END))
     reader.finish()
@@ -112,7 +112,7 @@ def test_the_turn() -> None:
     assert turn.response_json == {"outcome": {"finish_reason": "stop", "notes": []}}
 
 
-def test_a_turn_that_has_only_begun() -> None:
+def test_response_before_the_answer() -> None:
     turn = ForwardedReader(lambda: 0.0).response(ASK, ASK.messages)
     assert turn.messages() == []
     assert turn.resolved_model is None
@@ -121,23 +121,23 @@ def test_a_turn_that_has_only_begun() -> None:
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        pytest.param(body(says(content="a"), {"error": "broken"}), "broken", id="line of error"),
+        pytest.param(body(line(content="a"), {"error": "broken"}), "broken", id="line of error"),
         pytest.param(body({"error": {"message": "x"}}), "{'message': 'x'}", id="error of another form"),
-        pytest.param(body(says(content="a")), "The answer ended in the middle.", id="no end"),
+        pytest.param(body(line(content="a")), "The answer ended in the middle.", id="no end"),
         pytest.param(b"", "The answer ended in the middle.", id="nothing"),
         pytest.param(
-            body(says(content="a")) + b"<html>\n" + body(END), "The answer could not be read", id="no JSON"
+            body(line(content="a")) + b"<html>\n" + body(END), "The answer could not be read", id="no JSON"
         ),
-        pytest.param(body(says(content="a"), {"message": 1}, END), "The answer could not be read", id="form"),
+        pytest.param(body(line(content="a"), {"message": 1}, END), "The answer could not be read", id="form"),
     ],
 )
 def test_errors(data: bytes, error: str) -> None:
-    reader = heard(data)
+    reader = read(data)
     assert reader.error is not None
     assert reader.error.startswith(error)
     assert len(answer(reader)) == (b'"a"' in data)
 
 
-def test_depth_is_no_end_of_the_pass() -> None:
-    reader = heard(b'{"done": true, "x": ' + b"[" * 200_000 + b"\n")
+def test_deep_nesting_is_an_error() -> None:
+    reader = read(b'{"done": true, "x": ' + b"[" * 200_000 + b"\n")
     assert reader.error

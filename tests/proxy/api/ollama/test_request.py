@@ -12,32 +12,32 @@ from proxy.generation import GenerationRequest
 HI = {"role": "user", "content": "Hi"}
 
 
-def read(endpoint: str, **fields: Any) -> GenerationRequest | None:
+def parse(endpoint: str, **fields: Any) -> GenerationRequest | None:
     return logged_generation(endpoint, json.dumps({"model": "x", **fields}).encode())
 
 
 def chat(*messages: dict[str, Any], **fields: Any) -> GenerationRequest:
-    ask = read("/api/chat", messages=messages, **fields)
-    assert ask is not None
-    return ask
+    generation = parse("/api/chat", messages=messages, **fields)
+    assert generation is not None
+    return generation
 
 
 def generate(**fields: Any) -> GenerationRequest:
-    ask = read("/api/generate", **fields)
-    assert ask is not None
-    return ask
+    generation = parse("/api/generate", **fields)
+    assert generation is not None
+    return generation
 
 
-def test_a_chat() -> None:
+def test_chat() -> None:
     assert chat(HI) == GenerationRequest("/api/chat", "x", (Message("user", [TextPart("Hi")]),), stream=True)
 
 
-def test_a_chat_that_is_not_streamed() -> None:
+def test_chat_without_streaming() -> None:
     assert chat(HI, stream=False).stream is False
 
 
 @pytest.mark.parametrize(
-    ("sent", "message"),
+    ("message_json", "message"),
     [
         pytest.param(
             {"role": "assistant", "thinking": "hm", "content": "Yes"},
@@ -67,8 +67,8 @@ def test_a_chat_that_is_not_streamed() -> None:
         pytest.param({"role": "user", "content": None}, Message("user", []), id="null"),
     ],
 )
-def test_messages(sent: dict[str, Any], message: Message) -> None:
-    assert chat(sent).messages == (message,)
+def test_messages(message_json: dict[str, Any], message: Message) -> None:
+    assert chat(message_json).messages == (message,)
 
 
 def test_tools_schema_and_options() -> None:
@@ -77,23 +77,26 @@ def test_tools_schema_and_options() -> None:
         {"type": "function", "function": {"name": "f", "description": "F", "parameters": parameters}},
         {"type": "function", "function": {"name": "g"}},
     ]
-    ask = chat(HI, tools=tools, format={"type": "object"}, options={"seed": 1}, think="low")
-    told = [(tool.name, tool.description, tool.input_schema) for tool in ask.tools]
-    assert told == [("f", "F", parameters), ("g", None, {})]
-    assert ask.schema == {"type": "object"}
-    assert ask.options == {"seed": 1, "think": "low"}
+    generation = chat(HI, tools=tools, format={"type": "object"}, options={"seed": 1}, think="low")
+    tools = [(tool.name, tool.description, tool.input_schema) for tool in generation.tools]
+    assert tools == [("f", "F", parameters), ("g", None, {})]
+    assert generation.schema == {"type": "object"}
+    assert generation.options == {"seed": 1, "think": "low"}
 
 
 @pytest.mark.parametrize("form", [None, "json", "", {}])
-def test_no_schema(form: Any) -> None:
+def test_formats_without_a_schema(form: Any) -> None:
     assert chat(HI, format=form).schema is None
 
 
-def test_a_prompt() -> None:
-    ask = generate(prompt="Hi", system="Be brief", think=False)
-    assert ask.endpoint == "/api/generate"
-    assert ask.messages == (Message("system", [TextPart("Be brief")]), Message("user", [TextPart("Hi")]))
-    assert ask.options == {"think": False}
+def test_generate() -> None:
+    generation = generate(prompt="Hi", system="Be brief", think=False)
+    assert generation.endpoint == "/api/generate"
+    assert generation.messages == (
+        Message("system", [TextPart("Be brief")]),
+        Message("user", [TextPart("Hi")]),
+    )
+    assert generation.options == {"think": False}
 
 
 @pytest.mark.parametrize(
@@ -108,8 +111,8 @@ def test_a_prompt() -> None:
         pytest.param("/api/chat", {"messages": [HI], "model": None}, id="no model"),
     ],
 )
-def test_nothing_is_said(endpoint: str, fields: dict[str, Any]) -> None:
-    assert read(endpoint, **fields) is None
+def test_requests_that_are_not_logged(endpoint: str, fields: dict[str, Any]) -> None:
+    assert parse(endpoint, **fields) is None
 
 
 @pytest.mark.parametrize(
@@ -123,5 +126,5 @@ def test_nothing_is_said(endpoint: str, fields: dict[str, Any]) -> None:
         b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
     ],
 )
-def test_no_body(body: bytes) -> None:
+def test_invalid_bodies(body: bytes) -> None:
     assert logged_generation("/api/generate", body) is None

@@ -14,12 +14,12 @@ FORMAT: TypeAdapter[Any] = TypeAdapter(Format)
 DOG = {"type": "json_schema", "name": "dog", "schema": {"type": "object"}}
 
 
-def read(given: Any) -> Any:
-    return FORMAT.validate_python(given, strict=True)
+def parse(value: Any) -> Any:
+    return FORMAT.validate_python(value, strict=True)
 
 
 @pytest.mark.parametrize(
-    ("given", "schema"),
+    ("value", "schema"),
     [
         pytest.param({"type": "text"}, None, id="text"),
         pytest.param({"type": "json_object"}, {"type": "object"}, id="json_object"),
@@ -34,18 +34,18 @@ def read(given: Any) -> Any:
         ),
     ],
 )
-def test_formats(given: dict[str, Any], schema: dict[str, Any] | None) -> None:
-    assert read(given).schema_of() == schema
+def test_formats(value: dict[str, Any], schema: dict[str, Any] | None) -> None:
+    assert parse(value).answer_schema() == schema
 
 
-def test_a_schema_that_is_none() -> None:
+def test_invalid_schema() -> None:
     with pytest.raises(ApiError) as caught:
-        read({**DOG, "schema": {"type": "dog"}}).schema_of()
+        parse({**DOG, "schema": {"type": "dog"}}).answer_schema()
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "text.format.schema")
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         {"type": "xml"},
         {"type": "grammar"},
@@ -55,6 +55,6 @@ def test_a_schema_that_is_none() -> None:
         {"type": "json_schema", "json_schema": {"name": "dog", "schema": {}}},
     ],
 )
-def test_no_formats(given: dict[str, Any]) -> None:
+def test_invalid_formats(value: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        read(given)
+        parse(value)

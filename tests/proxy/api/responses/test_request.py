@@ -1,4 +1,4 @@
-"What becomes of each field of a Responses request."
+"Every field of a Responses request."
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResult
 from openai.types.responses import ResponseIncludable
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import ValidationError
+from support.sdk_types import allowed_values
+from typing_extensions import get_type_hints
 
 from llm_gpt_oss.options import GptOssOptions
 from proxy.api.responses.fields import FIELDS
@@ -20,8 +22,8 @@ from proxy.api.responses.request import Includable, RequestContext, ResponsesReq
 from proxy.generation import GenerationRequest, ThreadPosition
 from proxy.http.errors import ApiError, to_api_error
 from proxy.http.validation_errors import validation_api_error
-from proxy.items.encrypted_content import seal
-from proxy.items.wire import REFUSED
+from proxy.items.encrypted_content import to_encrypted_content
+from proxy.items.wire import UNSUPPORTED_ITEMS
 
 HI: dict[str, Any] = {"model": "gpt-oss", "input": "Hi"}
 USER = Message("user", [TextPart("Hi")])
@@ -36,35 +38,35 @@ def request(**fields: Any) -> ResponsesRequest:
     return ResponsesRequest.model_validate_json(json.dumps({**HI, **fields}))
 
 
-def ask(context: RequestContext | None = None, **fields: Any) -> GenerationRequest:
-    read = request(**fields)
-    read.check()
-    return read.generation(context) if context else read.generation()
+def make_generation(context: RequestContext | None = None, **fields: Any) -> GenerationRequest:
+    parsed = request(**fields)
+    parsed.check()
+    return parsed.generation_request(context) if context else parsed.generation_request()
 
 
 def options(**fields: Any) -> dict[str, Any]:
-    return dict(ask(**fields).options)
+    return dict(make_generation(**fields).options)
 
 
-def refused(context: RequestContext | None = None, **fields: Any) -> ApiError:
+def error_of(context: RequestContext | None = None, **fields: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        ask(context, **fields)
+        make_generation(context, **fields)
     return caught.value
 
 
 # Every field
 
 
-def test_every_field_of_the_sdk_is_decided_on() -> None:
-    "A field that a new SDK adds fails here until someone decides."
+def test_every_field_of_the_sdk_is_covered() -> None:
+    "A field that a new SDK adds fails here until someone decides what to do with it."
     assert ResponseCreateParamsStreaming.__annotations__.keys() - FIELDS.keys() == set()
 
 
-def test_every_field_that_is_decided_on_is_read() -> None:
+def test_every_covered_field_is_parsed() -> None:
     assert ResponsesRequest.model_fields.keys() == FIELDS.keys()
 
 
-def test_a_field_that_nobody_knows_is_refused() -> None:
+def test_unknown_fields_are_refused() -> None:
     with pytest.raises(ValidationError, match="messages"):
         request(messages=[])
 
@@ -102,20 +104,11 @@ ELSEWHERE = {
     "tool_choice",
     "tools",
 }
-# Those of which the response tells what was sent.
-TOLD = {
-    "max_tool_calls": 5,
-    "prompt_cache_key": "key",
-    "prompt_cache_retention": "24h",
-    "safety_identifier": "me",
-    "user": "me",
-}
 DECIDED = {name: decision for name, (decision, _) in FIELDS.items()}
 
 
 def test_every_field_has_a_test() -> None:
     assert HONOURED.keys() | ELSEWHERE == {name for name in FIELDS if DECIDED[name] == "honoured"}
-    assert {DECIDED[name] for name in TOLD} == {"no effect"}
 
 
 @pytest.mark.parametrize("name", HONOURED)
@@ -124,36 +117,30 @@ def test_honoured(name: str) -> None:
     assert options(**{name: value}) == expected
 
 
-@pytest.mark.parametrize("value", [{"any": "thing"}, "text", 1, True, []])
-@pytest.mark.parametrize(
-    "name", [name for name in FIELDS if DECIDED[name] == "no effect" and name not in TOLD]
-)
-def test_no_effect(name: str, value: Any) -> None:
-    assert ask(**{name: value}) == ask()
-
-
-@pytest.mark.parametrize("name", TOLD)
-def test_nor_have_those_that_are_told_again(name: str) -> None:
-    assert ask(**{name: TOLD[name]}) == ask()
+@pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "no effect"])
+def test_no_effect(name: str) -> None:
+    hints = {**get_type_hints(ResponseCreateParamsStreaming), "client_metadata": dict[str, object]}
+    for value in allowed_values(hints[name]):
+        assert make_generation(**{name: value}) == make_generation(), value
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "refused"])
 def test_refused(name: str) -> None:
-    error = refused(**{name: {"any": "thing"}})
+    error = error_of(**{name: {"any": "thing"}})
     assert (error.status, error.code, error.param) == (400, "unsupported_parameter", name)
     assert FIELDS[name][1] in error.message
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name not in HI])
-def test_null_asks_for_nothing(name: str) -> None:
-    assert ask(**{name: None}) == ask()
+def test_null_equals_leaving_out(name: str) -> None:
+    assert make_generation(**{name: None}) == make_generation()
 
 
 # One by one
 
 
-def test_the_plainest_request() -> None:
-    assert ask() == GenerationRequest(
+def test_minimal_request() -> None:
+    assert make_generation() == GenerationRequest(
         "/v1/responses",
         "gpt-oss",
         (USER,),
@@ -202,21 +189,21 @@ def test_every_effort(effort: str) -> None:
     assert options(reasoning={"effort": effort}) == {"reasoning_effort": effort}
 
 
-def test_everything_that_the_sdk_can_include() -> None:
+def test_every_includable_of_the_sdk() -> None:
     assert {*get_args(Includable)} == {*get_args(ResponseIncludable)}
 
 
-def test_instructions_stand_before_the_conversation() -> None:
-    earlier = [Message("user", [TextPart("1+1?")]), Message("assistant", [TextPart("2")])]
-    asked = ask(RequestContext(earlier), instructions="Be kind.", text={"verbosity": "low"})
-    said = [Message("system", [TextPart(text)]) for text in ("Answer briefly.", "Be kind.")]
-    assert asked.messages == (*said, *earlier, USER)
-    assert (asked.added, asked.known, asked.message_of_entry) == (2, 2, (4,))
+def test_instructions_come_before_the_history() -> None:
+    history = [Message("user", [TextPart("1+1?")]), Message("assistant", [TextPart("2")])]
+    generation = make_generation(RequestContext(history), instructions="Be kind.", text={"verbosity": "low"})
+    instructions = [Message("system", [TextPart(text)]) for text in ("Answer briefly.", "Be kind.")]
+    assert generation.messages == (*instructions, *history, USER)
+    assert (generation.added, generation.known, generation.message_of_entry) == (2, 2, (4,))
 
 
 @pytest.mark.parametrize("fields", [{"instructions": ""}, {"text": {"verbosity": "medium"}}, {"text": {}}])
-def test_nothing_is_put_before_it(fields: dict[str, Any]) -> None:
-    assert ask(**fields) == ask()
+def test_values_that_add_no_instruction(fields: dict[str, Any]) -> None:
+    assert make_generation(**fields) == make_generation()
 
 
 @pytest.mark.parametrize(
@@ -231,36 +218,42 @@ def test_nothing_is_put_before_it(fields: dict[str, Any]) -> None:
     ],
 )
 def test_formats(format: dict[str, Any], schema: dict[str, Any] | None) -> None:
-    assert ask(text={"format": format}).schema == schema
+    assert make_generation(text={"format": format}).schema == schema
 
 
 def test_tools() -> None:
     inside = {"type": "namespace", "name": "crm", "description": "Customers.", "tools": [PATCH]}
-    asked = ask(tools=[ADD, inside, {"type": "web_search"}], tool_choice={"type": "custom", "name": "patch"})
-    assert [tool.name for tool in asked.tools] == ["add", "crm.patch"]
-    assert (asked.custom_tools, asked.options) == ({"crm.patch"}, {"tool_choice": "crm.patch"})
+    generation = make_generation(
+        tools=[ADD, inside, {"type": "web_search"}], tool_choice={"type": "custom", "name": "patch"}
+    )
+    assert [tool.name for tool in generation.tools] == ["add", "crm.patch"]
+    assert (generation.custom_tools, generation.options) == ({"crm.patch"}, {"tool_choice": "crm.patch"})
 
 
-def test_only_what_is_allowed_is_offered() -> None:
-    asked = ask(tools=[ADD, PATCH], tool_choice={"type": "allowed_tools", "mode": "required", "tools": [ADD]})
-    assert [tool.name for tool in asked.tools] == ["add"]
-    assert asked.options == {"tool_choice": "required"}
+def test_allowed_tools() -> None:
+    generation = make_generation(
+        tools=[ADD, PATCH], tool_choice={"type": "allowed_tools", "mode": "required", "tools": [ADD]}
+    )
+    assert [tool.name for tool in generation.tools] == ["add"]
+    assert generation.options == {"tool_choice": "required"}
 
 
 @pytest.mark.parametrize("tools", [None, [], [{"type": "mcp", "server_label": "x"}]])
-def test_required_of_no_tools(tools: Any) -> None:
-    assert refused(tools=tools, tool_choice="required").param == "tool_choice"
+def test_required_without_tools(tools: Any) -> None:
+    assert error_of(tools=tools, tool_choice="required").param == "tool_choice"
 
 
 def test_flags_and_metadata() -> None:
-    assert ask(stream=True) == replace(ask(), stream=True)
-    assert ask(store=True, background=True) == ask()
-    assert ask(store=False, background=False) == replace(ask(), store=False, replayable=False)
-    assert ask(metadata={"app": "test"}) == replace(ask(), metadata={"app": "test"})
+    assert make_generation(stream=True) == replace(make_generation(), stream=True)
+    assert make_generation(store=True, background=True) == make_generation()
+    assert make_generation(store=False, background=False) == replace(
+        make_generation(), store=False, replayable=False
+    )
+    assert make_generation(metadata={"app": "test"}) == replace(make_generation(), metadata={"app": "test"})
 
 
-def test_what_is_not_kept_cannot_run_in_the_background() -> None:
-    error = refused(background=True, store=False)
+def test_background_requires_store() -> None:
+    error = error_of(background=True, store=False)
     assert (error.status, error.param) == (400, "background")
 
 
@@ -268,66 +261,70 @@ def test_what_is_not_kept_cannot_run_in_the_background() -> None:
 
 
 @pytest.mark.parametrize("conversation", ["conv_1", {"id": "conv_1"}])
-def test_a_conversation(conversation: Any) -> None:
-    read = request(conversation=conversation)
-    assert (read.conversation_id, read.previous_response_id) == ("conv_1", None)
+def test_conversation_id(conversation: Any) -> None:
+    parsed = request(conversation=conversation)
+    assert (parsed.conversation_id, parsed.previous_response_id) == ("conv_1", None)
 
 
-def test_a_previous_response() -> None:
-    read = request(previous_response_id="resp_1")
-    assert (read.conversation_id, read.previous_response_id) == (None, "resp_1")
+def test_previous_response_id() -> None:
+    parsed = request(previous_response_id="resp_1")
+    assert (parsed.conversation_id, parsed.previous_response_id) == (None, "resp_1")
 
 
-def test_not_both() -> None:
-    error = refused(conversation="conv_1", previous_response_id="resp_1")
+def test_conversation_and_previous_response_exclude_each_other() -> None:
+    error = error_of(conversation="conv_1", previous_response_id="resp_1")
     assert (error.status, error.code) == (400, "mutually_exclusive_parameters")
 
 
-def test_a_tool_loop_that_goes_on() -> None:
-    place = ThreadPosition("00k3zq8w5m7xv9e2r4t6y8b0cd", "b2:0")
-    asked = ask(RequestContext([USER, CALLED], place), input=[RESULT, {"role": "user", "content": "And?"}])
-    assert asked.messages == (
+def test_tool_output_for_a_call_in_the_history() -> None:
+    position = ThreadPosition("00k3zq8w5m7xv9e2r4t6y8b0cd", "b2:0")
+    generation = make_generation(
+        RequestContext([USER, CALLED], position), input=[RESULT, {"role": "user", "content": "And?"}]
+    )
+    assert generation.messages == (
         USER,
         CALLED,
         Message("tool", [ToolResultPart("add", "2", "call_1")]),
         Message("user", [TextPart("And?")]),
     )
-    assert (asked.continues, asked.known, asked.message_of_entry) == (place, 2, (2, 3))
+    assert (generation.continues, generation.known, generation.message_of_entry) == (position, 2, (2, 3))
 
 
-def test_what_is_referred_to() -> None:
-    thought, called = f"rs_{TURN}_0", f"ctc_{TURN}_1"
-    read = request(input=[{"id": thought}, {"type": "item_reference", "id": called}, RESULT])
-    assert read.references() == {thought, called}
-    recalled = {
-        thought: Message("assistant", CALLED.parts[:1]),
-        called: Message("assistant", CALLED.parts[1:]),
+def test_item_references() -> None:
+    reasoning_id, call = f"rs_{TURN}_0", f"ctc_{TURN}_1"
+    parsed = request(input=[{"id": reasoning_id}, {"type": "item_reference", "id": call}, RESULT])
+    assert parsed.item_references() == {reasoning_id, call}
+    referenced = {
+        reasoning_id: Message("assistant", CALLED.parts[:1]),
+        call: Message("assistant", CALLED.parts[1:]),
     }
-    asked = read.generation(RequestContext(recalled=recalled))
-    assert asked.messages == (CALLED, Message("tool", [ToolResultPart("add", "2", "call_1")]))
-    assert asked.message_of_entry == (0, 0, 1)
+    generation = parsed.generation_request(RequestContext(referenced=referenced))
+    assert generation.messages == (CALLED, Message("tool", [ToolResultPart("add", "2", "call_1")]))
+    assert generation.message_of_entry == (0, 0, 1)
 
 
-def test_a_text_refers_to_nothing() -> None:
-    assert request().references() == request(input=None).references() == set()
+def test_text_input_has_no_references() -> None:
+    assert request().item_references() == request(input=None).item_references() == set()
 
 
 def test_calls_of_custom_tools() -> None:
-    called = {"type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** x"}
-    asked = ask(input=[called, {**RESULT, "type": "custom_tool_call_output", "call_id": "call_2"}])
-    assert asked.custom_call_ids == {"call_2"}
+    call = {"type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** x"}
+    generation = make_generation(
+        input=[call, {**RESULT, "type": "custom_tool_call_output", "call_id": "call_2"}]
+    )
+    assert generation.custom_call_ids == {"call_2"}
     # What was called need not be on offer any more.
-    assert asked.custom_tools == frozenset()
+    assert generation.custom_tools == frozenset()
 
 
-@pytest.mark.parametrize("given", [None, []])
-def test_no_input_where_there_is_a_conversation(given: Any) -> None:
-    asked = ask(RequestContext([USER]), input=given)
-    assert (asked.messages, asked.known, asked.message_of_entry) == ((USER,), 1, ())
+@pytest.mark.parametrize("value", [None, []])
+def test_no_input_with_a_history(value: Any) -> None:
+    generation = make_generation(RequestContext([USER]), input=value)
+    assert (generation.messages, generation.known, generation.message_of_entry) == ((USER,), 1, ())
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("value", "code"),
     [
         pytest.param(None, "missing_required_parameter", id="none"),
         pytest.param([], "invalid_value", id="empty"),
@@ -335,12 +332,12 @@ def test_no_input_where_there_is_a_conversation(given: Any) -> None:
         pytest.param([{"role": "assistant", "content": ""}], "invalid_value", id="nothing said"),
     ],
 )
-def test_no_input_at_all(given: Any, code: str) -> None:
-    error = refused(input=given, instructions="Be kind.")
+def test_no_input_without_a_history(value: Any, code: str) -> None:
+    error = error_of(input=value, instructions="Be kind.")
     assert (error.status, error.code, error.param) == (400, code, "input")
 
 
-def test_a_model_that_is_not_named() -> None:
+def test_model_is_required() -> None:
     with pytest.raises(ValidationError):
         ResponsesRequest.model_validate_json('{"input": "Hi"}')
 
@@ -395,7 +392,7 @@ def test_a_model_that_is_not_named() -> None:
     ],
     ids=lambda fields: json.dumps(fields)[:40],
 )
-def test_no_request(fields: dict[str, Any]) -> None:
+def test_invalid_values(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         request(**fields)
     assert {error["loc"][0] for error in caught.value.errors()} == fields.keys()
@@ -420,11 +417,11 @@ def test_no_request(fields: dict[str, Any]) -> None:
         ({"conversation": {}}, "missing_required_parameter", "conversation.id"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], code: str, param: str) -> None:
+def test_errors_name_the_parameter(fields: dict[str, Any], code: str, param: str) -> None:
     with pytest.raises(ValidationError) as caught:
         request(**fields)
-    told = validation_api_error(caught.value.errors(include_url=False), {**HI, **fields})
-    assert (told.code, told.param) == (code, param)
+    error = validation_api_error(caught.value.errors(include_url=False), {**HI, **fields})
+    assert (error.code, error.param) == (code, param)
 
 
 # Whatever is taken can be asked
@@ -463,12 +460,12 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 
 @settings(max_examples=400)
 @given(FEW)
-def test_options_are_options_of_the_plugin(fields: dict[str, Any]) -> None:
+def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     try:
-        asked = ask(**fields)
+        generation = make_generation(**fields)
     except (ValidationError, ApiError):
         return
-    GptOssOptions(**asked.options)
+    GptOssOptions(**generation.options)
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -482,7 +479,7 @@ WORDS = st.sampled_from(
      "function", "custom", "namespace", "function_call", "function_call_output", "custom_tool_call",
      "custom_tool_call_output", "item_reference", "compaction", "reasoning_text", "summary_text", "{}",
      "allowed_tools", "web_search", "web_search_call", "json_schema", "json_object", "auto", "required",
-     "call_1", "commentary", f"rs_{TURN}_0", seal("hm"), *REFUSED]
+     "call_1", "commentary", f"rs_{TURN}_0", to_encrypted_content("hm"), *UNSUPPORTED_ITEMS]
 )  # fmt: skip
 KEYS = st.sampled_from(
     ["type", "role", "content", "text", "id", "call_id", "name", "namespace", "arguments", "input", "output",
@@ -496,40 +493,40 @@ NEARLY: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def answered(sent: Any, context: RequestContext) -> GenerationRequest | ApiError:
-    "As a route has it."
-    body = json.dumps(sent)
+def generation_or_error(body_json: Any, context: RequestContext) -> GenerationRequest | ApiError:
+    "The request as a route makes it, or its error."
+    body = json.dumps(body_json)
     try:
-        read = ResponsesRequest.model_validate_json(body)
-        read.check()
-        return read.generation(context)
-    except ValidationError as problem:
-        told = validation_api_error(problem.errors(include_url=False), json.loads(body))
-    except Exception as error:
-        told = to_api_error(error)
-    assert 400 <= told.status < 500
-    assert len(json.dumps(told.body)) < 2000
-    return told
+        parsed = ResponsesRequest.model_validate_json(body)
+        parsed.check()
+        return parsed.generation_request(context)
+    except ValidationError as invalid:
+        error = validation_api_error(invalid.errors(include_url=False), json.loads(body))
+    except Exception as exception:
+        error = to_api_error(exception)
+    assert 400 <= error.status < 500
+    assert len(json.dumps(error.body)) < 2000
+    return error
 
 
 CONTEXTS = st.sampled_from(
     [
         RequestContext(),
         RequestContext([USER, CALLED]),
-        RequestContext(recalled={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
+        RequestContext(referenced={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
     ]
 )
 
 
 @given(JSON | st.dictionaries(KEYS, NEARLY, max_size=4), CONTEXTS)
-def test_anything_is_refused(sent: Any, context: RequestContext) -> None:
-    assert isinstance(answered(sent, context), ApiError)
+def test_any_json_is_refused(body_json: Any, context: RequestContext) -> None:
+    assert isinstance(generation_or_error(body_json, context), ApiError)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), NEARLY, max_size=4), CONTEXTS)
-def test_any_fields_are_an_ask_or_a_refusal(fields: dict[str, Any], context: RequestContext) -> None:
-    asked = answered({**HI, **fields}, context)
-    assert isinstance(asked, ApiError) or asked.messages
+def test_any_fields_are_accepted_or_refused(fields: dict[str, Any], context: RequestContext) -> None:
+    generation = generation_or_error({**HI, **fields}, context)
+    assert isinstance(generation, ApiError) or generation.messages
 
 
 PARTS = st.fixed_dictionaries(
@@ -556,12 +553,12 @@ ITEM = st.fixed_dictionaries(
 
 
 @given(st.lists(ITEM | st.dictionaries(KEYS, NEARLY, max_size=5), max_size=4), CONTEXTS)
-def test_any_items_are_an_ask_or_a_refusal(items: list[Any], context: RequestContext) -> None:
-    asked = answered({**HI, "input": items}, context)
-    if isinstance(asked, GenerationRequest):
-        assert len(asked.message_of_entry) == len(items)
-        assert [*asked.message_of_entry] == sorted(asked.message_of_entry)
-        assert {*asked.message_of_entry} <= {*range(asked.known, len(asked.messages) + 1)}
+def test_any_items_are_accepted_or_refused(items: list[Any], context: RequestContext) -> None:
+    generation = generation_or_error({**HI, "input": items}, context)
+    if isinstance(generation, GenerationRequest):
+        assert len(generation.message_of_entry) == len(items)
+        assert [*generation.message_of_entry] == sorted(generation.message_of_entry)
+        assert {*generation.message_of_entry} <= {*range(generation.known, len(generation.messages) + 1)}
 
 
 TOOL = st.fixed_dictionaries(
@@ -581,9 +578,9 @@ TOOL = st.fixed_dictionaries(
     st.lists(st.sampled_from([ADD, PATCH]) | TOOL, max_size=3),
     st.sampled_from(["auto", "required"]) | TOOL | NEARLY,
 )
-def test_any_tools_are_an_ask_or_a_refusal(tools: list[Any], choice: Any) -> None:
-    asked = answered({**HI, "tools": tools, "tool_choice": choice}, RequestContext())
-    if isinstance(asked, GenerationRequest):
-        names = [tool.name for tool in asked.tools]
+def test_any_tools_are_accepted_or_refused(tools: list[Any], choice: Any) -> None:
+    generation = generation_or_error({**HI, "tools": tools, "tool_choice": choice}, RequestContext())
+    if isinstance(generation, GenerationRequest):
+        names = [tool.name for tool in generation.tools]
         assert len(names) == len({*names})
-        assert asked.custom_tools <= {*names}
+        assert generation.custom_tools <= {*names}

@@ -1,16 +1,23 @@
-"The Response object, held against OpenAI's type and Open Responses' keys."
+"The Response object, checked with OpenAI's type and Open Responses' keys."
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types.responses import Response
-from support.openai_types import strange
+from support.openai_types import unknown_keys
+from support.response_bodies import BODIES, MINIMAL, WORDS
+from support.sdk_types import JSON_VALUES
 
-from proxy.api.responses import response_object as whole
+from proxy.api.responses import response_object
+from proxy.api.responses.request import ResponsesRequest
 from proxy.generation import TokenUsage
 from proxy.http.errors import ApiError
+from proxy.http.request_body import parse_body
 
 USAGE = TokenUsage(10, 5, 3)
 FUNCTION = {"type": "function", "name": "add", "parameters": {"type": "object"}}
@@ -29,12 +36,12 @@ FOREIGN = {
 OPEN_RESPONSES = {"presence_penalty", "frequency_penalty", "store"}
 
 
-def made(**body: Any) -> dict[str, Any]:
-    return whole.new_response(body, id="resp_1", created_at=1_700_000_000, model="gpt-oss")
+def new_response(**body: Any) -> dict[str, Any]:
+    return response_object.new_response(body, id="resp_1", created_at=1_700_000_000, model="gpt-oss")
 
 
-def test_of_a_request_that_says_nothing() -> None:
-    assert made() == {
+def test_defaults() -> None:
+    expected = {
         "id": "resp_1",
         "object": "response",
         "created_at": 1_700_000_000,
@@ -70,11 +77,15 @@ def test_of_a_request_that_says_nothing() -> None:
         "top_p": 1.0,
         "truncation": "disabled",
     }
+    response = new_response()
+    assert response.keys() == expected.keys()
+    for key, value in expected.items():
+        assert response[key] == value, key
 
 
-def test_the_keys_are_all_that_either_standard_has() -> None:
+def test_keys_of_both_standards() -> None:
     theirs = set(Response.model_fields) - FOREIGN - {"user"}
-    assert set(made()) == theirs | OPEN_RESPONSES
+    assert set(new_response()) == theirs | OPEN_RESPONSES
 
 
 CUSTOM = {"type": "custom", "name": "patch"}
@@ -82,7 +93,7 @@ SCHEMA = {"type": "json_schema", "name": "person", "schema": {"type": "object"}}
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("request_body", "changes"),
     [
         pytest.param({"instructions": "Be brief."}, {"instructions": "Be brief."}, id="as it was sent"),
         pytest.param({"temperature": 0}, {"temperature": 0}, id="zero is not nothing"),
@@ -133,19 +144,21 @@ SCHEMA = {"type": "json_schema", "name": "person", "schema": {"type": "object"}}
             id="namespace",
         ),
         pytest.param(
-            {"tools": [{"type": "web_search"}]}, {"tools": [{"type": "web_search"}]}, id="another tool"
+            {"tools": [{"type": "web_search"}, FUNCTION, {"type": "mcp", "server_label": 5}]},
+            {"tools": [{**FUNCTION, "description": None, "strict": True}]},
+            id="hosted tools, which the model is not offered",
         ),
     ],
 )
-def test_what_was_asked_for_is_told(sent: dict[str, Any], told: dict[str, Any]) -> None:
-    response = made(**sent)
-    assert response == {**made(), **told}
+def test_echoed_fields(request_body: dict[str, Any], changes: dict[str, Any]) -> None:
+    response = new_response(**request_body)
+    assert response == {**new_response(), **changes}
     assert is_openais(response)
 
 
 def is_openais(response: dict[str, Any]) -> bool:
     typed = Response.model_validate(response, strict=True)
-    return set(strange(typed)) == {f"Response.{key}" for key in OPEN_RESPONSES}
+    return set(unknown_keys(typed)) == {f"Response.{key}" for key in OPEN_RESPONSES}
 
 
 ITEM = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": []}
@@ -153,42 +166,46 @@ SAID = {"code": "server_error", "message": "No."}
 
 
 @pytest.mark.parametrize(
-    ("response", "news"),
+    ("response", "changes"),
     [
-        pytest.param(whole.queued(made()), {"status": "queued"}, id="queued"),
-        pytest.param(whole.in_progress(whole.queued(made())), {}, id="in progress"),
+        pytest.param(response_object.as_queued(new_response()), {"status": "queued"}, id="queued"),
         pytest.param(
-            whole.completed(made(), [ITEM], USAGE, 1_700_000_009),
+            response_object.as_in_progress(response_object.as_queued(new_response())), {}, id="in progress"
+        ),
+        pytest.param(
+            response_object.as_completed(new_response(), [ITEM], USAGE, 1_700_000_009),
             {
                 "status": "completed",
                 "output": [ITEM],
-                "usage": whole.usage_json(USAGE),
+                "usage": response_object.usage_json(USAGE),
                 "completed_at": 1_700_000_009,
             },
             id="completed",
         ),
         pytest.param(
-            whole.incomplete(made(), [ITEM], USAGE, "max_output_tokens"),
+            response_object.as_incomplete(new_response(), [ITEM], USAGE, "max_output_tokens"),
             {
                 "status": "incomplete",
                 "output": [ITEM],
-                "usage": whole.usage_json(USAGE),
+                "usage": response_object.usage_json(USAGE),
                 "incomplete_details": {"reason": "max_output_tokens"},
             },
             id="incomplete",
         ),
         pytest.param(
-            whole.failed(made(), [ITEM], ApiError(502, "No.")),
+            response_object.as_failed(new_response(), [ITEM], ApiError(502, "No.")),
             {"status": "failed", "output": [ITEM], "error": SAID},
             id="failed",
         ),
         pytest.param(
-            whole.cancelled(made(), [ITEM]), {"status": "cancelled", "output": [ITEM]}, id="cancelled"
+            response_object.as_cancelled(new_response(), [ITEM]),
+            {"status": "cancelled", "output": [ITEM]},
+            id="cancelled",
         ),
     ],
 )
-def test_a_response_at_every_stage(response: dict[str, Any], news: dict[str, Any]) -> None:
-    assert response == {**made(), **news}
+def test_every_status(response: dict[str, Any], changes: dict[str, Any]) -> None:
+    assert response == {**new_response(), **changes}
     assert is_openais(response)
 
 
@@ -202,20 +219,20 @@ def test_a_response_at_every_stage(response: dict[str, Any], news: dict[str, Any
         (503, "server_error"),
     ],
 )
-def test_an_error_has_one_of_the_codes_that_there_are(status: int, code: str) -> None:
-    response = whole.failed(made(), [], ApiError(status, "No.", code="any"))
+def test_error_codes(status: int, code: str) -> None:
+    response = response_object.as_failed(new_response(), [], ApiError(status, "No.", code="any"))
     assert response["error"] == {"code": code, "message": "No."}
     assert is_openais(response)
 
 
-def test_a_prompt_that_is_too_long_is_told_from_others() -> None:
+def test_error_code_of_a_context_overflow() -> None:
     code = "context_length_exceeded"
-    response = whole.failed(made(), [], ApiError(400, "Too long.", code=code))
+    response = response_object.as_failed(new_response(), [], ApiError(400, "Too long.", code=code))
     assert response["error"] == {"code": code, "message": "Too long."}
 
 
 def test_usage() -> None:
-    assert whole.usage_json(USAGE) == {
+    assert response_object.usage_json(USAGE) == {
         "input_tokens": 10,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 5,
@@ -224,7 +241,28 @@ def test_usage() -> None:
     }
 
 
-def test_the_request_stays_as_it_was() -> None:
+def test_the_request_is_not_changed() -> None:
     body = {"tools": [{**FUNCTION}], "text": {"format": {**SCHEMA}}, "metadata": {"a": "b"}}
-    whole.failed(whole.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No."))
+    response_object.as_failed(
+        response_object.new_response(body, id="resp_1", created_at=0, model="m"), [], ApiError(500, "No.")
+    )
     assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}
+
+
+ECHOED = st.dictionaries(
+    st.sampled_from([*response_object.ECHO_DEFAULTS, "user"]),
+    WORDS | st.sampled_from(JSON_VALUES),
+    max_size=2,
+)
+
+
+@given(BODIES | ECHOED.map(lambda fields: {**MINIMAL, **fields}))
+def test_any_request_that_is_accepted_gives_a_response_of_the_sdk(body: dict[str, Any]) -> None:
+    request_body = json.dumps(body).encode()
+    try:
+        request = parse_body(request_body, ResponsesRequest)
+        request.check()
+        request.generation_request()
+    except ApiError:
+        return
+    Response.model_validate(new_response(**json.loads(request_body)), strict=True)

@@ -1,4 +1,4 @@
-"Tools and their choice."
+"Tools and tool choices."
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from openai.types.responses.response_create_params import ToolChoice as SDKToolC
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a type on 3.10
 
-from proxy.api.responses.tools import AnyTool, Hosted, ToolChoice, Tools, select_tools, tools_of
+from proxy.api.responses.tools import (
+    AnyTool,
+    CallableTools,
+    HostedToolType,
+    ToolChoice,
+    callable_tools,
+    select_tools,
+)
 from proxy.http.errors import ApiError
 from proxy.items.tools import FREE_TEXT
 
@@ -23,8 +30,8 @@ ADD = {"type": "function", "name": "add"}
 PATCH = {"type": "custom", "name": "patch"}
 
 
-def read(*sent: Any) -> Tools:
-    return tools_of(TOOLS.validate_python(list(sent), strict=True))
+def parse(*tools: Any) -> CallableTools:
+    return callable_tools(TOOLS.validate_python(list(tools), strict=True))
 
 
 def literals(hint: Any) -> Iterator[str]:
@@ -36,20 +43,22 @@ def literals(hint: Any) -> Iterator[str]:
 
 
 def sdk_types(union: Any) -> set[str]:
-    "Of the SDK's union. Modes are literals of it; all others are types."
-    classes = [each for each in get_args(union) if hasattr(each, "__annotations__")]
-    return {kind for each in classes for kind in literals(get_type_hints(each)["type"])}
+    "The types of a union of the SDK. Its literals are modes."
+    classes = [tool for tool in get_args(union) if hasattr(tool, "__annotations__")]
+    return {tool_type for tool in classes for tool_type in literals(get_type_hints(tool)["type"])}
 
 
 # Tools
 
 
-def test_every_type_of_the_sdk_is_decided_on() -> None:
-    assert sdk_types(ToolParam) == {"function", "custom", "namespace", *get_args(Hosted)} - {"computer_use"}
+def test_every_type_of_the_sdk_is_covered() -> None:
+    assert sdk_types(ToolParam) == {"function", "custom", "namespace", *get_args(HostedToolType)} - {
+        "computer_use"
+    }
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("fields", "expected"),
     [
         pytest.param({}, llm.Tool("add", None, {}), id="name only"),
         pytest.param(
@@ -67,8 +76,8 @@ def test_every_type_of_the_sdk_is_decided_on() -> None:
         ),
     ],
 )
-def test_functions(given: dict[str, Any], expected: llm.Tool) -> None:
-    assert read({**ADD, **given}) == ([expected], frozenset())
+def test_functions(fields: dict[str, Any], expected: llm.Tool) -> None:
+    assert parse({**ADD, **fields}) == ([expected], frozenset())
 
 
 RULE = "The input follows this lark grammar:\nstart: /x/"
@@ -76,7 +85,7 @@ GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /x/"}
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("fields", "description"),
     [
         pytest.param({}, None, id="name only"),
         pytest.param({"description": "Patches", "format": {"type": "text"}}, "Patches", id="text"),
@@ -84,8 +93,8 @@ GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /x/"}
         pytest.param({"description": "Patches", "format": GRAMMAR}, f"Patches\n{RULE}", id="both"),
     ],
 )
-def test_custom_tools(given: dict[str, Any], told: str | None) -> None:
-    assert read({**PATCH, **given}) == ([llm.Tool("patch", told, FREE_TEXT)], {"patch"})
+def test_custom_tools(fields: dict[str, Any], description: str | None) -> None:
+    assert parse({**PATCH, **fields}) == ([llm.Tool("patch", description, FREE_TEXT)], {"patch"})
 
 
 def space(*tools: Any, **more: Any) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def space(*tools: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_namespaces() -> None:
-    assert read(ADD, space({**ADD, "description": "Adds"}, PATCH)) == (
+    assert parse(ADD, space({**ADD, "description": "Adds"}, PATCH)) == (
         [
             llm.Tool("add", None, {}),
             llm.Tool("crm.v2.add", "Customers.\n\nAdds", {}),
@@ -103,28 +112,28 @@ def test_namespaces() -> None:
     )
 
 
-def test_what_is_told_about_a_namespace_alone() -> None:
-    assert read(space(ADD)).tools == [llm.Tool("crm.v2.add", "Customers.", {})]
-    assert read(space(ADD, description=None)).tools == [llm.Tool("crm.v2.add", None, {})]
-    assert read(space()).tools == []
+def test_description_of_a_namespace() -> None:
+    assert parse(space(ADD)).tools == [llm.Tool("crm.v2.add", "Customers.", {})]
+    assert parse(space(ADD, description=None)).tools == [llm.Tool("crm.v2.add", None, {})]
+    assert parse(space()).tools == []
 
 
-@pytest.mark.parametrize("kind", get_args(Hosted))
-def test_hosted_tools_are_not_offered(kind: str) -> None:
-    assert read({"type": kind, "server_label": "x"}, ADD).tools == [llm.Tool("add", None, {})]
+@pytest.mark.parametrize("tool_type", get_args(HostedToolType))
+def test_hosted_tools_are_not_offered(tool_type: str) -> None:
+    assert parse({"type": tool_type, "server_label": "x"}, ADD).tools == [llm.Tool("add", None, {})]
 
 
 @pytest.mark.parametrize(
-    "sent", [[ADD, ADD], [ADD, {**PATCH, "name": "add"}], [space(ADD), space(PATCH), space(ADD)]]
+    "tools", [[ADD, ADD], [ADD, {**PATCH, "name": "add"}], [space(ADD), space(PATCH), space(ADD)]]
 )
-def test_two_of_one_name(sent: list[Any]) -> None:
-    with pytest.raises(ApiError, match="add' is there twice") as caught:
-        read(*sent)
+def test_duplicate_names(tools: list[Any]) -> None:
+    with pytest.raises(ApiError, match=r"two tools with the name '.*add'") as caught:
+        parse(*tools)
     assert (caught.value.status, caught.value.param) == (400, "tools")
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "tools",
     [
         pytest.param({"type": "telepathy"}, id="type"),
         pytest.param({"name": "add"}, id="no type"),
@@ -142,14 +151,14 @@ def test_two_of_one_name(sent: list[Any]) -> None:
         pytest.param(space(name=""), id="empty namespace"),
     ],
 )
-def test_no_tools(sent: Any) -> None:
+def test_invalid_tools(tools: Any) -> None:
     with pytest.raises(ValidationError):
-        read(sent)
+        parse(tools)
 
 
 # Their choice
 
-OFFERED = read(ADD, PATCH, {**ADD, "name": "auto"}, space(ADD, {**ADD, "name": "find"})).tools
+OFFERED = parse(ADD, PATCH, {**ADD, "name": "auto"}, space(ADD, {**ADD, "name": "find"})).tools
 BY_NAME = {tool.name: tool for tool in OFFERED}
 
 
@@ -161,16 +170,16 @@ def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
     return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
 
 
-def named(name: str, kind: str = "function", **more: Any) -> dict[str, Any]:
-    return {"type": kind, "name": name, **more}
+def named(name: str, tool_type: str = "function", **more: Any) -> dict[str, Any]:
+    return {"type": tool_type, "name": name, **more}
 
 
-def test_every_choice_of_the_sdk_is_decided_on() -> None:
-    assert sdk_types(SDKToolChoice) <= {"function", "custom", "allowed_tools", *get_args(Hosted)}
+def test_every_choice_of_the_sdk_is_covered() -> None:
+    assert sdk_types(SDKToolChoice) <= {"function", "custom", "allowed_tools", *get_args(HostedToolType)}
 
 
 @pytest.mark.parametrize(
-    ("choice", "names", "how"),
+    ("choice", "names", "option"),
     [
         pytest.param(None, [*BY_NAME], None, id="null"),
         pytest.param("none", [*BY_NAME], "none", id="none"),
@@ -197,12 +206,12 @@ def test_every_choice_of_the_sdk_is_decided_on() -> None:
         pytest.param(allowed("auto", {"type": "mcp", "server_label": "x"}), [], "auto", id="hosted alone"),
     ],
 )
-def test_choices(choice: Any, names: list[str], how: str | None) -> None:
-    assert choose(choice) == ([BY_NAME[name] for name in names], how)
+def test_tool_choice(choice: Any, names: list[str], option: str | None) -> None:
+    assert choose(choice) == ([BY_NAME[name] for name in names], option)
 
 
 @pytest.mark.parametrize(
-    ("choice", "told"),
+    ("choice", "description"),
     [
         pytest.param(named("subtract"), "'subtract'", id="a name that none has"),
         pytest.param(named("subtract", "custom"), "'subtract'", id="a custom one"),
@@ -211,19 +220,22 @@ def test_choices(choice: Any, names: list[str], how: str | None) -> None:
         pytest.param(allowed("auto", named("erp", "namespace")), "'erp'", id="a namespace that is none"),
         pytest.param(allowed("required"), "no tools", id="required, of none allowed"),
         pytest.param(allowed("required", {"type": "web_search"}), "no tools", id="required, of hosted ones"),
-        *(pytest.param({"type": kind}, f"'{kind}'", id=kind) for kind in get_args(Hosted)),
+        *(
+            pytest.param({"type": tool_type}, f"'{tool_type}'", id=tool_type)
+            for tool_type in get_args(HostedToolType)
+        ),
         pytest.param({"type": "mcp", "server_label": "x", "name": "add"}, "'mcp'", id="a tool of a server"),
     ],
 )
-def test_choices_that_cannot_be_had(choice: Any, told: str) -> None:
+def test_impossible_tool_choice(choice: Any, description: str) -> None:
     with pytest.raises(ApiError) as caught:
         choose(choice)
     assert (caught.value.status, caught.value.param) == (400, "tool_choice")
-    assert told in caught.value.message
+    assert description in caught.value.message
 
 
-def test_two_namespaces_with_a_tool_of_that_name() -> None:
-    tools = read(space(ADD), space(ADD, name="erp")).tools
+def test_ambiguous_names() -> None:
+    tools = parse(space(ADD), space(ADD, name="erp")).tools
     with pytest.raises(ApiError, match="'add'"):
         choose(named("add"), tools)
 
@@ -232,6 +244,6 @@ def test_two_namespaces_with_a_tool_of_that_name() -> None:
     "choice",
     ["any", 1, {"type": "function"}, {"type": "any"}, allowed("none"), {"type": "namespace", "name": "x"}],
 )
-def test_no_choices(choice: Any) -> None:
+def test_invalid_tool_choice(choice: Any) -> None:
     with pytest.raises(ValidationError):
         CHOICE.validate_python(choice, strict=True)

@@ -1,4 +1,4 @@
-"Events and answers, each checked with the SDK's own types."
+"Events and responses, checked with the SDK's types."
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from support.harmony_text import (
     think,
     turns,
 )
-from support.openai_types import accumulated
+from support.openai_types import check_events
 
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
-from proxy.api.responses import response_object as whole
+from proxy.api.responses import response_object
 from proxy.api.responses.writer import ResponsesWriter
 from proxy.generation import Finished
 from proxy.http.errors import ApiError
-from proxy.items.encrypted_content import seal
+from proxy.items.encrypted_content import to_encrypted_content
 
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 NO = ApiError(502, "The engine is gone.", "server_error")
@@ -38,23 +38,23 @@ Events = list[dict[str, Any]]
 
 
 def response(**body: Any) -> dict[str, Any]:
-    return whole.new_response(body, id=f"resp_{TURN}", created_at=1_700_000_000, model="gpt-oss")
+    return response_object.new_response(body, id=f"resp_{TURN}", created_at=1_700_000_000, model="gpt-oss")
 
 
-def writer(body: dict[str, Any] | None = None, **how: Any) -> ResponsesWriter:
-    return ResponsesWriter(response(**body or {}), TURN, custom=CUSTOM, **how)
+def writer(body: dict[str, Any] | None = None, **options: Any) -> ResponsesWriter:
+    return ResponsesWriter(response(**body or {}), TURN, custom_tools=CUSTOM, **options)
 
 
-def written(*said: StreamEvent | Finished, body: dict[str, Any] | None = None, **how: Any) -> Events:
-    writing = writer(body, **how)
-    return [*writing.begin(), *translate(said, writing)]
+def write(*turn_events: StreamEvent | Finished, body: dict[str, Any] | None = None, **options: Any) -> Events:
+    responses_writer = writer(body, **options)
+    return [*responses_writer.begin(), *translate(turn_events, responses_writer)]
 
 
-def news(*said: StreamEvent | Finished, **how: Any) -> Events:
-    "Between the beginning and the end, without the numbers that a test of its own looks at."
+def events_of_items(*turn_events: StreamEvent | Finished, **options: Any) -> Events:
+    "The events of items, without sequence numbers, which have their own test."
     return [
         {key: value for key, value in event.items() if key != "sequence_number"}
-        for event in written(*said, **how)
+        for event in write(*turn_events, **options)
         if "response" not in event
     ]
 
@@ -132,13 +132,13 @@ def summaries(*deltas: str) -> Events:
     ]
 
 
-def called(kind: str, key: str, text: str, **name: str) -> Events:
+def call_events(item_type: str, key: str, text: str, **name: str) -> Events:
     prefix, events = {
         "function_call": ("fc", "response.function_call_arguments"),
         "custom_tool_call": ("ctc", "response.custom_tool_call_input"),
-    }[kind]
-    item = {"id": id_of(prefix), "type": kind, "call_id": "call_0", **name}
-    own = {"name": name["name"]} if kind == "function_call" else {}
+    }[item_type]
+    item = {"id": id_of(prefix), "type": item_type, "call_id": "call_0", **name}
+    own = {"name": name["name"]} if item_type == "function_call" else {}
     return item_events(
         {**item, "status": "completed", key: text},
         {**item, "status": "in_progress", key: ""},
@@ -150,7 +150,7 @@ SUMMARY = [{"type": "summary_text", "text": "hm"}]
 
 
 @pytest.mark.parametrize(
-    ("events", "how", "expected"),
+    ("events", "options", "expected"),
     [
         pytest.param(
             say(0, "Hi", "!"), {}, item_events(message("Hi!"), message(), texts("Hi", "!")), id="answer"
@@ -185,48 +185,53 @@ SUMMARY = [{"type": "summary_text", "text": "hm"}]
             item_events(
                 reasoning("hm", summary=SUMMARY),
                 reasoning(),
-                [each for pair in zip(thoughts("hm")[:2], summaries("hm")[:2], strict=True) for each in pair]
+                [item for pair in zip(thoughts("hm")[:2], summaries("hm")[:2], strict=True) for item in pair]
                 + [*thoughts("hm")[2:], *summaries("hm")[2:]],
             ),
             id="reasoning as both",
         ),
         pytest.param(
             think(0, "hm"),
-            {"sealed": True},
-            item_events(reasoning("hm", encrypted_content=seal("hm")), reasoning(), thoughts("hm")),
+            {"include_encrypted": True},
+            item_events(
+                reasoning("hm", encrypted_content=to_encrypted_content("hm")), reasoning(), thoughts("hm")
+            ),
             id="reasoning to be sent back as a token",
         ),
         pytest.param(
             call(0, "add", '{"a": 1}'),
             {},
-            called("function_call", "arguments", '{"a": 1}', name="add"),
+            call_events("function_call", "arguments", '{"a": 1}', name="add"),
             id="call, as it was written",
         ),
         pytest.param(
-            call(0, "add", " "), {}, called("function_call", "arguments", "{}", name="add"), id="no arguments"
+            call(0, "add", " "),
+            {},
+            call_events("function_call", "arguments", "{}", name="add"),
+            id="no arguments",
         ),
         pytest.param(
             call(0, "crm.find"),
             {},
-            called("function_call", "arguments", "{}", name="find", namespace="crm"),
+            call_events("function_call", "arguments", "{}", name="find", namespace="crm"),
             id="namespace",
         ),
         pytest.param(
             call(0, "patch", '{"input":"*** é"}'),
             {},
-            called("custom_tool_call", "input", "*** é", name="patch"),
+            call_events("custom_tool_call", "input", "*** é", name="patch"),
             id="custom call",
         ),
         pytest.param(
             call(0, "files.patch", '{"input":""}'),
             {},
-            called("custom_tool_call", "input", "", name="patch", namespace="files"),
+            call_events("custom_tool_call", "input", "", name="patch", namespace="files"),
             id="custom call in a namespace",
         ),
         pytest.param(
             call(0, "patch", '{"text":"x"}'),
             {},
-            called("custom_tool_call", "input", '{"text":"x"}', name="patch"),
+            call_events("custom_tool_call", "input", '{"text":"x"}', name="patch"),
             id="custom call with other arguments",
         ),
         pytest.param(
@@ -235,7 +240,7 @@ SUMMARY = [{"type": "summary_text", "text": "hm"}]
                 *(StreamEvent("tool_call_args", piece, 0, "call_0") for piece in ("", '{"a"', ":1}")),
             ],
             {},
-            called("function_call", "arguments", '{"a":1}', name="add"),
+            call_events("function_call", "arguments", '{"a":1}', name="add"),
             id="arguments in pieces",
         ),
         pytest.param(
@@ -253,13 +258,22 @@ SUMMARY = [{"type": "summary_text", "text": "hm"}]
         ),
     ],
 )
-def test_items(events: list[StreamEvent], how: dict[str, Any], expected: Events) -> None:
-    assert news(*events, done(), **how) == expected
+def test_items(events: list[StreamEvent], options: dict[str, Any], expected: Events) -> None:
+    actual = events_of_items(*events, done(), **options)
+    assert [event["type"] for event in actual] == [event["type"] for event in expected]
+    for event, expected_event in zip(actual, expected, strict=True):
+        assert event == expected_event
 
 
 def test_items_are_numbered_in_order() -> None:
-    said = [*think(0, "hm"), *announce(1, "So:"), *call(2, "add"), *call(3, "patch"), done("tool_calls")]
-    output = written(*said)[-1]["response"]["output"]
+    turn_events = [
+        *think(0, "hm"),
+        *announce(1, "So:"),
+        *call(2, "add"),
+        *call(3, "patch"),
+        done("tool_calls"),
+    ]
+    output = write(*turn_events)[-1]["response"]["output"]
     assert [item["id"] for item in output] == [
         id_of("rs", 0),
         id_of("msg", 1),
@@ -268,16 +282,16 @@ def test_items_are_numbered_in_order() -> None:
     ]
 
 
-def test_one_call_at_most() -> None:
-    said = [*say(0, "So:"), *call(1, "add"), *call(2, "add"), done("tool_calls")]
-    output = written(*said, body={"parallel_tool_calls": False})[-1]["response"]["output"]
+def test_parallel_tool_calls_off() -> None:
+    turn_events = [*say(0, "So:"), *call(1, "add"), *call(2, "add"), done("tool_calls")]
+    output = write(*turn_events, body={"parallel_tool_calls": False})[-1]["response"]["output"]
     assert [item.get("call_id") for item in output] == [None, "call_1"]
 
 
 def test_log_probabilities() -> None:
-    rivals = (Logprob("Hm", -0.5, (72, 109)), Logprob("é", -1.5))
-    said = [*say(0, "Hm", logprobs=(Logprob("Hm", -0.5, (72, 109), rivals),)), *say(0, "?")]
-    _, _, delta, other, all_of_it, part, item = news(*said, done())
+    alternatives = (Logprob("Hm", -0.5, (72, 109)), Logprob("é", -1.5))
+    turn_events = [*say(0, "Hm", logprobs=(Logprob("Hm", -0.5, (72, 109), alternatives),)), *say(0, "?")]
+    _, _, delta, other, all_of_it, part, item = events_of_items(*turn_events, done())
     token = {"token": "Hm", "logprob": -0.5, "bytes": [72, 109]}
     # The type wants bytes, also where the engine tells none.
     rival = {"token": "é", "logprob": -1.5, "bytes": [195, 169]}
@@ -287,21 +301,21 @@ def test_log_probabilities() -> None:
     assert item["item"]["content"] == [part["part"]]
 
 
-@pytest.mark.parametrize("kind", ["tool_result", "image"])
-def test_what_has_no_place_is_no_secret(kind: str) -> None:
-    with pytest.raises(TypeError, match=kind):
-        written(StreamEvent(kind, "2"))
+@pytest.mark.parametrize("item_type", ["tool_result", "image"])
+def test_unknown_events(item_type: str) -> None:
+    with pytest.raises(TypeError, match=item_type):
+        write(StreamEvent(item_type, "2"))
 
 
 @pytest.mark.parametrize(
     "before", [say(0, "Hi"), call(0, "add"), []], ids=["text", "another call", "nothing"]
 )
-def test_arguments_of_no_call_are_no_secret(before: list[StreamEvent]) -> None:
-    writing = writer()
-    events = [*writing.begin(), *translate(before, writing)]
+def test_arguments_without_a_call(before: list[StreamEvent]) -> None:
+    responses_writer = writer()
+    events = [*responses_writer.begin(), *translate(before, responses_writer)]
     with pytest.raises(TypeError, match="arguments"):
-        events += writing.feed(StreamEvent("tool_call_args", "{}", 2, "call_1"))
-    check([*events, *writing.failed(NO)])
+        events += responses_writer.feed(StreamEvent("tool_call_args", "{}", 2, "call_1"))
+    check([*events, *responses_writer.failed(NO)])
 
 
 # The turn
@@ -323,11 +337,11 @@ BEGUN = [("response.created", "in_progress"), ("response.in_progress", "in_progr
     ],
 )
 def test_stages(reason: str, last: tuple[str, str]) -> None:
-    assert stages(written(*say(0, "Hi"), done(reason))) == [*BEGUN, last]
+    assert stages(write(*say(0, "Hi"), done(reason))) == [*BEGUN, last]
 
 
-def test_stages_in_the_background() -> None:
-    assert stages(written(done(), body={"background": True})) == [
+def test_stages_of_a_background_response() -> None:
+    assert stages(write(done(), body={"background": True})) == [
         ("response.created", "queued"),
         ("response.queued", "queued"),
         ("response.in_progress", "in_progress"),
@@ -335,56 +349,70 @@ def test_stages_in_the_background() -> None:
     ]
 
 
-def test_the_whole_answer() -> None:
+def test_completed_response() -> None:
     body = {"instructions": "Be brief.", "metadata": {"a": "b"}}
-    *_, last = written(*say(0, "Hi"), done(), body=body)
-    assert last["response"] == whole.completed(response(**body), [message("Hi")], USAGE, COMPLETED_AT)
+    *_, last = write(*say(0, "Hi"), done(), body=body)
+    assert last["response"] == response_object.as_completed(
+        response(**body), [message("Hi")], USAGE, COMPLETED_AT
+    )
 
 
-def test_cut_for_length() -> None:
-    *_, item, last = written(*think(0, "hm"), *say(1, "Hi"), done("length"))
+def test_max_output_tokens() -> None:
+    *_, item, last = write(*think(0, "hm"), *say(1, "Hi"), done("length"))
     assert item["item"]["status"] == "incomplete"
-    assert [each["status"] for each in last["response"]["output"]] == ["completed", "incomplete"]
+    assert [item["status"] for item in last["response"]["output"]] == ["completed", "incomplete"]
     assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
     assert last["response"]["completed_at"] is None
 
 
-def test_failed() -> None:
-    writing = writer()
-    events = [*writing.begin(), *translate([*think(0, "hm"), *say(1, "Hi")], writing), *writing.failed(NO)]
+def test_failed_response() -> None:
+    responses_writer = writer()
+    events = [
+        *responses_writer.begin(),
+        *translate([*think(0, "hm"), *say(1, "Hi")], responses_writer),
+        *responses_writer.failed(NO),
+    ]
     check(events)
     assert stages(events) == [*BEGUN, ("response.failed", "failed")]
-    told = events[-1]["response"]
-    assert [each["status"] for each in told["output"]] == ["completed", "incomplete"]
-    assert told["error"] == {"code": "server_error", "message": "The engine is gone."}
+    failed_response = events[-1]["response"]
+    assert [item["status"] for item in failed_response["output"]] == ["completed", "incomplete"]
+    assert failed_response["error"] == {"code": "server_error", "message": "The engine is gone."}
 
 
-def test_failed_at_once() -> None:
-    writing = writer()
-    events = [*writing.begin(), *writing.failed(NO)]
+def test_failed_before_any_output() -> None:
+    responses_writer = writer()
+    events = [*responses_writer.begin(), *responses_writer.failed(NO)]
     check(events)
     assert events[-1]["response"]["output"] == []
 
 
-def test_cancelled() -> None:
-    writing = writer({"background": True})
-    events = [*writing.begin(), *translate(say(0, "Hi"), writing), *writing.cancelled()]
+def test_cancelled_response() -> None:
+    responses_writer = writer({"background": True})
+    events = [
+        *responses_writer.begin(),
+        *translate(say(0, "Hi"), responses_writer),
+        *responses_writer.cancelled(),
+    ]
     check(events)
     assert stages(events)[-1] == ("response.incomplete", "cancelled")
-    assert [each["status"] for each in events[-1]["response"]["output"]] == ["incomplete"]
+    assert [item["status"] for item in events[-1]["response"]["output"]] == ["incomplete"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"), [("{}", "completed"), ('{"a', "incomplete"), ("", "incomplete")]
 )
-def test_a_call_that_was_whole_when_the_turn_broke_off(arguments: str, status: str) -> None:
-    writing = writer()
-    said = [
+def test_complete_calls_of_an_interrupted_turn(arguments: str, status: str) -> None:
+    responses_writer = writer()
+    turn_events = [
         StreamEvent("tool_call_name", "add", 0, "call_0"),
         StreamEvent("tool_call_args", arguments, 0, "call_0"),
     ]
-    *_, last = [*writing.begin(), *translate(said, writing), *writing.failed(NO)]
-    assert [each["status"] for each in last["response"]["output"]] == [status]
+    *_, last = [
+        *responses_writer.begin(),
+        *translate(turn_events, responses_writer),
+        *responses_writer.failed(NO),
+    ]
+    assert [item["status"] for item in last["response"]["output"]] == [status]
 
 
 # OpenAI's types, and the lifecycle that its SDK insists on
@@ -395,7 +423,7 @@ TEXT_KEYS = ("text", "arguments", "input")
 
 
 def check(events: Events) -> None:
-    "Every rule that a stream of events has to keep to."
+    "Checks every rule of a stream of events."
     assert [event["sequence_number"] for event in events] == [*range(len(events))]
     assert [event["type"] in TERMINAL for event in events] == [False] * (len(events) - 1) + [True]
     assert events[0]["type"] == "response.created"
@@ -413,7 +441,7 @@ def check(events: Events) -> None:
             under_way = []
     assert events[-1]["response"]["output"] == finished
     json.dumps(events, allow_nan=False)
-    accumulated(events)
+    check_events(events)
 
 
 def check_item(events: Events) -> dict[str, Any]:
@@ -437,37 +465,39 @@ def parts(item: dict[str, Any]) -> list[str]:
 
 
 HOW = st.fixed_dictionaries(
-    {"reasoning": st.sampled_from(["text", "summary", "both"]), "sealed": st.booleans()}
+    {"reasoning": st.sampled_from(["text", "summary", "both"]), "include_encrypted": st.booleans()}
 )
 
 
 @given(turns(), st.sampled_from(["stop", "tool_calls", "length"]), HOW, st.booleans())
-def test_any_turn(said: list[StreamEvent], reason: str, how: dict[str, Any], background: bool) -> None:
-    check(written(*said, done(reason), body={"background": background}, **how))
+def test_any_turn(
+    turn_events: list[StreamEvent], reason: str, options: dict[str, Any], background: bool
+) -> None:
+    check(write(*turn_events, done(reason), body={"background": background}, **options))
 
 
 @given(turns(), st.integers(0, 20), st.booleans())
-def test_any_turn_that_breaks_off(said: list[StreamEvent], end: int, fails: bool) -> None:
-    writing = writer()
-    events = [*writing.begin(), *translate(said[:end], writing)]
-    check([*events, *(writing.failed(NO) if fails else writing.cancelled())])
+def test_any_interrupted_turn(turn_events: list[StreamEvent], end: int, fails: bool) -> None:
+    responses_writer = writer()
+    events = [*responses_writer.begin(), *translate(turn_events[:end], responses_writer)]
+    check([*events, *(responses_writer.failed(NO) if fails else responses_writer.cancelled())])
 
 
 @given(turns())
-def test_open_responses_names_are_all_that_differs(said: list[StreamEvent]) -> None:
-    theirs = written(*said, done(), open_responses=True)
+def test_open_responses_differs_only_in_names(turn_events: list[StreamEvent]) -> None:
+    theirs = write(*turn_events, done(), open_responses=True)
     renamed = [
         {**event, "type": event["type"].replace("response.reasoning.", "response.reasoning_text.")}
         for event in theirs
     ]
-    assert renamed == written(*said, done())
+    assert renamed == write(*turn_events, done())
 
 
 @given(turns())
-def test_nothing_is_lost(said: list[StreamEvent]) -> None:
-    output = written(*said, done())[-1]["response"]["output"]
+def test_no_text_is_lost(turn_events: list[StreamEvent]) -> None:
+    output = write(*turn_events, done())[-1]["response"]["output"]
     assert "".join(text for item in output for text in parts(item)) == "".join(
         event.chunk
-        for event in said
+        for event in turn_events
         if event.type in ("text", "reasoning") and event.part_index is not None and event.part_index % 2 == 0
     )
