@@ -105,8 +105,8 @@ async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(caplog: pytest.Lo
     said = [record.message for record in caplog.records]
     assert [message.split(" of ")[0] for message in said] == [
         "The hook register_routes",
-        "The hook prepare_request",
         "The hook actor_from_request",
+        "The hook prepare_request",
         "The hook turn_logged",
     ]
 

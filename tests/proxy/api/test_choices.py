@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from fastapi import Request
 from llm.parts import StreamEvent
 
 from proxy.api.choices import Choices, Chunk, error_frame
@@ -15,7 +14,7 @@ from proxy.log.idempotency import Attempt
 
 HEAD = {"id": "x"}
 TOLD = [{"said": "a", "by": 0}, {"said": "stop", "by": 0}, {"said": "b", "by": 1}, {"said": "stop", "by": 1}]
-HTTP = Request({"type": "http"})
+CLIENT: Any = None
 
 
 class Speaking:
@@ -25,12 +24,15 @@ class Speaking:
         self.speaking: int | None = None
 
     async def events(
-        self, ask: GenerationRequest, http: Request, attempt: Attempt, choice: int
+        self, generation: GenerationRequest, client: Any, attempt: Attempt, choice: int
     ) -> AsyncGenerator[StreamEvent | Finished, None]:
+        return self._events(generation.model, choice)
+
+    async def _events(self, word: str, choice: int) -> AsyncGenerator[StreamEvent | Finished, None]:
         self.speaking = choice
         try:
-            yield StreamEvent("text", ask.model)
-            yield Finished("stop", TokenUsage(ord(ask.model), 1, 0))
+            yield StreamEvent("text", word)
+            yield Finished("stop", TokenUsage(ord(word), 1, 0))
         finally:
             self.speaking = None
 
@@ -52,7 +54,7 @@ def server() -> Any:
 def choices(server: Any) -> Choices:
     return Choices(
         server,
-        HTTP,
+        CLIENT,
         Attempt(("1", "2"), "key"),
         [GenerationRequest("/x", "a", ()), GenerationRequest("/x", "b", ())],
         Writer,

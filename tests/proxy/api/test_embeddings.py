@@ -143,7 +143,7 @@ async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_waits_for_no_place_in_the_queue() -> None:
     with pytest.MonkeyPatch.context() as patch, Scripted(answer(VECTORS)) as server:
         patch.setenv("OLLAMA_HOST", server.host)
-        async with proxied(max_concurrency=1, queue_size=0) as proxy, proxy.app.state.server.queue.slot():
+        async with proxied(max_concurrency=1, queue_size=0) as proxy, proxy.app.state.proxy.queue.slot():
             assert (await proxy.post("/v1/embeddings", BODY)).status_code == 200
 
 

@@ -12,7 +12,7 @@ from support.webserver import Answer, WebServer, lines, serving
 
 from llm_gpt_oss.completion import AsyncEngine
 from proxy.api import health
-from proxy.api.health import Engine, Probe, home
+from proxy.api.health import EngineHealth, Probe, home
 
 MODEL = "gpt-oss-tiny"
 TINY = lines({"models": [{"name": "gpt-oss-tiny:latest"}]})
@@ -25,7 +25,7 @@ def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     with serving() as web:
         web.routes |= {"/api/tags": TINY, "/api/ps": NONE}
         monkeypatch.setenv("OLLAMA_HOST", web.url)
-        monkeypatch.setattr(health, "PATIENCE", 60)  # a busy machine is no bug
+        monkeypatch.setattr(health, "TIMEOUT", 60)  # a busy machine is no bug
         yield web
 
 
@@ -82,7 +82,7 @@ async def test_what_is_no_ollama_is_unreachable(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_ollama_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health, "TIMEOUT", 0.05)
     with Scripted((HOLD,)) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.host)
         status, body = await seen("?ready=1")
@@ -90,7 +90,7 @@ async def test_ollama_that_says_nothing_is_unreachable(monkeypatch: pytest.Monke
 
 
 async def test_a_model_that_is_waited_for_and_not_in_memory_is_loading(ollama: WebServer) -> None:
-    async with proxied(model=MODEL) as proxy, proxy.app.state.server.queue.slot():
+    async with proxied(model=MODEL) as proxy, proxy.app.state.proxy.queue.slot():
         told = await proxy.get("/health?ready=1")
     assert (told.status_code, told.json()["engine"]) == (200, "loading")
     assert told.json()["queue"] == {"running": 1, "waiting": 0}
@@ -98,7 +98,7 @@ async def test_a_model_that_is_waited_for_and_not_in_memory_is_loading(ollama: W
 
 async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
     async with proxied(model=MODEL, max_concurrency=1, queue_size=0) as proxy:
-        async with proxy.app.state.server.queue.slot():
+        async with proxy.app.state.proxy.queue.slot():
             full = await proxy.get("/health?ready=1")
         free = await proxy.get("/health?ready=1")
     assert (full.status_code, free.status_code) == (503, 200)
@@ -112,15 +112,15 @@ async def test_a_log_that_is_off(ollama: WebServer) -> None:
 async def test_one_look_is_enough_for_a_second(ollama: WebServer) -> None:
     now = 0.0
     async with proxied(model=MODEL) as proxy:
-        probe = Probe(proxy.app.state.server, lambda: now)
-        both = await asyncio.gather(probe.engine(), probe.engine())
-        assert both == [Engine("ready"), Engine("ready")]
+        probe = Probe(proxy.app.state.proxy, lambda: now)
+        both = await asyncio.gather(probe.health(), probe.health())
+        assert both == [EngineHealth("ready"), EngineHealth("ready")]
         ollama.routes["/api/ps"] = TINY
         now = 0.9
-        assert await probe.engine() == Engine("ready")
+        assert await probe.health() == EngineHealth("ready")
         assert len(ollama.requests) == 2
         now = 1.0
-        assert await probe.engine() == Engine("ready", loaded=True)
+        assert await probe.health() == EngineHealth("ready", loaded=True)
         assert len(ollama.requests) == 4
 
 

@@ -94,6 +94,6 @@ async def test_a_model_that_is_another_plugins(
     other = Other("claude", key)
     catalog = ModelNames([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
     async with proxied() as proxy:
-        proxy.app.state.server = replace(proxy.app.state.server, model_names=catalog)
+        proxy.app.state.proxy = replace(proxy.app.state.proxy, model_names=catalog)
         answer = await proxy.get("/v1/models/claude")
     assert answer.json()["owned_by"] == owner

@@ -37,7 +37,7 @@ from proxy.settings import WORKER_SETTINGS, Settings
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     "What would be served, without serving it."
     settings: list[Settings] = []
-    monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+    monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
     monkeypatch.setattr(server, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
@@ -51,7 +51,7 @@ class TestOptions:
         assert result.stdout == ""
         assert result.stderr.splitlines() == [
             f"Serving gpt-oss:20b at {where}",
-            "Key: none is needed, this machine may ask",
+            "Key: not required, for clients on this machine",
             f"Logging to {settings.database}",
             f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=any",
         ]
@@ -149,7 +149,7 @@ class TestWhoMayAsk:
 
     def test_or_without_one_where_that_is_meant(self, begun: list[Settings]) -> None:
         result = run("serve", "--host", "0.0.0.0", "--allow-unauthenticated")
-        assert "Key: none is needed, any machine may ask\n" in result.stderr
+        assert "Key: not required, for clients on any machine\n" in result.stderr
 
     @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.2"])
     def test_this_machine(self, begun: list[Settings], host: str) -> None:
@@ -184,7 +184,7 @@ class TestListening:
         )
 
     def test_an_address_of_somebody_else(self) -> None:
-        with pytest.raises(click.ClickException, match=r"no listening at 192\.0\.2\.1:0: Cannot assign"):
+        with pytest.raises(click.ClickException, match=r"Cannot listen at 192\.0\.2\.1:0: Cannot assign"):
             server.listening("192.0.2.1", 0)
 
     def test_a_name_of_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ class TestListening:
 class TestEngines:
     def test_another_engine_says_why_it_could_not_answer(self, capsys: pytest.CaptureFixture[str]) -> None:
         models_file.add("mine", [], EngineBinding("embedded", {"gguf": "/gone.gguf"}))
-        server.tell_of_engine(bound_model("mine"))
+        server.warn_about_engine(bound_model("mine"))
         told = capsys.readouterr().err
         assert told == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
 
@@ -217,7 +217,7 @@ class TestEngines:
         with serving() as web:
             web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
             models_file.add("mine", [], EngineBinding("completions", {"url": web.url}))
-            server.tell_of_engine(bound_model("mine"))
+            server.warn_about_engine(bound_model("mine"))
         assert capsys.readouterr().err == ""
 
     def test_an_engine_that_there_is_none_of(self) -> None:
@@ -230,7 +230,7 @@ class TestEngines:
 
 class TestOllama:
     def told(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
-        server.tell_of_ollama(model)
+        server.warn_about_ollama(model)
         return capsys.readouterr().err
 
     def test_nobody_answers(
@@ -259,7 +259,7 @@ class TestRunning:
     @pytest.fixture(autouse=True)
     def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(WORKER_SETTINGS, "")
-        monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+        monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
         yield
         gc.unfreeze()
 
@@ -299,7 +299,7 @@ class TestRunning:
         monkeypatch.setattr(uvicorn.Server, "run", run_)
         assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
         ((config, port),) = seen
-        settings: Settings = config.app.state.server.settings  # type: ignore[union-attr]
+        settings: Settings = config.app.state.proxy.settings  # type: ignore[union-attr]
         assert (settings.num_ctx, settings.port, config.http) == (4096, port, NoDelayProtocol)
         assert not os.environ[WORKER_SETTINGS]
 
@@ -388,7 +388,7 @@ def test_python_m_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_uvicorn_alone() -> None:
-    code = "import proxy.app; print(proxy.app.create_app().state.server.settings.model)"
+    code = "import proxy.app; print(proxy.app.create_app().state.proxy.settings.model)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "LOCAL_LLM_MODEL": "my-tag"},

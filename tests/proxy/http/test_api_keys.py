@@ -132,12 +132,12 @@ def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_ring_follows_the_file() -> None:
     ring = KeyRing()
-    assert (ring.current(), ring.wanted) == ((), False)
+    assert (ring.current(), ring.has_keys) == ((), False)
     add("app")
     assert [key.name for key in ring.current()] == ["app"]
     revoke("app")
     assert ring.current() == ()
-    assert ring.wanted, "who revokes the last key lets nobody in"
+    assert ring.has_keys, "who revokes the last key lets nobody in"
 
 
 def test_a_ring_reads_a_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_a_ring_reads_a_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_key_of_this_run() -> None:
     ring = KeyRing(hash_key("secret"))
-    assert ring.wanted
+    assert ring.has_keys
     add("app")
     assert [key.name for key in ring.current()] == [COMMAND_LINE_KEY, "app"]
     assert find_key("secret", ring.current()) == Key(COMMAND_LINE_KEY, hash_key("secret"), admin=True)

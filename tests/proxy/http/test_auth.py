@@ -169,7 +169,7 @@ def test_websockets_need_a_key_too() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), open=False)],
+        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), allow_unauthenticated=False)],
     )
     with TestClient(app) as client:
         with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:

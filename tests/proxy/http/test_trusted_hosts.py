@@ -13,7 +13,14 @@ from starlette.websockets import WebSocket
 from support.requests import asking
 
 from proxy.http.api_keys import hash_key
-from proxy.http.trusted_hosts import TrustedHosts
+from proxy.http.trusted_hosts import (
+    TrustedHosts,
+    host_in_url,
+    host_of,
+    host_of_origin,
+    is_local,
+    is_loopback,
+)
 
 OUTSIDE = ("192.168.1.5", 8000)
 EVIL = "https://evil.example"
@@ -146,7 +153,7 @@ def test_websockets_are_guarded() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(TrustedHosts, names=(), origins=(), anyone=False)],
+        middleware=[Middleware(TrustedHosts, names=(), origins=(), accept_any_host=False)],
     )
     client = TestClient(app)
     with client.websocket_connect("/v1/responses", headers={"host": "localhost"}):
@@ -158,3 +165,84 @@ def test_websockets_are_guarded() -> None:
         ):
             pass
         assert refused.value.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("localhost", "localhost"),
+        ("LOCALHOST:8000", "localhost"),
+        ("localhost.:8000", "localhost"),
+        ("127.0.0.1:8000", "127.0.0.1"),
+        ("[::1]:8000", "::1"),
+        ("[::1]", "::1"),
+        ("my_service.internal:80", "my_service.internal"),
+        ("", None),
+        (":8000", None),
+        ("[::1", None),
+        ("::1", None),
+        ("localhost:", None),
+        ("localhost:http", None),
+        ("me@localhost", None),
+        ("localhost/evil", None),
+        ("localhost evil", None),
+        ("localhost\n", None),
+        ("löcalhost", None),
+    ],
+)
+def test_host(header: str, host: str | None) -> None:
+    assert host_of(header) == host
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("http://localhost:3000", "localhost"),
+        ("https://Evil.Example", "evil.example"),
+        ("https://evil.example.", "evil.example"),
+        ("http://[::1]:8000", "::1"),
+        ("tauri://localhost", "localhost"),
+        ("chrome-extension://abc", "abc"),
+        ("null", None),
+        ("", None),
+        ("localhost", None),
+        ("file://", None),
+        ("http://localhost/", None),
+        ("http://localhost.evil@evil.example", None),
+        ("*", None),
+    ],
+)
+def test_origin(header: str, host: str | None) -> None:
+    assert host_of_origin(header) == host
+
+
+@pytest.mark.parametrize(
+    ("name", "local"),
+    [
+        ("localhost", True),
+        ("app.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("", False),
+        ("localhost.evil.example", False),
+        ("notlocalhost", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.5", False),
+        ("::ffff:192.168.1.5", False),
+        ("127.0.0.1.evil.example", False),
+        ("2130706433", False),
+    ],
+)
+def test_local(name: str, local: bool) -> None:
+    assert is_local(name) is local
+
+
+def test_a_name_is_neither_loopback_nor_not() -> None:
+    assert is_loopback("testserver") is None
+
+
+def test_in_a_url() -> None:
+    assert (host_in_url("::1"), host_in_url("localhost")) == ("[::1]", "localhost")

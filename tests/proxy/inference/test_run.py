@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
-from fastapi import Request as Http
+from fastapi import Request
 from llm.parts import StreamEvent
 from support.logged_turns import user
 from support.proxied_engine import HELLO, Proxied, proxied
@@ -16,12 +16,15 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut
 
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy.generation import Finished, GenerationRequest
+from proxy.http.body_model import Body
 from proxy.http.errors import ApiError, to_api_error
-from proxy.inference.run import Run
+from proxy.http.request_body import ReceivedBody
+from proxy.inference.client_request import ClientRequest
+from proxy.log.access import Viewer
 from proxy.log.idempotency import Attempt
 from proxy.log.spool import Spool
 
-ASK = GenerationRequest("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
+GENERATION = GenerationRequest("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
 TURNS = "select status, error, finish_reason from gpt_oss_requests"
 SAID = ("<|channel|>", "analysis", "<|message|>", "Hm", "<|end|>")
 
@@ -32,15 +35,24 @@ async def held() -> AsyncIterator[Proxied]:
         yield proxy
 
 
-def run_of(proxy: Proxied, ask: GenerationRequest = ASK, **headers: str) -> Run:
+async def run_events(
+    proxy: Proxied, generation: GenerationRequest = GENERATION, **headers: str
+) -> AsyncGenerator[StreamEvent | Finished, None]:
+    "Yield the events of a run of its own."
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    state = {"body": b'{"messages": [1], "api_key": "secret"}'}
-    http = Http({"type": "http", "headers": raw, "state": state})
-    return proxy.server.run(ask, http, Attempt((proxy.server.new_id(),)))
-
-
-async def all_of(run: Run) -> list[StreamEvent | Finished]:
+    json = {"messages": [1], "api_key": "secret"}
+    received = ReceivedBody(b'{"messages": [1], "api_key": "secret"}', json, Body())
+    client = ClientRequest(Request({"type": "http", "headers": raw}), received, Viewer(None, admin=True))
+    run = await proxy.server.start_run(generation, client, Attempt((proxy.server.new_id(),)))
     async with aclosing(run.events()) as events:
+        async for event in events:
+            yield event
+
+
+async def collect(
+    proxy: Proxied, generation: GenerationRequest = GENERATION, **headers: str
+) -> list[StreamEvent | Finished]:
+    async with aclosing(run_events(proxy, generation, **headers)) as events:
         return [event async for event in events]
 
 
@@ -73,7 +85,7 @@ KEPT = "select client, request, first_token_ms >= 0, queue_ms >= 0 from gpt_oss_
 async def test_it_ends_with_how_it_went_and_is_logged_by_then() -> None:
     async with (
         proxied(AsyncScriptedEngine(HELLO)) as proxy,
-        aclosing(run_of(proxy, user_agent="curl").events()) as events,
+        aclosing(run_events(proxy, user_agent="curl")) as events,
     ):
         async for event in events:
             if not isinstance(event, Finished):
@@ -92,7 +104,7 @@ async def test_it_ends_with_how_it_went_and_is_logged_by_then() -> None:
 )
 async def test_a_turn_that_went_well(part: Any, row: Any) -> None:
     async with proxied(AsyncScriptedEngine(part)) as proxy:
-        *_, last = await all_of(run_of(proxy))
+        *_, last = await collect(proxy)
         assert isinstance(last, Finished)
         assert last.reason == row[2]
         assert proxy.rows(TURNS) == [row]
@@ -110,7 +122,7 @@ async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int
     "As the client was told it, and, where llm keeps what the model gave, as it was."
     async with proxied(AsyncScriptedEngine(part)) as proxy:
         with pytest.raises((EngineError, KeyError)) as failed:
-            await all_of(run_of(proxy))
+            await collect(proxy)
         assert proxy.rows(TURNS)[0][:2] == (status, to_api_error(failed.value).message)
         assert [text for (text,) in proxy.rows("select text from parts where type = 'reasoning'")] == said
         ((turn,),) = proxy.rows("select response_json from turns")
@@ -123,7 +135,7 @@ async def test_what_fails_is_logged_with_what_had_arrived(part: Any, status: int
 async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureFixture) -> None:
     async with proxied(AsyncScriptedEngine()) as proxy:
         with pytest.raises(ApiError):
-            await all_of(run_of(proxy, GenerationRequest("/x", "gpt-5\n\x1b[2J", (user("Hi"),))))
+            await collect(proxy, GenerationRequest("/x", "gpt-5\n\x1b[2J", (user("Hi"),)))
         await nothing_is_left(proxy, rows=[])
     (line,) = caplog.messages
     start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
@@ -132,10 +144,10 @@ async def test_an_unknown_model_is_no_turn_but_a_line(caplog: pytest.LogCaptureF
 
 async def test_a_full_queue_is_logged() -> None:
     async with proxied(HeldEngine(), max_concurrency=1, queue_size=0) as proxy:
-        first = asyncio.ensure_future(all_of(run_of(proxy)))
+        first = asyncio.ensure_future(collect(proxy))
         await proxy.engine.silent.wait()
         with pytest.raises(ApiError) as refused:
-            await all_of(run_of(proxy))
+            await collect(proxy)
         assert proxy.rows(TURNS) == [(503, refused.value.message, None)]
         ((took, when),) = proxy.rows("select duration_ms, datetime_utc from turns")
         assert 0 <= took < 60_000
@@ -144,14 +156,14 @@ async def test_a_full_queue_is_logged() -> None:
 
 
 async def test_cancelled_before_it_begins(held: Proxied) -> None:
-    await cancelled(asyncio.ensure_future(all_of(run_of(held))))
+    await cancelled(asyncio.ensure_future(collect(held)))
     await nothing_is_left(held, rows=[])
 
 
 async def test_cancelled_while_the_log_is_read(held: Proxied) -> None:
     gate = threading.Event()
     held.server.log_writer._thread.submit(gate.wait)
-    run = asyncio.ensure_future(all_of(run_of(held)))
+    run = asyncio.ensure_future(collect(held))
     await until(lambda: held.server.log_writer._under_way)
     run.cancel()
     await asyncio.sleep(0)
@@ -162,9 +174,9 @@ async def test_cancelled_while_the_log_is_read(held: Proxied) -> None:
 
 
 async def test_cancelled_in_the_queue(held: Proxied) -> None:
-    first = asyncio.ensure_future(all_of(run_of(held)))
+    first = asyncio.ensure_future(collect(held))
     await held.engine.silent.wait()
-    second = asyncio.ensure_future(all_of(run_of(held)))
+    second = asyncio.ensure_future(collect(held))
     await until(lambda: held.server.queue.waiting)
     await cancelled(second)
     assert held.rows(TURNS) == [LEFT]
@@ -175,14 +187,14 @@ async def test_cancelled_in_the_queue(held: Proxied) -> None:
 
 async def test_cancelled_before_the_first_token() -> None:
     async with proxied(HeldEngine()) as proxy:
-        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        run = asyncio.ensure_future(collect(proxy))
         await proxy.engine.silent.wait()
         await cancelled(run)
         await nothing_is_left(proxy, rows=[LEFT])
 
 
 async def test_cancelled_in_the_middle(held: Proxied) -> None:
-    run = asyncio.ensure_future(all_of(run_of(held)))
+    run = asyncio.ensure_future(collect(held))
     await held.engine.silent.wait()
     await cancelled(run)
     await nothing_is_left(held, rows=[LEFT])
@@ -190,7 +202,7 @@ async def test_cancelled_in_the_middle(held: Proxied) -> None:
 
 
 async def test_closed_in_the_middle(held: Proxied) -> None:
-    events = run_of(held).events()
+    events = run_events(held)
     assert await anext(events)
     await events.aclose()
     await nothing_is_left(held, rows=[LEFT])
@@ -199,7 +211,7 @@ async def test_closed_in_the_middle(held: Proxied) -> None:
 async def test_cancelled_while_it_is_logged() -> None:
     gate = threading.Event()
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        run = asyncio.ensure_future(all_of(run_of(proxy)))
+        run = asyncio.ensure_future(collect(proxy))
         await until(lambda: proxy.engine.asked)
         proxy.server.log_writer._thread.submit(gate.wait)
         await until(lambda: not proxy.server.log_writer._under_way)
@@ -211,15 +223,15 @@ async def test_cancelled_while_it_is_logged() -> None:
 
 
 async def test_logging_goes_off_meanwhile(held: Proxied) -> None:
-    run = asyncio.ensure_future(all_of(run_of(held)))
+    run = asyncio.ensure_future(collect(held))
     await held.engine.silent.wait()
-    held.server.logs_off_file.touch()
+    held.server.turn_logging.off_file.touch()
     await cancelled(run)
     await nothing_is_left(held, rows=[])
 
 
 async def test_not_logged_at_all(held: Proxied) -> None:
-    run = asyncio.ensure_future(all_of(run_of(held, x_llm_log="off")))
+    run = asyncio.ensure_future(collect(held, x_llm_log="off"))
     await held.engine.silent.wait()
     await cancelled(run)
     await nothing_is_left(held, rows=[])

@@ -53,7 +53,7 @@ class Ollama(Scripted):
 
 def said(proxy: Proxied, turn: dict[str, Any]) -> list[tuple[str, str]]:
     "Role and text of each part, reasoning too, up to the turn's end."
-    with sqlite_utils.Database(proxy.app.state.server.settings.database) as database:
+    with sqlite_utils.Database(proxy.app.state.proxy.settings.database) as database:
         chain: list[Message] = LogStore(database).load_chain(turn["tip_message_hash"])  # type: ignore[no-untyped-call]
     parts = [(message.role, part) for message in chain for part in message.parts]
     return [(role, part.text) for role, part in parts if isinstance(part, TextPart | ReasoningPart)]
@@ -369,7 +369,7 @@ async def test_logging_that_is_turned_off_meanwhile() -> None:
         async with proxied() as proxy:
             client = Client(proxy, CHAT)
             await client.begun()
-            (proxy.app.state.server.settings.database.parent / "logs-off").touch()
+            (proxy.app.state.proxy.settings.database.parent / "logs-off").touch()
             client.left.set()
             await asyncio.wait_for(client.task, 10)
             assert proxy.turns() == []
@@ -403,8 +403,8 @@ async def test_plugins_hear_of_it() -> None:
     spy = Spy()
     with Ollama(stream(line("Hello"), END)):
         async with proxied() as proxy:
-            server = proxy.app.state.server
-            proxy.app.state.server = replace(server, plugins=Plugins([spy]))
+            server = proxy.app.state.proxy
+            proxy.app.state.proxy = replace(server, plugins=Plugins([spy]))
             await proxy.post("/api/chat", CHAT)
             (turn,) = proxy.turns()
     assert turn["actor"] == "ada"

@@ -15,7 +15,7 @@ class Told:
     def __init__(self) -> None:
         self.begun = asyncio.Event()
 
-    async def events(self, refused_within: float) -> AsyncIterator[Event]:
+    async def events(self, rejection_seconds: float) -> AsyncIterator[Event]:
         for event in EVENTS:
             await asyncio.sleep(0)
             yield event
