@@ -186,21 +186,20 @@ async def _state(connection: HTTPConnection) -> ProxyState:
     return state
 
 
+async def _viewer(request: Request) -> Viewer:
+    return await viewer_of(request, (await _state(request)).plugins)
+
+
 StateDep = Annotated[ProxyState, Depends(_state)]
-
-
-async def _viewer(request: Request, state: StateDep) -> Viewer:
-    return await viewer_of(request, state.plugins)
-
-
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
 
 
-def receive(model: type[B]) -> Callable[[Request, ProxyState], Awaitable[ClientRequest[B]]]:
+def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
     "The dependency for a request whose body is a `model`. Raises ApiError for any other body."
 
-    async def client_request(request: Request, state: StateDep) -> ClientRequest[B]:
+    # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
+    async def client_request(request: Request) -> ClientRequest[B]:
         body = await receive_body(request, model)
-        return ClientRequest(request, body, await viewer_of(request, state.plugins))
+        return ClientRequest(request, body, await _viewer(request))
 
     return client_request

@@ -165,6 +165,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     options: dict[str, Any] = {
         "http": NoDelayProtocol,
         "log_level": "warning",
+        "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
     }
     if settings.workers == 1 and not settings.reload:
