@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from llm_gpt_oss.errors import ContextOverflow
-
 from ..http.errors import ApiError
 
 Texts = str | list[str] | list[int] | list[list[int]]
@@ -28,13 +23,3 @@ def parse_texts(given: Texts, param: str) -> list[str]:
         message = f"'{param}' holds token ids, which mean other tokens to each model: send text instead."
         raise ApiError(400, message, code="unsupported_value", param=param)
     return texts
-
-
-@contextmanager
-def attribute_overflow(param: str) -> Iterator[None]:
-    "A ContextOverflow that is raised inside names `param`: elsewhere it is the messages that are too long."
-    try:
-        yield
-    except ContextOverflow as error:
-        error.param = param
-        raise
