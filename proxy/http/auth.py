@@ -17,7 +17,7 @@ from .trusted_hosts import is_remote
 PUBLIC = {"/", "/health"}
 HOW = "Send a key in a header (Authorization: Bearer KEY): OpenAI's clients take it from OPENAI_API_KEY."
 MAKE = "`llm gpt-oss keys add NAME` makes one, on the machine of this server."
-UNREADABLE = "The keys of this server cannot be read, so nobody is let in. Its own output says why."
+UNREADABLE = "The server cannot read its keys, so it accepts none. Its own output shows the reason."
 
 log = logging.getLogger("uvicorn.error")
 
@@ -60,7 +60,7 @@ class Auth:
             raise _unauthorized(f"You did not send a key. {HOW} {MAKE}", None)
         if key := find_key(text.strip(), keys):
             return key
-        raise _unauthorized(f"The key that you sent is none of this server's. {MAKE}", "invalid_api_key")
+        raise _unauthorized(f"This server does not know the key that you sent. {MAKE}", "invalid_api_key")
 
     def _keys(self) -> tuple[Key, ...]:
         try:

@@ -51,13 +51,14 @@ class TrustedHosts:
         hosts = headers.getlist("host")
         # A proxy in front of this server might use one Host header and this server the other.
         if len(hosts) != 1 or not (host := host_of(hosts[0])):
-            return "The request should have one Host header, with the name or address of this server."
+            return "The request must have one Host header, with the name or address of this server."
         if not (self._accept_any_host or is_remote(scope) or self._is_own_name(host)):
-            return f"The Host '{host}' is none that this server goes by."
+            return f"The Host '{host}' is not a name of this server. Use its address, such as 127.0.0.1."
         for origin in headers.getlist("origin"):
             if not self._is_trusted_origin(origin, host):
                 return (
-                    f"Pages of '{origin[:100]}' may not ask: start the server with --cors-origin to let them."
+                    f"Pages of '{origin[:100]}' may not use this server. "
+                    "Start it with --cors-origin to allow them."
                 )
         return None
 
