@@ -1,11 +1,11 @@
 """The proxy's settings, read once from the environment and the command line.
 
-| variable | option | what it holds |
+| variable | option | meaning |
 |---|---|---|
 | API_HOST | --host | the address to listen on; 127.0.0.1 without it |
-| API_PORT | --port | the port; 8000 without it, 0 for any that is free |
-| LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` means; gpt-oss:20b without it |
-| OLLAMA_HOST | | where Ollama answers (`llm_gpt_oss.settings`) |
+| API_PORT | --port | the port, 0 for any free one; 8000 without it |
+| LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` stands for; gpt-oss:20b without it |
+| OLLAMA_HOST | | Ollama's address (`llm_gpt_oss.settings`) |
 
 An option takes precedence over its variable.
 """
@@ -114,4 +114,4 @@ def user_dir() -> Path:
 def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
-    raise ValueError(f"API_PORT is {text!r}, which is no port: it must be a whole number from 0 to 65535")
+    raise ValueError(f"API_PORT is {text!r}, but a port is a whole number from 0 to 65535")

@@ -147,7 +147,7 @@ class ProxyState:
         "Return the length of the prompt in tokens, with the messages that the client left out."
         generation, model = await self._prepare(generation, client)
         if not isinstance(model, AsyncGptOss):
-            message = f"The tokens of {generation.model} cannot be counted here, those of gpt-oss can."
+            message = f"The tokens of {generation.model} cannot be counted here. Use a gpt-oss model."
             raise ApiError(400, message, code="model_not_supported", param="model")
         actor = client.viewer.actor
         known = generation.added + generation.known if generation.continues else 0

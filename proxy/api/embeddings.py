@@ -40,7 +40,7 @@ class EmbeddingRequest(Body):
         "Return the request for Ollama. Raises ApiError for an input or dimensions that cannot be embedded."
         texts = parse_texts(self.input, "input")
         if "" in texts:
-            raise ApiError(400, "'input' holds an empty text.", code="invalid_value", param="input")
+            raise ApiError(400, "'input' contains an empty text.", code="invalid_value", param="input")
         if self.dimensions is not None and self.dimensions < 1:
             raise self.dimensions_error("at least one dimension is needed")
         request = embed(tag, texts, dimensions=self.dimensions)
@@ -92,6 +92,6 @@ async def _embed(state: ProxyState, api_request: ApiRequest[EmbeddingResult]) ->
             raise to_api_error(error, param="input") from error
         except EngineError as error:
             if error.status == 501:  # Ollama's status for a model that generates text
-                message = f"The model '{api_request.model}' makes no embeddings."
+                message = f"The model '{api_request.model}' cannot make embeddings."
                 raise ApiError(400, message, code="model_not_supported", param="model") from None
             raise

@@ -35,7 +35,7 @@ async def retrieve(state: StateDep, name: str) -> dict[str, Any]:
 @router.delete("/v1/models/{name:path}")
 async def delete(state: StateDep, name: str) -> None:
     state.model_names.resolve(name)
-    message = "No model is deleted through this server. Type `ollama rm` where Ollama runs."
+    message = "Models cannot be deleted through this server. Type `ollama rm` where Ollama runs."
     raise ApiError(403, message, code="forbidden")
 
 

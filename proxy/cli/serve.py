@@ -27,7 +27,7 @@ def _aliases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 def _origins(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     if invalid := [value for value in values if host_of_origin(value) is None]:
         raise click.BadParameter(
-            f"{invalid[0]!r} is no origin, such as https://app.example or http://localhost:3000"
+            f"{invalid[0]!r} is not an origin such as https://app.example or http://localhost:3000"
         )
     return values
 

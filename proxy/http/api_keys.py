@@ -88,7 +88,7 @@ def add(name: str, *, admin: bool = False) -> str:
     name."""
     if not re.fullmatch(r"[A-Za-z0-9_][\w.@-]{0,63}", name, re.ASCII):
         remedy = "Use up to 64 letters, digits and any of . _ @ -"
-        raise BadRequest(f"{name!r} is no name for a key.", param="name", remedy=remedy)
+        raise BadRequest(f"{name!r} is not a valid name for a key.", param="name", remedy=remedy)
     key = PREFIX + secrets.token_urlsafe(32)
     with edit_json(path(), _entries) as entries:
         if name in entries:

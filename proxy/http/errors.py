@@ -87,7 +87,9 @@ SHAPES: dict[type[llm.ModelError], ErrorShape] = {
     EngineBusy: ErrorShape(503, SERVER, "engine_busy", retry_after=2),
     Unauthorized: ErrorShape(502, SERVER, "engine_unauthorized"),
     EngineError: ErrorShape(502, SERVER, "engine_error"),
-    BadAnswer: ErrorShape(502, SERVER, "bad_answer", retry_after=0, remedy="Ask in other words."),
+    BadAnswer: ErrorShape(
+        502, SERVER, "bad_answer", retry_after=0, remedy="Change the wording of the prompt."
+    ),
     GptOssError: ErrorShape(500, SERVER, None),
     # Errors of other plugins' models.
     llm.ModelError: ErrorShape(502, SERVER, "model_error"),
@@ -110,7 +112,7 @@ def to_api_error(error: Exception, *, param: str | None = None) -> ApiError:
         case llm.ModelError():
             message, remedy = str(error), None
         case _:
-            message = "The server had an error of its own while it answered."
+            message = "The server had an internal error while it answered."
             return ApiError(500, message, SERVER, headers=NO_RETRY)
     shape = next(SHAPES[cls] for cls in type(error).__mro__ if cls in SHAPES)
     text = " ".join(filter(None, (message, shape.remedy or remedy)))

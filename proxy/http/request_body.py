@@ -77,7 +77,7 @@ def parse_body_json(raw: bytes) -> Any:
     try:
         json = parse_json(raw)
     except ValueError as problem:
-        raise ApiError(400, f"The body is no valid JSON: {problem}.") from None
+        raise ApiError(400, f"The body is not valid JSON: {problem}.") from None
     # Values are counted only where there are commas enough: counting those is a thousand times faster.
     if raw.count(b",") > MAX_VALUES and _has_too_many_values(json):
         message = f"The body has more than {MAX_VALUES} values."

@@ -101,7 +101,7 @@ def _metadata_filter(request: Request) -> dict[str, str]:
     pairs = ((_METADATA.fullmatch(name), value) for name, value in request.query_params.multi_items())
     metadata = {match[1]: value for match, value in pairs if match}
     if len(metadata) > MAX_METADATA:
-        message = f"'metadata' has {len(metadata)} keys, and {MAX_METADATA} are the most."
+        message = f"'metadata' has {len(metadata)} keys. Send at most {MAX_METADATA}."
         raise ApiError(400, message, code="object_above_max_properties", param="metadata")
     return metadata
 
@@ -113,7 +113,7 @@ def _after_turn(after: str | None) -> str | None:
     """
     if after is None or (turn_id := queries.turn_id_of(after)):
         return after and turn_id
-    message = f"'{after[:100]}' is no id of a chat completion."
+    message = f"'{after[:100]}' is not the id of a chat completion."
     raise ApiError(400, message, code="invalid_value", param="after")
 
 

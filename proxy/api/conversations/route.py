@@ -139,8 +139,8 @@ def _check_logging(state: ProxyState, request: Request) -> None:
     "Raises ApiError if this request is not logged."
     if state.turn_logging.writer_for(request.headers, stored=True) is None:
         message = (
-            "A conversation is kept in the log, and this request is not to be logged: its X-LLM-Log header "
-            "says so, or `llm logs off`, or the server's --log-policy."
+            "A conversation needs the log, and this request is not logged, because of its X-LLM-Log header, "
+            "`llm logs off` or the server's --log-policy."
         )
         raise ApiError(400, message, code="log_off")
 

@@ -35,7 +35,7 @@ class ConversationLocks:
             yield
             return
         if conversation_id in self._locked:
-            message = "Another response is being made in this conversation. Ask again when it is over."
+            message = "Another response is in progress in this conversation. Try again when it has ended."
             raise ApiError(409, message, code="conversation_locked", param="conversation")
         self._locked.add(conversation_id)
         try:
@@ -111,8 +111,8 @@ async def _previous_response(
         message = f"Previous response with id '{response_id}' not found."
         raise _previous_response_error(message, "previous_response_not_found")
     if logged.in_progress or logged.status != 200:
-        reason = "is still being made" if logged.in_progress else "failed or was cancelled"
-        message = f"Nothing goes on from response '{response_id}': it {reason}."
+        reason = "is still in progress" if logged.in_progress else "failed or was cancelled"
+        message = f"Response '{response_id}' cannot be continued: it {reason}."
         raise _previous_response_error(message, "invalid_value")
     messages = [each.message for each in (*logged.prompt, *logged.answer)][logged.added :]
     position = ThreadPosition(logged.thread_id, logged.tip) if logged.thread_id else None

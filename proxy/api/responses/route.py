@@ -47,7 +47,7 @@ async def create(
     if body.background:
         headers = client.request.headers
         if state.turn_logging.writer_for(headers, stored=True) is None:
-            message = "A response in the background is kept in the log, and this request is not to be logged."
+            message = "A background response needs the log, and this request is not logged."
             raise ApiError(400, message, code="invalid_value", param="background")
         background = backgrounds.start(answer)
         await background.begun()
@@ -82,7 +82,7 @@ async def delete(state: StateDep, viewer: ViewerDep, response_id: str) -> dict[s
     logged = await _find(state, viewer, response_id)
     if logged.endpoint is None:
         message = (
-            f"'{response_id}' was asked in the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
+            f"'{response_id}' is a turn of the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
         )
         raise ApiError(400, message, code="invalid_value", param="response_id")
     await state.log_writer.change(lambda log: mark_deleted(log.db.conn, [logged.id]))
@@ -96,7 +96,7 @@ async def cancel(
     "Cancel a response that is generated in the background. One that has ended is returned as it is."
     logged = await _find(state, viewer, response_id)
     if not logged.body.get("background"):
-        message = "Only a response that was asked for with background=true can be cancelled."
+        message = "Only a response that was created with background=true can be cancelled."
         raise ApiError(400, message, code="invalid_value", param="response_id")
     if logged.in_progress:
         await backgrounds.cancel(logged.id)

@@ -70,7 +70,7 @@ class ResponsesSession:
             client = await self._client_request(text)
             body = client.body.model
             if body.background:
-                message = "Over a WebSocket nothing is made in the background."
+                message = "Background responses are not available over a WebSocket."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")
             attempt = await self._state.attempt(client)
             generation = locked_generation(
@@ -96,7 +96,7 @@ class ResponsesSession:
             case {"type": "response.create", **fields}:
                 body = {**fields, "stream": True}
             case _:
-                message = 'Send {"type": "response.create", ...}: nothing else is understood here.'
+                message = 'Send {"type": "response.create", ...}. No other messages are supported.'
                 raise ApiError(400, message, code="invalid_value", param="type")
         scope = self._socket.scope
         headers = [header for header in scope["headers"] if header[0] not in REQUEST_HEADERS]

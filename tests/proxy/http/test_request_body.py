@@ -62,7 +62,7 @@ async def test_body_in_several_chunks() -> None:
 async def test_invalid_json(body: bytes) -> None:
     error = await rejection(request(body))
     assert (error.status, error.type, error.code, error.param) == (400, "invalid_request_error", None, None)
-    assert error.message.startswith("The body is no valid JSON: ")
+    assert error.message.startswith("The body is not valid JSON: ")
 
 
 async def test_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

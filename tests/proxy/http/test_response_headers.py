@@ -61,7 +61,7 @@ async def test_unexpected_errors_reveal_nothing() -> None:
     answer = await failing_answer(late=False, raises=False)
     assert answer.status_code == 500
     assert answer.json()["error"] == {
-        "message": "The server had an error of its own while it answered.",
+        "message": "The server had an internal error while it answered.",
         "type": "server_error",
         "param": None,
         "code": None,
