@@ -1,1 +1,1 @@
-"""OpenAI's endpoints over the plugin and its log."""
+"""A server with OpenAI's API for the plugin's models and llm's log."""

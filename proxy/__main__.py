@@ -1,4 +1,4 @@
-"`python -m proxy`"
+"""`python -m proxy`"""
 
 from .cli.serve import command
 

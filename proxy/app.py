@@ -1,4 +1,4 @@
-"""The application."""
+"""The FastAPI application, put together from its settings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from .api import embeddings, health, models
-from .api.chat_completions import route as chat
+from .api.chat_completions import route as chat_completions
 from .api.chat_completions import stored_routes
 from .api.completions import route as completions
 from .api.conversations import route as conversations
-from .api.ollama import route as ollama_api
+from .api.ollama import route as ollama
 from .api.responses import compact, input_tokens, websocket
 from .api.responses import route as responses
 from .api.responses.background import Backgrounds
@@ -37,13 +37,30 @@ from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.queue import Queue
 from .log.ids import new_id
+from .log.policy import TurnLogging
 from .log.reader import LogReader
 from .log.writer import LogWriter
 from .settings import Settings, user_dir
 from .state import ProxyState
 
-# Seconds that a connection to Ollama waits for the next request: fewer than any server or gateway waits.
-IDLE = 2
+# Seconds that a connection to Ollama stays open for the next request. Servers and gateways wait longer than
+# that.
+KEEPALIVE_SECONDS = 2
+# Modules with routes. The first that matches a path answers it.
+ROUTES = (
+    chat_completions,
+    stored_routes,
+    responses,
+    input_tokens,
+    compact,
+    websocket,
+    conversations,
+    completions,
+    embeddings,
+    ollama,
+    models,
+    health,
+)
 
 
 def create_app(
@@ -53,40 +70,45 @@ def create_app(
     new_id: Callable[[], str] = new_id,
     plugins: Sequence[object] = (),
 ) -> FastAPI:
-    """`engine` and `new_id` are for tests: without them it is each model's own, and llm's ids. `plugins` come
-    on top of those that are installed (`hookspecs`)."""
+    """Create the application. Without `settings`, they come from the environment.
+
+    `plugins` are used in addition to installed ones. Tests replace the engine of all models and the source of
+    ids.
+    """
     settings = settings or Settings.for_this_process()
-    plugin = PluginSettings.from_env().with_engine(settings.engine).with_keepalive(IDLE)
-    known = model_entries(settings.model, read_aliases(), bindings=read_bindings())
-    engines = Engines(plugin, known)
+    plugin_settings = PluginSettings.from_env().with_engine(settings.engine).with_keepalive(KEEPALIVE_SECONDS)
+    entries = model_entries(settings.model, read_aliases(), bindings=read_bindings())
+    engines = Engines(plugin_settings, entries)
     others = llm.get_models_with_aliases() if settings.all_models else ()
-    server = ProxyState(
-        settings,
-        plugin,
-        ModelNames(known, settings.aliases, others),
-        (lambda tag: engine) if engine else engines.engine_for,
-        engines.bound_model,
-        Queue(settings.max_concurrency, settings.queue_size),
-        LogWriter(settings.database),
-        LogReader(settings.database),
-        new_id,
-        Plugins(plugins),
-        user_dir() / "logs-off",
+    log_writer = LogWriter(settings.database)
+    state = ProxyState(
+        settings=settings,
+        plugin_settings=plugin_settings,
+        model_names=ModelNames(entries, settings.aliases, others),
+        engine_for=(lambda tag: engine) if engine else engines.engine_for,
+        bound_model=engines.bound_model,
+        queue=Queue(settings.max_concurrency, settings.queue_size),
+        log_writer=log_writer,
+        log_reader=LogReader(settings.database),
+        turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
+        new_id=new_id,
+        plugins=Plugins(plugins),
     )
+    backgrounds = Backgrounds(log_writer.folder)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await server.log_writer.open()
+        await state.log_writer.open()
         yield
-        await app.state.backgrounds.close()
+        await backgrounds.close()
         await engines.aclose()
-        await server.log_writer.close()
-        server.log_reader.close()
+        await state.log_writer.close()
+        state.log_reader.close()
 
     app = FastAPI(
         title="llm-gpt-oss",
         lifespan=lifespan,
-        # The pages that FastAPI makes of these load scripts from elsewhere.
+        # FastAPI's documentation pages load scripts from other servers.
         docs_url=None,
         redoc_url=None,
         middleware=list(_middleware(settings)),
@@ -98,37 +120,25 @@ def create_app(
             HTTPException: handle_http_exception,
         },
     )
-    app.state.server = server
-    app.state.probe = health.Probe(server)
-    app.state.backgrounds = Backgrounds(server.log_writer.folder)
+    # Routes get these as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and health's probe.
+    app.state.proxy = state
+    app.state.backgrounds = backgrounds
     app.state.locks = ConversationLocks()
-    for module in (
-        chat,
-        stored_routes,
-        responses,
-        input_tokens,
-        compact,
-        websocket,
-        conversations,
-        completions,
-        embeddings,
-        ollama_api,
-        models,
-        health,
-    ):
+    app.state.probe = health.Probe(state)
+    for module in ROUTES:
         app.include_router(module.router)
-    server.plugins.register_routes(app)
+    state.plugins.register_routes(app)
     return app
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:
-    "The outermost first."
+    "Yield the middleware, the outermost first."
     yield Middleware(ResponseHeaders)
     yield Middleware(
         TrustedHosts,
         names={settings.host},
         origins=settings.cors_origins,
-        anyone=settings.allow_unauthenticated,
+        accept_any_host=settings.allow_unauthenticated,
     )
     if settings.cors_origins:
         yield Middleware(
@@ -138,4 +148,6 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             allow_headers=("*",),
             expose_headers=EXPOSED,
         )
-    yield Middleware(Auth, ring=KeyRing(settings.key_hash), open=settings.allow_unauthenticated)
+    yield Middleware(
+        Auth, ring=KeyRing(settings.key_hash), allow_unauthenticated=settings.allow_unauthenticated
+    )

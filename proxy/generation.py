@@ -1,10 +1,9 @@
-"""What all endpoints have in common: a question for the model, and how it ended."""
+"""What all endpoints share: a request to generate text, and how the generation ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as defaults
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import llm
@@ -12,9 +11,12 @@ from llm.parts import Message
 
 
 class ThreadPosition(NamedTuple):
-    """Where in the log a request says that it goes on: in which thread, behind which message (None: at its
-    beginning). `joins`: in that thread whatever happens to it meanwhile, as a conversation wants it;
-    otherwise a thread that has moved on is forked."""
+    """The place in the log that a request continues: after the message `tip` of a thread, or at its start if
+    None.
+
+    With `append`, the turn becomes part of that thread in any case, as in a conversation. Otherwise it starts
+    a new thread if another turn has continued the thread in the meantime.
+    """
 
     thread_id: str
     tip: str | None
@@ -23,16 +25,17 @@ class ThreadPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What the model is asked, in llm's words.
+    """A request to a model, in llm's terms.
 
-    `endpoint` and `model` are as the client wrote them; `options` are the plugin's. `custom` names the tools
-    whose one argument is free text, `custom_calls` the calls of such tools that the client sent. `stored` is
-    whether the client wants the turn kept, `resumable` whether its stream can be asked for again. `field` and
-    `format` are where the request holds what the model reads, and the schema.
+    `endpoint` and `model` are as the client sent them, `options` are those of the model. `custom_tools` are
+    the names of tools whose only argument is free text, `custom_call_ids` the calls of such tools in
+    `messages`. `store` is whether the client wants the turn stored, `replayable` whether it can ask for the
+    stream again. `input_field` and `schema_field` are the fields of the request that hold the messages and
+    the schema.
 
-    Of `messages`, the first `added` are none of the conversation's (instructions for this one answer),
-    and the `known` behind them stand in the log where `continues` says. `sent` tells for each entry of
-    the request's list of messages or items which message it became.
+    `messages` holds `added` per-request instructions, then `known` messages that are already logged at
+    `continues`, then the new ones. `message_of_entry` has one number for each entry of the request's list of
+    messages or items: the index in `messages` of the message that the entry belongs to.
     """
 
     endpoint: str
@@ -41,10 +44,10 @@ class GenerationRequest:
     tools: tuple[llm.Tool, ...] = ()
     custom_tools: frozenset[str] = frozenset()
     schema: Mapping[str, Any] | None = None
-    options: Mapping[str, Any] = defaults(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
     store: bool = False
-    metadata: Mapping[str, str] = defaults(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
     input_field: str = "messages"
     schema_field: str = "response_format"
     replayable: bool = False
@@ -64,8 +67,10 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The turn is over and logged, in seconds since 1970 at `completed_at`. `reason` is `stop`, `length`,
-    `tool_calls` or `content_filter`."""
+    """The last event of a turn: it is complete and logged.
+
+    `reason` is `stop`, `length`, `tool_calls` or `content_filter`. `completed_at` is in seconds since 1970.
+    """
 
     reason: str
     usage: TokenUsage

@@ -1,13 +1,13 @@
 """Hooks for plugins of the proxy, in the manner of Datasette.
 
-A plugin is a module (or any object) with functions marked `@hookimpl`, found by the entry point group
-`gpt_oss_proxy`:
+A plugin is a module or any other object whose functions are marked with `@hookimpl`. It is found by the entry
+point group `gpt_oss_proxy`:
 
     [project.entry-points.gpt_oss_proxy]
     greeting = "my_package.greeting"
 
-Each function names the arguments that it wants, and no others. All but `register_routes` may be `async`. A
-hook that fails is named in the server's output and otherwise passed over: the answer goes on without it.
+A function may leave out arguments that it does not need. All hooks but `register_routes` may be `async`. If a
+hook fails, the server logs an error that names it and goes on without it.
 """
 
 from __future__ import annotations
@@ -32,40 +32,50 @@ logger = logging.getLogger(__name__)
 
 
 class ProxyHookSpecs:
-    "What a plugin can implement."
+    "The hooks that a plugin can implement."
 
     @hookspec
     def register_routes(self, app: FastAPI) -> None:
-        """Adds routes, once, when the app is made: `app.get("/x")(function)` or `app.include_router(router)`.
+        """Add routes, once, when the app is created: `app.get("/x")(function)` or
+        `app.include_router(router)`.
 
-        They stand behind the same guard and keys as ours, and ours win where paths are equal.
+        The routes are protected by the same keys and trusted hosts as the built-in ones. If two have the same
+        path, the built-in route wins.
         """
 
     @hookspec
     def prepare_request(self, generation: GenerationRequest, request: Request) -> GenerationRequest | None:
-        """Looks at what the model is about to be asked. Returns another Ask to change it
-        (`dataclasses.replace`) or None to leave it. Raises `proxy.http.errors.ApiError` to refuse it: the
-        client gets that error, and the server's output a line.
+        """Look at a generation request before the model gets it, and change or refuse it.
 
-        Called for each model call, so `n` times where a client wants `n` answers, before it is logged and
-        before the model's name is looked up. Each plugin gets what the one before it made.
+        Return another request to change it (`dataclasses.replace`), or None to leave it as it is. Raise
+        `proxy.http.errors.ApiError` to refuse it: the client gets that error, and the server logs a line.
+
+        The hook is called once for each model call, so `n` times if a client wants `n` choices. It is called
+        before the turn is logged and before the model's name is resolved. Each plugin gets the request that
+        the plugin before it returned.
         """
 
     @hookspec
     def actor_from_request(self, request: Request) -> str | None:
-        """Names who asks, for the log and for what earlier turns may be gone on with; None leaves it to the
-        next plugin, and in the end to the name of the key that was sent."""
+        """Return the name of the client, or None to leave that to the next plugin.
+
+        If no plugin returns a name, the client has the name of its key. The name is logged, and decides which
+        earlier turns the client can see and continue. The hook is called once for each HTTP request.
+        """
 
     @hookspec
     def turn_logged(
         self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
     ) -> None:
-        """A turn is over and logged, under llm's id. `status` is what the client was or would be told: 200,
-        499 where it left. What this does is waited for, so it should be quick."""
+        """Do something after a turn was logged. `turn_id` is its id in llm's log.
+
+        `status` is the HTTP status of the answer, or the one that would fit a streamed answer that failed:
+        200, or 499 if the client disconnected. The client waits for this hook, so it should be quick.
+        """
 
 
 class Plugins:
-    "Those that are installed, with `more` behind them."
+    "The installed plugins, and `more` plugins in addition to them."
 
     def __init__(self, more: Sequence[object] = ()) -> None:
         self._manager = pluggy.PluginManager(GROUP)
@@ -77,58 +87,61 @@ class Plugins:
     def register_routes(self, app: FastAPI) -> None:
         for impl in self._impls("register_routes"):
             try:
-                impl.function(*_chosen(impl, {"app": app}))
+                impl.function(*_arguments(impl, {"app": app}))
             except Exception:
-                _complain(impl)
+                _log_failure(impl)
 
     async def prepare_request(self, generation: GenerationRequest, request: Request) -> GenerationRequest:
         for impl in self._impls("prepare_request"):
             try:
-                generation = await _called(impl, {"generation": generation, "request": request}) or generation
+                generation = await _call(impl, {"generation": generation, "request": request}) or generation
             except ApiError:
                 raise
             except Exception:
-                _complain(impl)
+                _log_failure(impl)
         return generation
 
     async def actor_of(self, request: Request) -> str | None:
-        "Who asks, as a plugin says, or else the name of the key."
-        async for named in self._results("actor_from_request", {"request": request}):
-            if named is not None:
-                return str(named)
-        actor: str | None = getattr(request.state, "actor", None)
-        return actor
+        "Return the client's name: the first that a plugin returns, or else the name of its key."
+        async for actor in self._results("actor_from_request", {"request": request}):
+            if actor is not None:
+                return str(actor)
+        key_name: str | None = getattr(request.state, "actor", None)
+        return key_name
 
     async def turn_logged(
         self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
     ) -> None:
-        given = {"turn_id": turn_id, "generation": generation, "status": status, "error": error}
-        async for _ in self._results("turn_logged", given):
+        values = {"turn_id": turn_id, "generation": generation, "status": status, "error": error}
+        async for _ in self._results("turn_logged", values):
             pass
 
-    async def _results(self, name: str, given: dict[str, Any]) -> AsyncIterator[Any]:
+    async def _results(self, name: str, values: dict[str, Any]) -> AsyncIterator[Any]:
         for impl in self._impls(name):
             try:
-                result = await _called(impl, given)
+                result = await _call(impl, values)
             except Exception:
-                _complain(impl)
+                _log_failure(impl)
             else:
                 yield result
 
     def _impls(self, name: str) -> Sequence[pluggy.HookImpl]:
-        "In pluggy's order, which calls the last one first. One by one: pluggy stops where one fails."
+        """Return the implementations in pluggy's order, the last registered first.
+
+        They are called one by one, since pluggy would call none after one that fails.
+        """
         caller: pluggy.HookCaller = getattr(self._manager.hook, name)
         return caller.get_hookimpls()[::-1]
 
 
-async def _called(impl: pluggy.HookImpl, given: dict[str, Any]) -> Any:
-    result: Any = impl.function(*_chosen(impl, given))
+async def _call(impl: pluggy.HookImpl, values: dict[str, Any]) -> Any:
+    result: Any = impl.function(*_arguments(impl, values))
     return await result if inspect.isawaitable(result) else result
 
 
-def _chosen(impl: pluggy.HookImpl, given: dict[str, Any]) -> list[Any]:
-    return [given[name] for name in impl.argnames]
+def _arguments(impl: pluggy.HookImpl, values: dict[str, Any]) -> list[Any]:
+    return [values[name] for name in impl.argnames]
 
 
-def _complain(impl: pluggy.HookImpl) -> None:
+def _log_failure(impl: pluggy.HookImpl) -> None:
     logger.exception("The hook %s of the plugin %s failed", impl.function.__name__, impl.plugin_name)

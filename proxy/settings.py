@@ -1,13 +1,13 @@
-"""What the proxy needs to know: read once from the environment and the command line, then handed down.
+"""The proxy's settings, read once from the environment and the command line.
 
-| variable | option | what it holds |
+| variable | option | meaning |
 |---|---|---|
 | API_HOST | --host | the address to listen on; 127.0.0.1 without it |
-| API_PORT | --port | the port; 8000 without it, 0 for any that is free |
-| LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` means; gpt-oss:20b without it |
-| OLLAMA_HOST | | where Ollama answers (`llm_gpt_oss.settings`) |
+| API_PORT | --port | the port, 0 for any free one; 8000 without it |
+| LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` stands for; gpt-oss:20b without it |
+| OLLAMA_HOST | | Ollama's address (`llm_gpt_oss.settings`) |
 
-An option beats its variable.
+An option takes precedence over its variable.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Literal
 import llm
 
 DEFAULT_MODEL = "gpt-oss:20b"
-# What the processes of one server get from the one that started them: all settings, as JSON.
+# The variable that passes all settings, as JSON, to the processes that a server starts.
 WORKER_SETTINGS = "LLM_GPT_OSS_PROXY"
 
 ReasoningDisplay = Literal["text", "summary", "both"]
@@ -31,20 +31,24 @@ LogPolicy = Literal["all", "respect-store", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 lets the system choose one. `engine` is where models run that are bound to none. `aliases` are
-    names for models that only the proxy knows.
+    """All settings of a server.
 
-    `num_ctx` is the context of every request; None is Ollama's own choice. `running` model calls go on at
-    once and `waiting` more may wait, in each of `workers` processes. After `keep_alive` seconds of silence a
-    stream gets a comment. `log_policy` respect-store logs only what a client asks to store.
+    With `port` 0 the system chooses a free one. `engine` runs the models that are bound to no engine.
+    `aliases` are names of models that only this server knows. `all_models` serves all of llm's models, not
+    only gpt-oss.
 
-    `key_hash` is of a key that holds for this run (`keys.hash_of`). `open` lets any client in although the
-    address is not this machine's own. Pages of `cors_origins` may ask too. `all_models` serves whatever llm
-    has. `allow_model_changes` lets apps pull, make and delete models of Ollama's.
+    `num_ctx` is the context length of all requests; None leaves it to the engine. Each of `workers` processes
+    runs `max_concurrency` model calls at once, and `queue_size` more can wait. A stream that sends nothing
+    for `keep_alive` seconds gets a comment. With `log_policy` respect-store, only turns that a client wants
+    stored are logged.
 
-    `reasoning` is where `/v1/responses` shows the chain of thought: as text, unless a request asks for a
-    summary; always as a summary, for clients that read nothing else and do not ask; or as both.
-    `open_responses` gives its events the names that Open Responses has.
+    `key_hash` is the hash of a key that is valid for this run (`api_keys.hash_key`). `allow_unauthenticated`
+    lets other machines use the server without a key. `cors_origins` are the origins whose pages may use it.
+    `allow_model_changes` lets clients pull, create and delete Ollama's models.
+
+    `reasoning` is where `/v1/responses` shows the chain of thought. `text`: as text, or as a summary if the
+    request asks for one. `summary`: always as a summary, for clients that read nothing else and do not ask
+    for it. `both`: as both. `open_responses` uses the event names of Open Responses.
     """
 
     host: str = "127.0.0.1"
@@ -70,32 +74,39 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        "From API_HOST, API_PORT and LOCAL_LLM_MODEL; one that is empty counts as unset."
-        told = {name: value.strip() for name, value in (os.environ if environ is None else environ).items()}
-        return cls(
-            host=told.get("API_HOST") or "127.0.0.1",
-            port=_port(told.get("API_PORT") or "8000"),
-            model=told.get("LOCAL_LLM_MODEL") or DEFAULT_MODEL,
+        """Read API_HOST, API_PORT and LOCAL_LLM_MODEL. Empty ones count as unset.
+
+        Raises ValueError for an invalid port.
+        """
+        environ = os.environ if environ is None else environ
+        host, port, model = (
+            environ.get(name, "").strip() for name in ("API_HOST", "API_PORT", "LOCAL_LLM_MODEL")
         )
+        return cls(host=host or "127.0.0.1", port=_port(port or "8000"), model=model or DEFAULT_MODEL)
 
     @classmethod
     def for_this_process(cls) -> Settings:
-        "As they were handed down; in a process that `serve` did not start, from the environment."
-        written = os.environ.get(WORKER_SETTINGS)
-        return cls(**_read(json.loads(written))) if written else cls.from_env()
+        """Return the settings that `export_to_workers` passed to this process, or else those of the
+        environment."""
+        exported = os.environ.get(WORKER_SETTINGS)
+        return cls(**_from_json(exported)) if exported else cls.from_env()
 
     def export_to_workers(self) -> None:
-        "To the processes that this one starts. No secret is among them: of a key there is the hash."
+        "Pass the settings to the processes that this one starts. They contain no secret, only a key's hash."
         os.environ[WORKER_SETTINGS] = json.dumps(asdict(self), default=str)
 
 
-def _read(written: dict[str, Any]) -> dict[str, Any]:
-    paths = {"database": Path(written["database"])}
-    return {**written, **paths, "cors_origins": tuple(written["cors_origins"])}
+def _from_json(text: str) -> dict[str, Any]:
+    fields = json.loads(text)
+    return {
+        **fields,
+        "database": Path(fields["database"]),
+        "cors_origins": tuple(fields["cors_origins"]),
+    }
 
 
 def user_dir() -> Path:
-    "llm's, made if it is not there."
+    "Return llm's user directory. It is created if it does not exist."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder
 
@@ -103,4 +114,4 @@ def user_dir() -> Path:
 def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
-    raise ValueError(f"API_PORT is {text!r}, which is no port: it must be a whole number from 0 to 65535")
+    raise ValueError(f"API_PORT is {text!r}, but a port is a whole number from 0 to 65535")

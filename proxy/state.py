@@ -1,40 +1,63 @@
-"""What all routes share: settings, models, queue, log."""
+"""What all routes share (settings, models, engines, queue, log), and how they get it.
+
+@router.get("/v1/example")
+async def example(state: StateDep, viewer: ViewerDep) -> ...
+
+@router.post("/v1/example")
+async def create(state: StateDep, client: Annotated[ClientRequest[Model], Depends(receive(Model))]) -> ...
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncGenerator, Callable, Sequence
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 from llm.parts import StreamEvent
+from starlette.requests import HTTPConnection
 
-from llm_gpt_oss.catalog.binding import BoundModel
+from llm_gpt_oss.catalog.binding import BoundModel, ollama_key
 from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.models import AsyncGptOss
+from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.settings import Settings as PluginSettings
 from llm_gpt_oss.token_count import count_prompt_tokens
 
 from .generation import Finished, GenerationRequest
 from .hookspecs import Plugins
+from .http.body_model import Body
 from .http.errors import ApiError
+from .http.request_body import receive_body
+from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
 from .inference.run import Run
+from .log.access import Viewer, viewer_of
 from .log.idempotency import Attempt, PreviousAttempt, request_key, retry_hint, select_attempt
+from .log.policy import TurnLogging
 from .log.reader import LogReader
 from .log.spool import POLL_SECONDS
 from .log.threads import Threads
 from .log.writer import LogWriter
 from .settings import Settings
 
+B = TypeVar("B", bound=Body)
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ProxyState:
-    """`engine` is a tag's, and raises GptOssError as long as there is none that can be asked. `logs_off` is
-    the file that `llm logs off` makes."""
+    """The parts of a running proxy, one of each.
+
+    `engine_for` returns the engine of a tag; it raises GptOssError if the tag's binding cannot be used.
+    """
 
     settings: Settings
     plugin_settings: PluginSettings
@@ -44,90 +67,138 @@ class ProxyState:
     queue: Queue
     log_writer: LogWriter
     log_reader: LogReader
+    turn_logging: TurnLogging
     new_id: Callable[[], str]
     plugins: Plugins
-    logs_off_file: Path
 
-    async def attempt(self, http: Request, choices: int = 1, *, waits: bool = True) -> Attempt:
-        """At answering this request, whose body has been read. The same one sent again has the answer of the
-        first, which it waits for unless `waits` is False, or the ids of turns that broke off."""
+    async def attempt(self, client: ClientRequest[Any], choices: int = 1, *, wait: bool = True) -> Attempt:
+        """Find out whether this request is a retry, and return the ids of its turns.
+
+        A retry gets the answer of the first attempt, or the ids of those turns if they broke off. If the
+        first attempt is still running, this waits for its end unless `wait` is False.
+        """
         ids = tuple(self.new_id() for _ in range(choices))
-        saying = retry_hint(http.headers)
-        if saying is None:
+        request = client.request
+        hint = retry_hint(request.headers)
+        if hint is None:
             return Attempt(ids)
-        actor = await self.plugins.actor_of(http)
-        key = request_key(saying, http.url.path.encode(), (actor or "").encode(), http.state.body)
-        if saying.first:
+        key = request_key(
+            hint, request.url.path.encode(), (client.viewer.actor or "").encode(), client.body.raw
+        )
+        if hint.first:
             return Attempt(ids, key)
-        taken = select_attempt(await self._past(key, saying.hours, waits), choices)
-        if taken is None:
+        previous = select_attempt(await self._previous_attempts(key, hint.hours, wait), choices)
+        if previous is None:
             return Attempt(ids, key)
-        ids = (*taken.ids, *ids[len(taken.ids) :])
-        return Attempt(ids, key, done=taken.succeeded == choices, running=taken.in_progress)
+        ids = (*previous.ids, *ids[len(previous.ids) :])
+        return Attempt(ids, key, done=previous.succeeded == choices, running=previous.in_progress)
 
-    async def _past(self, key: str, hours: int, waits: bool) -> Sequence[PreviousAttempt]:
-        "The attempts with this key in the last `hours`."
+    async def _previous_attempts(self, key: str, hours: int, wait: bool) -> Sequence[PreviousAttempt]:
+        "Return the attempts with this key in the last `hours`."
         since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
-        past = await self.log_reader.attempts(key, since)
-        while waits and any(each.in_progress for each in past):
+        attempts = await self.log_reader.attempts(key, since)
+        while wait and any(attempt.in_progress for attempt in attempts):
             await asyncio.sleep(POLL_SECONDS)
-            past = await self.log_reader.attempts(key, since)
-        return past
+            attempts = await self.log_reader.attempts(key, since)
+        return attempts
 
-    def run(self, ask: GenerationRequest, http: Request, attempt: Attempt, choice: int = 0) -> Run:
-        return Run(
-            ask,
-            http,
+    async def start_run(
+        self, generation: GenerationRequest, client: ClientRequest[Any], attempt: Attempt, choice: int = 0
+    ) -> Run:
+        """Return a run whose turn has its place in the log; its model is called when its events are read.
+
+        Raises ApiError or GptOssError for a request that a plugin refuses or that no model can answer.
+        """
+        started = time.perf_counter()
+        try:
+            prepared, model = await self._prepare(generation, client)
+        except (ApiError, GptOssError) as error:
+            # A turn needs a model, so this line is all that is recorded. Quoted, since clients control the
+            # text.
+            logger.warning("%s was refused and is not in the log: %r", generation.endpoint, str(error))
+            raise
+        # Counted from the end, since a plugin or the log may add messages at the beginning.
+        distances = [len(generation.messages) - index for index in generation.message_of_entry]
+        run = Run(
+            prepared,
+            model,
+            client,
             attempt,
             choice,
-            chosen=self._chosen,
+            distances,
+            started,
             queue=self.queue,
-            log_of=lambda ask: self.writer_for(http, stored=ask.store),
+            turn_logging=self.turn_logging,
             plugins=self.plugins,
         )
+        await run.begin()
+        return run
 
-    def events(
-        self, ask: GenerationRequest, http: Request, attempt: Attempt, choice: int = 0
+    async def events(
+        self, generation: GenerationRequest, client: ClientRequest[Any], attempt: Attempt, choice: int = 0
     ) -> AsyncGenerator[StreamEvent | Finished, None]:
-        "The model's, or the log's where an earlier attempt was answered already."
+        "Return the events of a new run, or those in the log if an earlier attempt was answered."
         if attempt.done:
             return self.log_reader.events(attempt.ids[choice])
-        return self.run(ask, http, attempt, choice).events()
+        return (await self.start_run(generation, client, attempt, choice)).events()
 
-    async def count_prompt_tokens(self, ask: GenerationRequest, http: Request) -> int:
-        "What the model would read for this Ask, with what its client left out put back."
-        ask, model = self._chosen(await self.plugins.prepare_request(ask, http))
+    async def count_prompt_tokens(self, generation: GenerationRequest, client: ClientRequest[Any]) -> int:
+        "Return the length of the prompt in tokens, with the messages that the client left out."
+        generation, model = await self._prepare(generation, client)
         if not isinstance(model, AsyncGptOss):
-            message = f"The tokens of {ask.model} cannot be counted here, those of gpt-oss can."
+            message = f"The tokens of {generation.model} cannot be counted here. Use a gpt-oss model."
             raise ApiError(400, message, code="model_not_supported", param="model")
-        actor = await self.plugins.actor_of(http)
-        known = ask.added + ask.known if ask.continues else 0
-        messages = await self.log_reader.read(lambda log: Threads(log).history(ask.messages, actor, known))
-        asked = model.prompt(
+        actor = client.viewer.actor
+        known = generation.added + generation.known if generation.continues else 0
+        messages = await self.log_reader.read(
+            lambda log: Threads(log).history(generation.messages, actor, known)
+        )
+        response = model.prompt(
             messages=messages,
-            tools=list(ask.tools),
-            schema=dict(ask.schema) if ask.schema else None,
-            options=dict(ask.options),
+            tools=list(generation.tools),
+            schema=dict(generation.schema) if generation.schema else None,
+            options=dict(generation.options),
         )
         async with self.queue.slot():
-            return await count_prompt_tokens(model, asked.prompt, self.engine_for(model.model_id))
+            return await count_prompt_tokens(model, response.prompt, self.engine_for(model.model_id))
 
-    def _chosen(self, ask: GenerationRequest) -> tuple[GenerationRequest, AnyModel]:
-        meant = self.model_names.resolve(ask.model)
-        model = meant.other or AsyncGptOss(meant.tag, self.plugin_settings, self.engine_for(meant.tag))
-        defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": meant.effort}
-        given = {name: value for name, value in defaults.items() if value is not None}
-        return adapt_to_model(ask, model, given), model
+    async def _prepare(
+        self, generation: GenerationRequest, client: ClientRequest[Any]
+    ) -> tuple[GenerationRequest, AnyModel]:
+        "Let plugins change the request, find its model, and adapt the request to it."
+        generation = await self.plugins.prepare_request(generation, client.request)
+        resolved = self.model_names.resolve(generation.model)
+        model = resolved.other or AsyncGptOss(
+            resolved.tag, self.plugin_settings, self.engine_for(resolved.tag)
+        )
+        defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": resolved.effort}
+        defaults = {name: value for name, value in defaults.items() if value is not None}
+        return adapt_to_model(generation, model, defaults), model
 
-    def writer_for(self, http: Request, *, stored: bool = False) -> LogWriter | None:
-        """Where the turns of this request go: nowhere, if they are not wanted. `stored` is whether the client
-        asked for that. `llm logs off` may be typed at any time."""
-        policy = self.settings.log_policy
-        wanted = http.headers.get("x-llm-log", "on").lower() != "off"
-        allowed = policy == "all" or (policy == "respect-store" and stored)
-        return self.log_writer if wanted and allowed and not self.logs_off_file.exists() else None
+    def ollama_address(self) -> ServerAddress:
+        "Return Ollama's address with the user's key, if there is one. Raises GptOssError for an invalid key."
+        return self.plugin_settings.server.with_key(ollama_key())
 
 
-def server_of(http: Request) -> ProxyState:
-    server: ProxyState = http.app.state.server
-    return server
+async def _state(connection: HTTPConnection) -> ProxyState:
+    state: ProxyState = connection.app.state.proxy
+    return state
+
+
+async def _viewer(request: Request) -> Viewer:
+    return await viewer_of(request, (await _state(request)).plugins)
+
+
+StateDep = Annotated[ProxyState, Depends(_state)]
+ViewerDep = Annotated[Viewer, Depends(_viewer)]
+
+
+def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
+    "The dependency for a request whose body is a `model`. Raises ApiError for any other body."
+
+    # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
+    async def client_request(request: Request) -> ClientRequest[B]:
+        body = await receive_body(request, model)
+        return ClientRequest(request, body, await _viewer(request))
+
+    return client_request

@@ -1,4 +1,4 @@
-"""The choices of one answer, one after the other: the engine has one place."""
+"""The choices of one answer, generated one after the other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from fastapi import Request
 from llm.parts import StreamEvent
 
 from ..generation import Finished, GenerationRequest, TokenUsage
 from ..http import sse
 from ..http.errors import to_api_error
+from ..inference.client_request import ClientRequest
 from ..log.idempotency import Attempt
 from ..state import ProxyState
 
@@ -23,28 +23,34 @@ class Writer(Protocol):
 
 
 class Choices:
-    "Of `asks`, each by the writer of its index. The `usages` are whole when the chunks are."
+    """An answer with one choice for each of `generations`. `writer` makes the writer of the choice with an
+    index.
+
+    Not in parallel: most engines answer one prompt at a time. `usages` has one entry for each choice that is
+    complete.
+    """
 
     def __init__(
         self,
-        server: ProxyState,
-        http: Request,
+        state: ProxyState,
+        client: ClientRequest[Any],
         attempt: Attempt,
-        asks: Sequence[GenerationRequest],
+        generations: Sequence[GenerationRequest],
         writer: Callable[[int], Writer],
     ) -> None:
-        self._server = server
-        self._http = http
+        self._state = state
+        self._client = client
         self._attempt = attempt
-        self._asks = asks
+        self._generations = generations
         self._writer = writer
         self.usages: list[TokenUsage] = []
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        for index, ask in enumerate(self._asks):
+        for index, generation in enumerate(self._generations):
             writer = self._writer(index)
-            events = self._server.events(ask, self._http, self._attempt, index)
-            async with aclosing(events):
+            async with aclosing(
+                await self._state.events(generation, self._client, self._attempt, index)
+            ) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         self.usages.append(event.usage)
@@ -54,18 +60,20 @@ class Choices:
     async def frames(
         self, head: Chunk, usage: Callable[[Sequence[TokenUsage]], Any] | None
     ) -> AsyncGenerator[bytes, None]:
-        """As server-sent events. With `usage`, its last chunk tells that, and all others that it is still
-        to come.
+        """Yield the answer as server-sent events.
+
+        If there is a `usage` function, the last chunk has its result, and all others have a `usage` of null.
         """
-        counts = {"usage": None} if usage else {}
+        no_usage_yet = {"usage": None} if usage else {}
         async with aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
-                yield sse.data_frame({**chunk, **counts})
+                yield sse.data_frame({**chunk, **no_usage_yet})
         if usage:
             yield sse.data_frame({**head, "choices": [], "usage": usage(self.usages)})
         yield sse.DONE
 
 
 def error_frame(error: Exception) -> bytes:
-    "OpenAI's SDK raises APIError for it, and wants no `[DONE]` behind it."
+    """Return the event that ends a stream that fails. OpenAI's SDK raises APIError for it, and expects no
+    `[DONE]`."""
     return sse.data_frame(to_api_error(error).body)

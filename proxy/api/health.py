@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
@@ -22,92 +22,97 @@ from llm_gpt_oss.engines.ollama.requests import ps, tags
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 
-from ..ollama_server import upstream
-from ..state import ProxyState, server_of
+from ..state import ProxyState, StateDep
 
 router = APIRouter()
 
-State = Literal["unreachable", "no model", "loading", "ready"]
+EngineState = Literal["unreachable", "no model", "loading", "ready"]
 
-# Seconds: how long Ollama may take to say how it is, and how long that holds.
-PATIENCE = 1.0
-FRESH = 1.0
+# Seconds that the engine may take to report its state, and seconds for which a report is used.
+TIMEOUT = 1.0
+MAX_AGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """The engine of the model that this server is for.
+class EngineHealth:
+    """The state of the default model's engine.
 
-    `ready` is a model that will answer, if it has to be loaded first; `loaded` says whether it is in memory.
-    `loading` is that it is not, though somebody waits for an answer.
+    `ready`: the model will answer, though it may have to be loaded first. `loading`: it is not loaded yet,
+    and a client waits for it. `loaded` is whether it is in memory.
     """
 
-    state: State
+    state: EngineState
     loaded: bool = False
 
 
 class Probe:
-    "Asks the engine how it is, once for all who ask within a second."
+    "Checks the engine's health, at most once a second for all clients together."
 
-    def __init__(self, server: ProxyState, clock: Callable[[], float] = time.monotonic) -> None:
-        self._server = server
+    def __init__(self, state: ProxyState, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state = state
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._seen: tuple[float, Engine] | None = None
+        self._latest: tuple[float, EngineHealth] | None = None
 
-    async def engine(self) -> Engine:
+    async def health(self) -> EngineHealth:
         async with self._lock:
-            if self._seen is None or self._clock() - self._seen[0] >= FRESH:
-                engine = await self._ask()
-                self._seen = self._clock(), engine
-            return self._seen[1]
+            if self._latest is None or self._clock() - self._latest[0] >= MAX_AGE:
+                health = await self._check()
+                self._latest = self._clock(), health
+            return self._latest[1]
 
-    async def _ask(self) -> Engine:
-        model = self._server.settings.model
-        if (hosted := self._server.bound_model(model)).engine != DEFAULT_ENGINE:
-            return await self._elsewhere(hosted)
+    async def _check(self) -> EngineHealth:
+        tag = self._state.settings.model
+        model = self._state.bound_model(tag)
+        if model.engine != DEFAULT_ENGINE:
+            return await self._check_provider(model)
         try:
-            pulled, running = await asyncio.wait_for(self._models(), PATIENCE)
+            pulled, running = await asyncio.wait_for(self._ollama_models(), TIMEOUT)
         except (GptOssError, asyncio.TimeoutError):
-            return Engine("unreachable")
-        if any(same_model(each.name, model) for each in running):
-            return Engine("ready", loaded=True)
-        if not any(same_model(each.name, model) for each in pulled):
-            return Engine("no model")
-        return Engine("loading" if self._server.queue.running else "ready")
+            return EngineHealth("unreachable")
+        if any(same_model(each.name, tag) for each in running):
+            return EngineHealth("ready", loaded=True)
+        if not any(same_model(each.name, tag) for each in pulled):
+            return EngineHealth("no model")
+        return EngineHealth("loading" if self._state.queue.running else "ready")
 
-    async def _elsewhere(self, model: BoundModel) -> Engine:
-        "Another engine, which is asked in a thread: it may read files, or wait for a server."
-        asked = asyncio.to_thread(lambda: get_provider(model.engine).model_status(model, model.api_key()))
+    async def _check_provider(self, model: BoundModel) -> EngineHealth:
+        "Check an engine other than Ollama, in a thread: it may read files, or wait for a server."
+        check = asyncio.to_thread(lambda: get_provider(model.engine).model_status(model, model.api_key()))
         try:
-            seen = await asyncio.wait_for(asked, PATIENCE)
+            status = await asyncio.wait_for(check, TIMEOUT)
         except (GptOssError, asyncio.TimeoutError):
-            return Engine("unreachable")
-        if seen.problem:
-            return Engine("no model" if seen.version and not seen.installed else "unreachable")
-        return Engine("ready", loaded=seen.loaded)
+            return EngineHealth("unreachable")
+        if status.problem:
+            return EngineHealth("no model" if status.version and not status.installed else "unreachable")
+        return EngineHealth("ready", loaded=status.loaded)
 
-    async def _models(self) -> tuple[list[ModelInfo], list[RunningModel]]:
-        "On its disk, and in its memory."
-        async with AsyncClient(ollama_endpoint(upstream(self._server))) as client:
+    async def _ollama_models(self) -> tuple[list[ModelInfo], list[RunningModel]]:
+        "Return the models on Ollama's disk, and those in its memory."
+        async with AsyncClient(ollama_endpoint(self._state.ollama_address())) as client:
             return await asyncio.gather(client.send(tags()), client.send(ps()))
 
 
+async def _probe(request: Request) -> Probe:
+    probe: Probe = request.app.state.probe
+    return probe
+
+
 @router.get("/health")
-async def health(http: Request, ready: str | None = None) -> JSONResponse:
-    "200 as long as this server itself answers. With `?ready=1`, 503 where a prompt would fail."
-    server = server_of(http)
-    probe: Probe = http.app.state.probe
-    engine = await probe.engine()
-    queue = server.queue
+async def health(
+    request: Request, state: StateDep, probe: Annotated[Probe, Depends(_probe)], ready: str | None = None
+) -> JSONResponse:
+    "200 if the server itself works. With `?ready=1`, 503 if a prompt would fail."
+    engine = await probe.health()
+    queue = state.queue
     is_ready = engine.state in ("ready", "loading") and not queue.is_full
     body: dict[str, Any] = {
         "status": "ok" if is_ready else "degraded",
         "engine": engine.state,
         "loaded": engine.loaded,
-        "model": server.settings.model,
+        "model": state.settings.model,
         "queue": {"running": queue.running, "waiting": queue.waiting},
-        "log": server.log_writer.status if server.writer_for(http) else "off",
+        "log": state.log_writer.status if state.turn_logging.writer_for(request.headers) else "off",
         "version": version("llm-gpt-oss"),
     }
     failing = ready not in (None, "", "0") and not is_ready
@@ -121,26 +126,29 @@ PAGE = """<!doctype html>
 <title>llm-gpt-oss</title>
 <style>body {{ font: 1rem/1.5 system-ui; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}</style>
 <h1>llm-gpt-oss</h1>
-<p>OpenAI's endpoints for gpt-oss on this machine. In an app, set</p>
+<p>OpenAI's API for gpt-oss on this machine. In an app, set</p>
 <pre>OPENAI_BASE_URL={base}/v1
 OPENAI_API_KEY=any</pre>
-<p><a href="/v1/models">/v1/models</a> lists the models, <a href="/health">/health</a> says how it goes.
-What apps ask is in <code>llm logs</code>.</p>
+<p><a href="/v1/models">/v1/models</a> lists the models, <a href="/health">/health</a> shows the server's
+state. <code>llm logs</code> shows the prompts and answers.</p>
 </html>
 """
-TEXT = """llm-gpt-oss: OpenAI's endpoints for gpt-oss on this machine.
+TEXT = """llm-gpt-oss: OpenAI's API for gpt-oss on this machine.
 
 Set OPENAI_BASE_URL={base}/v1 in an app, and any OPENAI_API_KEY.
-{base}/v1/models lists the models, {base}/health says how it goes.
-What apps ask is in `llm logs`.
+{base}/v1/models lists the models, {base}/health shows the server's state.
+`llm logs` shows the prompts and answers.
 """
-# The page needs nothing from anywhere, so nothing may come.
-CLOSED = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Vary": "Accept"}
+# The page loads nothing, so nothing may be loaded.
+HTML_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Vary": "Accept",
+}
 
 
 @router.get("/")
-async def home(http: Request) -> Response:
-    base = str(http.base_url).rstrip("/")
-    if "text/html" in http.headers.get("accept", ""):
-        return HTMLResponse(PAGE.format(base=escape(base)), headers=CLOSED)
+async def home(request: Request) -> Response:
+    base = str(request.base_url).rstrip("/")
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(PAGE.format(base=escape(base)), headers=HTML_HEADERS)
     return PlainTextResponse(TEXT.format(base=base), headers={"Vary": "Accept"})

@@ -1,57 +1,61 @@
-"""`GET /v1/models`, `GET /v1/models/{id}`: ids with `:` and `/` in them too."""
+"""`GET /v1/models` and `GET /v1/models/{id}`. Ids may contain `:` and `/`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from ..http.errors import ApiError
 from ..inference.model_names import ModelNames, ResolvedModel
-from ..state import server_of
+from ..state import StateDep
 
 router = APIRouter()
 
-# The day on which OpenAI released the weights: clients want a date, and there is none that all models have.
+# When OpenAI released the weights. Clients expect a date, and most models have none.
 RELEASED = 1754352000
 
 
 @router.get("/v1/models")
-async def listed(http: Request) -> dict[str, Any]:
-    "Each model, and behind it the other names that it goes by."
-    catalog = server_of(http).model_names
-    tags = [catalog.resolve(name).tag for name in catalog]
-    names = sorted(catalog, key=lambda name: (tags.index(catalog.resolve(name).tag), name not in tags))
-    return {"object": "list", "data": [_model(catalog, name) for name in names]}
+async def list_models(state: StateDep) -> dict[str, Any]:
+    "Each model, followed by its aliases."
+    model_names = state.model_names
+    tags = [model_names.resolve(name).tag for name in model_names]
+    ordered = sorted(
+        model_names, key=lambda name: (tags.index(model_names.resolve(name).tag), name not in tags)
+    )
+    return {"object": "list", "data": [_model(model_names, name) for name in ordered]}
 
 
 @router.get("/v1/models/{name:path}")
-async def retrieved(http: Request, name: str) -> dict[str, Any]:
-    return _model(server_of(http).model_names, name)
+async def retrieve(state: StateDep, name: str) -> dict[str, Any]:
+    return _model(state.model_names, name)
 
 
 @router.delete("/v1/models/{name:path}")
-async def deleted(http: Request, name: str) -> None:
-    server_of(http).model_names.resolve(name)
-    message = "No model is deleted through this server. Type `ollama rm` where Ollama runs."
+async def delete(state: StateDep, name: str) -> None:
+    state.model_names.resolve(name)
+    message = "Models cannot be deleted through this server. Type `ollama rm` where Ollama runs."
     raise ApiError(403, message, code="forbidden")
 
 
-def _model(catalog: ModelNames, name: str) -> dict[str, Any]:
-    "Raises ApiError for a name that nothing goes by."
+def _model(model_names: ModelNames, name: str) -> dict[str, Any]:
+    "Raises ApiError for an unknown name."
     return {
         "id": name,
         "object": "model",
         "created": RELEASED,
-        "owned_by": _owner(catalog.resolve(name)),
+        "owned_by": _owner(model_names.resolve(name)),
     }
 
 
-def _owner(meant: ResolvedModel) -> str:
-    """Who published it: Ollama's tags name those who are not OpenAI. Of a model that is not ours, whose key
-    it needs, or which plugin has it."""
-    if meant.other:
-        package = type(meant.other).__module__.partition(".")[0]
-        return meant.other.needs_key or package.replace("_", "-")
-    path, _, _ = meant.tag.rpartition("/")
+def _owner(model: ResolvedModel) -> str:
+    """Return who published the model: the first part of an Ollama tag such as `user/name`, or OpenAI.
+
+    For a model of another plugin, return the name of the key that it needs, or the name of the plugin.
+    """
+    if model.other:
+        package = type(model.other).__module__.partition(".")[0]
+        return model.other.needs_key or package.replace("_", "-")
+    path, _, _ = model.tag.rpartition("/")
     return path.rpartition("/")[2] or "openai"

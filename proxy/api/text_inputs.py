@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from llm_gpt_oss.errors import ContextOverflow
-
 from ..http.errors import ApiError
 
 TextInput = str | list[str] | list[int] | list[list[int]]
@@ -29,13 +24,3 @@ def parse_texts(value: TextInput, param: str) -> list[str]:
         message = f"'{param}' has token ids, whose meaning differs between models. Send text instead."
         raise ApiError(400, message, code="unsupported_value", param=param)
     return texts
-
-
-@contextmanager
-def attribute_overflow(param: str) -> Iterator[None]:
-    "Reports a ContextOverflow that is raised inside as the fault of the request's field `param`."
-    try:
-        yield
-    except ContextOverflow as error:
-        error.param = param
-        raise

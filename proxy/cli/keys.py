@@ -15,22 +15,22 @@ HEADINGS = ["name", "admin", "created"]
 
 @click.group(name="keys")
 def command() -> None:
-    "Keys that apps send to `llm gpt-oss serve`: make, list, revoke"
+    "Manage the keys of apps that use `llm gpt-oss serve`"
 
 
 @command.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="May also do what concerns others")
+@click.option("--admin", is_flag=True, help="Can see and change everybody's requests")
 def add(name: str, admin: bool) -> None:
     """
-    Make a key for an app or a person, and show it this once
+    Make a key for an app or a person, and print it
 
-    From then on each request needs a key, also to servers that run already.
+    From then on every request needs a key. Running servers use the new key at once.
     """
     key = api_keys.add(name, admin=admin)
     click.echo(key)
     click.echo(
-        f"This is the key of {name}. Only its hash is kept, so put it where the app finds it now "
+        f"This is the key of {name}. Only its hash is kept, so store it now where the app finds it "
         "(OPENAI_API_KEY).",
         err=True,
     )
@@ -39,12 +39,12 @@ def add(name: str, admin: bool) -> None:
 @command.command(name="list")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 def list_keys(json_: bool) -> None:
-    "List who has a key, not the keys: nobody knows them"
-    known = [{name: asdict(key)[name] for name in HEADINGS} for key in api_keys.read()]
+    "List the names of the keys. The keys themselves are not stored"
+    keys = [{name: asdict(key)[name] for name in HEADINGS} for key in api_keys.read()]
     if json_:
-        click.echo(json.dumps(known, indent=2))
-    elif known:
-        rows = [{**each, "admin": "yes" if each["admin"] else ""} for each in known]
+        click.echo(json.dumps(keys, indent=2))
+    elif keys:
+        rows = [{**key, "admin": "yes" if key["admin"] else ""} for key in keys]
         click.echo("\n".join(line.rstrip() for line in dicts_to_table_string(HEADINGS, rows)))
     else:
         click.echo("There are no keys. `llm gpt-oss keys add NAME` makes one.", err=True)
@@ -53,8 +53,8 @@ def list_keys(json_: bool) -> None:
 @command.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    "Take a key back, at once, also from servers that run"
+    "Revoke a key. Running servers reject it at once"
     api_keys.revoke(name)
     click.echo(f"Revoked the key of {name}.", err=True)
     if not api_keys.read():
-        click.echo("No key is left: servers that start now let everybody on this machine ask.", err=True)
+        click.echo("No key is left: servers that start now let everybody on this machine use them.", err=True)

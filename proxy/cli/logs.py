@@ -16,42 +16,40 @@ from ..log.prune import PruneResult, prune
 from ..log.prune_selection import PruneSelection
 from ..settings import Settings
 
-TOLD = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
+COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 
 
-def _moment(ctx: click.Context, param: click.Parameter, written: str | None) -> datetime | None:
-    if written is None:
+def _before(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
         return None
     try:
-        if duration := re.fullmatch(r"(\d+)([hdwy])", written):
+        if duration := re.fullmatch(r"(\d+)([hdwy])", value):
             return datetime.now().astimezone() - int(duration[1]) * UNITS[duration[2]]
-        return datetime.fromisoformat(written).astimezone()
+        return datetime.fromisoformat(value).astimezone()
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{written!r} is neither a time such as 12h, 30d, 8w, 1y nor a date such as 2026-01-31"
+            f"{value!r} is neither a time such as 12h, 30d, 8w, 1y nor a date such as 2026-01-31"
         ) from None
 
 
 @click.group(name="logs")
 def command() -> None:
-    "The log of what was asked: delete from it for good"
+    "Manage the log of requests"
 
 
 @command.command(name="prune")
-@click.option(
-    "before", "--older-than", callback=_moment, metavar="DURATION|DATE", help="Turns from before that"
-)
+@click.option("before", "--older-than", callback=_before, metavar="DURATION|DATE", help="Only older turns")
 @click.option("threads", "--thread", multiple=True, metavar="ID", help="This thread or conversation")
 @click.option("turns", "--turn", multiple=True, metavar="ID", help="This turn, response or completion")
-@click.option("--yes", is_flag=True, help="Delete it, instead of only saying what would go")
-@click.option("--vacuum", is_flag=True, help="Make the file smaller by what went")
+@click.option("--yes", is_flag=True, help="Delete, instead of only showing what would be deleted")
+@click.option("--vacuum", is_flag=True, help="Shrink the file afterwards")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 @click.option(
     "-d",
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Instead of llm's own logs.db",
+    help="Use this database instead of llm's logs.db",
 )
 def prune_(
     before: datetime | None,
@@ -63,12 +61,12 @@ def prune_(
     database: Path | None,
 ) -> None:
     """
-    Delete from the log for good
+    Delete turns from the log for good
 
-    Without --older-than, --thread and --turn: what was deleted through the API, where that is only marked.
-    With --older-than, of the threads and turns that are named only what is older.
+    Deletes the turns of --thread and --turn, as far as they are older than --older-than. Without these
+    three options, deletes what was deleted through the API, which only hides it.
 
-    Says what would go, and deletes nothing without --yes. What is shared with turns that stay stays.
+    Without --yes, only shows what would be deleted. Messages that other turns need stay.
 
     Example usage:
 
@@ -77,40 +75,40 @@ def prune_(
         llm gpt-oss logs prune --yes
         llm gpt-oss logs prune --older-than 90d --yes --vacuum
     """
-    choice = PruneSelection(turns, threads, before)
+    selection = PruneSelection(turns, threads, before)
     with ProgressLine() as report:
-        pruned = prune(database or Settings().database, choice, really=yes, vacuum=vacuum, report=report)
-    counts = {table: pruned.rows[table] for table in TOLD}
+        pruned = prune(database or Settings().database, selection, really=yes, vacuum=vacuum, report=report)
+    counts = {table: pruned.rows[table] for table in COUNTED}
     if json_:
         click.echo(json.dumps({"deleted": yes, **counts, "bytes": pruned.bytes}, indent=2))
     elif any(pruned.rows.values()):
         click.echo(columns((name, str(count)) for name, count in counts.items()))
-        click.echo(f"{format_size(pruned.bytes)} {'were deleted' if yes else 'would go'}.")
+        click.echo(f"{format_size(pruned.bytes)} {'were deleted' if yes else 'would be deleted'}.")
     else:
         click.echo("There is nothing to delete.")
-    for remark in _remarks(pruned, marked=choice.marked, done=yes):
+    for remark in _remarks(pruned, marked=selection.marked, deleted=yes):
         click.echo(remark, err=True)
 
 
-def _remarks(pruned: PruneResult, *, marked: bool, done: bool) -> Iterator[str]:
+def _remarks(pruned: PruneResult, *, marked: bool, deleted: bool) -> Iterator[str]:
     if pruned.along and marked:
-        yield f"{pruned.along} of these turns were not deleted themselves, but with their conversation."
+        yield f"{pruned.along} of these turns were not deleted themselves, but their conversation was."
     if pruned.shared:
         yield (
-            f"What was said in {pruned.shared} of these turns stays: later turns or other threads go on from "
-            "there."
+            f"The messages of {pruned.shared} of these turns stay: later turns or other threads "
+            "continue them."
         )
     if pruned.held:
         yield (
-            f"{pruned.held} more turns stay: conversations of the API hold them until they are deleted "
-            "themselves, there or with `--thread ID`."
+            f"{pruned.held} more turns stay: they are part of conversations of the API. Delete those "
+            "through the API or with `--thread ID`."
         )
     if pruned.legacy:
         yield (
-            f"llm's old table `responses` has {pruned.legacy} rows of the same turns. They stay: it is not "
-            "written any more."
+            f"llm's old table `responses` has {pruned.legacy} rows of the same turns. They stay: llm no "
+            "longer writes to it."
         )
     if pruned.lingers:
-        yield "A program that reads the log keeps a copy of what went in its -wal file, until it is done."
-    if not done and any(pruned.rows.values()):
+        yield "A program that reads the log keeps a copy of the deleted data in the -wal file until it ends."
+    if not deleted and any(pruned.rows.values()):
         yield "Nothing was deleted: add --yes for that."

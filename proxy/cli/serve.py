@@ -12,30 +12,30 @@ from llm_gpt_oss.cli.target import tag
 from llm_gpt_oss.engines.registered import get_provider
 
 from ..http.api_keys import hash_key
-from ..http.host_names import host_of_origin
+from ..http.trusted_hosts import host_of_origin
 from ..settings import LogPolicy, ReasoningDisplay, Settings
 from .server import serve
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, written: tuple[str, ...]) -> dict[str, str]:
-    pairs = dict(each.partition("=")[::2] for each in written)
-    if bad := [name for name, meant in pairs.items() if not name or not meant]:
-        raise click.BadParameter(f"{bad[0]!r} should be NAME=MODEL")
-    return pairs
+def _aliases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    aliases = dict(value.partition("=")[::2] for value in values)
+    if invalid := [name for name, model in aliases.items() if not name or not model]:
+        raise click.BadParameter(f"{invalid[0]!r} should be NAME=MODEL")
+    return aliases
 
 
-def _origins(ctx: click.Context, param: click.Parameter, written: tuple[str, ...]) -> tuple[str, ...]:
-    if bad := [each for each in written if host_of_origin(each) is None]:
+def _origins(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    if invalid := [value for value in values if host_of_origin(value) is None]:
         raise click.BadParameter(
-            f"{bad[0]!r} is no origin, such as https://app.example or http://localhost:3000"
+            f"{invalid[0]!r} is not an origin such as https://app.example or http://localhost:3000"
         )
-    return written
+    return values
 
 
-def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | None:
+def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | None:
     if key is None:
         return None
-    # It has to fit into a header, where spaces around it are lost.
+    # Clients send it in a header, which loses spaces around it.
     if not key or key != key.strip() or not (key.isascii() and key.isprintable()):
         raise click.BadParameter("a key is plain ASCII text without spaces around it")
     return hash_key(key)
@@ -44,21 +44,27 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
 @click.command(name="serve")
 @click.option("--host", help="Address to listen on  [default: API_HOST or 127.0.0.1]")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="0 for any that is free  [default: API_PORT or 8000]"
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on, 0 for any free one  [default: API_PORT or 8000]",
 )
-@click.option("-m", "--model", help="What `gpt-oss` means  [default: LOCAL_LLM_MODEL or gpt-oss:20b]")
 @click.option(
-    "--engine", metavar="NAME", help="Where models run that are bound to none  [default: LLM_GPT_OSS_ENGINE]"
+    "-m", "--model", help="The model that `gpt-oss` stands for  [default: LOCAL_LLM_MODEL or gpt-oss:20b]"
+)
+@click.option(
+    "--engine",
+    metavar="NAME",
+    help="Engine of models that are bound to none  [default: LLM_GPT_OSS_ENGINE]",
 )
 @click.option(
     "aliases",
     "--alias",
     multiple=True,
-    callback=_pairs,
+    callback=_aliases,
     metavar="NAME=MODEL",
     help="Another name for a model, such as gpt-4o=gpt-oss:20b",
 )
-@click.option("--all-models", is_flag=True, help="Serve every model that llm has, not gpt-oss alone")
+@click.option("--all-models", is_flag=True, help="Serve all of llm's models, not only gpt-oss")
 @click.option("--num-ctx", type=click.IntRange(256, 131072), help="Context length of all requests")
 @click.option("--max-concurrency", type=click.IntRange(1), help="Model calls at once  [default: 4]")
 @click.option("queue_size", "--queue", type=click.IntRange(0), help="Requests that may wait  [default: 64]")
@@ -66,8 +72,8 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
     "-d", "--database", type=click.Path(path_type=Path, dir_okay=False), help="Log to this database"
 )
 @click.option("--log-policy", type=click.Choice(get_args(LogPolicy)), help="What is logged  [default: all]")
-@click.option("key_hash", "--key", callback=_hash, help="Ask for this key, in this run")
-@click.option("--allow-unauthenticated", is_flag=True, help="Let any machine ask, without a key")
+@click.option("key_hash", "--key", callback=_key_hash, help="Require this key, for this run")
+@click.option("--allow-unauthenticated", is_flag=True, help="Let other machines use it without a key")
 @click.option("--allow-model-changes", is_flag=True, help="Let apps pull and delete Ollama's models")
 @click.option(
     "cors_origins",
@@ -75,21 +81,21 @@ def _hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | 
     multiple=True,
     callback=_origins,
     metavar="ORIGIN",
-    help="Let pages of this origin ask from a browser",
+    help="Let web pages of this origin use it",
 )
 @click.option(
     "--reasoning",
     type=click.Choice(get_args(ReasoningDisplay)),
-    help="Where /v1/responses shows the chain of thought  [default: text, or summary for who asks for one]",
+    help="Where /v1/responses shows the chain of thought  [default: text, or summary if requested]",
 )
-@click.option("--open-responses", is_flag=True, help="Name its events as Open Responses does")
+@click.option("--open-responses", is_flag=True, help="Use the event names of Open Responses")
 @click.option("--workers", type=click.IntRange(1), help="Processes, each with its own queue  [default: 1]")
-@click.option("--reload", is_flag=True, help="Start anew when the code changes")
-def command(**given: Any) -> None:
+@click.option("--reload", is_flag=True, help="Restart when the code changes")
+def command(**options: Any) -> None:
     """
-    Serve OpenAI's endpoints to any app on this machine
+    Serve OpenAI's API to apps on this machine
 
-    What apps ask is logged where `llm logs` finds it.
+    Requests and answers are logged where `llm logs` finds them.
 
     Example usage:
 
@@ -101,9 +107,9 @@ def command(**given: Any) -> None:
         settings = Settings.from_env()
     except ValueError as problem:
         raise click.ClickException(str(problem)) from problem
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if "model" in chosen:
-        chosen["model"] = tag(chosen["model"])
-    if "engine" in chosen:
-        get_provider(chosen["engine"])
-    serve(replace(settings, **chosen))
+    changes = {name: value for name, value in options.items() if value is not None}
+    if "model" in changes:
+        changes["model"] = tag(changes["model"])
+    if "engine" in changes:
+        get_provider(changes["engine"])
+    serve(replace(settings, **changes))

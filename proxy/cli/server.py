@@ -1,7 +1,7 @@
-"""What `llm gpt-oss serve` does: listens, says so, and runs the application.
+"""What `llm gpt-oss serve` does: listen, print the address, and run the application.
 
-Several processes (`--workers`, `--reload`) import the application by its name, each for itself; the settings
-reach them through the environment (`Settings.hand_down`). They share the log, and nothing else.
+With `--workers` or `--reload` there are several processes. Each imports the application by its name and gets
+the settings from the environment (`Settings.export_to_workers`). They share the log and nothing else.
 """
 
 from __future__ import annotations
@@ -31,41 +31,44 @@ from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
-from ..http.host_names import in_url, is_local, normalize_host
+from ..http.trusted_hosts import host_in_url, is_local, normalize_host
 from ..settings import Settings
 
-# Seconds that running answers get when the server is stopped.
-GRACE = 30
+# Seconds that running answers get to finish when the server is stopped.
+GRACE_SECONDS = 30
 APP = "proxy.app:create_app"
-# Where a client on this machine finds what listens everywhere.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
-# What `--reload` watches.
+# Where a client on this machine reaches a server that listens on all addresses.
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+# The folders that `--reload` watches.
 FOLDERS = [str(Path(file).parent) for file in (__file__, llm_gpt_oss.__file__)]
 
 
 def serve(settings: Settings) -> None:
-    "Until it is stopped. Raises ClickException where it cannot be begun."
+    "Run the server until it is stopped. Raises ClickException if it cannot start."
     settings = replace(settings, host=normalize_host(settings.host))
     ring = KeyRing(settings.key_hash)
-    # Raises where the model is on an engine that there is not.
-    get_provider(_model(settings).engine)
-    if not is_local(settings.host) and not settings.allow_unauthenticated and not ring.wanted:
+    # Raises if the model's engine does not exist.
+    get_provider(_default_model(settings).engine)
+    if not is_local(settings.host) and not settings.allow_unauthenticated and not ring.has_keys:
         raise click.ClickException(
-            f"{settings.host or 'An empty host'} can be reached from other machines, and whoever reaches it "
-            "may ask and read. Make a key (`llm gpt-oss keys add NAME`), or type --allow-unauthenticated if "
-            "that is meant, or leave --host at 127.0.0.1."
+            f"{settings.host or 'An empty host'} can be reached from other machines, so anybody there could "
+            "use the server and read its log. Make a key (`llm gpt-oss keys add NAME`), or type "
+            "--allow-unauthenticated if that is what you want, or leave --host at 127.0.0.1."
         )
-    with listening(settings.host, settings.port) as listener, _ended_in_order():
+    with listening(settings.host, settings.port) as listener, _stop_quietly():
         settings = replace(settings, port=listener.getsockname()[1])
         announce(settings, ring)
         _run(settings, listener)
 
 
 def listening(host: str, port: int) -> socket.socket:
-    "Opened before anything else, so that the port is known, and a port that is taken is one clear line."
+    """Return a socket that listens. Raises ClickException with the reason if it cannot.
+
+    It is opened before the application is imported, so that the port is known and errors come at once.
+    """
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
+        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = addresses[0]
         listener = socket.socket(family)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,73 +78,77 @@ def listening(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as problem:
-        where = f"{in_url(host)}:{port}"
+        where = f"{host_in_url(host)}:{port}"
         if problem.errno == errno.EADDRINUSE:
-            why = f"{where} is in use. Stop what uses it, or type another --port (0 takes a free one)."
+            message = f"{where} is in use. Stop what uses it, or type another --port (0 takes a free one)."
         else:
-            why = f"There is no listening at {where}: {problem.strerror}."
-        raise click.ClickException(why) from problem
+            message = f"Cannot listen at {where}: {problem.strerror}."
+        raise click.ClickException(message) from problem
     return listener
 
 
 def announce(settings: Settings, ring: KeyRing) -> None:
-    "Where it is, who may ask, where it logs; and a line to paste."
-    where = f"http://{in_url(EVERYWHERE.get(settings.host, settings.host))}:{settings.port}"
+    "Print the address, who can use the server, where it logs, and a line to paste into a shell."
+    url = f"http://{host_in_url(LOOPBACK.get(settings.host, settings.host))}:{settings.port}"
     names = ", ".join(
         "the one of --key" if key.name == COMMAND_LINE_KEY else key.name for key in ring.current()
     )
-    who = "any machine" if settings.allow_unauthenticated else "this machine"
+    clients = "any machine" if settings.allow_unauthenticated else "this machine"
     log = "Not logging" if settings.log_policy == "off" else f"Logging to {settings.database}"
-    click.echo(f"Serving {settings.model} at {where}", err=True)
-    click.echo(f"Key: {names}" if names else f"Key: none is needed, {who} may ask", err=True)
+    click.echo(f"Serving {settings.model} at {url}", err=True)
+    click.echo(f"Key: {names}" if names else f"Key: not required, for clients on {clients}", err=True)
     click.echo(log, err=True)
-    click.echo(f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
+    click.echo(f"export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
 
 
-def tell_of_engine(model: BoundModel) -> None:
-    "Where it could not answer now. Nobody waits for it: the server is of use as soon as the engine is."
+def warn_about_engine(model: BoundModel) -> None:
+    "Print why the engine could not answer at the moment. It may start later than this server."
     if model.engine == DEFAULT_ENGINE:
-        tell_of_ollama(model.tag)
+        warn_about_ollama(model.tag)
     elif problem := get_provider(model.engine).model_status(model, model.api_key()).problem:
         click.echo(f"{problem} Until then apps get an error.", err=True)
 
 
-def tell_of_ollama(model: str) -> None:
+def warn_about_ollama(model: str) -> None:
     try:
         with connect() as client:
-            there = any(same_model(pulled.name, model) for pulled in client.send(tags()))
+            pulled = any(same_model(entry.name, model) for entry in client.send(tags()))
     except GptOssError as problem:
         click.echo(f"{problem} Until then apps get an error.", err=True)
         return
-    if not there:
+    if not pulled:
         click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
 
 
-def _model(settings: Settings) -> BoundModel:
-    "Not asked of llm, whose plugins take longer to load than all the rest together."
-    plugin = PluginSettings.from_env().with_engine(settings.engine)
-    return BoundModel(settings.model, plugin, read_bindings().get(settings.model, UNBOUND))
+def _default_model(settings: Settings) -> BoundModel:
+    "Return the model, without llm, whose plugins take longer to load than everything else."
+    plugin_settings = PluginSettings.from_env().with_engine(settings.engine)
+    return BoundModel(settings.model, plugin_settings, read_bindings().get(settings.model, UNBOUND))
 
 
-def _look_at_engine(settings: Settings) -> None:
-    Thread(target=tell_of_engine, args=[_model(settings)], daemon=True).start()
+def _check_engine(settings: Settings) -> None:
+    "Check the engine in another thread, so that nothing waits for it."
+    Thread(target=warn_about_engine, args=[_default_model(settings)], daemon=True).start()
 
 
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
-    "Being told to stop is no failure. uvicorn stops by itself, and then raises the signal again."
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+def _stop_quietly() -> Iterator[None]:
+    """End without an error when the server is stopped: uvicorn stops by itself and then raises the signal
+    again."""
+    handler = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with suppress(KeyboardInterrupt):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager
-def _for_good() -> Iterator[None]:
-    """What is imported and made in here stays, so the garbage collector need not look through it: not now,
-    when it would do so several times, nor as long as the server runs."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Keep the garbage collector away from what is imported and created in here.
+
+    All of it is needed as long as the server runs, so neither now nor later it is worth looking through.
+    """
     gc.disable()
     try:
         yield
@@ -158,20 +165,21 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     options: dict[str, Any] = {
         "http": NoDelayProtocol,
         "log_level": "warning",
-        "timeout_graceful_shutdown": GRACE,
+        "access_log": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
     }
     if settings.workers == 1 and not settings.reload:
-        with _for_good():
+        with _without_garbage_collection():
             from ..app import create_app
 
             server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
-        _look_at_engine(settings)
+        _check_engine(settings)
         server.run([listener])
         if not server.started:
             sys.exit(1)
         return
     listener.close()  # uvicorn opens one for all of its processes
     settings.export_to_workers()
-    _look_at_engine(settings)
+    _check_engine(settings)
     options |= {"reload": True, "reload_dirs": FOLDERS} if settings.reload else {"workers": settings.workers}
     uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)

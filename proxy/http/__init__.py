@@ -1,1 +1,1 @@
-"""HTTP: who may connect, request bodies, errors, streams."""
+"""The HTTP layer: authentication, trusted hosts, request bodies, errors and streams."""

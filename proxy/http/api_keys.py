@@ -1,7 +1,7 @@
-"""Who may ask: keys by name, of which only the hashes are kept.
+"""API keys. Each has a name, and only its hash is stored.
 
-They are in `gpt-oss-keys.json` in llm's user directory, readable by its owner alone: one JSON object, name to
-hash, admin, and when it was made.
+The keys are in `gpt-oss-keys.json` in llm's user directory, which only its owner can read. It is a JSON
+object: each name has an object with the hash (`sha256`), `admin`, and when it was `created`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from llm_gpt_oss.catalog.json_file import edit_json
 from llm_gpt_oss.errors import BadRequest, GptOssError
 
 PREFIX = "sk-oss-"
-# The key that `serve --key` was given. Not a name that `add` takes.
+# The name of the key that was passed to `serve --key`. `add` does not allow it.
 COMMAND_LINE_KEY = "--key"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    "`sha256` is of the key's text. An admin may also do what changes or shows more than their own requests."
+    """`sha256` is the hash of the key's text. An admin may see and change everybody's requests, not only its
+    own."""
 
     name: str
     sha256: str
@@ -39,29 +40,32 @@ class Key:
 
 
 def hash_key(key: str) -> str:
-    """One round of SHA-256, without salt: keys are 256 random bits, which nobody finds by trying, and the
-    hash is made anew for each request."""
+    """Return the SHA-256 hash.
+
+    One round without salt is enough for 256 random bits, which nobody can guess, and it is computed for each
+    request.
+    """
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def find_key(key: str, keys: Iterable[Key]) -> Key | None:
-    "Whose key it is. Takes as long for a wrong key as for a right one."
-    offered = hash_key(key)
-    fitting = [known for known in keys if hmac.compare_digest(offered, known.sha256)]
-    return fitting[0] if fitting else None
+    "Return the entry of this key, or None. It takes the same time for right and wrong keys."
+    sha256 = hash_key(key)
+    matches = [known for known in keys if hmac.compare_digest(sha256, known.sha256)]
+    return matches[0] if matches else None
 
 
 def path() -> Path:
-    "The file. It need not exist."
+    "Return the path of the file, which need not exist."
     folder: Path = llm.user_dir()  # type: ignore[no-untyped-call]
     return folder / "gpt-oss-keys.json"
 
 
 def read() -> tuple[Key, ...]:
-    "All keys, in the order in which they were added. Raises GptOssError where the file cannot be used."
+    "Return all keys in the order in which they were added. Raises GptOssError if the file cannot be used."
     try:
-        written = json.loads(path().read_bytes())
-        return tuple(_key(name, **entry) for name, entry in written.items())
+        entries = json.loads(path().read_bytes())
+        return tuple(_key(name, **entry) for name, entry in entries.items())
     except FileNotFoundError:
         return ()
     except OSError as problem:
@@ -80,26 +84,27 @@ def _key(name: str, sha256: str, admin: bool, created: str) -> Key:
 
 
 def add(name: str, *, admin: bool = False) -> str:
-    "A new key, in clear: it cannot be had a second time."
+    """Add a key and return its text, which cannot be read again. Raises BadRequest for an invalid or used
+    name."""
     if not re.fullmatch(r"[A-Za-z0-9_][\w.@-]{0,63}", name, re.ASCII):
         remedy = "Use up to 64 letters, digits and any of . _ @ -"
-        raise BadRequest(f"{name!r} is no name for a key.", param="name", remedy=remedy)
-    made = PREFIX + secrets.token_urlsafe(32)
+        raise BadRequest(f"{name!r} is not a valid name for a key.", param="name", remedy=remedy)
+    key = PREFIX + secrets.token_urlsafe(32)
     with edit_json(path(), _entries) as entries:
         if name in entries:
             remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
             raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        entries[name] = {"sha256": hash_key(made), "admin": admin, "created": created}
-    return made
+        entries[name] = {"sha256": hash_key(key), "admin": admin, "created": created}
+    return key
 
 
 def revoke(name: str) -> None:
-    "BadRequest if there is no such key."
+    "Delete a key. Raises BadRequest if there is none with this name."
     with edit_json(path(), _entries) as entries:
         if name not in entries:
-            known = f"There are: {', '.join(entries)}." if entries else "There is none."
-            raise BadRequest(f"No key is called {name}.", param="name", remedy=known)
+            remedy = f"There are: {', '.join(entries)}." if entries else "There is none."
+            raise BadRequest(f"No key is called {name}.", param="name", remedy=remedy)
         del entries[name]
 
 
@@ -108,34 +113,36 @@ def _entries() -> dict[str, dict[str, Any]]:
 
 
 class KeyRing:
-    """The keys as they are now: the file is read again when it has changed.
+    """The current keys. The file is read again whenever it has changed.
 
-    `wanted` once there was a key, and from then on: who revokes the last one does not mean to let everybody
-    in.
+    `has_keys` stays true after the last key was revoked: revoking a key should not let everybody in.
     """
 
-    def __init__(self, given: str | None = None) -> None:
-        "`given` is the hash of a key that is in no file."
+    def __init__(self, command_line_hash: str | None = None) -> None:
+        "`command_line_hash` is the hash of a key that is not in the file."
         self._path = path()
-        self._given = () if given is None else (Key(COMMAND_LINE_KEY, given, admin=True),)
-        self._seen: object = None
+        self._command_line = (
+            () if command_line_hash is None else (Key(COMMAND_LINE_KEY, command_line_hash, admin=True),)
+        )
+        self._version: object = None
         self._keys: tuple[Key, ...] | GptOssError = ()
-        self.wanted = False
+        self.has_keys = False
         self.current()
 
     def current(self) -> tuple[Key, ...]:
-        "Raises GptOssError where the file cannot be used."
-        if (version := _version(self._path)) != self._seen:
-            self._seen, self._keys = version, _read_or_error()
+        "Return all keys. Raises GptOssError if the file cannot be used."
+        if (version := _version(self._path)) != self._version:
+            self._version, self._keys = version, _read_or_error()
         if isinstance(self._keys, GptOssError):
             raise self._keys
-        everybody = (*self._given, *self._keys)
-        self.wanted = self.wanted or bool(everybody)
-        return everybody
+        keys = (*self._command_line, *self._keys)
+        self.has_keys = self.has_keys or bool(keys)
+        return keys
 
 
 def _version(file: Path) -> object:
-    "Another one whenever the file was written: a file that replaces another is not the same inode."
+    """Return a value that changes whenever the file is written. A file that replaces another has another
+    inode."""
     try:
         status = os.stat(file)
     except OSError as problem:

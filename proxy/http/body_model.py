@@ -1,4 +1,4 @@
-"""The root of all request bodies."""
+"""The base classes of all request bodies."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# What becomes of a field of OpenAI's SDK: each endpoint has a table of its own.
+# What an endpoint does with a field of OpenAI's SDK. Each endpoint has a table of them.
 Decision = Literal["honoured", "no effect", "refused"]
 
 
 class Body(BaseModel):
-    "A JSON object that a client sends: types are taken at their word, unknown fields are refused by name."
+    "A JSON object that a client sends. Types are not converted, and unknown fields are errors."
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LenientBody(Body):
-    """Part of a history. Clients send back whatever servers of all kinds once put into it (`annotations`,
-    `parsed`, `reasoning_details`, `prompt_cache_breakpoint`): what is not read here asks for nothing."""
+    """Part of a conversation's history, where unknown fields are ignored.
+
+    Clients send back what other servers once added to it (`annotations`, `parsed`, `reasoning_details`,
+    `prompt_cache_breakpoint`), and none of that asks for anything.
+    """
 
     model_config = ConfigDict(extra="ignore")

@@ -1,6 +1,6 @@
-"""What a client is told when something goes wrong: OpenAI's envelope, status codes and codes.
+"""Errors as clients get them: HTTP status and OpenAI's error object, whose four keys are always there.
 
-https://platform.openai.com/docs/guides/error-codes; the envelope's four keys are always there.
+https://platform.openai.com/docs/guides/error-codes
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from llm_gpt_oss.errors import (
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
-# OpenAI's clients heed it before anything else.
+# OpenAI's clients obey this header before anything else.
 NO_RETRY = {"x-should-retry": "false"}
 
 
 class ApiError(Exception):
-    "An error as a client gets it."
+    "An error as a client gets it: HTTP status and headers, and the four fields of OpenAI's error object."
 
     def __init__(
         self,
@@ -56,16 +56,16 @@ class ApiError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        inner = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        return {"error": inner}
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return {"error": error}
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """How one class of errors looks from outside.
+    """How the API reports one class of errors.
 
-    `retry_after` seconds where asking again may help; `remedy` in the API's words where the error's own is
-    for the shell.
+    `retry_after` is in seconds, and None where a retry cannot help. `remedy` replaces the error's own one,
+    which may name a command-line option.
     """
 
     status: int
@@ -87,41 +87,47 @@ SHAPES: dict[type[llm.ModelError], ErrorShape] = {
     EngineBusy: ErrorShape(503, SERVER, "engine_busy", retry_after=2),
     Unauthorized: ErrorShape(502, SERVER, "engine_unauthorized"),
     EngineError: ErrorShape(502, SERVER, "engine_error"),
-    BadAnswer: ErrorShape(502, SERVER, "bad_answer", retry_after=0, remedy="Ask in other words."),
+    BadAnswer: ErrorShape(
+        502, SERVER, "bad_answer", retry_after=0, remedy="Change the wording of the prompt."
+    ),
     GptOssError: ErrorShape(500, SERVER, None),
-    # Of a model that is not ours.
+    # Errors of other plugins' models.
     llm.ModelError: ErrorShape(502, SERVER, "model_error"),
 }
 
 
-def to_api_error(error: Exception) -> ApiError:
-    "What the client is told. Anything unforeseen says nothing about our insides."
+def to_api_error(error: Exception, *, param: str | None = None) -> ApiError:
+    """Return the error that the client gets. Unexpected errors reveal nothing about the server.
+
+    `param` names the field at fault where the error names another one, or none.
+    """
     match error:
         case ApiError():
             return error
         case RecursionError():
-            # Schemas are walked into: one that is nested too deeply, or that is its own part, has no end.
+            # Code that walks through schemas is recursive, and a schema may refer to itself.
             return ApiError(400, "The request is nested too deeply, or a schema refers to itself.")
         case GptOssError():
             message, remedy = error.message, error.remedy
         case llm.ModelError():
             message, remedy = str(error), None
         case _:
-            message = "The server had an error of its own while it answered."
+            message = "The server had an internal error while it answered."
             return ApiError(500, message, SERVER, headers=NO_RETRY)
-    shape = next(SHAPES[kind] for kind in type(error).__mro__ if kind in SHAPES)
-    told = " ".join(filter(None, (message, shape.remedy or remedy)))
-    return ApiError(shape.status, told, shape.type, shape.code, getattr(error, "param", None), _retry(shape))
+    shape = next(SHAPES[cls] for cls in type(error).__mro__ if cls in SHAPES)
+    text = " ".join(filter(None, (message, shape.remedy or remedy)))
+    param = param or getattr(error, "param", None)
+    return ApiError(shape.status, text, shape.type, shape.code, param, _retry_headers(shape))
 
 
 def log_unavailable(error: Exception) -> ApiError:
-    "The log, at the moment."
+    "Return the error for a log that cannot be read or written at the moment."
     message = f"The log cannot be used at the moment ({error}). Try again."
     return ApiError(503, message, SERVER, "log_unavailable", headers={"Retry-After": "2"})
 
 
-def _retry(shape: ErrorShape) -> Mapping[str, str]:
-    "OpenAI's clients ask again after any 5xx unless they are told not to."
+def _retry_headers(shape: ErrorShape) -> Mapping[str, str]:
+    "OpenAI's clients retry after any 5xx unless a header says that they should not."
     if shape.status < 500:
         return {}
     if shape.retry_after is None:
@@ -130,23 +136,25 @@ def _retry(shape: ErrorShape) -> Mapping[str, str]:
 
 
 def error_response(error: Exception) -> JSONResponse:
-    told = to_api_error(error)
-    return JSONResponse(told.body, told.status, headers=told.headers)
+    api_error = to_api_error(error)
+    return JSONResponse(api_error.body, api_error.status, headers=api_error.headers)
 
 
-async def handle_error(http: Request, error: Exception) -> JSONResponse:
+async def handle_error(request: Request, error: Exception) -> JSONResponse:
     return error_response(error)
 
 
-async def handle_http_exception(http: Request, error: Exception) -> JSONResponse:
-    "What the framework itself refuses: a path that is none, or another method than those that it has."
+async def handle_http_exception(request: Request, error: Exception) -> JSONResponse:
+    "Answer what the framework itself refuses: an unknown path, or a method that the path does not have."
     assert isinstance(error, HTTPException)
-    asked = f"{http.method} {http.scope['path']}"
+    line = f"{request.method} {request.scope['path']}"
     match error.status_code:
         case 404:
-            told = ApiError(404, f"Invalid URL ({asked}).", code="unknown_url")
+            api_error = ApiError(404, f"Invalid URL ({line}).", code="unknown_url")
         case 405:
-            told = ApiError(405, f"Not allowed: {asked}. Use another method.", code="method_not_supported")
+            api_error = ApiError(
+                405, f"Not allowed: {line}. Use another method.", code="method_not_supported"
+            )
         case status:
-            told = ApiError(status, str(error.detail))
-    return JSONResponse(told.body, told.status, headers=error.headers)
+            api_error = ApiError(status, str(error.detail))
+    return JSONResponse(api_error.body, api_error.status, headers=error.headers)

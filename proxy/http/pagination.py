@@ -1,4 +1,4 @@
-"""Lists, a page at a time, as OpenAI's API has them."""
+"""Lists that are returned a page at a time, in the form of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ Order = Literal["asc", "desc"]
 
 
 class Page(BaseModel):
-    "What a client asks for: at most `limit`, behind the one with the id `after`."
+    "The query for one page: at most `limit` objects, starting after the one with the id `after`."
 
     after: str | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     order: Order | None = None
 
 
-def paginate(all_of_them: Sequence[dict[str, Any]], at: Page, first: Order) -> dict[str, Any]:
-    "`all_of_them` is in ascending order, `first` the order of those who do not say. Raises ApiError."
-    ordered = list(all_of_them) if (at.order or first) == "asc" else list(all_of_them)[::-1]
-    if at.after is not None:
-        places = [place for place, each in enumerate(ordered) if each["id"] == at.after]
-        if not places:
+def paginate(objects: Sequence[dict[str, Any]], page: Page, *, default_order: Order) -> dict[str, Any]:
+    """Return one page of `objects`, which are in ascending order.
+
+    Raises ApiError if there is no object with the id `after`.
+    """
+    ordered = list(objects) if (page.order or default_order) == "asc" else list(objects)[::-1]
+    if page.after is not None:
+        indexes = [index for index, each in enumerate(ordered) if each["id"] == page.after]
+        if not indexes:
             raise ApiError(
-                400, f"There is no '{at.after}' in this list.", code="invalid_value", param="after"
+                400, f"There is no '{page.after}' in this list.", code="invalid_value", param="after"
             )
-        ordered = ordered[places[0] + 1 :]
-    return list_object(ordered[: at.limit], has_more=len(ordered) > at.limit)
+        ordered = ordered[indexes[0] + 1 :]
+    return list_object(ordered[: page.limit], has_more=len(ordered) > page.limit)
 
 
 def list_object(data: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    first_id, last_id = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {
         "object": "list",
         "data": list(data),
-        "first_id": ends[0],
-        "last_id": ends[1],
+        "first_id": first_id,
+        "last_id": last_id,
         "has_more": has_more,
     }

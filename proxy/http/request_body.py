@@ -1,10 +1,10 @@
-"""Reading a request: its body as a typed value, and whether its client still waits."""
+"""Receiving the body of a request: read, limited, parsed and validated once, then handed on as a value."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -13,90 +13,91 @@ from starlette.requests import ClientDisconnect
 from llm_gpt_oss.turn.strict_json import parse_json
 
 from .body_model import Body
+from .disconnect import CLIENT_LEFT
 from .errors import ApiError
 from .validation_errors import validation_api_error
 
-T = TypeVar("T")
 B = TypeVar("B", bound=Body)
 
-# Far above the longest context in any encoding, far below what hurts.
+# Far more than the longest context takes in any encoding, and still harmless for the server.
 MAX_BODY = 32 * 2**20
-# Each of them may be wrong, and what is wrong takes a hundred times its room.
+# Each value may be invalid, and an error about it takes a hundred times as much memory as the value.
 MAX_VALUES = 100_000
 
 
-async def read_body(http: Request, kind: type[B]) -> B:
-    """Raises ApiError: 413 for a body that is too long, 400 for one that is no `kind`.
+@dataclass(frozen=True, slots=True)
+class ReceivedBody(Generic[B]):
+    "One request body in three forms: `raw` as it was sent, `json` as plain Python values, `model` validated."
 
-    `http.state.body` is the body as it came.
-    """
-    http.state.body = await read_bytes(http)
-    return parse_body(http.state.body, kind)
+    raw: bytes
+    json: Any
+    model: B
 
 
-def parse_body(body: bytes, kind: type[B]) -> B:
-    "Raises ApiError for a body that is no `kind`."
-    sent = parse_body_json(body)
+async def receive_body(request: Request, model: type[B]) -> ReceivedBody[B]:
+    "Raises ApiError: 413 for a body that is too long, 400 for one that is no JSON or no `model`."
+    return parse_body(await read_bytes(request), model)
+
+
+def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
+    "The dependency for a request whose body is a `model`."
+
+    async def received_body(request: Request) -> ReceivedBody[B]:
+        return await receive_body(request, model)
+
+    return received_body
+
+
+def parse_body(raw: bytes, model: type[B]) -> ReceivedBody[B]:
+    "Raises ApiError for a body that is no JSON or no `model`."
+    json = parse_body_json(raw)
+    return ReceivedBody(raw, json, validate_body(json, model))
+
+
+async def read_bytes(request: Request) -> bytes:
+    "Raises ApiError for a body that is too long, and where the client disconnects before its end."
+    parts: list[bytes] = []
+    length = 0
     try:
-        return kind.model_validate_json(body)
-    except ValidationError as problem:
-        raise validation_api_error(problem.errors(include_url=False), sent) from None
-
-
-async def read_bytes(http: Request) -> bytes:
-    body, length = bytearray(), 0
-    try:
-        async for part in http.stream():
+        async for part in request.stream():
             length += len(part)
-            # What is too long is read all the same, and forgotten: most clients hear nothing while they send.
+            # Read all of a body that is too long: most clients read no answer before they have sent it.
             if length <= MAX_BODY:
-                body += part
+                parts.append(part)
     except ClientDisconnect:
-        raise ApiError(499, "The client left.") from None
+        raise ApiError(CLIENT_LEFT, "The client left.") from None
     if length > MAX_BODY:
         message = f"The body is longer than {MAX_BODY // 2**20} MiB."
         raise ApiError(413, message, code="request_too_large")
-    return bytes(body)
+    return b"".join(parts)
 
 
-def parse_body_json(body: bytes) -> Any:
-    "Raises ApiError."
+def parse_body_json(raw: bytes) -> Any:
+    "Raises ApiError for invalid JSON and for too many values."
     try:
-        sent = parse_json(body)
+        json = parse_json(raw)
     except ValueError as problem:
-        raise ApiError(400, f"The body is no valid JSON: {problem}.") from None
-    # Counting commas is a thousand times faster, and they are in texts too.
-    if body.count(b",") > MAX_VALUES and _too_many(sent):
+        raise ApiError(400, f"The body is not valid JSON: {problem}.") from None
+    # Values are counted only where there are commas enough: counting those is a thousand times faster.
+    if raw.count(b",") > MAX_VALUES and _has_too_many_values(json):
         message = f"The body has more than {MAX_VALUES} values."
         raise ApiError(413, message, code="request_too_large")
-    return sent
+    return json
 
 
-def _too_many(sent: Any) -> bool:
-    count, level = 1, [sent]
-    while level := [each for each in level if isinstance(each, list | dict)]:
+def validate_body(json: Any, model: type[B]) -> B:
+    "Raises ApiError that names the first invalid parameter."
+    try:
+        return model.model_validate(json)
+    except ValidationError as problem:
+        raise validation_api_error(problem.errors(include_url=False), json) from None
+
+
+def _has_too_many_values(json: Any) -> bool:
+    count, level = 1, [json]
+    while level := [value for value in level if isinstance(value, list | dict)]:
         count += sum(map(len, level))
         if count > MAX_VALUES:
             return True
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
     return False
-
-
-async def cancel_on_disconnect(http: Request, work: Coroutine[Any, Any, T]) -> T:
-    "What `work` comes to; it is cancelled when the client leaves before that."
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(http))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ApiError(499, "The client left.")
-        return working.result()
-    finally:
-        leaving.cancel()
-        working.cancel()
-        await asyncio.wait({working})
-
-
-async def _left(http: Request) -> None:
-    while (await http.receive())["type"] != "http.disconnect":
-        pass

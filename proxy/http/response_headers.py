@@ -1,4 +1,4 @@
-"""What OpenAI's clients expect at the head of every answer."""
+"""The headers that OpenAI's clients expect in every answer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import error_response
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-# What a page of another origin may read of them.
+# The headers that a page of another origin may read.
 EXPOSED = ("x-request-id", "openai-processing-ms", "openai-version", "retry-after", "x-should-retry")
 
 
 class ResponseHeaders:
-    """ASGI middleware: a request id, the client's own if it sent one, and how long the answer took to begin.
+    """ASGI middleware that adds a request id, the client's own if it sent one, and the time until the answer
+    began.
 
-    An error that nothing else answered is answered here, so that it has them too, and goes on to the server's
-    own output.
+    An error that nothing else handled is answered here, so that the answer has these headers too, and raised
+    again for the server's own log.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,24 +31,24 @@ class ResponseHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        sent = Headers(scope=scope).get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else f"req_{secrets.token_hex(16)}"
-        begun = False
+        started_at = time.perf_counter()
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else f"req_{secrets.token_hex(16)}"
+        started = False
 
-        async def headed(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            if message["type"] == "http.response.start":
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if not started:
+                started = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
-                headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
+                headers["openai-processing-ms"] = str(round((time.perf_counter() - started_at) * 1000))
                 headers["openai-version"] = "2020-10-01"
             await send(message)
 
         try:
-            await self._app(scope, receive, headed)
+            await self._app(scope, receive, send_with_headers)
         except Exception as error:
-            if not begun:
-                await error_response(error)(scope, receive, headed)
+            if not started:
+                await error_response(error)(scope, receive, send_with_headers)
             raise

@@ -1,4 +1,4 @@
-"""Server-sent events: one event to bytes, each in a write of its own, `\\n` only."""
+"""Server-sent events: a response that streams them, and their form as bytes."""
 
 from __future__ import annotations
 
@@ -14,82 +14,79 @@ from starlette.types import Receive, Scope, Send
 
 from llm_gpt_oss.errors import GptOssError
 
-from .disconnect import run_until_first_ends
+from .disconnect import run_until_first_ends, wait_for_disconnect
 from .errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
-# A comment: ignored by every client, but it keeps the connection from being taken for dead.
+# A comment. Clients ignore it, but it keeps proxies from closing a connection that seems idle.
 KEEP_ALIVE = b": keep-alive\n\n"
 
 logger = logging.getLogger(__name__)
 
 
 def data_frame(event: dict[str, Any]) -> bytes:
-    # Not json.dumps(): a token's event takes that five times as long.
+    # json.dumps() would take five times as long, for each token.
     return b"data: " + to_json(event) + b"\n\n"
 
 
 def named_frame(event: dict[str, Any]) -> bytes:
-    "With the event's type as its name."
+    "The event with its type as the name of the frame."
     return f"event: {event['type']}\n".encode() + data_frame(event)
 
 
 class EventStream(Response):
-    """The frames of an answer, with a comment wherever nothing comes for `seconds`.
+    """A streamed answer: `frames` as bytes, each sent in a write of its own.
 
-    It begins with the first frame or the first comment, and at its end if there is neither. What fails before
-    that is raised, and can still be an HTTP status; what fails later becomes the last frame, made by
-    `failed`. A frame is asked for when the client has taken the one before it. When the client leaves, the
-    frames are closed, at once.
+    If no frame comes for `keep_alive` seconds, a comment is sent. The answer starts with the first frame or
+    comment, or at the end of `frames`. An error before that is raised, so it can still be an HTTP status. A
+    later one becomes the last frame, made by `error_frame`. `frames` is asked for a frame when the one before
+    was sent, and closed at once when the client disconnects.
     """
 
     def __init__(
-        self, frames: AsyncGenerator[bytes, None], failed: Callable[[Exception], bytes], seconds: float
+        self,
+        frames: AsyncGenerator[bytes, None],
+        error_frame: Callable[[Exception], bytes],
+        keep_alive: float,
     ) -> None:
         super().__init__(media_type="text/event-stream", headers={"cache-control": "no-cache"})
         del self.headers["content-length"]
         self._frames = frames
-        self._failed = failed
-        self._seconds = seconds
-        self._begun = False
-        self._spoke = False
-        self._turn = asyncio.Lock()
+        self._error_frame = error_frame
+        self._keep_alive_seconds = keep_alive
+        self._started = False
+        self._sent_since_check = False
+        self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send = send
-        # Not one task a frame, with a time limit: that costs more than the frame.
-        await run_until_first_ends(self._write(), _left(receive), self._keep_alive())
+        # Three tasks for the whole stream: a time limit for each frame would cost more than the frame.
+        await run_until_first_ends(self._write(send), wait_for_disconnect(receive), self._keep_alive(send))
 
-    async def _write(self) -> None:
+    async def _write(self, send: Send) -> None:
         async with aclosing(self._frames) as frames:
             try:
                 async for frame in frames:
-                    await self._put(frame)
+                    await self._put(send, frame)
             except Exception as error:
-                if not self._begun:
+                if not self._started:
                     raise
                 if not isinstance(error, ApiError | GptOssError):
                     logger.error("An answer broke off", exc_info=error)
-                await self._put(self._failed(error))
-        await self._put(b"", more=False)
+                await self._put(send, self._error_frame(error))
+        await self._put(send, b"", more=False)
 
-    async def _keep_alive(self) -> None:
+    async def _keep_alive(self, send: Send) -> None:
         while True:
-            await asyncio.sleep(self._seconds)
-            if not self._spoke:
-                await self._put(KEEP_ALIVE)
-            self._spoke = False
+            await asyncio.sleep(self._keep_alive_seconds)
+            if not self._sent_since_check:
+                await self._put(send, KEEP_ALIVE)
+            self._sent_since_check = False
 
-    async def _put(self, frame: bytes, *, more: bool = True) -> None:
-        self._spoke = True
-        async with self._turn:
-            if not self._begun:
-                self._begun = True
+    async def _put(self, send: Send, frame: bytes, *, more: bool = True) -> None:
+        self._sent_since_check = True
+        async with self._lock:
+            if not self._started:
+                self._started = True
                 start = {"type": "http.response.start", "status": self.status_code}
-                await self._send({**start, "headers": self.raw_headers})
-            await self._send({"type": "http.response.body", "body": frame, "more_body": more})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+                await send({**start, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": frame, "more_body": more})

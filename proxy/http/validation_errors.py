@@ -1,6 +1,6 @@
-"""What pydantic finds wrong with a request, in OpenAI's words: message, code, and the path of the parameter.
+"""pydantic's validation errors as OpenAI's API words them: a message, a code, and the path of the parameter.
 
-The codes are those that OpenAI's API was seen to answer with; it documents none of them.
+OpenAI does not document the codes. These were seen in answers of its API.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from fastapi.responses import JSONResponse
 from .errors import ApiError, error_response
 
 Step = str | int
-# A body can be wrong in a million places: the first few tell.
-ENOUGH = 50
-SHOWN = 100
+# A body can have a million errors. Only the first of them are looked at.
+MAX_ERRORS = 50
+# An invalid value is quoted up to this length.
+MAX_QUOTED = 100
 
-WANTED = {
+# What pydantic's error types expected, in JSON's words.
+EXPECTED = {
     "string_type": "a string",
     "int_type": "an integer",
     "int_from_float": "an integer",
@@ -32,11 +34,11 @@ WANTED = {
     "model_type": "an object",
     "model_attributes_type": "an object",
     "none_required": "null",
-    # Of literals; those of another type than theirs.
+    # All literals of our models are strings.
     "literal_error": "a string",
 }
-# In JSON's words, bool before the int that it is.
-SENT: tuple[tuple[type, str], ...] = (
+# The types of values in JSON's words. bool comes before int, of which it is a subclass.
+JSON_TYPES: tuple[tuple[type, str], ...] = (
     (bool, "a boolean"),
     (int, "an integer"),
     (float, "a number"),
@@ -50,7 +52,7 @@ BOUNDS = {
     "less_than_equal": ("le", "above_max_value", "above maximum", "<="),
     "less_than": ("lt", "above_max_value", "above maximum", "<"),
 }
-# What has a length, and what OpenAI's codes call that.
+# For types with a length: the words of OpenAI's codes for the type and for the length.
 LENGTHS: dict[type, tuple[str, str]] = {
     str: ("string", "length"),
     list: ("array", "length"),
@@ -60,133 +62,143 @@ LENGTHS: dict[type, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    "One of pydantic's errors: `path` leads to the value at fault, or to where it should be."
+    "One of pydantic's errors. `path` leads to the invalid value, or to where a missing one should be."
 
-    kind: str
+    type: str
     path: tuple[Step, ...]
-    sent: Any
+    value: Any
     context: Mapping[str, Any]
     message: str
 
     @property
-    def wanted(self) -> str | None:
-        "What should have been there in place of a value of this type; None where the type is not at fault."
-        if self.kind == "literal_error" and isinstance(self.sent, str):
+    def expected(self) -> str | None:
+        "The type that was expected, in JSON's words; None if the value has the right type."
+        if self.type == "literal_error" and isinstance(self.value, str):
             return None
-        return WANTED.get(self.kind)
+        return EXPECTED.get(self.type)
 
 
-def validation_api_error(errors: Sequence[Mapping[str, Any]], sent: Any) -> ApiError:
-    "About the first thing in `sent` that is wrong."
-    problems = [_problem(error, sent) for error in islice(errors, ENOUGH)]
+def validation_api_error(errors: Sequence[Mapping[str, Any]], json: Any) -> ApiError:
+    "Return the error about the first invalid value in `json`. `errors` are pydantic's."
+    problems = [_problem(error, json) for error in islice(errors, MAX_ERRORS)]
     first = problems[0].path
-    # The alternatives of a union complain one by one: the one that got furthest is the one that was meant.
+    # Each alternative of a union has errors of its own. The one that matched furthest is the one that was
+    # meant.
     related = [each for each in problems if each.path[: len(first)] == first[: len(each.path)]]
     furthest = max(len(each.path) for each in related)
     deepest = [each for each in related if len(each.path) == furthest and each.path[: len(first)] == first]
-    worst = min(deepest, key=_weight)
-    if worst.wanted is None:
-        return _told(worst)
-    return _wrong_type([each.wanted for each in deepest if each.wanted], worst)
+    worst = min(deepest, key=_rank)
+    if worst.expected is None:
+        return _invalid_value(worst)
+    return _invalid_type([each.expected for each in deepest if each.expected], worst)
 
 
-def _weight(problem: Problem) -> int:
-    "Of several at one place: a value was meant for the alternative that has it, and of those for its type."
-    return 2 if problem.kind == "extra_forbidden" else 1 if problem.wanted else 0
+def _rank(problem: Problem) -> int:
+    """Rank errors at one path: an alternative that has the field comes first, and of those one whose type
+    fits."""
+    return 2 if problem.type == "extra_forbidden" else 1 if problem.expected else 0
 
 
-async def handle_validation_error(http: Request, error: Exception) -> JSONResponse:
-    "About a parameter of the address."
+async def handle_validation_error(request: Request, error: Exception) -> JSONResponse:
+    "Answer an invalid parameter in the path or the query."
     assert isinstance(error, RequestValidationError)
     errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
-    return error_response(validation_api_error(errors, {**http.query_params, **http.path_params}))
+    return error_response(validation_api_error(errors, {**request.query_params, **request.path_params}))
 
 
 def path_text(path: Iterable[Step]) -> str:
-    "`messages[0].content`"
+    "Return the path as OpenAI writes it, such as `messages[0].content`."
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def _problem(error: Mapping[str, Any], sent: Any) -> Problem:
-    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    loc: tuple[Step, ...] = error["loc"]
-    behind: tuple[Step, ...] = ()
-    if kind == "missing":
-        loc, behind = loc[:-1], loc[-1:]
-    elif kind.startswith("union_tag_"):
-        behind = (context["discriminator"].strip("'"),)
-    readings = [*_readings(loc, sent), (loc, None)]
-    path = next((path for path, at in readings if at == value), readings[0][0])
-    if kind.startswith("union_tag_"):
-        kind, value = ("literal_error", value[behind[0]]) if behind[0] in value else ("missing", value)
+def _problem(error: Mapping[str, Any], json: Any) -> Problem:
+    type_, context, value = error["type"], error.get("ctx", {}), error["input"]
+    location: tuple[Step, ...] = error["loc"]
+    missing: tuple[Step, ...] = ()
+    if type_ == "missing":
+        location, missing = location[:-1], location[-1:]
+    elif type_.startswith("union_tag_"):
+        missing = (context["discriminator"].strip("'"),)
+    candidates = [*_candidates(location, json), (location, None)]
+    path = next((path for path, found in candidates if found == value), candidates[0][0])
+    if type_.startswith("union_tag_"):
+        tag = missing[0]
+        type_, value = ("literal_error", value[tag]) if tag in value else ("missing", value)
         context = {"expected": context.get("expected_tags")}
-    return Problem(kind, (*path, *behind), value, context, error["msg"])
+    return Problem(type_, (*path, *missing), value, context, error["msg"])
 
 
-def _readings(loc: tuple[Step, ...], value: Any) -> Iterator[tuple[tuple[Step, ...], Any]]:
-    """Where `loc` may lead to in `value`: pydantic puts names of its own between the client's, those of the
-    alternatives that it tried, and they may be the same words."""
-    if not loc:
-        yield (), value
+def _candidates(location: tuple[Step, ...], json: Any) -> Iterator[tuple[tuple[Step, ...], Any]]:
+    """Yield the paths in `json` that a pydantic location may stand for, and the value at each.
+
+    pydantic adds the names of the union alternatives that it tried. They can be the same as names of fields.
+    """
+    if not location:
+        yield (), json
         return
-    step, rest = loc[0], loc[1:]
-    if step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value)):
-        yield from (((step, *path), at) for path, at in _readings(rest, value[step]))
+    step, rest = location[0], location[1:]
+    if step in json if isinstance(json, dict) else isinstance(json, list) and step in range(len(json)):
+        yield from (((step, *path), found) for path, found in _candidates(rest, json[step]))
     if isinstance(step, str):
-        yield from _readings(rest, value)
+        yield from _candidates(rest, json)
 
 
-def _wrong_type(wanted: Sequence[str], problem: Problem) -> ApiError:
-    several = list(dict.fromkeys(wanted))
-    expected = several[0] if len(several) == 1 else f"one of {', '.join(several[:-1])} or {several[-1]}"
-    got = next((name for type_, name in SENT if isinstance(problem.sent, type_)), "null")
+def _invalid_type(expected: Sequence[str], problem: Problem) -> ApiError:
+    names = list(dict.fromkeys(expected))
+    expectation = names[0] if len(names) == 1 else f"one of {', '.join(names[:-1])} or {names[-1]}"
+    actual = next((name for cls, name in JSON_TYPES if isinstance(problem.value, cls)), "null")
     param = path_text(problem.path)
     where = f"'{param}'" if param else "the body"
-    message = f"Invalid type for {where}: expected {expected}, but got {got} instead."
+    message = f"Invalid type for {where}: expected {expectation}, but got {actual} instead."
     return ApiError(400, message, code="invalid_type", param=param or None)
 
 
-def _told(problem: Problem) -> ApiError:
+def _invalid_value(problem: Problem) -> ApiError:
     param = path_text(problem.path)
     code, message = "invalid_value", f"Invalid value for '{param}': {problem.message}."
-    match problem.kind:
+    match problem.type:
         case "missing":
             code, message = "missing_required_parameter", f"Missing required parameter: '{param}'."
         case "extra_forbidden":
             code, message = "unknown_parameter", f"Unknown parameter: '{param}'."
         case "literal_error" | "enum":
-            got, expected = str(problem.sent)[:SHOWN], problem.context["expected"]
-            message = f"Invalid value for '{param}': '{got}'. Supported values are: {expected}."
+            value, supported = str(problem.value)[:MAX_QUOTED], problem.context["expected"]
+            message = f"Invalid value for '{param}': '{value}'. Supported values are: {supported}."
         case "too_short" | "too_long" | "string_too_short" | "string_too_long":
             code, message = _length(param, problem)
         case "string_pattern_mismatch":
             message = f"Invalid '{param}': it should match '{problem.context['pattern']}'."
         case "value_error" | "assertion_error":
             message = f"Invalid value for '{param}': {problem.message.partition(', ')[2]}."
-        case kind if kind in BOUNDS:
+        case type_ if type_ in BOUNDS:
             code, message = _bound(param, problem)
     return ApiError(400, message, code=code, param=param)
 
 
 def _bound(param: str, problem: Problem) -> tuple[str, str]:
-    name, code, how, sign = BOUNDS[problem.kind]
+    "Return the code and the message for a number that is too small or too large."
+    name, code, relation, sign = BOUNDS[problem.type]
     limit = problem.context[name]
     number = "integer" if isinstance(limit, int) else "decimal"
-    expected = f"Expected a value {sign} {limit:g}, but got {str(problem.sent)[:SHOWN]} instead."
-    return f"{number}_{code}", f"Invalid '{param}': {number} {how} value. {expected}"
+    expectation = f"Expected a value {sign} {limit:g}, but got {str(problem.value)[:MAX_QUOTED]} instead."
+    return f"{number}_{code}", f"Invalid '{param}': {number} {relation} value. {expectation}"
 
 
 def _length(param: str, problem: Problem) -> tuple[str, str]:
-    context, length = problem.context, len(problem.sent)
-    kind, measure = LENGTHS[type(problem.sent)]
+    "Return the code and the message for a string, array or object that is too short or too long."
+    context, length = problem.context, len(problem.value)
+    type_name, measure = LENGTHS[type(problem.value)]
     if not length:
         return (
-            f"empty_{kind}",
-            f"Invalid '{param}': empty {kind}. Expected a length of {context['min_length']} or more.",
+            f"empty_{type_name}",
+            f"Invalid '{param}': empty {type_name}. Expected a length of {context['min_length']} or more.",
         )
     if "max_length" in context:
-        code, how, bound = "above_max", "long", f"at most {context['max_length']}"
+        code, adjective, bound = "above_max", "long", f"at most {context['max_length']}"
     else:
-        code, how, bound = "below_min", "short", f"at least {context['min_length']}"
-    message = f"Invalid '{param}': {kind} too {how}. Expected a length of {bound}, but got {length} instead."
-    return f"{kind}_{code}_{measure}", message
+        code, adjective, bound = "below_min", "short", f"at least {context['min_length']}"
+    message = (
+        f"Invalid '{param}': {type_name} too {adjective}. "
+        f"Expected a length of {bound}, but got {length} instead."
+    )
+    return f"{type_name}_{code}_{measure}", message

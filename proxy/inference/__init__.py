@@ -1,1 +1,1 @@
-"""A model call: names, queue, engines, and the run itself."""
+"""Calling a model: its name, the queue, its engine, and the run."""

@@ -1,4 +1,4 @@
-"The engines that the models run on, each opened once and kept open."
+"""The engines that the models run on. Each is opened once and stays open until the server stops."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from llm_gpt_oss.settings import Settings
 
 
 class Engines:
-    "`settings` are the plugin's. Nothing is opened before a model is asked."
+    "The engines of `models`, by the plugin's `settings`. An engine is opened when it is first used."
 
     def __init__(self, settings: Settings, models: Iterable[ModelEntry]) -> None:
         self._settings = settings
-        self._places = {entry.tag: entry.binding for entry in models}
-        self._kept: dict[str, LazyEngine] = {}
+        self._bindings = {entry.tag: entry.binding for entry in models}
+        self._engines: dict[str, LazyEngine] = {}
 
     def engine_for(self, tag: str) -> AsyncEngine:
-        """The engine of this model. Raises GptOssError where what names it cannot be used, and tries again
-        later."""
-        if tag not in self._kept:
+        """Return the engine of the model with this tag.
+
+        Raises GptOssError if the model's binding cannot be used; the next call tries again.
+        """
+        if tag not in self._engines:
             model = self.bound_model(tag)
-            self._kept[tag] = LazyEngine(get_provider(model.engine).aopen(model, model.api_key()))
-        return self._kept[tag]
+            self._engines[tag] = LazyEngine(get_provider(model.engine).aopen(model, model.api_key()))
+        return self._engines[tag]
 
     def bound_model(self, tag: str) -> BoundModel:
-        return BoundModel(tag, self._settings, self._places.get(tag, UNBOUND))
+        return BoundModel(tag, self._settings, self._bindings.get(tag, UNBOUND))
 
     async def aclose(self) -> None:
-        for kept in self._kept.values():
-            await kept.aclose()
+        for engine in self._engines.values():
+            await engine.aclose()
 
 
 class LazyEngine:
-    "`completion.AsyncEngine`, opened with the first completion."
+    "An `AsyncEngine` that opens another one with its first completion."
 
     def __init__(self, opening: AbstractAsyncContextManager[AsyncEngine]) -> None:
         self._opening = opening
@@ -47,9 +49,9 @@ class LazyEngine:
         self._stack = AsyncExitStack()
 
     def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
-        return self._engine.complete(completion) if self._engine else self._first(completion)
+        return self._engine.complete(completion) if self._engine else self._open_and_complete(completion)
 
-    async def _first(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+    async def _open_and_complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         async with self._lock:
             if self._engine is None:
                 self._engine = await self._stack.enter_async_context(self._opening)

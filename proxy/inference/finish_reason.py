@@ -1,10 +1,10 @@
-"How a model's answer ended, as far as the model tells."
+"""Why a model stopped writing, as far as it says so."""
 
 from __future__ import annotations
 
 import llm
 
-# OpenAI's words, and what its Responses API says instead. Other words mean nothing to its clients.
+# OpenAI's finish reasons, and the words of its Responses API for them. Its clients understand no others.
 REASONS = {
     "stop": "stop",
     "length": "length",
@@ -15,10 +15,10 @@ REASONS = {
 
 
 def finish_reason(response: llm.Response | llm.AsyncResponse) -> str | None:
-    """None where it is not known.
+    """Return OpenAI's finish reason, or None if the model did not say why it stopped.
 
-    From `response_json`, which each plugin fills in its own way: ours, and llm's own for OpenAI's API, with
-    the fold of a stream, a chat completion or a response.
+    The reason is in `response_json`, where each plugin keeps it in a form of its own. This reads the form of
+    gpt-oss, and those of llm's models of OpenAI: an accumulated stream, a chat completion, a response.
     """
     match response.response_json:
         case (

@@ -1,4 +1,4 @@
-"""Which names a client may use for a model, and what they mean."""
+"""The names of models that clients may use, and which model each name stands for."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ AnyModel = llm.AsyncModel | llm.AsyncKeyModel
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """The tag behind a name, and the reasoning effort that the name carries, if it does.
+    """The model that a name stands for: its tag, and the reasoning effort if the name ends with one.
 
-    `other` is a model that is not ours: the tag is then its id in llm.
+    `other` is the model itself if it is another plugin's. `tag` is its id in llm then.
     """
 
     tag: str
@@ -35,60 +35,63 @@ class ResolvedModel:
 
 
 class ModelNames:
-    """The plugin's tags and aliases; what else llm has (`others`), where it has it for async code; and
-    `aliases` of the proxy's own, such as `gpt-4o` for `gpt-oss:20b`.
+    """All names of models: tags and aliases of gpt-oss (`entries`), llm's other models as far as they have an
+    async variant (`others`), and aliases that only this server knows, such as `gpt-4o` for `gpt-oss:20b`.
 
-    Any name may end in `-` and an effort, for clients that cannot send one.
+    A client that cannot send a reasoning effort can append one to any name, as in `gpt-oss:20b-high`.
     """
 
     def __init__(
         self, entries: list[ModelEntry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
     ) -> None:
-        self._meant = {
+        self._models = {
             name: ResolvedModel(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)
         }
-        for each in others:
-            if each.async_model:
-                meant = ResolvedModel(each.model.model_id, other=each.async_model)
-                for name in (each.model.model_id, *each.aliases):
-                    self._meant.setdefault(name, meant)
-        self._meant |= {name: self._meant.get(tag, ResolvedModel(tag)) for name, tag in aliases.items()}
+        for other in others:
+            if other.async_model:
+                model = ResolvedModel(other.model.model_id, other=other.async_model)
+                for name in (other.model.model_id, *other.aliases):
+                    self._models.setdefault(name, model)
+        self._models |= {name: self._models.get(tag, ResolvedModel(tag)) for name, tag in aliases.items()}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._meant)
+        return iter(self._models)
 
     def resolve(self, name: str) -> ResolvedModel:
-        "Raises ApiError for a name that nothing goes by."
-        if name in self._meant:
-            return self._meant[name]
+        "Raises ApiError for an unknown name."
+        if name in self._models:
+            return self._models[name]
         base, _, effort = name.rpartition("-")
-        if effort in EFFORTS and base in self._meant:
-            return replace(self._meant[base], effort=effort)
+        if effort in EFFORTS and base in self._models:
+            return replace(self._models[base], effort=effort)
         raise ApiError(
             404,
-            f"The model '{name[:100]}' does not exist here. There are: {', '.join(self._meant)}.",
+            f"The model '{name[:100]}' does not exist here. There are: {', '.join(self._models)}.",
             code="model_not_found",
             param="model",
         )
 
 
-def adapt_to_model(ask: GenerationRequest, model: AnyModel, defaults: Mapping[str, Any]) -> GenerationRequest:
-    """What this model can be asked: options that it does not know are left out, and `defaults` added.
+def adapt_to_model(
+    generation: GenerationRequest, model: AnyModel, defaults: Mapping[str, Any]
+) -> GenerationRequest:
+    """Return the request with `defaults` added to its options, and without options that the model lacks.
 
-    Raises ApiError for a value that it does not take, and for what it cannot do at all.
+    Raises ApiError for an invalid option, and for tools or a schema that the model does not support.
     """
-    name = ask.model
-    if ask.tools and not model.supports_tools:
-        raise _cannot(f"{name} takes no tools.", "tools")
-    if ask.schema and not model.supports_schema:
-        raise _cannot(f"{name} cannot be bound to a schema.", ask.schema_field)
-    options = {k: v for k, v in {**defaults, **ask.options}.items() if k in model.Options.model_fields}
+    name = generation.model
+    if generation.tools and not model.supports_tools:
+        raise _unsupported(f"{name} does not support tools.", "tools")
+    if generation.schema and not model.supports_schema:
+        raise _unsupported(f"{name} does not support JSON schemas.", generation.schema_field)
+    known = model.Options.model_fields
+    options = {name: value for name, value in {**defaults, **generation.options}.items() if name in known}
     try:
         model.Options(**options)
     except ValidationError as problem:
         raise validation_api_error(problem.errors(include_url=False), options) from None
-    return replace(ask, options=options)
+    return replace(generation, options=options)
 
 
-def _cannot(message: str, param: str) -> ApiError:
+def _unsupported(message: str, param: str) -> ApiError:
     return ApiError(400, message, code="unsupported_parameter", param=param)

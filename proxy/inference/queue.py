@@ -1,4 +1,4 @@
-"""How many model calls run at once, and how many may wait."""
+"""A limit on model calls that run at once, and on those that wait."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from ..http.errors import SERVER, ApiError
 
 
 class Queue:
-    "First come, first served: Ollama itself lets those who wait in as it pleases."
+    """Lets `max_running` model calls run at once and `max_waiting` more wait.
 
-    def __init__(self, running: int, waiting: int) -> None:
-        self._places = asyncio.Semaphore(running)
-        self._limit = waiting
+    Calls run in the order in which they came. Ollama has a queue of its own, but takes from it in any order.
+    """
+
+    def __init__(self, max_running: int, max_waiting: int) -> None:
+        self._slots = asyncio.Semaphore(max_running)
+        self._max_waiting = max_waiting
         self.running = 0
         self.waiting = 0
 
     @property
     def is_full(self) -> bool:
-        return self._places.locked() and self.waiting >= self._limit
+        return self._slots.locked() and self.waiting >= self._max_waiting
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        "Raises ApiError where all places are taken, those to wait in too."
+        "Wait for a slot and hold it. Raises ApiError if the queue is full."
         if self.is_full:
             message = f"{self.waiting} requests are waiting already. Try again in a moment."
             raise ApiError(503, message, SERVER, "queue_full", headers={"Retry-After": "2"})
         self.waiting += 1
         try:
-            await self._places.acquire()
+            await self._slots.acquire()
         finally:
             self.waiting -= 1
         self.running += 1
@@ -38,4 +41,4 @@ class Queue:
             yield
         finally:
             self.running -= 1
-            self._places.release()
+            self._slots.release()

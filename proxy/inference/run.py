@@ -1,216 +1,202 @@
-"""One model call under way: queue, start, stream, log."""
+"""One model call from its place in the log to its end: queue, stream, log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import llm
-from fastapi import Request as Http
 from llm.parts import Message, StreamEvent
 
-from llm_gpt_oss.errors import ContextOverflow, GptOssError
+from llm_gpt_oss.errors import ContextOverflow
 from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
 
 from ..generation import Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
-from ..http.errors import ApiError, to_api_error
+from ..http.disconnect import CLIENT_LEFT
+from ..http.errors import to_api_error
 from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
 from ..log.ids import end_time
+from ..log.policy import TurnLogging
 from ..log.replay import PieceLengths
 from ..log.turn import RequestRecord, Turn
-from ..log.writer import LogWriter
+from .client_request import ClientRequest
 from .finish_reason import finish_reason
 from .model_names import AnyModel
 from .queue import Queue
 
 logger = logging.getLogger(__name__)
 
-# What a client that leaves is logged with; nginx's code, since HTTP has none.
-CLIENT_LEFT = 499
-
 
 class Run:
-    """`events` may be read once. The turn is in the log before `Finished` comes, and before an error leaves;
-    it is logged once, wherever it breaks off, from the moment that it has a model. `attempt` and `choice` say
-    which turn it is: choice `choice` of an answer.
+    """A model call and its turn in the log.
 
-    `begin` may be awaited before, once: it raises what can be told without asking the model, and from then on
-    the turn has its place in the log. `cancelled` says why, where the run ends because nobody waits for it.
+    Await `begin` once, then read `events` once. The turn is logged once, however it ends, before `events`
+    yields `Finished` and before an error leaves it. `cancel_reason` is logged for a run that is cancelled.
 
-    `chosen` finds the model, and adds what its name says to the Ask; it raises ApiError for an unknown one.
-    `log_of` tells where a turn goes, or None: asked anew when it is over, since that may change meanwhile.
+    `generation` is final: plugins have changed it and it fits the `model`. `entry_distances` tells for each
+    entry of the client's list of messages or items how far from the end of `generation.messages` its message
+    is. `started` is the reading of `time.perf_counter` when the call was taken up.
     """
 
     def __init__(
         self,
-        ask: GenerationRequest,
-        http: Http,
+        generation: GenerationRequest,
+        model: AnyModel,
+        client: ClientRequest[Any],
         attempt: Attempt,
-        choice: int = 0,
+        choice: int,
+        entry_distances: Sequence[int],
+        started: float,
         *,
-        chosen: Callable[[GenerationRequest], tuple[GenerationRequest, AnyModel]],
         queue: Queue,
-        log_of: Callable[[GenerationRequest], LogWriter | None],
+        turn_logging: TurnLogging,
         plugins: Plugins,
     ) -> None:
-        self._ask = ask
-        self._http = http
-        self._attempt = attempt
-        self._id = attempt.ids[choice]
-        # From the end, where what a plugin or the log puts in front makes no difference.
-        self._sent = [len(ask.messages) - message for message in ask.message_of_entry]
-        self._pieces = PieceLengths()
-        self._chosen = chosen
+        self._generation = generation
+        self._model = model
+        self._client = client
+        self._turn_id = attempt.ids[choice]
+        self._started = started
         self._queue = queue
-        self._log_of = log_of
+        self._turn_logging = turn_logging
         self._plugins = plugins
-        self._begun = False
-        self.cancelled = "The client left."
+        self._writer = turn_logging.writer_for(client.request.headers, stored=generation.store)
+        self._pieces = PieceLengths()
+        self._queue_ms: int | None = None
+        self._first_token_ms: int | None = None
+        self._record = RequestRecord(
+            generation.endpoint,
+            client.body.raw.decode(),
+            client.viewer.actor,
+            client.request.headers.get("user-agent"),
+            generation.store,
+            generation.metadata,
+            model=generation.model,
+            answer_id=attempt.answer_id,
+            idempotency_key=attempt.key,
+            added=generation.added,
+            known=generation.known,
+            continues=generation.continues,
+            sent=entry_distances,
+            custom_calls=sorted(generation.custom_call_ids),
+        )
+        self._response = self._prompt(generation.messages)
+        self.cancel_reason = "The client left."
 
     async def begin(self) -> None:
-        self._begun = True
-        self._started = time.perf_counter()
-        await self._choose()
-        self._request = await self._asked()
-        self._response = self._prompted(self._ask.messages)
-        self._store = self._log_of(self._ask)
-        if self._store is None:
+        "Give the turn its place in the log, and get back the messages that the client left out."
+        if self._writer is None:
             return
         try:
-            messages = await self._store.begin(Turn(partial_response(self._response), self._request))
+            messages = await self._writer.begin(Turn(partial_response(self._response), self._record))
         except asyncio.CancelledError as error:
-            await self._broke_off(error)
+            await self._log_failure(error)
             raise
-        self._response = self._prompted(messages)
-
-    @property
-    def is_logged(self) -> bool:
-        return self._store is not None
+        self._response = self._prompt(messages)
 
     @property
     def conversation(self) -> list[Message]:
-        "What the next request of this client would go on from, as far as it has come."
+        "The messages that this client's next request would continue, with the answer so far."
         turn = partial_response(self._response)
-        return [*turn.prompt.messages[self._ask.added :], *turn.messages()]
+        return [*turn.prompt.messages[self._generation.added :], *messages_so_far(turn)]
 
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
-        if not self._begun:
-            await self.begin()
+        """Yield the answer's events as the model writes it. Raises what goes wrong in the queue or with the
+        model."""
         try:
             waiting = time.perf_counter()
             async with self._queue.slot():
-                self._request = replace(self._request, queue_ms=_since(waiting))
+                self._queue_ms = _milliseconds_since(waiting)
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
                     async for event in events:
-                        if self._request.first_token_ms is None:
-                            self._request = replace(self._request, first_token_ms=_since(self._started))
-                        if self._ask.replayable:
+                        if self._first_token_ms is None:
+                            self._first_token_ms = _milliseconds_since(self._started)
+                        if self._generation.replayable:
                             self._pieces.feed(event)
                         yield event
+        except ContextOverflow as error:
+            await self._log_failure(error)
+            raise to_api_error(error, param=self._generation.input_field) from error
         except (Exception, GeneratorExit, asyncio.CancelledError) as error:
-            await self._broke_off(error)
+            await self._log_failure(error)
             raise
-        completed_at = await self._ended(200)
-        # Not all models that are none of ours tell it.
-        reason = finish_reason(self._response) or (
-            "tool_calls" if self._response.tool_calls_or_raise() else "stop"
-        )
+        completed_at = await self._log_end(200)
+        # Models of other plugins need not say why they stopped.
+        reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
         yield Finished(reason, _usage(self._response), completed_at)
 
-    async def _choose(self) -> None:
-        try:
-            self._ask, self._model = self._chosen(await self._plugins.prepare_request(self._ask, self._http))
-        except (ApiError, GptOssError) as error:
-            # No turn without a model, so this is all that stays of it. Quoted, since clients write into it.
-            logger.warning("%s was refused and is not in the log: %r", self._ask.endpoint, str(error))
-            raise
-
-    async def _asked(self) -> RequestRecord:
-        body: bytes = self._http.state.body
-        return RequestRecord(
-            self._ask.endpoint,
-            body.decode(),
-            await self._plugins.actor_of(self._http),
-            self._http.headers.get("user-agent"),
-            self._ask.store,
-            self._ask.metadata,
-            model=self._ask.model,
-            answer_id=self._attempt.answer_id,
-            idempotency_key=self._attempt.key,
-            added=self._ask.added,
-            known=self._ask.known,
-            continues=self._ask.continues,
-            sent=self._sent,
-            custom_calls=sorted(self._ask.custom_call_ids),
-        )
-
-    def _prompted(self, messages: Sequence[Message]) -> llm.AsyncResponse:
+    def _prompt(self, messages: Sequence[Message]) -> llm.AsyncResponse:
+        generation = self._generation
         response = self._model.prompt(
             messages=list(messages),
-            tools=list(self._ask.tools),
-            schema=dict(self._ask.schema) if self._ask.schema else None,
-            stream=self._ask.stream,
-            options=dict(self._ask.options),
+            tools=list(generation.tools),
+            schema=dict(generation.schema) if generation.schema else None,
+            stream=generation.stream,
+            options=dict(generation.options),
         )
-        response.id = self._id
-        # Set again when the model is asked, but a turn may end before that.
+        response.id = self._turn_id
+        # llm sets both when it starts the model, but the turn may end before that.
         set_start_time(response)
         return response
 
-    async def _broke_off(self, error: BaseException) -> None:
+    async def _log_failure(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
-            await self._ended(CLIENT_LEFT, self.cancelled, self.cancelled)
+            await self._log_end(CLIENT_LEFT, self.cancel_reason, self.cancel_reason)
             return
-        if isinstance(error, ContextOverflow):
-            error.param = self._ask.input_field
-        told = to_api_error(error)
-        await self._ended(told.status, told.message, str(error) or type(error).__name__)
+        api_error = to_api_error(error)
+        await self._log_end(api_error.status, api_error.message, str(error) or type(error).__name__)
 
-    async def _ended(self, status: int, told: str | None = None, error: str | None = None) -> int:
-        """Handed over before anything is waited for: from there on it is logged, even if we are cancelled.
+    async def _log_end(self, status: int, message: str | None = None, error: str | None = None) -> int:
+        """Log the turn, and return the seconds since 1970 at which the log will say that it ended.
 
-        `told` is the error as the client hears it. Returns when the turn was complete, as the log will tell
-        it, in seconds since 1970."""
+        `message` is the error as the client gets it, `error` as the model raised it. The turn is handed to
+        the log before anything is awaited, so it is logged even if this task is cancelled.
+        """
         turn = partial_response(self._response)
         completed_at = end_time(turn.datetime_utc(), turn.duration_ms())
-        if self._store is None:
+        if self._writer is None:
             return completed_at
         if error:
             turn.response_json = {**(turn.response_json or {}), "error": error}
-        request = replace(
-            self._request,
+        record = replace(
+            self._record,
             status=status,
-            error=told,
+            error=message,
             finish_reason=finish_reason(self._response),
-            custom_calls=[*self._request.custom_calls, *self._called_custom()],
+            queue_ms=self._queue_ms,
+            first_token_ms=self._first_token_ms,
+            custom_calls=[*self._record.custom_calls, *self._custom_call_ids()],
             pieces=self._pieces.lengths or None,
         )
-        logged = Turn(turn, request)
-        if self._log_of(self._ask) is None:
-            self._store.forget(logged)
+        logged = Turn(turn, record)
+        headers = self._client.request.headers
+        if self._turn_logging.writer_for(headers, stored=self._generation.store) is None:
+            self._writer.forget(logged)
             return completed_at
-        await asyncio.shield(self._told(logged, self._store.record(logged)))
+        await asyncio.shield(self._report(logged, self._writer.record(logged)))
         return completed_at
 
-    def _called_custom(self) -> list[str]:
-        made = (each for message in messages_so_far(self._response) for each in tool_calls([message]))
-        return [
-            call.tool_call_id for call in made if call.name in self._ask.custom_tools and call.tool_call_id
-        ]
+    def _custom_call_ids(self) -> list[str]:
+        "The ids of the calls in the answer whose tool takes free text."
+        calls = (call for message in messages_so_far(self._response) for call in tool_calls([message]))
+        custom_tools = self._generation.custom_tools
+        return [call.tool_call_id for call in calls if call.name in custom_tools and call.tool_call_id]
 
-    async def _told(self, turn: Turn, recorded: Future[None]) -> None:
+    async def _report(self, turn: Turn, recorded: Future[None]) -> None:
+        "Tell the plugins, once the turn is logged."
         await asyncio.wrap_future(recorded)
-        await self._plugins.turn_logged(turn.id, self._ask, turn.request.status, turn.request.error)
+        await self._plugins.turn_logged(turn.id, self._generation, turn.request.status, turn.request.error)
 
 
-def _since(started: float) -> int:
+def _milliseconds_since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 

@@ -17,7 +17,7 @@ from proxy.http.errors import ApiError
 
 
 class Greeter:
-    "The example of a plugin: one of each hook."
+    "A plugin that implements every hook."
 
     def __init__(self) -> None:
         self.logged: list[tuple[str, str, int, str | None]] = []
@@ -43,7 +43,7 @@ class Greeter:
         self.logged.append((turn_id, generation.model, status, error))
 
 
-async def test_a_plugin() -> None:
+async def test_all_hooks() -> None:
     greeter = Greeter()
     async with proxied(AsyncScriptedEngine(HELLO), plugins=[greeter]) as proxy:
         assert (await proxy.client.get("/greeting")).json() == "Good day"
@@ -53,22 +53,22 @@ async def test_a_plugin() -> None:
         assert "Greet first." in proxy.engine.asked[0].prompt
 
 
-async def test_a_turn_that_fails_is_told_of_too() -> None:
+async def test_turn_logged_of_a_failed_turn() -> None:
     greeter = Greeter()
     async with proxied(AsyncScriptedEngine([ApiError(418, "No.")]), plugins=[greeter]) as proxy:
         assert (await proxy.chat(user="Hi")).status_code == 418
         assert greeter.logged[0][1:] == ("gpt-oss:20b", 418, "No.")
 
 
-class Refusing:
+class RefusingPlugin:
     @hookimpl
     def prepare_request(self, generation: GenerationRequest, request: Request) -> None:
         raise ApiError(402, f"{generation.model} is not free.", code="pay")
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_ask_is_refused(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
-    async with proxied(AsyncScriptedEngine(), plugins=[Refusing()]) as proxy:
+async def test_prepare_request_refuses_a_request(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async with proxied(AsyncScriptedEngine(), plugins=[RefusingPlugin()]) as proxy:
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, answer.json()["error"]["code"]) == (402, "pay")
         assert proxy.rows("select * from turns") == []
@@ -77,7 +77,7 @@ async def test_an_ask_is_refused(stream: bool, caplog: pytest.LogCaptureFixture)
     ]
 
 
-class Broken:
+class FailingPlugin:
     @hookimpl
     def register_routes(self, app: Any) -> None:
         raise KeyError
@@ -95,23 +95,23 @@ class Broken:
         raise KeyError
 
 
-async def test_a_hook_that_fails_is_named_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_hook_is_logged_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
     greeter = Greeter()
     with caplog.at_level(logging.ERROR, "proxy.hookspecs"):
-        async with proxied(AsyncScriptedEngine(HELLO), plugins=[greeter, Broken()]) as proxy:
+        async with proxied(AsyncScriptedEngine(HELLO), plugins=[greeter, FailingPlugin()]) as proxy:
             assert (await proxy.chat(user="Hi", headers={"x-team": "red"})).status_code == 200
             assert proxy.rows("select actor from gpt_oss_requests") == [("red",)]
     assert len(greeter.logged) == 1
-    said = [record.message for record in caplog.records]
-    assert [message.split(" of ")[0] for message in said] == [
+    logged = [record.message for record in caplog.records]
+    assert [message.split(" of ")[0] for message in logged] == [
         "The hook register_routes",
-        "The hook prepare_request",
         "The hook actor_from_request",
+        "The hook prepare_request",
         "The hook turn_logged",
     ]
 
 
-class Named:
+class NamingPlugin:
     def __init__(self, name: str | None) -> None:
         self._name = name
 
@@ -124,18 +124,18 @@ class Named:
         return replace(generation, model=f"{generation.model}{self._name}") if self._name else None
 
 
-async def test_the_last_plugin_is_asked_first_and_each_gets_what_the_one_before_made() -> None:
-    plugins = Plugins([Named("a"), Named("b"), Named(None)])
+async def test_order_of_plugins() -> None:
+    plugins = Plugins([NamingPlugin("a"), NamingPlugin("b"), NamingPlugin(None)])
     assert await plugins.actor_of(Request({"type": "http"})) == "b"
-    made = await plugins.prepare_request(GenerationRequest("/x", "m", ()), Request({"type": "http"}))
-    assert made.model == "mba"
+    prepared = await plugins.prepare_request(GenerationRequest("/x", "m", ()), Request({"type": "http"}))
+    assert prepared.model == "mba"
 
 
-async def test_nobody_is_named() -> None:
-    assert await Plugins([Named(None)]).actor_of(Request({"type": "http"})) is None
+async def test_no_actor() -> None:
+    assert await Plugins([NamingPlugin(None)]).actor_of(Request({"type": "http"})) is None
 
 
-async def test_installed_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_installed_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     class Installed(Distribution):
         metadata = {"name": "one"}  # type: ignore[assignment]  # noqa: RUF012
         entry_points = [EntryPoint("one", f"{__name__}:INSTALLED", GROUP)]  # type: ignore[assignment]  # noqa: RUF012
@@ -147,5 +147,5 @@ async def test_installed_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> N
             return path
 
     monkeypatch.setattr("importlib.metadata.distributions", lambda: [Installed()])
-    monkeypatch.setattr(EntryPoint, "load", lambda self: Named("installed"))
+    monkeypatch.setattr(EntryPoint, "load", lambda self: NamingPlugin("installed"))
     assert await Plugins().actor_of(Request({"type": "http"})) == "installed"

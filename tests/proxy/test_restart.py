@@ -1,5 +1,6 @@
-"""What is kept: everything is told the same after a restart, by another process, and while the log is locked;
-and what was under way when its process was killed is told as failed.
+"""Answers are the same after a restart, from another process, and while the log is locked.
+
+A response whose process was killed has failed.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ SCRIPTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }
 
 
-async def told(proxy: Proxied, id: str) -> list[str]:
+async def answers_of(proxy: Proxied, id: str) -> list[str]:
     at = f"{URL}/{id}"
     answers = [
         await proxy.get(at),
@@ -88,19 +89,19 @@ async def told(proxy: Proxied, id: str) -> list[str]:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("background", [False, True])
-async def test_after_a_restart(name: str, background: bool) -> None:
+async def test_answers_are_the_same_after_a_restart(name: str, background: bool) -> None:
     script, fields = SCRIPTS[name]
     body = {**HI, "instructions": "Be brief.", "background": background, **fields}
     async with proxied(AsyncScriptedEngine(*script)) as proxy:
         streamed = (await proxy.post(URL, {**body, "stream": True})).text
         id = re.search(r'"id":"(resp_\w+)"', streamed)
         assert id
-        before = await told(proxy, id[1])
+        before = await answers_of(proxy, id[1])
         assert before[1] == streamed
         Response.model_validate_json(before[0])
     engine = AsyncScriptedEngine(HELLO)
     async with proxied(engine) as proxy:
-        assert await told(proxy, id[1]) == before
+        assert await answers_of(proxy, id[1]) == before
         goes_on = {**HI, "previous_response_id": id[1]}
         answer = await proxy.post(URL, goes_on)
         assert answer.status_code == (400 if name.startswith("failed") else 200)
@@ -109,7 +110,7 @@ async def test_after_a_restart(name: str, background: bool) -> None:
             assert len(proxy.rows("select id from threads")) == 1
 
 
-async def test_what_is_not_found_is_not_found_after_a_restart() -> None:
+async def test_hidden_responses_stay_hidden_after_a_restart() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
         ids = [(await proxy.post(URL, {**HI, "store": store})).json()["id"] for store in (False, True)]
         await proxy.client.delete(f"{URL}/{ids[1]}")
@@ -120,17 +121,17 @@ async def test_what_is_not_found_is_not_found_after_a_restart() -> None:
             assert answer.json()["error"]["code"] == "previous_response_not_found"
 
 
-async def test_cancelled_is_cancelled_after_a_restart() -> None:
+async def test_a_cancelled_response_stays_cancelled_after_a_restart() -> None:
     engine = HeldEngine(*[piece.text for piece in pieces(THINK + HELLO)])
     async with proxied(engine) as proxy:
         queued = await proxy.post(URL, {**HI, "background": True})
         id = queued.json()["id"]
         await engine.silent.wait()
         cancelled = (await proxy.post(f"{URL}/{id}/cancel", None)).json()
-        before = await told(proxy, id)
+        before = await answers_of(proxy, id)
     assert (cancelled["status"], cancelled["output"][-1]["content"][0]["text"]) == ("cancelled", "Hello")
     async with proxied() as proxy:
-        assert await told(proxy, id) == before
+        assert await answers_of(proxy, id) == before
         assert json.loads(before[0]) == cancelled
 
 
@@ -138,28 +139,30 @@ async def test_cancelled_is_cancelled_after_a_restart() -> None:
 
 
 @pytest.mark.parametrize("background", [False, True])
-async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_are_the_same_while_the_log_is_locked(
+    background: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("proxy.log.database.BUSY_TIMEOUT", 20)
     engine = AsyncScriptedEngine(THINK + HELLO, HELLO, HELLO)
     async with proxied(engine) as proxy:
 
-        async def made(**fields: Any) -> str:
+        async def create_response(**fields: Any) -> str:
             answer = await proxy.post(URL, {**HI, "stream": True, **fields})
             id = re.search(r'"id":"(resp_\w+)"', answer.text)
             assert id
-            assert (await told(proxy, id[1]))[1] == answer.text
+            assert (await answers_of(proxy, id[1]))[1] == answer.text
             return id[1]
 
         with closing(sqlite3.connect(proxy.server.settings.database, isolation_level=None)) as other:
             other.execute("begin immediate")
-            first = await made(background=background)
-            second = await made(previous_response_id=first)
+            first = await create_response(background=background)
+            second = await create_response(previous_response_id=first)
             assert proxy.server.log_writer.status.startswith("behind 2, spooling")
-            before = [await told(proxy, id) for id in (first, second)]
+            before = [await answers_of(proxy, id) for id in (first, second)]
             assert proxy.turns() == []
-        third = await made(previous_response_id=second)
+        third = await create_response(previous_response_id=second)
         assert proxy.server.log_writer.status == "ok"
-        assert [await told(proxy, id) for id in (first, second)] == before
+        assert [await answers_of(proxy, id) for id in (first, second)] == before
         turns = proxy.turns()
         assert [f"resp_{turn['id']}" for turn in turns] == [first, second, third]
         assert len(proxy.rows("select id from threads")) == 1
@@ -170,7 +173,7 @@ async def test_while_the_log_is_locked(background: bool, monkeypatch: pytest.Mon
 
 
 @contextmanager
-def asking(server: Serving) -> Iterator[openai.OpenAI]:
+def client_of(server: Serving) -> Iterator[openai.OpenAI]:
     url = f"http://127.0.0.1:{server.port}/v1"
     with openai.OpenAI(base_url=url, api_key="any", max_retries=0, timeout=PATIENCE) as client:
         yield client
@@ -181,7 +184,7 @@ WHOLE = [*BEGIN, END]
 HELD = [*BEGIN, HOLD]
 
 
-def failed(client: openai.OpenAI, id: str) -> None:
+def check_failed(client: openai.OpenAI, id: str) -> None:
     response = client.responses.retrieve(id)
     assert response.error
     assert (response.status, response.error.message) == ("failed", GONE)
@@ -192,9 +195,9 @@ def failed(client: openai.OpenAI, id: str) -> None:
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_killed_in_the_middle(path: Path, background: bool) -> None:
+def test_killed_while_streaming(path: Path, background: bool) -> None:
     with Ollama(WHOLE, HELD, WHOLE) as ollama:
-        with serving(path, ollama) as server, asking(server) as client:
+        with serving(path, ollama) as server, client_of(server) as client:
             first = client.responses.create(**ASK)
             going_on = {**ASK, "previous_response_id": first.id}
             with client.responses.create(**going_on, stream=True, background=background) as events:
@@ -203,8 +206,8 @@ def test_killed_in_the_middle(path: Path, background: bool) -> None:
                 while next(iter(events)).type != "response.output_text.delta":
                     pass
                 server.kill()
-        with serving(path, ollama) as server, asking(server) as client:
-            failed(client, created.response.id)
+        with serving(path, ollama) as server, client_of(server) as client:
+            check_failed(client, created.response.id)
             again = client.responses.create(**going_on)
             assert again.output_text == "Hello"
             assert server.rows() == [(200, None), (500, GONE), (200, None)]
@@ -212,21 +215,24 @@ def test_killed_in_the_middle(path: Path, background: bool) -> None:
         assert log.execute("select count(*) from threads").fetchone() == (1,)
 
 
-def test_what_one_process_makes_the_other_tells(path: Path) -> None:
+def test_another_process_returns_a_running_response(path: Path) -> None:
     with (
         Ollama([*BEGIN, 1.0, END], HELD, HELD) as ollama,
         serving(path, ollama) as one,
         serving(path, ollama) as two,
-        asking(one) as here,
-        asking(two) as there,
+        client_of(one) as here,
+        client_of(two) as there,
     ):
         # Followed to its end.
-        made = here.responses.create(**ASK, background=True)
-        wait_for(lambda: there.responses.retrieve(made.id).status == "in_progress")
-        events = [*there.responses.retrieve(made.id, stream=True)]
+        create_response = here.responses.create(**ASK, background=True)
+        wait_for(lambda: there.responses.retrieve(create_response.id).status == "in_progress")
+        events = [*there.responses.retrieve(create_response.id, stream=True)]
         assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
-        assert there.responses.retrieve(made.id) == here.responses.retrieve(made.id)
-        assert there.responses.create(**ASK, background=True, previous_response_id=made.id).status == "queued"
+        assert there.responses.retrieve(create_response.id) == here.responses.retrieve(create_response.id)
+        assert (
+            there.responses.create(**ASK, background=True, previous_response_id=create_response.id).status
+            == "queued"
+        )
 
         # Cancelled.
         held = here.responses.create(**ASK, background=True)
@@ -242,14 +248,14 @@ def test_what_one_process_makes_the_other_tells(path: Path) -> None:
         one.kill()
         *_, last = following
         assert last.type == "response.failed"
-        failed(there, lost.id)
+        check_failed(there, lost.id)
 
 
 WORKERS = ("-m", "proxy", "--port", "0", "--workers", "2", "--model", "gpt-oss-tiny", "--database")
 
 
 def test_workers(path: Path) -> None:
-    "Each connection may come to another of them."
+    "Each connection may reach another worker."
     with Ollama(HELD) as ollama:
         environ = {**os.environ, "OLLAMA_HOST": ollama.host}
         process = subprocess.Popen(
@@ -260,16 +266,21 @@ def test_workers(path: Path) -> None:
         assert process.stderr
         with closing(process.stderr):
             try:
-                told = ""
-                while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", told)):
-                    told += process.stderr.readline()
-                made = _asked(url[1], lambda client: client.responses.create(**ASK, background=True)).id
+                answers_of = ""
+                while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", answers_of)):
+                    answers_of += process.stderr.readline()
+                create_response = _fetch(
+                    url[1], lambda client: client.responses.create(**ASK, background=True)
+                ).id
                 for _ in range(20):
-                    state = _asked(url[1], lambda client: client.responses.retrieve(made).status)
+                    state = _fetch(url[1], lambda client: client.responses.retrieve(create_response).status)
                     assert state == "in_progress"
-                assert _asked(url[1], lambda client: client.responses.cancel(made).status) == "cancelled"
+                assert (
+                    _fetch(url[1], lambda client: client.responses.cancel(create_response).status)
+                    == "cancelled"
+                )
                 for _ in range(20):
-                    state = _asked(url[1], lambda client: client.responses.retrieve(made).status)
+                    state = _fetch(url[1], lambda client: client.responses.retrieve(create_response).status)
                     assert state == "cancelled"
             finally:
                 process.send_signal(signal.SIGTERM)
@@ -277,7 +288,7 @@ def test_workers(path: Path) -> None:
                 timer.cancel()
 
 
-def _asked(url: str, ask: Any) -> Any:
-    "Over a connection of its own."
+def _fetch(url: str, ask: Any) -> Any:
+    "Call the API over a new connection."
     with openai.OpenAI(base_url=url, api_key="any", max_retries=5, timeout=PATIENCE) as client:
         return ask(client)

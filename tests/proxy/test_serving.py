@@ -1,4 +1,4 @@
-"A real server in a process of its own: leaving, stopping, being killed."
+"A server in its own process: its clients disconnect, and it is stopped or killed."
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEFT = (499, "The client left.")
 
 @pytest.mark.parametrize("begin", [[], BEGIN])
 @pytest.mark.parametrize("streams", [True, False])
-def test_the_engine_stops_when_the_client_leaves(path: Path, begin: list[Any], streams: bool) -> None:
+def test_the_engine_stops_when_the_client_disconnects(path: Path, begin: list[Any], streams: bool) -> None:
     with Ollama([*begin, HOLD]) as ollama, serving(path, ollama) as server:
         with server.asking(stream=streams) as client:
             if begin and streams:
@@ -34,14 +34,14 @@ def test_the_engine_stops_when_the_client_leaves(path: Path, begin: list[Any], s
         assert server.stop() == 0
 
 
-def test_a_silent_engine_is_kept_alive(path: Path) -> None:
+def test_keep_alive_comments_while_the_engine_is_silent(path: Path) -> None:
     with Ollama([HOLD]) as ollama, serving(path, ollama, keep_alive=0.01) as server:
         with server.asking(stream=True) as client:
             heard = until(client, b": keep-alive\n\n")
         assert heard.startswith(b"HTTP/1.1 200")
 
 
-def test_a_stream_goes_on_to_its_end_when_the_server_stops(path: Path) -> None:
+def test_streams_finish_when_the_server_stops(path: Path) -> None:
     with Ollama([*BEGIN, 0.3, END]) as ollama, serving(path, ollama) as server:
         with server.asking(stream=True) as client:
             until(client, b"Hello")
@@ -59,7 +59,7 @@ def test_a_stream_that_takes_too_long_is_cut_and_logged(path: Path) -> None:
         assert server.rows() == [LEFT]
 
 
-def test_what_was_under_way_when_it_was_killed_shows_after_a_restart(path: Path) -> None:
+def test_turns_of_a_killed_server_are_logged_after_a_restart(path: Path) -> None:
     with Ollama([*BEGIN, HOLD]) as ollama:
         with serving(path, ollama) as server, server.asking(stream=True) as client:
             until(client, b"Hello")

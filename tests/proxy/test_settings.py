@@ -34,12 +34,12 @@ def test_settings(environ: dict[str, str], changes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "8000.0", "http", "0x50", "8 0", "²", "٣", "9" * 5000])
-def test_no_port(port: str) -> None:
+def test_invalid_port(port: str) -> None:
     with pytest.raises(ValueError, match=r"^API_PORT is .* from 0 to 65535$"):
         Settings.from_env({"API_PORT": port})
 
 
-def test_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_PORT", "8124")
     assert Settings.from_env().port == 8124
     assert Settings.for_this_process() == Settings.from_env()
@@ -70,7 +70,7 @@ OTHERS = Settings(
 )
 
 
-def test_every_setting_is_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_is_exported_to_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WORKER_SETTINGS, "")
     for field in dataclasses.fields(Settings):
         assert getattr(OTHERS, field.name) != getattr(default(), field.name), field.name
@@ -79,10 +79,10 @@ def test_every_setting_is_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.for_this_process() == OTHERS
 
 
-def test_the_hash_of_a_key_is_not_shown() -> None:
+def test_the_key_hash_is_not_shown() -> None:
     assert "abc" not in repr(OTHERS)
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         OTHERS.port = 1  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"llm's own commands and the turns of apps, in one log."
+"llm's own commands, and turns of apps in the same log."
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ select thread_id, forked_from from turns join threads on threads.id = thread_id 
 """
 
 
-class Opened(ScriptedEngine):
-    "An engine, and the function that opens it."
+class OpenedEngine(ScriptedEngine):
+    "Takes the place of the engine that `OllamaProvider` opens."
 
-    def __call__(self, *_: object) -> Opened:
+    def __call__(self, *_: object) -> OpenedEngine:
         return self
 
-    def __enter__(self) -> Opened:
+    def __enter__(self) -> OpenedEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,30 +36,32 @@ class Opened(ScriptedEngine):
 
 
 def shell(monkeypatch: pytest.MonkeyPatch, answer: str, *arguments: str) -> ScriptedEngine:
-    "`llm ARGUMENTS`, to which the model says `answer`."
-    said = Opened(THINKING + answer)
-    monkeypatch.setattr(OllamaProvider, "open", said)
-    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
-    assert (done.exit_code, done.stdout) == (0, f"{answer}\n")
-    return said
+    "Run `llm ARGUMENTS` with a model that writes `answer`."
+    engine = OpenedEngine(THINKING + answer)
+    monkeypatch.setattr(OllamaProvider, "open", engine)
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert (result.exit_code, result.stdout) == (0, f"{answer}\n")
+    return engine
 
 
 def app(*turns: Sequence[str]) -> list[tuple[Any, ...]]:
-    "Each turn is what was said before it, in turns, and what the model says now."
+    "Send a chat request for each turn: the texts of its history, then the answer that the model writes."
 
     async def run() -> list[tuple[Any, ...]]:
         engine = AsyncScriptedEngine(*(THINKING + answer for *_, answer in turns))
         async with proxied(engine) as proxy:
-            for *said, _ in turns:
-                roles = ("user", "assistant") * len(said)
-                messages = [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
+            for *history, _ in turns:
+                roles = ("user", "assistant") * len(history)
+                messages = [
+                    {"role": role, "content": text} for role, text in zip(roles, history, strict=False)
+                ]
                 assert (await proxy.chat(*messages)).status_code == 200
             return proxy.rows(THREADS)
 
     return asyncio.run(run())
 
 
-def test_apps_never_capture_continue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_llm_continue_does_not_continue_turns_of_apps(monkeypatch: pytest.MonkeyPatch) -> None:
     shell(monkeypatch, "Yes", "-m", "gpt-oss:20b", "Mine")
     mine = load_conversation(None)
     assert mine
@@ -71,7 +73,7 @@ def test_apps_never_capture_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Mine" in asked.asked[0].prompt
 
 
-def test_the_shell_goes_on_with_an_apps_thread_and_the_app_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_and_an_app_continue_the_same_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     ((thread_id, _),) = app(["Hi", "Hello"])
     asked = shell(monkeypatch, "Sure", "--cid", thread_id, "More")
     assert asked.asked[0].prompt.endswith(
@@ -84,7 +86,7 @@ def test_the_shell_goes_on_with_an_apps_thread_and_the_app_after_it(monkeypatch:
     assert ignorant[1] == thread_id
 
 
-def test_an_apps_turns_are_shown() -> None:
+def test_llm_logs_shows_turns_of_apps() -> None:
     ((thread_id, _),) = app(["Hi there", "Hello"])
     shown = CliRunner().invoke(cli, ["logs", "--cid", thread_id]).output
     assert "Hi there" in shown

@@ -26,7 +26,7 @@ TURNS = "select count(*) from turns"
         ("off", {"store": True}, {"X-LLM-Log": "on"}, 0),
     ],
 )
-async def test_what_is_logged(
+async def test_log_policy_and_header(
     policy: str, fields: dict[str, Any], headers: dict[str, str], logged: int
 ) -> None:
     async with proxied(AsyncScriptedEngine(HELLO), log_policy=policy) as proxy:
@@ -34,7 +34,7 @@ async def test_what_is_logged(
         assert proxy.rows(TURNS) == [(logged,)]
 
 
-async def test_logging_goes_off_and_on_while_it_runs() -> None:
+async def test_logging_is_turned_off_and_on_while_it_runs() -> None:
     off = llm.user_dir() / "logs-off"  # type: ignore[no-untyped-call]
     async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
         await proxy.chat(user="1")
@@ -46,7 +46,7 @@ async def test_logging_goes_off_and_on_while_it_runs() -> None:
         assert proxy.rows(TURNS) == [(2,)]
 
 
-async def test_what_is_kept_of_a_request() -> None:
+async def test_logged_fields_of_a_request() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         headers = {"User-Agent": "curl", "Authorization": "Bearer secret"}
         await proxy.chat(user="Hi", headers=headers, metadata={"a": "b"}, store=True)
@@ -56,7 +56,7 @@ async def test_what_is_kept_of_a_request() -> None:
         assert "secret" not in dump
 
 
-async def test_the_key_of_a_request_is_its_actor() -> None:
+async def test_the_actor_is_the_name_of_the_key() -> None:
     from proxy.http.api_keys import hash_key
 
     async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_key("sesame")) as proxy:
@@ -67,7 +67,7 @@ async def test_the_key_of_a_request_is_its_actor() -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_the_answer_does_not_mind_a_broken_log(tmp_path: Path, stream: bool) -> None:
+async def test_an_unusable_log_does_not_affect_the_answer(tmp_path: Path, stream: bool) -> None:
     path = tmp_path / "logs.db"
     path.mkdir()
     async with proxied(AsyncScriptedEngine(HELLO), database=path) as proxy:
@@ -76,7 +76,7 @@ async def test_the_answer_does_not_mind_a_broken_log(tmp_path: Path, stream: boo
         assert proxy.server.log_writer.status.startswith("behind 1, spooling: ")
 
 
-async def test_choices_are_turns_of_their_own() -> None:
+async def test_each_choice_is_a_turn() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
         answer = await proxy.chat(user="Hi", n=2)
         assert len(answer.json()["choices"]) == 2

@@ -34,7 +34,7 @@ class Proxied:
 
     @property
     def server(self) -> ProxyState:
-        server: ProxyState = self.app.state.server
+        server: ProxyState = self.app.state.proxy
         return server
 
     async def get(self, path: str, **options: Any) -> httpx.Response:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 
-from ...http.request_body import cancel_on_disconnect, read_body
+from ...http.disconnect import cancel_on_disconnect
 from ...http.sse import EventStream
-from ...state import server_of
+from ...inference.client_request import ClientRequest
+from ...state import StateDep, receive
 from ..choices import Choices, error_frame
 from .request import ChatRequest
 from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
@@ -16,24 +19,25 @@ router = APIRouter()
 
 
 @router.post("/v1/chat/completions", response_model=None)
-async def create(http: Request) -> Response:
-    server = server_of(http)
-    request = await read_body(http, ChatRequest)
-    ask = request.generation_request()
-    asks = request.choice_requests(ask)
-    attempt = await server.attempt(http, len(asks))
-    first = base_chunk(ask.model, attempt.answer_id)
+async def create(
+    state: StateDep, client: Annotated[ClientRequest[ChatRequest], Depends(receive(ChatRequest))]
+) -> Response:
+    body = client.body.model
+    generation = body.generation_request()
+    generations = body.choice_requests(generation)
+    attempt = await state.attempt(client, len(generations))
+    first = base_chunk(generation.model, attempt.answer_id)
 
     def writer(index: int) -> ChatWriter:
-        return ChatWriter(first, ask.custom_tools, index, reasoning=request.show_reasoning)
+        return ChatWriter(first, generation.custom_tools, index, reasoning=body.show_reasoning)
 
-    choices = Choices(server, http, attempt, asks, writer)
-    if request.stream:
-        frames = choices.frames(first, usage_json if request.include_usage else None)
-        return EventStream(frames, error_frame, server.settings.keep_alive)
-    return JSONResponse(await cancel_on_disconnect(http, _whole(choices)))
+    choices = Choices(state, client, attempt, generations, writer)
+    if body.stream:
+        frames = choices.frames(first, usage_json if body.include_usage else None)
+        return EventStream(frames, error_frame, state.settings.keep_alive)
+    return JSONResponse(await cancel_on_disconnect(client.request.receive, _completion(choices)))
 
 
-async def _whole(choices: Choices) -> Chunk:
+async def _completion(choices: Choices) -> Chunk:
     chunks = [chunk async for chunk in choices.chunks()]
     return accumulate(chunks, usage_json(choices.usages))

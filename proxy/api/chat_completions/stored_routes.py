@@ -1,4 +1,4 @@
-"""`/v1/chat/completions`: those that clients wanted stored, listed and asked for again."""
+"""`/v1/chat/completions`: list, retrieve, update and delete completions that clients wanted stored."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from llm.parts import Message, TextPart, ToolResultPart
 from pydantic import ConfigDict
 
 from ...http.body_model import Body
 from ...http.errors import ApiError
 from ...http.pagination import Page, list_object, paginate
-from ...http.request_body import read_body
-from ...log.access import Viewer, viewer_of
+from ...inference.client_request import ClientRequest
 from ...log.fingerprint import tool_calls
 from ...log.reader import LoggedTurn
 from ...log.replay import replay_events
-from ...state import ProxyState, server_of
+from ...state import StateDep, ViewerDep, receive
 from ..shared_fields import Metadata
 from . import queries
 from .request import ReasoningFields
@@ -27,96 +26,99 @@ from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 router = APIRouter()
 
 _METADATA = re.compile(r"metadata\[(.+)\]", re.DOTALL)
-# As many as a completion can have.
-MOST_PAIRS = 16
+# A completion cannot have more metadata than this.
+MAX_METADATA = 16
 
 
-class Listing(Page):
+class CompletionPage(Page):
     model: str | None = None
 
 
-class Asked(ReasoningFields):
-    "A request's body as the log has it: whatever else is in it."
+class LoggedBody(ReasoningFields):
+    "A request's body in the log, of which only the fields about reasoning are read."
 
     model_config = ConfigDict(extra="ignore")
 
 
-class Update(Body):
+class UpdateCompletion(Body):
     metadata: Metadata | None
 
 
 @router.get("/v1/chat/completions")
-async def completions(http: Request, at: Annotated[Listing, Query()]) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    descending = at.order == "desc"
-    wanted = queries.ListQuery(viewer, at.model, _metadata(http), _behind(at.after), descending)
-    turns = await server.log_reader.read(lambda log: queries.list_completions(log, wanted, at.limit + 1))
-    return list_object([completion(each) for each in turns[: at.limit]], has_more=len(turns) > at.limit)
+async def list_completions(
+    request: Request, state: StateDep, viewer: ViewerDep, page: Annotated[CompletionPage, Query()]
+) -> dict[str, Any]:
+    descending = page.order == "desc"
+    query = queries.ListQuery(
+        viewer, page.model, _metadata_filter(request), _after_turn(page.after), descending
+    )
+    turns = await state.log_reader.read(lambda log: queries.list_completions(log, query, page.limit + 1))
+    return list_object([completion(each) for each in turns[: page.limit]], has_more=len(turns) > page.limit)
 
 
 @router.get("/v1/chat/completions/{completion_id}")
-async def retrieve(http: Request, completion_id: str) -> Chunk:
-    server, viewer = await _asked(http)
+async def retrieve(state: StateDep, viewer: ViewerDep, completion_id: str) -> Chunk:
     return completion(
-        await server.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
+        await state.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
     )
 
 
 @router.post("/v1/chat/completions/{completion_id}")
-async def update(http: Request, completion_id: str) -> Chunk:
-    server, viewer = await _asked(http)
-    metadata = (await read_body(http, Update)).metadata or {}
+async def update(
+    state: StateDep,
+    client: Annotated[ClientRequest[UpdateCompletion], Depends(receive(UpdateCompletion))],
+    completion_id: str,
+) -> Chunk:
+    metadata = client.body.model.metadata or {}
     return completion(
-        await server.log_writer.change(
-            lambda log: queries.update_metadata(log, viewer, completion_id, metadata)
+        await state.log_writer.change(
+            lambda log: queries.update_metadata(log, client.viewer, completion_id, metadata)
         )
     )
 
 
 @router.delete("/v1/chat/completions/{completion_id}")
-async def deleted(http: Request, completion_id: str) -> dict[str, Any]:
-    "It is not found any more. `llm logs` still shows it, until `llm gpt-oss logs prune`."
-    server, viewer = await _asked(http)
-    await server.log_writer.change(lambda log: queries.delete_completion(log, viewer, completion_id))
+async def delete(state: StateDep, viewer: ViewerDep, completion_id: str) -> dict[str, Any]:
+    "Hide the completion from the API. `llm logs` still shows its turns, until `llm gpt-oss logs prune`."
+    await state.log_writer.change(lambda log: queries.delete_completion(log, viewer, completion_id))
     return {"object": "chat.completion.deleted", "id": completion_id, "deleted": True}
 
 
 @router.get("/v1/chat/completions/{completion_id}/messages")
-async def messages(http: Request, completion_id: str, at: Annotated[Page, Query()]) -> dict[str, Any]:
-    "What the model was asked with."
-    server, viewer = await _asked(http)
-    first, *_ = await server.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
-    logged = await server.log_reader.turn(first.id)
-    assert logged  # it has just been found
-    asked = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(asked_with(logged))]
-    return paginate(asked, at, first="asc")
+async def list_messages(
+    state: StateDep, viewer: ViewerDep, completion_id: str, page: Annotated[Page, Query()]
+) -> dict[str, Any]:
+    "The messages that the completion answers."
+    first, *_ = await state.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
+    logged = await state.log_reader.turn(first.id)
+    assert logged  # a turn stays in the log
+    messages = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(request_messages(logged))]
+    return paginate(messages, page, default_order="asc")
 
 
-async def _asked(http: Request) -> tuple[ProxyState, Viewer]:
-    server = server_of(http)
-    return server, await viewer_of(http, server.plugins)
-
-
-def _metadata(http: Request) -> dict[str, str]:
-    "`metadata[key]=value`, as OpenAI's clients write it."
-    pairs = ((_METADATA.fullmatch(name), value) for name, value in http.query_params.multi_items())
-    metadata = {name[1]: value for name, value in pairs if name}
-    if len(metadata) > MOST_PAIRS:
-        message = f"'metadata' has {len(metadata)} keys, and {MOST_PAIRS} are the most."
+def _metadata_filter(request: Request) -> dict[str, str]:
+    "Return the query's metadata, which OpenAI's clients write as `metadata[key]=value`."
+    pairs = ((_METADATA.fullmatch(name), value) for name, value in request.query_params.multi_items())
+    metadata = {match[1]: value for match, value in pairs if match}
+    if len(metadata) > MAX_METADATA:
+        message = f"'metadata' has {len(metadata)} keys. Send at most {MAX_METADATA}."
         raise ApiError(400, message, code="object_above_max_properties", param="metadata")
     return metadata
 
 
-def _behind(after: str | None) -> str | None:
-    "The turn. It may be deleted by now: whoever deletes what is on a page still gets the next."
+def _after_turn(after: str | None) -> str | None:
+    """Return the id of the turn after which the page begins. Raises ApiError for an invalid id.
+
+    The turn may be deleted: a client that deletes the completions of a page can still ask for the next page.
+    """
     if after is None or (turn_id := queries.parse_completion_id(after)):
         return after and turn_id
-    message = f"'{after[:100]}' is no id of a chat completion."
+    message = f"'{after[:100]}' is not the id of a chat completion."
     raise ApiError(400, message, code="invalid_value", param="after")
 
 
 def completion(turns: Sequence[LoggedTurn]) -> Chunk:
-    "As its client got it, or would have got it whole; and its metadata."
+    "Return the completion as its client received it, or would have without streaming, and its metadata."
     first = turns[0]
     shared = base_chunk(first.body["model"], first.answer_id)
     chunks = [chunk for index, turn in enumerate(turns) for chunk in _chunks(turn, shared, index)]
@@ -125,32 +127,33 @@ def completion(turns: Sequence[LoggedTurn]) -> Chunk:
 
 
 def _chunks(turn: LoggedTurn, shared: Chunk, index: int) -> Iterator[Chunk]:
-    writer = ChatWriter(shared, custom_tools(turn), index, reasoning=shows_reasoning(turn))
+    writer = ChatWriter(shared, custom_tools(turn), index, reasoning=show_reasoning(turn))
     for event in turn.events():
         yield from writer.feed(event)
 
 
 def custom_tools(turn: LoggedTurn) -> frozenset[str]:
-    made = tool_calls([each.message for each in (*turn.prompt, *turn.answer)])
-    return frozenset(call.name for call in made if call.tool_call_id in turn.custom)
+    "Return the names of the tools that were called with free text."
+    calls = tool_calls([each.message for each in (*turn.prompt, *turn.answer)])
+    return frozenset(call.name for call in calls if call.tool_call_id in turn.custom)
 
 
-def shows_reasoning(turn: LoggedTurn) -> bool:
-    return Asked.model_validate(turn.body).show_reasoning
+def show_reasoning(turn: LoggedTurn) -> bool:
+    return LoggedBody.model_validate(turn.body).show_reasoning
 
 
-def asked_with(logged: LoggedTurn) -> Iterator[dict[str, Any]]:
-    """The messages as they were sent; those that the log has of earlier requests as it has them.
+def request_messages(logged: LoggedTurn) -> Iterator[dict[str, Any]]:
+    """Yield the messages of the request: its own as the client sent them, earlier ones as the log has them.
 
-    What is not the client's own (an instruction that a field of the request came to) is left out.
+    Messages that the server added, such as the instruction for a verbosity, are left out.
     """
     sent = logged.body["messages"]
     for each in logged.prompt[logged.added : len(logged.prompt) - len(sent)]:
-        yield from _of_log(each.message, logged)
-    yield from map(_of_client, sent)
+        yield from _logged_message(each.message, logged)
+    yield from map(_sent_message, sent)
 
 
-def _of_client(sent: Mapping[str, Any]) -> dict[str, Any]:
+def _sent_message(sent: Mapping[str, Any]) -> dict[str, Any]:
     content = sent.get("content")
     parts = content if isinstance(content, list) else None
     if parts:
@@ -158,17 +161,17 @@ def _of_client(sent: Mapping[str, Any]) -> dict[str, Any]:
     return {"refusal": None, **sent, "content": content, "content_parts": parts}
 
 
-def _of_log(message: Message, logged: LoggedTurn) -> Iterator[dict[str, Any]]:
-    shape = {"role": message.role, "refusal": None, "content_parts": None}
+def _logged_message(message: Message, logged: LoggedTurn) -> Iterator[dict[str, Any]]:
+    common = {"role": message.role, "refusal": None, "content_parts": None}
     if message.role == "assistant":
-        writer = ChatWriter({}, custom_tools(logged), 0, reasoning=shows_reasoning(logged))
+        writer = ChatWriter({}, custom_tools(logged), 0, reasoning=show_reasoning(logged))
         events = replay_events([message], pieces=None, logprobs=None, finished=None)
         chunks = (chunk for event in events for chunk in writer.feed(event))
-        yield {**shape, **accumulate(chunks, {})["choices"][0]["message"]}
+        yield {**common, **accumulate(chunks, {})["choices"][0]["message"]}
     elif message.role == "tool":
         results = [part for part in message.parts if isinstance(part, ToolResultPart)]
         for part in results:
-            yield {**shape, "content": part.output, "tool_call_id": part.tool_call_id}
+            yield {**common, "content": part.output, "tool_call_id": part.tool_call_id}
     else:
         text = "\n".join(part.text for part in message.parts if isinstance(part, TextPart))
-        yield {**shape, "content": text}
+        yield {**common, "content": text}

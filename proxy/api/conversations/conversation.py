@@ -156,5 +156,4 @@ def _attribute_to_items() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        error.param = "items"
-        raise
+        raise ApiError(error.status, error.message, error.type, error.code, "items", error.headers) from error

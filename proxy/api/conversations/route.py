@@ -1,4 +1,5 @@
-"""`/v1/conversations`: made, labelled, deleted, and their items."""
+"""`/v1/conversations`: create, retrieve, update and delete conversations, and list, add and delete their
+items."""
 
 from __future__ import annotations
 
@@ -6,16 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from ...http.errors import ApiError
 from ...http.pagination import Page, list_object, paginate
-from ...http.request_body import read_body
+from ...inference.client_request import ClientRequest
 from ...items.output import Item
-from ...log.access import Viewer, viewer_of
 from ...log.items import ItemEntry
-from ...state import ProxyState, server_of
+from ...state import ProxyState, StateDep, ViewerDep, receive
 from .conversation import ID_PREFIX, Conversation, create_conversation, find_conversation
 from .request import CreateConversation, CreateItems, UpdateConversation
 
@@ -24,125 +24,136 @@ router = APIRouter()
 SEALED = "reasoning.encrypted_content"
 
 
-class Including(BaseModel):
-    "What a client wants of items that they do not always have."
+class ItemFields(BaseModel):
+    "The optional fields that items are returned with."
 
     include: list[str] = []
-    # As OpenAI's clients write a list.
-    each: Annotated[list[str], Field(alias="include[]")] = []
+    # The name that OpenAI's clients use for a list in a query.
+    include_brackets: Annotated[list[str], Field(alias="include[]")] = []
 
     @property
     def sealed(self) -> bool:
-        return SEALED in (*self.include, *self.each)
+        return SEALED in (*self.include, *self.include_brackets)
 
 
-class Listing(Page, Including):
+class ItemPage(Page, ItemFields):
     pass
 
 
 @router.post("/v1/conversations")
-async def create(http: Request) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    sent = await read_body(http, CreateConversation)
-    _logged(http, server)
-    now, items, metadata = int(time.time()), sent.items or [], sent.metadata or {}
-    return _told(
-        await server.log_writer.change(lambda log: create_conversation(log, viewer, items, metadata, now))
+async def create(
+    state: StateDep,
+    client: Annotated[ClientRequest[CreateConversation], Depends(receive(CreateConversation))],
+) -> dict[str, Any]:
+    body, viewer = client.body.model, client.viewer
+    _check_logging(state, client.request)
+    now, items, metadata = int(time.time()), body.items or [], body.metadata or {}
+    return _conversation_object(
+        await state.log_writer.change(lambda log: create_conversation(log, viewer, items, metadata, now))
     )
 
 
 @router.get("/v1/conversations/{conversation_id}")
-async def retrieve(http: Request, conversation_id: str) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    return _told(await server.log_reader.read(lambda log: find_conversation(log, viewer, conversation_id)))
+async def retrieve(state: StateDep, viewer: ViewerDep, conversation_id: str) -> dict[str, Any]:
+    return _conversation_object(
+        await state.log_reader.read(lambda log: find_conversation(log, viewer, conversation_id))
+    )
 
 
 @router.post("/v1/conversations/{conversation_id}")
-async def update(http: Request, conversation_id: str) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    metadata = (await read_body(http, UpdateConversation)).metadata or {}
-    return _told(
-        await server.log_writer.change(
-            lambda log: find_conversation(log, viewer, conversation_id).update_metadata(metadata)
+async def update(
+    state: StateDep,
+    client: Annotated[ClientRequest[UpdateConversation], Depends(receive(UpdateConversation))],
+    conversation_id: str,
+) -> dict[str, Any]:
+    metadata = client.body.model.metadata or {}
+    return _conversation_object(
+        await state.log_writer.change(
+            lambda log: find_conversation(log, client.viewer, conversation_id).update_metadata(metadata)
         )
     )
 
 
 @router.delete("/v1/conversations/{conversation_id}")
-async def deleted(http: Request, conversation_id: str) -> dict[str, Any]:
-    "It is not found any more. `llm logs` still shows its turns, until `llm gpt-oss logs prune`."
-    server, viewer = await _asked(http)
-    await server.log_writer.change(lambda log: find_conversation(log, viewer, conversation_id).delete())
+async def delete(state: StateDep, viewer: ViewerDep, conversation_id: str) -> dict[str, Any]:
+    "Hide the conversation from the API. `llm logs` still shows its turns, until `llm gpt-oss logs prune`."
+    await state.log_writer.change(lambda log: find_conversation(log, viewer, conversation_id).delete())
     return {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
 
 
 @router.get("/v1/conversations/{conversation_id}/items")
-async def items(http: Request, conversation_id: str, at: Annotated[Listing, Query()]) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    entries = await server.log_reader.read(
+async def list_items(
+    state: StateDep, viewer: ViewerDep, conversation_id: str, page: Annotated[ItemPage, Query()]
+) -> dict[str, Any]:
+    entries = await state.log_reader.read(
         lambda log: find_conversation(log, viewer, conversation_id).entries()
     )
-    by_id = {each.id: each for each in entries}
-    found_on = paginate([{"id": id} for id in by_id], at, first="desc")
-    return {**found_on, "data": _shaped([by_id[each["id"]] for each in found_on["data"]], server, at)}
+    by_id = {entry.id: entry for entry in entries}
+    ids = paginate([{"id": item_id} for item_id in by_id], page, default_order="desc")
+    return {**ids, "data": _items(state, [by_id[each["id"]] for each in ids["data"]], page)}
 
 
 @router.post("/v1/conversations/{conversation_id}/items")
-async def add(http: Request, conversation_id: str, how: Annotated[Including, Query()]) -> dict[str, Any]:
-    server, viewer = await _asked(http)
-    sent = (await read_body(http, CreateItems)).items
-    _logged(http, server)
-    added = await server.log_writer.change(
-        lambda log: find_conversation(log, viewer, conversation_id).add(sent)
+async def add_items(
+    state: StateDep,
+    client: Annotated[ClientRequest[CreateItems], Depends(receive(CreateItems))],
+    conversation_id: str,
+    fields: Annotated[ItemFields, Query()],
+) -> dict[str, Any]:
+    _check_logging(state, client.request)
+    items = client.body.model.items
+    added = await state.log_writer.change(
+        lambda log: find_conversation(log, client.viewer, conversation_id).add(items)
     )
-    return list_object(_shaped(added, server, how), has_more=False)
+    return list_object(_items(state, added, fields), has_more=False)
 
 
 @router.get("/v1/conversations/{conversation_id}/items/{item_id}")
-async def item(http: Request, conversation_id: str, item_id: str, how: Annotated[Including, Query()]) -> Item:
-    server, viewer = await _asked(http)
-    entry = await server.log_reader.read(
+async def retrieve_item(
+    state: StateDep,
+    viewer: ViewerDep,
+    conversation_id: str,
+    item_id: str,
+    fields: Annotated[ItemFields, Query()],
+) -> Item:
+    entry = await state.log_reader.read(
         lambda log: find_conversation(log, viewer, conversation_id).entry(item_id)
     )
-    (shaped,) = _shaped([entry], server, how)
-    return shaped
+    (item,) = _items(state, [entry], fields)
+    return item
 
 
 @router.delete("/v1/conversations/{conversation_id}/items/{item_id}")
-async def take_out(http: Request, conversation_id: str, item_id: str) -> dict[str, Any]:
-    "Out of the conversation: responses that were asked with it, or put it out, still have it."
-    server, viewer = await _asked(http)
-    return _told(
-        await server.log_writer.change(
+async def delete_item(
+    state: StateDep, viewer: ViewerDep, conversation_id: str, item_id: str
+) -> dict[str, Any]:
+    "Delete an item from the conversation. Responses that were generated with it still have it."
+    return _conversation_object(
+        await state.log_writer.change(
             lambda log: find_conversation(log, viewer, conversation_id).remove(item_id)
         )
     )
 
 
-async def _asked(http: Request) -> tuple[ProxyState, Viewer]:
-    server = server_of(http)
-    return server, await viewer_of(http, server.plugins)
-
-
-def _logged(http: Request, server: ProxyState) -> None:
-    "Raises ApiError where nothing may be kept."
-    if server.writer_for(http, stored=True) is None:
+def _check_logging(state: ProxyState, request: Request) -> None:
+    "Raises ApiError if this request is not logged."
+    if state.turn_logging.writer_for(request.headers, stored=True) is None:
         message = (
-            "A conversation is kept in the log, and this request is not to be logged: its X-LLM-Log header "
-            "says so, or `llm logs off`, or the server's --log-policy."
+            "A conversation needs the log, and this request is not logged, because of its X-LLM-Log header, "
+            "`llm logs off` or the server's --log-policy."
         )
         raise ApiError(400, message, code="log_off")
 
 
-def _told(conversation: Conversation) -> dict[str, Any]:
-    kept = conversation.thread
+def _conversation_object(conversation: Conversation) -> dict[str, Any]:
+    thread = conversation.thread
     return {
-        "id": f"{ID_PREFIX}{kept.id}",
+        "id": f"{ID_PREFIX}{thread.id}",
         "object": "conversation",
-        "created_at": kept.created,
-        "metadata": dict(kept.metadata),
+        "created_at": thread.created,
+        "metadata": dict(thread.metadata),
     }
 
 
-def _shaped(entries: Sequence[ItemEntry], server: ProxyState, how: Including) -> list[Item]:
-    return [each.item(shown=server.settings.reasoning, sealed=how.sealed) for each in entries]
+def _items(state: ProxyState, entries: Sequence[ItemEntry], fields: ItemFields) -> list[Item]:
+    return [entry.item(shown=state.settings.reasoning, sealed=fields.sealed) for entry in entries]

@@ -1,4 +1,8 @@
-"""Which of Ollama's endpoints are open (docs/api.md there), and what is passed on of a request."""
+"""`/api/...`: Ollama's own API. Requests are forwarded to Ollama as they are, and chats and generations
+logged.
+
+Ollama's documentation (docs/api.md) lists its endpoints.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from llm_gpt_oss.engines.ollama.forward import ForwardedRequest
 
 from ...http.errors import ApiError
 from ...http.request_body import read_bytes
-from ...state import ProxyState, server_of
+from ...state import ProxyState, StateDep, ViewerDep
 from .relay import Relay, ollama_error
 from .request import logged_generation
 from .turn_log import ForwardedTurn
@@ -28,7 +32,7 @@ OPEN: dict[str, tuple[str, ...]] = {
     "tags": ("GET", "HEAD"),
     "version": ("GET", "HEAD"),
 }
-# They change, give away or fill the disk with models: open only where a setting says so.
+# These change models, publish them, or fill the disk with them. They are open only if a setting allows it.
 CHANGES: dict[str, tuple[str, ...]] = {
     "blobs": ("HEAD", "POST"),
     "copy": ("POST",),
@@ -41,39 +45,41 @@ BLOB = re.compile(r"blobs/sha256[:-][0-9a-f]{64}")
 
 
 @router.head("/")
-async def heartbeat(http: Request) -> Response:
-    "By which Ollama's own clients see whether it runs."
-    return Relay(http, ForwardedRequest("HEAD", "/", http.headers.raw, b""), server_of(http))
+async def heartbeat(request: Request, state: StateDep) -> Response:
+    "Ollama's clients send this to check whether Ollama runs."
+    return Relay(request, ForwardedRequest("HEAD", "/", request.headers.raw, b""), state)
 
 
 @router.api_route(
     "/api/{path:path}", methods=["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"], response_model=None
 )
-async def passed(http: Request, path: str) -> Response:
-    server = server_of(http)
+async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: str) -> Response:
     name = "blobs" if BLOB.fullmatch(path) else path
-    if refused := _refusal(server, name, http.method):
-        return refused
-    where = f"/api/{path}?{http.url.query}".removesuffix("?")
-    if name == "blobs" and http.method == "POST":
-        return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, http.stream()), server)
+    if rejection := _rejection(state, name, request.method):
+        return rejection
+    target = f"/api/{path}?{request.url.query}".removesuffix("?")
+    headers = request.headers
+    if name == "blobs" and request.method == "POST":
+        return Relay(request, ForwardedRequest(request.method, target, headers.raw, request.stream()), state)
     try:
-        body = http.state.body = await read_bytes(http)
+        body = await read_bytes(request)
     except ApiError as error:
         return ollama_error(error.message, error.status)
-    store = server.writer_for(http)
-    ask = logged_generation(f"/api/{path}", body) if store else None
-    turn = ForwardedTurn(ask, http, server, store) if store and ask else None
-    return Relay(http, ForwardedRequest(http.method, where, http.headers.raw, body), server, turn)
+    writer = state.turn_logging.writer_for(headers)
+    generation = logged_generation(f"/api/{path}", body) if writer else None
+    turn = None
+    if writer and generation:
+        turn = ForwardedTurn(generation, body, headers, viewer, writer, state.turn_logging, state.plugins)
+    return Relay(request, ForwardedRequest(request.method, target, headers.raw, body), state, turn)
 
 
-def _refusal(server: ProxyState, name: str, method: str) -> Response | None:
+def _rejection(state: ProxyState, name: str, method: str) -> Response | None:
     methods = {**OPEN, **CHANGES}.get(name)
     if methods is None:
         return ollama_error(f"There is no /api/{name} here.", 404)
     if method not in methods:
         message = f"/api/{name} takes {' or '.join(methods)}, not {method}."
         return ollama_error(message, 405, {"Allow": ", ".join(methods)})
-    if name in CHANGES and not server.settings.allow_model_changes:
+    if name in CHANGES and not state.settings.allow_model_changes:
         return ollama_error(f"/api/{name} changes models, which is not allowed through this server.", 403)
     return None

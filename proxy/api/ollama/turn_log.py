@@ -1,60 +1,72 @@
-"""The turn of a passed request, from its beginning until it is in the log."""
+"""The turn of a forwarded request, from its beginning until it is logged."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
-from fastapi import Request as Http
-
 from ...generation import GenerationRequest
+from ...hookspecs import Plugins
+from ...log.access import Viewer
+from ...log.policy import TurnLogging
 from ...log.turn import RequestRecord, Turn
 from ...log.writer import LogWriter
-from ...state import ProxyState
 from .reader import ForwardedReader
 
 
 class ForwardedTurn:
-    "`begin` once, `feed` with the answer's bytes, `end` once: from there on it is logged, whoever leaves."
+    """The turn of one forwarded request. Creating it gives the turn its place in the log.
 
-    def __init__(self, ask: GenerationRequest, http: Http, server: ProxyState, store: LogWriter) -> None:
-        self._ask = ask
-        self._http = http
-        self._server = server
-        self._store = store
+    Call `feed` with the bytes of the answer, and `end` once. After `end` was called the turn is logged even
+    if the caller is cancelled. `body` and `headers` are the request's.
+    """
+
+    def __init__(
+        self,
+        generation: GenerationRequest,
+        body: bytes,
+        headers: Mapping[str, str],
+        viewer: Viewer,
+        writer: LogWriter,
+        turn_logging: TurnLogging,
+        plugins: Plugins,
+    ) -> None:
+        self._generation = generation
+        self._headers = headers
+        self._writer = writer
+        self._turn_logging = turn_logging
+        self._plugins = plugins
+        self._record = RequestRecord(
+            generation.endpoint, body.decode(), viewer.actor, headers.get("user-agent")
+        )
         self._answer = ForwardedReader(time.monotonic)
+        response = self._answer.response(generation, generation.messages)
+        self._turn_id = response.id
+        # Not awaited here: the request is forwarded at once.
+        self._messages = asyncio.ensure_future(writer.begin(Turn(response, self._record)))
         self.feed = self._answer.feed
-
-    async def begin(self) -> None:
-        actor = await self._server.plugins.actor_of(self._http)
-        client = self._http.headers.get("user-agent")
-        body: bytes = self._http.state.body
-        self._request = RequestRecord(self._ask.endpoint, body.decode(), actor, client)
-        turn = Turn(self._answer.response(self._ask, self._ask.messages), self._request)
-        self._id = turn.id
-        # Not waited for: the request goes on its way at once.
-        self._history = asyncio.ensure_future(self._store.begin(turn))
 
     async def end(self, status: int, error: str | None) -> None:
         self._answer.finish()
-        await asyncio.shield(asyncio.ensure_future(self._ended(status, error or self._answer.error)))
+        await asyncio.shield(asyncio.ensure_future(self._log(status, error or self._answer.error)))
 
-    async def _ended(self, status: int, error: str | None) -> None:
-        response = self._answer.response(self._ask, await self._history)
-        response.id = self._id
+    async def _log(self, status: int, error: str | None) -> None:
+        response = self._answer.response(self._generation, await self._messages)
+        response.id = self._turn_id
         if error:
             response.response_json = {**(response.response_json or {}), "error": error}
-        request = replace(
-            self._request,
+        record = replace(
+            self._record,
             status=status,
             error=error,
             finish_reason=self._answer.finish_reason,
             first_token_ms=self._answer.first_ms,
         )
-        turn = Turn(response, request)
-        if self._server.writer_for(self._http) is None:
-            self._store.forget(turn)
+        turn = Turn(response, record)
+        if self._turn_logging.writer_for(self._headers) is None:
+            self._writer.forget(turn)
             return
-        await asyncio.wrap_future(self._store.record(turn))
-        await self._server.plugins.turn_logged(turn.id, self._ask, status, error)
+        await asyncio.wrap_future(self._writer.record(turn))
+        await self._plugins.turn_logged(turn.id, self._generation, status, error)

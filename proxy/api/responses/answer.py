@@ -1,4 +1,4 @@
-"""One response while it is made: the run of a model call, and the writer that tells of it."""
+"""One response while it is generated: the run of its model, and the writer of its events."""
 
 from __future__ import annotations
 
@@ -6,48 +6,59 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
 from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import GptOssError
 
 from ...generation import Finished, GenerationRequest
 from ...http.errors import ApiError, to_api_error
+from ...inference.client_request import ClientRequest
+from ...inference.run import Run
 from ...log.idempotency import Attempt
 from ...log.turn import without_secrets
 from ...state import ProxyState
 from .item_stream import Event
 from .queries import response_writer
+from .request import ResponsesRequest
+from .writer import ResponsesWriter
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which a request that cannot be answered is still refused with an HTTP status: an engine that has
-# its model loaded says at once that a prompt is too long. Then the stream begins, whatever comes.
-REFUSED_AT_ONCE = 0.25
+# Seconds in which an engine can still reject a request with an HTTP status. An engine that has its model
+# loaded rejects a prompt that is too long within this time. After it, the stream begins.
+REJECTION_SECONDS = 0.25
 
-Said = AsyncGenerator[StreamEvent | Finished, None]
+ModelEvents = AsyncGenerator[StreamEvent | Finished, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    run: Run
+    writer: ResponsesWriter
 
 
 class ResponseRun:
-    """Either `events` or `whole` is asked for, once. `asked` gives what the model is asked, and may hold
-    something until the answer is over.
+    """Generates one response. Read either `events` or `response`, once.
 
-    `begun` is set when the turn has its place in the log.
+    `generation` is entered when the response begins and left when it has ended. `begun` is set when the turn
+    has its place in the log.
     """
 
     def __init__(
         self,
-        server: ProxyState,
-        http: Request,
+        state: ProxyState,
+        client: ClientRequest[ResponsesRequest],
         attempt: Attempt,
-        asked: AbstractAsyncContextManager[GenerationRequest],
+        generation: AbstractAsyncContextManager[GenerationRequest],
     ) -> None:
-        self._server = server
-        self._http = http
+        self._state = state
+        self._client = client
         self._attempt = attempt
-        self._asked = asked
+        self._generation = generation
+        self._started: Started | None = None
         self.begun = asyncio.Event()
 
     @property
@@ -56,70 +67,69 @@ class ResponseRun:
 
     @property
     def conversation(self) -> list[Message]:
-        "With the answer, as far as it came."
-        return self._run.conversation
+        "The messages that the next response would continue, with the answer so far."
+        return self._started.run.conversation if self._started else []
 
-    async def whole(self) -> dict[str, Any]:
-        "Raises what went wrong."
-        async with self._begun() as said:
-            *_, last = self._writer.begin()
-            async for event in said:
-                *_, last = last, *self._writer.feed(event)
+    async def response(self) -> dict[str, Any]:
+        "Return the whole response. Raises what goes wrong."
+        async with self._start() as (writer, model_events):
+            *_, last = writer.begin()
+            async for model_event in model_events:
+                *_, last = last, *writer.feed(model_event)
         response: dict[str, Any] = last["response"]
         return response
 
-    async def events(self, refused_within: float = REFUSED_AT_ONCE) -> AsyncGenerator[Event, None]:
-        """Raises what is wrong with the request. After `refused_within` seconds with the model it begins, and
-        what goes wrong from then on is told by its last event."""
-        async with self._begun() as said:
-            first = asyncio.ensure_future(anext(said))
+    async def events(self, rejection_seconds: float = REJECTION_SECONDS) -> AsyncGenerator[Event, None]:
+        """Yield the events of the response.
+
+        Raises errors in the request, and what goes wrong in the first `rejection_seconds` with the model.
+        Later errors become the last event.
+        """
+        async with self._start() as (writer, model_events):
+            first = asyncio.ensure_future(anext(model_events))
             try:
-                if refused_within:
-                    await asyncio.wait({first}, timeout=refused_within)
+                if rejection_seconds:
+                    await asyncio.wait({first}, timeout=rejection_seconds)
                     if first.done():
                         first.result()
-                async with aclosing(self._told(first, said)) as events:
-                    async for event in events:
+                for event in writer.begin():
+                    yield event
+                try:
+                    for event in writer.feed(await first):
+                        yield event
+                    async for model_event in model_events:
+                        for event in writer.feed(model_event):
+                            yield event
+                except Exception as error:
+                    if not isinstance(error, ApiError | GptOssError):
+                        logger.error("A response broke off", exc_info=error)
+                    for event in writer.failed(to_api_error(error)):
                         yield event
             finally:
                 first.cancel()
                 await asyncio.wait({first})
 
-    def cancelled(self, why: str) -> None:
-        "Is about to be: the log will say why."
-        if self.begun.is_set():
-            self._run.cancelled = why
+    def set_cancel_reason(self, reason: str) -> None:
+        "The log gets this reason if the response is cancelled now."
+        if self._started:
+            self._started.run.cancel_reason = reason
 
-    def end(self) -> list[Event]:
-        "The last events, for whoever cancelled the answer and is still told of it."
-        return list(self._writer.cancelled()) if self.begun.is_set() else []
+    def cancelled_events(self) -> list[Event]:
+        "Return the last events of a response that was cancelled, for clients that still follow it."
+        return list(self._started.writer.cancelled()) if self._started else []
 
     @asynccontextmanager
-    async def _begun(self) -> AsyncIterator[Said]:
-        async with self._asked as ask:
-            self._run = self._server.run(ask, self._http, self._attempt)
-            await self._run.begin()
-            body = without_secrets(self._http.state.body.decode())
-            self._writer = response_writer(
-                body, self.turn_id, ask.model, ask.custom_tools, self._server.settings
+    async def _start(self) -> AsyncIterator[tuple[ResponsesWriter, ModelEvents]]:
+        async with self._generation as generation:
+            run = await self._state.start_run(generation, self._client, self._attempt)
+            writer = response_writer(
+                without_secrets(self._client.body.raw.decode()),
+                self.turn_id,
+                generation.model,
+                generation.custom_tools,
+                self._state.settings,
             )
+            self._started = Started(run, writer)
             self.begun.set()
-            async with aclosing(self._run.events()) as said:
-                yield said
-
-    async def _told(
-        self, first: asyncio.Future[StreamEvent | Finished], said: Said
-    ) -> AsyncGenerator[Event, None]:
-        for event in self._writer.begin():
-            yield event
-        try:
-            for event in self._writer.feed(await first):
-                yield event
-            async for each in said:
-                for event in self._writer.feed(each):
-                    yield event
-        except Exception as error:
-            if not isinstance(error, ApiError | GptOssError):
-                logger.error("A response broke off", exc_info=error)
-            for event in self._writer.failed(to_api_error(error)):
-                yield event
+            async with aclosing(run.events()) as model_events:
+                yield writer, model_events

@@ -1,7 +1,7 @@
-"""Responses that go on without a client: polled, followed from any event on, cancelled.
+"""Background responses, which are generated without a client: it can poll, follow or cancel them.
 
-A response is told from memory while it goes on, and from the log when it is over. Another process of the same
-server knows of it by its file in the spool, and asks for its end by another one.
+A response is read from memory while it is generated, and from the log once it has ended. Other processes of
+the same server find it by its file in the log's spool folder, and cancel it by creating another file there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from ...log.spool import POLL_SECONDS
 from .answer import ResponseRun
@@ -17,19 +20,19 @@ from .item_stream import Event
 
 
 class Background:
-    "One response under way. `unwanted` tells whether another process wants its end."
+    "One response that is being generated. `is_cancelled` is whether another process has cancelled it."
 
-    def __init__(self, answer: ResponseRun, unwanted: Callable[[], bool]) -> None:
+    def __init__(self, answer: ResponseRun, is_cancelled: Callable[[], bool]) -> None:
         self._answer = answer
-        self._unwanted = unwanted
+        self._is_cancelled = is_cancelled
         self._events: list[Event] = []
-        self._more = asyncio.Event()
-        self._over = False
+        self._changed = asyncio.Event()
+        self._ended = False
         self.task = asyncio.ensure_future(self._collect())
-        self._watch = asyncio.ensure_future(self._look())
+        self._watcher = asyncio.ensure_future(self._watch())
 
     async def begun(self) -> None:
-        "Raises what is wrong with the request."
+        "Wait until the response has begun. Raises errors in the request."
         begun = asyncio.ensure_future(self._answer.begun.wait())
         await asyncio.wait({begun, self.task}, return_when=asyncio.FIRST_COMPLETED)
         if not begun.done():
@@ -37,79 +40,90 @@ class Background:
             self.task.result()
 
     async def follow(self, after: int) -> AsyncGenerator[Event, None]:
-        "The events behind number `after`, to the end. Whoever stops reading stops nothing."
-        next_one = after + 1
+        "Yield the events after number `after`, to the end. Closing this does not stop the response."
+        next_number = after + 1
         while True:
-            # More come while one is taken, so a copy of the list would miss them.
-            while next_one < len(self._events):
-                yield self._events[next_one]
-                next_one += 1
-            if self._over:
+            # By index, not a copy of the list: events may be added while one is yielded.
+            while next_number < len(self._events):
+                yield self._events[next_number]
+                next_number += 1
+            if self._ended:
                 return
-            await self._more.wait()
+            await self._changed.wait()
 
-    async def cancel(self, why: str) -> None:
-        "Returns when the turn is in the log."
-        self._answer.cancelled(why)
+    async def cancel(self, reason: str) -> None:
+        "Cancel the response, and return when its turn is in the log."
+        self._answer.set_cancel_reason(reason)
         self.task.cancel()
         await asyncio.wait({self.task})
 
     async def _collect(self) -> None:
         try:
-            async with aclosing(self._answer.events(refused_within=0)) as events:
+            async with aclosing(self._answer.events(rejection_seconds=0)) as events:
                 async for event in events:
-                    self._put(event)
+                    self._publish(event)
         except asyncio.CancelledError:
-            self._put(*self._answer.end())
+            self._publish(*self._answer.cancelled_events())
         finally:
-            self._watch.cancel()
-            self._over = True
-            self._put()
+            self._watcher.cancel()
+            self._ended = True
+            self._publish()
 
-    def _put(self, *events: Event) -> None:
+    def _publish(self, *events: Event) -> None:
         self._events += events
-        more, self._more = self._more, asyncio.Event()
-        more.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
-    async def _look(self) -> None:
-        while not self._unwanted():  # noqa: ASYNC110 - what is looked for is made by another process
+    async def _watch(self) -> None:
+        while not self._is_cancelled():  # noqa: ASYNC110 - another process creates the file
             await asyncio.sleep(POLL_SECONDS)
         await self.cancel("The client cancelled it.")
 
 
 class Backgrounds:
-    "Those of this process, by turn. `folder` is the log's spool, where all processes look."
+    """The background responses of this process, by their turn ids.
+
+    `folder` is the log's spool folder, which all processes of this server share.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, Background] = {}
 
     def start(self, answer: ResponseRun) -> Background:
-        mark = self._mark(answer.turn_id)
-        mark.unlink(missing_ok=True)
-        background = Background(answer, mark.exists)
+        cancel_file = self._cancel_file(answer.turn_id)
+        cancel_file.unlink(missing_ok=True)
+        background = Background(answer, cancel_file.exists)
         self._running[answer.turn_id] = background
-        background.task.add_done_callback(lambda _: self._over(answer.turn_id))
+        background.task.add_done_callback(lambda _: self._remove(answer.turn_id))
         return background
 
     def get(self, turn_id: str) -> Background | None:
         return self._running.get(turn_id)
 
     async def cancel(self, turn_id: str) -> None:
-        "In whatever process; in another it ends within LOOK seconds."
+        "Cancel a response of any process. In another process it ends within POLL_SECONDS."
         if background := self._running.get(turn_id):
             await background.cancel("The client cancelled it.")
             return
         with suppress(OSError):
-            self._mark(turn_id).touch(mode=0o600)
+            self._cancel_file(turn_id).touch(mode=0o600)
 
     async def close(self) -> None:
         for background in [*self._running.values()]:
             await background.cancel("The server was stopped.")
 
-    def _over(self, turn_id: str) -> None:
+    def _remove(self, turn_id: str) -> None:
         del self._running[turn_id]
-        self._mark(turn_id).unlink(missing_ok=True)
+        self._cancel_file(turn_id).unlink(missing_ok=True)
 
-    def _mark(self, turn_id: str) -> Path:
+    def _cancel_file(self, turn_id: str) -> Path:
         return self._folder / f"{turn_id}.cancel"
+
+
+async def _backgrounds(request: Request) -> Backgrounds:
+    backgrounds: Backgrounds = request.app.state.backgrounds
+    return backgrounds
+
+
+BackgroundsDep = Annotated[Backgrounds, Depends(_backgrounds)]

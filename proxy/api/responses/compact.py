@@ -1,26 +1,26 @@
-"""`POST /v1/responses/compact`: a long conversation as what its user said, and a summary of the rest."""
+"""`POST /v1/responses/compact`: shorten a conversation to its user messages and a summary of the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends
 from llm.parts import Message, StreamEvent, TextPart
 
 from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsage
 from ...http.body_model import Body
-from ...http.request_body import cancel_on_disconnect, read_body
+from ...http.disconnect import cancel_on_disconnect
+from ...inference.client_request import ClientRequest
 from ...items.ids import item_id
 from ...items.output import compaction_item, message_items
 from ...items.wire import AnyItem
-from ...log.access import viewer_of
 from ...log.idempotency import Attempt
 from ...log.ids import creation_time
 from ...log.reader import with_hashes
-from ...state import ProxyState, server_of
+from ...state import ProxyState, StateDep, receive
 from ..shared_fields import CacheRetention, PromptCacheOptions, TokenCount
 from .context import load_context
 from .request import ImageOptions, ResponsesRequest
@@ -29,8 +29,8 @@ from .response_object import usage_json
 router = APIRouter()
 
 ENDPOINT = "/v1/responses/compact"
-# In a thread of its own: nobody goes on from the summary by going on from the conversation.
-APART = ThreadPosition("", None)
+# The summary begins a thread of its own: it is not part of the conversation.
+NEW_THREAD = ThreadPosition("", None)
 SUMMARISE = (
     "Summarise this conversation for an assistant who will go on with it and has not read it. Keep every "
     "fact, name, number, path, decision and open question that may still matter, what the tools were asked "
@@ -40,7 +40,8 @@ SUMMARISE = (
 
 
 class CompactRequest(Body):
-    "All fields of OpenAI's SDK (`types/responses/response_compact_params.py`), and `max_output_tokens`."
+    """The fields of `types/responses/response_compact_params.py`. Those about images and caches have no
+    effect."""
 
     model: str
     input: str | list[AnyItem] | None = None
@@ -55,7 +56,8 @@ class CompactRequest(Body):
     prompt_cache_retention: CacheRetention | None = None
     service_tier: Literal["auto", "default", "fast", "flex", "priority"] | None = None
 
-    def of_a_response(self) -> ResponsesRequest:
+    def responses_request(self) -> ResponsesRequest:
+        "Return the request for a response that would continue the same conversation."
         return ResponsesRequest(
             model=self.model,
             input=self.input,
@@ -67,16 +69,23 @@ class CompactRequest(Body):
 
 
 @router.post(ENDPOINT)
-async def compact(http: Request) -> dict[str, Any]:
-    server = server_of(http)
-    request = (await read_body(http, CompactRequest)).of_a_response()
-    viewer = await viewer_of(http, server.plugins)
-    ask = request.generation_request(await load_context(request, server.log_reader, viewer, {}))
-    conversation = ask.messages[ask.added :]
-    wanted = Message("user", [TextPart(SUMMARISE)])
-    ask = replace(ask, endpoint=ENDPOINT, messages=(*ask.messages, wanted), continues=APART)
-    attempt = await server.attempt(http)
-    summary, usage = await cancel_on_disconnect(http, _answer(server, http, ask, attempt))
+async def compact(
+    state: StateDep, client: Annotated[ClientRequest[CompactRequest], Depends(receive(CompactRequest))]
+) -> dict[str, Any]:
+    body = client.body.model.responses_request()
+    generation = body.generation_request(await load_context(body, state.log_reader, client.viewer, {}))
+    conversation = generation.messages[generation.added :]
+    instruction = Message("user", [TextPart(SUMMARISE)])
+    generation = replace(
+        generation,
+        endpoint=ENDPOINT,
+        messages=(*generation.messages, instruction),
+        continues=NEW_THREAD,
+    )
+    attempt = await state.attempt(client)
+    summary, usage = await cancel_on_disconnect(
+        client.request.receive, _summarise(state, client, generation, attempt)
+    )
     return {
         "id": f"resp_{attempt.answer_id}",
         "object": "response.compaction",
@@ -86,11 +95,11 @@ async def compact(http: Request) -> dict[str, Any]:
     }
 
 
-async def _answer(
-    server: ProxyState, http: Request, ask: GenerationRequest, attempt: Attempt
+async def _summarise(
+    state: ProxyState, client: ClientRequest[CompactRequest], generation: GenerationRequest, attempt: Attempt
 ) -> tuple[str, TokenUsage]:
     texts, usage = [], TokenUsage(0, 0, 0)
-    async with aclosing(server.events(ask, http, attempt)) as events:
+    async with aclosing(await state.events(generation, client, attempt)) as events:
         async for event in events:
             match event:
                 case Finished():
@@ -101,10 +110,10 @@ async def _answer(
 
 
 def _output(conversation: Sequence[Message], turn_id: str, summary: str) -> list[dict[str, Any]]:
-    said = [
+    user_items = [
         item
         for each in with_hashes(conversation)
         if each.message.role == "user"
         for item in message_items(each.message, each.hash.partition(":")[2])
     ]
-    return [*said, compaction_item(item_id("compaction", turn_id, len(said)), summary)]
+    return [*user_items, compaction_item(item_id("compaction", turn_id, len(user_items)), summary)]

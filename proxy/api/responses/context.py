@@ -1,11 +1,14 @@
-"""What a request goes on from: an earlier response, a conversation, items that it names."""
+"""What a response continues: an earlier response, a conversation, or items that it refers to by id."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated
 
+from fastapi import Depends
 from llm.parts import Message
+from starlette.requests import HTTPConnection
 
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.errors import ApiError
@@ -15,88 +18,106 @@ from ...log.reader import LogReader
 from .queries import find_response
 from .request import RequestContext, ResponsesRequest
 
-# The id of a response, and the conversation up to its end.
-Own = Mapping[str, Sequence[Message]]
+# The ids of responses that are not in the log, and the conversation of each up to its end.
+UnstoredResponses = Mapping[str, Sequence[Message]]
 
 
 class ConversationLocks:
-    "A conversation takes one response at a time, as at OpenAI: each goes on from the one before."
+    """Lets a conversation have one response at a time, as at OpenAI: each continues the one before."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
+        self._locked: set[str] = set()
 
     @contextmanager
-    def held(self, conversation_id: str | None) -> Iterator[None]:
-        "Raises ApiError for one that is held already. None is held by nobody."
+    def lock(self, conversation_id: str | None) -> Iterator[None]:
+        "Raises ApiError if the conversation is locked already. None is never locked."
         if conversation_id is None:
             yield
             return
-        if conversation_id in self._held:
-            message = "Another response is being made in this conversation. Ask again when it is over."
+        if conversation_id in self._locked:
+            message = "Another response is in progress in this conversation. Try again when it has ended."
             raise ApiError(409, message, code="conversation_locked", param="conversation")
-        self._held.add(conversation_id)
+        self._locked.add(conversation_id)
         try:
             yield
         finally:
-            self._held.discard(conversation_id)
+            self._locked.discard(conversation_id)
+
+
+async def _locks(connection: HTTPConnection) -> ConversationLocks:
+    locks: ConversationLocks = connection.app.state.locks
+    return locks
+
+
+LocksDep = Annotated[ConversationLocks, Depends(_locks)]
 
 
 @asynccontextmanager
 async def locked_generation(
-    request: ResponsesRequest, stored: LogReader, viewer: Viewer, locks: ConversationLocks, own: Own
+    body: ResponsesRequest,
+    log_reader: LogReader,
+    viewer: Viewer,
+    locks: ConversationLocks,
+    unstored: UnstoredResponses,
 ) -> AsyncIterator[GenerationRequest]:
-    """What the model is asked; the request's conversation is held meanwhile.
+    """Lock the request's conversation, and yield the generation request with what it continues.
 
-    `own` are responses that the client may go on from although they are not stored. Raises ApiError for what
-    is not there.
+    `unstored` are responses that this client may continue though they are not in the log. Raises ApiError for
+    a conversation, response or item that does not exist.
     """
-    with locks.held(request.conversation_id):
-        yield request.generation_request(await load_context(request, stored, viewer, own))
+    with locks.lock(body.conversation_id):
+        yield body.generation_request(await load_context(body, log_reader, viewer, unstored))
 
 
 async def load_context(
-    request: ResponsesRequest, stored: LogReader, viewer: Viewer, own: Own
+    body: ResponsesRequest, log_reader: LogReader, viewer: Viewer, unstored: UnstoredResponses
 ) -> RequestContext:
-    request.check()
-    recalled = await _recalled(stored, viewer, request.item_references())
-    if request.conversation_id:
-        return await _conversation(stored, viewer, request.conversation_id, recalled)
-    if request.previous_response_id:
-        return await _previous(stored, viewer, request.previous_response_id, own, recalled)
-    return RequestContext(referenced=recalled)
+    "Load what the request continues. Raises ApiError for what does not exist."
+    body.check()
+    items = await _items(log_reader, viewer, body.item_references())
+    if body.conversation_id:
+        return await _conversation(log_reader, viewer, body.conversation_id, items)
+    if body.previous_response_id:
+        return await _previous_response(log_reader, viewer, body.previous_response_id, unstored, items)
+    return RequestContext(referenced=items)
 
 
-async def _recalled(stored: LogReader, viewer: Viewer, ids: Collection[str]) -> Mapping[str, Message]:
-    return await stored.read(lambda log: find_items(log, ids, viewer)) if ids else {}
+async def _items(log_reader: LogReader, viewer: Viewer, ids: Collection[str]) -> Mapping[str, Message]:
+    return await log_reader.read(lambda log: find_items(log, ids, viewer)) if ids else {}
 
 
 async def _conversation(
-    stored: LogReader, viewer: Viewer, conversation_id: str, recalled: Mapping[str, Message]
+    log_reader: LogReader, viewer: Viewer, conversation_id: str, items: Mapping[str, Message]
 ) -> RequestContext:
     thread_id = conversation_id.removeprefix("conv_")
-    thread = await stored.read(lambda log: load_conversation(log, thread_id, viewer))
+    thread = await log_reader.read(lambda log: load_conversation(log, thread_id, viewer))
     if thread is None:
         message = f"Conversation with id '{conversation_id}' not found."
         raise ApiError(404, message, param="conversation")
-    return RequestContext(thread.messages, ThreadPosition(thread_id, thread.tip, append=True), recalled)
+    return RequestContext(thread.messages, ThreadPosition(thread_id, thread.tip, append=True), items)
 
 
-async def _previous(
-    stored: LogReader, viewer: Viewer, response_id: str, own: Own, recalled: Mapping[str, Message]
+async def _previous_response(
+    log_reader: LogReader,
+    viewer: Viewer,
+    response_id: str,
+    unstored: UnstoredResponses,
+    items: Mapping[str, Message],
 ) -> RequestContext:
-    if response_id in own:
-        return RequestContext(own[response_id], referenced=recalled)
-    logged = await find_response(stored, viewer, response_id)
+    if response_id in unstored:
+        return RequestContext(unstored[response_id], referenced=items)
+    logged = await find_response(log_reader, viewer, response_id)
     if logged is None:
         message = f"Previous response with id '{response_id}' not found."
-        raise _no_previous(message, "previous_response_not_found")
+        raise _previous_response_error(message, "previous_response_not_found")
     if logged.in_progress or logged.status != 200:
-        how = "is still being made" if logged.in_progress else "failed or was cancelled"
-        raise _no_previous(f"Nothing goes on from response '{response_id}': it {how}.", "invalid_value")
-    earlier = [each.message for each in (*logged.prompt, *logged.answer)][logged.added :]
-    place = ThreadPosition(logged.thread_id, logged.tip) if logged.thread_id else None
-    return RequestContext(earlier, place, recalled)
+        reason = "is still in progress" if logged.in_progress else "failed or was cancelled"
+        message = f"Response '{response_id}' cannot be continued: it {reason}."
+        raise _previous_response_error(message, "invalid_value")
+    messages = [each.message for each in (*logged.prompt, *logged.answer)][logged.added :]
+    position = ThreadPosition(logged.thread_id, logged.tip) if logged.thread_id else None
+    return RequestContext(messages, position, items)
 
 
-def _no_previous(message: str, code: str) -> ApiError:
+def _previous_response_error(message: str, code: str) -> ApiError:
     return ApiError(400, message, code=code, param="previous_response_id")

@@ -1,32 +1,34 @@
-"""`POST /v1/responses/input_tokens`: how long a request's input is, as the model counts it."""
+"""`POST /v1/responses/input_tokens`: the length of a request's input, in the model's tokens."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends
 
-from ...http.request_body import cancel_on_disconnect, read_body
-from ...log.access import viewer_of
-from ...state import server_of
+from ...http.disconnect import cancel_on_disconnect
+from ...inference.client_request import ClientRequest
+from ...state import StateDep, receive
 from .context import load_context
 from .request import ResponsesRequest
 
 router = APIRouter()
 
 
-class Counted(ResponsesRequest):
-    "`personality` is without effect: there is one."
+class InputTokensRequest(ResponsesRequest):
+    "`personality` has no effect, since the model has only one."
 
     model: str = "gpt-oss"
     personality: str | None = None
 
 
 @router.post("/v1/responses/input_tokens")
-async def count(http: Request) -> dict[str, Any]:
-    server = server_of(http)
-    request = await read_body(http, Counted)
-    viewer = await viewer_of(http, server.plugins)
-    ask = request.generation_request(await load_context(request, server.log_reader, viewer, {}))
-    tokens = await cancel_on_disconnect(http, server.count_prompt_tokens(ask, http))
+async def count(
+    state: StateDep,
+    client: Annotated[ClientRequest[InputTokensRequest], Depends(receive(InputTokensRequest))],
+) -> dict[str, Any]:
+    body = client.body.model
+    generation = body.generation_request(await load_context(body, state.log_reader, client.viewer, {}))
+    counting = state.count_prompt_tokens(generation, client)
+    tokens = await cancel_on_disconnect(client.request.receive, counting)
     return {"object": "response.input_tokens", "input_tokens": tokens}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...http.disconnect import CLIENT_LEFT
 from ...http.errors import NO_RETRY, SERVER, ApiError
-from ...inference.run import CLIENT_LEFT
 from ...items.output import message_items
 from ...log.access import Viewer
 from ...log.fingerprint import tool_calls

@@ -1,4 +1,4 @@
-"""`/v1/responses`: made, and asked for again."""
+"""`/v1/responses`: create a response, and retrieve, cancel or delete it later."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
 from ...http import sse
+from ...http.disconnect import cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
 from ...http.pagination import Page, paginate
-from ...http.request_body import cancel_on_disconnect, read_body
-from ...log.access import viewer_of
+from ...inference.client_request import ClientRequest
+from ...log.access import Viewer
 from ...log.reader import LoggedTurn
 from ...log.spool import POLL_SECONDS
 from ...log.tables import mark_deleted
-from ...state import ProxyState, server_of
+from ...state import ProxyState, StateDep, ViewerDep, receive
 from .answer import ResponseRun
-from .background import Backgrounds
-from .context import ConversationLocks, locked_generation
+from .background import Backgrounds, BackgroundsDep
+from .context import LocksDep, locked_generation
 from .item_stream import Event
 from .queries import ENCRYPTED_CONTENT, find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
@@ -30,134 +31,154 @@ router = APIRouter()
 
 
 @router.post("/v1/responses", response_model=None)
-async def create(http: Request) -> Response:
-    server = server_of(http)
-    request = await read_body(http, ResponsesRequest)
-    viewer = await viewer_of(http, server.plugins)
-    attempt = await server.attempt(http, waits=not request.background)
+async def create(
+    state: StateDep,
+    client: Annotated[ClientRequest[ResponsesRequest], Depends(receive(ResponsesRequest))],
+    locks: LocksDep,
+    backgrounds: BackgroundsDep,
+) -> Response:
+    body = client.body.model
+    attempt = await state.attempt(client, wait=not body.background)
     if attempt.done or attempt.running:
-        return await _told(http, attempt.answer_id, stream=bool(request.stream))
-    answer = ResponseRun(
-        server, http, attempt, locked_generation(request, server.log_reader, viewer, locks_of(http), {})
-    )
-    if request.background:
-        if server.writer_for(http, stored=True) is None:
-            message = "A response in the background is kept in the log, and this request is not to be logged."
+        logged = await _logged_turn(state, attempt.answer_id)
+        return _logged_answer(state, backgrounds, logged, stream=bool(body.stream))
+    generation = locked_generation(body, state.log_reader, client.viewer, locks, {})
+    answer = ResponseRun(state, client, attempt, generation)
+    if body.background:
+        headers = client.request.headers
+        if state.turn_logging.writer_for(headers, stored=True) is None:
+            message = "A background response needs the log, and this request is not logged."
             raise ApiError(400, message, code="invalid_value", param="background")
-        background = backgrounds_of(http).start(answer)
+        background = backgrounds.start(answer)
         await background.begun()
-        if request.stream:
-            return _stream(server, background.follow(-1))
+        if body.stream:
+            return _stream(state, background.follow(-1))
         return JSONResponse((await anext(background.follow(-1)))["response"])
-    if request.stream:
-        return _stream(server, answer.events())
-    return JSONResponse(await cancel_on_disconnect(http, answer.whole()))
+    if body.stream:
+        return _stream(state, answer.events())
+    return JSONResponse(await cancel_on_disconnect(client.request.receive, answer.response()))
 
 
 @router.get("/v1/responses/{response_id}", response_model=None)
 async def retrieve(
-    http: Request,
+    state: StateDep,
+    viewer: ViewerDep,
+    backgrounds: BackgroundsDep,
     response_id: str,
     stream: bool = False,
     starting_after: Annotated[int, Query(ge=-1)] = -1,
     include: Annotated[list[str] | None, Query()] = None,
-    include_: Annotated[list[str] | None, Query(alias="include[]")] = None,
+    include_brackets: Annotated[list[str] | None, Query(alias="include[]")] = None,
 ) -> Response:
-    "Whole, or as the events that it was streamed with, from behind any of them."
-    logged = await _found(http, response_id)
-    sealed = ENCRYPTED_CONTENT in (*(include or ()), *(include_ or ()))
-    return await _told(http, logged.id, stream=stream, after=starting_after, sealed=sealed)
+    "The whole response, or the events that it was streamed with, starting after any of them."
+    logged = await _find(state, viewer, response_id)
+    include_encrypted = ENCRYPTED_CONTENT in (*(include or ()), *(include_brackets or ()))
+    return _logged_answer(
+        state, backgrounds, logged, stream=stream, after=starting_after, include_encrypted=include_encrypted
+    )
 
 
 @router.delete("/v1/responses/{response_id}")
-async def deleted(http: Request, response_id: str) -> dict[str, Any]:
-    "It is not found any more. `llm logs` still shows it, until `llm gpt-oss logs prune`."
-    logged = await _found(http, response_id)
+async def delete(state: StateDep, viewer: ViewerDep, response_id: str) -> dict[str, Any]:
+    "Hide the response from the API. `llm logs` still shows its turn, until `llm gpt-oss logs prune`."
+    logged = await _find(state, viewer, response_id)
     if logged.endpoint is None:
         message = (
-            f"'{response_id}' was asked in the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
+            f"'{response_id}' is a turn of the shell. `llm gpt-oss logs prune --turn {logged.id}` deletes it."
         )
         raise ApiError(400, message, code="invalid_value", param="response_id")
-    await server_of(http).log_writer.change(lambda log: mark_deleted(log.db.conn, [logged.id]))
+    await state.log_writer.change(lambda log: mark_deleted(log.db.conn, [logged.id]))
     return {"id": response_id, "object": "response", "deleted": True}
 
 
 @router.post("/v1/responses/{response_id}/cancel", response_model=None)
-async def cancel(http: Request, response_id: str) -> Response:
-    "Of one that is made in the background; one that is over is told as it is."
-    logged = await _found(http, response_id)
+async def cancel(
+    state: StateDep, viewer: ViewerDep, backgrounds: BackgroundsDep, response_id: str
+) -> Response:
+    "Cancel a response that is generated in the background. One that has ended is returned as it is."
+    logged = await _find(state, viewer, response_id)
     if not logged.body.get("background"):
-        message = "Only a response that was asked for with background=true can be cancelled."
+        message = "Only a response that was created with background=true can be cancelled."
         raise ApiError(400, message, code="invalid_value", param="response_id")
     if logged.in_progress:
-        await backgrounds_of(http).cancel(logged.id)
-        await _over(server_of(http), logged.id)
-    return await _told(http, logged.id)
+        await backgrounds.cancel(logged.id)
+        logged = await _wait_for_end(state, logged)
+    return _logged_answer(state, backgrounds, logged)
 
 
 @router.get("/v1/responses/{response_id}/input_items")
-async def inputs(http: Request, response_id: str, at: Annotated[Page, Query()]) -> dict[str, Any]:
-    logged = await _found(http, response_id)
-    return paginate(input_items(logged), at, first="desc")
+async def list_input_items(
+    state: StateDep, viewer: ViewerDep, response_id: str, page: Annotated[Page, Query()]
+) -> dict[str, Any]:
+    logged = await _find(state, viewer, response_id)
+    return paginate(input_items(logged), page, default_order="desc")
 
 
-def backgrounds_of(http: Request) -> Backgrounds:
-    backgrounds: Backgrounds = http.app.state.backgrounds
-    return backgrounds
-
-
-def locks_of(http: Request) -> ConversationLocks:
-    locks: ConversationLocks = http.app.state.locks
-    return locks
-
-
-async def _found(http: Request, response_id: str) -> LoggedTurn:
-    server = server_of(http)
-    logged = await find_response(server.log_reader, await viewer_of(http, server.plugins), response_id)
+async def _find(state: ProxyState, viewer: Viewer, response_id: str) -> LoggedTurn:
+    "Raises ApiError if there is no such response for this viewer."
+    logged = await find_response(state.log_reader, viewer, response_id)
     if logged is None:
         raise ApiError(404, f"Response with id '{response_id[:100]}' not found.", param="response_id")
     return logged
 
 
-async def _told(
-    http: Request, turn_id: str, *, stream: bool = False, after: int = -1, sealed: bool = False
+async def _logged_turn(state: ProxyState, turn_id: str) -> LoggedTurn:
+    logged = await state.log_reader.turn(turn_id)
+    assert logged  # a turn that has begun stays in the log
+    return logged
+
+
+def _logged_answer(
+    state: ProxyState,
+    backgrounds: Backgrounds,
+    logged: LoggedTurn,
+    *,
+    stream: bool = False,
+    after: int = -1,
+    include_encrypted: bool = False,
 ) -> Response:
-    server = server_of(http)
-    if stream:
-        background = backgrounds_of(http).get(turn_id)
-        events = background.follow(after) if background else _again(server, turn_id, after, sealed)
-        return _stream(server, events)
-    logged = await server.log_reader.turn(turn_id)
-    assert logged  # it has just been found
-    return JSONResponse(logged_response(logged, server.settings, include_encrypted=sealed))
+    "Return the response as it is, or the stream of its events that come after number `after`."
+    if not stream:
+        return JSONResponse(logged_response(logged, state.settings, include_encrypted=include_encrypted))
+    background = backgrounds.get(logged.id)
+    return _stream(
+        state,
+        background.follow(after)
+        if background
+        else _follow(state, logged, after, include_encrypted=include_encrypted),
+    )
 
 
-async def _again(server: ProxyState, turn_id: str, after: int, sealed: bool) -> AsyncGenerator[Event, None]:
-    "Of one that another process makes the first events, and the others when it is over."
+async def _follow(
+    state: ProxyState, logged: LoggedTurn, after: int, *, include_encrypted: bool
+) -> AsyncGenerator[Event, None]:
+    """Yield the events after number `after`.
+
+    If another process is still generating the response, these are its first events now and the others when it
+    has ended.
+    """
     while True:
-        logged = await server.log_reader.turn(turn_id)
-        assert logged  # turns under way are never taken out
-        for event in logged_events(logged, server.settings, include_encrypted=sealed):
+        for event in logged_events(logged, state.settings, include_encrypted=include_encrypted):
             if event["sequence_number"] > after:
                 after = event["sequence_number"]
                 yield event
         if not logged.in_progress:
             return
         await asyncio.sleep(POLL_SECONDS)
+        logged = await _logged_turn(state, logged.id)
 
 
-async def _over(server: ProxyState, turn_id: str) -> LoggedTurn:
-    "The turn when it is in the log, whichever process makes it."
+async def _wait_for_end(state: ProxyState, logged: LoggedTurn) -> LoggedTurn:
+    "Wait until the turn has ended, in whichever process it runs."
     while True:
-        logged = await server.log_reader.turn(turn_id)
-        assert logged  # turns under way are never taken out
+        logged = await _logged_turn(state, logged.id)
         if not logged.in_progress:
             return logged
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _stream(server: ProxyState, events: AsyncGenerator[Event, None]) -> Response:
-    return sse.EventStream(_frames(events), _failed, server.settings.keep_alive)
+def _stream(state: ProxyState, events: AsyncGenerator[Event, None]) -> Response:
+    return sse.EventStream(_frames(events), _error_frame, state.settings.keep_alive)
 
 
 async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
@@ -166,7 +187,8 @@ async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, 
             yield sse.named_frame(event)
 
 
-def _failed(error: Exception) -> bytes:
-    "Only what cannot be told as an event of the response."
-    told = to_api_error(error)
-    return sse.named_frame({"type": "error", "code": told.code, "message": told.message, "param": told.param})
+def _error_frame(error: Exception) -> bytes:
+    "Return the event for an error that cannot be an event of the response itself."
+    api_error = to_api_error(error)
+    fields = {"code": api_error.code, "message": api_error.message, "param": api_error.param}
+    return sse.named_frame({"type": "error", **fields})

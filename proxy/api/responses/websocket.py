@@ -1,7 +1,7 @@
-"""`/v1/responses` as a WebSocket: many responses, one after the other, over one connection.
+"""`/v1/responses` as a WebSocket: several responses over one connection, one after the other.
 
 https://platform.openai.com/docs/guides/websocket-mode. A client sends `{"type": "response.create", ...}` with
-the fields of a request, and gets the events of the response, each as one text.
+the fields of a request, and receives each event of the response as one text message.
 """
 
 from __future__ import annotations
@@ -15,99 +15,95 @@ from typing import Any
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
 
-from ...http.disconnect import run_until_first_ends
+from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
-from ...http.request_body import parse_body, parse_body_json
+from ...http.request_body import ReceivedBody, parse_body_json, validate_body
+from ...inference.client_request import ClientRequest
 from ...log.access import viewer_of
-from ...state import ProxyState
+from ...state import ProxyState, StateDep
 from .answer import ResponseRun
-from .context import locked_generation
+from .context import ConversationLocks, LocksDep, locked_generation
 from .request import ResponsesRequest
 
 router = APIRouter()
 
-# Headers that say something of one request, and came before there was any.
-OF_THE_CONNECTION = (b"idempotency-key", b"x-stainless-retry-count")
-# Requests that a client may send ahead. The next one is read when one of them is done.
-AHEAD = 8
+# These headers are about one request, and the handshake came before any.
+REQUEST_HEADERS = (b"idempotency-key", b"x-stainless-retry-count")
+# How many messages are read ahead. Further ones are read when a response has ended.
+READ_AHEAD = 8
 
 
 @router.websocket("/v1/responses")
-async def serve(socket: WebSocket) -> None:
+async def serve(socket: WebSocket, state: StateDep, locks: LocksDep) -> None:
     await socket.accept()
-    connection = ResponsesSession(socket, socket.app.state.server)
-    await run_until_first_ends(connection.read(), connection.answer())
+    session = ResponsesSession(socket, state, locks)
+    await run_until_first_ends(session.read(), session.answer())
 
 
 class ResponsesSession:
-    """What the client sends is read while it is answered, so that its leaving ends an answer at once.
+    """One connection. It is read while a response is sent, so that the response ends when the client
+    disconnects.
 
-    The last response can be gone on from even if it was not stored: nobody else can have it.
+    The client can continue its last response even if that is not stored, since no other client can.
     """
 
-    def __init__(self, socket: WebSocket, server: ProxyState) -> None:
+    def __init__(self, socket: WebSocket, state: ProxyState, locks: ConversationLocks) -> None:
         self._socket = socket
-        self._server = server
-        self._sent: asyncio.Queue[str | bytes] = asyncio.Queue(AHEAD)
+        self._state = state
+        self._locks = locks
+        self._received: asyncio.Queue[str | bytes] = asyncio.Queue(READ_AHEAD)
         self._last: Mapping[str, Sequence[Message]] = {}
 
     async def read(self) -> None:
-        "Until the client leaves."
-        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
-            await self._sent.put(message.get("text") or message.get("bytes") or "")
+        "Receive messages until the client disconnects."
+        async for message in messages_until_disconnect(self._socket.receive):
+            await self._received.put(message.get("text") or message.get("bytes") or "")
 
     async def answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                await self._one(await self._sent.get())
+                await self._respond(await self._received.get())
 
-    async def _one(self, text: str | bytes) -> None:
+    async def _respond(self, text: str | bytes) -> None:
         last, self._last = self._last, {}
         try:
-            http = self._request(text)
-            request = parse_body(http.state.body, ResponsesRequest)
-            if request.background:
-                message = "Over a WebSocket nothing is made in the background."
+            client = await self._client_request(text)
+            body = client.body.model
+            if body.background:
+                message = "Background responses are not available over a WebSocket."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")
-            viewer = await viewer_of(http, self._server.plugins)
-            attempt = await self._server.attempt(http)
-            locks = self._socket.app.state.locks
-            answer = ResponseRun(
-                self._server,
-                http,
-                attempt,
-                locked_generation(request, self._server.log_reader, viewer, locks, last),
+            attempt = await self._state.attempt(client)
+            generation = locked_generation(
+                body, self._state.log_reader, client.viewer, self._locks, unstored=last
             )
-            ended = ""
+            answer = ResponseRun(self._state, client, attempt, generation)
+            last_type = ""
             async with aclosing(answer.events()) as events:
                 async for event in events:
                     await self._send(event)
-                    ended = event["type"]
-            if ended != "response.failed":
+                    last_type = event["type"]
+            if last_type != "response.failed":
                 self._last = {f"resp_{answer.turn_id}": answer.conversation}
         except WebSocketDisconnect:
             raise
         except Exception as error:
-            told = to_api_error(error)
-            await self._send({"type": "error", "status": told.status, **told.body})
+            api_error = to_api_error(error)
+            await self._send({"type": "error", "status": api_error.status, **api_error.body})
 
-    def _request(self, text: str | bytes) -> Request:
-        "As if it had been posted. Raises ApiError for what is no `response.create`."
-        body = text.encode() if isinstance(text, str) else text
-        match parse_body_json(body):
+    async def _client_request(self, text: str | bytes) -> ClientRequest[ResponsesRequest]:
+        "Return the message as if it had been posted. Raises ApiError for anything but a `response.create`."
+        match parse_body_json(text.encode() if isinstance(text, str) else text):
             case {"type": "response.create", **fields}:
-                pass
+                body = {**fields, "stream": True}
             case _:
-                message = 'Send {"type": "response.create", ...}: nothing else is understood here.'
+                message = 'Send {"type": "response.create", ...}. No other messages are supported.'
                 raise ApiError(400, message, code="invalid_value", param="type")
-        state = {
-            **self._socket.scope.get("state", {}),
-            "body": json.dumps({**fields, "stream": True}).encode(),
-        }
-        headers = [each for each in self._socket.scope["headers"] if each[0] not in OF_THE_CONNECTION]
-        return Request(
-            {**self._socket.scope, "type": "http", "method": "POST", "headers": headers, "state": state}
-        )
+        scope = self._socket.scope
+        headers = [header for header in scope["headers"] if header[0] not in REQUEST_HEADERS]
+        state = {**scope.get("state", {})}
+        request = Request({**scope, "type": "http", "method": "POST", "headers": headers, "state": state})
+        received = ReceivedBody(json.dumps(body).encode(), body, validate_body(body, ResponsesRequest))
+        return ClientRequest(request, received, await viewer_of(request, self._state.plugins))
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))

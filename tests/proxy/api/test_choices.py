@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from fastapi import Request
 from llm.parts import StreamEvent
 
 from proxy.api.choices import Choices, Chunk, error_frame
@@ -14,23 +13,31 @@ from proxy.http.errors import ApiError
 from proxy.log.idempotency import Attempt
 
 HEAD = {"id": "x"}
-TOLD = [{"said": "a", "by": 0}, {"said": "stop", "by": 0}, {"said": "b", "by": 1}, {"said": "stop", "by": 1}]
-HTTP = Request({"type": "http"})
+CHUNKS = [
+    {"said": "a", "by": 0},
+    {"said": "stop", "by": 0},
+    {"said": "b", "by": 1},
+    {"said": "stop", "by": 1},
+]
+CLIENT: Any = None
 
 
-class Speaking:
-    "A server whose runs say one word, the ask's model. `speaking` is the one that does."
+class WordState:
+    "A state whose runs write one word, the name of the model. `running_choice` is the current one."
 
     def __init__(self) -> None:
         self.speaking: int | None = None
 
     async def events(
-        self, ask: GenerationRequest, http: Request, attempt: Attempt, choice: int
+        self, generation: GenerationRequest, client: Any, attempt: Attempt, choice: int
     ) -> AsyncGenerator[StreamEvent | Finished, None]:
+        return self._events(generation.model, choice)
+
+    async def _events(self, word: str, choice: int) -> AsyncGenerator[StreamEvent | Finished, None]:
         self.speaking = choice
         try:
-            yield StreamEvent("text", ask.model)
-            yield Finished("stop", TokenUsage(ord(ask.model), 1, 0))
+            yield StreamEvent("text", word)
+            yield Finished("stop", TokenUsage(ord(word), 1, 0))
         finally:
             self.speaking = None
 
@@ -44,15 +51,15 @@ class Writer:
 
 
 @pytest.fixture
-def server() -> Any:
-    return Speaking()
+def state() -> Any:
+    return WordState()
 
 
 @pytest.fixture
-def choices(server: Any) -> Choices:
+def choices(state: Any) -> Choices:
     return Choices(
-        server,
-        HTTP,
+        state,
+        CLIENT,
         Attempt(("1", "2"), "key"),
         [GenerationRequest("/x", "a", ()), GenerationRequest("/x", "b", ())],
         Writer,
@@ -63,36 +70,36 @@ def usage(usages: Sequence[TokenUsage]) -> dict[str, Any]:
     return {"prompts": [each.prompt_tokens for each in usages]}
 
 
-async def framed(choices: Choices, **how: Any) -> list[Any]:
+async def frames_of(choices: Choices, **how: Any) -> list[Any]:
     frames = [frame.decode().removeprefix("data: ") async for frame in choices.frames(HEAD, **how)]
     assert frames.pop() == "[DONE]\n\n"
     return [json.loads(frame) for frame in frames]
 
 
 async def test_chunks(choices: Choices) -> None:
-    assert [chunk async for chunk in choices.chunks()] == TOLD
+    assert [chunk async for chunk in choices.chunks()] == CHUNKS
     assert usage(choices.usages) == {"prompts": [97, 98]}
 
 
 async def test_frames(choices: Choices) -> None:
-    assert await framed(choices, usage=None) == TOLD
+    assert await frames_of(choices, usage=None) == CHUNKS
 
 
-async def test_frames_that_count(choices: Choices) -> None:
-    *told, last = await framed(choices, usage=usage)
-    assert told == [{**chunk, "usage": None} for chunk in TOLD]
+async def test_frames_with_usage(choices: Choices) -> None:
+    *frames, last = await frames_of(choices, usage=usage)
+    assert frames == [{**chunk, "usage": None} for chunk in CHUNKS]
     assert last == {"id": "x", "choices": [], "usage": {"prompts": [97, 98]}}
 
 
-async def test_frames_that_are_not_wanted_any_more(server: Any, choices: Choices) -> None:
+async def test_closing_the_frames_closes_the_events(state: Any, choices: Choices) -> None:
     frames = choices.frames(HEAD, None)
     await anext(frames)
-    assert server.speaking == 0
+    assert state.speaking == 0
     await frames.aclose()
-    assert server.speaking is None
+    assert state.speaking is None
 
 
-def test_a_frame_that_says_what_failed() -> None:
+def test_error_frame() -> None:
     frame = error_frame(ApiError(400, "No.", code="no"))
     assert json.loads(frame.removeprefix(b"data: "))["error"] == {
         "message": "No.",

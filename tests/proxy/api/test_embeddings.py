@@ -1,4 +1,4 @@
-"The endpoint, its answers read with the SDK's own types."
+"The endpoint. Its answers are validated with the SDK's types."
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ VECTORS = {"embeddings": [[0.5, -1.0], [0.25, 0.0]], "prompt_eval_count": 7}
 BODY = {"model": "embed-tiny", "input": ["one", "two"]}
 
 
-async def ask(*replies: Reply, aliases: Any = None, **fields: Any) -> tuple[httpx.Response, list[Any]]:
+async def post(*replies: Reply, aliases: Any = None, **fields: Any) -> tuple[httpx.Response, list[Any]]:
     with pytest.MonkeyPatch.context() as patch, Scripted(*replies) as server:
         patch.setenv("OLLAMA_HOST", server.host)
         async with proxied(aliases=aliases or {}) as proxy:
-            told = await proxy.post("/v1/embeddings", {**BODY, **fields})
+            response = await proxy.post("/v1/embeddings", {**BODY, **fields})
             assert proxy.turns() == []
-        return told, [request.body for request in server.requests]
+        return response, [request.body for request in server.requests]
 
 
-def test_each_field_of_the_sdk_is_taken() -> None:
+def test_all_fields_of_the_sdk() -> None:
     assert get_type_hints(EmbeddingCreateParams).keys() == EmbeddingRequest.model_fields.keys()
 
 
 async def test_vectors() -> None:
-    told, asked = await ask(answer(VECTORS), user="me", encoding_format="float")
+    response, asked = await post(answer(VECTORS), user="me", encoding_format="float")
     assert asked == [{"model": "embed-tiny", "input": ["one", "two"], "truncate": False}]
-    CreateEmbeddingResponse.model_validate(told.json())
-    assert told.json() == {
+    CreateEmbeddingResponse.model_validate(response.json())
+    assert response.json() == {
         "object": "list",
         "data": [
             {"object": "embedding", "index": 0, "embedding": [0.5, -1.0]},
@@ -49,29 +49,29 @@ async def test_vectors() -> None:
 
 
 async def test_one_text() -> None:
-    told, asked = await ask(answer({"embeddings": [[1.0]]}), input="one")
+    response, asked = await post(answer({"embeddings": [[1.0]]}), input="one")
     assert asked[0]["input"] == ["one"]
-    assert told.json()["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
+    assert response.json()["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
 
 
 async def test_base64() -> None:
-    told, _ = await ask(answer(VECTORS), encoding_format="base64")
-    data = base64.b64decode(told.json()["data"][0]["embedding"])
+    response, _ = await post(answer(VECTORS), encoding_format="base64")
+    data = base64.b64decode(response.json()["data"][0]["embedding"])
     assert struct.unpack("<2f", data) == (0.5, -1.0)
 
 
 async def test_dimensions() -> None:
-    told, asked = await ask(answer(VECTORS), dimensions=2)
-    assert told.status_code == 200
+    response, asked = await post(answer(VECTORS), dimensions=2)
+    assert response.status_code == 200
     assert asked[0]["dimensions"] == 2
 
 
-async def test_an_alias_is_another_name_for_a_tag() -> None:
-    told, asked = await ask(
+async def test_alias() -> None:
+    response, asked = await post(
         answer(VECTORS), model="text-embedding-3-small", aliases={"text-embedding-3-small": "embed-tiny"}
     )
     assert asked[0]["model"] == "embed-tiny"
-    assert told.json()["model"] == "text-embedding-3-small"
+    assert response.json()["model"] == "text-embedding-3-small"
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ async def test_an_alias_is_another_name_for_a_tag() -> None:
         pytest.param({"inputs": "one"}, "inputs", id="unknown field"),
     ],
 )
-async def test_refused(fields: dict[str, Any], param: str) -> None:
-    told, asked = await ask(answer(VECTORS), **fields)
-    assert (told.status_code, told.json()["error"]["param"]) == (400, param)
+async def test_rejected_requests(fields: dict[str, Any], param: str) -> None:
+    response, asked = await post(answer(VECTORS), **fields)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, param)
     assert asked == []
 
 
-async def test_more_dimensions_than_there_are() -> None:
-    told, _ = await ask(answer(VECTORS), dimensions=3)
-    assert (told.status_code, told.json()["error"]["param"]) == (400, "dimensions")
-    assert "makes 2" in told.json()["error"]["message"]
+async def test_too_many_dimensions() -> None:
+    response, _ = await post(answer(VECTORS), dimensions=3)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "dimensions")
+    assert "makes 2" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "told", "code", "param"),
+    ("message", "ollama_status", "status", "code", "param"),
     [
         pytest.param(
             'model "x" not found, try pulling it first', 404, 404, "model_not_found", None, id="tag"
@@ -125,31 +125,33 @@ async def test_more_dimensions_than_there_are() -> None:
         pytest.param("out of memory", 500, 502, "engine_error", None, id="broken"),
     ],
 )
-async def test_what_ollama_refuses(said: str, status: int, told: int, code: str, param: str | None) -> None:
-    answered, _ = await ask(answer({"error": said}, status))
-    error = answered.json()["error"]
-    assert (answered.status_code, error["code"], error["param"]) == (told, code, param)
+async def test_errors_of_ollama(
+    message: str, ollama_status: int, status: int, code: str, param: str | None
+) -> None:
+    response, _ = await post(answer({"error": message}, ollama_status))
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (status, code, param)
 
 
-async def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ollama_is_not_running(monkeypatch: pytest.MonkeyPatch) -> None:
     with Refusing() as host:
         monkeypatch.setenv("OLLAMA_HOST", host)
         async with proxied() as proxy:
-            told = await proxy.post("/v1/embeddings", BODY)
-    assert (told.status_code, told.json()["error"]["code"]) == (503, "engine_unreachable")
-    assert "retry-after" in told.headers
+            response = await proxy.post("/v1/embeddings", BODY)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "engine_unreachable")
+    assert "retry-after" in response.headers
 
 
-async def test_it_waits_for_no_place_in_the_queue() -> None:
+async def test_embeddings_do_not_wait_in_the_queue() -> None:
     with pytest.MonkeyPatch.context() as patch, Scripted(answer(VECTORS)) as server:
         patch.setenv("OLLAMA_HOST", server.host)
-        async with proxied(max_concurrency=1, queue_size=0) as proxy, proxy.app.state.server.queue.slot():
+        async with proxied(max_concurrency=1, queue_size=0) as proxy, proxy.app.state.proxy.queue.slot():
             assert (await proxy.post("/v1/embeddings", BODY)).status_code == 200
 
 
 @pytest.mark.vcr
 async def test_ollama() -> None:
-    "A real one; the SDK asks for base64 and gives floats."
+    "A real Ollama. The SDK requests base64 and returns floats."
     async with proxied() as proxy:
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(proxy.app), headers={"Host": "localhost"})
         async with openai.AsyncOpenAI(
@@ -159,7 +161,7 @@ async def test_ollama() -> None:
             short = await sdk.embeddings.create(model="embed-tiny", input="one", dimensions=4)
             with pytest.raises(openai.NotFoundError):
                 await sdk.embeddings.create(model="no-such-model", input="one")
-            with pytest.raises(openai.BadRequestError, match="makes no embeddings"):
+            with pytest.raises(openai.BadRequestError, match="cannot make embeddings"):
                 await sdk.embeddings.create(model="gpt-oss-tiny", input="one")
             with pytest.raises(openai.BadRequestError, match="longer than the model's context"):
                 await sdk.embeddings.create(model="embed-tiny", input="hello " * 1000)

@@ -12,7 +12,7 @@ from support.webserver import Answer, WebServer, lines, serving
 
 from llm_gpt_oss.completion import AsyncEngine
 from proxy.api import health
-from proxy.api.health import Engine, Probe, home
+from proxy.api.health import EngineHealth, Probe, home
 
 MODEL = "gpt-oss-tiny"
 TINY = lines({"models": [{"name": "gpt-oss-tiny:latest"}]})
@@ -21,22 +21,22 @@ NONE = lines({"models": []})
 
 @pytest.fixture
 def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    "It has the model, but not in memory."
+    "An Ollama that has the model on its disk, but not in memory."
     with serving() as web:
         web.routes |= {"/api/tags": TINY, "/api/ps": NONE}
         monkeypatch.setenv("OLLAMA_HOST", web.url)
-        monkeypatch.setattr(health, "PATIENCE", 60)  # a busy machine is no bug
+        monkeypatch.setattr(health, "TIMEOUT", 60)  # a busy machine is no bug
         yield web
 
 
-async def seen(query: str = "", engine: AsyncEngine | None = None) -> tuple[int, dict[str, Any]]:
+async def health_of(query: str = "", engine: AsyncEngine | None = None) -> tuple[int, dict[str, Any]]:
     async with proxied(engine, model=MODEL) as proxy:
-        told = await proxy.get(f"/health{query}")
-        return told.status_code, told.json()
+        response = await proxy.get(f"/health{query}")
+        return response.status_code, response.json()
 
 
 async def test_ready(ollama: WebServer) -> None:
-    status, body = await seen()
+    status, body = await health_of()
     assert status == 200
     assert body == {
         "status": "ok",
@@ -51,10 +51,10 @@ async def test_ready(ollama: WebServer) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?ready", "?ready=", "?ready=0"])
-async def test_alive_whatever_ollama_does(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_server_is_alive_without_ollama(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Refusing() as host:
         monkeypatch.setenv("OLLAMA_HOST", host)
-        status, body = await seen(query)
+        status, body = await health_of(query)
     assert (status, body["status"], body["engine"]) == (200, "degraded", "unreachable")
 
 
@@ -70,77 +70,77 @@ async def test_ready_tells_whether_a_prompt_would_be_answered(
     ollama: WebServer, tags: Answer, ps: Answer, status: int, engine: str, loaded: bool
 ) -> None:
     ollama.routes |= {"/api/tags": tags, "/api/ps": ps}
-    told, body = await seen("?ready=1")
-    assert (told, body["engine"], body["loaded"]) == (status, engine, loaded)
+    response, body = await health_of("?ready=1")
+    assert (response, body["engine"], body["loaded"]) == (status, engine, loaded)
 
 
-async def test_what_is_no_ollama_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_server_at_ollamas_address(monkeypatch: pytest.MonkeyPatch) -> None:
     with Scripted(answer("not found", 404)) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.host)
-        status, body = await seen("?ready=1")
+        status, body = await health_of("?ready=1")
     assert (status, body["engine"]) == (503, "unreachable")
 
 
-async def test_ollama_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.05)
+async def test_ollama_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "TIMEOUT", 0.05)
     with Scripted((HOLD,)) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.host)
-        status, body = await seen("?ready=1")
+        status, body = await health_of("?ready=1")
     assert (status, body["engine"]) == (503, "unreachable")
 
 
-async def test_a_model_that_is_waited_for_and_not_in_memory_is_loading(ollama: WebServer) -> None:
-    async with proxied(model=MODEL) as proxy, proxy.app.state.server.queue.slot():
-        told = await proxy.get("/health?ready=1")
-    assert (told.status_code, told.json()["engine"]) == (200, "loading")
-    assert told.json()["queue"] == {"running": 1, "waiting": 0}
+async def test_loading(ollama: WebServer) -> None:
+    async with proxied(model=MODEL) as proxy, proxy.app.state.proxy.queue.slot():
+        response = await proxy.get("/health?ready=1")
+    assert (response.status_code, response.json()["engine"]) == (200, "loading")
+    assert response.json()["queue"] == {"running": 1, "waiting": 0}
 
 
 async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
     async with proxied(model=MODEL, max_concurrency=1, queue_size=0) as proxy:
-        async with proxy.app.state.server.queue.slot():
+        async with proxy.app.state.proxy.queue.slot():
             full = await proxy.get("/health?ready=1")
         free = await proxy.get("/health?ready=1")
     assert (full.status_code, free.status_code) == (503, 200)
 
 
-async def test_a_log_that_is_off(ollama: WebServer) -> None:
+async def test_logging_is_off(ollama: WebServer) -> None:
     async with proxied(model=MODEL, log_policy="off") as proxy:
         assert (await proxy.get("/health")).json()["log"] == "off"
 
 
-async def test_one_look_is_enough_for_a_second(ollama: WebServer) -> None:
+async def test_the_engine_is_checked_once_a_second(ollama: WebServer) -> None:
     now = 0.0
     async with proxied(model=MODEL) as proxy:
-        probe = Probe(proxy.app.state.server, lambda: now)
-        both = await asyncio.gather(probe.engine(), probe.engine())
-        assert both == [Engine("ready"), Engine("ready")]
+        probe = Probe(proxy.app.state.proxy, lambda: now)
+        both = await asyncio.gather(probe.health(), probe.health())
+        assert both == [EngineHealth("ready"), EngineHealth("ready")]
         ollama.routes["/api/ps"] = TINY
         now = 0.9
-        assert await probe.engine() == Engine("ready")
+        assert await probe.health() == EngineHealth("ready")
         assert len(ollama.requests) == 2
         now = 1.0
-        assert await probe.engine() == Engine("ready", loaded=True)
+        assert await probe.health() == EngineHealth("ready", loaded=True)
         assert len(ollama.requests) == 4
 
 
-async def page(proxy: Proxied, **headers: str) -> tuple[str, str]:
-    told = await proxy.get("/", headers=headers)
-    assert told.status_code == 200
-    return told.headers["content-type"].partition(";")[0], told.text
+async def home_page(proxy: Proxied, **headers: str) -> tuple[str, str]:
+    response = await proxy.get("/", headers=headers)
+    assert response.status_code == 200
+    return response.headers["content-type"].partition(";")[0], response.text
 
 
 async def test_home() -> None:
     async with proxied() as proxy:
         for accept in ({}, {"accept": "*/*"}, {"accept": "application/json"}):
-            kind, text = await page(proxy, **accept)
+            kind, text = await home_page(proxy, **accept)
             assert kind == "text/plain"
             assert "OPENAI_BASE_URL=http://localhost/v1" in text
 
 
 async def test_home_in_a_browser() -> None:
     async with proxied() as proxy:
-        kind, text = await page(proxy, accept="text/html,application/xhtml+xml,*/*;q=0.8")
+        kind, text = await home_page(proxy, accept="text/html,application/xhtml+xml,*/*;q=0.8")
         policy = (await proxy.get("/", headers={"accept": "text/html"})).headers["content-security-policy"]
     assert kind == "text/html"
     assert "OPENAI_BASE_URL=http://localhost/v1" in text
@@ -148,8 +148,8 @@ async def test_home_in_a_browser() -> None:
     assert policy == "default-src 'none'; style-src 'unsafe-inline'"
 
 
-async def test_the_address_is_text_and_no_part_of_the_page() -> None:
+async def test_the_address_is_escaped() -> None:
     headers = [(b"accept", b"text/html"), (b"host", b"localhost")]
     scope = {"type": "http", "scheme": "http", "path": "/", "root_path": "/<b>", "headers": headers}
-    told = await home(Request({**scope, "query_string": b""}))
-    assert b"/&lt;b&gt;/v1" in bytes(told.body)
+    response = await home(Request({**scope, "query_string": b""}))
+    assert b"/&lt;b&gt;/v1" in bytes(response.body)

@@ -16,7 +16,7 @@ from proxy.inference.model_names import ModelNames
 ALIASES = {"gpt-4o": "gpt-oss:20b", "small": "someone/gpt-oss:1b"}
 
 
-async def test_each_model_is_listed_once_with_its_names_behind_it() -> None:
+async def test_each_model_is_followed_by_its_aliases() -> None:
     async with proxied(model="gpt-oss-tiny", aliases=ALIASES) as proxy:
         answer = (await proxy.get("/v1/models")).json()
     assert answer["object"] == "list"
@@ -43,7 +43,7 @@ async def test_each_model_is_listed_once_with_its_names_behind_it() -> None:
         pytest.param("hf.co/other/gpt-oss", "other", id="from another host"),
     ],
 )
-async def test_one_model(name: str, owner: str) -> None:
+async def test_retrieve(name: str, owner: str) -> None:
     aliases = {
         **ALIASES,
         "someone/gpt-oss:1b": "someone/gpt-oss:1b",
@@ -56,13 +56,13 @@ async def test_one_model(name: str, owner: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("name", ["gpt-4", "someone/other:1b", ""])
-async def test_unknown(name: str, method: str) -> None:
+async def test_unknown_model(name: str, method: str) -> None:
     async with proxied() as proxy:
         answer = await proxy.client.request(method, f"/v1/models/{name}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_no_model_is_deleted() -> None:
+async def test_models_cannot_be_deleted() -> None:
     async with proxied(aliases=ALIASES) as proxy:
         answer = await proxy.client.delete("/v1/models/gpt-4o")
     error = answer.json()["error"]
@@ -87,13 +87,13 @@ class Other(llm.AsyncModel):
         pytest.param(None, "llm.default_plugins.openai_models", "llm", id="in llm's own file of models"),
     ],
 )
-async def test_a_model_that_is_another_plugins(
+async def test_owner_of_another_plugins_model(
     key: str | None, module: str, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Other, "__module__", module)
     other = Other("claude", key)
-    catalog = ModelNames([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
+    names = ModelNames([], {}, [ModelWithAliases(other, other, set())])  # type: ignore[arg-type]
     async with proxied() as proxy:
-        proxy.app.state.server = replace(proxy.app.state.server, model_names=catalog)
+        proxy.app.state.proxy = replace(proxy.app.state.proxy, model_names=names)
         answer = await proxy.get("/v1/models/claude")
     assert answer.json()["owned_by"] == owner

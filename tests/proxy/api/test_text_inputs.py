@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.errors import BadRequest, ContextOverflow
-from proxy.api.text_inputs import MAX_TEXTS, attribute_overflow, parse_texts
+from proxy.api.text_inputs import MAX_TEXTS, parse_texts
 from proxy.http.errors import ApiError
 
 
@@ -35,15 +34,3 @@ def test_invalid_texts(value: Any, message: str) -> None:
     with pytest.raises(ApiError, match=message) as raised:
         parse_texts(value, "prompt")
     assert (raised.value.status, raised.value.param) == (400, "prompt")
-
-
-def test_overflow_gets_the_parameter() -> None:
-    with pytest.raises(ContextOverflow) as raised, attribute_overflow("input"):
-        raise ContextOverflow("Too long.")
-    assert raised.value.param == "input"
-
-
-def test_other_errors_are_not_changed() -> None:
-    with pytest.raises(BadRequest) as raised, attribute_overflow("input"):
-        raise BadRequest("No.", param="seed")
-    assert raised.value.param == "seed"

@@ -8,11 +8,11 @@ from proxy.http.api_keys import hash_key, read
 
 
 def test_a_key_is_shown_once() -> None:
-    added = run("keys", "add", "app")
-    assert hash_key(added.stdout.strip()) == read()[0].sha256
-    assert "Only its hash is kept" in added.stderr
+    result = run("keys", "add", "app")
+    assert hash_key(result.stdout.strip()) == read()[0].sha256
+    assert "Only its hash is kept" in result.stderr
     for command in (["keys", "list"], ["keys", "list", "--json"], ["keys", "revoke", "app"]):
-        assert added.stdout.strip() not in run(*command).output
+        assert result.stdout.strip() not in run(*command).output
 
 
 def test_list() -> None:
@@ -36,10 +36,10 @@ def test_revoke() -> None:
     run("keys", "add", "app")
     run("keys", "add", "me")
     assert run("keys", "revoke", "app").stderr == "Revoked the key of app.\n"
-    assert run("keys", "revoke", "me").stderr.endswith("let everybody on this machine ask.\n")
+    assert run("keys", "revoke", "me").stderr.endswith("let everybody on this machine use them.\n")
     again = run("keys", "revoke", "me")
     assert (again.exit_code, again.stderr) == (1, "Error: No key is called me. There is none.\n")
 
 
-def test_a_name_that_is_none() -> None:
+def test_invalid_name() -> None:
     assert run("keys", "add", "a b").exit_code == 1

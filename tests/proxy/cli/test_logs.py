@@ -22,25 +22,25 @@ NOW = datetime.now(timezone.utc)
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    "Where the commands find it."
+    "The log that the commands use."
     with opened(Settings().database) as log:
         yield log
 
 
 def test_nothing_is_deleted_without_yes(log: Log) -> None:
     log.mark(log.write(user("Hi"), answer=said("Hello")))
-    would = run("logs", "prune")
-    *table, last = would.stdout.splitlines()
+    dry_run = run("logs", "prune")
+    *table, last = dry_run.stdout.splitlines()
     assert table == [
         *("turns        1", "threads      1", "messages     2"),
         *("parts        2", "attachments  0", "fragments    0"),
     ]
-    assert re.fullmatch(r"\d{3} B would go\.", last)
-    assert would.stderr == "Looking for what goes\nNothing was deleted: add --yes for that.\n"
+    assert re.fullmatch(r"\d{3} B would be deleted\.", last)
+    assert dry_run.stderr == "Looking for what goes\nNothing was deleted: add --yes for that.\n"
     assert log.counts("turns") == [1]
-    did = run("logs", "prune", "--yes")
-    assert did.stdout == would.stdout.replace("would go", "were deleted")
-    assert did.stderr == "Looking for what goes\nDeleting it\nDeleting it from the search index\n"
+    result = run("logs", "prune", "--yes")
+    assert result.stdout == dry_run.stdout.replace("would be deleted", "were deleted")
+    assert result.stderr == "Looking for what goes\nDeleting it\nDeleting it from the search index\n"
     assert log.counts("turns") == [0]
     again = run("logs", "prune", "--yes", "--vacuum")
     assert again.stdout == "There is nothing to delete.\n"
@@ -56,7 +56,7 @@ def test_json(log: Log) -> None:
         assert told == {"deleted": bool(arguments), "turns": 1, **empty}
 
 
-def test_what_stays_is_said(log: Log) -> None:
+def test_turns_that_stay_are_reported(log: Log) -> None:
     first = log.write(user("Hi"), answer=said("Hello"))
     log.write(user("Hi"), said("Hello"), user("More"))
     log.mark(first)
@@ -65,16 +65,16 @@ def test_what_stays_is_said(log: Log) -> None:
     log.converse(log.thread_of(held))
     log.change("insert into responses (id) values (?)", [first.id])
     assert run("logs", "prune").stderr.splitlines()[1:] == [
-        "1 of these turns were not deleted themselves, but with their conversation.",
-        "What was said in 1 of these turns stays: later turns or other threads go on from there.",
-        "1 more turns stay: conversations of the API hold them until they are deleted themselves, there or "
-        "with `--thread ID`.",
-        "llm's old table `responses` has 1 rows of the same turns. They stay: it is not written any more.",
+        "1 of these turns were not deleted themselves, but their conversation was.",
+        "The messages of 1 of these turns stay: later turns or other threads continue them.",
+        "1 more turns stay: they are part of conversations of the API. Delete those through the API or with "
+        "`--thread ID`.",
+        "llm's old table `responses` has 1 rows of the same turns. They stay: llm no longer writes to it.",
         "Nothing was deleted: add --yes for that.",
     ]
 
 
-def test_what_lingers_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_in_the_wal_file_are_reported(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prune, "BUSY_TIMEOUT", 50)
     log.db.enable_wal()
     log.mark(log.write(user("Hi")))
@@ -82,7 +82,7 @@ def test_what_lingers_is_said(log: Log, monkeypatch: pytest.MonkeyPatch) -> None
         reader.execute("begin")
         reader.execute("select * from turns").fetchall()
         assert run("logs", "prune", "--yes").stderr.splitlines()[-1] == (
-            "A program that reads the log keeps a copy of what went in its -wal file, until it is done."
+            "A program that reads the log keeps a copy of the deleted data in the -wal file until it ends."
         )
 
 
@@ -100,7 +100,7 @@ def test_turns_and_threads(log: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "left"),
+    ("option", "left"),
     [
         ("12h", [0]),
         ("36h", [0, 1]),
@@ -112,25 +112,25 @@ def test_turns_and_threads(log: Log) -> None:
     ],
     ids=["12h", "36h", "2d", "1w", "1y", "date", "time"],
 )
-def test_older_than(log: Log, written: str, left: list[int]) -> None:
+def test_older_than(log: Log, option: str, left: list[int]) -> None:
     ids = []
     for days in (0, 1, 5, 30):
         each = turn(user(str(days)))
         each.response._start_utcnow = NOW - timedelta(days=days)
         log.store.log(each.response)
         ids.append(each.id)
-    run("logs", "prune", "--yes", "--older-than", written)
+    run("logs", "prune", "--yes", "--older-than", option)
     assert log.rows("select id from turns order by id") == [ids[number] for number in left]
 
 
 @pytest.mark.parametrize(
-    "written", ["", "30", "30m", "-1d", "yesterday", "2026-13-01", "9999999999y", "9999y"]
+    "option", ["", "30", "30m", "-1d", "yesterday", "2026-13-01", "9999999999y", "9999y"]
 )
-def test_a_time_that_is_none(log: Log, written: str) -> None:
+def test_invalid_time(log: Log, option: str) -> None:
     log.write(user("Hi"))
-    refused = run("logs", "prune", "--yes", "--older-than", written)
-    assert refused.exit_code == 2
-    assert f"{written!r} is neither a time such as 12h, 30d, 8w, 1y nor a date" in refused.stderr
+    result = run("logs", "prune", "--yes", "--older-than", option)
+    assert result.exit_code == 2
+    assert f"{option!r} is neither a time such as 12h, 30d, 8w, 1y nor a date" in result.stderr
     assert log.counts("turns") == [1]
 
 
@@ -142,14 +142,14 @@ def test_another_database(log: Log, tmp_path: Path) -> None:
         assert (log.counts("turns"), other.counts("turns")) == ([1], [0])
 
 
-def test_there_is_none() -> None:
-    refused = run("logs", "prune")
+def test_no_log() -> None:
+    result = run("logs", "prune")
     where = Settings().database
-    assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == f"Error: There is no log at {where}. `llm logs path` says where llm's is.\n"
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: There is no log at {where}. `llm logs path` says where llm's is.\n"
     assert not where.exists()
 
 
-def test_it_is_a_command() -> None:
+def test_the_command_is_registered() -> None:
     assert "logs" in gpt_oss.list_commands(None)  # type: ignore[arg-type]
     assert "prune" in run("logs", "--help").stdout

@@ -34,30 +34,30 @@ from proxy.settings import WORKER_SETTINGS, Settings
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    "What would be served, without serving it."
+def served_settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    "The settings of the servers that would have been started."
     settings: list[Settings] = []
-    monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+    monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
     monkeypatch.setattr(server, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
 
 
 class TestOptions:
-    def test_none(self, begun: list[Settings]) -> None:
+    def test_no_options(self, served_settings: list[Settings]) -> None:
         result = run("serve")
-        (settings,) = begun
+        (settings,) = served_settings
         where = f"http://127.0.0.1:{settings.port}"
         assert result.stdout == ""
         assert result.stderr.splitlines() == [
             f"Serving gpt-oss:20b at {where}",
-            "Key: none is needed, this machine may ask",
+            "Key: not required, for clients on this machine",
             f"Logging to {settings.database}",
             f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=any",
         ]
         assert settings == Settings(port=settings.port)
 
-    def test_all(self, begun: list[Settings], tmp_path: Path) -> None:
+    def test_all_options(self, served_settings: list[Settings], tmp_path: Path) -> None:
         options = (
             "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
             " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
@@ -65,7 +65,7 @@ class TestOptions:
             " --allow-model-changes --database"
         )
         assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
-        (settings,) = begun
+        (settings,) = served_settings
         assert settings == Settings(
             host="localhost",
             port=settings.port,
@@ -85,95 +85,100 @@ class TestOptions:
             allow_model_changes=True,
         )
 
-    def test_they_beat_the_environment(self, begun: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_options_take_precedence_over_the_environment(
+        self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for name, value in {"API_HOST": "localhost", "API_PORT": "1", "LOCAL_LLM_MODEL": "theirs"}.items():
             monkeypatch.setenv(name, value)
         run("serve", "--port", "0")
         run("serve", "--port", "0", "--host", "127.0.0.1", "--model", "mine")
-        assert [(each.host, each.model) for each in begun] == [("localhost", "theirs"), ("127.0.0.1", "mine")]
+        assert [(each.host, each.model) for each in served_settings] == [
+            ("localhost", "theirs"),
+            ("127.0.0.1", "mine"),
+        ]
 
-    def test_a_model_may_be_an_alias(self, begun: list[Settings]) -> None:
+    def test_the_model_may_be_an_alias(self, served_settings: list[Settings]) -> None:
         run("serve", "--model", "gpt-oss-120b")
-        assert begun[0].model == "gpt-oss:120b"
+        assert served_settings[0].model == "gpt-oss:120b"
 
     @pytest.mark.parametrize(
-        ("options", "why"),
+        ("options", "reason"),
         [
             (["--port", "65536"], "0<=x<=65535"),
             (["--num-ctx", "1"], "256<=x<=131072"),
             (["--alias", "a"], "'a' should be NAME=MODEL"),
             (["--alias", "=b"], "'' should be NAME=MODEL"),
-            (["--cors-origin", "*"], "'*' is no origin"),
-            (["--cors-origin", "null"], "'null' is no origin"),
-            (["--cors-origin", "https://a.example/"], "is no origin"),
+            (["--cors-origin", "*"], "'*' is not an origin"),
+            (["--cors-origin", "null"], "'null' is not an origin"),
+            (["--cors-origin", "https://a.example/"], "is not an origin"),
             (["--key", ""], "a key is plain ASCII text"),
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
             (["--model", "no model"], "is not a model name"),
         ],
     )
-    def test_what_is_none(self, begun: list[Settings], options: list[str], why: str) -> None:
+    def test_invalid_options(self, served_settings: list[Settings], options: list[str], reason: str) -> None:
         result = run("serve", *options)
         assert result.exit_code in (1, 2)
-        assert why in " ".join(result.stderr.split())
-        assert begun == []
+        assert reason in " ".join(result.stderr.split())
+        assert served_settings == []
 
-    def test_a_key_is_not_shown(self, begun: list[Settings]) -> None:
+    def test_the_key_is_not_shown(self, served_settings: list[Settings]) -> None:
         result = run("serve", "--key", "sesame")
         assert "sesame" not in result.output
         assert "Key: the one of --key\n" in result.stderr
         assert "OPENAI_API_KEY=YOUR_KEY" in result.stderr
-        assert "sesame" not in repr(begun)
+        assert "sesame" not in repr(served_settings)
 
-    def test_an_environment_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_invalid_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("API_PORT", "http")
         result = run("serve")
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
         assert "API_PORT is 'http'" in result.stderr
 
 
-class TestWhoMayAsk:
+class TestAccess:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "box.example", ""])
-    def test_other_machines_need_a_key(self, begun: list[Settings], host: str) -> None:
+    def test_other_machines_need_a_key(self, served_settings: list[Settings], host: str) -> None:
         result = run("serve", "--host", host)
         assert result.exit_code == 1
         assert "`llm gpt-oss keys add NAME`" in result.stderr
-        assert begun == []
+        assert served_settings == []
 
-    def test_with_a_key(self, begun: list[Settings]) -> None:
+    def test_with_a_key(self, served_settings: list[Settings]) -> None:
         assert run("serve", "--host", "0.0.0.0", "--key", "sesame").exit_code == 0
         api_keys.add("app")
         result = run("serve", "--host", "0.0.0.0")
         assert "Key: app\n" in result.stderr
-        assert f"OPENAI_BASE_URL=http://127.0.0.1:{begun[1].port}/v1" in result.stderr
+        assert f"OPENAI_BASE_URL=http://127.0.0.1:{served_settings[1].port}/v1" in result.stderr
 
-    def test_or_without_one_where_that_is_meant(self, begun: list[Settings]) -> None:
+    def test_allow_unauthenticated(self, served_settings: list[Settings]) -> None:
         result = run("serve", "--host", "0.0.0.0", "--allow-unauthenticated")
-        assert "Key: none is needed, any machine may ask\n" in result.stderr
+        assert "Key: not required, for clients on any machine\n" in result.stderr
 
     @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.2"])
-    def test_this_machine(self, begun: list[Settings], host: str) -> None:
+    def test_local_hosts(self, served_settings: list[Settings], host: str) -> None:
         assert run("serve", "--host", host).exit_code == 0
 
-    def test_a_broken_file_of_keys(self, begun: list[Settings]) -> None:
+    def test_invalid_key_file(self, served_settings: list[Settings]) -> None:
         api_keys.path().write_text("{")
         result = run("serve")
-        assert (result.exit_code, begun) == (1, [])
+        assert (result.exit_code, served_settings) == (1, [])
         assert "holds the keys, and cannot be used" in result.stderr
 
 
-def test_nothing_is_logged(begun: list[Settings]) -> None:
+def test_log_policy_off(served_settings: list[Settings]) -> None:
     assert "Not logging\n" in run("serve", "--log-policy", "off").stderr
 
 
-def test_ipv6_is_written_as_in_a_url(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ipv6_address_in_a_url(capsys: pytest.CaptureFixture[str]) -> None:
     server.announce(Settings(host="::1"), KeyRing())
     server.announce(Settings(host="::", allow_unauthenticated=True), KeyRing())
     assert capsys.readouterr().err.count("OPENAI_BASE_URL=http://[::1]:8000/v1") == 2
 
 
 class TestListening:
-    def test_a_port_in_use(self, begun: list[Settings]) -> None:
+    def test_port_in_use(self, served_settings: list[Settings]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             result = run("serve", "--port", str(port))
@@ -183,11 +188,11 @@ class TestListening:
             "Stop what uses it, or type another --port (0 takes a free one).\n",
         )
 
-    def test_an_address_of_somebody_else(self) -> None:
-        with pytest.raises(click.ClickException, match=r"no listening at 192\.0\.2\.1:0: Cannot assign"):
+    def test_address_of_another_machine(self) -> None:
+        with pytest.raises(click.ClickException, match=r"Cannot listen at 192\.0\.2\.1:0: Cannot assign"):
             server.listening("192.0.2.1", 0)
 
-    def test_a_name_of_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_host_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(*_: Any, **__: Any) -> Any:
             raise socket.gaierror(-2, "Name or service not known")
 
@@ -195,71 +200,77 @@ class TestListening:
         with pytest.raises(click.ClickException, match="Name or service not known"):
             server.listening("box.example", 0)
 
-    def test_it_is_open_before_it_is_told(self) -> None:
+    def test_the_socket_is_open(self) -> None:
         with server.listening("localhost", 0) as listener:
             socket.create_connection(listener.getsockname()[:2]).close()
 
-    def test_everywhere(self) -> None:
+    def test_all_addresses(self) -> None:
         with server.listening("", 0) as listener:
             assert listener.getsockname()[0] in ("0.0.0.0", "::")
 
 
 class TestEngines:
-    def test_another_engine_says_why_it_could_not_answer(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_warning_about_another_engine(self, capsys: pytest.CaptureFixture[str]) -> None:
         models_file.add("mine", [], EngineBinding("embedded", {"gguf": "/gone.gguf"}))
-        server.tell_of_engine(bound_model("mine"))
-        told = capsys.readouterr().err
-        assert told == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
+        server.warn_about_engine(bound_model("mine"))
+        printed = capsys.readouterr().err
+        assert (
+            printed == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
+        )
 
-    def test_and_nothing_if_it_could(
+    def test_no_warning_about_a_working_engine(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with serving() as web:
             web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
             models_file.add("mine", [], EngineBinding("completions", {"url": web.url}))
-            server.tell_of_engine(bound_model("mine"))
+            server.warn_about_engine(bound_model("mine"))
         assert capsys.readouterr().err == ""
 
-    def test_an_engine_that_there_is_none_of(self) -> None:
+    def test_unknown_engine(self) -> None:
         assert "There is no engine called 'x'" in run("serve", "--engine", "x").stderr
 
-    def test_one_for_all(self, begun: list[Settings]) -> None:
+    def test_default_engine(self, served_settings: list[Settings]) -> None:
         run("serve", "--engine", "embedded")
-        assert begun[0].engine == "embedded"
+        assert served_settings[0].engine == "embedded"
 
 
 class TestOllama:
-    def told(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
-        server.tell_of_ollama(model)
+    def warning(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
+        server.warn_about_ollama(model)
         return capsys.readouterr().err
 
-    def test_nobody_answers(
+    def test_ollama_is_not_running(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
-        told = self.told(capsys)
-        assert told.startswith("Ollama does not answer at http://127.0.0.1:1")
-        assert told.endswith("Until then apps get an error.\n")
+        printed = self.warning(capsys)
+        assert printed.startswith("Ollama does not answer at http://127.0.0.1:1")
+        assert printed.endswith("Until then apps get an error.\n")
 
-    def test_an_address_that_is_none(
+    def test_invalid_address(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("OLLAMA_HOST", "no address")
-        assert self.told(capsys).startswith("OLLAMA_HOST cannot be used")
+        assert self.warning(capsys).startswith("OLLAMA_HOST cannot be used")
 
-    def test_the_model(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_model_that_is_not_pulled(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with serving() as web:
             web.routes = {"/api/tags": lines({"models": [INSTALLED]})}
             monkeypatch.setenv("OLLAMA_HOST", web.url)
-            assert self.told(capsys) == ""
-            assert self.told(capsys, "other") == "Ollama does not have other yet. Type `ollama pull other`.\n"
+            assert self.warning(capsys) == ""
+            assert (
+                self.warning(capsys, "other") == "Ollama does not have other yet. Type `ollama pull other`.\n"
+            )
 
 
 class TestRunning:
     @pytest.fixture(autouse=True)
-    def alone(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def isolated(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(WORKER_SETTINGS, "")
-        monkeypatch.setattr(server, "tell_of_engine", lambda model: None)
+        monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
         yield
         gc.unfreeze()
 
@@ -273,19 +284,19 @@ class TestRunning:
     def test_several_processes(
         self, monkeypatch: pytest.MonkeyPatch, options: list[str], given: dict[str, Any]
     ) -> None:
-        seen: dict[str, Any] = {}
+        calls: dict[str, Any] = {}
 
         def run_(app: str, *, factory: bool, host: str, port: int, **rest: Any) -> None:
             socket.create_server((host, port)).close()  # it was let go of
-            seen.update(rest, app=app, settings=Settings.for_this_process(), port=port)
+            calls.update(rest, app=app, settings=Settings.for_this_process(), port=port)
             assert factory
 
         monkeypatch.setattr(uvicorn, "run", run_)
         assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
         common = {"app": "proxy.app:create_app", "http": NoDelayProtocol, "log_level": "warning"}
-        assert seen.items() >= {**common, **given}.items()
-        assert seen["settings"].key_hash == hash_key("sesame")
-        assert seen["settings"].port == seen["port"]
+        assert calls.items() >= {**common, **given}.items()
+        assert calls["settings"].key_hash == hash_key("sesame")
+        assert calls["settings"].port == calls["port"]
         assert "sesame" not in os.environ[WORKER_SETTINGS]
 
     def test_one_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,21 +304,21 @@ class TestRunning:
             self.started = True
             assert gc.isenabled()
             assert gc.get_freeze_count()
-            seen.append((self.config, sockets[0].getsockname()[1]))
+            calls.append((self.config, sockets[0].getsockname()[1]))
 
-        seen: list[tuple[uvicorn.Config, int]] = []
+        calls: list[tuple[uvicorn.Config, int]] = []
         monkeypatch.setattr(uvicorn.Server, "run", run_)
         assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
-        ((config, port),) = seen
-        settings: Settings = config.app.state.server.settings  # type: ignore[union-attr]
+        ((config, port),) = calls
+        settings: Settings = config.app.state.proxy.settings  # type: ignore[union-attr]
         assert (settings.num_ctx, settings.port, config.http) == (4096, port, NoDelayProtocol)
         assert not os.environ[WORKER_SETTINGS]
 
-    def test_what_cannot_start_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_failed_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
         assert run("serve", "--port", "0").exit_code == 1
 
-    def test_ctrl_c_is_no_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def stopped(self: uvicorn.Server, sockets: Any) -> None:
             raise KeyboardInterrupt
 
@@ -319,8 +330,8 @@ class TestRunning:
 
 
 @contextmanager
-def started(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    "The address that it tells, and the process."
+def running(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    "Run a server. Yields the address that it prints, and its process."
     env = {**os.environ, "OLLAMA_HOST": "127.0.0.1:1", **environ}
     process = subprocess.Popen([sys.executable, "-m", *command], env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr
@@ -328,11 +339,11 @@ def started(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Pop
     deadline.start()
     with closing(process.stderr):
         try:
-            told = ""
-            while not (found := re.search(r"OPENAI_BASE_URL=(\S+)", told)):
+            printed = ""
+            while not (found := re.search(r"OPENAI_BASE_URL=(\S+)", printed)):
                 line = process.stderr.readline()
-                assert line, told
-                told += line
+                assert line, printed
+                printed += line
             yield found[1], process
         finally:
             process.terminate()
@@ -340,7 +351,7 @@ def started(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Pop
             deadline.cancel()
 
 
-def asked(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
+def fetch(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     try:
         with urlopen(Request(url, data, {"Authorization": f"Bearer {key}"}), timeout=60) as answer:
@@ -350,14 +361,14 @@ def asked(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-def test_a_real_one() -> None:
-    with started("proxy", "--port", "0", "--key", "sesame", "--alias", "gpt-4o=gpt-oss:20b") as (
+def test_real_server() -> None:
+    with running("proxy", "--port", "0", "--key", "sesame", "--alias", "gpt-4o=gpt-oss:20b") as (
         url,
         process,
     ):
-        assert asked(f"{url}/models")[0] == 401
-        assert "gpt-4o" in str(asked(f"{url}/models", key="sesame"))
-        status, answer = asked(
+        assert fetch(f"{url}/models")[0] == 401
+        assert "gpt-4o" in str(fetch(f"{url}/models", key="sesame"))
+        status, answer = fetch(
             f"{url}/chat/completions",
             {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]},
             "sesame",
@@ -367,12 +378,12 @@ def test_a_real_one() -> None:
         assert process.stderr.readline().startswith("Ollama does not answer at http://127.0.0.1:1")
 
 
-def test_settings_reach_every_worker() -> None:
+def test_settings_reach_all_workers() -> None:
     options = ("--port", "0", "--workers", "2", "--alias", "gpt-4o=gpt-oss:20b", "--key", "sesame")
-    with started("proxy", *options) as (url, _):
+    with running("proxy", *options) as (url, _):
         for _ in range(100):
             try:
-                status, answer = asked(f"{url}/models/gpt-4o", key="sesame")
+                status, answer = fetch(f"{url}/models/gpt-4o", key="sesame")
                 break
             except OSError:
                 threading.Event().wait(0.1)
@@ -388,7 +399,7 @@ def test_python_m_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_uvicorn_alone() -> None:
-    code = "import proxy.app; print(proxy.app.create_app().state.server.settings.model)"
+    code = "import proxy.app; print(proxy.app.create_app().state.proxy.settings.model)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "LOCAL_LLM_MODEL": "my-tag"},

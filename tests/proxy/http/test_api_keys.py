@@ -13,7 +13,7 @@ from proxy.http import api_keys
 from proxy.http.api_keys import COMMAND_LINE_KEY, Key, KeyRing, add, find_key, hash_key, read, revoke
 
 
-def test_a_key_is_kept_as_its_hash() -> None:
+def test_only_the_hash_of_a_key_is_stored() -> None:
     key = add("app")
     assert key.startswith("sk-oss-")
     assert len(key) == 50
@@ -23,7 +23,7 @@ def test_a_key_is_kept_as_its_hash() -> None:
     assert key != add("other")
 
 
-def test_the_file_is_its_owners() -> None:
+def test_only_the_owner_can_read_the_file() -> None:
     os.umask(before := os.umask(0))
     add("app")
     os.umask(before)
@@ -31,7 +31,7 @@ def test_the_file_is_its_owners() -> None:
     assert [entry.name for entry in api_keys.path().parent.iterdir()] == ["gpt-oss-keys.json"]
 
 
-def test_whose_key_it_is() -> None:
+def test_find_key() -> None:
     made = {name: add(name, admin=name == "me") for name in ("app", "me")}
     assert find_key(made["app"], read()) == read()[0]
     assert find_key(made["me"], read()) == read()[1]
@@ -41,7 +41,7 @@ def test_whose_key_it_is() -> None:
     assert find_key(read()[0].sha256, read()) is None
 
 
-def test_revoked() -> None:
+def test_revoke() -> None:
     key = add("app")
     add("other")
     revoke("app")
@@ -50,13 +50,13 @@ def test_revoked() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "-x", "--key", "a b", "a/b", "é", "a" * 65, "a\n"])
-def test_no_name(name: str) -> None:
+def test_invalid_name(name: str) -> None:
     with pytest.raises(BadRequest, match="is no name for a key"):
         add(name)
     assert not api_keys.path().exists()
 
 
-def test_a_name_is_given_once() -> None:
+def test_a_name_is_used_once() -> None:
     add("app")
     before = api_keys.path().read_text()
     with pytest.raises(BadRequest, match=r"There is a key called app already\..*keys revoke app"):
@@ -64,7 +64,7 @@ def test_a_name_is_given_once() -> None:
     assert api_keys.path().read_text() == before
 
 
-def test_what_cannot_be_revoked() -> None:
+def test_revoke_unknown_name() -> None:
     with pytest.raises(BadRequest, match=r"No key is called app\. There is none\."):
         revoke("app")
     add("one")
@@ -76,7 +76,7 @@ GOOD = {"sha256": "0" * 64, "admin": False, "created": "2026-01-01"}
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     [
         "{",
         "[]",
@@ -87,24 +87,24 @@ GOOD = {"sha256": "0" * 64, "admin": False, "created": "2026-01-01"}
         json.dumps({"app": {**GOOD, "sha256": 5}}),
     ],
 )
-def test_a_broken_file(written: str) -> None:
-    api_keys.path().write_text(written)
+def test_invalid_file(text: str) -> None:
+    api_keys.path().write_text(text)
     with pytest.raises(GptOssError, match=r"holds the keys, and cannot be used.*keys add NAME"):
         read()
 
 
-def test_only_true_makes_an_admin() -> None:
+def test_admin_must_be_true() -> None:
     api_keys.path().write_text(json.dumps({"app": {**GOOD, "admin": "false"}}))
     assert read() == (Key("app", "0" * 64, False, "2026-01-01"),)
 
 
-def test_a_file_that_cannot_be_read() -> None:
+def test_unreadable_file() -> None:
     api_keys.path().mkdir()
     with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
         read()
 
 
-def test_keys_that_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_added_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly() -> tuple[Key, ...]:
         found = read()
         time.sleep(0.02)
@@ -116,7 +116,7 @@ def test_keys_that_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [find_key(key, read()).name for key in made] == [*"abcd"]  # type: ignore[union-attr]
 
 
-def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_file(monkeypatch: pytest.MonkeyPatch) -> None:
     add("app")
     before = api_keys.path().read_text()
 
@@ -130,32 +130,32 @@ def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len([*api_keys.path().parent.iterdir()]) == 1
 
 
-def test_a_ring_follows_the_file() -> None:
+def test_the_ring_reads_a_changed_file() -> None:
     ring = KeyRing()
-    assert (ring.current(), ring.wanted) == ((), False)
+    assert (ring.current(), ring.has_keys) == ((), False)
     add("app")
     assert [key.name for key in ring.current()] == ["app"]
     revoke("app")
     assert ring.current() == ()
-    assert ring.wanted, "who revokes the last key lets nobody in"
+    assert ring.has_keys, "who revokes the last key lets nobody in"
 
 
-def test_a_ring_reads_a_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ring_reads_an_unchanged_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
     add("app")
     ring = KeyRing()
     monkeypatch.setattr(api_keys, "read", lambda: pytest.fail("nothing has changed"))
     assert [key.name for key in ring.current()] == ["app"]
 
 
-def test_the_key_of_this_run() -> None:
+def test_command_line_key() -> None:
     ring = KeyRing(hash_key("secret"))
-    assert ring.wanted
+    assert ring.has_keys
     add("app")
     assert [key.name for key in ring.current()] == [COMMAND_LINE_KEY, "app"]
     assert find_key("secret", ring.current()) == Key(COMMAND_LINE_KEY, hash_key("secret"), admin=True)
 
 
-def test_a_ring_whose_file_breaks() -> None:
+def test_the_ring_raises_for_an_invalid_file() -> None:
     ring = KeyRing()
     api_keys.path().write_text("{")
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_a_ring_whose_file_breaks() -> None:
     assert ring.current() == ()
 
 
-def test_a_key_file_that_is_a_link_stays_one(tmp_path: object) -> None:
+def test_a_symbolic_link_stays_a_link(tmp_path: object) -> None:
     target = api_keys.path().parent / "elsewhere.json"
     api_keys.path().symlink_to(target)
     add("app")

@@ -31,12 +31,12 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def written_under(folder: Path) -> bytes:
+def bytes_of_files(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
-class Who:
-    "A plugin's route, which tells who asks."
+class ActorRoute:
+    "A plugin with a route that returns the client's actor."
 
     @hookimpl
     def register_routes(self, app: FastAPI) -> None:
@@ -46,15 +46,15 @@ class Who:
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("any"), bearer(""), {"authorization": "Basic x"}])
-async def test_on_this_machine_any_key_is_taken_as_long_as_there_is_none(headers: dict[str, str]) -> None:
-    async with asking(plugins=[Who()]) as client:
+async def test_local_clients_need_no_key_while_there_is_none(headers: dict[str, str]) -> None:
+    async with asking(plugins=[ActorRoute()]) as client:
         assert (await client.get("/v1/models", headers=headers)).status_code == 200
         assert (await client.get("/who", headers=headers)).json() == [None, True]
 
 
-async def test_with_keys_one_of_them_is_wanted() -> None:
+async def test_a_key_is_required_once_there_is_one() -> None:
     key, admin = api_keys.add("app"), api_keys.add("me", admin=True)
-    async with asking(plugins=[Who()]) as client:
+    async with asking(plugins=[ActorRoute()]) as client:
         assert (await client.get("/who", headers=bearer(key))).json() == ["app", False]
         assert (await client.get("/who", headers={"authorization": f"bearer  {admin} "})).json() == [
             "me",
@@ -65,13 +65,13 @@ async def test_with_keys_one_of_them_is_wanted() -> None:
                 assert (await client.get(path, headers=headers)).status_code == 401
 
 
-async def test_what_needs_no_key() -> None:
+async def test_public_paths_need_no_key() -> None:
     api_keys.add("app")
     async with asking() as client:
         assert (await client.get("/")).status_code == 200
 
 
-async def test_what_is_said() -> None:
+async def test_error_messages() -> None:
     api_keys.add("app")
     async with asking() as client:
         missing, wrong = (
@@ -84,7 +84,7 @@ async def test_what_is_said() -> None:
     assert "Authorization: Bearer KEY" in missing.json()["error"]["message"]
     assert missing.json()["error"]["code"] is None
     assert wrong.json()["error"] == {
-        "message": "The key that you sent is none of this server's. "
+        "message": "This server does not know the key that you sent. "
         "`llm gpt-oss keys add NAME` makes one, on the machine of this server.",
         "type": "invalid_request_error",
         "param": None,
@@ -92,7 +92,7 @@ async def test_what_is_said() -> None:
     }
 
 
-async def test_revoked_at_once_and_added_at_once() -> None:
+async def test_keys_are_added_and_revoked_at_once() -> None:
     key = api_keys.add("app")
     async with asking() as client:
         assert (await client.get("/v1/models", headers=bearer(key))).status_code == 200
@@ -102,26 +102,26 @@ async def test_revoked_at_once_and_added_at_once() -> None:
         assert (await client.get("/v1/models", headers=bearer(key))).status_code == 200
 
 
-async def test_the_key_of_this_run() -> None:
-    async with asking(key_hash=hash_key("secret"), plugins=[Who()]) as client:
+async def test_command_line_key() -> None:
+    async with asking(key_hash=hash_key("secret"), plugins=[ActorRoute()]) as client:
         assert (await client.get("/who", headers=bearer("secret"))).json() == ["--key", True]
         assert (await client.get("/who")).status_code == 401
     assert not api_keys.path().exists()
 
 
-async def test_from_outside_a_key_is_wanted_even_where_there_is_none() -> None:
+async def test_remote_clients_need_a_key_even_if_there_is_none() -> None:
     async with asking(address=OUTSIDE) as client:
         assert (await client.get("/v1/models", headers=bearer("any"))).status_code == 401
 
 
-async def test_from_outside_where_anyone_may_ask() -> None:
-    async with asking(address=OUTSIDE, allow_unauthenticated=True, plugins=[Who()]) as client:
+async def test_remote_clients_of_an_open_server_need_no_key() -> None:
+    async with asking(address=OUTSIDE, allow_unauthenticated=True, plugins=[ActorRoute()]) as client:
         assert (await client.get("/who")).json() == [None, False]
         api_keys.add("app")
         assert (await client.get("/who")).status_code == 401, "who makes keys wants them"
 
 
-async def test_a_file_that_cannot_be_read_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unreadable_key_file_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
     async with asking() as client:
         api_keys.path().write_text("{")
         with caplog.at_level(logging.ERROR):
@@ -132,7 +132,7 @@ async def test_a_file_that_cannot_be_read_lets_nobody_in(caplog: pytest.LogCaptu
     assert str(api_keys.path()) in caplog.text
 
 
-async def test_the_sdk_says_which_error_it_is() -> None:
+async def test_the_sdk_raises_authentication_errors() -> None:
     api_keys.add("app")
     async with openai.AsyncOpenAI(
         api_key="sk-wrong",
@@ -144,7 +144,7 @@ async def test_the_sdk_says_which_error_it_is() -> None:
     assert error.value.code == "invalid_api_key"
 
 
-async def test_no_key_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     key = api_keys.add("app")
     database = tmp_path / "logs.db"
     app = create_app(Settings(database=database), engine=Greeting())
@@ -157,11 +157,11 @@ async def test_no_key_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFix
             await client.post(CHAT, json=MINIMAL, headers=bearer(key + "x"))
     with closing(sqlite3.connect(database)) as log:
         assert log.execute("select actor from gpt_oss_requests").fetchall() == [("app",)]
-    assert key.encode() not in written_under(tmp_path)
+    assert key.encode() not in bytes_of_files(tmp_path)
     assert key not in caplog.text
 
 
-def test_websockets_need_a_key_too() -> None:
+def test_websockets_need_a_key() -> None:
     async def echo(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text(str(socket.state.actor))
@@ -169,7 +169,7 @@ def test_websockets_need_a_key_too() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), open=False)],
+        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), allow_unauthenticated=False)],
     )
     with TestClient(app) as client:
         with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:

@@ -1,4 +1,4 @@
-"Which error a client gets for what goes wrong, and which exception OpenAI's SDK makes of it."
+"The error that a client gets for each failure, and the exception that OpenAI's SDK raises for it."
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def client(error: Exception) -> openai.AsyncOpenAI:
     FAILURES,
     ids=[type(row[0]).__name__ for row in FAILURES],
 )
-async def test_what_the_sdk_makes_of_it(
+async def test_errors_of_the_sdk(
     error: Exception,
     status: int,
     code: str | None,
@@ -90,7 +90,7 @@ async def test_what_the_sdk_makes_of_it(
     assert "inner" not in told.value.message
 
 
-async def test_the_environment_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invalid_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", "no address")
     from proxy.app import create_app
     from proxy.settings import Settings
@@ -105,19 +105,19 @@ async def test_the_environment_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> N
             assert "OLLAMA_HOST cannot be used" in answer.json()["error"]["message"]
 
 
-def test_the_remedy_is_the_apis_own_where_there_is_one() -> None:
+def test_the_remedy_is_in_the_words_of_the_api() -> None:
     error = ContextOverflow("Too long.", remedy="Type less.")
     assert to_api_error(error).message.startswith("Too long. Send fewer or shorter messages")
     assert to_api_error(EngineUnreachable("Down.", remedy="Start it.")).message == "Down. Start it."
     assert to_api_error(EngineUnreachable("Down.")).message == "Down."
 
 
-def test_every_class_of_ours_has_a_shape() -> None:
-    def below(kind: type[Any]) -> set[type[Any]]:
-        return {kind}.union(*map(below, kind.__subclasses__()))
+def test_every_error_class_has_a_shape() -> None:
+    def subclasses(kind: type[Any]) -> set[type[Any]]:
+        return {kind}.union(*map(subclasses, kind.__subclasses__()))
 
     assert {type(row[0]) for row in FAILURES} >= {
-        kind for kind in below(GptOssError) if kind.__module__ == "llm_gpt_oss.errors"
+        kind for kind in subclasses(GptOssError) if kind.__module__ == "llm_gpt_oss.errors"
     }
 
 
@@ -132,7 +132,7 @@ def test_every_class_of_ours_has_a_shape() -> None:
         ("GET", "/%ff%00%20", 404, "unknown_url"),
     ],
 )
-async def test_unknown_routes_and_methods(method: str, path: str, status: int, code: str) -> None:
+async def test_unknown_paths_and_methods(method: str, path: str, status: int, code: str) -> None:
     async with asking() as http:
         answer = await http.request(method, path)
     assert answer.status_code == status
@@ -141,7 +141,7 @@ async def test_unknown_routes_and_methods(method: str, path: str, status: int, c
     assert ("allow" in answer.headers) == (status == 405)
 
 
-async def test_what_else_the_framework_refuses() -> None:
+async def test_other_errors_of_the_framework() -> None:
     from fastapi import HTTPException, Request
 
     from proxy.http.errors import handle_http_exception

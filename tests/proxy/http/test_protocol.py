@@ -18,8 +18,8 @@ async def app(scope: object, receive: object, send: object) -> None:
 accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
 
 
-class Listening(NoDelayProtocol):
-    "Tells of the sockets that it has, which stay open as long as the clients do."
+class RecordingProtocol(NoDelayProtocol):
+    "Records its sockets, which stay open as long as the clients do."
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -32,7 +32,7 @@ async def server(tmp_path: Path) -> AsyncIterator[list[socket.socket]]:
     listeners[0].bind(("127.0.0.1", 0))
     listeners[1].bind(str(tmp_path / "socket"))
     # No lifespan and no signals: only what happens to a connection.
-    running = uvicorn.Server(uvicorn.Config(app, http=Listening, lifespan="off", log_level="warning"))
+    running = uvicorn.Server(uvicorn.Config(app, http=RecordingProtocol, lifespan="off", log_level="warning"))
     running.config.load()
     running.lifespan = running.config.lifespan_class(running.config)
     await running.startup(sockets=listeners)
@@ -40,7 +40,7 @@ async def server(tmp_path: Path) -> AsyncIterator[list[socket.socket]]:
     await running.shutdown(sockets=listeners)
 
 
-async def test_what_is_written_goes_out_at_once(server: list[socket.socket]) -> None:
+async def test_writes_are_sent_without_delay(server: list[socket.socket]) -> None:
     for listener in server:
         connect = {socket.AF_INET: tcp, socket.AF_UNIX: unix}[listener.family]
         _, writer = await connect(listener)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from support.requests import CHAT, MINIMAL, asking
 from proxy.http import request_body
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
-from proxy.http.request_body import cancel_on_disconnect, read_body
+from proxy.http.request_body import ReceivedBody, receive_body
 
 
 class Named(Body):
@@ -28,16 +27,17 @@ def request(*parts: bytes, then: str = "http.disconnect") -> Request:
     return Request({"type": "http", "method": "POST", "headers": []}, receive)
 
 
-async def refused(http: Request) -> ApiError:
+async def rejection(request: Request) -> ApiError:
     with pytest.raises(ApiError) as error:
-        await read_body(http, Named)
+        await receive_body(request, Named)
     return error.value
 
 
-async def test_a_body_in_pieces() -> None:
-    http = request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}')
-    assert await read_body(http, Named) == Named(name="é")
-    assert http.state.body == '{"name":"é"}'.encode()
+async def test_body_in_several_chunks() -> None:
+    received = await receive_body(
+        request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}'), Named
+    )
+    assert received == ReceivedBody('{"name":"é"}'.encode(), {"name": "é"}, Named(name="é"))
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ async def test_a_body_in_pieces() -> None:
         b'{"name": "a", "more": ' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"}",
     ],
 )
-async def test_what_is_no_json(body: bytes) -> None:
-    error = await refused(request(body))
+async def test_invalid_json(body: bytes) -> None:
+    error = await rejection(request(body))
     assert (error.status, error.type, error.code, error.param) == (400, "invalid_request_error", None, None)
-    assert error.message.startswith("The body is no valid JSON: ")
+    assert error.message.startswith("The body is not valid JSON: ")
 
 
-async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY", 2**20)
     fits = b'{"name":"' + b"a" * (2**20 - 11) + b'"}'
-    assert (await read_body(request(fits[:9], fits[9:]), Named)).name
-    error = await refused(request(fits, b" "))
+    assert (await receive_body(request(fits[:9], fits[9:]), Named)).model.name
+    error = await rejection(request(fits, b" "))
     assert (error.status, error.code) == (413, "request_too_large")
     assert error.message == "The body is longer than 1 MiB."
 
@@ -77,20 +77,20 @@ async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_body_that_is_too_long_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY", 10)
     http = request(*[b"x" * 8] * 5)
-    assert (await refused(http)).status == 413
+    assert (await rejection(http)).status == 413
     assert (await http.receive())["type"] == "http.disconnect"
 
 
-async def test_a_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_VALUES", 10)
     # The object, its two values, the two lists and their five.
     fits = b'{"name":"a,,,,,,,,,,,,,","more":[[1,2,3],[{}]]}'
-    assert (await read_body(request(fits), Named)).more
-    error = await refused(request(fits.replace(b"3", b"3,4,5")))
+    assert (await receive_body(request(fits), Named)).model.more
+    error = await rejection(request(fits.replace(b"3", b"3,4,5")))
     assert (error.status, error.code) == (413, "request_too_large")
 
 
-async def test_a_client_that_leaves_while_it_sends() -> None:
+async def test_client_that_disconnects_while_it_sends() -> None:
     http = request(b'{"name":')
     messages: list[Any] = [
         {"type": "http.request", "body": b"{", "more_body": True},
@@ -101,15 +101,15 @@ async def test_a_client_that_leaves_while_it_sends() -> None:
         return messages.pop(0)
 
     http = Request(http.scope, receive)
-    assert (await refused(http)).status == 499
+    assert (await rejection(http)).status == 499
 
 
-async def test_what_is_wrong_has_its_place() -> None:
-    error = await refused(request(b'{"name": 5}'))
+async def test_errors_name_the_parameter() -> None:
+    error = await rejection(request(b'{"name": 5}'))
     assert (error.status, error.code, error.param) == (400, "invalid_type", "name")
 
 
-async def test_through_the_whole_application() -> None:
+async def test_errors_of_an_endpoint() -> None:
     async with asking() as client:
         answer = await client.post(
             CHAT, content=b'{"model": "m", "messages": [{"role": "user", "content": 5}]}'
@@ -125,33 +125,3 @@ async def test_through_the_whole_application() -> None:
             }
         }
         assert (await client.post(CHAT, json=MINIMAL)).status_code == 200
-
-
-class TestUnlessLeft:
-    async def test_work_that_ends(self) -> None:
-        async def work() -> int:
-            return 5
-
-        http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
-        assert await cancel_on_disconnect(http, work()) == 5
-
-    async def test_work_that_fails(self) -> None:
-        async def work() -> int:
-            raise ApiError(418, "Tea")
-
-        http = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
-        with pytest.raises(ApiError, match="Tea"):
-            await cancel_on_disconnect(http, work())
-
-    async def test_a_client_that_leaves(self) -> None:
-        stopped = []
-
-        async def work() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                stopped.append(True)
-
-        with pytest.raises(ApiError) as error:
-            await cancel_on_disconnect(request(b"left over"), work())
-        assert (error.value.status, stopped) == (499, [True])

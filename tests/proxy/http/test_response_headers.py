@@ -12,7 +12,7 @@ from proxy.http.response_headers import ResponseHeaders
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/nothing", CHAT])
-async def test_every_answer_has_them(path: str) -> None:
+async def test_every_answer_has_the_headers(path: str) -> None:
     async with asking() as client:
         answer = await client.get(path)
     assert answer.headers["x-request-id"].startswith("req_")
@@ -20,7 +20,7 @@ async def test_every_answer_has_them(path: str) -> None:
     assert answer.headers["openai-processing-ms"].isdecimal()
 
 
-async def test_a_request_keeps_its_id() -> None:
+async def test_the_request_id_of_the_client_is_used() -> None:
     async with asking() as client:
         mine = await client.get("/v1/models", headers={"x-request-id": "my.Id:1-2_3"})
         two = [(await client.get("/v1/models")).headers["x-request-id"] for _ in range(2)]
@@ -29,14 +29,14 @@ async def test_a_request_keeps_its_id() -> None:
 
 
 @pytest.mark.parametrize("id", ["", "a b", "a" * 129, "é", "<script>"])
-async def test_what_is_no_id_is_replaced(id: str) -> None:
+async def test_invalid_request_ids_are_replaced(id: str) -> None:
     async with asking() as client:
         answer = await client.get("/v1/models", headers=[(b"x-request-id", id.encode("latin-1"))])
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-class Failing:
-    "An application that fails before its answer, or within it."
+class FailingApp:
+    "An app that fails before its answer starts, or later."
 
     def __init__(self, *, late: bool) -> None:
         self._late = late
@@ -51,17 +51,17 @@ class Failing:
         raise ZeroDivisionError("inner matters")
 
 
-async def failed(*, late: bool, raises: bool) -> httpx.Response:
-    transport = httpx.ASGITransport(ResponseHeaders(Failing(late=late)), raise_app_exceptions=raises)
+async def failing_answer(*, late: bool, raises: bool) -> httpx.Response:
+    transport = httpx.ASGITransport(ResponseHeaders(FailingApp(late=late)), raise_app_exceptions=raises)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/")
 
 
-async def test_an_error_that_nobody_foresaw_tells_nothing_of_our_insides() -> None:
-    answer = await failed(late=False, raises=False)
+async def test_unexpected_errors_reveal_nothing() -> None:
+    answer = await failing_answer(late=False, raises=False)
     assert answer.status_code == 500
     assert answer.json()["error"] == {
-        "message": "The server had an error of its own while it answered.",
+        "message": "The server had an internal error while it answered.",
         "type": "server_error",
         "param": None,
         "code": None,
@@ -71,13 +71,13 @@ async def test_an_error_that_nobody_foresaw_tells_nothing_of_our_insides() -> No
 
 
 @pytest.mark.parametrize("late", [True, False])
-async def test_but_it_goes_on_to_the_servers_own_output(late: bool) -> None:
+async def test_unexpected_errors_are_raised_again(late: bool) -> None:
     with pytest.raises(BaseException) as error:  # noqa: PT011  # a group, or the error itself
-        await failed(late=late, raises=True)
+        await failing_answer(late=late, raises=True)
     assert "inner matters" in repr(error.value)
 
 
-async def test_what_is_no_request_passes() -> None:
+async def test_other_scopes_are_passed_on() -> None:
     seen = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ Step = bytes | BaseException | asyncio.Event
 
 
 class Client:
-    "An ASGI client. `slow` is a gate that each body after the first has to pass."
+    "An ASGI client. Each body after the first waits for `slow`."
 
     def __init__(self, slow: asyncio.Event | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -36,14 +36,14 @@ class Client:
     def bodies(self) -> list[bytes]:
         return [message["body"] for message in self.sent if message["type"] == "http.response.body"]
 
-    async def hears(self, count: int) -> None:
+    async def receive_bodies(self, count: int) -> None:
         while len(self.bodies) < count:
             self._heard.clear()
             await self._heard.wait()
 
 
 class Frames:
-    "Frames that come one by one: bytes at once, an event when it is set, an error is raised."
+    "Yields bytes, waits for events and raises errors, one step after the other."
 
     def __init__(self, *steps: Step) -> None:
         self._steps = steps
@@ -65,12 +65,12 @@ class Frames:
             self.closed = True
 
 
-def failed(error: Exception) -> bytes:
+def error_frame(error: Exception) -> bytes:
     return f"failed: {error}".encode()
 
 
 def respond(frames: Frames, client: Client, seconds: float = 60) -> asyncio.Task[None]:
-    stream = sse.EventStream(frames.frames(), failed, seconds)
+    stream = sse.EventStream(frames.frames(), error_frame, seconds)
     return asyncio.ensure_future(stream({"type": "http"}, client.receive, client.send))
 
 
@@ -78,7 +78,7 @@ def test_an_event_is_one_line() -> None:
     assert sse.data_frame({"a": "é\n\u2028"}) == 'data: {"a":"é\\n\u2028"}\n\n'.encode()
 
 
-async def test_each_frame_in_a_write_of_its_own() -> None:
+async def test_each_frame_is_a_write_of_its_own() -> None:
     frames, client = Frames(b"a", b"b"), Client()
     await respond(frames, client)
     start, *bodies = client.sent
@@ -95,24 +95,24 @@ async def test_each_frame_in_a_write_of_its_own() -> None:
     assert frames.closed
 
 
-async def test_no_frames_at_all() -> None:
+async def test_no_frames() -> None:
     client = Client()
     await respond(Frames(), client)
     start, body = client.sent
     assert (start["status"], body["body"], body["more_body"]) == (200, b"", False)
 
 
-async def test_silence_is_kept_alive() -> None:
+async def test_keep_alive_comments() -> None:
     gate, frames_end = asyncio.Event(), asyncio.Event()
     frames, client = Frames(gate, b"a", frames_end, b"b"), Client()
     response = respond(frames, client, 0.001)
-    await client.hears(2)
+    await client.receive_bodies(2)
     assert set(client.bodies) == {sse.KEEP_ALIVE}
     gate.set()
     while b"a" not in client.bodies:
-        await client.hears(1)
+        await client.receive_bodies(1)
         await asyncio.sleep(0)
-    await client.hears(client.bodies.index(b"a") + 2)
+    await client.receive_bodies(client.bodies.index(b"a") + 2)
     assert client.bodies[-1] == sse.KEEP_ALIVE
     frames_end.set()
     await response
@@ -120,7 +120,7 @@ async def test_silence_is_kept_alive() -> None:
     assert [message["type"] for message in client.sent].count("http.response.start") == 1
 
 
-async def test_no_comment_where_something_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_comment_after_a_recent_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = [asyncio.Event() for _ in range(3)]
     sleeping = iter(ticks)
 
@@ -133,59 +133,59 @@ async def test_no_comment_where_something_was_said(monkeypatch: pytest.MonkeyPat
         patch.setattr(sse.asyncio, "sleep", sleep)  # type: ignore[attr-defined]
         response = respond(Frames(b"a", gate), client)
         while not client.bodies:
-            await turn()
+            await next_loop_iteration()
         ticks[0].set()
         for _ in range(5):
-            await turn()
+            await next_loop_iteration()
         assert client.bodies == [b"a"]
         ticks[1].set()
         while len(client.bodies) < 2:
-            await turn()
+            await next_loop_iteration()
         assert client.bodies == [b"a", sse.KEEP_ALIVE]
     gate.set()
     await response
 
 
-def turn() -> Awaitable[None]:
+def next_loop_iteration() -> Awaitable[None]:
     done = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_soon(done.set_result, None)
     return done
 
 
-async def test_what_fails_first_is_raised() -> None:
+async def test_an_error_before_the_first_frame_is_raised() -> None:
     frames, client = Frames(EngineError("down")), Client()
     with pytest.raises(EngineError):
         await respond(frames, client)
     assert client.sent == []
 
 
-async def test_what_fails_later_is_the_last_frame(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_later_error_is_the_last_frame(caplog: pytest.LogCaptureFixture) -> None:
     client = Client()
     await respond(Frames(b"a", EngineError("down")), client)
     assert client.bodies == [b"a", b"failed: down", b""]
     assert caplog.records == []
 
 
-async def test_what_fails_after_a_comment_is_the_last_frame_too() -> None:
+async def test_an_error_after_a_comment_is_the_last_frame() -> None:
     gate, client = asyncio.Event(), Client()
     response = respond(Frames(gate, EngineError("down")), client, 0.001)
-    await client.hears(1)
+    await client.receive_bodies(1)
     gate.set()
     await response
     assert client.bodies[-2:] == [b"failed: down", b""]
 
 
-async def test_the_unforeseen_is_named_in_the_output(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unexpected_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         await respond(Frames(b"a", KeyError("secret")), Client())
     assert caplog.records[0].exc_info
 
 
 @pytest.mark.parametrize("before", [[], [b"a"]])
-async def test_the_client_leaves(before: list[Step]) -> None:
+async def test_the_client_disconnects(before: list[Step]) -> None:
     frames, client = Frames(*before, asyncio.Event()), Client()
     response = respond(frames, client)
-    await client.hears(len(before))
+    await client.receive_bodies(len(before))
     await asyncio.sleep(0)
     client.left.set()
     await response
@@ -193,10 +193,10 @@ async def test_the_client_leaves(before: list[Step]) -> None:
     assert client.bodies == before
 
 
-async def test_the_client_leaves_while_it_reads_slowly() -> None:
+async def test_a_slow_client_disconnects() -> None:
     frames, client = Frames(*[b"x"] * 100), Client(slow=asyncio.Event())
     response = respond(frames, client, 0.001)
-    await client.hears(2)
+    await client.receive_bodies(2)
     await asyncio.sleep(0.005)
     assert frames.made == 2  # and no comments pile up behind
     assert client.bodies == [b"x", b"x"]
@@ -208,14 +208,14 @@ async def test_the_client_leaves_while_it_reads_slowly() -> None:
 async def test_the_server_stops() -> None:
     frames, client = Frames(b"a", asyncio.Event()), Client()
     response = respond(frames, client)
-    await client.hears(1)
+    await client.receive_bodies(1)
     response.cancel()
     with pytest.raises(asyncio.CancelledError):
         await response
     assert frames.closed
 
 
-async def test_other_messages_of_the_client_are_no_leaving() -> None:
+async def test_other_messages_are_no_disconnect() -> None:
     gate, frames = asyncio.Event(), Frames(b"a")
     said = iter([{"type": "http.request"}])
 
@@ -226,5 +226,5 @@ async def test_other_messages_of_the_client_are_no_leaving() -> None:
         return {}
 
     client = Client()
-    await sse.EventStream(frames.frames(), failed, 60)({"type": "http"}, receive, client.send)
+    await sse.EventStream(frames.frames(), error_frame, 60)({"type": "http"}, receive, client.send)
     assert client.bodies == [b"a", b""]

@@ -1,4 +1,4 @@
-"What is wrong with a body, in OpenAI's words (openai.md, 1.6)."
+"Validation errors in the words of OpenAI's API."
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from proxy.http.errors import ApiError
 from proxy.http.validation_errors import validation_api_error
 
 
-def told(kind: type[Body], sent: Any) -> ApiError:
+def api_error(kind: type[Body], sent: Any) -> ApiError:
     with pytest.raises(ValidationError) as problem:
         kind.model_validate_json(json.dumps(sent))
     error = validation_api_error(problem.value.errors(include_url=False), sent)
@@ -89,26 +89,26 @@ def tool(**fields: Any) -> dict[str, Any]:
         ({"colour": "red"}, "unknown_parameter", "colour"),
     ],
 )
-def test_a_chat_request(sent: dict[str, Any], code: str, param: str) -> None:
-    error = told(ChatRequest, {**MINIMAL, **sent})
+def test_chat_request(sent: dict[str, Any], code: str, param: str) -> None:
+    error = api_error(ChatRequest, {**MINIMAL, **sent})
     assert (error.code, error.param) == (code, param)
     assert f"'{param}'" in error.message
 
 
 @pytest.mark.parametrize("field", ["model", "messages"])
-def test_a_field_that_is_missing(field: str) -> None:
-    error = told(ChatRequest, {name: value for name, value in MINIMAL.items() if name != field})
+def test_missing_field(field: str) -> None:
+    error = api_error(ChatRequest, {name: value for name, value in MINIMAL.items() if name != field})
     assert (error.code, error.param) == ("missing_required_parameter", field)
 
 
 @pytest.mark.parametrize(
-    ("sent", "what"),
+    ("sent", "type_name"),
     [([], "an array"), ("x", "a string"), (None, "null"), (1, "an integer"), (1.5, "a number")],
 )
-def test_a_body_that_is_no_object(sent: Any, what: str) -> None:
-    error = told(ChatRequest, sent)
+def test_body_that_is_no_object(sent: Any, type_name: str) -> None:
+    error = api_error(ChatRequest, sent)
     assert (error.code, error.param) == ("invalid_type", None)
-    assert error.message == f"Invalid type for the body: expected an object, but got {what} instead."
+    assert error.message == f"Invalid type for the body: expected an object, but got {type_name} instead."
 
 
 class Inner(Body):
@@ -169,34 +169,34 @@ class Everything(Body):
          "Invalid type for 'Inner.word': expected a string, but got an integer instead."),
     ],
 )  # fmt: skip
-def test_what_is_said(sent: dict[str, Any], code: str, text: str) -> None:
-    error = told(Everything, sent)
+def test_messages(sent: dict[str, Any], code: str, text: str) -> None:
+    error = api_error(Everything, sent)
     assert (error.code, error.message) == (code, text)
 
 
-def test_what_was_sent_is_shown_in_part() -> None:
-    error = told(ChatRequest, {**MINIMAL, "tool_choice": "x" * 10_000})
+def test_long_values_are_cut() -> None:
+    error = api_error(ChatRequest, {**MINIMAL, "tool_choice": "x" * 10_000})
     assert len(error.message) < 300
 
 
-def test_a_body_that_is_wrong_everywhere() -> None:
-    error = told(ChatRequest, {**MINIMAL, "messages": [1] * 1000})
+def test_body_with_many_errors() -> None:
+    error = api_error(ChatRequest, {**MINIMAL, "messages": [1] * 1000})
     assert error.param == "messages[0]"
 
 
-def test_what_has_no_words_of_ours() -> None:
+def test_unknown_error_type() -> None:
     sent = {"at": "x"}
     problem = {"type": "date_parsing", "loc": ("at",), "input": "x", "msg": "Input is no date"}
     error = validation_api_error([problem], sent)
     assert (error.message, error.code) == ("Invalid value for 'at': Input is no date.", "invalid_value")
 
 
-def test_a_place_that_is_not_in_what_was_sent() -> None:
+def test_location_that_is_not_in_the_body() -> None:
     problem = {"type": "int_type", "loc": ("at", 3), "input": "x", "msg": ""}
     assert validation_api_error([problem], {}).param == "at[3]"
 
 
-def test_parameters_of_the_address() -> None:
+def test_query_and_path_parameters() -> None:
     from fastapi.exceptions import RequestValidationError
 
     from proxy.http.validation_errors import handle_validation_error

@@ -1,4 +1,4 @@
-"Each model's engine in the proxy: opened once, by the first who asks."
+"The engines of the proxy's models, each opened once, by its first completion."
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from proxy.inference.engines import Engines
 MODELS = [ModelEntry("a", ()), ModelEntry("b", (), EngineBinding("mine", {"url": "x"}))]
 
 
-class Mine:
-    "A kind of engine, and the engine that it opens."
+class RecordingProvider:
+    "An engine provider that is also the engine it opens."
 
     name = "mine"
 
@@ -27,11 +27,11 @@ class Mine:
         self.opened: list[Any] = []
         self.open = self.closed = 0
 
-    def aopen(self, model: Any, key: str | None) -> Mine:
+    def aopen(self, model: Any, key: str | None) -> RecordingProvider:
         self.opened.append((model.tag, model.engine, dict(model.engine_options), key))
         return self
 
-    async def __aenter__(self) -> Mine:
+    async def __aenter__(self) -> RecordingProvider:
         await asyncio.sleep(0.01)
         self.open += 1
         return self
@@ -45,44 +45,47 @@ class Mine:
 
 
 @pytest.fixture
-def mine(monkeypatch: pytest.MonkeyPatch) -> Mine:
-    kind = Mine()
-    monkeypatch.setattr(engines, "get_provider", {"mine": kind, "ollama": kind}.__getitem__)
-    return kind
+def provider(monkeypatch: pytest.MonkeyPatch) -> RecordingProvider:
+    recording = RecordingProvider()
+    monkeypatch.setattr(engines, "get_provider", {"mine": recording, "ollama": recording}.__getitem__)
+    return recording
 
 
-async def ask(kept: Engines, tag: str) -> list[Piece | Done]:
-    return [item async for item in kept.engine_for(tag).complete(Completion(tag, "Hi"))]
+async def complete_once(all_engines: Engines, tag: str) -> list[Piece | Done]:
+    return [item async for item in all_engines.engine_for(tag).complete(Completion(tag, "Hi"))]
 
 
-async def test_a_model_has_its_own_engine(mine: Mine) -> None:
-    kept = Engines(Settings.from_env({}), MODELS)
+async def test_each_model_has_an_engine(provider: RecordingProvider) -> None:
+    all_engines = Engines(Settings.from_env({}), MODELS)
     for tag in ("a", "b", "b", "nobody added"):
-        assert await ask(kept, tag) == [Piece("Hi"), Done("stop")]
-    assert mine.opened == [
+        assert await complete_once(all_engines, tag) == [Piece("Hi"), Done("stop")]
+    assert provider.opened == [
         ("a", "ollama", {}, None),
         ("b", "mine", {"url": "x"}, None),
         ("nobody added", "ollama", {}, None),
     ]
-    await kept.aclose()
-    assert (mine.open, mine.closed) == (3, 3)
+    await all_engines.aclose()
+    assert (provider.open, provider.closed) == (3, 3)
 
 
-async def test_it_is_opened_once_for_all_who_come_at_once(mine: Mine) -> None:
-    kept = Engines(Settings.from_env({}), MODELS)
-    assert await asyncio.gather(*(ask(kept, "b") for _ in range(3))) == [[Piece("Hi"), Done("stop")]] * 3
-    assert mine.open == 1
+async def test_an_engine_is_opened_once(provider: RecordingProvider) -> None:
+    all_engines = Engines(Settings.from_env({}), MODELS)
+    assert (
+        await asyncio.gather(*(complete_once(all_engines, "b") for _ in range(3)))
+        == [[Piece("Hi"), Done("stop")]] * 3
+    )
+    assert provider.open == 1
 
 
-async def test_what_was_never_asked_is_never_opened(mine: Mine) -> None:
-    kept = Engines(Settings.from_env({}), MODELS)
-    kept.engine_for("b")
-    await kept.aclose()
-    assert (mine.open, mine.closed) == (0, 0)
+async def test_an_unused_engine_is_not_opened(provider: RecordingProvider) -> None:
+    all_engines = Engines(Settings.from_env({}), MODELS)
+    all_engines.engine_for("b")
+    await all_engines.aclose()
+    assert (provider.open, provider.closed) == (0, 0)
 
 
-async def test_what_cannot_be_opened_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Engines(Settings.from_env({"LLM_GPT_OSS_ENGINE": "nowhere"}), MODELS)
+async def test_opening_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_engines = Engines(Settings.from_env({"LLM_GPT_OSS_ENGINE": "nowhere"}), MODELS)
     for _ in range(2):
         with pytest.raises(GptOssError, match="There is no engine called 'nowhere'"):
-            kept.engine_for("a")
+            all_engines.engine_for("a")

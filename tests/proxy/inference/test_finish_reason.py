@@ -9,7 +9,7 @@ from proxy.inference.finish_reason import finish_reason
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("json", "reason"),
     [
         pytest.param({"outcome": {"finish_reason": "tool_calls", "notes": []}}, "tool_calls", id="ours"),
         pytest.param({"outcome": {"finish_reason": None, "notes": []}}, None, id="ours, broken off"),
@@ -24,7 +24,7 @@ from proxy.inference.finish_reason import finish_reason
         pytest.param(None, None, id="nothing"),
     ],
 )
-def test_finish_reason(told: Any, reason: str | None) -> None:
+def test_finish_reason(json: Any, reason: str | None) -> None:
     response = turn(user("Hi")).response
-    response.response_json = told
+    response.response_json = json
     assert finish_reason(response) == reason

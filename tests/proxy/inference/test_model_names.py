@@ -14,8 +14,8 @@ from proxy.http.errors import ApiError
 from proxy.inference.model_names import ModelNames, ResolvedModel, adapt_to_model
 
 
-class Others(llm.AsyncModel):
-    "A model of another plugin, which repeats what it was told and with which options."
+class EchoModel(llm.AsyncModel):
+    "A model of another plugin that repeats its prompt and options."
 
     model_id = "others"
     can_stream = True
@@ -28,7 +28,7 @@ class Others(llm.AsyncModel):
         yield f"{prompt.messages[-1].parts[0].text} {prompt.options.model_dump(exclude_none=True)}"
 
 
-class Sync(llm.Model):
+class SyncModel(llm.Model):
     model_id = "others"
 
     def execute(self, *_: Any) -> Any:
@@ -36,20 +36,20 @@ class Sync(llm.Model):
 
 
 OTHERS = [
-    ModelWithAliases(Sync(), Others(), ["gpt-4o", "gpt-oss"]),
-    ModelWithAliases(type("Late", (Sync,), {"model_id": "sync-only"})(), None, ["late"]),
+    ModelWithAliases(SyncModel(), EchoModel(), ["gpt-4o", "gpt-oss"]),
+    ModelWithAliases(type("Late", (SyncModel,), {"model_id": "sync-only"})(), None, ["late"]),
 ]
 
 
 @pytest.fixture
-def catalog() -> ModelNames:
+def names() -> ModelNames:
     return ModelNames(
         model_entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
     )
 
 
-def test_names(catalog: ModelNames) -> None:
-    assert [*catalog] == [
+def test_names(names: ModelNames) -> None:
+    assert [*names] == [
         "gpt-oss:20b", "gpt-oss-20b", "gpt-oss:120b", "gpt-oss-120b", "tiny", "gpt-oss",
         "others", "gpt-4o", "gpt-4o-mini", "mine", "raw",
     ]  # fmt: skip
@@ -66,33 +66,33 @@ def test_names(catalog: ModelNames) -> None:
         ("raw", "a/b:c", None),
     ],
 )
-def test_meant(catalog: ModelNames, name: str, tag: str, effort: str | None) -> None:
-    assert catalog.resolve(name) == ResolvedModel(tag, effort)
+def test_resolve(names: ModelNames, name: str, tag: str, effort: str | None) -> None:
+    assert names.resolve(name) == ResolvedModel(tag, effort)
 
 
-def test_a_model_that_is_not_ours(catalog: ModelNames) -> None:
+def test_resolve_another_plugins_model(names: ModelNames) -> None:
     for name in ("others", "gpt-4o", "mine"):
-        assert isinstance(catalog.resolve(name).other, Others)
-    assert catalog.resolve("mine-low").effort == "low"
+        assert isinstance(names.resolve(name).other, EchoModel)
+    assert names.resolve("mine-low").effort == "low"
 
 
 @pytest.mark.parametrize(
     "name", ["", "gpt-5", "sync-only", "late", "gpt-oss:20b-", "gpt-oss:20b-hard", "-high"]
 )
-def test_unknown(catalog: ModelNames, name: str) -> None:
+def test_unknown_name(names: ModelNames, name: str) -> None:
     with pytest.raises(ApiError) as error:
-        catalog.resolve(name)
+        names.resolve(name)
     assert (error.value.status, error.value.code, error.value.param) == (404, "model_not_found", "model")
     assert "There are: gpt-oss:20b," in error.value.message
 
 
-def ask(**fields: Any) -> GenerationRequest:
+def generation_request(**fields: Any) -> GenerationRequest:
     return GenerationRequest(CHAT, "others", (Message("user", [TextPart("Hi")]),), **fields)
 
 
-def test_options_that_it_does_not_know_are_left_out() -> None:
-    given = ask(options={"temperature": 0.5, "logprobs": True})
-    fitting = adapt_to_model(given, Others(), {"num_ctx": 4096, "temperature": 1, "max_tokens": 5})
+def test_unknown_options_are_left_out() -> None:
+    given = generation_request(options={"temperature": 0.5, "logprobs": True})
+    fitting = adapt_to_model(given, EchoModel(), {"num_ctx": 4096, "temperature": 1, "max_tokens": 5})
     assert fitting.options == {"temperature": 0.5, "max_tokens": 5}
 
 
@@ -104,15 +104,15 @@ def test_options_that_it_does_not_know_are_left_out() -> None:
         ({"schema": {"type": "object"}, "schema_field": "text.format"}, "text.format"),
     ],
 )
-def test_what_it_cannot_do(fields: dict[str, Any], param: str) -> None:
+def test_unsupported_features(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(ApiError) as error:
-        adapt_to_model(ask(**fields), Others(), {})
+        adapt_to_model(generation_request(**fields), EchoModel(), {})
     assert (error.value.status, error.value.code, error.value.param) == (400, "unsupported_parameter", param)
 
 
-def test_a_value_that_it_does_not_take() -> None:
+def test_invalid_option() -> None:
     with pytest.raises(ApiError) as error:
-        adapt_to_model(ask(options={"max_tokens": "many"}), Others(), {})
+        adapt_to_model(generation_request(options={"max_tokens": "many"}), EchoModel(), {})
     assert (error.value.status, error.value.param) == (400, "max_tokens")
 
 
@@ -129,22 +129,24 @@ async def test_all_models_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await client.post(CHAT, json={**MINIMAL, "model": "others"})).status_code == 404
 
 
-class Cut(Others):
-    "As llm's models of OpenAI's API record a stream."
+class TruncatedModel(EchoModel):
+    "Its `response_json` is like that of llm's models for OpenAI's API."
 
     async def execute(self, prompt: Any, stream: bool, response: llm.AsyncResponse, **_: Any) -> Any:
         yield "Hi"
         response.response_json = {"content": "Hi", "finish_reason": "length"}
 
 
-async def test_another_models_answer_that_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llm, "get_models_with_aliases", lambda: [ModelWithAliases(Sync(), Cut(), [])])
+async def test_truncated_answer_of_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        llm, "get_models_with_aliases", lambda: [ModelWithAliases(SyncModel(), TruncatedModel(), [])]
+    )
     async with asking(all_models=True) as client:
         answer = await client.post(CHAT, json={**MINIMAL, "model": "others"})
     assert answer.json()["choices"][0]["finish_reason"] == "length"
 
 
-async def test_one_context_for_all_and_the_effort_of_a_name() -> None:
+async def test_default_context_length_and_effort_of_a_name() -> None:
     engine = Greeting()
     async with asking(engine, num_ctx=4096) as client:
         await client.post(CHAT, json={**MINIMAL, "model": "gpt-oss:20b-high"})
@@ -156,7 +158,7 @@ async def test_one_context_for_all_and_the_effort_of_a_name() -> None:
     assert engine.asked[0].context_length is None
 
 
-async def test_a_value_that_only_the_model_can_judge() -> None:
+async def test_option_that_only_the_model_can_validate() -> None:
     async with asking() as client:
         answer = await client.post(CHAT, json={**MINIMAL, "keep_alive": "soon"})
     assert answer.status_code == 400

@@ -9,8 +9,8 @@ from proxy.http.errors import ApiError
 from proxy.inference.queue import Queue
 
 
-class Line:
-    "Requests that stand in a queue until they are let go."
+class Clients:
+    "Clients that wait for a slot of a queue, and hold it until `finish`."
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
@@ -18,12 +18,12 @@ class Line:
         self._done: dict[str, asyncio.Event] = {}
         self.served: list[str] = []
 
-    async def come(self, name: str) -> None:
+    async def enter(self, name: str) -> None:
         self._done[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._stand(name))
-        await turn()
+        self._tasks[name] = asyncio.create_task(self._hold_slot(name))
+        await next_loop_iteration()
 
-    async def _stand(self, name: str) -> None:
+    async def _hold_slot(self, name: str) -> None:
         async with self._queue.slot():
             self.served.append(name)
             await self._done[name].wait()
@@ -31,41 +31,41 @@ class Line:
     async def finish(self, name: str) -> None:
         self._done[name].set()
         await self._tasks[name]
-        await turn()
+        await next_loop_iteration()
 
     async def leave(self, name: str) -> None:
         self._tasks[name].cancel()
         with suppress(asyncio.CancelledError):
             await self._tasks[name]
-        await turn()
+        await next_loop_iteration()
 
 
-async def turn() -> None:
+async def next_loop_iteration() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 async def test_first_come_first_served() -> None:
     queue = Queue(2, 10)
-    line = Line(queue)
+    line = Clients(queue)
     for name in "abcd":
-        await line.come(name)
+        await line.enter(name)
     assert (line.served, queue.running, queue.waiting) == (["a", "b"], 2, 2)
     await line.finish("b")
     assert (line.served, queue.running, queue.waiting) == (["a", "b", "c"], 2, 1)
     await line.finish("a")
-    await line.come("e")
+    await line.enter("e")
     for name in "cde":
         await line.finish(name)
     assert line.served == [*"abcde"]
     assert (queue.running, queue.waiting) == (0, 0)
 
 
-async def test_who_leaves_takes_no_place() -> None:
+async def test_a_cancelled_client_takes_no_slot() -> None:
     queue = Queue(1, 10)
-    line = Line(queue)
+    line = Clients(queue)
     for name in "abcd":
-        await line.come(name)
+        await line.enter(name)
     await line.leave("b")
     await line.leave("a")
     assert line.served == ["a", "c"]
@@ -75,11 +75,11 @@ async def test_who_leaves_takes_no_place() -> None:
     assert (queue.running, queue.waiting) == (0, 0)
 
 
-async def test_one_that_is_let_in_and_leaves_at_once() -> None:
+async def test_a_client_that_is_cancelled_as_it_gets_its_slot() -> None:
     queue = Queue(1, 10)
-    line = Line(queue)
+    line = Clients(queue)
     for name in "abc":
-        await line.come(name)
+        await line.enter(name)
     line._done["a"].set()
     await asyncio.sleep(0)
     await line.leave("b")
@@ -88,12 +88,12 @@ async def test_one_that_is_let_in_and_leaves_at_once() -> None:
     assert (queue.running, queue.waiting) == (0, 0)
 
 
-async def test_full() -> None:
+async def test_full_queue() -> None:
     queue = Queue(1, 1)
-    line = Line(queue)
-    await line.come("a")
+    line = Clients(queue)
+    await line.enter("a")
     assert not queue.is_full
-    await line.come("b")
+    await line.enter("b")
     assert queue.is_full
     with pytest.raises(ApiError) as refused:
         async with queue.slot():
@@ -105,7 +105,7 @@ async def test_full() -> None:
     await line.finish("a")
 
 
-async def test_an_error_gives_the_place_back() -> None:
+async def test_an_error_releases_the_slot() -> None:
     queue = Queue(1, 0)
     with suppress(KeyError):
         async with queue.slot():

@@ -298,5 +298,5 @@ def test_the_sdk_asks_again(
     with http(app) as client:
         sdk = openai.OpenAI(base_url="http://testserver/v1", api_key="any", http_client=client)
         assert ask(sdk, stream) == "Hello"
-    with closing(sqlite3.connect(app.state.server.settings.database)) as log:
+    with closing(sqlite3.connect(app.state.proxy.settings.database)) as log:
         assert log.execute("select status from gpt_oss_requests").fetchall() == [(200,)]

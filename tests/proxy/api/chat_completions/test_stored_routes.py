@@ -1,4 +1,4 @@
-"Stored chat completions, over a scripted engine: what was answered is answered again."
+"Stored chat completions, with a scripted engine."
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-async def stored(proxy: Proxied, text: str = "Hi", **fields: Any) -> dict[str, Any]:
+async def create_completion(proxy: Proxied, text: str = "Hi", **fields: Any) -> dict[str, Any]:
     answer = await proxy.chat(user=text, **{"store": True, **fields})
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-async def listed(proxy: Proxied, query: str = "") -> list[str]:
+async def list_ids(proxy: Proxied, query: str = "") -> list[str]:
     answer = await proxy.get(f"{PATH}?{query}")
     assert answer.status_code == 200, answer.text
     return [each["id"] for each in answer.json()["data"]]
 
 
-def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
+def error_of(answer: httpx.Response) -> tuple[int, str | None, str | None]:
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["param"]
 
@@ -72,9 +72,9 @@ def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
         pytest.param([THINKS], {"verbosity": "low", "metadata": {"a": "b"}}, id="metadata"),
     ],
 )
-async def test_what_was_answered_is_answered_again(script: list[Any], fields: dict[str, Any]) -> None:
+async def test_retrieve_returns_the_original_answer(script: list[Any], fields: dict[str, Any]) -> None:
     async with proxied(AsyncScriptedEngine(*script)) as proxy:
-        made = await stored(proxy, **fields)
+        made = await create_completion(proxy, **fields)
         again = await proxy.get(f"{PATH}/{made['id']}")
         assert again.json() == {**made, "metadata": fields.get("metadata", {})}
         ChatCompletion.model_validate(again.json(), strict=True)
@@ -82,7 +82,7 @@ async def test_what_was_answered_is_answered_again(script: list[Any], fields: di
         assert only == again.json()
 
 
-async def test_what_was_streamed_is_answered_whole() -> None:
+async def test_retrieve_a_streamed_completion() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
         await proxy.chat(user="Hi", store=True, stream=True)
         (again,) = (await proxy.get(PATH)).json()["data"]
@@ -91,76 +91,87 @@ async def test_what_was_streamed_is_answered_whole() -> None:
         assert choice["finish_reason"] == "stop"
 
 
-async def test_only_what_is_stored_and_whole_is_there() -> None:
+async def test_only_stored_and_complete_completions_are_listed() -> None:
     broken = ["<|channel|>final<|message|>Hel", StreamCut("cut")]
     async with proxied(AsyncScriptedEngine(HELLO, broken, HELLO, broken, HELLO)) as proxy:
         await proxy.chat(user="Not this")
         assert (await proxy.chat(user="Broken", store=True)).status_code == 502
         assert (await proxy.chat(user="Broken in the end", store=True, n=2)).status_code == 502
-        made = await stored(proxy, "This")
-        assert await listed(proxy) == [made["id"]]
+        made = await create_completion(proxy, "This")
+        assert await list_ids(proxy) == [made["id"]]
         for turn in proxy.turns():
             if f"chatcmpl-{turn['id']}" != made["id"]:
-                assert told(await proxy.get(f"{PATH}/chatcmpl-{turn['id']}"))[0] == 404
-        assert told(await proxy.get(f"{PATH}/{made['id']}x")) == (404, None, "completion_id")
+                assert error_of(await proxy.get(f"{PATH}/chatcmpl-{turn['id']}"))[0] == 404
+        assert error_of(await proxy.get(f"{PATH}/{made['id']}x")) == (404, None, "completion_id")
 
 
-async def test_the_model_is_as_it_was_asked_for() -> None:
+async def test_the_model_name_is_that_of_the_request() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        made = await stored(proxy, model="gpt-oss")
+        made = await create_completion(proxy, model="gpt-oss")
         assert (await proxy.get(f"{PATH}/{made['id']}")).json()["model"] == "gpt-oss"
-        assert await listed(proxy, "model=gpt-oss") == [made["id"]]
-        assert await listed(proxy, "model=gpt-oss:20b") == []
+        assert await list_ids(proxy, "model=gpt-oss") == [made["id"]]
+        assert await list_ids(proxy, "model=gpt-oss:20b") == []
 
 
 # Lists
 
 
 @pytest.fixture
-async def five() -> AsyncIterator[Proxied]:
+async def five_completions() -> AsyncIterator[Proxied]:
     async with proxied(AsyncScriptedEngine(*[HELLO] * 7)) as proxy:
         for n in range(5):
-            await stored(
+            await create_completion(
                 proxy, f"Number {n}", metadata={"n": str(n), "odd": str(n % 2)}, n=2 if n == 2 else 1
             )
         yield proxy
 
 
-async def test_pages(five: Proxied) -> None:
-    ids = await listed(five)
+async def test_pages(five_completions: Proxied) -> None:
+    ids = await list_ids(five_completions)
     assert ids == sorted(ids)
-    assert await listed(five, "order=desc") == ids[::-1]
-    first = (await five.get(f"{PATH}?limit=2")).json()
+    assert await list_ids(five_completions, "order=desc") == ids[::-1]
+    first = (await five_completions.get(f"{PATH}?limit=2")).json()
     assert (first["object"], first["first_id"], first["last_id"], first["has_more"]) == (
         "list",
         ids[0],
         ids[1],
         True,
     )
-    assert await listed(five, f"limit=2&after={ids[1]}") == ids[2:4]
-    last = (await five.get(f"{PATH}?limit=2&after={ids[3]}")).json()
+    assert await list_ids(five_completions, f"limit=2&after={ids[1]}") == ids[2:4]
+    last = (await five_completions.get(f"{PATH}?limit=2&after={ids[3]}")).json()
     assert ([each["id"] for each in last["data"]], last["has_more"]) == (ids[4:], False)
-    assert await listed(five, f"order=desc&after={ids[2]}") == [ids[1], ids[0]]
-    nothing = (await five.get(f"{PATH}?after={ids[4]}")).json()
+    assert await list_ids(five_completions, f"order=desc&after={ids[2]}") == [ids[1], ids[0]]
+    nothing = (await five_completions.get(f"{PATH}?after={ids[4]}")).json()
     assert (nothing["data"], nothing["has_more"]) == ([], False)
 
 
-async def test_the_next_page_is_found_although_the_last_one_was_deleted(five: Proxied) -> None:
-    ids = await listed(five)
+async def test_the_page_after_a_deleted_completion(five_completions: Proxied) -> None:
+    ids = await list_ids(five_completions)
     for each in ids[:2]:
-        await five.client.delete(f"{PATH}/{each}")
-    assert await listed(five, f"after={ids[1]}") == ids[2:]
+        await five_completions.client.delete(f"{PATH}/{each}")
+    assert await list_ids(five_completions, f"after={ids[1]}") == ids[2:]
 
 
-async def test_metadata_filters(five: Proxied) -> None:
-    ids = await listed(five)
-    assert await listed(five, "metadata[odd]=1") == [ids[1], ids[3]]
-    assert await listed(five, "metadata[odd]=1&metadata[n]=3") == [ids[3]]
-    assert await listed(five, "metadata[odd]=1&order=desc&model=gpt-oss:20b") == [ids[3], ids[1]]
-    assert await listed(five, f"metadata[odd]=1&after={ids[1]}") == [ids[3]]
-    assert await listed(five, "metadata[odd]=2") == await listed(five, "metadata[even]=1") == []
+async def test_metadata_filters(five_completions: Proxied) -> None:
+    ids = await list_ids(five_completions)
+    assert await list_ids(five_completions, "metadata[odd]=1") == [ids[1], ids[3]]
+    assert await list_ids(five_completions, "metadata[odd]=1&metadata[n]=3") == [ids[3]]
+    assert await list_ids(five_completions, "metadata[odd]=1&order=desc&model=gpt-oss:20b") == [
+        ids[3],
+        ids[1],
+    ]
+    assert await list_ids(five_completions, f"metadata[odd]=1&after={ids[1]}") == [ids[3]]
+    assert (
+        await list_ids(five_completions, "metadata[odd]=2")
+        == await list_ids(five_completions, "metadata[even]=1")
+        == []
+    )
     many = "&".join(f"metadata[{n}]=x" for n in range(17))
-    assert told(await five.get(f"{PATH}?{many}")) == (400, "object_above_max_properties", "metadata")
+    assert error_of(await five_completions.get(f"{PATH}?{many}")) == (
+        400,
+        "object_above_max_properties",
+        "metadata",
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,9 +185,9 @@ async def test_metadata_filters(five: Proxied) -> None:
         ("after=", "invalid_value", "after"),
     ],
 )
-async def test_a_bad_query(query: str, code: str, param: str) -> None:
+async def test_invalid_query(query: str, code: str, param: str) -> None:
     async with proxied() as proxy:
-        assert told(await proxy.get(f"{PATH}?{query}")) == (400, code, param)
+        assert error_of(await proxy.get(f"{PATH}?{query}")) == (400, code, param)
 
 
 # Changes
@@ -184,28 +195,28 @@ async def test_a_bad_query(query: str, code: str, param: str) -> None:
 
 async def test_metadata_is_replaced() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
-        made = await stored(proxy, metadata={"a": "b"}, n=2)
+        made = await create_completion(proxy, metadata={"a": "b"}, n=2)
         path = f"{PATH}/{made['id']}"
         changed = await proxy.post(path, {"metadata": {"c": "d"}})
         assert changed.json() == {**made, "metadata": {"c": "d"}} == (await proxy.get(path)).json()
-        assert await listed(proxy, "metadata[a]=b") == []
-        assert await listed(proxy, "metadata[c]=d") == [made["id"]]
+        assert await list_ids(proxy, "metadata[a]=b") == []
+        assert await list_ids(proxy, "metadata[c]=d") == [made["id"]]
         assert (await proxy.post(path, {"metadata": None})).json()["metadata"] == {}
-        assert await listed(proxy, "metadata[c]=d") == []
+        assert await list_ids(proxy, "metadata[c]=d") == []
 
 
-async def test_a_bad_update() -> None:
+async def test_invalid_update() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        path = f"{PATH}/{(await stored(proxy))['id']}"
-        assert told(await proxy.post(path, {})) == (400, "missing_required_parameter", "metadata")
-        assert told(await proxy.post(path, {"metadata": {"a": 1}})) == (400, "invalid_type", "metadata.a")
-        assert told(await proxy.post(path, {"metadata": {}, "model": "x"}))[2] == "model"
-        assert told(await proxy.post(f"{path}x", {"metadata": {}})) == (404, None, "completion_id")
+        path = f"{PATH}/{(await create_completion(proxy))['id']}"
+        assert error_of(await proxy.post(path, {})) == (400, "missing_required_parameter", "metadata")
+        assert error_of(await proxy.post(path, {"metadata": {"a": 1}})) == (400, "invalid_type", "metadata.a")
+        assert error_of(await proxy.post(path, {"metadata": {}, "model": "x"}))[2] == "model"
+        assert error_of(await proxy.post(f"{path}x", {"metadata": {}})) == (404, None, "completion_id")
 
 
-async def test_what_is_deleted_is_found_no_more() -> None:
+async def test_delete() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
-        made = await stored(proxy, n=2, metadata={"a": "b"})
+        made = await create_completion(proxy, n=2, metadata={"a": "b"})
         path = f"{PATH}/{made['id']}"
         answer = await proxy.client.delete(path)
         assert answer.json() == {"object": "chat.completion.deleted", "id": made["id"], "deleted": True}
@@ -216,8 +227,8 @@ async def test_what_is_deleted_is_found_no_more() -> None:
             await proxy.post(path, {"metadata": {}}),
             await proxy.client.delete(path),
         ):
-            assert told(gone) == (404, None, "completion_id")
-        assert await listed(proxy) == await listed(proxy, "metadata[a]=b") == []
+            assert error_of(gone) == (404, None, "completion_id")
+        assert await list_ids(proxy) == await list_ids(proxy, "metadata[a]=b") == []
         assert [turn["deleted"] for turn in proxy.turns()] == [1, 1]
 
 
@@ -250,18 +261,18 @@ async def test_messages() -> None:
         ids = [each["id"] for each in data]
         page = (await proxy.get(f"{path}?order=desc&limit=2&after={ids[3]}")).json()
         assert ([each["id"] for each in page["data"]], page["has_more"]) == ([ids[2], ids[1]], True)
-        assert told(await proxy.get(f"{path}?after=x")) == (400, "invalid_value", "after")
-        assert told(await proxy.get(f"{path}?limit=0")) == (400, "integer_below_min_value", "limit")
+        assert error_of(await proxy.get(f"{path}?after=x")) == (400, "invalid_value", "after")
+        assert error_of(await proxy.get(f"{path}?limit=0")) == (400, "integer_below_min_value", "limit")
 
 
-async def test_messages_that_earlier_requests_brought() -> None:
+async def test_messages_of_earlier_requests() -> None:
     async with proxied(AsyncScriptedEngine(CALLS, THINKS, HELLO)) as proxy:
         first = (await proxy.chat(user="Hi", tools=[LOOK])).json()["choices"][0]["message"]
         (call,) = first["tool_calls"]
         seen = [user("Hi"), first, {"role": "tool", "content": "Seen", "tool_call_id": call["id"]}]
         second = (await proxy.chat(*seen, tools=[LOOK])).json()["choices"][0]["message"]
         bare = {"role": "assistant", "content": second["content"]}
-        made = await stored(proxy, "More", messages=[*seen, bare, user("More")], tools=[LOOK])
+        made = await create_completion(proxy, "More", messages=[*seen, bare, user("More")], tools=[LOOK])
         data = (await proxy.get(f"{PATH}/{made['id']}/messages")).json()["data"]
         assert [(each["role"], each["content"]) for each in data] == [
             ("user", "Hi"),
@@ -278,7 +289,7 @@ async def test_messages_that_earlier_requests_brought() -> None:
 # Who sees what
 
 
-async def test_a_key_sees_its_own_and_an_admin_key_sees_all() -> None:
+async def test_visibility() -> None:
     mine, theirs, boss = (
         bearer(api_keys.add(name, admin=name == "boss")) for name in ("mine", "theirs", "boss")
     )
@@ -290,18 +301,18 @@ async def test_a_key_sees_its_own_and_an_admin_key_sees_all() -> None:
                 data = (await proxy.get(f"{PATH}?{query}", headers=headers)).json()["data"]
                 assert [each["id"] for each in data] == [made["id"]] * sees
             assert ((await proxy.get(path, headers=headers)).status_code == 200) is sees
-        assert told(await proxy.client.delete(path, headers=theirs))[0] == 404
-        assert told(await proxy.post(path, {"metadata": {}}, headers=theirs))[0] == 404
+        assert error_of(await proxy.client.delete(path, headers=theirs))[0] == 404
+        assert error_of(await proxy.post(path, {"metadata": {}}, headers=theirs))[0] == 404
         assert (await proxy.get(path, headers=mine)).json()["metadata"] == {"a": "b"}
 
 
-async def test_a_log_that_cannot_be_read() -> None:
+async def test_unreadable_log() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        made = await stored(proxy)
+        made = await create_completion(proxy)
         proxy.server.settings.database.unlink()
         proxy.server.settings.database.mkdir()
         answers = [await proxy.get(PATH), await proxy.client.delete(f"{PATH}/{made['id']}")]
-        assert [told(answer)[:2] for answer in answers] == [(503, "log_unavailable")] * 2
+        assert [error_of(answer)[:2] for answer in answers] == [(503, "log_unavailable")] * 2
 
 
 # OpenAI's SDK, and a restart

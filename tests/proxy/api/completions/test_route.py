@@ -1,4 +1,4 @@
-"The endpoint, its answers read with the SDK's own types."
+"The endpoint. Its answers are validated with the SDK's types."
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def lines(answer: httpx.Response) -> list[Any]:
 
 
 def valid(chunk: dict[str, Any]) -> Completion:
-    "The SDK's type wants a reason in every choice; the API sends null until there is one."
+    "The SDK's type requires a finish reason, but the API sends null until there is one."
     choices = [{**choice, "finish_reason": choice["finish_reason"] or "stop"} for choice in chunk["choices"]]
     return Completion.model_validate({**chunk, "choices": choices})
 
 
-async def ask(
+async def post(
     *parts: Part, **fields: Any
 ) -> tuple[httpx.Response, AsyncScriptedEngine, list[dict[str, Any]]]:
     engine = AsyncScriptedEngine(*parts)
@@ -42,8 +42,8 @@ async def ask(
         return answer, engine, proxy.turns()
 
 
-async def test_an_answer() -> None:
-    answer, engine, turns = await ask("Hello there")
+async def test_answer() -> None:
+    answer, engine, turns = await post("Hello there")
     whole = Completion.model_validate(answer.json())
     assert answer.json() == {
         "id": f"cmpl-{TURN}0000000000000001",
@@ -66,7 +66,7 @@ async def test_an_answer() -> None:
 
 
 async def test_several_prompts_and_choices() -> None:
-    answer, engine, turns = await ask("1", "2", "3", cut("4"), prompt=["a", "b"], n=2)
+    answer, engine, turns = await post("1", "2", "3", cut("4"), prompt=["a", "b"], n=2)
     whole = Completion.model_validate(answer.json())
     told = [(choice.index, choice.text, choice.finish_reason) for choice in whole.choices]
     assert told == [(0, "1", "stop"), (1, "2", "stop"), (2, "3", "stop"), (3, "4", "length")]
@@ -77,12 +77,12 @@ async def test_several_prompts_and_choices() -> None:
 
 
 async def test_echo() -> None:
-    answer, _, _ = await ask(" hello", echo=True)
+    answer, _, _ = await post(" hello", echo=True)
     assert answer.json()["choices"][0]["text"] == "Say hello hello"
 
 
 async def test_logprobs() -> None:
-    answer, engine, _ = await ask([*spoken("ab", "c"), Done("stop", 1, 3)], logprobs=0)
+    answer, engine, _ = await post([*spoken("ab", "c"), Done("stop", 1, 3)], logprobs=0)
     (choice,) = Completion.model_validate(answer.json()).choices
     assert choice.logprobs is not None
     assert choice.logprobs.tokens == ["a", "b", "c"]
@@ -90,14 +90,14 @@ async def test_logprobs() -> None:
     assert engine.asked[0].top_logprobs == 0
 
 
-async def test_a_tool_call_becomes_no_answer() -> None:
+async def test_tool_call() -> None:
     called = stopped("<|end|><|start|>assistant to=functions.x<|channel|>commentary<|message|>{}<|call|>")
-    answer, _, _ = await ask(called, "Hello")
+    answer, _, _ = await post(called, "Hello")
     assert answer.json()["choices"][0]["finish_reason"] == "stop"
 
 
 async def test_stream() -> None:
-    answer, _, turns = await ask("Hello there", stream=True)
+    answer, _, turns = await post("Hello there", stream=True)
     *chunks, done = lines(answer)
     assert done == "[DONE]"
     assert "".join(valid(chunk).choices[0].text for chunk in chunks) == "Hello there"
@@ -107,7 +107,7 @@ async def test_stream() -> None:
 
 
 async def test_stream_with_usage() -> None:
-    answer, _, _ = await ask("Hello", stream=True, stream_options={"include_usage": True})
+    answer, _, _ = await post("Hello", stream=True, stream_options={"include_usage": True})
     *chunks, last, _ = lines(answer)
     assert [chunk["usage"] for chunk in chunks] == [None, None]
     assert last["choices"] == []
@@ -115,16 +115,16 @@ async def test_stream_with_usage() -> None:
     assert last["usage"]["prompt_tokens"] == 100
 
 
-async def test_stream_of_several_echoed() -> None:
-    answer, _, _ = await ask("1", "2", stream=True, prompt=["a", "b"], echo=True)
+async def test_stream_of_several_choices_with_echo() -> None:
+    answer, _, _ = await post("1", "2", stream=True, prompt=["a", "b"], echo=True)
     texts = {0: "", 1: ""}
     for chunk in lines(answer)[:-1]:
         texts[chunk["choices"][0]["index"]] += chunk["choices"][0]["text"]
     assert texts == {0: "a1", 1: "b2"}
 
 
-async def test_a_stream_that_breaks_off() -> None:
-    answer, _, turns = await ask(["Hello", StreamCut("The line is cut.")], stream=True)
+async def test_stream_that_fails() -> None:
+    answer, _, turns = await post(["Hello", StreamCut("The line is cut.")], stream=True)
     *_, chunk, error = lines(answer)
     assert chunk["choices"][0]["text"] == "Hello"
     assert error["error"]["message"] == "The line is cut."
@@ -140,7 +140,7 @@ async def test_a_stream_that_breaks_off() -> None:
     ],
 )
 async def test_engine_errors(part: Part, status: int, param: str | None, stream: bool) -> None:
-    answer, _, _ = await ask(part, stream=stream)
+    answer, _, _ = await post(part, stream=stream)
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
 
 
@@ -156,8 +156,8 @@ async def test_engine_errors(part: Part, status: int, param: str | None, stream:
         pytest.param({"prompts": "x"}, 400, "prompts", id="unknown field"),
     ],
 )
-async def test_refused(fields: dict[str, Any], status: int, param: str, stream: bool) -> None:
-    answer, engine, turns = await ask(**fields, stream=stream)
+async def test_rejected_requests(fields: dict[str, Any], status: int, param: str, stream: bool) -> None:
+    answer, engine, turns = await post(**fields, stream=stream)
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
     assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
     assert engine.asked == []
@@ -179,7 +179,7 @@ async def test_the_sdk() -> None:
     assert whole.choices[0].text == "".join(texts) == "Hello there"
 
 
-async def test_the_sdk_raises_what_is_refused() -> None:
+async def test_the_sdk_raises_rejections() -> None:
     async with proxied(AsyncScriptedEngine()) as proxy, sdk(proxy) as client:
         with pytest.raises(openai.BadRequestError, match="token ids") as raised:
             await client.completions.create(model="gpt-oss", prompt=[1, 2, 3])

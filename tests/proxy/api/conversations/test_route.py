@@ -1,4 +1,4 @@
-"Conversations, over a scripted engine: threads of the log, as OpenAI's API has them."
+"Conversations, with a scripted engine."
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
+def error_of(answer: httpx.Response) -> tuple[int, str | None, str | None]:
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["param"]
 
 
-async def made(proxy: Proxied, *items: Any, **fields: Any) -> str:
+async def create_conversation(proxy: Proxied, *items: Any, **fields: Any) -> str:
     answer = await proxy.post(URL, {"items": items, **fields})
     assert answer.status_code == 200, answer.text
     Conversation.model_validate(answer.json(), strict=True)
     return f"{URL}/{answer.json()['id']}"
 
 
-async def answered(proxy: Proxied, at: str, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
-    "A response in the conversation."
+async def create_response(proxy: Proxied, at: str, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
+    "Create a response in the conversation."
     body = {"model": "gpt-oss", "input": input, "conversation": at.rpartition("/")[2], **fields}
     answer = await proxy.post("/v1/responses", body)
     assert answer.status_code == 200, answer.text
@@ -79,7 +79,7 @@ async def ids(proxy: Proxied, at: str, query: str = "order=asc") -> list[str]:
 
 
 def texts(found: list[dict[str, Any]]) -> list[str]:
-    "What each item says, whatever its type."
+    "The text of each item."
     return [
         each.get("arguments") or each.get("output") or "".join(part["text"] for part in each["content"])
         for each in found
@@ -87,7 +87,7 @@ def texts(found: list[dict[str, Any]]) -> list[str]:
 
 
 def shell_turn(proxy: Proxied, *messages: Message) -> str:
-    "A thread that somebody's own model in the shell was asked in; its id."
+    "Log a turn of the shell, and return the id of its thread."
     log = open_log(proxy.server.settings.database)
     try:
         tip = log.ensure_chain(messages)
@@ -103,7 +103,7 @@ def shell_turn(proxy: Proxied, *messages: Message) -> str:
 # A conversation
 
 
-async def test_it_is_made_retrieved_labelled_and_deleted() -> None:
+async def test_create_retrieve_update_delete() -> None:
     async with proxied() as proxy:
         before = int(time.time())
         answer = await proxy.post(URL, {"metadata": {"a": "b"}})
@@ -130,10 +130,10 @@ async def test_it_is_made_retrieved_labelled_and_deleted() -> None:
             await proxy.get(at.replace("conv_", "")),
             await proxy.get(f"{URL}/conv_nothing"),
         ):
-            assert told(answer) == (404, None, "conversation_id")
+            assert error_of(answer) == (404, None, "conversation_id")
 
 
-async def test_nothing_in_it() -> None:
+async def test_empty_conversation() -> None:
     async with proxied() as proxy:
         for body in ({}, {"items": None, "metadata": None}, {"items": []}):
             at = f"{URL}/{(await proxy.post(URL, body)).json()['id']}"
@@ -156,33 +156,39 @@ async def test_nothing_in_it() -> None:
         ("/{id}/items", {"items": [EASY] * 21}, "array_above_max_length", "items"),
     ],
 )
-async def test_a_bad_body(path: str, body: Any, code: str | None, param: str) -> None:
+async def test_invalid_body(path: str, body: Any, code: str | None, param: str) -> None:
     async with proxied() as proxy:
-        at = await made(proxy)
+        at = await create_conversation(proxy)
         answer = await proxy.post(URL + path.replace("{id}", at.rpartition("/")[2]), body)
-        assert told(answer) == (404 if param == "items" and "reference" in str(body) else 400, code, param)
+        assert error_of(answer) == (
+            404 if param == "items" and "reference" in str(body) else 400,
+            code,
+            param,
+        )
         assert proxy.rows("select count(*) from threads") == [(1,)]
 
 
 @pytest.mark.parametrize("off", ["header", "policy", "llm"])
-async def test_where_nothing_is_logged(off: str) -> None:
+async def test_logging_is_off(off: str) -> None:
     policy = {"log_policy": "off"} if off == "policy" else {}
     headers = {"x-llm-log": "off"} if off == "header" else {}
     async with proxied(**policy) as proxy:
         if off == "llm":
             CliRunner().invoke(cli, ["logs", "off"], catch_exceptions=False)
         answer = await proxy.post(URL, {"items": [EASY]}, headers=headers)
-        assert told(answer) == (400, "log_off", None)
+        assert error_of(answer) == (400, "log_off", None)
         assert proxy.rows("select count(*) from threads") == [(0,)]
         if off == "header":
-            at = await made(proxy)
-            assert told(await proxy.post(f"{at}/items", {"items": [EASY]}, headers=headers))[1] == "log_off"
+            at = await create_conversation(proxy)
+            assert (
+                error_of(await proxy.post(f"{at}/items", {"items": [EASY]}, headers=headers))[1] == "log_off"
+            )
 
 
 # Its items
 
 
-async def test_items_that_are_sent() -> None:
+async def test_add_items() -> None:
     sent = [
         {"type": "message", "role": "developer", "content": "Be kind"},
         EASY,
@@ -195,7 +201,7 @@ async def test_items_that_are_sent() -> None:
         {"type": "custom_tool_call_output", "call_id": "call_2", "output": "x y"},
     ]
     async with proxied() as proxy:
-        at = await made(proxy, *sent[:5])
+        at = await create_conversation(proxy, *sent[:5])
         answer = (await proxy.post(f"{at}/items", {"items": sent[5:]})).json()
         ConversationItemList.model_validate(answer, strict=True)
         assert [each["type"] for each in answer["data"]] == [each["type"] for each in sent[5:]]
@@ -213,12 +219,12 @@ async def test_items_that_are_sent() -> None:
         assert len({each["id"] for each in found}) == len(sent)
 
 
-async def test_an_assistants_items_are_one_message_however_they_come() -> None:
+async def test_an_assistants_items_are_one_message() -> None:
     text = {"role": "assistant", "content": "Hello"}
     call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
     async with proxied() as proxy:
-        together = await made(proxy, EASY, THOUGHT, text, text, call)
-        apart = await made(proxy, EASY)
+        together = await create_conversation(proxy, EASY, THOUGHT, text, text, call)
+        apart = await create_conversation(proxy, EASY)
         before: list[str] = []
         for each in (THOUGHT, text, text, call):
             await proxy.post(f"{apart}/items", {"items": [each]})
@@ -232,7 +238,7 @@ async def test_an_assistants_items_are_one_message_however_they_come() -> None:
 
 async def test_pages() -> None:
     async with proxied() as proxy:
-        at = await made(proxy, *[{"role": "user", "content": str(n)} for n in range(5)])
+        at = await create_conversation(proxy, *[{"role": "user", "content": str(n)} for n in range(5)])
         every = await ids(proxy, at)
         assert await ids(proxy, at, "") == await ids(proxy, at, "order=desc") == every[::-1]
         first = (await proxy.get(f"{at}/items?order=asc&limit=2")).json()
@@ -247,13 +253,13 @@ async def test_pages() -> None:
         assert (await proxy.get(f"{at}/items?after={every[1]}")).json()["has_more"] is False
         for query, param in (("limit=0", "limit"), ("order=up", "order"), ("after=msg_1", "after")):
             answer = await proxy.get(f"{at}/items?{query}")
-            assert told(answer)[::2] == (400, param)
+            assert error_of(answer)[::2] == (400, param)
 
 
 @pytest.mark.parametrize("name", ["include", "include[]"])
-async def test_reasoning_comes_sealed_to_who_wants_it(name: str) -> None:
+async def test_include_encrypted_content(name: str) -> None:
     async with proxied(reasoning="summary") as proxy:
-        at = await made(proxy, EASY, THOUGHT)
+        at = await create_conversation(proxy, EASY, THOUGHT)
         query = {name: "reasoning.encrypted_content"}
         (bare, *_), (sealed, *_) = [
             (await proxy.get(f"{at}/items", params=params)).json()["data"] for params in ({}, query)
@@ -269,37 +275,37 @@ async def test_reasoning_comes_sealed_to_who_wants_it(name: str) -> None:
 
 async def test_items_of_a_response() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
-        at = await made(proxy)
-        response = await answered(proxy, at)
+        at = await create_conversation(proxy)
+        response = await create_response(proxy, at)
         first, *said = await items(proxy, at)
         assert said == response["output"]
         asked = await proxy.get(f"/v1/responses/{response['id']}/input_items")
         assert asked.json()["data"] == [first]
         for absent in ("msg_1", "msg_" + "0" * 32 + "_0", f"{first['id']}0"):
-            assert told(await proxy.get(f"{at}/items/{absent}")) == (404, None, "item_id")
-            assert told(await proxy.client.delete(f"{at}/items/{absent}")) == (404, None, "item_id")
+            assert error_of(await proxy.get(f"{at}/items/{absent}")) == (404, None, "item_id")
+            assert error_of(await proxy.client.delete(f"{at}/items/{absent}")) == (404, None, "item_id")
 
 
-async def test_a_reference_becomes_a_copy() -> None:
+async def test_item_reference_is_copied() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
-        at = await made(proxy)
-        response = await answered(proxy, at)
+        at = await create_conversation(proxy)
+        response = await create_response(proxy, at)
         references = [{"type": "item_reference", "id": each["id"]} for each in response["output"]]
-        other = await made(proxy, EASY, *references)
+        other = await create_conversation(proxy, EASY, *references)
         assert texts(await items(proxy, other)) == ["Hi", "Hm", "Hello"]
 
 
 # What a deletion leaves
 
 
-async def test_an_item_is_taken_out_and_all_others_keep_their_ids() -> None:
+async def test_delete_item_keeps_the_ids_of_the_others() -> None:
     async with proxied(AsyncScriptedEngine(THINKS, CALLS, HELLO)) as proxy:
-        at = await made(proxy, {"role": "user", "content": "First"})
-        await answered(proxy, at, "Second", instructions="Rhyme")
-        called = await answered(proxy, at, "Look", tools=[LOOK])
+        at = await create_conversation(proxy, {"role": "user", "content": "First"})
+        await create_response(proxy, at, "Second", instructions="Rhyme")
+        called = await create_response(proxy, at, "Look", tools=[LOOK])
         (call,) = called["output"]
         output = {"type": "function_call_output", "call_id": call["call_id"], "output": "Seen"}
-        await answered(proxy, at, [output], tools=[LOOK], instructions="Shout")
+        await create_response(proxy, at, [output], tools=[LOOK], instructions="Shout")
         found = await items(proxy, at)
         assert texts(found) == ["First", "Second", "Hm", "Hello", "Look", '{"a": 1}', "Seen", "Hello"]
         while found:
@@ -307,17 +313,19 @@ async def test_an_item_is_taken_out_and_all_others_keep_their_ids() -> None:
             answer = await proxy.client.delete(f"{at}/items/{gone['id']}")
             assert answer.json() == (await proxy.get(at)).json()
             assert await items(proxy, at) == found
-            assert told(await proxy.get(f"{at}/items/{gone['id']}")) == (404, None, "item_id")
+            assert error_of(await proxy.get(f"{at}/items/{gone['id']}")) == (404, None, "item_id")
 
 
-async def test_what_is_taken_out_the_model_is_not_told() -> None:
+async def test_deleted_items_are_not_sent_to_the_model() -> None:
     engine = AsyncScriptedEngine(THINKS, HELLO)
     async with proxied(engine) as proxy:
-        at = await made(proxy, {"role": "user", "content": "SECRET"}, {"role": "user", "content": "Stays"})
-        await answered(proxy, at, "Second", instructions="Rhyme")
+        at = await create_conversation(
+            proxy, {"role": "user", "content": "SECRET"}, {"role": "user", "content": "Stays"}
+        )
+        await create_response(proxy, at, "Second", instructions="Rhyme")
         secret, *_ = await ids(proxy, at)
         await proxy.client.delete(f"{at}/items/{secret}")
-        await answered(proxy, at, "Third")
+        await create_response(proxy, at, "Third")
         asked = engine.asked[1].prompt
         assert "SECRET" in engine.asked[0].prompt
         assert "SECRET" not in asked
@@ -326,14 +334,14 @@ async def test_what_is_taken_out_the_model_is_not_told() -> None:
         assert texts(await items(proxy, at)) == ["Stays", "Second", "Hm", "Hello", "Third", "Hello"]
 
 
-async def test_neighbours_of_what_is_taken_out_become_one_message() -> None:
+async def test_neighbours_of_a_deleted_item_become_one_message() -> None:
     text = {"role": "assistant", "content": "Hello"}
     async with proxied() as proxy:
-        at = await made(proxy, EASY, text, EASY, text)
+        at = await create_conversation(proxy, EASY, text, EASY, text)
         before = await ids(proxy, at)
         await proxy.client.delete(f"{at}/items/{before[2]}")
         assert await ids(proxy, at) == [before[0], before[1], before[3]]
-        await made(proxy, EASY, text, text)
+        await create_conversation(proxy, EASY, text, text)
         first, second = proxy.rows("select tip_message_hash from threads")
         assert first == second
 
@@ -341,7 +349,7 @@ async def test_neighbours_of_what_is_taken_out_become_one_message() -> None:
 # What others began
 
 
-async def test_a_chat_is_a_conversation_too() -> None:
+async def test_a_chat_is_a_conversation() -> None:
     async with proxied(AsyncScriptedEngine(THINKS, HELLO)) as proxy:
         await proxy.chat({"role": "system", "content": "Be kind"}, user="Hi", verbosity="low")
         (turn,) = proxy.turns()
@@ -352,24 +360,24 @@ async def test_a_chat_is_a_conversation_too() -> None:
         found = await items(proxy, at)
         assert texts(found) == ["Be kind", "Hi", "Hm", "Hello"]
         assert found[3]["id"] == f"msg_{turn['id']}_1"
-        await answered(proxy, at, "More")
+        await create_response(proxy, at, "More")
         assert (await ids(proxy, at))[:4] == [each["id"] for each in found]
         changed = (await proxy.post(at, {"metadata": {"a": "b"}})).json()
         assert changed == {**conversation, "metadata": {"a": "b"}} == (await proxy.get(at)).json()
 
 
-async def test_what_the_shell_began_an_app_goes_on_with() -> None:
+async def test_a_conversation_of_the_shell_is_continued() -> None:
     engine = AsyncScriptedEngine(HELLO)
     async with proxied(engine) as proxy:
         thread = shell_turn(proxy, system("Be kind"), user("Hi"), said(thought("Hm"), "Hello"))
         at = f"{URL}/conv_{thread}"
         assert texts(await items(proxy, at)) == ["Be kind", "Hi", "Hm", "Hello"]
-        await answered(proxy, at, "More")
+        await create_response(proxy, at, "More")
         assert "Be kind" in engine.asked[0].prompt
         assert texts(await items(proxy, at))[4:] == ["More", "Hello"]
 
 
-async def test_items_of_the_shell_are_split_as_they_are_told() -> None:
+async def test_messages_of_the_shell_are_split_into_items() -> None:
     "A tool's message in the shell may hold several results."
     several = Message("tool", [*result("call_1", "One").parts, *result("call_2", "Two").parts])
     async with proxied() as proxy:
@@ -381,7 +389,7 @@ async def test_items_of_the_shell_are_split_as_they_are_told() -> None:
         assert await items(proxy, at) == [each for each in found if each is not found[3]]
 
 
-async def test_who_sees_a_conversation() -> None:
+async def test_visibility() -> None:
     mine, theirs, boss = (
         bearer(api_keys.add(name, admin=name == "boss")) for name in ("mine", "theirs", "boss")
     )
@@ -402,7 +410,7 @@ async def test_who_sees_a_conversation() -> None:
         assert (await proxy.post(URL, reference, headers=boss)).status_code == 200
 
 
-async def test_nobody_goes_on_with_what_was_deleted() -> None:
+async def test_a_deleted_conversation_cannot_be_continued() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
         first = (await proxy.chat(user="Hi")).json()["choices"][0]["message"]
         thread = proxy.turns()[0]["thread_id"]
@@ -414,20 +422,22 @@ async def test_nobody_goes_on_with_what_was_deleted() -> None:
         assert [turn["thread_id"] == thread for turn in proxy.turns()] == [True, False, False]
 
 
-async def test_a_conversation_is_called_after_what_is_said_first() -> None:
+async def test_the_name_is_the_first_message() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        await made(proxy, {"role": "user", "content": "With items"})
-        at = await made(proxy)
+        await create_conversation(proxy, {"role": "user", "content": "With items"})
+        at = await create_conversation(proxy)
         await proxy.post(f"{at}/items", {"items": [{"role": "user", "content": "Items later"}]})
-        at = await made(proxy)
-        await answered(proxy, at, "A response")
+        at = await create_conversation(proxy)
+        await create_response(proxy, at, "A response")
         names = proxy.rows("select name from threads order by id")
         assert names == [("With items",), ("Items later",), ("A response",)]
 
 
-async def test_it_is_not_called_after_what_was_taken_out() -> None:
+async def test_the_name_is_not_a_deleted_message() -> None:
     async with proxied() as proxy:
-        at = await made(proxy, *({"role": "user", "content": text} for text in ("First", "Second", "Third")))
+        at = await create_conversation(
+            proxy, *({"role": "user", "content": text} for text in ("First", "Second", "Third"))
+        )
         third, second, first = (item["id"] for item in (await proxy.get(f"{at}/items")).json()["data"])
         names = []
         for item_id in (second, first, third):
@@ -443,33 +453,41 @@ async def test_it_is_not_called_after_what_was_taken_out() -> None:
 def test_the_sdk(opened: Callable[..., Any]) -> None:
     app = create_app(Settings(host="testserver"), engine=AsyncScriptedEngine(THINKS))
     with opened(app) as sdk:
-        made = sdk.call(lambda client: client.conversations.create(items=[EASY], metadata={"a": "b"}))
-        response = sdk.call(
-            lambda client: client.responses.create(model="gpt-oss", input="More", conversation=made.id)
+        create_conversation = sdk.call(
+            lambda client: client.conversations.create(items=[EASY], metadata={"a": "b"})
         )
-        before = sdk.listed(lambda client: client.conversations.items.list(made.id, limit=1))
+        response = sdk.call(
+            lambda client: client.responses.create(
+                model="gpt-oss", input="More", conversation=create_conversation.id
+            )
+        )
+        before = sdk.listed(lambda client: client.conversations.items.list(create_conversation.id, limit=1))
         assert [each.id for each in before[:2]] == [each.id for each in response.output[::-1]]
 
     app = create_app(Settings(host="testserver"), engine=AsyncScriptedEngine(HELLO))
     with opened(app) as sdk:
         conversations = sdk.client.conversations
-        assert sdk.call(lambda _: conversations.retrieve(made.id)) == made
-        after = sdk.listed(lambda _: conversations.items.list(made.id, order="asc", limit=3))
+        assert sdk.call(lambda _: conversations.retrieve(create_conversation.id)) == create_conversation
+        after = sdk.listed(lambda _: conversations.items.list(create_conversation.id, order="asc", limit=3))
         assert after == before[::-1]
-        one = sdk.call(lambda _: conversations.items.retrieve(after[1].id, conversation_id=made.id))
+        one = sdk.call(
+            lambda _: conversations.items.retrieve(after[1].id, conversation_id=create_conversation.id)
+        )
         assert one == after[1]
         call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
         added = sdk.call(
             lambda _: conversations.items.create(
-                made.id, items=[call], include=["reasoning.encrypted_content"]
+                create_conversation.id, items=[call], include=["reasoning.encrypted_content"]
             )
         )
         assert added.data[0].type == "function_call"
-        left = sdk.call(lambda _: conversations.items.delete(added.data[0].id, conversation_id=made.id))
-        assert left == made
-        assert sdk.listed(lambda _: conversations.items.list(made.id, order="asc")) == after
-        changed = sdk.call(lambda _: conversations.update(made.id, metadata={"c": "d"}))
+        left = sdk.call(
+            lambda _: conversations.items.delete(added.data[0].id, conversation_id=create_conversation.id)
+        )
+        assert left == create_conversation
+        assert sdk.listed(lambda _: conversations.items.list(create_conversation.id, order="asc")) == after
+        changed = sdk.call(lambda _: conversations.update(create_conversation.id, metadata={"c": "d"}))
         assert changed.metadata == {"c": "d"}
-        assert sdk.call(lambda _: conversations.delete(made.id)).deleted is True
+        assert sdk.call(lambda _: conversations.delete(create_conversation.id)).deleted is True
         with pytest.raises(openai.NotFoundError):
-            sdk.call(lambda _: conversations.retrieve(made.id))
+            sdk.call(lambda _: conversations.retrieve(create_conversation.id))

@@ -1,4 +1,4 @@
-"Ollama's API through the proxy: what is passed, what is not, and what of it is in the log."
+"Ollama's API through the proxy: which requests are forwarded, and what is logged."
 
 from __future__ import annotations
 
@@ -51,26 +51,26 @@ class Ollama(Scripted):
         super()._play(client, step)
 
 
-def said(proxy: Proxied, turn: dict[str, Any]) -> list[tuple[str, str]]:
-    "Role and text of each part, reasoning too, up to the turn's end."
-    with sqlite_utils.Database(proxy.app.state.server.settings.database) as database:
+def texts_of(proxy: Proxied, turn: dict[str, Any]) -> list[tuple[str, str]]:
+    "The role and text of each part up to the end of the turn, with reasoning."
+    with sqlite_utils.Database(proxy.app.state.proxy.settings.database) as database:
         chain: list[Message] = LogStore(database).load_chain(turn["tip_message_hash"])  # type: ignore[no-untyped-call]
     parts = [(message.role, part) for message in chain for part in message.parts]
     return [(role, part.text) for role, part in parts if isinstance(part, TextPart | ReasoningPart)]
 
 
-async def test_a_stream_is_passed_byte_for_byte_and_logged() -> None:
+async def test_a_stream_is_forwarded_unchanged_and_logged() -> None:
     sent = stream(
         line("Hel"), json.dumps(line("lo")).encode()[:10], json.dumps(line("lo")).encode()[10:] + b"\n", END
     )
     with Ollama(sent) as ollama:
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT, headers={"user-agent": "ollama-js"})
+            logged = await proxy.post("/api/chat", CHAT, headers={"user-agent": "ollama-js"})
             (turn,) = proxy.turns()
-            assert said(proxy, turn) == [("user", "Hi"), ("assistant", "Hello")]
-    assert told.status_code == 200
-    assert told.headers["content-type"] == "application/x-ndjson"
-    assert told.content == b"".join(
+            assert texts_of(proxy, turn) == [("user", "Hi"), ("assistant", "Hello")]
+    assert logged.status_code == 200
+    assert logged.headers["content-type"] == "application/x-ndjson"
+    assert logged.content == b"".join(
         json.dumps(each).encode() + b"\n" for each in (line("Hel"), line("lo"), END)
     )
     assert ollama.requests[0].body == CHAT
@@ -83,7 +83,7 @@ async def test_a_stream_is_passed_byte_for_byte_and_logged() -> None:
     assert json.loads(turn["request"]) == CHAT
 
 
-async def test_a_conversation_is_one_thread_with_the_reasoning_that_was_dropped() -> None:
+async def test_a_conversation_is_one_thread_with_its_reasoning() -> None:
     thought = {"message": {"role": "assistant", "content": "", "thinking": "hm"}}
     with Ollama(stream(thought, line("Hello"), END), answer(line("Bye", done=True, done_reason="stop"))):
         async with proxied() as proxy:
@@ -91,7 +91,7 @@ async def test_a_conversation_is_one_thread_with_the_reasoning_that_was_dropped(
             more = [HI, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Go"}]
             await proxy.post("/api/chat", {"model": "x", "messages": more, "stream": False})
             first, second = proxy.turns()
-            assert said(proxy, second) == [
+            assert texts_of(proxy, second) == [
                 ("user", "Hi"),
                 ("assistant", "hm"),
                 ("assistant", "Hello"),
@@ -123,48 +123,48 @@ async def test_generate_is_logged() -> None:
         ("HEAD", "/"),
     ],
 )
-async def test_open(method: str, path: str) -> None:
+async def test_open_endpoints(method: str, path: str) -> None:
     with Ollama(answer("" if method == "HEAD" else {"a": 1})) as ollama:
         async with proxied() as proxy:
-            told = await proxy.client.request(method, path)
+            logged = await proxy.client.request(method, path)
             assert proxy.turns() == []
-    assert told.status_code == 200
+    assert logged.status_code == 200
     assert [(request.method, request.path) for request in ollama.requests] == [(method, path)]
 
 
 @pytest.mark.parametrize("name", [*CHANGES, f"blobs/{DIGEST}"])
-async def test_closed(name: str) -> None:
+async def test_closed_endpoints(name: str) -> None:
     (method, *_) = CHANGES[name.partition("/")[0]]
     with Ollama(answer({})) as ollama:
         async with proxied() as proxy:
-            told = await proxy.client.request(method, f"/api/{name}")
-    assert told.status_code == 403
-    assert method == "HEAD" or told.json().keys() == {"error"}
+            logged = await proxy.client.request(method, f"/api/{name}")
+    assert logged.status_code == 403
+    assert method == "HEAD" or logged.json().keys() == {"error"}
     assert ollama.requests == []
 
 
-async def test_opened() -> None:
+async def test_endpoints_that_a_setting_opens() -> None:
     with Ollama(stream({"status": "success"})) as ollama:
         async with proxied(allow_model_changes=True) as proxy:
-            told = await proxy.post("/api/pull", {"model": "x"})
+            logged = await proxy.post("/api/pull", {"model": "x"})
             assert proxy.turns() == []
-    assert told.json() == {"status": "success"}
+    assert logged.json() == {"status": "success"}
     assert ollama.requests[0].body == {"model": "x"}
 
 
 async def test_an_upload_is_streamed() -> None:
     with Ollama(answer("", 201)) as ollama:
         async with proxied(allow_model_changes=True) as proxy:
-            told = await proxy.client.post(f"/api/blobs/{DIGEST}", content=b'{"big": 1}')
-    assert told.status_code == 201
+            logged = await proxy.client.post(f"/api/blobs/{DIGEST}", content=b'{"big": 1}')
+    assert logged.status_code == 201
     assert ollama.requests[0].body == {"big": 1}
 
 
-async def test_is_a_blob_there() -> None:
+async def test_blob_exists() -> None:
     with Ollama(answer("", 404)) as ollama:
         async with proxied(allow_model_changes=True) as proxy:
-            told = await proxy.client.head(f"/api/blobs/{DIGEST}")
-    assert told.status_code == 404
+            logged = await proxy.client.head(f"/api/blobs/{DIGEST}")
+    assert logged.status_code == 404
     assert "transfer-encoding" not in ollama.requests[0].headers
 
 
@@ -182,70 +182,70 @@ async def test_is_a_blob_there() -> None:
         ("HEAD", "/api/ps", 405),
     ],
 )
-async def test_not_there(method: str, path: str, status: int) -> None:
+async def test_unknown_endpoints(method: str, path: str, status: int) -> None:
     with Ollama(answer({})) as ollama:
         async with proxied(allow_model_changes=True) as proxy:
-            told = await proxy.client.request(method, path)
-    assert told.status_code == status
-    assert method == "HEAD" or set(told.json()) == {"error"}
-    assert ("allow" in told.headers) == (status == 405)
+            logged = await proxy.client.request(method, path)
+    assert logged.status_code == status
+    assert method == "HEAD" or set(logged.json()) == {"error"}
+    assert ("allow" in logged.headers) == (status == 405)
     assert ollama.requests == []
 
 
-async def test_what_ollama_refuses_is_passed_and_logged() -> None:
+async def test_errors_of_ollama_are_forwarded_and_logged() -> None:
     with Ollama(answer({"error": "model 'x' not found"}, 404)):
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT)
+            logged = await proxy.post("/api/chat", CHAT)
             (turn,) = proxy.turns()
-    assert (told.status_code, told.json()) == (404, {"error": "model 'x' not found"})
+    assert (logged.status_code, logged.json()) == (404, {"error": "model 'x' not found"})
     assert (turn["status"], turn["error"]) == (404, "model 'x' not found")
 
 
-async def test_an_error_in_the_stream_is_passed_and_logged() -> None:
+async def test_an_error_in_the_stream_is_forwarded_and_logged() -> None:
     with Ollama(stream(line("Hel"), {"error": "it broke"})):
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT)
+            logged = await proxy.post("/api/chat", CHAT)
             (turn,) = proxy.turns()
-            assert said(proxy, turn)[-1] == ("assistant", "Hel")
-    assert told.text.endswith('{"error": "it broke"}\n')
+            assert texts_of(proxy, turn)[-1] == ("assistant", "Hel")
+    assert logged.text.endswith('{"error": "it broke"}\n')
     assert (turn["status"], turn["error"]) == (200, "it broke")
 
 
-async def test_nobody_there() -> None:
+async def test_ollama_is_not_running() -> None:
     with Refusing() as host, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OLLAMA_HOST", host)
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT)
+            logged = await proxy.post("/api/chat", CHAT)
             heartbeat = await proxy.client.head("/")
             (turn,) = proxy.turns()
-    assert told.status_code == heartbeat.status_code == 503
-    assert "ollama serve" in told.json()["error"]
-    assert "retry-after" in told.headers
-    assert (turn["status"], turn["error"]) == (503, told.json()["error"])
+    assert logged.status_code == heartbeat.status_code == 503
+    assert "ollama serve" in logged.json()["error"]
+    assert "retry-after" in logged.headers
+    assert (turn["status"], turn["error"]) == (503, logged.json()["error"])
 
 
 async def test_no_answer() -> None:
     with Ollama((CUT,)):
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT)
-    assert (told.status_code, set(told.json())) == (502, {"error"})
-    assert "retry-after" not in told.headers
+            logged = await proxy.post("/api/chat", CHAT)
+    assert (logged.status_code, set(logged.json())) == (502, {"error"})
+    assert "retry-after" not in logged.headers
 
 
-async def test_a_body_that_is_no_json_is_ollamas_to_refuse() -> None:
+async def test_invalid_json_is_forwarded() -> None:
     with Ollama(answer({"error": "unexpected EOF"}, 400)):
         async with proxied() as proxy:
-            told = await proxy.client.post("/api/chat", content=b"")
+            logged = await proxy.client.post("/api/chat", content=b"")
             assert proxy.turns() == []
-    assert told.status_code == 400
+    assert logged.status_code == 400
 
 
-async def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.http.request_body.MAX_BODY", 10)
     with Ollama(answer({})) as ollama:
         async with proxied() as proxy:
-            told = await proxy.post("/api/chat", CHAT)
-    assert (told.status_code, set(told.json())) == (413, {"error"})
+            logged = await proxy.post("/api/chat", CHAT)
+    assert (logged.status_code, set(logged.json())) == (413, {"error"})
     assert ollama.requests == []
 
 
@@ -262,20 +262,21 @@ async def test_not_logged(settings: dict[str, Any], headers: dict[str, str]) -> 
 
 
 class Client:
-    """One that leaves when it is told to. `got` is what it was sent, `look` is called before each of it.
+    """An ASGI client that disconnects when `left` is set, or during its upload if it has no body.
 
-    Without a body it leaves in the middle of its upload."""
+    `messages` are those that it received. `on_message` is called before each of them.
+    """
 
     def __init__(
         self,
         proxy: Proxied,
         body: Json | None,
-        look: Callable[[], None] = lambda: None,
+        on_message: Callable[[], None] = lambda: None,
         path: str = "/api/chat",
     ) -> None:
-        self.got: list[Asgi] = []
+        self.messages: list[Asgi] = []
         self.left = asyncio.Event()
-        self._look = look
+        self._on_message = on_message
         sent = [] if body is None else [{"type": "http.request", "body": json.dumps(body).encode()}]
         self._incoming: Iterator[Asgi] = iter(sent)
         self._begun = asyncio.Event()
@@ -303,13 +304,13 @@ class Client:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Asgi) -> None:
-        self._look()
-        self.got.append(message)
+        self._on_message()
+        self.messages.append(message)
         if message.get("body"):
             self._begun.set()
 
 
-async def test_a_client_that_leaves_ends_ollamas_work() -> None:
+async def test_a_disconnect_cancels_the_request_to_ollama() -> None:
     with Ollama(stream(line("Hel"), HOLD)) as ollama:
         async with proxied() as proxy:
             client = Client(proxy, CHAT)
@@ -318,12 +319,12 @@ async def test_a_client_that_leaves_ends_ollamas_work() -> None:
             await asyncio.wait_for(client.task, 10)
             assert await asyncio.to_thread(ollama.gone.wait, 10)
             (turn,) = proxy.turns()
-            assert said(proxy, turn)[-1] == ("assistant", "Hel")
+            assert texts_of(proxy, turn)[-1] == ("assistant", "Hel")
     assert (turn["status"], turn["error"]) == (499, "The client left.")
-    assert client.got[-1]["more_body"]
+    assert client.messages[-1]["more_body"]
 
 
-async def test_a_client_that_leaves_before_the_answer() -> None:
+async def test_a_disconnect_before_the_answer() -> None:
     with Ollama((HOLD,)) as ollama:
         async with proxied() as proxy:
             client = Client(proxy, CHAT)
@@ -333,10 +334,10 @@ async def test_a_client_that_leaves_before_the_answer() -> None:
             assert await asyncio.to_thread(ollama.gone.wait, 10)
             (turn,) = proxy.turns()
     assert turn["status"] == 499
-    assert client.got == []
+    assert client.messages == []
 
 
-async def test_a_stream_that_breaks_off_is_cut_for_the_client_too() -> None:
+async def test_a_stream_that_breaks_off_is_cut_off() -> None:
     cut = (
         head(200, "Transfer-Encoding: chunked"),
         chunk(json.dumps(line("Hel")).encode() + b"\n"),
@@ -348,7 +349,7 @@ async def test_a_stream_that_breaks_off_is_cut_for_the_client_too() -> None:
             client = Client(proxy, CHAT)
             await asyncio.wait_for(client.task, 10)
             (turn,) = proxy.turns()
-    assert client.got[-1]["more_body"]
+    assert client.messages[-1]["more_body"]
     assert turn["status"] == 502
     assert "was lost" in turn["error"]
 
@@ -359,29 +360,29 @@ async def test_the_turn_is_logged_before_the_answer_ends() -> None:
             logged: list[int] = []
             client = Client(proxy, CHAT, lambda: logged.append(len(proxy.turns())))
             await asyncio.wait_for(client.task, 10)
-    assert not client.got[-1].get("more_body")
+    assert not client.messages[-1].get("more_body")
     assert logged[-1] == 1
     assert not any(logged[:-1])
 
 
-async def test_logging_that_is_turned_off_meanwhile() -> None:
+async def test_logging_is_turned_off_while_it_runs() -> None:
     with Ollama(stream(line("Hel"), HOLD)):
         async with proxied() as proxy:
             client = Client(proxy, CHAT)
             await client.begun()
-            (proxy.app.state.server.settings.database.parent / "logs-off").touch()
+            (proxy.app.state.proxy.settings.database.parent / "logs-off").touch()
             client.left.set()
             await asyncio.wait_for(client.task, 10)
             assert proxy.turns() == []
 
 
-async def test_an_upload_whose_client_leaves() -> None:
+async def test_a_disconnect_during_an_upload() -> None:
     with Ollama(answer({})):
         async with proxied(allow_model_changes=True) as proxy:
             client = Client(proxy, None, path=f"/api/blobs/{DIGEST}")
             client.left.set()
             await asyncio.wait_for(client.task, 10)
-    assert client.got == []
+    assert client.messages == []
 
 
 class Spy:
@@ -399,12 +400,12 @@ class Spy:
         self.told.append((turn_id, generation.endpoint, status, error))
 
 
-async def test_plugins_hear_of_it() -> None:
+async def test_hooks() -> None:
     spy = Spy()
     with Ollama(stream(line("Hello"), END)):
         async with proxied() as proxy:
-            server = proxy.app.state.server
-            proxy.app.state.server = replace(server, plugins=Plugins([spy]))
+            server = proxy.app.state.proxy
+            proxy.app.state.proxy = replace(server, plugins=Plugins([spy]))
             await proxy.post("/api/chat", CHAT)
             (turn,) = proxy.turns()
     assert turn["actor"] == "ada"
@@ -413,7 +414,7 @@ async def test_plugins_hear_of_it() -> None:
 
 @pytest.mark.vcr
 async def test_ollama() -> None:
-    "A real one: chat with a tool, generate, tags, show and an unknown model."
+    "A real Ollama: chat with a tool, generate, tags, show and an unknown model."
     async with proxied() as proxy:
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(proxy.app),

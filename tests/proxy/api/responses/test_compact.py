@@ -10,16 +10,16 @@ HELLO = "<|channel|>final<|message|>Hello"
 SUMMARY = "<|channel|>final<|message|>They greeted each other."
 
 
-async def made(proxy: Proxied, **fields: object) -> dict[str, object]:
+async def create(proxy: Proxied, **fields: object) -> dict[str, object]:
     answer = await proxy.post("/v1/responses", {"model": "gpt-oss", **fields})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def test_a_conversation_becomes_what_its_user_said_and_a_summary() -> None:
+async def test_user_messages_and_a_summary() -> None:
     engine = AsyncScriptedEngine(HELLO, stopped(SUMMARY, prompt_tokens=50), HELLO)
     async with proxied(engine) as proxy:
-        first = await made(proxy, input="Hi", instructions="Be brief.")
+        first = await create(proxy, input="Hi", instructions="Be brief.")
         body = {"model": "gpt-oss", "previous_response_id": first["id"]}
         answer = await proxy.post("/v1/responses/compact", body)
         # The SDK's type of an output item knows no user's message, but its documentation does.
@@ -31,25 +31,25 @@ async def test_a_conversation_becomes_what_its_user_said_and_a_summary() -> None
         assert (said["role"], said["content"]) == ("user", [{"type": "input_text", "text": "Hi"}])
         assert set(summary) == {"id", "type", "encrypted_content"}
 
-        await made(proxy, input=[said, summary, {"role": "user", "content": "And now?"}])
+        await create(proxy, input=[said, summary, {"role": "user", "content": "And now?"}])
         prompt = engine.asked[2].prompt
         assert "They greeted each other." in prompt
         assert SUMMARISE not in prompt
         assert "Hello" not in prompt
 
 
-async def test_nobody_goes_on_behind_a_summary() -> None:
+async def test_the_summary_is_in_a_thread_of_its_own() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, SUMMARY, HELLO)) as proxy:
         said = [{"role": "user", "content": "Hi"}]
-        first = await made(proxy, input=said)
+        first = await create(proxy, input=said)
         history = [*said, *first["output"]]  # type: ignore[misc]
         await proxy.post("/v1/responses/compact", {"model": "gpt-oss", "input": history})
-        await made(proxy, input=[*history, {"role": "user", "content": "More"}])
+        await create(proxy, input=[*history, {"role": "user", "content": "More"}])
         one, two, three = (turn["thread_id"] for turn in proxy.turns())
         assert one == three != two
 
 
-async def test_the_model_has_to_be_named() -> None:
+async def test_the_model_is_required() -> None:
     async with proxied() as proxy:
         answer = await proxy.post("/v1/responses/compact", {"input": "Hi"})
         assert answer.status_code == 400

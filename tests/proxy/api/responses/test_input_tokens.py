@@ -7,7 +7,7 @@ HELLO = "<|channel|>final<|message|>Hello"
 URL = "/v1/responses/input_tokens"
 
 
-async def test_the_model_counts_the_very_prompt_that_it_would_be_asked_with() -> None:
+async def test_the_prompt_that_a_response_would_send_is_counted() -> None:
     engine = AsyncScriptedEngine(stopped("a", prompt_tokens=42), HELLO)
     async with proxied(engine) as proxy:
         fields = {"model": "gpt-oss", "input": "Hi", "instructions": "Be brief."}
@@ -20,14 +20,14 @@ async def test_the_model_counts_the_very_prompt_that_it_would_be_asked_with() ->
         assert len(proxy.turns()) == 1
 
 
-async def test_without_a_model_it_is_the_servers_own() -> None:
+async def test_the_default_model() -> None:
     engine = AsyncScriptedEngine("a")
     async with proxied(engine, model="gpt-oss:120b") as proxy:
         assert (await proxy.post(URL, {"input": "Hi"})).status_code == 200
         assert engine.asked[0].model == "gpt-oss:120b"
 
 
-async def test_what_is_gone_on_from_counts() -> None:
+async def test_the_previous_response_is_counted() -> None:
     engine = AsyncScriptedEngine(
         "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant" + HELLO, "a", HELLO
     )
@@ -39,7 +39,7 @@ async def test_what_is_gone_on_from_counts() -> None:
         assert engine.asked[1].prompt == engine.asked[2].prompt
 
 
-async def test_an_engine_that_does_not_count() -> None:
+async def test_engine_that_cannot_count() -> None:
     async with proxied(AsyncScriptedEngine(stopped("a", prompt_tokens=None))) as proxy:
         answer = await proxy.post(URL, {"input": "Hi"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "engine_error")

@@ -34,16 +34,16 @@ async def post(proxy: Proxied, input: Any = "Hi", **fields: Any) -> httpx.Respon
     return await proxy.post(URL, {"model": "gpt-oss", "input": input, **fields})
 
 
-async def made(proxy: Proxied, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
+async def create(proxy: Proxied, input: Any = "Hi", **fields: Any) -> dict[str, Any]:
     answer = await post(proxy, input, **fields)
     assert answer.status_code == 200, answer.text
     Response.model_validate(answer.json())
     return answer.json()
 
 
-async def test_a_response_is_found_again() -> None:
+async def test_retrieve() -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
-        response = await made(proxy, metadata={"a": "b"})
+        response = await create(proxy, metadata={"a": "b"})
         assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
         again = await proxy.get(f"{URL}/{response['id']}")
         assert again.json() == response
@@ -61,18 +61,16 @@ async def test_a_response_is_found_again() -> None:
         ({"summary": "auto"}, "both", True, True),
     ],
 )
-async def test_where_the_chain_of_thought_is_shown(
-    asked: dict[str, str], shown: str, content: bool, summary: bool
-) -> None:
+async def test_reasoning_settings(asked: dict[str, str], shown: str, content: bool, summary: bool) -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT), reasoning=shown) as proxy:
-        response = await made(proxy, reasoning=asked)
+        response = await create(proxy, reasoning=asked)
         thought = response["output"][0]
         assert thought["content"] == [{"type": "reasoning_text", "text": "Hm."}] * content
         assert thought["summary"] == [{"type": "summary_text", "text": "Hm."}] * summary
         assert (await proxy.get(f"{URL}/{response['id']}")).json() == response
 
 
-async def test_it_is_streamed_as_it_can_be_streamed_again() -> None:
+async def test_the_stream_can_be_read_again() -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
         answer = await post(proxy, stream=True)
         told = events(answer)
@@ -86,14 +84,14 @@ async def test_it_is_streamed_as_it_can_be_streamed_again() -> None:
         assert (await proxy.get(at)).json() == told[-1]["response"]
 
 
-async def test_what_goes_on_from_a_response() -> None:
+async def test_previous_response_id() -> None:
     engine = AsyncScriptedEngine(CALL, HELLO)
     async with proxied(engine) as proxy:
-        first = await made(proxy, "What is up?", tools=[LOOK], instructions="Be brief.")
+        first = await create(proxy, "What is up?", tools=[LOOK], instructions="Be brief.")
         call = first["output"][1]
         assert (call["name"], json.loads(call["arguments"])) == ("look", {"at": "sky"})
         result = {"type": "function_call_output", "call_id": call["call_id"], "output": "blue"}
-        second = await made(proxy, [result], tools=[LOOK], previous_response_id=first["id"])
+        second = await create(proxy, [result], tools=[LOOK], previous_response_id=first["id"])
         assert second["previous_response_id"] == first["id"]
         prompt = engine.asked[1].prompt
         assert "Look." in prompt
@@ -124,18 +122,18 @@ async def test_unknown_ids() -> None:
         assert answer.json()["error"]["code"] == "model_not_found"
 
 
-async def test_what_is_not_to_be_stored_is_logged_and_not_found() -> None:
+async def test_responses_that_are_not_stored_are_logged_and_not_found() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        response = await made(proxy, store=False)
+        response = await create(proxy, store=False)
         assert (await proxy.get(f"{URL}/{response['id']}")).status_code == 404
         answer = await post(proxy, previous_response_id=response["id"])
         assert answer.json()["error"]["code"] == "previous_response_not_found"
         assert [turn["status"] for turn in proxy.turns()] == [200]
 
 
-async def test_what_is_deleted_is_not_found_and_still_in_the_log() -> None:
+async def test_deleted_responses_are_hidden_and_still_logged() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        response = await made(proxy)
+        response = await create(proxy)
         gone = await proxy.client.delete(f"{URL}/{response['id']}")
         assert gone.json() == {"id": response["id"], "object": "response", "deleted": True}
         assert (await proxy.get(f"{URL}/{response['id']}")).status_code == 404
@@ -145,19 +143,19 @@ async def test_what_is_deleted_is_not_found_and_still_in_the_log() -> None:
 
 async def test_a_branch_is_a_thread_of_its_own() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
-        first = await made(proxy)
-        await made(proxy, "a", previous_response_id=first["id"])
-        await made(proxy, "b", previous_response_id=first["id"])
+        first = await create(proxy)
+        await create(proxy, "a", previous_response_id=first["id"])
+        await create(proxy, "b", previous_response_id=first["id"])
         one, two, three = proxy.turns()
         assert one["thread_id"] == two["thread_id"] != three["thread_id"]
         assert proxy.rows("select forked_from from threads order by id desc limit 1") == [(one["thread_id"],)]
 
 
-async def test_any_turn_of_the_log_can_be_gone_on_from() -> None:
+async def test_any_logged_turn_can_be_continued() -> None:
     engine = AsyncScriptedEngine(THOUGHT, HELLO)
     async with proxied(engine) as proxy:
         chat = (await proxy.chat(user="From a chat")).json()
-        response = await made(proxy, "More", previous_response_id=chat["id"])
+        response = await create(proxy, "More", previous_response_id=chat["id"])
         assert "From a chat" in engine.asked[1].prompt
         assert len({turn["thread_id"] for turn in proxy.turns()}) == 1
         first = (await proxy.get(f"{URL}/{chat['id']}")).json()
@@ -166,15 +164,15 @@ async def test_any_turn_of_the_log_can_be_gone_on_from() -> None:
         assert response["previous_response_id"] == chat["id"]
 
 
-async def test_an_answer_that_is_cut_is_incomplete() -> None:
+async def test_a_truncated_answer_is_incomplete() -> None:
     async with proxied(AsyncScriptedEngine(cut(HELLO))) as proxy:
-        response = await made(proxy, max_output_tokens=3)
+        response = await create(proxy, max_output_tokens=3)
         assert response["status"] == "incomplete"
         assert response["incomplete_details"] == {"reason": "max_output_tokens"}
         assert (await proxy.get(f"{URL}/{response['id']}")).json() == response
 
 
-async def test_what_goes_wrong_before_the_stream_is_a_status() -> None:
+async def test_an_error_before_the_stream_is_an_http_status() -> None:
     async with proxied(AsyncScriptedEngine(ContextOverflow("Too long."))) as proxy:
         answer = await post(proxy, stream=True)
         error = answer.json()["error"]
@@ -185,7 +183,7 @@ async def test_what_goes_wrong_before_the_stream_is_a_status() -> None:
         )
 
 
-async def test_what_goes_wrong_in_the_stream_is_its_last_event() -> None:
+async def test_an_error_in_the_stream_is_its_last_event() -> None:
     broken = AsyncScriptedEngine([*pieces(HELLO), EngineError("It broke.")])
     async with proxied(broken) as proxy:
         told = events(await post(proxy, stream=True))
@@ -197,10 +195,10 @@ async def test_what_goes_wrong_in_the_stream_is_its_last_event() -> None:
         assert answer.status_code == 400
 
 
-async def test_reading_a_response_that_is_under_way() -> None:
+async def test_retrieve_a_running_response() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine) as proxy:
-        queued = await made(proxy, background=True)
+        queued = await create(proxy, background=True)
         assert (queued["status"], queued["background"]) == ("queued", True)
         at = f"{URL}/{queued['id']}"
         await engine.silent.wait()
@@ -215,10 +213,10 @@ async def test_reading_a_response_that_is_under_way() -> None:
         assert events(await proxy.get(at, params={"stream": "true", "starting_after": "1"})) == told
 
 
-async def test_a_response_in_the_background_is_cancelled() -> None:
+async def test_cancel_a_background_response() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine) as proxy:
-        queued = await made(proxy, background=True)
+        queued = await create(proxy, background=True)
         await engine.silent.wait()
         gone = (await proxy.post(f"{URL}/{queued['id']}/cancel", {})).json()
         assert gone["status"] == "cancelled"
@@ -229,7 +227,7 @@ async def test_a_response_in_the_background_is_cancelled() -> None:
         assert (turn["status"], turn["error"]) == (499, "The client cancelled it.")
 
 
-async def test_a_stream_in_the_background_goes_on_when_its_client_leaves() -> None:
+async def test_a_background_response_continues_when_its_client_disconnects() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine, new_id=lambda: TURN_ID) as proxy:
         asking = asyncio.ensure_future(post(proxy, background=True, stream=True))
@@ -243,10 +241,10 @@ async def test_a_stream_in_the_background_goes_on_when_its_client_leaves() -> No
     assert [turn["status"] for turn in proxy.turns()] == [200]
 
 
-async def test_the_server_stops_while_a_response_is_made_in_the_background() -> None:
+async def test_the_server_stops_during_a_background_response() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine) as proxy:
-        await made(proxy, background=True)
+        await create(proxy, background=True)
         await engine.silent.wait()
     assert [turn["error"] for turn in proxy.turns()] == ["The server was stopped."]
 
@@ -260,19 +258,19 @@ async def test_the_server_stops_while_a_response_is_made_in_the_background() -> 
         pytest.param({"prompt": {"id": "pmpt_1"}}, "prompt", id="a stored prompt"),
     ],
 )
-async def test_what_is_refused(fields: dict[str, Any], param: str) -> None:
+async def test_rejected_requests(fields: dict[str, Any], param: str) -> None:
     async with proxied() as proxy:
         answer = await post(proxy, **fields)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
-async def test_nothing_is_made_in_the_background_where_nothing_is_logged() -> None:
+async def test_background_responses_need_logging() -> None:
     async with proxied(log_policy="off") as proxy:
         answer = await post(proxy, background=True)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "background")
 
 
-async def test_a_request_sent_again_is_answered_from_the_log() -> None:
+async def test_a_retry_is_answered_from_the_log() -> None:
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         key = {"Idempotency-Key": "1"}
         body = {"model": "gpt-oss", "input": "Hi"}
@@ -281,7 +279,7 @@ async def test_a_request_sent_again_is_answered_from_the_log() -> None:
         assert len(proxy.turns()) == 1
 
 
-async def test_a_request_sent_again_after_a_failure_is_one_turn() -> None:
+async def test_a_retry_after_a_failure_is_the_same_turn() -> None:
     async with proxied(AsyncScriptedEngine(EngineError("It broke."), HELLO)) as proxy:
         key = {"Idempotency-Key": "1"}
         body = {"model": "gpt-oss", "input": "Hi"}
@@ -290,7 +288,7 @@ async def test_a_request_sent_again_after_a_failure_is_one_turn() -> None:
         assert [turn["status"] for turn in proxy.turns()] == [200]
 
 
-async def test_a_response_in_the_background_sent_again_is_the_same_one() -> None:
+async def test_a_retry_of_a_background_response_returns_the_same_one() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine) as proxy:
         key = {"Idempotency-Key": "1"}

@@ -29,8 +29,8 @@ def connected(engine: Any, **settings: Any) -> Iterator[WebSocketTestSession]:
         yield socket
 
 
-def ask(socket: WebSocketTestSession, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
-    "The events of one response; or the one error."
+def events_of(socket: WebSocketTestSession, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
+    "Send a request, and return the events of its response, or its error."
     socket.send_text(json.dumps({"type": "response.create", "model": "gpt-oss", "input": input, **fields}))
     told = [json.loads(socket.receive_text())]
     while told[-1]["type"] not in ("response.completed", "response.incomplete", "response.failed", "error"):
@@ -38,37 +38,37 @@ def ask(socket: WebSocketTestSession, input: Any = "Hi", **fields: Any) -> list[
     return told
 
 
-def test_one_response_after_the_other() -> None:
+def test_several_responses() -> None:
     engine = AsyncScriptedEngine(HELLO, WORLD)
     with connected(engine) as socket:
-        first = ask(socket)
+        first = events_of(socket)
         assert [event["sequence_number"] for event in first] == list(range(len(first)))
         Response.model_validate(first[-1]["response"])
-        second = ask(socket, "More", previous_response_id=first[-1]["response"]["id"])
+        second = events_of(socket, "More", previous_response_id=first[-1]["response"]["id"])
         assert second[-1]["response"]["output"][0]["content"][0]["text"] == "World"
         assert "Hello" in engine.asked[1].prompt
 
 
 @pytest.mark.parametrize("policy", ["all", "off"])
-def test_what_is_not_stored_can_be_gone_on_from_over_the_same_connection(policy: str) -> None:
+def test_an_unstored_response_can_be_continued_over_the_same_connection(policy: str) -> None:
     engine = AsyncScriptedEngine(HELLO, WORLD)
     with connected(engine, log_policy=policy) as socket:
-        first = ask(socket, store=False)
-        second = ask(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
+        first = events_of(socket, store=False)
+        second = events_of(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
         assert second[-1]["type"] == "response.completed"
         assert "Hello" in engine.asked[1].prompt
         # Only from the last one.
-        third = ask(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
+        third = events_of(socket, "More", store=False, previous_response_id=first[-1]["response"]["id"])
         assert (third[-1]["type"], third[-1]["status"]) == ("error", 400)
         assert third[-1]["error"]["code"] == "previous_response_not_found"
 
 
-def test_nothing_goes_on_from_what_failed() -> None:
+def test_a_failed_response_cannot_be_continued() -> None:
     engine = AsyncScriptedEngine(EngineError("It broke."), HELLO)
     with connected(engine) as socket:
-        (error,) = ask(socket, store=False)
+        (error,) = events_of(socket, store=False)
         assert error["error"]["message"] == "It broke."
-        assert ask(socket)[-1]["type"] == "response.completed"
+        assert events_of(socket)[-1]["type"] == "response.completed"
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_nothing_goes_on_from_what_failed() -> None:
         ),
     ],
 )
-def test_what_is_refused(text: str, param: str | None) -> None:
+def test_rejected_messages(text: str, param: str | None) -> None:
     with connected(AsyncScriptedEngine(HELLO)) as socket:
         socket.send_text(text)
         told = json.loads(socket.receive_text())
         assert (told["type"], told["status"], told["error"]["param"]) == ("error", 400, param)
-        assert ask(socket)[-1]["type"] == "response.completed"
+        assert events_of(socket)[-1]["type"] == "response.completed"
 
 
-def test_bytes_are_text_too() -> None:
+def test_binary_messages() -> None:
     with connected(AsyncScriptedEngine(HELLO)) as socket:
         socket.send_bytes(b'{"type": "response.create", "model": "gpt-oss", "input": "Hi"}')
         assert json.loads(socket.receive_text())["type"] == "response.created"
 
 
-def test_an_answer_ends_when_its_client_leaves() -> None:
+def test_a_disconnect_ends_the_response() -> None:
     engine = HeldEngine("<|channel|>", "final", "<|message|>", "Hel")
     with connected(engine) as socket:
         socket.send_text('{"type": "response.create", "model": "gpt-oss", "input": "Hi"}')
@@ -108,7 +108,7 @@ def test_an_answer_ends_when_its_client_leaves() -> None:
     assert engine.open == 0
 
 
-def test_strangers_are_not_let_in() -> None:
+def test_untrusted_origins_are_rejected() -> None:
     with pytest.raises(WebSocketDenialResponse) as refused, connected(None, key_hash="0" * 64):
         pass
     assert refused.value.status_code == 401
