@@ -37,7 +37,7 @@ class MessageStart:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    "Text of the current message. `tokens` is 1 if the piece had no log probabilities to count."
+    "Text of the current message, and the number of its tokens as far as the pieces report it."
 
     text: str
     tokens: int = 1
