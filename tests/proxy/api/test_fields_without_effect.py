@@ -29,7 +29,7 @@ from proxy.api.completions.request import CompletionRequest
 from proxy.api.embeddings import EmbeddingRequest
 from proxy.api.responses.compact import CompactRequest
 from proxy.api.responses.fields import FIELDS as RESPONSES_FIELDS
-from proxy.api.responses.input_tokens import Counted
+from proxy.api.responses.input_tokens import InputTokensRequest
 from proxy.api.responses.request import ResponsesRequest
 from proxy.api.responses.tools import CustomTool, FunctionTool
 from proxy.http.body_model import Decision
@@ -82,7 +82,7 @@ FIELDS = dict(
             [name for name in without_effect(RESPONSES_FIELDS) if name != CODEX_ONLY],
         ),
         *fields(CompactRequest, ResponseCompactParams, RESPONSE, COMPACT_NAMES),
-        *fields(Counted, InputTokenCountParams, RESPONSE, ["personality"]),
+        *fields(InputTokensRequest, InputTokenCountParams, RESPONSE, ["personality"]),
         *fields(
             CompletionRequest,
             CompletionParams,
