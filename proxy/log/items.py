@@ -22,7 +22,8 @@ from llm.parts import Message
 from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
 from .fingerprint import tool_calls
-from .reader import StoredMessage, load_chain
+from .logged_turn import StoredMessage
+from .queries import load_chain
 
 TURNS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)

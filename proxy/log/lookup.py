@@ -14,7 +14,7 @@ from ..items.ids import parse_item_id
 from .access import Viewer
 from .ids import end_time
 from .items import ItemChain, split_items, thread_owner
-from .reader import load_chain
+from .queries import load_chain
 
 THREAD = """
 select threads.tip_message_hash, threads.datetime_utc, conversation.metadata, conversation.created

@@ -23,8 +23,9 @@ from ..http.errors import log_unavailable
 from . import tables
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
 from .spool import Spool
-from .threads import Threads
+from .thread_match import ThreadMatcher
 from .turn import UNFINISHED, Turn
+from .turn_writer import TurnWriter
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ class LogWriter:
             self._report(error)
         try:
             known = turn.request.added + turn.request.known if turn.request.continues else 0
-            return self._threads().history(turn.prompt, turn.request.actor, known)
+            return ThreadMatcher(self._file.opened()).history(turn.prompt, turn.request.actor, known)
         except Exception as error:
             self._report(error)
             return turn.prompt
@@ -169,10 +170,11 @@ class LogWriter:
             self._spool.remove(turn)
 
     def _write(self, *turns: Turn) -> None:
-        threads = self._threads()
-        with write_transaction(threads.connection):
+        log = self._file.opened()
+        writer = TurnWriter(log)
+        with write_transaction(log.db.conn):
             for turn in turns:
-                threads.write(turn)
+                writer.write(turn)
         for turn in turns:
             self._forget(turn)
 
@@ -203,7 +205,7 @@ class LogWriter:
         return True
 
     def _late(self, turn: Turn) -> None:
-        connection = self._threads().connection
+        connection = self._file.opened().db.conn
         if turn.request.status == UNFINISHED and tables.has_request(connection, turn.id):
             self._spool.remove(turn)  # it had been written just before the process was gone
             return
@@ -214,9 +216,6 @@ class LogWriter:
                 raise
             self._report(error)
             self._spool.reject(turn)
-
-    def _threads(self) -> Threads:
-        return Threads(self._file.opened())
 
     def _report(self, error: Exception) -> None:
         if self._problem is None:

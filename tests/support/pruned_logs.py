@@ -12,8 +12,8 @@ from llm.parts import Message
 from proxy.log.database import open_log, write_transaction
 from proxy.log.prune import PruneResult, prune
 from proxy.log.prune_selection import PruneSelection
-from proxy.log.threads import Threads
 from proxy.log.turn import Turn
+from proxy.log.turn_writer import TurnWriter
 from support.logged_turns import turn
 
 TABLES = ["turns", "threads", "messages", "parts", "turn_search", "gpt_oss_requests"]
@@ -27,13 +27,13 @@ class Log:
         self.store = open_log(path)
         self.db = self.store.db
         self.db.conn.execute("pragma synchronous = off")
-        self.threads = Threads(self.store)
+        self.writer = TurnWriter(self.store)
 
     def write(self, *messages: Message, **request: Any) -> Turn:
         "As the proxy does."
         written = turn(*messages, **request)
         with write_transaction(self.db.conn):
-            self.threads.write(written)
+            self.writer.write(written)
         return written
 
     def say(self, thread_id: str, *messages: Message, **request: Any) -> Turn:

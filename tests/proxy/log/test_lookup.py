@@ -15,8 +15,8 @@ from proxy.log.database import open_log, write_transaction
 from proxy.log.items import ItemChain
 from proxy.log.lookup import ThreadContext, find_items, load_conversation
 from proxy.log.tables import mark_deleted
-from proxy.log.threads import Threads
 from proxy.log.turn import Turn
+from proxy.log.turn_writer import TurnWriter
 
 ADMIN = Viewer(None, admin=True)
 HI, MORE = user("Hi"), user("More")
@@ -27,12 +27,12 @@ BYE = said("Bye")
 class Log:
     def __init__(self, path: Path) -> None:
         self.store = open_log(path)
-        self.threads = Threads(self.store)
+        self.writer = TurnWriter(self.store)
 
     def write(self, *messages: Message, **given: Any) -> Turn:
         written = turn(*messages, **{"endpoint": "/v1/responses", "stored": True, **given})
-        with write_transaction(self.threads.connection):
-            self.threads.write(written)
+        with write_transaction(self.store.db.conn):
+            self.writer.write(written)
         return written
 
     def behind(self, place: ThreadContext, *messages: Message, joins: bool = False, **given: Any) -> Turn:
@@ -65,8 +65,8 @@ class Log:
         return [recalled.get(id) for id in ids]
 
     def delete(self, *written: Turn) -> None:
-        with write_transaction(self.threads.connection):
-            mark_deleted(self.threads.connection, [each.id for each in written])
+        with write_transaction(self.store.db.conn):
+            mark_deleted(self.store.db.conn, [each.id for each in written])
 
 
 @pytest.fixture

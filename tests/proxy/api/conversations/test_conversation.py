@@ -22,7 +22,7 @@ from proxy.log.access import Viewer
 from proxy.log.database import open_log, write_transaction
 from proxy.log.items import split_items
 from proxy.log.lookup import find_items, load_conversation
-from proxy.log.threads import Threads
+from proxy.log.turn_writer import TurnWriter
 
 ITEMS: TypeAdapter[list[AnyItem]] = TypeAdapter(list[AnyItem])
 ADMIN = Viewer(None, admin=True)
@@ -86,7 +86,7 @@ class ConversationClient:
             continues=ThreadPosition(context.thread_id, context.tip, append=True),
         )
         with write_transaction(self.log.db.conn):
-            Threads(self.log).write(logged)
+            TurnWriter(self.log).write(logged)
         answer_items = [item for message in logged.answer for item in split_items(message)]
         return between if failed else [*between, user("b"), *answer_items]
 

@@ -15,8 +15,9 @@ from support.logged_turns import MODEL, call, result, said, system, thought, tur
 
 from llm_gpt_oss.turn.messages import tool_call_part
 from proxy.log.database import open_log, write_transaction
-from proxy.log.threads import Threads
+from proxy.log.thread_match import ThreadMatcher
 from proxy.log.turn import Turn
+from proxy.log.turn_writer import TurnWriter
 
 
 class Log:
@@ -24,7 +25,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.store = open_log(path)
-        self.threads = Threads(self.store)
+        self.writer = TurnWriter(self.store)
 
     def write(self, *messages: Message, **given: Any) -> Turn:
         written = turn(*messages, **given)
@@ -32,11 +33,11 @@ class Log:
         return written
 
     def put(self, written: Turn) -> None:
-        with write_transaction(self.threads.connection):
-            self.threads.write(written)
+        with write_transaction(self.store.db.conn):
+            self.writer.write(written)
 
     def restored(self, *messages: Message, actor: str | None = None) -> list[Message]:
-        return self.threads.history(messages, actor)
+        return ThreadMatcher(self.store).history(messages, actor)
 
     def thread_of(self, written: Turn) -> str:
         thread_id: str = self.store.db["turns"].get(written.id)["thread_id"]
