@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import llm
 import sqlite_utils
 from llm.logs import LogStore, message_hash
 from llm.migrations import MIGRATIONS
 from llm.parts import Message
+from sqlite_utils.db import Column, Table
 
 from . import tables
 
@@ -22,14 +25,29 @@ from . import tables
 # must not hold up answers too.
 BUSY_TIMEOUT = 2000
 SHORT_BUSY_TIMEOUT = 20
+# From this number of messages on, finding the first new one is faster than a query for each message.
+MANY_MESSAGES = 4
+
+
+class CachedSchemaTable(Table):
+    "A table whose columns do not change."
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        return super().columns
+
+    @cached_property
+    def pks(self) -> list[str]:
+        return super().pks
 
 
 class CachedSchemaDatabase(sqlite_utils.Database):
-    """A database that has all its tables.
+    """A database whose schema does not change.
 
-    sqlite-utils looks their names up for each row that it writes, several times, and opens a savepoint for
-    it: a third of what it takes to log a turn. Here they are looked up once, and a transaction within a
-    transaction is part of that: what fails in it has to fail the whole (`locked`).
+    For each row that it writes, sqlite-utils looks up the names of all tables several times and opens a
+    savepoint, which takes a third of the time to log a turn. Here the schema is looked up once, and a
+    transaction within a transaction is part of that: an error in it must roll back the outer one
+    (`write_transaction`).
     """
 
     @cached_property
@@ -39,6 +57,14 @@ class CachedSchemaDatabase(sqlite_utils.Database):
     @cached_property
     def _views(self) -> list[str]:
         return super().view_names()
+
+    @cached_property
+    def _tables_by_name(self) -> dict[str, CachedSchemaTable]:
+        return {name: CachedSchemaTable(self, name) for name in self._tables}
+
+    def table(self, table_name: str, **options: Any) -> Table:
+        cached = None if options else self._tables_by_name.get(table_name)
+        return cached or super().table(table_name, **options)
 
     def table_names(self, fts4: bool = False, fts5: bool = False) -> list[str]:
         return super().table_names(fts4, fts5) if fts4 or fts5 else self._tables
@@ -52,20 +78,45 @@ class CachedSchemaDatabase(sqlite_utils.Database):
             yield self
 
 
+class StoredPrefix(NamedTuple):
+    "The first `length` messages of a prompt, where they are a chain in the log that ends at `tip`."
+
+    length: int
+    tip: str
+
+
 class ChainStore(LogStore):
-    "llm's store, for conversations that are sent whole with each turn."
+    "llm's store, for clients that send the whole conversation with each turn."
+
+    _stored: StoredPrefix | None = None
+
+    def log(
+        self, response: llm.Response, thread_id: str | None = None, stored: StoredPrefix | None = None
+    ) -> str:
+        "As llm's. Messages of the prompt that are known to be `stored` are not hashed again."
+        self._stored = stored
+        try:
+            turn_id: str = super().log(response, thread_id)
+        finally:
+            self._stored = None
+        return turn_id
 
     def ensure_chain(
         self, messages: Sequence[Message], parent: str | None = None, fragments: Sequence[str] | None = None
     ) -> str | None:
-        """As llm's, which asks for each message whether it is there.
+        """As llm's, which queries the database for each message.
 
-        A hash covers all that stands before its message: where one is there, so are those before it."""
-        hashes = [parent]
-        for message in messages:
-            hashes.append(message_hash(message, hashes[-1]))
-        new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
-        tip: str | None = super().ensure_chain(messages[new:], hashes[new], fragments)
+        A hash covers all messages before its own: if a message is in the log, so are those before it.
+        """
+        if parent is None and self._stored and self._has(self._stored.tip):
+            messages, parent = messages[self._stored.length :], self._stored.tip
+        if len(messages) >= MANY_MESSAGES:
+            hashes = [parent]
+            for message in messages:
+                hashes.append(message_hash(message, hashes[-1]))
+            new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
+            messages, parent = messages[new:], hashes[new]
+        tip: str | None = super().ensure_chain(messages, parent, fragments)
         return tip
 
     def _has(self, hash: str | None) -> bool:
@@ -73,7 +124,7 @@ class ChainStore(LogStore):
         return self.db.conn.execute(sql, [hash]).fetchone() is not None
 
 
-def open_log(path: Path) -> LogStore:
+def open_log(path: Path) -> ChainStore:
     """llm's store and our tables in it, migrated. Its journal mode stays as it is.
 
     A database that is not there yet is made beside its place and put there when it is whole: llm's own
@@ -91,14 +142,14 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._log: LogStore | None = None
+        self._log: ChainStore | None = None
         self._inode: int | None = None
 
     @property
     def exists(self) -> bool:
         return self._path.exists()
 
-    def opened(self) -> LogStore:
+    def opened(self) -> ChainStore:
         "Raises OSError or sqlite3.Error."
         if self._log and (not self.exists or self._path.stat().st_ino != self._inode):
             self.close()
@@ -138,7 +189,7 @@ def _linked(draft: Path, path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _migrated(path: Path) -> LogStore:
+def _migrated(path: Path) -> ChainStore:
     database = sqlite_utils.Database(sqlite3.connect(path))
     try:
         set_busy_timeout(database.conn, BUSY_TIMEOUT)

@@ -55,15 +55,6 @@ from threads left join gpt_oss_conversations as conversation on conversation.thr
 where threads.id = ?
 """
 CUSTOM = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
-FOLLOWS = """
-with recursive chain (hash) as (
-    select :tip
-    union all
-    select messages.parent_hash from messages join chain on messages.hash = chain.hash
-    where chain.hash is not :earlier
-)
-select 1 from chain where hash is :earlier
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +155,6 @@ def thread_owner(connection: sqlite3.Connection, thread_id: str) -> str | None:
     "The actor whose thread it is; None, too, for the shell and for a thread that is not there."
     row = connection.execute(OWNER, [thread_id]).fetchone()
     return str(row[0]) if row and row[0] is not None else None
-
-
-def is_descendant(connection: sqlite3.Connection, tip: str | None, earlier: str | None) -> bool:
-    "Whether `tip` goes on from `earlier`, or is it."
-    return connection.execute(FOLLOWS, {"tip": tip, "earlier": earlier}).fetchone() is not None
 
 
 def keep_item_ids(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[ItemEntry]) -> None:

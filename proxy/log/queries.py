@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm.logs import LogStore
-from llm.parts import Message
+from llm.parts import Message, Part, ReasoningPart, TextPart
 
 from ..generation import TokenUsage
 from .fingerprint import tool_calls
@@ -27,13 +28,24 @@ from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 CHAIN = """
 with recursive chain (hash, parent, role, provider_metadata, depth) as (
     select hash, parent_hash, role, provider_metadata, 0 from messages
-    where hash = :tip and hash is not :behind
+    where hash = :tip and hash is not :after
     union all
     select messages.hash, messages.parent_hash, messages.role, messages.provider_metadata, depth + 1
     from messages join chain on messages.hash = chain.parent
-    where messages.hash is not :behind
+    where messages.hash is not :after
 )
-select hash, role, provider_metadata from chain order by depth desc
+select chain.hash, chain.role, chain.provider_metadata, parts.type, parts.text, parts.payload
+from chain left join parts on parts.message_hash = chain.hash
+order by chain.depth desc, parts.position
+"""
+DESCENDANT = """
+with recursive chain (hash) as (
+    select :tip
+    union all
+    select messages.parent_hash from messages join chain on messages.hash = chain.hash
+    where chain.hash is not :earlier
+)
+select 1 from chain where hash is :earlier
 """
 
 
@@ -46,7 +58,7 @@ def load_answers(log: LogStore, answer_ids: Sequence[str]) -> list[LoggedTurn]:
     "The turns of these answers, in order, without what they were asked with: `prompt` is empty."
     sql = f"{TURN} where turns.id in ({ANSWERED}) order by turns.id"
     return [
-        _logged(log, row, load_chain(log, row["tip_message_hash"], behind=row["parent_message_hash"]))
+        _logged(log, row, load_chain(log, row["tip_message_hash"], after=row["parent_message_hash"]))
         for row in log.db.query(sql, [json.dumps(answer_ids)])
     ]
 
@@ -100,12 +112,47 @@ def _raw(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def load_chain(log: LogStore, tip: str | None, *, behind: str | None = None) -> list[StoredMessage]:
-    "The chain up to `tip`, oldest first; of it what stands behind one of its messages, if that is named."
-    rows = log.db.conn.execute(CHAIN, {"tip": tip, "behind": behind}).fetchall()
-    # As llm's `load_chain`, which asks for each message by itself.
-    parts = log._load_parts([hash for hash, _, _ in rows])
-    return [
-        StoredMessage(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
-        for hash, role, metadata in rows
-    ]
+def load_chain(log: LogStore, tip: str | None, *, after: str | None = None) -> list[StoredMessage]:
+    """The messages that lead to `tip`, oldest first; only those after the message `after`, if that is given.
+
+    Empty where the log has no message `tip`.
+    """
+    chain: list[StoredMessage] = []
+    by_llm: list[StoredMessage] = []
+    for hash, role, metadata, *part in log.db.conn.execute(CHAIN, {"tip": tip, "after": after}):
+        if not chain or chain[-1].hash != hash:
+            chain.append(StoredMessage(hash, Message(role, [], json.loads(metadata) if metadata else None)))
+        stored = chain[-1]
+        if _refers_to_rows(*part):
+            by_llm.append(stored)
+        elif part[0]:
+            stored.message.parts.append(_part(*part))
+    if by_llm:
+        parts = log._load_parts([stored.hash for stored in by_llm])
+        for stored in by_llm:
+            stored.message.parts[:] = parts[stored.hash]
+    return chain
+
+
+def _refers_to_rows(type: str | None, _: str | None, payload: str | None) -> bool:
+    "Whether the part uses attachments or fragments, which llm stores in tables of their own."
+    return payload is not None and (
+        type == "attachment" or '"text_ref"' in payload or '"attachments"' in payload
+    )
+
+
+def _part(type: str, text: str | None, payload: str | None) -> Part:
+    if payload is None and text is not None:
+        if type == "text":
+            return TextPart(text)
+        if type == "reasoning":
+            return ReasoningPart(text)
+    fields: Any = {"type": type, **(json.loads(payload) if payload else {})}
+    if text is not None:
+        fields["text"] = text
+    return Part.from_dict(fields)
+
+
+def is_descendant(connection: sqlite3.Connection, tip: str | None, earlier: str | None) -> bool:
+    "Whether the chain that ends at `tip` contains the message `earlier`."
+    return connection.execute(DESCENDANT, {"tip": tip, "earlier": earlier}).fetchone() is not None

@@ -23,7 +23,7 @@ from ..http.errors import log_unavailable
 from . import tables
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
 from .spool import Spool
-from .thread_match import ThreadMatcher
+from .thread_match import HashedPrompt, ThreadMatcher
 from .turn import UNFINISHED, Turn
 from .turn_writer import TurnWriter
 
@@ -49,6 +49,8 @@ class LogWriter:
         self._problem: str | None = None
         self._waiting = 0
         self._under_way: set[str] = set()
+        # What `begin` computed, until the turn is written. Only the log's thread uses it.
+        self._prompts: dict[str, HashedPrompt] = {}
         self._over: deque[tuple[Turn, Future[None]]] = deque()
 
     @property
@@ -118,8 +120,12 @@ class LogWriter:
         except OSError as error:
             self._report(error)
         try:
-            known = turn.request.added + turn.request.known if turn.request.continues else 0
-            return ThreadMatcher(self._file.opened()).history(turn.prompt, turn.request.actor, known)
+            matcher, request = ThreadMatcher(self._file.opened()), turn.request
+            if request.continues:
+                return matcher.history(turn.prompt, request.actor, request.added + request.known)
+            prompt = matcher.restore(turn.prompt, request.actor)
+            self._prompts[turn.id] = prompt
+            return prompt.messages
         except Exception as error:
             self._report(error)
             return turn.prompt
@@ -166,6 +172,7 @@ class LogWriter:
             raise
 
     def _forget(self, turn: Turn) -> None:
+        self._prompts.pop(turn.id, None)
         with suppress(OSError):
             self._spool.remove(turn)
 
@@ -174,11 +181,12 @@ class LogWriter:
         writer = TurnWriter(log)
         with write_transaction(log.db.conn):
             for turn in turns:
-                writer.write(turn)
+                writer.write(turn, self._prompts.get(turn.id))
         for turn in turns:
             self._forget(turn)
 
     def _keep(self, turn: Turn, error: Exception) -> None:
+        self._prompts.pop(turn.id, None)
         self._report(error)
         try:
             if is_transient(error):
