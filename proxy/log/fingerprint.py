@@ -87,8 +87,10 @@ class _MergedMessage:
         others = self._calls + self._results
         if not text and not others:
             return before
-        values = (to_json(before), to_json(self.role), to_json(text), b"[" + b",".join(others) + b"]")
-        return HASH_PREFIX + blake2b(b"[" + b",".join(values) + b"]", digest_size=16).hexdigest()
+        written = to_json((before, self.role, text, ()))
+        if others:
+            written = written.removesuffix(b"]]") + b",".join(others) + b"]]"
+        return HASH_PREFIX + blake2b(written, digest_size=16).hexdigest()
 
 
 def _unreadable_arguments(part: ToolCallPart) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +85,7 @@ def from_spool(turn: Turn, under_way: bool) -> LoggedTurn:
         endpoint=request.endpoint,
         model=request.model or response.model.model_id,
         actor=request.actor,
-        body=json.loads(request.body),
+        body=request.content,
         metadata=request.metadata or {},
         prompt=chain[: len(turn.prompt)],
         answer=chain[len(turn.prompt) :],

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from llm_gpt_oss.errors import BadRequest
 
 # Rows that many turns and messages use, each by its id.
-SHARED = ("attachments", "fragments", "schemas", "tools", "tool_instances")
+SHARED = ("attachments", "fragments", "schemas", "tools", "tool_instances", "gpt_oss_field_values")
 
 # What the API puts in front of the ids of turns and threads.
 PREFIX = re.compile("^(resp_|chatcmpl-|cmpl-|conv_)")

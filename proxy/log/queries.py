@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from ..generation import TokenUsage
 from .fingerprint import tool_calls
 from .ids import end_time
 from .logged_turn import LoggedTurn, StoredMessage
+from .stored_body import join_shared_fields
 
 ANSWERED = """
 select turn_id from gpt_oss_requests where answer_id in (select value from json_each(?))
@@ -22,7 +24,12 @@ TURN = """
 select turns.*, request.endpoint, request.actor, request.status, request.error, request.finish_reason,
     request.stored, request.metadata, request.request, request.model as asked, request.answer_id,
     coalesce(request.added, 0) as added, coalesce(request.first_input, 0) as first_input, request.pieces,
-    coalesce(request.deleted, 0) as deleted
+    coalesce(request.deleted, 0) as deleted, (
+        select json_group_object(field.name, json(field_value.value))
+        from gpt_oss_request_fields as field
+        join gpt_oss_field_values as field_value on field_value.id = field.value_id
+        where field.turn_id = turns.id
+    ) as request_fields
 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 """
 CHAIN = """
@@ -34,10 +41,15 @@ with recursive chain (hash, parent, role, provider_metadata, depth) as (
     from messages join chain on messages.hash = chain.parent
     where messages.hash is not :after
 )
-select chain.hash, chain.role, chain.provider_metadata, parts.type, parts.text, parts.payload
-from chain left join parts on parts.message_hash = chain.hash
-order by chain.depth desc, parts.position
+select hash, role, provider_metadata from chain order by depth desc
 """
+# Not sorted: SQLite would copy all texts once more.
+PARTS = """
+select parts.message_hash, parts.position, parts.type, parts.text, parts.payload
+from json_each(?) as hash cross join parts on parts.message_hash = hash.value
+"""
+# llm puts fragments and attachments of a part into tables of their own, and their ids into its payload.
+REFERENCE = re.compile('"(text_ref|attachments?)"')
 DESCENDANT = """
 with recursive chain (hash) as (
     select :tip
@@ -75,7 +87,7 @@ def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage
         endpoint=row["endpoint"],
         model=row["asked"] or row["model"],
         actor=row["actor"],
-        body=json.loads(row["request"] or "{}"),
+        body=join_shared_fields(row["request"], row["request_fields"]),
         metadata=json.loads(row["metadata"] or "{}"),
         prompt=chain[:prompt],
         answer=chain[prompt:],
@@ -117,36 +129,33 @@ def load_chain(log: LogStore, tip: str | None, *, after: str | None = None) -> l
 
     Empty where the log has no message `tip`.
     """
-    chain: list[StoredMessage] = []
-    by_llm: list[StoredMessage] = []
-    for hash, role, metadata, *part in log.db.conn.execute(CHAIN, {"tip": tip, "after": after}):
-        if not chain or chain[-1].hash != hash:
-            chain.append(StoredMessage(hash, Message(role, [], json.loads(metadata) if metadata else None)))
-        stored = chain[-1]
-        if _refers_to_rows(*part):
-            by_llm.append(stored)
-        elif part[0]:
-            stored.message.parts.append(_part(*part))
-    if by_llm:
-        parts = log._load_parts([stored.hash for stored in by_llm])
-        for stored in by_llm:
-            stored.message.parts[:] = parts[stored.hash]
-    return chain
+    rows = log.db.conn.execute(CHAIN, {"tip": tip, "after": after}).fetchall()
+    parts = _load_parts(log, [hash for hash, _, _ in rows])
+    return [
+        StoredMessage(hash, Message(role, parts.get(hash, []), json.loads(metadata) if metadata else None))
+        for hash, role, metadata in rows
+    ]
 
 
-def _refers_to_rows(type: str | None, _: str | None, payload: str | None) -> bool:
-    "Whether the part uses attachments or fragments, which llm stores in tables of their own."
-    return payload is not None and (
-        type == "attachment" or '"text_ref"' in payload or '"attachments"' in payload
-    )
+def _load_parts(log: LogStore, hashes: Sequence[str]) -> dict[str, list[Part]]:
+    "The parts of messages, as llm's own `_load_parts`, but a few times faster."
+    parts: dict[str, dict[int, Part]] = {}
+    complex_messages = set()
+    for hash, position, type, text, payload in log.db.conn.execute(PARTS, [json.dumps(hashes)]):
+        if payload and REFERENCE.search(payload):
+            complex_messages.add(hash)
+        else:
+            parts.setdefault(hash, {})[position] = _part(type, text, payload)
+    ordered = {
+        hash: [part for _, part in sorted(positions.items())] if len(positions) > 1 else [*positions.values()]
+        for hash, positions in parts.items()
+    }
+    return {**ordered, **log._load_parts([*complex_messages])}
 
 
 def _part(type: str, text: str | None, payload: str | None) -> Part:
-    if payload is None and text is not None:
-        if type == "text":
-            return TextPart(text)
-        if type == "reasoning":
-            return ReasoningPart(text)
+    if text is not None and payload is None:
+        return TextPart(text) if type == "text" else ReasoningPart(text)
     fields: Any = {"type": type, **(json.loads(payload) if payload else {})}
     if text is not None:
         fields["text"] = text

@@ -11,9 +11,10 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
-from .turn import Turn, from_json, to_json
+from .turn import Turn
+from .turn_json import from_json, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -120,18 +121,18 @@ class Spool:
         return self.folder / f"{turn.id}.json"
 
     def _write(self, path: Path, turn: Turn) -> None:
-        text = to_json(turn)
+        data = to_json(turn)
         try:
             file = _created(path)
         except FileNotFoundError:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = _created(path)
         with file:
-            file.write(text)
+            file.write(data)
 
 
-def _created(path: Path) -> TextIO:
-    return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+def _created(path: Path) -> BinaryIO:
+    return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def _pid(begun: Path) -> int:

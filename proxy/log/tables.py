@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .fingerprint import tool_calls
-from .turn import Turn, without_secrets
+from .stored_body import SharedField, split_shared_fields, to_text
+from .turn import Turn
 
 # Of this endpoint there is a list.
 LISTED = "/v1/chat/completions"
@@ -99,6 +100,19 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "create index gpt_oss_threads_tip on threads (tip_message_hash)",
         ),
     ),
+    (
+        "m003_request_fields",
+        (
+            "create table gpt_oss_field_values (id text primary key, value text not null)",
+            """
+            create table gpt_oss_request_fields (
+                turn_id text not null references turns (id), name text not null,
+                value_id text not null references gpt_oss_field_values (id), primary key (turn_id, name)
+            ) without rowid
+            """,
+            "create index gpt_oss_request_fields_value on gpt_oss_request_fields (value_id)",
+        ),
+    ),
 )
 
 
@@ -127,10 +141,8 @@ def insert_request(
     visible_tip: str | None,
 ) -> None:
     "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
-    request = turn.request
-    prompt = len(turn.prompt)
-    # Entries of earlier turns, or a long conversation would be in the log once for each of its turns.
-    continues = sum(prompt - from_end < covered for from_end in request.sent)
+    request = turn.request.shorten(len(turn.prompt) - covered)
+    body, shared_fields = split_shared_fields(request.content)
     row: dict[str, Any] = {
         "turn_id": turn.id,
         "endpoint": request.endpoint,
@@ -141,8 +153,8 @@ def insert_request(
         "finish_reason": request.finish_reason,
         "stored": request.stored,
         "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
-        "request": json.dumps(_without(without_secrets(request.body), continues), ensure_ascii=False),
-        "continues": continues,
+        "request": to_text(body),
+        "continues": request.left_out,
         "queue_ms": request.queue_ms,
         "first_token_ms": request.first_token_ms,
         "datetime_utc": turn.response.datetime_utc(),
@@ -157,6 +169,7 @@ def insert_request(
     }
     places = ", ".join(f":{name}" for name in row)
     connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
+    _insert_shared_fields(connection, turn.id, shared_fields)
     made = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
     custom = [(call_id,) for call_id in request.custom_calls]
@@ -179,12 +192,16 @@ def set_metadata(connection: sqlite3.Connection, turn_id: str, metadata: Mapping
     connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
 
 
-def _without(body: Any, entries: int) -> Any:
-    "Less the first entries of its list of messages or items."
-    if not entries:
-        return body
-    field = "input" if "input" in body else "messages"
-    return {**body, field: body[field][entries:]}
+def _insert_shared_fields(
+    connection: sqlite3.Connection, turn_id: str, fields: Sequence[SharedField]
+) -> None:
+    connection.execute("delete from gpt_oss_request_fields where turn_id = ?", [turn_id])
+    for field in fields:
+        connection.execute(
+            "insert or ignore into gpt_oss_field_values values (?, ?)", [field.hash, field.value]
+        )
+        sql = "insert into gpt_oss_request_fields values (?, ?, ?)"
+        connection.execute(sql, [turn_id, field.name, field.hash])
 
 
 # How many hashes or calls are looked for at first.

@@ -38,7 +38,8 @@ class HashedPrompt:
     """All messages of a request, with what was computed to find them in the log.
 
     The first `instructions` of them are instructions, which `instructions_hash` identifies. `prefix_hashes`
-    has one hash for each of the others. `stored` says which first messages are in llm's tables as they are.
+    has one hash for each of the others. `stored` says which first messages are in llm's tables as they are,
+    `matched` how many stand for those that were found in the log.
     """
 
     messages: list[Message]
@@ -46,6 +47,12 @@ class HashedPrompt:
     instructions_hash: str | None
     prefix_hashes: Sequence[str | None]
     stored: StoredPrefix | None = None
+    matched: int = 0
+
+    @property
+    def new_messages(self) -> int:
+        "How many messages follow those that were found in the log."
+        return len(self.messages) - self.matched
 
     def is_of(self, messages: Sequence[Message]) -> bool:
         "Whether these are the same objects, so that what was computed holds for them."
@@ -111,6 +118,7 @@ class ThreadMatcher:
         return replace(
             _with_messages(prompt, restored, match.covered, first + len(known)),
             stored=_stored_prefix(messages[:first], chain, chain_instructions),
+            matched=first + len(known),
         )
 
     def find(

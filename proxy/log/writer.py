@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -115,20 +116,22 @@ class LogWriter:
         self._catch_up()
 
     def _begin(self, turn: Turn) -> list[Message]:
+        request = turn.request
+        messages, shortened = turn.prompt, request
         try:
-            self._spool.begin(turn)
-        except OSError as error:
-            self._report(error)
-        try:
-            matcher, request = ThreadMatcher(self._file.opened()), turn.request
+            matcher = ThreadMatcher(self._file.opened())
             if request.continues:
-                return matcher.history(turn.prompt, request.actor, request.added + request.known)
-            prompt = matcher.restore(turn.prompt, request.actor)
-            self._prompts[turn.id] = prompt
-            return prompt.messages
+                messages = matcher.history(messages, request.actor, request.added + request.known)
+            else:
+                prompt = self._prompts[turn.id] = matcher.restore(messages, request.actor)
+                messages, shortened = prompt.messages, request.shorten(prompt.new_messages)
         except Exception as error:
             self._report(error)
-            return turn.prompt
+        try:
+            self._spool.begin(replace(turn, request=shortened))
+        except OSError as error:
+            self._report(error)
+        return messages
 
     def _record_all(self) -> None:
         "Turns that ended meanwhile share a transaction: to end one takes longer than to write a turn."

@@ -286,7 +286,7 @@ async def test_a_turn_is_recorded_even_if_nobody_waits(path: Path) -> None:
 async def test_a_turn_in_the_spool_that_the_log_never_takes(path: Path) -> None:
     Spool(path).keep(bad := turn(HI))
     kept = Spool(path).folder / f"{bad.id}.json"
-    kept.write_text(kept.read_text().replace('"stored": false', '"stored": []'))
+    kept.write_text(kept.read_text().replace('"stored":false', '"stored":[]'))
     Spool(path).keep(good := turn(HI))
     async with opened(path):
         pass
@@ -301,7 +301,7 @@ async def test_killed(path: Path) -> None:
     left_behind.begin(under_way := turn(HI, status=500, error="gone"))
     left_behind.begin(turn_again := done)  # killed between the commit and the end of its file
     begun = left_behind.folder / f"{turn_again.id}.{os.getpid()}.begun"
-    begun.write_text(begun.read_text().replace('"status": 200', '"status": 500'))
+    begun.write_text(begun.read_text().replace('"status":200', '"status":500'))
     async with opened(path):
         pass
     assert ids(path) == [done.id, under_way.id]
