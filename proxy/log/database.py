@@ -8,7 +8,7 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import sqlite_utils
 from llm.logs import LogStore, message_hash
 from llm.migrations import MIGRATIONS
 from llm.parts import Message
-from sqlite_utils.db import Column, Table
+from sqlite_utils.db import Column, Table, quote_identifier
 
 from . import tables
 
@@ -27,6 +27,7 @@ BUSY_TIMEOUT = 2000
 SHORT_BUSY_TIMEOUT = 20
 # From this number of messages on, finding the first new one is faster than a query for each message.
 MANY_MESSAGES = 4
+SQLITE_TYPES = (str, int, float, bytes, type(None))
 
 
 class CachedSchemaTable(Table):
@@ -39,6 +40,29 @@ class CachedSchemaTable(Table):
     @cached_property
     def pks(self) -> list[str]:
         return super().pks
+
+    def insert(  # type: ignore[override]
+        self, record: dict[str, Any], *, replace: bool = False, **options: Any
+    ) -> Table:
+        """As sqlite-utils', which takes longer to build the statement than SQLite takes to run it.
+
+        Rows outside a transaction, and values that are not SQLite's own, are left to sqlite-utils.
+        """
+        plain = all(type(value) in SQLITE_TYPES for value in record.values())
+        if options or not plain or not self.db.conn.in_transaction:
+            return super().insert(record, replace=replace, **options)
+        cursor = self.db.conn.execute(_insert_sql(self.name, tuple(record), replace), [*record.values()])
+        self.last_rowid = self.last_pk = cursor.lastrowid
+        return self
+
+
+@lru_cache
+def _insert_sql(table: str, columns: Sequence[str], replace: bool) -> str:
+    names = ", ".join(map(quote_identifier, columns))
+    values = ", ".join("?" * len(columns))
+    return (
+        f"insert {'or replace ' if replace else ''}into {quote_identifier(table)} ({names}) values ({values})"
+    )
 
 
 class CachedSchemaDatabase(sqlite_utils.Database):
