@@ -6,8 +6,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import llm
 import pytest
@@ -175,9 +176,42 @@ def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) 
         log.db.conn.set_trace_callback(asked.append)
         log.create_thread(id="b")
     log.db.conn.set_trace_callback(None)
-    assert [sql.split()[0] for sql in asked] == ["INSERT", "commit"]
+    assert [sql.split()[0] for sql in asked] == ["insert", "commit"]
     assert isinstance(log.db["message_tree"], View)
     assert "turn_search_fts" in log.db.table_names(fts5=True)
+
+
+ROWS = [
+    pytest.param({"id": "a", "name": "A"}, {}, id="plain"),
+    pytest.param({"id": "a", "name": None}, {"replace": True}, id="replaced"),
+    pytest.param({"id": "a", "name": {"é": [1]}}, {}, id="JSON"),
+    pytest.param({"id": "old", "name": "A"}, {"ignore": True}, id="ignored"),
+    pytest.param({"id": "old", "name": "A"}, {"replace": True}, id="written over"),
+]
+
+
+@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "alone"])
+@pytest.mark.parametrize(("row", "options"), ROWS)
+def test_a_row_is_inserted_as_by_sqlite_utils(
+    path: Path, connected: Connect, row: dict[str, Any], options: dict[str, Any], in_transaction: bool
+) -> None:
+    plain = sqlite_utils.Database(connected(path).db.conn)
+    ours = connected(path).db
+    rows = []
+    for db in (plain, ours):
+        db["threads"].delete_where()
+        db["threads"].insert({"id": "old", "datetime_utc": ""})
+        with write_transaction(db.conn) if in_transaction else nullcontext():
+            db["threads"].insert({**row, "datetime_utc": "now"}, **options)
+        rows.append([*plain["threads"].rows])
+    assert rows[0] == rows[1]
+
+
+def test_a_row_that_breaks_a_constraint(path: Path, connected: Connect) -> None:
+    log = connected(path)
+    log.create_thread(id="a")
+    with pytest.raises(sqlite3.IntegrityError), write_transaction(log.db.conn):
+        log.create_thread(id="a")
 
 
 def test_of_a_conversation_only_what_is_new_is_written(path: Path, connected: Connect) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from llm.logs import content_hash
 from llm.parts import AttachmentPart, Message, ToolResultPart
 from support.logged_turns import call, result, said, system, thought, user
 
@@ -69,9 +72,38 @@ def test_looks_different(one: list[Message], other: list[Message]) -> None:
     assert tip(*one) != tip(*other)
 
 
+@pytest.mark.parametrize(
+    ("message", "visible"),
+    [
+        pytest.param(user("a"), ["user", "a", []], id="text"),
+        pytest.param(
+            said(' é \x00\u2028\x7f"\\/\b\t 日本 '),
+            ["assistant", 'é \x00\u2028\x7f"\\/\b\t 日本', []],
+            id="escapes",
+        ),
+        pytest.param(
+            said("a", call("1", z=[1.0, 1e16, None], a={"é": True})),
+            ["assistant", "a", [["look", {"z": [1.0, 1e16, None], "a": {"é": True}}]]],
+            id="arguments",
+        ),
+        pytest.param(result("1", 'x "y"\n'), ["tool", "", [["look", 'x "y"\n']]], id="result"),
+    ],
+)
+def test_the_hash_in_peoples_logs_stays_the_same(message: Message, visible: list[Any]) -> None:
+    first = content_hash([None, "user", "Hi", []])
+    assert [*prefix_hashes([HI, message])][-1] == content_hash([first, *visible])
+
+
 def test_one_for_each_message() -> None:
     messages = [HI, said("a"), said("b"), user("c")]
     assert [*prefix_hashes(messages)] == [tip(*messages[: length + 1]) for length in range(len(messages))]
+
+
+def test_hashes_continue_from_a_prefix() -> None:
+    messages = [HI, said("a"), user("b"), said("c"), said(" d")]
+    hashes = [*prefix_hashes(messages)]
+    for split in (1, 2, 3):
+        assert [*prefix_hashes(messages[split:], hashes[split - 1])] == hashes[split:]
 
 
 def test_same() -> None:

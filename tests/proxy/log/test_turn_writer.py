@@ -178,8 +178,7 @@ def test_another_prompt_than_the_one_that_was_matched(log: TurnLog) -> None:
     other = turn(HI, HELLO, user("Else"), answer=said("Sure"))
     log.put(other, hashed)
     assert log.store.load_chain(tip(log, other)) == [HI, HELLO, user("Else"), said("Sure")]
-    third = log.write(HI, HELLO, user("Else"), said("Sure"), MORE, answer=HELLO)
-    assert log.thread_of(third) == log.thread_of(other)
+    assert log.request(other)["visible_tip"] == [*prefix_hashes([*other.prompt, *other.answer])][-1]
 
 
 def tip(log: TurnLog, written: Turn) -> str:
@@ -190,17 +189,35 @@ def tip(log: TurnLog, written: Turn) -> str:
 @pytest.mark.parametrize(
     ("logged", "sent"),
     [
-        pytest.param([HI, said(" a "), said("b")], [HI, said("a"), said("b")], id="answers that merge"),
+        pytest.param([HI, said(" a "), said("b ")], [HI, said("a "), said("b")], id="answers that merge"),
         pytest.param([HI, said("a", "b")], [HI, said("a"), said("b")], id="one answer sent as two"),
         pytest.param([HI, said("a", call("1"))], [HI, said("a"), said(call("x"))], id="with a call"),
     ],
 )
-@pytest.mark.parametrize("new", [[said(" c")], [MORE], [said("c"), MORE], [result("x", "d")]], ids=str)
-def test_the_hash_is_that_of_the_messages_that_are_logged(
+@pytest.mark.parametrize(
+    "new",
+    [
+        pytest.param([said(" c")], id="new answer"),
+        pytest.param([MORE], id="new question"),
+        pytest.param([said("c"), MORE], id="both"),
+        pytest.param([result("x", "d")], id="new result"),
+    ],
+)
+def test_the_row_is_the_same_as_if_nothing_had_been_computed_before(
     log: TurnLog, logged: list[Message], sent: list[Message], new: list[Message]
 ) -> None:
     log.write(*logged[:-1], answer=logged[-1])
     begun, hashed = begin(log, *sent, *new, answer=said("Done "))
+    log.put(begun)
+    row = log.request(begun)
     log.put(begun, hashed)
-    conversation = [*begun.prompt, *begun.answer]
-    assert log.request(begun)["visible_tip"] == [*prefix_hashes(conversation)][-1]
+    assert log.request(begun) == row
+    assert row["visible_tip"] == [*prefix_hashes([*begun.prompt, *begun.answer])][-1]
+
+
+def test_a_restored_message_merges_with_one_that_the_client_wrote(log: TurnLog) -> None:
+    log.write(HI, answer=said(" b", call("1")))
+    begun, hashed = begin(log, MORE, said("a"), said("b", call("1")), result("1", "x"), answer=said("c"))
+    log.put(begun, hashed)
+    assert begun.prompt[2] == said(" b", call("1"))
+    assert log.request(begun)["visible_tip"] == [*prefix_hashes([*begun.prompt, *begun.answer])][-1]
