@@ -423,3 +423,13 @@ def test_a_name_that_is_none(log: Log, choice: dict[str, list[str]]) -> None:
     with pytest.raises(BadRequest, match=r"^The log has no (turn|thread) x\. `llm logs` shows the ids\.$"):
         log.prune(**choice)
     assert log.counts("turns") == [1]
+
+
+def test_a_long_field_goes_with_the_last_request_that_has_it(log: Log) -> None:
+    bodies = [json.dumps({"tools": ["x" * 500 + name]}) for name in ("shared", "shared", "own")]
+    kept, *gone = (log.write(user(body), answer=said("a"), body=body) for body in bodies)
+    log.mark(*gone)
+    pruned = log.prune()
+    assert (pruned.rows["gpt_oss_request_fields"], pruned.rows["gpt_oss_field_values"]) == (2, 1)
+    assert log.rows("select turn_id from gpt_oss_request_fields") == [kept.id]
+    assert log.rows("select value from gpt_oss_field_values") == [json.dumps(["x" * 500 + "shared"])]

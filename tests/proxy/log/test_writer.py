@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -309,6 +310,23 @@ async def test_killed(path: Path) -> None:
     with sqlite_utils.Database(path) as db:
         rows = db.execute("select status, error from gpt_oss_requests order by turn_id").fetchall()
     assert rows == [(200, None), (500, "gone")]
+
+
+async def test_killed_while_a_conversation_continued(path: Path) -> None:
+    body = {"messages": [{"role": "user"}, {"role": "assistant"}, {"role": "user"}]}
+    async with opened(path, grace=0) as one:
+        await record(one, first := turn(HI, answer=said(thought("Hm"), "Hello")))
+        under_way = turn(HI, said("Hello"), user("More"), body=json.dumps(body), parsed=body, status=500)
+        await one.begin(under_way)
+    (file,) = Spool(path).folder.glob("*.begun")
+    assert json.loads(json.loads(file.read_text())["request"]["body"]) == {"messages": [{"role": "user"}]}
+    async with opened(path):
+        pass
+    assert ids(path) == [first.id, under_way.id]
+    with sqlite_utils.Database(path) as db:
+        row = db["gpt_oss_requests"].get(under_way.id)
+        assert (json.loads(row["request"]), row["continues"]) == ({"messages": [{"role": "user"}]}, 2)
+        assert {turn["thread_id"] for turn in db["turns"].rows} == {db["turns"].get(first.id)["thread_id"]}
 
 
 WRITER = """
