@@ -39,6 +39,20 @@ def test_a_conversation_is_one_thread(log: TurnLog) -> None:
     assert log.store.verify() == []
 
 
+@pytest.mark.parametrize("known", [0, 10, 100])
+@pytest.mark.parametrize("unknown", [1, 15, 16, 17, 200])
+def test_long_histories(log: TurnLog, known: int, unknown: int) -> None:
+    earlier = [message for n in range(known) for message in (user(str(n)), said(call(str(n))))]
+    first = log.write(*earlier, HI, answer=said(thought("Look."), call("1")))
+    more = [message for n in range(unknown) for message in (result("1", str(n)), said(call("1", x=n)))]
+    sent = [*earlier, HI, said(call("1")), *more, MORE]
+    assert log.restore(*sent) == [*earlier, HI, said(thought("Look."), call("1")), *more, MORE]
+    body = json.dumps({"messages": [*range(len(sent))]})
+    second = log.write(*log.restore(*sent), answer=HELLO, body=body)
+    assert log.thread_of(second) == log.thread_of(first)
+    assert log.request(second)["continues"] == len(earlier) + 2
+
+
 def test_unrelated_conversations_are_two_threads(log: TurnLog) -> None:
     first, second = log.write(HI, answer=HELLO), log.write(MORE, answer=HELLO)
     assert log.thread_of(first) != log.thread_of(second)
