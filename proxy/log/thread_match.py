@@ -14,8 +14,8 @@ from typing import NamedTuple
 from llm.logs import LogStore, content_hash
 from llm.parts import Message, ToolResultPart
 
-from .database import StoredPrefix
 from .fingerprint import count_instructions, looks_same, merges, prefix_hashes, tool_calls
+from .llm_store import StoredPrefix
 from .logged_turn import StoredMessage
 from .queries import is_descendant, load_chain
 from .tables import LogPosition, find_by_calls, find_by_prefix

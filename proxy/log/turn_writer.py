@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from llm.parts import Message
 
 from ..generation import ThreadPosition
-from .database import ChainStore
 from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
+from .llm_store import ChainStore
 from .queries import is_descendant
 from .tables import ensure_conversation, insert_request, is_deleted
 from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt

@@ -6,16 +6,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
-import llm
 import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
-from sqlite_utils.db import View
 
 from proxy.log import database, tables
 from proxy.log.database import write_transaction
@@ -155,86 +152,6 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
     with write_transaction(connection):
         connection.execute("insert into gpt_oss_migrations values ('b')")
     assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
-
-
-def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    with suppress(KeyError), write_transaction(log.db.conn):
-        with log.db.atomic():
-            log.create_thread(id="a")
-        raise KeyError
-    with log.db.atomic():
-        log.create_thread(id="b")
-    assert [row["id"] for row in connected(path).db["threads"].rows] == ["b"]
-
-
-def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    asked: list[str] = []
-    with write_transaction(log.db.conn):
-        log.create_thread(id="a")
-        log.db.conn.set_trace_callback(asked.append)
-        log.create_thread(id="b")
-    log.db.conn.set_trace_callback(None)
-    assert [sql.split()[0] for sql in asked] == ["insert", "commit"]
-    assert isinstance(log.db["message_tree"], View)
-    assert "turn_search_fts" in log.db.table_names(fts5=True)
-
-
-ROWS = [
-    pytest.param({"id": "a", "name": "A"}, {}, id="plain"),
-    pytest.param({"id": "a", "name": None}, {"replace": True}, id="replaced"),
-    pytest.param({"id": "a", "name": {"é": [1]}}, {}, id="JSON"),
-    pytest.param({"id": "old", "name": "A"}, {"ignore": True}, id="ignored"),
-    pytest.param({"id": "old", "name": "A"}, {"replace": True}, id="written over"),
-]
-
-
-@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "alone"])
-@pytest.mark.parametrize(("row", "options"), ROWS)
-def test_a_row_is_inserted_as_by_sqlite_utils(
-    path: Path, connected: Connect, row: dict[str, Any], options: dict[str, Any], in_transaction: bool
-) -> None:
-    plain = sqlite_utils.Database(connected(path).db.conn)
-    ours = connected(path).db
-    rows = []
-    for db in (plain, ours):
-        db["threads"].delete_where()
-        db["threads"].insert({"id": "old", "datetime_utc": ""})
-        with write_transaction(db.conn) if in_transaction else nullcontext():
-            db["threads"].insert({**row, "datetime_utc": "now"}, **options)
-        rows.append([*plain["threads"].rows])
-    assert rows[0] == rows[1]
-
-
-def test_a_row_that_breaks_a_constraint(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    log.create_thread(id="a")
-    with pytest.raises(sqlite3.IntegrityError), write_transaction(log.db.conn):
-        log.create_thread(id="a")
-
-
-def test_of_a_conversation_only_what_is_new_is_written(path: Path, connected: Connect) -> None:
-    log, llms = connected(path), LogStore(sqlite_utils.Database(memory=True))
-    said = [llm.user(f"{number}") for number in range(9)]
-    for length in (0, 3, 3, 1, 4, 9):
-        assert log.ensure_chain(said[:length]) == llms.ensure_chain(said[:length])
-        assert log.db["messages"].count == llms.db["messages"].count
-    tip = log.ensure_chain(said[:2])
-    assert log.ensure_chain(said[2:], parent=tip) == log.ensure_chain(said)
-    assert log.load_chain(log.ensure_chain([*said[:5], llm.user("other")])) == [*said[:5], llm.user("other")]
-
-
-def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    said = [llm.user(f"{number}") for number in range(1000)]
-    with write_transaction(log.db.conn):
-        log.ensure_chain(said)
-        asked: list[str] = []
-        log.db.conn.set_trace_callback(asked.append)
-        log.ensure_chain([*said, llm.user("more")])
-        log.db.conn.set_trace_callback(None)
-    assert len(asked) < 20
 
 
 def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:

@@ -113,14 +113,14 @@ def test_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", kill)
-    assert spool._alive(1)
+    assert spool._is_running(1)
 
 
 def test_where_it_cannot_be_told(spooled: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     spooled.begin(one := turn(user("a")))
     begun = spooled.folder / f"{one.id}.{os.getpid()}.begun"
     begun.rename(begun.with_name(f"{one.id}.1.begun"))
-    monkeypatch.setattr(spool, "_alive", lambda pid: None)
+    monkeypatch.setattr(spool, "_is_running", lambda pid: None)
     assert (found := spooled.find(one.id))
     assert found[1]
     spooled.recover()
@@ -129,4 +129,4 @@ def test_where_it_cannot_be_told(spooled: Spool, monkeypatch: pytest.MonkeyPatch
 
 def test_where_there_is_no_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "name", "nt")
-    assert spool._alive(os.getpid()) is None
+    assert spool._is_running(os.getpid()) is None

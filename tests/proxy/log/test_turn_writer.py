@@ -12,7 +12,7 @@ from llm.parts import Message
 from support.logged_turns import call, result, said, system, thought, turn, user
 from support.turn_logs import TurnLog
 
-from proxy.log import database
+from proxy.log import llm_store
 from proxy.log.database import write_transaction
 from proxy.log.fingerprint import prefix_hashes
 from proxy.log.queries import load_turn
@@ -113,7 +113,7 @@ def hashed_messages(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
         hashed.append(message)
         return message_hash(message, parent)
 
-    for module in (logs, database):
+    for module in (logs, llm_store):
         monkeypatch.setattr(module, "message_hash", counted)
     return hashed
 
