@@ -17,7 +17,7 @@ from .turn import Turn
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    "A message in the log, and its hash there."
+    "A message and its hash in llm's log."
 
     hash: str
     message: Message
@@ -25,12 +25,12 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class LoggedTurn:
-    """A turn of the log. `prompt` is all that it was asked with, `answer` what came.
+    """A turn of the log. `prompt` are all messages that the model received, `answer` those that it returned.
 
-    `endpoint` is None for a turn that did not come through the proxy, `body` is empty then. `model` is as the
-    client wrote it. Of `prompt`, the first `added` are none of the conversation's, and what the request
-    itself brought begins at `first_input`. `under_way`: it has no answer yet. `tip` is None until it is in
-    the database. `custom` are the ids of its calls of custom tools. `raw` is llm's `response_json`.
+    `endpoint` is None for a turn that did not come through the proxy; `body` is empty then. `model` is as the
+    client wrote it. The first `added` messages of `prompt` do not belong to the conversation, and the
+    request's own messages begin at `first_input`. `tip` is the hash of the last message, or None until the
+    turn is in the database. `custom` are the ids of calls of custom tools. `raw` is llm's `response_json`.
     """
 
     id: str
@@ -63,16 +63,16 @@ class LoggedTurn:
         return Finished(self.finish_reason, self.usage, self.completed_at)
 
     def events(self) -> list[StreamEvent | Finished]:
-        "As the model gave them, and `Finished` where it did."
+        "The events as the model produced them, with `Finished` at the end if the turn succeeded."
         finished = self.finished if self.status == 200 else None
-        messages = [linked.message for linked in self.answer]
+        messages = [stored.message for stored in self.answer]
         return list(
             replay_events(messages, pieces=self.pieces, logprobs=self.raw.get("logprobs"), finished=finished)
         )
 
 
-def from_spool(turn: Turn, under_way: bool) -> LoggedTurn:
-    "As it will be logged."
+def from_spool(turn: Turn, in_progress: bool) -> LoggedTurn:
+    "A turn that is not in the database yet, as it will be logged."
     request, response = turn.request, turn.response
     raw = response.response_json or {}
     details = response.token_details or {}
@@ -103,12 +103,12 @@ def from_spool(turn: Turn, under_way: bool) -> LoggedTurn:
         pieces=request.pieces,
         custom=frozenset(request.custom_calls),
         raw=raw,
-        in_progress=under_way,
+        in_progress=in_progress,
     )
 
 
 def with_hashes(messages: Sequence[Message]) -> Iterator[StoredMessage]:
-    "As they will stand in the log."
+    "The messages with the hashes that they will have in the log."
     tip: str | None = None
     for message in messages:
         tip = message_hash(message, tip)

@@ -22,7 +22,7 @@ select turn_id from gpt_oss_requests where answer_id in (select value from json_
 """
 TURN = """
 select turns.*, request.endpoint, request.actor, request.status, request.error, request.finish_reason,
-    request.stored, request.metadata, request.request, request.model as asked, request.answer_id,
+    request.stored, request.metadata, request.request, request.model as requested_model, request.answer_id,
     coalesce(request.added, 0) as added, coalesce(request.first_input, 0) as first_input, request.pieces,
     coalesce(request.deleted, 0) as deleted, (
         select json_group_object(field.name, json(field_value.value))
@@ -63,21 +63,21 @@ select 1 from chain where hash is :earlier
 
 def load_turn(log: LogStore, turn_id: str) -> LoggedTurn | None:
     row = next(log.db.query(f"{TURN} where turns.id = ?", [turn_id]), None)
-    return _logged(log, row, load_chain(log, row["tip_message_hash"])) if row else None
+    return _logged_turn(log, row, load_chain(log, row["tip_message_hash"])) if row else None
 
 
 def load_answers(log: LogStore, answer_ids: Sequence[str]) -> list[LoggedTurn]:
-    "The turns of these answers, in order, without what they were asked with: `prompt` is empty."
+    "The turns of these answers, in order. To save time their prompts are not read: `prompt` is empty."
     sql = f"{TURN} where turns.id in ({ANSWERED}) order by turns.id"
     return [
-        _logged(log, row, load_chain(log, row["tip_message_hash"], after=row["parent_message_hash"]))
+        _logged_turn(log, row, load_chain(log, row["tip_message_hash"], after=row["parent_message_hash"]))
         for row in log.db.query(sql, [json.dumps(answer_ids)])
     ]
 
 
-def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage]) -> LoggedTurn:
-    prompt = next((n for n, each in enumerate(chain, 1) if each.hash == row["parent_message_hash"]), 0)
-    raw = _raw(log, row)
+def _logged_turn(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage]) -> LoggedTurn:
+    length = next((n for n, stored in enumerate(chain, 1) if stored.hash == row["parent_message_hash"]), 0)
+    raw = _response_json(log, row)
     details = json.loads(row["token_details"] or "{}")
     return LoggedTurn(
         id=row["id"],
@@ -85,12 +85,12 @@ def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage
         thread_id=row["thread_id"],
         tip=row["tip_message_hash"],
         endpoint=row["endpoint"],
-        model=row["asked"] or row["model"],
+        model=row["requested_model"] or row["model"],
         actor=row["actor"],
         body=join_shared_fields(row["request"], row["request_fields"]),
         metadata=json.loads(row["metadata"] or "{}"),
-        prompt=chain[:prompt],
-        answer=chain[prompt:],
+        prompt=chain[:length],
+        answer=chain[length:],
         added=row["added"],
         first_input=row["first_input"],
         status=row["status"] or (500 if raw.get("error") else 200),
@@ -103,13 +103,13 @@ def _logged(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage
         stored=bool(row["stored"]) or row["endpoint"] is None,
         deleted=bool(row["deleted"]),
         pieces=json.loads(row["pieces"]) if row["pieces"] else None,
-        custom=_custom(log, [each.message for each in chain]),
+        custom=_custom_call_ids(log, [each.message for each in chain]),
         raw=raw,
     )
 
 
-def _custom(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
-    "Which of the calls in these messages are of custom tools."
+def _custom_call_ids(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
+    "The ids of those calls in these messages that are of custom tools."
     ids = [call.tool_call_id for call in tool_calls(messages)]
     if not ids:
         return frozenset()
@@ -117,10 +117,10 @@ def _custom(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
     return frozenset(call_id for (call_id,) in log.db.conn.execute(sql, [json.dumps(ids)]))
 
 
-def _raw(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    written = row["response_json"] or "{}"
-    # Where llm left out what the messages say. To put it back it reads the whole conversation, twice.
-    raw = log.turn_response_json(row["id"]) if '"$' in written else json.loads(written)
+def _response_json(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    stored = row["response_json"] or "{}"
+    # llm replaces texts that are in the messages too. To restore them it reads the whole conversation twice.
+    raw = log.turn_response_json(row["id"]) if '"$' in stored else json.loads(stored)
     return raw if isinstance(raw, dict) else {}
 
 

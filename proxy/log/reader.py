@@ -25,7 +25,7 @@ from .spool import Spool
 
 T = TypeVar("T")
 
-# What no turn goes by is not looked for: clients write ids, and files are called after them.
+# Other ids are not looked up: clients choose them, and files of the spool are named after them.
 _TURN_ID = re.compile(r"[0-9a-z]{1,40}", re.ASCII)
 
 ATTEMPTS = """
@@ -34,15 +34,15 @@ where idempotency_key = ? and datetime_utc >= ? and not deleted
 """
 
 
-class _Asked(NamedTuple):
+class _AttemptTurn(NamedTuple):
     answer_id: str
     id: str
     status: int
-    under_way: bool
+    in_progress: bool
 
 
 class LogReader:
-    "The log at `path`. All methods raise ApiError where it cannot be read."
+    "Reads the log at `path`. All methods raise ApiError if that is not possible."
 
     def __init__(self, path: Path) -> None:
         self._file = LogFile(path)
@@ -57,22 +57,22 @@ class LogReader:
         self._thread.shutdown()
 
     async def turn(self, turn_id: str) -> LoggedTurn | None:
-        "Whether it is deleted or not: of the database, or of what still waits to be written there."
+        "A turn from the database or from the spool, deleted or not. None if there is no such turn."
         if not _TURN_ID.fullmatch(turn_id):
             return None
         return await asyncio.wrap_future(self._thread.submit(self._turn, turn_id))
 
     async def attempts(self, idempotency_key: str, since: datetime.datetime) -> list[PreviousAttempt]:
-        "What was asked for under this key and is not deleted, oldest first."
+        "The attempts with this key that are not deleted, oldest first."
         turns = await asyncio.wrap_future(self._thread.submit(self._attempts, idempotency_key, since))
-        answers = [[*of_one] for _, of_one in groupby(sorted(turns), lambda turn: turn.answer_id)]
+        attempts = [[*choices] for _, choices in groupby(sorted(turns), lambda turn: turn.answer_id)]
         return [
             PreviousAttempt(
-                tuple(turn.id for turn in of_one),
-                sum(turn.status == 200 for turn in of_one),
-                any(turn.under_way for turn in of_one),
+                tuple(turn.id for turn in choices),
+                sum(turn.status == 200 for turn in choices),
+                any(turn.in_progress for turn in choices),
             )
-            for of_one in answers
+            for choices in attempts
         ]
 
     async def events(self, turn_id: str) -> AsyncGenerator[StreamEvent | Finished, None]:
@@ -80,7 +80,7 @@ class LogReader:
         for event in logged.events() if logged else ():
             yield event
 
-    # On the thread.
+    # The following methods run in the reader's thread.
 
     def _read(self, work: Callable[[LogStore], T]) -> T:
         try:
@@ -90,21 +90,22 @@ class LogReader:
                 raise log_unavailable(error) from error
             raise
 
-    def _attempts(self, idempotency_key: str, since: datetime.datetime) -> list[_Asked]:
-        # First what waits: it may be in the database a moment later, and the other way round it cannot be.
-        asked = {
-            turn.id: _Asked(turn.request.answer_id or turn.id, turn.id, turn.request.status, under_way)
-            for turn, under_way in reversed(self._spool.attempts(idempotency_key))
+    def _attempts(self, idempotency_key: str, since: datetime.datetime) -> list[_AttemptTurn]:
+        # The spool first: a turn moves from there to the database, never back.
+        spooled = {
+            turn.id: _AttemptTurn(
+                turn.request.answer_id or turn.id, turn.id, turn.request.status, in_progress
+            )
+            for turn, in_progress in reversed(self._spool.attempts(idempotency_key))
         }
-        given = [idempotency_key, since.isoformat()]
+        parameters = [idempotency_key, since.isoformat()]
         try:
-            rows = self._read(lambda log: log.db.conn.execute(ATTEMPTS, given).fetchall())
+            rows = self._read(lambda log: log.db.conn.execute(ATTEMPTS, parameters).fetchall())
         except ApiError:
-            rows = []  # an answer does not wait for the log
-        return [*{**{row[1]: _Asked(*row) for row in rows}, **asked}.values()]
+            rows = []  # an answer does not depend on the log
+        return [*{**{row[1]: _AttemptTurn(*row) for row in rows}, **spooled}.values()]
 
     def _turn(self, turn_id: str) -> LoggedTurn | None:
-        if found := self._spool.find(turn_id):
-            turn, under_way = found
-            return from_spool(turn, under_way)
+        if spooled := self._spool.find(turn_id):
+            return from_spool(*spooled)
         return self._read(lambda log: load_turn(log, turn_id))

@@ -1,4 +1,4 @@
-"""Our own tables in llm's log: what llm has no column for, and what finds a turn again."""
+"""Our own tables in llm's log: what llm has no column for, and what identifies a conversation."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from .fingerprint import tool_calls
 from .stored_body import SharedField, split_shared_fields, to_text
 from .turn import Turn
 
-# Of this endpoint there is a list.
+# The endpoint whose stored turns can be listed.
 LISTED = "/v1/chat/completions"
 
-# Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
-# looks like up to the answer (`visible`). `continues` counts the entries of the body's list that
-# `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
-# the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
-# `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
-# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
-# `gpt_oss_metadata` is of what can be listed: stored chat completions, each by the turn of its first choice.
+# Append-only: a released migration is never changed.
+#
+# gpt_oss_requests has a row for each turn of the proxy. `instructions` and `visible_tip` are hashes of the
+# conversation up to and including the answer (`fingerprint`). `request` is the body without what the log has
+# already: `continues` counts the entries of its list of messages or items that earlier turns of the thread
+# hold. The first `added` messages of the prompt do not belong to the conversation, and the request's own
+# messages begin at `first_input`. `answer_id` is the turn of the answer's first choice. `llm logs` shows
+# `deleted` turns, the API does not.
+#
+# gpt_oss_request_fields has the long fields of a body, such as the tools of an agent, which programs repeat
+# in each request. gpt_oss_field_values has each value once, by the hash of its JSON text. Rows from before
+# m003_request_fields have these fields in `request`. Pruning deletes values that no turn uses any more.
+#
+# gpt_oss_items has the items of a thread whose ids differ from those that `items` computes.
+# gpt_oss_metadata has the metadata of stored chat completions, by the turn of the first choice.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -117,7 +125,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    "Inside a transaction that holds the write lock."
+    "Applies the missing migrations. Must run in a transaction that holds the write lock."
     connection.execute("create table if not exists gpt_oss_migrations (name text primary key)")
     applied = {name for (name,) in connection.execute("select name from gpt_oss_migrations")}
     for name, statements in MIGRATIONS:
@@ -128,8 +136,8 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def has_request(connection: sqlite3.Connection, turn_id: str) -> bool:
-    found = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id])
-    return found.fetchone() is not None
+    row = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id]).fetchone()
+    return row is not None
 
 
 def insert_request(
@@ -140,7 +148,11 @@ def insert_request(
     instructions: str | None,
     visible_tip: str | None,
 ) -> None:
-    "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
+    """Writes our rows of a turn, or replaces them.
+
+    The thread's earlier turns hold the first `covered` messages of the prompt. `instructions` and
+    `visible_tip` are the columns of that name.
+    """
     request = turn.request.shorten(len(turn.prompt) - covered)
     body, shared_fields = split_shared_fields(request.content)
     row: dict[str, Any] = {
@@ -167,26 +179,26 @@ def insert_request(
         "first_input": request.added + request.known,
         "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,
     }
-    places = ", ".join(f":{name}" for name in row)
-    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({values})", row)
     _insert_shared_fields(connection, turn.id, shared_fields)
-    made = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
-    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
-    custom = [(call_id,) for call_id in request.custom_calls]
-    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
+    calls = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
+    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", calls)
+    custom_calls = [(call_id,) for call_id in request.custom_calls]
+    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom_calls)
     if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
         set_metadata(connection, turn.id, request.metadata or {})
 
 
 def mark_deleted(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
-    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    "Hides turns from the API, until `llm gpt-oss logs prune` deletes them."
     rows = [(turn_id,) for turn_id in turn_ids]
     connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
     connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
 
 
 def set_metadata(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
-    "So that a turn is found by its metadata; what it had before is gone."
+    "Replaces the metadata by which a turn is found."
     connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
     sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
     connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
@@ -206,7 +218,7 @@ def _insert_shared_fields(
 
 # How many hashes or calls are looked for at first.
 FIRST_LOOKUP = 16
-# Nobody goes on with a conversation that was deleted: what comes then would be deleted with it.
+# A deleted conversation is never continued: new turns would be deleted with it.
 DELETED = "select 1 from gpt_oss_conversations where thread_id = {} and deleted"
 LAST_KNOWN = f"""
 select prefix.key as position, turns.thread_id, turns.tip_message_hash as tip,
@@ -272,14 +284,14 @@ def find_by_prefix(
 def find_by_calls(
     connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
 ) -> LogPosition | None:
-    "The turn that made the last of these calls that the actor's log knows."
+    "The turn that made the last of these calls, among those of the actor."
     return _find_last(connection, LAST_CALL, call_ids, {"actor": actor})
 
 
 def _find_last(
     connection: sqlite3.Connection, sql: str, values: Sequence[str | None], conditions: Mapping[str, Any]
 ) -> LogPosition | None:
-    "Asks for a few values at a time, the last ones first: a request usually adds little to what is logged."
+    "Looks up a few values at a time, the last ones first: most requests add little to what is logged."
     end, size = len(values), FIRST_LOOKUP
     while end > 0:
         start = max(0, end - size)
@@ -293,7 +305,9 @@ def _find_last(
 
 
 def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
-    "Makes a conversation's row, where there is none: what no turn ends with is held by its thread alone."
+    """Adds the row of a conversation, if it has none.
+
+    A message that no turn ends with is kept by its thread alone, which needs this row for it."""
     sql = """
     insert or ignore into gpt_oss_conversations (thread_id, actor, created)
     select id, ?, strftime('%s', datetime_utc) from threads where id = ?
@@ -302,5 +316,5 @@ def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: s
 
 
 def is_deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
-    "Whether the conversation was, through the API."
+    "Whether the conversation was deleted through the API."
     return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None

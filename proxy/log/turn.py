@@ -10,8 +10,6 @@ from typing import Any
 import llm
 from llm.parts import Message
 
-from llm_gpt_oss.llm_internals import set_times
-
 from ..generation import ThreadPosition
 from . import stored_body
 
