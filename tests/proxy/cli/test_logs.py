@@ -146,7 +146,7 @@ def test_no_log() -> None:
     result = run("logs", "prune")
     where = Settings().database
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: There is no log at {where}. `llm logs path` says where llm's is.\n"
+    assert result.stderr == f"Error: There is no log at {where}. `llm logs path` shows where llm's log is.\n"
     assert not where.exists()
 
 

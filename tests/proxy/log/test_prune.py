@@ -155,7 +155,7 @@ async def test_all_that_the_api_deletes() -> None:
 
 
 def test_there_is_no_log(tmp_path: Path) -> None:
-    with pytest.raises(GptOssError, match=r"^There is no log at .*nothing\.db\. `llm logs path` says"):
+    with pytest.raises(GptOssError, match=r"^There is no log at .*nothing\.db\. `llm logs path` shows"):
         prune.prune(tmp_path / "nothing.db", PruneSelection(), report=lambda progress: None)
     assert [*tmp_path.iterdir()] == []
 
@@ -168,13 +168,13 @@ def test_it_is_not_llms(tmp_path: Path, kind: str) -> None:
         with sqlite_utils.Database(path) as theirs:
             theirs["turns"].insert({"id": "a"})  # type: ignore[union-attr]
     before = path.read_bytes()
-    with pytest.raises(GptOssError, match=r"notes\.db is no log of llm's: nothing in it is touched\.$"):
+    with pytest.raises(GptOssError, match=r"notes\.db is not a log of llm's\. Nothing in it was changed\.$"):
         prune.prune(path, PruneSelection(), really=True, report=lambda progress: None)
     assert path.read_bytes() == before
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: unable to open"):
+    with pytest.raises(GptOssError, match=r"cannot be pruned and was not changed: unable to open"):
         prune.prune(tmp_path, PruneSelection(), report=lambda progress: None)
 
 
@@ -183,7 +183,7 @@ def test_another_program_writes(log: Log, lock: str) -> None:
     log.mark(log.write(HI))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
         other.execute(f"begin {lock}")
-        with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: database is locked\.$"):
+        with pytest.raises(GptOssError, match=r"cannot be pruned and was not changed: database is locked\.$"):
             log.prune()
     assert log.counts("turns") == [1]
 
@@ -221,9 +221,9 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
         if progress.label == "Giving the room back":
             opened.execute("begin immediate")
 
-    with closing(opened), pytest.raises(GptOssError, match=r"^It is deleted, but the room") as raised:
+    with closing(opened), pytest.raises(GptOssError, match=r"^The turns are deleted, but the file") as raised:
         prune.prune(log.path, PruneSelection(), really=True, vacuum=True, report=report)
-    assert raised.value.remedy == "`llm gpt-oss logs prune --yes --vacuum` does that later."
+    assert raised.value.remedy == "Run `llm gpt-oss logs prune --yes --vacuum` later."
     assert log.counts() == [0] * 6
 
 
