@@ -1,8 +1,8 @@
 """A conversation of the log, message by message and item by item.
 
-The id of an item names its turn, or the hash of its message (`items/ids`). A hash covers all earlier messages.
-When a message is removed, or other instructions precede the conversation, all later messages get other hashes.
-Their items keep the ids that they had: `keep_item_ids` stores these.
+The id of an item names its turn, or the hash of its message (`items/ids`). A hash covers all earlier
+messages. When a message is removed, or other instructions precede the conversation, all later messages get
+other hashes. Their items keep the ids that they had: `keep_item_ids` stores these.
 """
 
 from __future__ import annotations
