@@ -294,7 +294,7 @@ async def test_without_the_log(kind: type[Client], expected: list[str], tmp_path
 
 @pytest.mark.parametrize("shown", ["summary", "both"])
 @pytest.mark.parametrize("policy", ["all", "off"])
-async def test_a_summary_that_is_all_of_it(
+async def test_a_summary_is_restored_to_the_whole_reasoning(
     shown: str, policy: str, expected: list[str], tmp_path: Path
 ) -> None:
     "For clients that read no more than that: the server shows the whole as one."
@@ -382,7 +382,9 @@ def _answer(output: list[Item]) -> Item:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*CHATS, *ITEMS, "previous"]), min_size=4, max_size=4))
-def test_a_client_that_changes_its_ways(tmp_path_factory: pytest.TempPathFactory, ways: list[str]) -> None:
+def test_a_client_that_switches_between_apis(
+    tmp_path_factory: pytest.TempPathFactory, ways: list[str]
+) -> None:
     async def asked(ways: list[str]) -> list[str]:
         engine = AsyncScriptedEngine(*SCRIPT)
         async with proxied(engine, database=tmp_path_factory.mktemp("log") / "logs.db") as proxy:

@@ -52,7 +52,7 @@ def names(log: LogStore, table: str) -> list[str]:
     return [name for (name,) in log.db.execute(f"select name from {table} order by name")]
 
 
-def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -> None:
+def test_a_new_database_is_complete_and_private(path: Path, connected: Connect) -> None:
     old = os.umask(0)
     try:
         log = connected(path)
@@ -64,7 +64,7 @@ def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -
     assert names(log, "gpt_oss_migrations") == ALL
 
 
-def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect) -> None:
+def test_an_existing_database_is_not_changed(path: Path, connected: Connect) -> None:
     path.parent.mkdir()
     with sqlite_utils.Database(path) as theirs:
         theirs.enable_wal()
@@ -77,7 +77,7 @@ def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect)
     assert connected(path).db["gpt_oss_requests"].exists()
 
 
-def test_migrations_are_applied_once_each(
+def test_each_migration_is_applied_once(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     connected(path)
@@ -87,7 +87,7 @@ def test_migrations_are_applied_once_each(
     assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
 
 
-def test_a_migration_that_fails_leaves_nothing(
+def test_a_failed_migration_is_rolled_back(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
@@ -97,7 +97,7 @@ def test_a_migration_that_fails_leaves_nothing(
     assert [*path.parent.iterdir()] == []
 
 
-def test_another_process_made_it_first(
+def test_another_process_created_the_database_first(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     link = os.link
@@ -112,9 +112,7 @@ def test_another_process_made_it_first(
     assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
 
 
-def test_where_files_have_one_name_only(
-    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
-) -> None:
+def test_a_file_system_without_links(path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect) -> None:
     def link(source: Path, target: Path) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -123,7 +121,7 @@ def test_where_files_have_one_name_only(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_many_processes_open_a_fresh_one_at_once(tmp_path: Path, connected: Connect) -> None:
+def test_many_processes_open_a_new_database_at_once(tmp_path: Path, connected: Connect) -> None:
     path = tmp_path / "logs.db"
     processes = [
         subprocess.Popen(
@@ -139,12 +137,12 @@ def test_many_processes_open_a_fresh_one_at_once(tmp_path: Path, connected: Conn
     assert connected(path).db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
-def test_llm_opens_it_afterwards(path: Path, connected: Connect) -> None:
+def test_llm_can_open_the_database(path: Path, connected: Connect) -> None:
     connected(path)
     subprocess.run([sys.executable, "-c", OPENERS.format(LLMS), path], input=b"\n", check=True, timeout=60)
 
 
-def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> None:
+def test_a_transaction_is_atomic(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
     with suppress(KeyError), write_transaction(connection):
         connection.execute("insert into gpt_oss_migrations values ('a')")
@@ -154,12 +152,12 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
     assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
 
 
-def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
+def test_a_migrated_database_opens_while_another_process_writes(path: Path, connected: Connect) -> None:
     with write_transaction(connected(path).db.conn):
         assert names(connected(path), "gpt_oss_migrations") == ALL
 
 
-def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
+def test_a_write_transaction_excludes_other_writers(path: Path, connected: Connect) -> None:
     one, other = connected(path).db.conn, connected(path).db.conn
     database.set_busy_timeout(other, 0)
     with (
@@ -170,7 +168,7 @@ def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected
         pytest.fail("two have the lock")
 
 
-def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> None:
+def test_a_failed_commit_is_rolled_back(path: Path, connected: Connect) -> None:
     writer, reader = connected(path).db.conn, connected(path).db.conn
     database.set_busy_timeout(writer, 0)
     reader.execute("begin")
@@ -183,7 +181,7 @@ def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> N
         writer.execute("insert into gpt_oss_migrations values ('b')")
 
 
-def test_sqlite_ended_the_transaction_itself(path: Path, connected: Connect) -> None:
+def test_a_transaction_that_sqlite_ended(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
     with suppress(KeyError), write_transaction(connection):
         connection.execute("rollback")

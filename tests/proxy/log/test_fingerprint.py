@@ -94,7 +94,7 @@ def test_the_hash_in_peoples_logs_stays_the_same(message: Message, visible: list
     assert [*prefix_hashes([HI, message])][-1] == content_hash([first, *visible])
 
 
-def test_one_for_each_message() -> None:
+def test_each_message_has_a_hash() -> None:
     messages = [HI, said("a"), said("b"), user("c")]
     assert [*prefix_hashes(messages)] == [tip(*messages[: length + 1]) for length in range(len(messages))]
 
@@ -106,16 +106,16 @@ def test_hashes_continue_from_a_prefix() -> None:
         assert [*prefix_hashes(messages[split:], hashes[split - 1])] == hashes[split:]
 
 
-def test_same() -> None:
+def test_two_messages_that_look_the_same() -> None:
     assert looks_same(said("a"), said(thought("Hm"), "a"))
     assert not looks_same(said("a"), said("b"))
 
 
-def test_instructions_are_those_at_the_head() -> None:
+def test_instructions_are_at_the_beginning() -> None:
     assert count_instructions([system("a"), Message("developer"), HI, system("b")]) == 2
 
 
-def test_calls() -> None:
+def test_tool_calls_of_messages() -> None:
     assert [c.tool_call_id for c in tool_calls([HI, said("a", call("1"), call("2")), said(call("3"))])] == [
         "1",
         "2",
@@ -123,5 +123,5 @@ def test_calls() -> None:
     ]
 
 
-def test_an_attachment_is_not_looked_at() -> None:
+def test_attachments_are_not_hashed() -> None:
     assert tip(Message("user", [AttachmentPart()])) is None

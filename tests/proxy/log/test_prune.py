@@ -47,7 +47,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 50)
 
 
-def test_what_was_deleted_is_still_there_until_it_is_pruned(log: Log) -> None:
+def test_deleted_turns_stay_until_they_are_pruned(log: Log) -> None:
     log.mark(log.write(HI, answer=said(thought("Hm"), "Hello")))
     before = [*log.db.conn.iterdump()]
     would = log.prune(really=False, vacuum=True)
@@ -67,7 +67,7 @@ def vocabulary(log: Log) -> set[str]:
     return {*log.rows("select term from temp.words")}
 
 
-def test_search(log: Log) -> None:
+def test_the_search_index_forgets_deleted_text(log: Log) -> None:
     kept = log.write(user("apple pie"), answer=said("tasty"))
     log.mark(log.write(user("apple juice"), answer=said("liquid")))
     assert {"apple", "juice", "liquid"} <= vocabulary(log)
@@ -80,7 +80,7 @@ def test_search(log: Log) -> None:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_the_file_itself(log: Log, mode: str) -> None:
+def test_the_file_does_not_contain_deleted_text(log: Log, mode: str) -> None:
     if mode == "wal":
         log.db.enable_wal()
     log.mark(*[log.write(user(f"secret{number} " * 500)) for number in range(20)])
@@ -98,7 +98,7 @@ def files(path: Path) -> bytes:
     return b"".join(each.read_bytes() for each in path.parent.glob("logs.db*") if each.is_file())
 
 
-def test_another_program_reads_meanwhile(log: Log) -> None:
+def test_another_program_reads_the_log_at_the_same_time(log: Log) -> None:
     log.db.enable_wal()
     log.mark(log.write(user("secret")))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
@@ -110,7 +110,7 @@ def test_another_program_reads_meanwhile(log: Log) -> None:
     assert b"secret" not in files(log.path)
 
 
-def test_old_rows_are_found_after_the_room_is_given_back(log: Log) -> None:
+def test_search_works_after_vacuum(log: Log) -> None:
     log.change("insert into responses (id, prompt) values (?, ?)", *([each, f"word{each}"] for each in "abc"))
     log.change("delete from responses where id = 'a'")
     log.prune(vacuum=True)
@@ -161,7 +161,7 @@ def test_there_is_no_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "another"])
-def test_it_is_not_llms(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_llms_log(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "notes.db"
     path.write_text("Dear diary, " * 1000 if kind == "text" else "")
     if kind == "another":
@@ -179,7 +179,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", ["immediate", "exclusive"])
-def test_another_program_writes(log: Log, lock: str) -> None:
+def test_another_program_holds_the_lock(log: Log, lock: str) -> None:
     log.mark(log.write(HI))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
         other.execute(f"begin {lock}")
@@ -188,7 +188,7 @@ def test_another_program_writes(log: Log, lock: str) -> None:
     assert log.counts("turns") == [1]
 
 
-def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_reads_for_a_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
     monkeypatch.setattr(prune, "BUSY_TIMEOUT", 10_000)
     reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
@@ -203,7 +203,7 @@ def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyP
     assert log.counts() == [0] * 6
 
 
-def test_it_breaks_off_in_the_middle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_prune_changes_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
     monkeypatch.setattr(prune, "MERGE", "insert into missing values (1)")
     with pytest.raises(GptOssError, match="no such table"):
@@ -212,7 +212,7 @@ def test_it_breaks_off_in_the_middle(log: Log, monkeypatch: pytest.MonkeyPatch) 
     log.check()
 
 
-def test_the_room_cannot_be_given_back_now(log: Log) -> None:
+def test_vacuum_fails_after_the_deletion(log: Log) -> None:
     log.mark(log.write(HI))
     log.db.enable_wal()
     opened = sqlite3.connect(log.path, isolation_level=None)
@@ -227,7 +227,7 @@ def test_the_room_cannot_be_given_back_now(log: Log) -> None:
     assert log.counts() == [0] * 6
 
 
-async def test_while_the_proxy_runs() -> None:
+async def test_prune_while_the_proxy_runs() -> None:
     engine = AsyncScriptedEngine(*[HELLO] * 4)
     messages: list[dict[str, Any]] = []
 
@@ -259,7 +259,7 @@ async def test_while_the_proxy_runs() -> None:
             ]
 
 
-async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_turns_during_a_prune_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prune, database):
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 10_000)
     log.mark(log.write(HI))
@@ -320,7 +320,7 @@ def take(log: Log, step: Step, turns: list[Turn]) -> None:
             turns.append(written := turn(*chain, Message("user", asked), answer=answer))
             written.response.prompt.fragments = [f"fragment{text}z"]
             log.store.log(written.response, thread_id=thread_id)
-            log.request(written)
+            log.add_request(written)
         case "append":
             log.store.append(thread_id, [user(f"item{text}z")])
         case "fork" if earlier:
@@ -352,7 +352,7 @@ def words(value: object) -> set[str]:
     st.sets(st.integers(0, 7), max_size=4),
     st.sampled_from(["marked", "turns", "threads"]),
 )
-def test_whatever_the_log(empty: Path, steps: list[Step], chosen: set[int], mode: str) -> None:
+def test_any_log_and_any_selection(empty: Path, steps: list[Step], chosen: set[int], mode: str) -> None:
     path = empty.with_name("logs.db")
     with opened(Path(shutil.copy(empty, path))) as log:
         turns: list[Turn] = []

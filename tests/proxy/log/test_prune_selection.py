@@ -26,7 +26,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 # What goes, and what stays
 
 
-def test_what_was_not_deleted_stays(log: Log) -> None:
+def test_turns_that_were_not_deleted_stay(log: Log) -> None:
     kept = log.write(HI, answer=said("Hello"))
     log.mark(log.write(user("Another"), answer=said("Bye")))
     log.prune()
@@ -35,7 +35,7 @@ def test_what_was_not_deleted_stays(log: Log) -> None:
     assert log.counts() == [1, 1, 2, 2, 1, 1]
 
 
-def test_in_the_middle_of_a_thread(log: Log) -> None:
+def test_a_turn_in_the_middle_of_a_thread(log: Log) -> None:
     first = log.write(HI, answer=said("Hello"))
     last = log.write(HI, said("Hello"), user("More"), answer=said("More"))
     log.mark(first)
@@ -48,7 +48,7 @@ def test_in_the_middle_of_a_thread(log: Log) -> None:
     assert log.counts() == [0] * 6
 
 
-def test_at_the_end_of_a_thread(log: Log) -> None:
+def test_a_turn_at_the_end_of_a_thread(log: Log) -> None:
     first = log.write(HI, answer=said("Hello"))
     log.mark(log.write(HI, said("Hello"), user("More"), answer=said("More")))
     assert log.prune().shared == 0
@@ -58,7 +58,7 @@ def test_at_the_end_of_a_thread(log: Log) -> None:
     assert log.thread_of(again) == log.thread_of(first)
 
 
-def test_of_three_turns(log: Log) -> None:
+def test_two_of_three_turns(log: Log) -> None:
     thread_id = log.store.create_thread()
     first, second, third = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
     log.prune(turns=[third.id])
@@ -68,18 +68,18 @@ def test_of_three_turns(log: Log) -> None:
     assert log.store.thread_tip(thread_id) == behind
 
 
-def test_a_thread_does_not_end_with_what_failed(log: Log) -> None:
+def test_a_thread_does_not_end_with_a_failed_turn(log: Log) -> None:
     thread_id = log.store.create_thread()
     good, failed, deleted = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
     for each, status in ((good, 200), (failed, 500), (deleted, 200)):
-        log.request(each, status)
+        log.add_request(each, status)
     log.mark(deleted)
     log.prune()
     assert log.rows("select tip_message_hash from threads") == [log.tip(good)]
     assert log.store.load_chain(log.tip(failed))[-1] == said("b")
 
 
-def test_what_stands_behind_the_last_turn(log: Log) -> None:
+def test_messages_after_the_last_turn(log: Log) -> None:
     "Messages that were added without a turn: they go with the turn that they follow, and stay with it."
     first, second = log.store.create_thread(), log.store.create_thread()
     kept = log.say(first, user("a"), answer=said("a"))
@@ -94,7 +94,7 @@ def test_what_stands_behind_the_last_turn(log: Log) -> None:
     assert log.rows("select id from threads") == [second]
 
 
-def test_a_thread_without_turns_is_nobodys_business(log: Log) -> None:
+def test_a_thread_without_turns_stays(log: Log) -> None:
     thread_id = log.store.create_thread()
     log.store.append(thread_id, [HI])
     log.mark(log.write(user("Another")))
@@ -127,7 +127,7 @@ def test_a_fork_that_has_no_turns_yet(log: Log) -> None:
     assert log.store.thread_messages(fork) == [HI, said("Hello")]
 
 
-def test_messages_that_nothing_leads_to(log: Log) -> None:
+def test_messages_that_no_row_refers_to(log: Log) -> None:
     "As a conversation's items are that were deleted, or a turn's that was logged anew."
     log.write(HI)
     log.store.ensure_chain([HI, user("Lost"), said("Found")])
@@ -135,7 +135,7 @@ def test_messages_that_nothing_leads_to(log: Log) -> None:
     assert log.counts("messages") == [1]
 
 
-def test_a_name_goes_with_what_it_was_taken_from(log: Log) -> None:
+def test_a_thread_loses_its_name_with_the_turn_that_gave_it(log: Log) -> None:
     first = log.write(HI, answer=said(call("1")))
     rest = [said(call("1")), result("1", "fine"), user("Bye")]
     second = log.write(*rest, answer=said("Bye"))  # its client forgot the beginning
@@ -147,7 +147,7 @@ def test_a_name_goes_with_what_it_was_taken_from(log: Log) -> None:
 # Conversations
 
 
-def test_a_conversation_holds_its_turns(log: Log) -> None:
+def test_a_conversation_keeps_its_turns(log: Log) -> None:
     thread_id = log.store.create_thread()
     log.converse(thread_id)
     first, second = (log.say(thread_id, user(text), answer=said(text)) for text in "ab")
@@ -165,7 +165,7 @@ def test_a_conversation_holds_its_turns(log: Log) -> None:
     assert log.counts(*TABLES, "gpt_oss_conversations") == [0] * 7
 
 
-def test_a_conversation_holds_no_other_threads_turns(log: Log) -> None:
+def test_a_conversation_does_not_keep_turns_of_other_threads(log: Log) -> None:
     first = log.write(HI, answer=said("Hello"))
     fork = log.store.fork(log.tip(first))
     own = log.say(fork, user("More"))
@@ -185,7 +185,7 @@ def test_a_conversation_without_turns(log: Log) -> None:
     assert log.store.thread_messages(thread_id) == [user("Item")]
 
 
-def test_a_conversation_that_was_deleted(log: Log) -> None:
+def test_a_deleted_conversation(log: Log) -> None:
     first = log.write(HI, answer=said("Hello"))
     second = log.write(HI, said("Hello"), user("More"), answer=said("More"))
     log.store.append(thread_id := log.thread_of(first), [user("Item")])
@@ -199,7 +199,7 @@ def test_a_conversation_that_was_deleted(log: Log) -> None:
     assert log.counts(*TABLES, "gpt_oss_conversations") == [1, 1, 1, 1, 1, 1, 0]
 
 
-def test_a_deleted_conversation_holds_nothing(log: Log) -> None:
+def test_a_deleted_conversation_keeps_nothing(log: Log) -> None:
     first = log.write(HI, answer=said("Hello"))
     log.converse(log.thread_of(first), deleted=True)
     log.prune(turns=[first.id])
@@ -229,7 +229,7 @@ def test_attachments(log: Log) -> None:
     assert sorted(log.rows("select content from attachments")) == [b"c", b"d"]
 
 
-def test_an_attachment_that_old_rows_use(log: Log) -> None:
+def test_an_attachment_that_llms_old_tables_use(log: Log) -> None:
     gone = log.write(picture("a"), picture("b"), picture("c"))
     first, second = log.rows("select id from attachments order by content limit 2")
     log.change("insert into responses (id) values ('r')")
@@ -266,7 +266,7 @@ def test_fragments(log: Log) -> None:
     )
 
 
-def test_a_fragment_is_needed_by_a_message_that_is(log: Log) -> None:
+def test_a_fragment_of_a_message_that_stays(log: Log) -> None:
     gone = with_fragments(log, "one")
     log.say(log.thread_of(gone), user("More"))
     log.prune(turns=[gone.id])
@@ -306,7 +306,7 @@ def test_our_own_rows(log: Log) -> None:
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]
 
 
-def test_the_ids_of_items_that_go(log: Log) -> None:
+def test_the_ids_of_deleted_items(log: Log) -> None:
     kept, gone = log.write(HI, answer=said("Hello")), log.write(user("Bye"), answer=said("Bye"))
     rows = [(log.thread_of(kept), log.tip(each), 0, each.id) for each in (kept, gone)]
     log.change("insert into gpt_oss_items values (?, ?, ?, ?)", *rows)
@@ -316,7 +316,7 @@ def test_the_ids_of_items_that_go(log: Log) -> None:
     assert log.counts("gpt_oss_items") == [0]
 
 
-def test_tables_that_nobody_knows_yet(log: Log) -> None:
+def test_tables_of_later_versions(log: Log) -> None:
     gone, kept = log.write(HI), log.write(user("x"))
     other = log.store.ensure_chain([user("y")])
     for table, column in (
@@ -338,7 +338,7 @@ def test_tables_that_nobody_knows_yet(log: Log) -> None:
     assert set(log.rows("select hash from messages")) == {log.tip(kept), other}
 
 
-def test_old_tables_are_not_written(log: Log) -> None:
+def test_llms_old_tables_are_not_written(log: Log) -> None:
     gone = log.write(HI)
     log.change("insert into conversations (id) values (?)", [log.thread_of(gone)])
     log.change(
@@ -384,7 +384,7 @@ def test_older_than(log: Log, aged: list[str], before: datetime, left: list[int]
     assert set(log.rows("select id from turns")) == {aged[each] for each in left}
 
 
-def test_what_is_named_narrowed_by_age(log: Log, aged: list[str]) -> None:
+def test_selected_threads_and_turns_that_are_older(log: Log, aged: list[str]) -> None:
     (thread_id,) = log.rows("select thread_id from turns where id = ?", aged[0])
     assert log.prune(threads=[thread_id], before=days(1)).rows["turns"] == 1
     assert log.prune(turns=aged[:1], before=days(2)).rows["turns"] == 0
@@ -394,19 +394,19 @@ def test_what_is_named_narrowed_by_age(log: Log, aged: list[str]) -> None:
     assert log.counts("turns", "threads") == [3, 3]
 
 
-def test_turns_and_threads_by_name(log: Log, aged: list[str]) -> None:
+def test_turns_and_threads_by_id(log: Log, aged: list[str]) -> None:
     (thread_id,) = log.rows("select thread_id from turns where id = ?", aged[0])
     assert log.prune(threads=[thread_id], turns=[aged[2]]).rows["turns"] == 3
     assert log.rows("select id from turns") == [aged[3]]
 
 
-def test_nothing_is_named(log: Log) -> None:
+def test_nothing_is_selected(log: Log) -> None:
     log.write(HI)
     assert log.prune(turns=[], threads=[]).rows["turns"] == 0
 
 
 @pytest.mark.parametrize("prefix", ["", "resp_", "chatcmpl-", "cmpl-"])
-def test_the_names_of_the_api(log: Log, prefix: str) -> None:
+def test_ids_of_the_api(log: Log, prefix: str) -> None:
     first, second, other = log.write(HI), log.write(HI), log.write(HI)
     log.change("update gpt_oss_requests set answer_id = ?", [first.id])
     log.change("update gpt_oss_requests set answer_id = ? where turn_id = ?", [other.id, other.id])
@@ -418,7 +418,7 @@ def test_the_names_of_the_api(log: Log, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"turns": ["x"]}, {"threads": ["x"]}])
-def test_a_name_that_is_none(log: Log, choice: dict[str, list[str]]) -> None:
+def test_an_id_that_does_not_exist(log: Log, choice: dict[str, list[str]]) -> None:
     log.mark(log.write(HI))
     with pytest.raises(BadRequest, match=r"^The log has no (turn|thread) x\. `llm logs` shows the ids\.$"):
         log.prune(**choice)

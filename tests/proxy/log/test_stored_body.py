@@ -27,14 +27,14 @@ from proxy.log.turn_json import to_json
         pytest.param([], [], id="no object"),
     ],
 )
-def test_secrets_are_not_kept(sent: Any, kept: Any) -> None:
+def test_secrets_are_replaced(sent: Any, kept: Any) -> None:
     assert without_secrets(json.dumps(sent)) == kept
     assert json.loads(text_without_secrets(json.dumps(sent))) == kept
     assert json.loads(to_text(sent)) == kept
     assert b'"x"' not in to_json(turn(user("Hi"), body=json.dumps(sent)))
 
 
-def test_a_secret_is_found_however_its_name_is_spelled() -> None:
+def test_a_secret_whose_key_is_written_with_escapes() -> None:
     body = r'{"\u0061pi_key": "x"}'
     assert without_secrets(body) == {"api_key": "…"}
     assert b'"x"' not in to_json(turn(user("Hi"), body=body))

@@ -7,7 +7,7 @@ from llm.parts import Message
 from support.logged_turns import said, turn, user
 
 
-def test_nothing_arrived() -> None:
+def test_an_answer_without_parts_is_empty() -> None:
     assert turn(user("Hi"), answer=Message("assistant", [])).answer == []
 
 

@@ -49,13 +49,13 @@ def test_a_turn_survives_as_json() -> None:
 
 
 @pytest.mark.parametrize("duration", [0, 29, 57, 1009])
-def test_a_duration_survives(duration: int) -> None:
+def test_a_duration_survives_as_json(duration: int) -> None:
     before = turn(user("Hi"))
     before.response._start, before.response._end = 0.0, (duration + 0.5) / 1000
     assert from_json(to_json(before)).response.duration_ms() == duration
 
 
-def test_the_model_of_a_past_turn_answers_no_more() -> None:
+def test_the_model_of_a_past_turn_cannot_be_run() -> None:
     past = from_json(to_json(turn(user("Hi")))).response
     with pytest.raises(NotImplementedError):
         past.model.execute(past.prompt, False, past, None)
