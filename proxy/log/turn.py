@@ -96,4 +96,4 @@ class Turn:
 
     @property
     def answer(self) -> list[Message]:
-        return [message for message in self.response._messages_now() if message.parts]
+        return [message for message in self.response.messages() if message.parts]

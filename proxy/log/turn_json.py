@@ -12,6 +12,8 @@ from pydantic import ConfigDict
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as dump_json
 
+from llm_gpt_oss.llm_internals import set_times
+
 from ..generation import ThreadPosition
 from . import stored_body
 from .turn import RequestRecord, Turn
@@ -50,9 +52,9 @@ def from_json(text: str | bytes) -> Turn:
     response.stream = data["stream"]
     response.resolved_model = data["resolved_model"]
     response.response_json = data["response_json"]
-    response._start_utcnow = datetime.datetime.fromisoformat(saved["datetime_utc"])
     # Half a millisecond more, because llm rounds down: 29 would become 28.
-    response._start, response._end = 0.0, (data["duration_ms"] + 0.5) / 1000
+    seconds = (data["duration_ms"] + 0.5) / 1000
+    set_times(response, datetime.datetime.fromisoformat(saved["datetime_utc"]), seconds)
     return Turn(response, _request_record(data["request"]))
 
 
