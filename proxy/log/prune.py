@@ -49,20 +49,20 @@ MERGE = "insert into turn_search_fts (turn_search_fts) values ('optimize')"
 class PruneResult:
     """What is deleted: the number of `rows` in each table, and their size in `bytes`.
 
-    The messages of `shared` turns stay, because other turns or threads continue them. `held` turns were
-    selected but stay, because their conversation was not selected. `along` turns were not deleted through
-    the API themselves, but their whole thread was. `legacy` rows of llm's old tables belong to these turns
-    and threads and stay, since these tables are never written. `lingers`: another program keeps the log's
-    -wal file open, which still contains a copy of the deleted data.
+    The messages of `shared_turns` stay, because other turns or threads continue them. `kept_turns` were
+    selected but stay, because their conversation was not selected. `deleted_with_thread` counts turns that
+    were not deleted through the API themselves, but whose whole thread was. `legacy_rows` of llm's old tables
+    belong to these turns and threads and stay, since these tables are never written. `copy_remains`: another
+    program keeps the log's -wal file open, which still contains a copy of the deleted data.
     """
 
     rows: Mapping[str, int]
     bytes: int
-    shared: int
-    held: int
-    along: int
-    legacy: int
-    lingers: bool = False
+    shared_turns: int
+    kept_turns: int
+    deleted_with_thread: int
+    legacy_rows: int
+    copy_remains: bool = False
 
 
 def prune(
@@ -76,14 +76,14 @@ def prune(
     """
     with _opened(path) as connection:
         with write_transaction(connection) if really else _read_transaction(connection):
-            report(Progress("Looking for what goes"))
+            report(Progress("Finding the turns to delete"))
             rows = select_rows(connection, selection)
             pruned = _count_rows(connection, rows)
             if really:
                 _delete(connection, rows, pruned, report)
         if not really:
             return pruned
-        return replace(pruned, lingers=_release_space(connection, vacuum, report))
+        return replace(pruned, copy_remains=_release_space(connection, vacuum, report))
 
 
 @contextmanager
@@ -150,14 +150,14 @@ def _count_table(connection: sqlite3.Connection, table: str, where: str) -> tupl
 
 
 def _delete(connection: sqlite3.Connection, rows: Rows, pruned: PruneResult, report: Report) -> None:
-    report(Progress("Deleting it"))
+    report(Progress("Deleting them"))
     for sql in (MOVE, UNFORK, UNNAME):
         connection.execute(sql)
     for table, where in rows.items():
         if pruned.rows[table]:
             connection.execute(f'delete from "{table}" where {where}')
     if pruned.rows["turn_search"]:
-        report(Progress("Deleting it from the search index"))
+        report(Progress("Deleting them from the search index"))
         connection.execute(MERGE)
 
 
@@ -165,7 +165,7 @@ def _release_space(connection: sqlite3.Connection, vacuum: bool, report: Report)
     "Returns whether another program keeps a copy of the deleted data."
     try:
         if vacuum:
-            report(Progress("Giving the room back"))
+            report(Progress("Making the file smaller"))
             connection.execute("vacuum")
         busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     except sqlite3.Error as problem:

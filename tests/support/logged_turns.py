@@ -25,11 +25,11 @@ def user(text: str) -> Message:
     return Message("user", [TextPart(text)])
 
 
-def said(*parts: Part | str) -> Message:
+def assistant(*parts: Part | str) -> Message:
     return Message("assistant", [TextPart(part) if isinstance(part, str) else part for part in parts])
 
 
-def thought(text: str) -> ReasoningPart:
+def reasoning(text: str) -> ReasoningPart:
     return ReasoningPart(text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from llm.parts import Message
-from support.logged_turns import call, result, said, system, thought, user
+from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import SEPARATOR
@@ -20,8 +20,8 @@ from proxy.log.turn import Turn
 
 ADMIN = Viewer(None, admin=True)
 HI, MORE = user("Hi"), user("More")
-HELLO = said(thought("Hm"), "Hello")
-BYE = said("Bye")
+HELLO = assistant(reasoning("Hm"), "Hello")
+BYE = assistant("Bye")
 
 
 class Log(TurnLog):
@@ -79,7 +79,7 @@ def test_an_item_id_names_a_turn_or_a_message(log: Log) -> None:
     hi, hm, hello, more, bye = log.ids(context)
     assert (hm, hello, bye) == (f"rs_{first.id}_0", f"msg_{first.id}_1", f"msg_{second.id}_0")
     assert (len(hi), hi[:4], hi[-2:]) == (len("msg__0") + 32, "msg_", "_0")
-    parts = [HI, said(thought("Hm")), said("Hello"), MORE, BYE]
+    parts = [HI, assistant(reasoning("Hm")), assistant("Hello"), MORE, BYE]
     assert log.find([hi, hm, hello, more, bye]) == parts
     assert [
         entry.message for entry in ItemChain(log.store, context.thread_id, context.tip).entries()
@@ -93,15 +93,15 @@ def test_unknown_ids_are_not_found(log: Log) -> None:
 
 
 def test_calls_results_and_separators(log: Log) -> None:
-    gap = said("\n\n").parts[0]
+    gap = assistant("\n\n").parts[0]
     gap.provider_metadata = SEPARATOR
-    answer = said(thought(""), "One", gap, "Two", call("call_1", a=1))
+    answer = assistant(reasoning(""), "One", gap, "Two", call("call_1", a=1))
     written = log.write(HI, answer=answer, custom_calls=["call_1"])
     more = log.continue_from(log.context_of(written), result("call_1", "three"), answer=BYE)
     ids = log.ids(log.context_of(more))
     assert ids[1:4] == [f"msg_{written.id}_0", f"msg_{written.id}_1", f"ctc_{written.id}_2"]
     assert ids[4].startswith("ctco_")
-    expected = [said("Two"), said(call("call_1", a=1)), result("call_1", "three")]
+    expected = [assistant("Two"), assistant(call("call_1", a=1)), result("call_1", "three")]
     assert log.find(ids[2:5]) == expected
 
 
@@ -161,12 +161,12 @@ def test_several_turns_with_one_answer(log: Log) -> None:
     ids = log.ids(now)
     assert (ids[:3], len({*ids})) == (log.ids(context), 6)
     assert ids[4:] == [f"rs_{again.id}_0", f"msg_{again.id}_1"]
-    assert log.find(ids) == [HI, said(thought("Hm")), said("Hello")] * 2
+    assert log.find(ids) == [HI, assistant(reasoning("Hm")), assistant("Hello")] * 2
 
 
 def test_a_failed_turn_is_logged_and_never_continued(log: Log) -> None:
     context = log.context_of(log.write(system("Rhyme"), HI, answer=HELLO, added=1))
-    failed = log.continue_from(context, MORE, answer=said("Half"), status=500, append=True)
+    failed = log.continue_from(context, MORE, answer=assistant("Half"), status=500, append=True)
     assert log.conversation(failed) == context
     assert log.ids(log.context_of(failed))[:3] == log.ids(context)
 
@@ -193,11 +193,11 @@ def test_items_appended_to_a_conversation_that_moved_on_keep_their_ids(log: Log)
     context = log.context_of(log.write(HI, answer=HELLO))
     log.continue_from(context, MORE, answer=BYE, append=True)
     late = log.continue_from(
-        context, user("Late"), answer=said("Too late"), added=[system("Shout")], append=True
+        context, user("Late"), answer=assistant("Too late"), added=[system("Shout")], append=True
     )
     now = log.conversation(late)
     assert now
-    assert now.messages == [HI, HELLO, MORE, BYE, user("Late"), said("Too late")]
+    assert now.messages == [HI, HELLO, MORE, BYE, user("Late"), assistant("Too late")]
     assert log.ids(now)[-2:] == log.ids(log.context_of(late))[-2:]
     assert log.ids(now)[-1] == f"msg_{late.id}_0"
     assert log.find(log.ids(now)[-2:]) == now.messages[-2:]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from llm.cli import cli
 from llm.logs import merged_log_rows
 from llm.parts import AttachmentPart, Message, TextPart
-from support.logged_turns import said, thought, turn, user
+from support.logged_turns import assistant, reasoning, turn, user
 from support.proxied_engine import HELLO, proxied
 from support.pruned_logs import TABLES, Log, opened
 from support.scripted_engine import AsyncScriptedEngine
@@ -48,7 +48,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_deleted_turns_stay_until_they_are_pruned(log: Log) -> None:
-    log.mark(log.write(HI, answer=said(thought("Hm"), "Hello")))
+    log.mark(log.write(HI, answer=assistant(reasoning("Hm"), "Hello")))
     before = [*log.db.conn.iterdump()]
     would = log.prune(really=False, vacuum=True)
     assert [*log.db.conn.iterdump()] == before
@@ -68,8 +68,8 @@ def vocabulary(log: Log) -> set[str]:
 
 
 def test_the_search_index_forgets_deleted_text(log: Log) -> None:
-    kept = log.write(user("apple pie"), answer=said("tasty"))
-    log.mark(log.write(user("apple juice"), answer=said("liquid")))
+    kept = log.write(user("apple pie"), answer=assistant("tasty"))
+    log.mark(log.write(user("apple juice"), answer=assistant("liquid")))
     assert {"apple", "juice", "liquid"} <= vocabulary(log)
     log.prune()
     assert vocabulary(log) == {"apple", "pie", "tasty"}
@@ -85,7 +85,7 @@ def test_the_file_does_not_contain_deleted_text(log: Log, mode: str) -> None:
         log.db.enable_wal()
     log.mark(*[log.write(user(f"secret{number} " * 500)) for number in range(20)])
     kept = log.write(user("public"))
-    assert not log.prune().lingers
+    assert not log.prune().copy_remains
     assert b"secret" not in files(log.path)
     size = log.path.stat().st_size
     log.prune(vacuum=True)
@@ -104,9 +104,9 @@ def test_another_program_reads_the_log_at_the_same_time(log: Log) -> None:
     with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
         reader.execute("begin")
         reader.execute("select * from turns").fetchall()
-        assert log.prune().lingers
+        assert log.prune().copy_remains
         assert b"secret" in files(log.path)
-    assert not log.prune().lingers
+    assert not log.prune().copy_remains
     assert b"secret" not in files(log.path)
 
 
@@ -144,7 +144,7 @@ async def test_all_that_the_api_deletes() -> None:
             assert (await proxy.client.delete(f"/v1/{path}")).status_code == 200
         with opened(proxy.server.settings.database) as log:
             assert (pruned := log.prune(vacuum=True)).rows["turns"] == 3
-            assert pruned.along == 1
+            assert pruned.deleted_with_thread == 1
             assert b"secret" not in files(log.path)
         assert (await proxy.get(f"/v1/responses/{kept}")).status_code == 200
         (left,) = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
@@ -194,7 +194,7 @@ def test_another_program_reads_for_a_moment(log: Log, monkeypatch: pytest.Monkey
     reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
 
     def report(progress: Progress) -> None:
-        if progress.label == "Deleting it":
+        if progress.label == "Deleting them":
             reader.execute("begin")
             reader.execute("select * from turns").fetchall()
             threading.Timer(0.3, reader.close).start()
@@ -218,7 +218,7 @@ def test_vacuum_fails_after_the_deletion(log: Log) -> None:
     opened = sqlite3.connect(log.path, isolation_level=None)
 
     def report(progress: Progress) -> None:
-        if progress.label == "Giving the room back":
+        if progress.label == "Making the file smaller":
             opened.execute("begin immediate")
 
     with closing(opened), pytest.raises(GptOssError, match=r"^The turns are deleted, but the file") as raised:
@@ -265,7 +265,7 @@ async def test_turns_during_a_prune_are_logged(log: Log, monkeypatch: pytest.Mon
     log.mark(log.write(HI))
     store = LogWriter(log.path)
     await store.open()
-    turns = [turn(user(str(number)), answer=said("Hello")) for number in range(10)]
+    turns = [turn(user(str(number)), answer=assistant("Hello")) for number in range(10)]
 
     async def record() -> None:
         for each in turns:
@@ -316,7 +316,7 @@ def take(log: Log, step: Step, turns: list[Turn]) -> None:
                 thread_id = log.store.create_thread(f"ask{text}z", forked_from=thread_id)
             picture = llm.Attachment(type="image/png", content=f"picture{text}z".encode())
             asked = [TextPart(f"ask{text}z\nfragment{text}z"), AttachmentPart(attachment=picture)]
-            answer = said(thought(f"thought{text}z"), f"answer{text + flag}z")
+            answer = assistant(reasoning(f"thought{text}z"), f"answer{text + flag}z")
             turns.append(written := turn(*chain, Message("user", asked), answer=answer))
             written.response.prompt.fragments = [f"fragment{text}z"]
             log.store.log(written.response, thread_id=thread_id)
@@ -410,8 +410,8 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
     assert log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns") == staying
     assert {*log.rows("select hash from messages")} == messages
     assert {hash: log.store.load_chain(hash) for hash in messages} == loaded
-    assert pruned.held == len(kept_back)
-    assert pruned.shared == len([row for row in turns if row not in staying and row[3] in messages])
+    assert pruned.kept_turns == len(kept_back)
+    assert pruned.shared_turns == len([row for row in turns if row not in staying and row[3] in messages])
     assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tips}
     assert vocabulary(log) == words([searched[row[0]] for row in staying])
     found = {word for word in everything if word.encode() in files(log.path)}

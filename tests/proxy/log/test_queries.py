@@ -6,7 +6,7 @@ from pathlib import Path
 import llm
 import pytest
 from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart, ToolResultPart
-from support.logged_turns import call, result, said, system, thought, user
+from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import tool_call_part
@@ -26,14 +26,16 @@ MESSAGES = [
     system("Be brief."),
     user("A novel, and a question."),
     Message("user", [TextPart("See"), AttachmentPart(PICTURE), TextPart("this")], {"seen": True}),
-    said(thought("Hm"), TextPart("Wait", {"phase": "commentary"}), call("1", x=[1.5, None]), call("2")),
+    assistant(
+        reasoning("Hm"), TextPart("Wait", {"phase": "commentary"}), call("1", x=[1.5, None]), call("2")
+    ),
     Message(
         "tool", [ToolResultPart("look", "a", "1", attachments=[PICTURE]), ToolResultPart("look", "b", "2")]
     ),
-    said(ReasoningPart("", redacted=True), tool_call_part("look", "{oh", "3")),
+    assistant(ReasoningPart("", redacted=True), tool_call_part("look", "{oh", "3")),
     result("3", ""),
-    said(),
-    said("", *[TextPart(str(number)) for number in range(12)]),
+    assistant(),
+    assistant("", *[TextPart(str(number)) for number in range(12)]),
 ]
 
 

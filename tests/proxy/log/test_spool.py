@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 
 from proxy.log import spool
 from proxy.log.spool import Spool
@@ -40,7 +40,7 @@ def test_a_logged_turn_leaves_no_file(turns_spool: Spool) -> None:
 
 
 def test_waiting_turns_are_returned_oldest_first(turns_spool: Spool) -> None:
-    first, second = turn(user("a"), answer=said("b")), turn(user("c"))
+    first, second = turn(user("a"), answer=assistant("b")), turn(user("c"))
     for written in (first, second):
         turns_spool.begin(written)
     for written in (second, first):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from support.logged_turns import MODEL, call, result, said, system, thought, turn, user
+from support.logged_turns import MODEL, assistant, call, reasoning, result, system, turn, user
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import tool_call_part
@@ -25,28 +25,30 @@ def log(tmp_path: Path) -> Iterator[TurnLog]:
 
 
 HI, MORE = user("Hi"), user("More")
-HELLO = said(thought("Greet."), "Hello")
+HELLO = assistant(reasoning("Greet."), "Hello")
 
 
 def test_a_conversation_is_one_thread(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO)
-    prompt = log.restore(HI, said("Hello"), MORE)
+    prompt = log.restore(HI, assistant("Hello"), MORE)
     assert prompt == [HI, HELLO, MORE]
-    second = log.write(*prompt, answer=said("Sure"))
-    third = log.write(*log.restore(HI, said("Hello"), MORE, said(" Sure "), user("Last")), answer=said("Bye"))
+    second = log.write(*prompt, answer=assistant("Sure"))
+    third = log.write(
+        *log.restore(HI, assistant("Hello"), MORE, assistant(" Sure "), user("Last")), answer=assistant("Bye")
+    )
     assert len({log.thread_of(each) for each in (first, second, third)}) == 1
-    assert log.store.thread_messages(log.thread_of(third))[-2:] == [user("Last"), said("Bye")]
+    assert log.store.thread_messages(log.thread_of(third))[-2:] == [user("Last"), assistant("Bye")]
     assert log.store.verify() == []
 
 
 @pytest.mark.parametrize("known", [0, 10, 100])
 @pytest.mark.parametrize("unknown", [1, 15, 16, 17, 200])
 def test_long_histories(log: TurnLog, known: int, unknown: int) -> None:
-    earlier = [message for n in range(known) for message in (user(str(n)), said(call(str(n))))]
-    first = log.write(*earlier, HI, answer=said(thought("Look."), call("1")))
-    more = [message for n in range(unknown) for message in (result("1", str(n)), said(call("1", x=n)))]
-    sent = [*earlier, HI, said(call("1")), *more, MORE]
-    assert log.restore(*sent) == [*earlier, HI, said(thought("Look."), call("1")), *more, MORE]
+    earlier = [message for n in range(known) for message in (user(str(n)), assistant(call(str(n))))]
+    first = log.write(*earlier, HI, answer=assistant(reasoning("Look."), call("1")))
+    more = [message for n in range(unknown) for message in (result("1", str(n)), assistant(call("1", x=n)))]
+    sent = [*earlier, HI, assistant(call("1")), *more, MORE]
+    assert log.restore(*sent) == [*earlier, HI, assistant(reasoning("Look."), call("1")), *more, MORE]
     body = json.dumps({"messages": [*range(len(sent))]})
     second = log.write(*log.restore(*sent), answer=HELLO, body=body)
     assert log.thread_of(second) == log.thread_of(first)
@@ -61,28 +63,28 @@ def test_unrelated_conversations_are_two_threads(log: TurnLog) -> None:
 
 def test_another_answer_to_the_same_question_forks(log: TurnLog) -> None:
     log.write(HI, answer=HELLO)
-    second = log.write(HI, HELLO, MORE, answer=said("a"))
-    anew = log.write(HI, HELLO, MORE, answer=said("b"))
+    second = log.write(HI, HELLO, MORE, answer=assistant("a"))
+    anew = log.write(HI, HELLO, MORE, answer=assistant("b"))
     assert log.thread(anew)["forked_from"] == log.thread_of(second)
     assert log.thread(anew)["name"] == "Hi"
-    later = log.write(HI, HELLO, MORE, said("b"), user("c"), answer=said("d"))
+    later = log.write(HI, HELLO, MORE, assistant("b"), user("c"), answer=assistant("d"))
     assert log.thread_of(later) == log.thread_of(anew)
-    earlier = log.write(HI, HELLO, MORE, said("a"), user("c"), answer=said("e"))
+    earlier = log.write(HI, HELLO, MORE, assistant("a"), user("c"), answer=assistant("e"))
     assert log.thread_of(earlier) == log.thread_of(second)
 
 
 def test_an_edited_message_forks_after_the_common_messages(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO)
-    log.write(HI, HELLO, MORE, answer=said("a"))
-    assert log.restore(HI, said("Hello"), user("Else")) == [HI, HELLO, user("Else")]
-    edited = log.write(HI, HELLO, user("Else"), answer=said("b"))
+    log.write(HI, HELLO, MORE, answer=assistant("a"))
+    assert log.restore(HI, assistant("Hello"), user("Else")) == [HI, HELLO, user("Else")]
+    edited = log.write(HI, HELLO, user("Else"), answer=assistant("b"))
     assert log.thread(edited)["forked_from"] == log.thread_of(first)
 
 
 def test_two_at_once_do_not_share_a_thread(log: TurnLog) -> None:
     log.write(HI, answer=HELLO)
-    one = turn(*log.restore(HI, said("Hello"), MORE), answer=said("a"))
-    other = turn(*log.restore(HI, said("Hello"), MORE), answer=said("b"))
+    one = turn(*log.restore(HI, assistant("Hello"), MORE), answer=assistant("a"))
+    other = turn(*log.restore(HI, assistant("Hello"), MORE), answer=assistant("b"))
     log.put(one)
     log.put(other)
     assert log.thread(other)["forked_from"] == log.thread_of(one)
@@ -90,57 +92,57 @@ def test_two_at_once_do_not_share_a_thread(log: TurnLog) -> None:
 
 def test_after_two_equal_answers_the_thread_that_can_continue_does(log: TurnLog) -> None:
     first, second = log.write(HI, answer=HELLO), log.write(HI, answer=HELLO)
-    log.write(HI, HELLO, MORE, answer=said("a"))  # the later of the two
-    third = log.write(HI, HELLO, MORE, answer=said("b"))
+    log.write(HI, HELLO, MORE, answer=assistant("a"))  # the later of the two
+    third = log.write(HI, HELLO, MORE, answer=assistant("b"))
     assert {log.thread_of(first), log.thread_of(second)} >= {log.thread_of(third)}
 
 
 def test_changed_instructions_stay_in_the_thread(log: TurnLog) -> None:
     first = log.write(system("It is 9:00."), HI, answer=HELLO)
-    prompt = log.restore(system("It is 9:05."), HI, said("Hello"), MORE)
+    prompt = log.restore(system("It is 9:05."), HI, assistant("Hello"), MORE)
     assert prompt == [system("It is 9:05."), HI, HELLO, MORE]
-    assert log.thread_of(log.write(*prompt, answer=said("a"))) == log.thread_of(first)
+    assert log.thread_of(log.write(*prompt, answer=assistant("a"))) == log.thread_of(first)
 
 
 def test_equal_messages_after_different_instructions_are_two_threads(log: TurnLog) -> None:
     pirate = log.write(system("Pirate."), HI, answer=HELLO)
     log.write(system("Polite."), HI, answer=HELLO)
-    more = log.write(system("Pirate."), HI, HELLO, MORE, answer=said("a"))
+    more = log.write(system("Pirate."), HI, HELLO, MORE, answer=assistant("a"))
     assert log.thread_of(more) == log.thread_of(pirate)
 
 
 def test_an_actor_does_not_continue_a_thread_of_another(log: TurnLog) -> None:
-    first = log.write(HI, answer=said(thought("Secret."), call("1")), actor="a")
-    prompt = [HI, said(call("1")), result("1", "x")]
+    first = log.write(HI, answer=assistant(reasoning("Secret."), call("1")), actor="a")
+    prompt = [HI, assistant(call("1")), result("1", "x")]
     assert log.restore(*prompt, actor="b") == prompt
-    assert log.restore(*prompt, actor="a")[1] == said(thought("Secret."), call("1"))
-    second = log.write(*prompt, answer=said("a"), actor="b")
+    assert log.restore(*prompt, actor="a")[1] == assistant(reasoning("Secret."), call("1"))
+    second = log.write(*prompt, answer=assistant("a"), actor="b")
     assert log.thread_of(first) != log.thread_of(second)
 
 
 def test_a_call_is_restored_with_its_id_and_reasoning(log: TurnLog) -> None:
-    called = said(thought("Look."), "Wait", tool_call_part("look", '{ "x": 1}', "1"))
+    called = assistant(reasoning("Look."), "Wait", tool_call_part("look", '{ "x": 1}', "1"))
     log.write(HI, answer=called)
-    sent = [HI, said("Wait", call("mine", x=1)), result("mine", "y"), result("other", "z")]
+    sent = [HI, assistant("Wait", call("mine", x=1)), result("mine", "y"), result("other", "z")]
     assert log.restore(*sent) == [HI, called, result("1", "y"), result("other", "z")]
 
 
 # OpenAI's library for JavaScript keeps the last chunk's value of a field that it does not know.
-SENT = [pytest.param([], id="dropped"), pytest.param([thought(".")], id="the end of it")]
+SENT = [pytest.param([], id="dropped"), pytest.param([reasoning(".")], id="the end of it")]
 
 
 @pytest.mark.parametrize("kept", SENT)
 def test_reasoning_is_restored_by_call_id_in_a_trimmed_history(
     log: TurnLog, kept: list[ReasoningPart]
 ) -> None:
-    one, two = said(thought("One."), call("1")), said(thought("Two."), call("2"))
+    one, two = assistant(reasoning("One."), call("1")), assistant(reasoning("Two."), call("2"))
     log.write(HI, answer=one)
     log.write(HI, one, result("1", "x"), answer=two)
     trimmed = [
         user("Summary"),
-        said(*kept, call("1")),
+        assistant(*kept, call("1")),
         result("1", "x"),
-        said(*kept, call("2")),
+        assistant(*kept, call("2")),
         result("2", "y"),
     ]
     assert log.restore(*trimmed) == [trimmed[0], one, trimmed[2], two, trimmed[4]]
@@ -148,48 +150,52 @@ def test_reasoning_is_restored_by_call_id_in_a_trimmed_history(
 
 @pytest.mark.parametrize("kept", SENT)
 def test_reasoning_is_restored_in_a_complete_history(log: TurnLog, kept: list[ReasoningPart]) -> None:
-    one = said(thought("One."), call("1"))
+    one = assistant(reasoning("One."), call("1"))
     log.write(HI, answer=one)
-    assert log.restore(HI, said(*kept, call("1")), result("1", "x"))[1] == one
+    assert log.restore(HI, assistant(*kept, call("1")), result("1", "x"))[1] == one
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        pytest.param(said(call("1", x=2)), id="other arguments"),
-        pytest.param(said(call("3")), id="unknown id"),
-        pytest.param(said(thought("Mine."), call("1", x=2)), id="its own reasoning, and other arguments"),
-        pytest.param(said(call(None)), id="no id"),
+        pytest.param(assistant(call("1", x=2)), id="other arguments"),
+        pytest.param(assistant(call("3")), id="unknown id"),
+        pytest.param(
+            assistant(reasoning("Mine."), call("1", x=2)), id="its own reasoning, and other arguments"
+        ),
+        pytest.param(assistant(call(None)), id="no id"),
     ],
 )
 def test_a_call_that_the_model_did_not_make_stays_as_sent(log: TurnLog, message: Message) -> None:
-    log.write(HI, answer=said(thought("One."), call("1")))
+    log.write(HI, answer=assistant(reasoning("One."), call("1")))
     assert log.restore(MORE, message, result("1", "x")) == [MORE, message, result("1", "x")]
 
 
 def test_a_trimmed_history_joins_its_thread_by_a_call(log: TurnLog) -> None:
-    one, two = said(call("1")), said("Done")
+    one, two = assistant(call("1")), assistant("Done")
     log.write(HI, answer=one)
     second = log.write(HI, one, result("1", "x"), answer=two)
-    third = log.write(one, result("1", "x"), two, MORE, answer=said("a"))
+    third = log.write(one, result("1", "x"), two, MORE, answer=assistant("a"))
     assert log.thread_of(third) == log.thread_of(second)
-    old = log.write(one, result("1", "x"), said("Else"), MORE, answer=said("a"))
+    old = log.write(one, result("1", "x"), assistant("Else"), MORE, answer=assistant("a"))
     assert log.thread_of(old) != log.thread_of(second)
 
 
 def test_a_thread_that_another_program_continued(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO)
     thread_id = log.thread_of(first)
-    shell = turn(HI, HELLO, user("shell"), answer=said(thought("Hm"), "yes"))
+    shell = turn(HI, HELLO, user("shell"), answer=assistant(reasoning("Hm"), "yes"))
     log.store.log(shell.response, thread_id=thread_id)
-    assert log.restore(HI, said("Hello"), user("shell"), said("yes"), MORE)[3] == said(thought("Hm"), "yes")
-    knowing = log.write(HI, HELLO, user("shell"), said("yes"), MORE, answer=said("a"))
+    assert log.restore(HI, assistant("Hello"), user("shell"), assistant("yes"), MORE)[3] == assistant(
+        reasoning("Hm"), "yes"
+    )
+    knowing = log.write(HI, HELLO, user("shell"), assistant("yes"), MORE, answer=assistant("a"))
     assert log.thread_of(knowing) == thread_id
-    ignorant = log.write(HI, HELLO, MORE, answer=said("b"))
+    ignorant = log.write(HI, HELLO, MORE, answer=assistant("b"))
     assert log.thread(ignorant)["forked_from"] == thread_id
 
 
-@pytest.mark.parametrize("arrived", [None, said(thought("Hm"))])
+@pytest.mark.parametrize("arrived", [None, assistant(reasoning("Hm"))])
 def test_a_failed_turn_that_is_requested_again_stays_in_its_thread(
     log: TurnLog, arrived: Message | None
 ) -> None:
@@ -200,33 +206,33 @@ def test_a_failed_turn_that_is_requested_again_stays_in_its_thread(
 
 
 def test_a_conversation_continues_after_a_failed_turn(log: TurnLog) -> None:
-    failed = log.write(HI, answer=said(thought("Hm")), status=499, error="left")
+    failed = log.write(HI, answer=assistant(reasoning("Hm")), status=499, error="left")
     assert log.restore(HI, MORE) == [HI, MORE]
     assert log.thread_of(log.write(HI, MORE, answer=HELLO)) == log.thread_of(failed)
 
 
 def test_a_conversation_continues_after_an_answer_that_broke_off(log: TurnLog) -> None:
-    first = log.write(HI, answer=said(thought("Hm"), "Hel"), status=499)
-    assert log.restore(HI, said("Hel"), MORE) == [HI, said(thought("Hm"), "Hel"), MORE]
-    assert log.thread_of(log.write(HI, said("Hel"), MORE, answer=HELLO)) == log.thread_of(first)
+    first = log.write(HI, answer=assistant(reasoning("Hm"), "Hel"), status=499)
+    assert log.restore(HI, assistant("Hel"), MORE) == [HI, assistant(reasoning("Hm"), "Hel"), MORE]
+    assert log.thread_of(log.write(HI, assistant("Hel"), MORE, answer=HELLO)) == log.thread_of(first)
 
 
 def test_a_tool_loop_is_one_thread_although_an_equal_one_broke_off(log: TurnLog) -> None:
-    log.write(HI, answer=said(call("1")))
-    broken = log.write(HI, said(call("1")), result("1", "x"), status=499)
-    called = log.write(HI, answer=said(thought("Two."), call("2")))
-    prompt = log.restore(HI, said(call("2")), result("2", "x"))
-    assert prompt == [HI, said(thought("Two."), call("2")), result("2", "x")]
+    log.write(HI, answer=assistant(call("1")))
+    broken = log.write(HI, assistant(call("1")), result("1", "x"), status=499)
+    called = log.write(HI, answer=assistant(reasoning("Two."), call("2")))
+    prompt = log.restore(HI, assistant(call("2")), result("2", "x"))
+    assert prompt == [HI, assistant(reasoning("Two."), call("2")), result("2", "x")]
     answered = log.write(*prompt, answer=HELLO)
     assert log.thread_of(answered) == log.thread_of(called)
-    again = log.write(HI, said(call("1")), result("1", "x"), answer=HELLO)
+    again = log.write(HI, assistant(call("1")), result("1", "x"), answer=HELLO)
     assert log.thread_of(again) == log.thread_of(broken)
 
 
 def test_two_equal_tool_loops_at_once_stay_apart(log: TurnLog) -> None:
-    one, other = log.write(HI, answer=said(call("1"))), log.write(HI, answer=said(call("2")))
+    one, other = log.write(HI, answer=assistant(call("1"))), log.write(HI, answer=assistant(call("2")))
     for called, id in ((one, "1"), (other, "2")):
-        prompt = log.restore(HI, said(call(id)), result(id, "x"))
+        prompt = log.restore(HI, assistant(call(id)), result(id, "x"))
         assert log.thread_of(log.write(*prompt, answer=HELLO)) == log.thread_of(called)
 
 
@@ -244,9 +250,9 @@ def agent_conversations(draw: st.DrawFn) -> list[Message]:
         preamble = [TextPart(draw(TEXT))] if draw(st.booleans()) else []
         written = json.dumps(draw(ARGUMENTS), indent=draw(st.sampled_from([None, 1])))
         made = tool_call_part("look", written, f"call_{number}")
-        messages += [said(thought(draw(TEXT)), *preamble, made), result(made.tool_call_id, draw(TEXT))]
+        messages += [assistant(reasoning(draw(TEXT)), *preamble, made), result(made.tool_call_id, draw(TEXT))]
         if draw(st.booleans()):
-            messages += [said(thought(draw(TEXT)), draw(TEXT)), user(draw(TEXT))]
+            messages += [assistant(reasoning(draw(TEXT)), draw(TEXT)), user(draw(TEXT))]
     return messages
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from llm.parts import Message
-from support.logged_turns import said, system, thought, turn, user
+from support.logged_turns import assistant, reasoning, system, turn, user
 from support.turn_logs import TurnLog
 
 
@@ -17,7 +17,7 @@ def log(tmp_path: Path) -> Iterator[TurnLog]:
 
 
 HI = user("Hi")
-HELLO = said(thought("Greet."), "Hello")
+HELLO = assistant(reasoning("Greet."), "Hello")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ HELLO = said(thought("Greet."), "Hello")
     [
         ([system("Be " * 1000), user("Hi\n  there")], "Hi there"),
         ([user("x" * 61)], "x" * 59 + "…"),
-        ([said("Hi")], ""),
+        ([assistant("Hi")], ""),
         ([user("x" * 60)], "x" * 60),
         ([user("<context>\n <cwd>/</cwd>\n</context>"), user("Hi")], "Hi"),
         ([user("# AGENTS.md for /\n\n<INSTRUCTIONS>\nBe.\n</INSTRUCTIONS>\n"), user("Hi")], "Hi"),

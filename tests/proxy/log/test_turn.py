@@ -4,7 +4,7 @@ import json
 
 import pytest
 from llm.parts import Message
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 
 
 def test_an_answer_without_parts_is_empty() -> None:
@@ -15,7 +15,7 @@ def test_an_answer_without_parts_is_empty() -> None:
 @pytest.mark.parametrize(("new_messages", "left"), [(3, [1, 2, 3]), (2, [2, 3]), (1, [3])])
 def test_only_entries_of_new_messages_are_kept(parsed: object, new_messages: int, left: list[int]) -> None:
     body = json.dumps({"messages": [1, 2, 3]})
-    request = turn(user("a"), said("b"), user("c"), body=body, parsed=parsed).request
+    request = turn(user("a"), assistant("b"), user("c"), body=body, parsed=parsed).request
     short = request.shorten(new_messages)
     assert (short.content, len(short.sent), short.left_out) == ({"messages": left}, len(left), 3 - len(left))
     assert short.shorten(1).left_out == 2

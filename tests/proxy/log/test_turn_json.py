@@ -5,7 +5,7 @@ import json
 
 import llm
 import pytest
-from support.logged_turns import call, said, system, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, system, turn, user
 
 from proxy.generation import ThreadPosition
 from proxy.log.turn_json import from_json, to_json
@@ -15,7 +15,7 @@ def test_a_turn_survives_as_json() -> None:
     before = turn(
         system("Be brief."),
         user("Hi"),
-        answer=said(thought("Hm"), "Hello", call("1", x=[1])),
+        answer=assistant(reasoning("Hm"), "Hello", call("1", x=[1])),
         actor="laptop",
         client="curl",
         stored=True,
@@ -70,20 +70,22 @@ def test_what_was_parsed_is_not_written() -> None:
 
 def test_a_turn_without_the_entries_of_earlier_turns() -> None:
     body = {"messages": [1, 2, 3], "api_key": "x"}
-    before = turn(user("a"), said("b"), user("c"), body=json.dumps(body))
+    before = turn(user("a"), assistant("b"), user("c"), body=json.dumps(body))
     short = dataclasses.replace(before, request=before.request.shorten(1))
     after = from_json(to_json(short)).request
     assert (after.content, after.sent, after.left_out) == ({"messages": [3], "api_key": "…"}, [1], 2)
 
 
 def test_half_of_a_surrogate_pair() -> None:
-    before = turn(user("Hi"), answer=said("\ud83d"))
+    before = turn(user("Hi"), answer=assistant("\ud83d"))
     assert from_json(to_json(before)).answer == before.answer
 
 
 def test_a_turn_of_an_earlier_version() -> None:
-    data = json.loads(to_json(turn(user("Hi"), answer=said("Hello"), continues=ThreadPosition("01", "b2:1"))))
+    data = json.loads(
+        to_json(turn(user("Hi"), answer=assistant("Hello"), continues=ThreadPosition("01", "b2:1")))
+    )
     del data["request"]["left_out"]
     after = from_json(json.dumps(data))
-    assert (after.prompt, after.answer) == ([user("Hi")], [said("Hello")])
+    assert (after.prompt, after.answer) == ([user("Hi")], [assistant("Hello")])
     assert (after.request.left_out, after.request.continues) == (0, ThreadPosition("01", "b2:1"))

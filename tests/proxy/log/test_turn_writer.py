@@ -9,7 +9,7 @@ import pytest
 from llm import logs
 from llm.logs import message_hash
 from llm.parts import Message
-from support.logged_turns import call, result, said, system, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, result, system, turn, user
 from support.turn_logs import TurnLog
 
 from proxy.log import llm_store
@@ -28,12 +28,12 @@ def log(tmp_path: Path) -> Iterator[TurnLog]:
 
 
 HI, MORE = user("Hi"), user("More")
-HELLO = said(thought("Greet."), "Hello")
+HELLO = assistant(reasoning("Greet."), "Hello")
 
 
 def test_only_new_messages_of_a_request_are_stored(log: TurnLog) -> None:
     log.write(HI, answer=HELLO)
-    second = log.write(HI, HELLO, MORE, answer=said("a"), metadata={"a": "b"})
+    second = log.write(HI, HELLO, MORE, answer=assistant("a"), metadata={"a": "b"})
     row = log.request(second)
     assert json.loads(row["request"]) == {"messages": [{"role": "user"}]}
     assert (row["continues"], json.loads(row["metadata"]), row["stored"]) == (2, {"a": "b"}, 0)
@@ -48,7 +48,7 @@ def test_a_body_without_a_list_of_messages_is_stored_whole(log: TurnLog, body: s
 def test_instructions_put_before_a_request_are_not_part_of_its_body(log: TurnLog) -> None:
     log.write(system("Answer briefly."), HI, answer=HELLO)
     body = json.dumps({"messages": [1, 2, 3]})
-    answer = said("a")
+    answer = assistant("a")
     second = log.write(system("Answer briefly."), HI, HELLO, MORE, answer=answer, body=body, sent=[3, 2, 1])
     assert json.loads(log.request(second)["request"]) == {"messages": [3]}
 
@@ -131,17 +131,17 @@ def test_messages_that_are_in_the_log_are_not_hashed_again(
 ) -> None:
     log.write(system("Be."), HI, answer=HELLO)
     hashed_messages.clear()
-    second, hashed = begin(log, system("Be."), HI, said("Hello"), MORE, answer=said("Sure"))
+    second, hashed = begin(log, system("Be."), HI, assistant("Hello"), MORE, answer=assistant("Sure"))
     log.put(second, hashed)
-    assert hashed_messages == [MORE, said("Sure")]
+    assert hashed_messages == [MORE, assistant("Sure")]
     thread = log.store.thread_messages(log.thread_of(second))
-    assert thread == [system("Be."), HI, HELLO, MORE, said("Sure")]
+    assert thread == [system("Be."), HI, HELLO, MORE, assistant("Sure")]
     assert log.store.verify() == []
 
 
 def test_changed_instructions_are_hashed(log: TurnLog) -> None:
     log.write(system("It is 9:00."), HI, answer=HELLO)
-    second, hashed = begin(log, system("It is 9:05."), HI, said("Hello"), MORE, answer=said("Sure"))
+    second, hashed = begin(log, system("It is 9:05."), HI, assistant("Hello"), MORE, answer=assistant("Sure"))
     log.put(second, hashed)
     assert log.store.load_chain(tip(log, second))[0] == system("It is 9:05.")
     assert log.store.verify() == []
@@ -149,12 +149,12 @@ def test_changed_instructions_are_hashed(log: TurnLog) -> None:
 
 def test_another_turn_was_logged_meanwhile(log: TurnLog) -> None:
     log.write(HI, answer=HELLO)
-    begun = [begin(log, HI, said("Hello"), MORE, answer=said(text)) for text in ("a", "b")]
+    begun = [begin(log, HI, assistant("Hello"), MORE, answer=assistant(text)) for text in ("a", "b")]
     for each, hashed in begun:
         log.put(each, hashed)
     (first, _), (second, _) = begun
     assert log.thread(second)["forked_from"] == log.thread_of(first)
-    third, hashed = begin(log, HI, said("Hello"), MORE, said("b"), HI, answer=HELLO)
+    third, hashed = begin(log, HI, assistant("Hello"), MORE, assistant("b"), HI, answer=HELLO)
     log.put(third, hashed)
     assert log.thread_of(third) == log.thread_of(second)
     assert log.store.verify() == []
@@ -162,22 +162,22 @@ def test_another_turn_was_logged_meanwhile(log: TurnLog) -> None:
 
 def test_the_conversation_was_deleted_meanwhile(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO)
-    second, hashed = begin(log, HI, said("Hello"), MORE, answer=said("Sure"))
+    second, hashed = begin(log, HI, assistant("Hello"), MORE, answer=assistant("Sure"))
     for table in ("gpt_oss_requests", "gpt_oss_request_fields", "turns", "threads", "parts", "messages"):
         with write_transaction(log.db.conn):
             log.db.conn.execute(f"delete from {table}")
     log.put(second, hashed)
     assert log.thread_of(second) != first.id
-    assert log.store.load_chain(tip(log, second)) == [HI, HELLO, MORE, said("Sure")]
+    assert log.store.load_chain(tip(log, second)) == [HI, HELLO, MORE, assistant("Sure")]
     assert log.store.verify() == []
 
 
 def test_another_prompt_than_the_one_that_was_matched(log: TurnLog) -> None:
     log.write(HI, answer=HELLO)
-    _, hashed = begin(log, HI, said("Hello"), MORE, answer=said("Sure"))
-    other = turn(HI, HELLO, user("Else"), answer=said("Sure"))
+    _, hashed = begin(log, HI, assistant("Hello"), MORE, answer=assistant("Sure"))
+    other = turn(HI, HELLO, user("Else"), answer=assistant("Sure"))
     log.put(other, hashed)
-    assert log.store.load_chain(tip(log, other)) == [HI, HELLO, user("Else"), said("Sure")]
+    assert log.store.load_chain(tip(log, other)) == [HI, HELLO, user("Else"), assistant("Sure")]
     assert log.request(other)["visible_tip"] == [*prefix_hashes([*other.prompt, *other.answer])][-1]
 
 
@@ -189,17 +189,25 @@ def tip(log: TurnLog, written: Turn) -> str:
 @pytest.mark.parametrize(
     ("logged", "sent"),
     [
-        pytest.param([HI, said(" a "), said("b ")], [HI, said("a "), said("b")], id="answers that merge"),
-        pytest.param([HI, said("a", "b")], [HI, said("a"), said("b")], id="one answer sent as two"),
-        pytest.param([HI, said("a", call("1"))], [HI, said("a"), said(call("x"))], id="with a call"),
+        pytest.param(
+            [HI, assistant(" a "), assistant("b ")],
+            [HI, assistant("a "), assistant("b")],
+            id="answers that merge",
+        ),
+        pytest.param(
+            [HI, assistant("a", "b")], [HI, assistant("a"), assistant("b")], id="one answer sent as two"
+        ),
+        pytest.param(
+            [HI, assistant("a", call("1"))], [HI, assistant("a"), assistant(call("x"))], id="with a call"
+        ),
     ],
 )
 @pytest.mark.parametrize(
     "new",
     [
-        pytest.param([said(" c")], id="new answer"),
+        pytest.param([assistant(" c")], id="new answer"),
         pytest.param([MORE], id="new question"),
-        pytest.param([said("c"), MORE], id="both"),
+        pytest.param([assistant("c"), MORE], id="both"),
         pytest.param([result("x", "d")], id="new result"),
     ],
 )
@@ -207,7 +215,7 @@ def test_the_row_is_the_same_as_if_nothing_had_been_computed_before(
     log: TurnLog, logged: list[Message], sent: list[Message], new: list[Message]
 ) -> None:
     log.write(*logged[:-1], answer=logged[-1])
-    begun, hashed = begin(log, *sent, *new, answer=said("Done "))
+    begun, hashed = begin(log, *sent, *new, answer=assistant("Done "))
     log.put(begun)
     row = log.request(begun)
     log.put(begun, hashed)
@@ -216,8 +224,10 @@ def test_the_row_is_the_same_as_if_nothing_had_been_computed_before(
 
 
 def test_a_restored_message_merges_with_one_that_the_client_wrote(log: TurnLog) -> None:
-    log.write(HI, answer=said(" b", call("1")))
-    begun, hashed = begin(log, MORE, said("a"), said("b", call("1")), result("1", "x"), answer=said("c"))
+    log.write(HI, answer=assistant(" b", call("1")))
+    begun, hashed = begin(
+        log, MORE, assistant("a"), assistant("b", call("1")), result("1", "x"), answer=assistant("c")
+    )
     log.put(begun, hashed)
-    assert begun.prompt[2] == said(" b", call("1"))
+    assert begun.prompt[2] == assistant(" b", call("1"))
     assert log.request(begun)["visible_tip"] == [*prefix_hashes([*begun.prompt, *begun.answer])][-1]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import sqlite_utils
-from support.logged_turns import call, said, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, turn, user
 
 from proxy.log import database, spool, writer
 from proxy.log.spool import Spool
@@ -75,10 +75,10 @@ async def lock(path: Path) -> AsyncIterator[None]:
 
 async def test_a_turn_is_logged_and_continued(path: Path) -> None:
     async with opened(path) as log_writer:
-        await record(log_writer, turn(HI, answer=said(thought("Hm"), "Hello")))
+        await record(log_writer, turn(HI, answer=assistant(reasoning("Hm"), "Hello")))
         assert log_writer.status == "ok"
-        more = turn(HI, said("Hello"), user("More"))
-        assert await log_writer.begin(more) == [HI, said(thought("Hm"), "Hello"), user("More")]
+        more = turn(HI, assistant("Hello"), user("More"))
+        assert await log_writer.begin(more) == [HI, assistant(reasoning("Hm"), "Hello"), user("More")]
         log_writer.forget(more)
     assert len(ids(path)) == 1
     assert left(path) == []
@@ -91,7 +91,7 @@ async def test_a_recorded_turn_is_in_the_database(path: Path) -> None:
 
 
 async def test_the_database_is_locked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    turns = [turn(user(str(n)), answer=said(call(str(n)))) for n in range(3)]
+    turns = [turn(user(str(n)), answer=assistant(call(str(n)))) for n in range(3)]
     async with opened(path) as log_writer:
         async with lock(path):
             assert await log_writer.begin(turns[0]) == [user("0")]
@@ -315,8 +315,8 @@ async def test_recovery_after_a_kill(path: Path) -> None:
 async def test_recovery_of_a_turn_that_continued_a_conversation(path: Path) -> None:
     body = {"messages": [{"role": "user"}, {"role": "assistant"}, {"role": "user"}]}
     async with opened(path, grace=0) as log_writer:
-        await record(log_writer, first := turn(HI, answer=said(thought("Hm"), "Hello")))
-        under_way = turn(HI, said("Hello"), user("More"), body=json.dumps(body), parsed=body, status=500)
+        await record(log_writer, first := turn(HI, answer=assistant(reasoning("Hm"), "Hello")))
+        under_way = turn(HI, assistant("Hello"), user("More"), body=json.dumps(body), parsed=body, status=500)
         await log_writer.begin(under_way)
     (file,) = Spool(path).folder.glob("*.begun")
     assert json.loads(json.loads(file.read_text())["request"]["body"]) == {"messages": [{"role": "user"}]}
@@ -332,14 +332,14 @@ async def test_recovery_of_a_turn_that_continued_a_conversation(path: Path) -> N
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 from proxy.log.writer import LogWriter
 
 async def main():
     writer = LogWriter(Path(sys.argv[1]))
     await writer.open()
     for number in range(10):
-        written = turn(user(sys.argv[2] + str(number)), answer=said("yes"))
+        written = turn(user(sys.argv[2] + str(number)), answer=assistant("yes"))
         await writer.begin(written)
         await asyncio.wrap_future(writer.record(written))
         print(written.id, flush=True)
@@ -350,9 +350,9 @@ asyncio.run(main())
 """
 SHELL = """
 import sys, sqlite_utils, time
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 for number in range(10):
-    written = turn(user("shell" + str(number)), answer=said("yes"))
+    written = turn(user("shell" + str(number)), answer=assistant("yes"))
     for attempt in range(100):
         try:
             written.response.log_to_db(sqlite_utils.Database(sys.argv[1]))

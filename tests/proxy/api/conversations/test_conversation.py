@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm.logs import LogStore
 from llm.parts import Message
 from pydantic import TypeAdapter
-from support.logged_turns import call, said, system, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, system, turn, user
 
 from proxy.api.conversations import conversation as conversations
 from proxy.generation import ThreadPosition
@@ -34,7 +34,7 @@ SENT: list[dict[str, Any]] = [
     {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "a"}], "summary": []},
     {"type": "function_call", "call_id": "call_a", "name": "look", "arguments": "{}"},
 ]
-ANSWERS = [said("a"), said(thought("a"), "a"), said("a", call("call_b")), said("")]
+ANSWERS = [assistant("a"), assistant(reasoning("a"), "a"), assistant("a", call("call_b")), assistant("")]
 
 adding = st.tuples(st.just("add"), st.lists(st.sampled_from(SENT), max_size=3))
 answering = st.tuples(
