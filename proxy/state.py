@@ -43,7 +43,7 @@ from .log.idempotency import Attempt, PreviousAttempt, request_key, retry_hint, 
 from .log.policy import TurnLogging
 from .log.reader import LogReader
 from .log.spool import POLL_SECONDS
-from .log.threads import Threads
+from .log.thread_match import ThreadMatcher
 from .log.writer import LogWriter
 from .settings import Settings
 
@@ -151,7 +151,7 @@ class ProxyState:
         actor = client.viewer.actor
         known = generation.added + generation.known if generation.continues else 0
         messages = await self.log_reader.read(
-            lambda log: Threads(log).history(generation.messages, actor, known)
+            lambda log: ThreadMatcher(log).history(generation.messages, actor, known)
         )
         response = model.prompt(
             messages=messages,

@@ -91,24 +91,27 @@ def prune_(
 
 
 def _remarks(pruned: PruneResult, *, marked: bool, deleted: bool) -> Iterator[str]:
-    if pruned.along and marked:
-        yield f"{pruned.along} of these turns were not deleted themselves, but their conversation was."
-    if pruned.shared:
+    if pruned.deleted_with_thread and marked:
         yield (
-            f"The messages of {pruned.shared} of these turns stay: later turns or other threads "
+            f"{pruned.deleted_with_thread} of these turns were not deleted themselves, but their "
+            "conversation was."
+        )
+    if pruned.shared_turns:
+        yield (
+            f"The messages of {pruned.shared_turns} of these turns stay: later turns or other threads "
             "continue them."
         )
-    if pruned.held:
+    if pruned.kept_turns:
         yield (
-            f"{pruned.held} more turns stay: they are part of conversations of the API. Delete those "
+            f"{pruned.kept_turns} more turns stay: they are part of conversations of the API. Delete those "
             "through the API or with `--thread ID`."
         )
-    if pruned.legacy:
+    if pruned.legacy_rows:
         yield (
-            f"llm's old table `responses` has {pruned.legacy} rows of the same turns. They stay: llm no "
+            f"llm's old table `responses` has {pruned.legacy_rows} rows of the same turns. They stay: llm no "
             "longer writes to it."
         )
-    if pruned.lingers:
+    if pruned.copy_remains:
         yield "A program that reads the log keeps a copy of the deleted data in the -wal file until it ends."
     if not deleted and any(pruned.rows.values()):
         yield "Nothing was deleted: add --yes for that."

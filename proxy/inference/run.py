@@ -87,6 +87,7 @@ class Run:
             continues=generation.continues,
             sent=entry_distances,
             custom_calls=sorted(generation.custom_call_ids),
+            parsed=client.body.json,
         )
         self._response = self._prompt(generation.messages)
         self.cancel_reason = "The client left."

@@ -1,4 +1,4 @@
-"""Who looks at the log through the API."""
+"""Who reads the log through the API."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ..hookspecs import Plugins
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    "`actor` is the name of a key; `admin` may see all, the shell's turns too."
+    "The client of a request: `actor` is the name of its key. An `admin` sees all turns, the shell's too."
 
     actor: str | None
     admin: bool
 
     def can_see(self, actor: str | None) -> bool:
-        "What was asked by `actor`."
+        "Whether this viewer sees the turns of `actor`."
         return self.admin or (actor is not None and actor == self.actor)
 
 
 async def viewer_of(http: Http, plugins: Plugins) -> Viewer:
-    """The actor that its turn would be logged with.
+    """The viewer that sends this request; its actor is the one that a turn of it would be logged with.
 
-    Who is named by a plugin is that person and no more: what the key allows is for the key's own name.
+    If a plugin names another actor, the admin rights of the key do not apply: they belong to the key's name.
     """
     actor = await plugins.actor_of(http)
     admin = getattr(http.state, "admin", False)

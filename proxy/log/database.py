@@ -1,114 +1,62 @@
-"""llm's database as we open it: fresh ones whole and private, the write lock taken first."""
+"""Opens llm's database, creates it if necessary, and writes to it without losing rows."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import sqlite3
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlite_utils
-from llm.logs import LogStore, message_hash
+from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
-from llm.parts import Message
 
 from . import tables
+from .llm_store import CachedSchemaDatabase, ChainStore
 
-# How long to wait for another process's lock, in milliseconds. Its turns take some; whoever holds it longer
-# must not hold up answers too.
+# How many milliseconds to wait for the lock of another process. Its turns take a few; a process that holds
+# the lock longer must not delay answers.
 BUSY_TIMEOUT = 2000
 SHORT_BUSY_TIMEOUT = 20
 
 
-class CachedSchemaDatabase(sqlite_utils.Database):
-    """A database that has all its tables.
+def open_log(path: Path) -> ChainStore:
+    """Opens llm's store, with our tables in it and all migrations applied.
 
-    sqlite-utils looks their names up for each row that it writes, several times, and opens a savepoint for
-    it: a third of what it takes to log a turn. Here they are looked up once, and a transaction within a
-    transaction is part of that: what fails in it has to fail the whole (`locked`).
-    """
+    A new database is private to its owner, and complete when it appears at `path`: llm's own migrations fail
+    if two processes run them at once. An existing one keeps its journal mode.
 
-    @cached_property
-    def _tables(self) -> list[str]:
-        return super().table_names()
-
-    @cached_property
-    def _views(self) -> list[str]:
-        return super().view_names()
-
-    def table_names(self, fts4: bool = False, fts5: bool = False) -> list[str]:
-        return super().table_names(fts4, fts5) if fts4 or fts5 else self._tables
-
-    def view_names(self) -> list[str]:
-        return self._views
-
-    @contextmanager
-    def atomic(self) -> Iterator[sqlite_utils.Database]:
-        with nullcontext() if self.conn.in_transaction else super().atomic():
-            yield self
-
-
-class ChainStore(LogStore):
-    "llm's store, for conversations that are sent whole with each turn."
-
-    def ensure_chain(
-        self, messages: Sequence[Message], parent: str | None = None, fragments: Sequence[str] | None = None
-    ) -> str | None:
-        """As llm's, which asks for each message whether it is there.
-
-        A hash covers all that stands before its message: where one is there, so are those before it."""
-        hashes = [parent]
-        for message in messages:
-            hashes.append(message_hash(message, hashes[-1]))
-        new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
-        tip: str | None = super().ensure_chain(messages[new:], hashes[new], fragments)
-        return tip
-
-    def _has(self, hash: str | None) -> bool:
-        sql = "select 1 from messages where hash = ?"
-        return self.db.conn.execute(sql, [hash]).fetchone() is not None
-
-
-def open_log(path: Path) -> LogStore:
-    """llm's store and our tables in it, migrated. Its journal mode stays as it is.
-
-    A database that is not there yet is made beside its place and put there when it is whole: llm's own
-    migrations stumble over each other where two processes run them at once. Raises OSError or sqlite3.Error.
+    Raises OSError or sqlite3.Error.
     """
     if not path.exists():
-        _made(path)
-    return _migrated(path)
+        _create(path)
+    return _open_migrated(path)
 
 
 class LogFile:
-    """The log at `path` for one thread, opened anew where the file is another one by now: what is written
-    to a deleted database is lost.
+    """The log at `path`, for one thread.
+
+    If the file was replaced it is opened again, because rows in a deleted database are lost.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._log: LogStore | None = None
+        self._log: ChainStore | None = None
         self._inode: int | None = None
 
-    @property
-    def exists(self) -> bool:
-        return self._path.exists()
-
-    def opened(self) -> LogStore:
+    def opened(self) -> ChainStore:
         "Raises OSError or sqlite3.Error."
-        if self._log and (not self.exists or self._path.stat().st_ino != self._inode):
+        if self._log and self._current_inode() != self._inode:
             self.close()
         if self._log is None:
             self._log = open_log(self._path)
-            self._inode = self._path.stat().st_ino
+            self._inode = self._current_inode()
         return self._log
 
-    def wait(self, milliseconds: int) -> None:
-        "How long for another process's lock, from now on."
+    def set_busy_timeout(self, milliseconds: int) -> None:
+        "How long to wait for the lock of another process from now on."
         if self._log:
             set_busy_timeout(self._log.db.conn, milliseconds)
 
@@ -117,32 +65,38 @@ class LogFile:
             self._log.db.close()
             self._log = None
 
+    def _current_inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except OSError:
+            return None
 
-def _made(path: Path) -> None:
+
+def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        _migrated(draft).db.close()
-        _linked(draft, path)
+        _open_migrated(draft).db.close()
+        _link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _linked(draft: Path, path: Path) -> None:
+def _link(draft: Path, path: Path) -> None:
     try:
         os.link(draft, path)
     except FileExistsError:
         pass  # another process was faster
-    except OSError:  # a file system without links: migrated in its place, then
+    except OSError:  # a file system without links: an empty file, which is migrated in place
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _migrated(path: Path) -> LogStore:
+def _open_migrated(path: Path) -> ChainStore:
     database = sqlite_utils.Database(sqlite3.connect(path))
     try:
         set_busy_timeout(database.conn, BUSY_TIMEOUT)
-        # Seen without the lock: another process may hold it.
+        # Checked without the write lock, which another process may hold.
         if not _is_current(database):
             with write_transaction(database.conn):
                 LogStore(database)  # type: ignore[no-untyped-call]
@@ -170,19 +124,19 @@ def set_busy_timeout(connection: sqlite3.Connection, milliseconds: int) -> None:
 def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that holds the write lock from its beginning.
 
-    llm's own begins by reading: when another process writes before it does, it fails at once, however long it
-    would wait for a lock.
+    llm's own transactions begin with a read. If another process writes between that and their first write,
+    they fail at once, whatever the busy timeout.
     """
     connection.execute("begin immediate")
     try:
         yield
         connection.execute("commit")
     except BaseException:
-        if connection.in_transaction:  # SQLite itself may have ended it, as with a full disk
+        if connection.in_transaction:  # SQLite may have ended it already, as when the disk is full
             connection.execute("rollback")
         raise
 
 
 def is_transient(error: Exception) -> bool:
-    "Whether the next turn may fare better: it is about the database, not about this turn."
+    "Whether the problem is the database, so that a later attempt may succeed, and not this turn."
     return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

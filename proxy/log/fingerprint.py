@@ -1,50 +1,59 @@
-"""A conversation as its client sees it: what a stateless client sends back, whatever it leaves out.
+"""Hashes of a conversation as a stateless client sees it: what the client sends back, however it sends it.
 
-Reasoning, ids, how arguments were written, and white space around an answer are no part of it, nor is how an
-assistant's words and calls were cut into messages: so a client that drops or rewrites them is still found to
-go on with the conversation that it goes on with.
+Left out are reasoning, ids, the white space around an answer, how arguments were written, and how an
+assistant's texts and calls were split into messages. A client that drops or rewrites these still matches the
+conversation that it continues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from itertools import takewhile
-from typing import Any
 
-from llm.logs import content_hash
+from llm.logs import HASH_PREFIX, canonical_json
 from llm.parts import Message, TextPart, ToolCallPart, ToolResultPart
+from pydantic_core import to_json
 
 from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA
 
-# Neighbours of these roles are one: results of several calls may come in one message or in several.
-JOINED = ("assistant", "tool")
+# Neighbours with one of these roles count as one message: results of several calls may come in one message or
+# in several.
+MERGED_ROLES = ("assistant", "tool")
 
 
 def count_instructions(messages: Sequence[Message]) -> int:
-    "How many messages at the head instruct: apart, since agents write the time of day into them."
+    """How many messages at the beginning are instructions.
+
+    They are hashed separately, because agents write the time of day into them.
+    """
     return len(list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages)))
 
 
-def prefix_hashes(messages: Sequence[Message]) -> Iterator[str | None]:
-    """For each message, a hash of the conversation up to it; None until something is to be seen.
+def prefix_hashes(messages: Sequence[Message], before: str | None = None) -> Iterator[str | None]:
+    """For each message, the hash of the conversation up to it; None as long as nothing is visible.
 
-    A message in which nothing is to be seen, such as an answer that broke off while the model was thinking,
-    changes nothing.
+    `before` is the hash of the messages that precede these, the last of which has a role that does not merge
+    with the first of these. A message without anything visible, such as an answer that broke off while the
+    model was reasoning, changes nothing. The hashes are stored in `gpt_oss_requests.visible_tip`.
     """
-    tip: str | None = None
-    before: str | None = None
-    run: list[Message] = []
+    tip = before
+    merged: _MergedMessage | None = None
     for message in messages:
-        if not (run and message.role in JOINED and message.role == run[0].role):
-            before, run = tip, []
-        run.append(message)
-        said = _said(run)
-        tip = content_hash([before, run[0].role, *said]) if any(said) else before
+        if merged is None or not merges(merged, message):
+            before, merged = tip, _MergedMessage(message.role)
+        merged.add(message)
+        tip = merged.hash(before)
         yield tip
 
 
+def merges(message: Message | _MergedMessage, following: Message) -> bool:
+    "Whether a message counts as one with the message that follows it."
+    return message.role == following.role and message.role in MERGED_ROLES
+
+
 def looks_same(one: Message, other: Message) -> bool:
-    "Whether a client sees the same."
+    "Whether a client sees the same in both messages."
     return [*prefix_hashes([one])] == [*prefix_hashes([other])]
 
 
@@ -52,21 +61,39 @@ def tool_calls(messages: Sequence[Message]) -> list[ToolCallPart]:
     return [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
 
 
-def _said(run: Sequence[Message]) -> tuple[str, list[Any]]:
-    text, made, came = "", [], []
-    for message in run:
+class _MergedMessage:
+    "What is visible of neighbouring messages that count as one: their text, and calls and results as JSON."
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self._text = ""
+        self._calls: list[bytes] = []
+        self._results: list[bytes] = []
+
+    def add(self, message: Message) -> None:
         for part in message.parts:
             match part:
                 case TextPart():
-                    text += part.text
+                    self._text += part.text
                 case ToolCallPart():
-                    made.append([part.name, part.arguments or _unreadable(part)])
+                    arguments = part.arguments or _unreadable_arguments(part)
+                    self._calls.append(canonical_json([part.name, arguments]).encode())
                 case ToolResultPart():
-                    came.append([part.name, part.output])
-    return text.strip() if run[0].role == "assistant" else text, made + came
+                    self._results.append(to_json([part.name, part.output]))
+
+    def hash(self, before: str | None) -> str | None:
+        "As `llm.logs.content_hash` of `[before, role, text, calls and results]`, a few times faster."
+        text = self._text.strip() if self.role == "assistant" else self._text
+        others = self._calls + self._results
+        if not text and not others:
+            return before
+        written = to_json((before, self.role, text, ()))
+        if others:
+            written = written.removesuffix(b"]]") + b",".join(others) + b"]]"
+        return HASH_PREFIX + blake2b(written, digest_size=16).hexdigest()
 
 
-def _unreadable(part: ToolCallPart) -> Any:
-    "Arguments that are no JSON object are told apart by their text."
+def _unreadable_arguments(part: ToolCallPart) -> str:
+    "The text of arguments that are not a JSON object, which tells such calls apart."
     text = str((part.provider_metadata or {}).get(METADATA, {}).get("arguments", "")).strip()
     return text if text.replace(" ", "") != "{}" else ""

@@ -1,7 +1,7 @@
-"""The same request sent again.
+"""Recognizes a request that a client sends again.
 
-A client may say so by an `Idempotency-Key`. OpenAI's SDKs send none by themselves; they send the same body,
-and in `x-stainless-retry-count` how often they have sent it before (openai 3.54, `_base_client.py`).
+A client can mark it with an `Idempotency-Key`. OpenAI's SDKs do not: when they retry they send the same body,
+with the number of earlier attempts in `x-stainless-retry-count` (openai 3.54, `_base_client.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-# For how many hours an answer is given again.
+# For how many hours the answer of an earlier request is returned.
 KEY_HOURS, RETRY_HOURS = 24, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """At one answer: the ids of its turns, one a choice; those of an earlier attempt where there was one, so
-    that what it left in the log is written anew and not once more. `key` is what finds it again. `done`: the
-    answer is in the log already; `running`: it is still being made.
+    """An attempt at one answer. `ids` are those of its turns, one for each choice.
+
+    A repeated attempt has the ids of the earlier one, so that it replaces its turns in the log. `key`
+    identifies the request. `done`: the answer is in the log. `running`: it is still being generated.
     """
 
     ids: tuple[str, ...]
@@ -33,8 +34,9 @@ class Attempt:
 
 
 class RetryHint(NamedTuple):
-    """How a client tells that a request is one that it has sent before: by what besides its body, and that it
-    counts for so many `hours`. The `first` of them has none before it."""
+    """What the headers reveal about retries: `identity` identifies the request together with its body, for so
+    many `hours`. The `first` attempt has no earlier ones.
+    """
 
     identity: str
     hours: int
@@ -50,29 +52,26 @@ def retry_hint(headers: Mapping[str, str]) -> RetryHint | None:
     return RetryHint(f"client {headers.get('user-agent', '')}", RETRY_HOURS, first=not count.strip("0"))
 
 
-def request_key(saying: RetryHint, *asked: bytes) -> str:
-    """Of what the client says and all that makes the request what it is: the same key with another body is
-    another.
-    """
-    digest = blake2b(saying.identity.encode(), digest_size=16)
-    for part in asked:
+def request_key(hint: RetryHint, *content: bytes) -> str:
+    "Identifies a request by its hint and by its content: the same hint with another body is another request."
+    digest = blake2b(hint.identity.encode(), digest_size=16)
+    for part in content:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
 
 class PreviousAttempt(NamedTuple):
-    "An earlier attempt: its turns, in order, and how many of them ended well."
+    "An earlier attempt: the ids of its turns, in order, and how many of them succeeded."
 
     ids: tuple[str, ...]
     succeeded: int
     in_progress: bool = False
 
 
-def select_attempt(past: Sequence[PreviousAttempt], choices: int) -> PreviousAttempt | None:
-    """Of attempts at `choices` choices, oldest first, the one that is meant.
+def select_attempt(attempts: Sequence[PreviousAttempt], choices: int) -> PreviousAttempt | None:
+    """Which of the attempts, oldest first, at an answer of `choices` choices is repeated.
 
-    The last that did not end well: who asked for that one asks again. If all did, an answer was lost on its
-    way: the last one.
+    It is the last one that failed. If none did, the client did not receive the last answer.
     """
-    broken = [each for each in past if each.succeeded < choices]
-    return (broken or past)[-1] if past else None
+    failed = [attempt for attempt in attempts if attempt.succeeded < choices]
+    return (failed or attempts)[-1] if attempts else None

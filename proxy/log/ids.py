@@ -14,10 +14,9 @@ def new_id() -> str:
 
 
 def creation_time(turn_id: str) -> int:
-    """When an id was made, in seconds since 1970.
+    """When an id was created, in seconds since 1970; 0 for ids of older logs, which may not be ULIDs.
 
-    What goes by the id has this time for its own, so that it is the same live and from the log. 0 for an id
-    that is no ULID, as some older log may hold.
+    API objects with this id have this time, so that they are the same live and from the log.
     """
     try:
         return int(ULID.from_str(turn_id.upper()).milliseconds) // 1000
@@ -25,6 +24,6 @@ def creation_time(turn_id: str) -> int:
         return 0
 
 
-def end_time(begun: str, duration_ms: int) -> int:
-    "In seconds since 1970, from what llm logs."
-    return int(datetime.fromisoformat(begun).timestamp() + duration_ms / 1000)
+def end_time(datetime_utc: str, duration_ms: int) -> int:
+    "When a turn ended, in seconds since 1970, from the columns that llm logs."
+    return int(datetime.fromisoformat(datetime_utc).timestamp() + duration_ms / 1000)

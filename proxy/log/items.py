@@ -1,8 +1,8 @@
 """A conversation of the log, message by message and item by item.
 
-An item's id names its turn or the hash of its message (`items/ids`). A hash covers all that stands before the
-message: where something is taken out of a conversation, or other instructions are put before it, the messages
-behind it get other hashes. Their items go on by the ids that they had: `keep` notes these.
+The id of an item names its turn, or the hash of its message (`items/ids`). A hash covers all earlier
+messages. When a message is removed, or other instructions precede the conversation, all later messages get
+other hashes. Their items keep the ids that they had: `keep_item_ids` stores these.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from llm.parts import Message
 from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
 from .fingerprint import tool_calls
-from .reader import StoredMessage, load_chain
+from .logged_turn import StoredMessage
+from .queries import load_chain
 
 TURNS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
-where turns.thread_id = :thread or turns.id is :own
-order by turns.id is :own desc, turns.id
+where turns.thread_id = :thread or turns.id is :answer_turn
+order by turns.id is :answer_turn desc, turns.id
 """
-# Of each of these hashes one, though thousands may have come to it; no id of another actor's turn is shown.
-OTHERS = """
+# One turn for each hash, although thousands may have ended there. Another actor's turn ids are not shown.
+TURNS_OF_OTHER_THREADS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
-from json_each(:hashes) as place
+from json_each(:hashes) as hash
 join turns on turns.rowid = (
-    select other.rowid from turns as other left join gpt_oss_requests as asked on asked.turn_id = other.id
-    where other.tip_message_hash = place.value and asked.actor is :actor order by other.rowid limit 1
+    select other.rowid from turns as other left join gpt_oss_requests as first on first.turn_id = other.id
+    where other.tip_message_hash = hash.value and first.actor is :actor order by other.rowid limit 1
 )
 left join gpt_oss_requests as request on request.turn_id = turns.id
 """
-KEPT = """
-select message_hash, n, item_id from json_each(:hashes) as place
-join gpt_oss_items on gpt_oss_items.message_hash = place.value and gpt_oss_items.thread_id = :thread
+KEPT_IDS = """
+select message_hash, n, item_id from json_each(:hashes) as hash
+join gpt_oss_items on gpt_oss_items.message_hash = hash.value and gpt_oss_items.thread_id = :thread
 """
-# Whoever asked first: others, the shell too, may have gone on.
+# The actor of the first turn. Others, the shell too, may have continued the thread.
 OWNER = """
 select case when conversation.thread_id is null then (
     select request.actor from turns left join gpt_oss_requests as request on request.turn_id = turns.id
@@ -53,22 +54,14 @@ select case when conversation.thread_id is null then (
 from threads left join gpt_oss_conversations as conversation on conversation.thread_id = threads.id
 where threads.id = ?
 """
-CUSTOM = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
-FOLLOWS = """
-with recursive chain (hash) as (
-    select :tip
-    union all
-    select messages.parent_hash from messages join chain on messages.hash = chain.hash
-    where chain.hash is not :earlier
-)
-select 1 from chain where hash is :earlier
-"""
+CUSTOM_CALLS = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemEntry:
-    """An item. `message` has nothing else in it; in the log it is item `n` of the message with `hash`.
-    `custom` are the ids of calls of custom tools.
+    """An item: the `n`th of the message that has `hash` in the log.
+
+    `message` contains only this item. `custom` are the ids of calls of custom tools.
     """
 
     id: str
@@ -85,6 +78,8 @@ class ItemEntry:
 
 
 class _Turn(NamedTuple):
+    "A turn, with the index of its last message in the chain."
+
     tip: int
     id: str
     parent: str | None
@@ -92,62 +87,70 @@ class _Turn(NamedTuple):
 
 
 class ItemChain:
-    """`messages` are the thread's up to `tip`, less the `added` that were put before them for an answer.
+    """The messages of a thread up to `tip`, without the `added` ones that preceded them for one answer.
 
-    `own` is the turn whose answer it ends with, where others may have ended there too.
+    `answer_turn` is the turn that produced the last message, in case several turns ended with it.
     """
 
-    def __init__(self, log: LogStore, thread_id: str, tip: str | None, own: str | None = None) -> None:
+    def __init__(
+        self, log: LogStore, thread_id: str, tip: str | None, answer_turn: str | None = None
+    ) -> None:
         self._log = log
         self._thread_id = thread_id
-        whole = load_chain(log, tip)
-        turns = self._turns([each.hash for each in whole], own)
+        chain = load_chain(log, tip)
+        turns = self._turns([stored.hash for stored in chain], answer_turn)
         self.added = turns[-1].added if turns else 0
-        self._sources = _sources(whole, turns)
-        self.messages = whole[self.added :]
+        self._sources = _sources(chain, turns)
+        self.messages = chain[self.added :]
 
     def entries(self) -> list[ItemEntry]:
-        hashes = json.dumps([each.hash for each in self.messages])
-        kept = self._log.db.conn.execute(KEPT, {"hashes": hashes, "thread": self._thread_id})
-        ids = {(hash, n): id for hash, n, id in kept}
-        return [replace(each, id=ids.get((each.hash, each.n), each.id)) for each in self._entries()]
+        hashes = json.dumps([stored.hash for stored in self.messages])
+        rows = self._log.db.conn.execute(KEPT_IDS, {"hashes": hashes, "thread": self._thread_id})
+        kept_ids = {(hash, n): id for hash, n, id in rows}
+        return [
+            replace(entry, id=kept_ids.get((entry.hash, entry.n), entry.id))
+            for entry in self._computed_entries()
+        ]
 
-    def _entries(self) -> Iterator[ItemEntry]:
-        "With the ids that say where they are found."
-        custom = self._custom()
+    def _computed_entries(self) -> Iterator[ItemEntry]:
+        "The entries with ids that are computed from their turn or message."
+        custom = self._custom_call_ids()
         counts: Counter[str] = Counter()
-        for each in self.messages:
-            source = self._sources.get(each.hash, each.hash.removeprefix(HASH_PREFIX))
-            for n, one in enumerate(split_items(each.message)):
-                (item,) = message_items(one, source, counts[source], custom)
+        for stored in self.messages:
+            source = self._sources.get(stored.hash, stored.hash.removeprefix(HASH_PREFIX))
+            for n, message in enumerate(split_items(stored.message)):
+                (item,) = message_items(message, source, counts[source], custom)
                 counts[source] += 1
-                yield ItemEntry(item["id"], each.hash, n, one, custom)
+                yield ItemEntry(item["id"], stored.hash, n, message, custom)
 
-    def _turns(self, hashes: Sequence[str], own: str | None) -> list[_Turn]:
-        "One for each message that turns ended with: of several `own`, or the thread's first, or another's."
+    def _turns(self, hashes: Sequence[str], answer_turn: str | None) -> list[_Turn]:
+        """A turn for each message that a turn ended with.
+
+        If several did: `answer_turn`, or the first of this thread, or the first of another one."""
         connection = self._log.db.conn
-        found: dict[str, tuple[Any, ...]] = {}
-        for tip, *turn in connection.execute(TURNS, {"thread": self._thread_id, "own": own}):
-            found.setdefault(tip, tuple(turn))
-        others = json.dumps([hash for hash in hashes if hash not in found])
-        given = {"hashes": others, "actor": thread_owner(connection, self._thread_id)}
-        found |= {tip: tuple(turn) for tip, *turn in connection.execute(OTHERS, given)}
-        return [_Turn(place, *found[hash]) for place, hash in enumerate(hashes) if hash in found]
+        turns: dict[str, tuple[Any, ...]] = {}
+        parameters = {"thread": self._thread_id, "answer_turn": answer_turn}
+        for tip, *turn in connection.execute(TURNS, parameters):
+            turns.setdefault(tip, tuple(turn))
+        missing = json.dumps([hash for hash in hashes if hash not in turns])
+        parameters = {"hashes": missing, "actor": thread_owner(connection, self._thread_id)}
+        turns |= {tip: tuple(turn) for tip, *turn in connection.execute(TURNS_OF_OTHER_THREADS, parameters)}
+        return [_Turn(index, *turns[hash]) for index, hash in enumerate(hashes) if hash in turns]
 
-    def _custom(self) -> frozenset[str]:
-        made = [call.tool_call_id for call in tool_calls([each.message for each in self.messages])]
-        rows = self._log.db.conn.execute(CUSTOM, [json.dumps(made)])
+    def _custom_call_ids(self) -> frozenset[str]:
+        call_ids = [call.tool_call_id for call in tool_calls([stored.message for stored in self.messages])]
+        rows = self._log.db.conn.execute(CUSTOM_CALLS, [json.dumps(call_ids)])
         return frozenset(call_id for (call_id,) in rows)
 
 
 def _sources(chain: Sequence[StoredMessage], turns: Sequence[_Turn]) -> Mapping[str, str]:
-    "Which turn put a message out: those that stand behind what it was asked with, up to its tip."
-    places = {each.hash: place for place, each in enumerate(chain)}
+    "The turn that produced each message: a turn's answer are the messages after its parent, up to its tip."
+    indexes = {stored.hash: index for index, stored in enumerate(chain)}
     sources: dict[str, str] = {}
     for turn in turns:
-        first = places[turn.parent] + 1 if turn.parent else 0
-        for each in chain[first : turn.tip + 1]:
-            sources.setdefault(each.hash, turn.id)
+        first = indexes[turn.parent] + 1 if turn.parent else 0
+        for stored in chain[first : turn.tip + 1]:
+            sources.setdefault(stored.hash, turn.id)
     return sources
 
 
@@ -155,26 +158,21 @@ def split_items(message: Message) -> list[Message]:
     "Each item of a message as a message of its own."
     if message.role not in ("assistant", "tool"):
         return [message]
-    ones = [replace(message, parts=[part]) for part in message.parts]
-    return [one for one in ones if message_items(one, "")]
+    single_parts = [replace(message, parts=[part]) for part in message.parts]
+    return [part for part in single_parts if message_items(part, "")]
 
 
 def thread_owner(connection: sqlite3.Connection, thread_id: str) -> str | None:
-    "The actor whose thread it is; None, too, for the shell and for a thread that is not there."
+    "The actor who owns a thread; None for a thread of the shell, and if there is no such thread."
     row = connection.execute(OWNER, [thread_id]).fetchone()
     return str(row[0]) if row and row[0] is not None else None
 
 
-def is_descendant(connection: sqlite3.Connection, tip: str | None, earlier: str | None) -> bool:
-    "Whether `tip` goes on from `earlier`, or is it."
-    return connection.execute(FOLLOWS, {"tip": tip, "earlier": earlier}).fetchone() is not None
-
-
 def keep_item_ids(log: LogStore, thread_id: str, ids: Sequence[str], entries: Sequence[ItemEntry]) -> None:
-    """Notes by which ids the thread's entries go: the first by these, the others by those that they have.
+    """Stores the ids of the thread's entries: the first get `ids`, the others keep their own.
 
-    Where two would go by one the later gets another: a message that is taken out of several that are alike
-    leaves its place, and with it its hash, to the next.
+    If an id would be used twice the later entry gets a new one. That happens when one of several equal
+    messages is removed: the next one moves to its position, and gets its hash.
     """
     used: set[str] = set()
     rows = []
@@ -189,6 +187,6 @@ def keep_item_ids(log: LogStore, thread_id: str, ids: Sequence[str], entries: Se
 
 
 def has_kept_ids(connection: sqlite3.Connection, thread_id: str) -> bool:
-    "Whether items of the thread go by other ids than those that say where they are found."
-    found = connection.execute("select 1 from gpt_oss_items where thread_id = ?", [thread_id])
-    return found.fetchone() is not None
+    "Whether items of the thread have other ids than those that are computed."
+    row = connection.execute("select 1 from gpt_oss_items where thread_id = ?", [thread_id]).fetchone()
+    return row is not None

@@ -1,4 +1,4 @@
-"""What a request names instead of sending it: the conversation that it goes on with, and items."""
+"""Finds what a request refers to by an id: the conversation that it continues, and items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..items.ids import parse_item_id
 from .access import Viewer
 from .ids import end_time
 from .items import ItemChain, split_items, thread_owner
-from .reader import load_chain
+from .queries import load_chain
 
 THREAD = """
 select threads.tip_message_hash, threads.datetime_utc, conversation.metadata, conversation.created
@@ -26,24 +26,25 @@ select turns.id, turns.tip_message_hash, turns.parent_message_hash from turns
 where turns.id in (select value from json_each(?))
 order by turns.id desc
 """
-KEPT = "select message_hash, n from gpt_oss_items where item_id = ?"
-# From a message down to whatever holds it: each request goes on a few messages further, so the first is near.
-# Where very many conversations begin alike it may be far, and is not looked for any longer.
-HELD = """
-with recursive below (hash) as (
+KEPT_ITEM = "select message_hash, n from gpt_oss_items where item_id = ?"
+# From a message to the turns and conversations that include it. A request adds a few messages, so the first
+# is near. If very many conversations have the same beginning it may be far: the search stops after 10,000
+# messages.
+VISIBLE = """
+with recursive later (hash) as (
     select hash from messages where hash = :hash
     union all
-    select messages.hash from messages join below on messages.parent_hash = below.hash
+    select messages.hash from messages join later on messages.parent_hash = later.hash
     limit 10000
 )
-select 1 from below where exists (
+select 1 from later where exists (
     select 1 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
-    where turns.tip_message_hash = below.hash and (:admin or request.actor = :actor)
+    where turns.tip_message_hash = later.hash and (:admin or request.actor = :actor)
         and not coalesce(request.deleted, 0)
         and (request.stored or request.endpoint is not '/v1/responses')
 ) or exists (
     select 1 from threads join gpt_oss_conversations as conversation on conversation.thread_id = threads.id
-    where threads.tip_message_hash = below.hash and (:admin or conversation.actor = :actor)
+    where threads.tip_message_hash = later.hash and (:admin or conversation.actor = :actor)
         and not conversation.deleted
 )
 limit 1
@@ -51,7 +52,7 @@ limit 1
 
 
 class Thread(NamedTuple):
-    "`actor` is whose it is, `created` in seconds since 1970."
+    "`actor` is its owner, `created` in seconds since 1970."
 
     id: str
     tip: str | None
@@ -62,7 +63,7 @@ class Thread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ThreadContext:
-    "`messages` are all of the conversation up to `tip`, without what was put before it for an answer."
+    "`messages` are those of the conversation up to `tip`, without instructions added for one answer."
 
     thread_id: str
     tip: str | None
@@ -70,39 +71,39 @@ class ThreadContext:
 
 
 def find_thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
-    "None for one that is not there, or deleted, or not the viewer's."
+    "None if the thread does not exist, is deleted, or is not visible to the viewer."
     row = log.db.conn.execute(THREAD, [thread_id]).fetchone()
     actor = thread_owner(log.db.conn, thread_id)
     if row is None or not viewer.can_see(actor):
         return None
-    tip, begun, metadata, created = row
-    return Thread(thread_id, tip, actor, created or end_time(begun, 0), json.loads(metadata or "{}"))
+    tip, datetime_utc, metadata, created = row
+    return Thread(thread_id, tip, actor, created or end_time(datetime_utc, 0), json.loads(metadata or "{}"))
 
 
 def load_conversation(log: LogStore, thread_id: str, viewer: Viewer) -> ThreadContext | None:
-    "None where there is no such thread."
-    found = find_thread(log, thread_id, viewer)
-    if found is None:
+    "None if `find_thread` returns None."
+    thread = find_thread(log, thread_id, viewer)
+    if thread is None:
         return None
-    messages = [each.message for each in ItemChain(log, thread_id, found.tip).messages]
-    return ThreadContext(thread_id, found.tip, messages)
+    messages = [stored.message for stored in ItemChain(log, thread_id, thread.tip).messages]
+    return ThreadContext(thread_id, thread.tip, messages)
 
 
 def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:
-    """Those that are found, each as a message with nothing else in it.
+    """The items with these ids, each as a message that contains nothing else.
 
-    What the viewer sees are the items of turns and conversations, of what these were asked with too. An item
-    that stands in deleted ones only, or in responses that were not to be stored, is not found.
+    A viewer sees the items of turns and conversations, those of their prompts too. Left out are items that
+    occur only in deleted ones, or in responses that the client did not want stored.
     """
-    places = {id: place for id in ids if (place := parse_item_id(id))}
-    shelf = _Shelf(log, viewer)
-    shelf.fetch([source for source, _ in places.values()])
-    found = {id: shelf.item(id, *place) for id, place in places.items()}
-    return {id: message for id, message in found.items() if message}
+    sources = {id: source for id in ids if (source := parse_item_id(id))}
+    finder = _ItemFinder(log, viewer)
+    finder.load_turns([source for source, _ in sources.values()])
+    items = {id: finder.find(id, *source) for id, source in sources.items()}
+    return {id: message for id, message in items.items() if message}
 
 
-class _Shelf:
-    "Messages by their hashes. Chains are read once, though many items stand in one."
+class _ItemFinder:
+    "Finds items in chains of messages. Each chain is read once, although it may contain many of the items."
 
     def __init__(self, log: LogStore, viewer: Viewer) -> None:
         self._log = log
@@ -111,45 +112,46 @@ class _Shelf:
         self._messages: dict[str, Message] = {}
         self._turns: dict[str, tuple[str | None, str | None]] = {}
 
-    def fetch(self, turn_ids: list[str]) -> None:
-        "The latest first: what the others answered stands in its chain, as a rule."
+    def load_turns(self, turn_ids: list[str]) -> None:
+        "Reads the chains of turns, the latest first: it usually contains the earlier ones."
         for id, tip, parent in self._log.db.conn.execute(TURN, [json.dumps(turn_ids)]).fetchall():
             self._turns[id] = tip, parent
             self._load(tip)
 
-    def item(self, id: str, source: str, n: int) -> Message | None:
-        return self._of_turn(source, n) or self._nth(HASH_PREFIX + source, n) or self._kept(id)
+    def find(self, id: str, source: str, n: int) -> Message | None:
+        "Item `n` of the source, which is the id of a turn or the hash of a message without its prefix."
+        return self._in_turn(source, n) or self._in_message(HASH_PREFIX + source, n) or self._with_kept_id(id)
 
-    def _of_turn(self, turn_id: str, n: int) -> Message | None:
+    def _in_turn(self, turn_id: str, n: int) -> Message | None:
         hash, parent = self._turns.get(turn_id, (None, None))
         answer: list[str] = []
         while hash is not None and hash != parent:
             answer.insert(0, hash)
             hash = self._parents[hash]
-        places = [
-            (hash, place) for hash in answer for place, _ in enumerate(split_items(self._messages[hash]))
+        positions = [
+            (hash, index) for hash in answer for index, _ in enumerate(split_items(self._messages[hash]))
         ]
-        return self._nth(*places[n]) if n < len(places) else None
+        return self._in_message(*positions[n]) if n < len(positions) else None
 
-    def _kept(self, id: str) -> Message | None:
-        rows = self._log.db.conn.execute(KEPT, [id]).fetchall()
-        return next((message for row in rows if (message := self._nth(*row))), None)
+    def _with_kept_id(self, id: str) -> Message | None:
+        rows = self._log.db.conn.execute(KEPT_ITEM, [id]).fetchall()
+        return next((message for row in rows if (message := self._in_message(*row))), None)
 
-    def _nth(self, hash: str, n: int) -> Message | None:
-        if not self._held(hash):
+    def _in_message(self, hash: str, n: int) -> Message | None:
+        if not self._is_visible(hash):
             return None
         self._load(hash)
         return dict(enumerate(split_items(self._messages[hash]))).get(n)
 
-    def _held(self, hash: str) -> bool:
-        "Whether the viewer sees anything that holds this message."
-        given = {"hash": hash, "actor": self._viewer.actor, "admin": self._viewer.admin}
-        return self._log.db.conn.execute(HELD, given).fetchone() is not None
+    def _is_visible(self, hash: str) -> bool:
+        "Whether the viewer sees a turn or conversation that includes this message."
+        parameters = {"hash": hash, "actor": self._viewer.actor, "admin": self._viewer.admin}
+        return self._log.db.conn.execute(VISIBLE, parameters).fetchone() is not None
 
     def _load(self, tip: str | None) -> None:
         if tip in self._messages:
             return
         parent = None
-        for each in load_chain(self._log, tip):
-            self._parents[each.hash], self._messages[each.hash] = parent, each.message
-            parent = each.hash
+        for stored in load_chain(self._log, tip):
+            self._parents[stored.hash], self._messages[stored.hash] = parent, stored.message
+            parent = stored.hash

@@ -1,4 +1,4 @@
-"""Deletes from llm's log for good. Through the API things are only marked as deleted."""
+"""Deletes turns and threads from llm's log for good. The API only marks them as deleted."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from llm_gpt_oss.setup.progress import Progress, Report
 from .database import open_log, set_busy_timeout, write_transaction
 from .prune_selection import PruneSelection, Rows, select_rows
 
-# How long to wait for other programs that have the log, in milliseconds.
+# How many milliseconds to wait for other programs that use the log.
 BUSY_TIMEOUT = 10_000
-# How much memory the log's pages may take, in KiB.
+# How much memory SQLite may use for pages of the log, in KiB.
 CACHE = 64 * 1024
 
-# Said by turns that go, and needed by others.
+# Turns to delete whose messages stay, because others need them.
 SHARED = """
 select count(*) from turns where id in temp.gone_turns and tip_message_hash not in temp.gone_messages
 """
-HELD = "select count(*) from temp.held"
-ALONG = """
+KEPT_BY_CONVERSATIONS = "select count(*) from temp.held"
+DELETED_WITH_THREAD = """
 select count(*) from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 where turns.thread_id in temp.released and not coalesce(request.deleted, 0)
 """
@@ -34,92 +34,93 @@ update threads set tip_message_hash = (select tip from temp.moved where moved.id
 where id in (select id from temp.moved)
 """
 UNFORK = "update threads set forked_from = null where forked_from in temp.gone_threads"
-# A thread is called by what its first turn was asked.
+# A thread is named after the prompt of its first turn.
 UNNAME = """
 update threads set name = null
 where id in (select thread_id from turns where id in temp.gone_turns) and (
     select parent_message_hash from turns where turns.thread_id = threads.id order by turns.id limit 1
 ) in temp.gone_messages
 """
-# Until it is merged, a search index holds the words of rows that are gone.
+# The search index contains the words of deleted rows until it is merged.
 MERGE = "insert into turn_search_fts (turn_search_fts) values ('optimize')"
 
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What goes: how many `rows` of each table, and the `bytes` that they hold.
+    """What is deleted: the number of `rows` in each table, and their size in `bytes`.
 
-    What was said in `shared` of the turns stays, because other turns or threads go on from there. `held` more
-    turns were chosen, but are of conversations that were not. `along` of the turns go because their whole
-    thread does, and were not deleted themselves through the API. `legacy` rows of llm's old tables, which are
-    never written, are of turns and threads that go. `lingers`: another program keeps the file that the log's
-    changes are written to first, and with it a copy of what went.
+    The messages of `shared_turns` stay, because other turns or threads continue them. `kept_turns` were
+    selected but stay, because their conversation was not selected. `deleted_with_thread` counts turns that
+    were not deleted through the API themselves, but whose whole thread was. `legacy_rows` of llm's old tables
+    belong to these turns and threads and stay, since these tables are never written. `copy_remains`: another
+    program keeps the log's -wal file open, which still contains a copy of the deleted data.
     """
 
     rows: Mapping[str, int]
     bytes: int
-    shared: int
-    held: int
-    along: int
-    legacy: int
-    lingers: bool = False
+    shared_turns: int
+    kept_turns: int
+    deleted_with_thread: int
+    legacy_rows: int
+    copy_remains: bool = False
 
 
 def prune(
-    path: Path, choice: PruneSelection, *, really: bool = False, vacuum: bool = False, report: Report
+    path: Path, selection: PruneSelection, *, really: bool = False, vacuum: bool = False, report: Report
 ) -> PruneResult:
-    """What goes; `really` deletes it, and `vacuum` gives the room back that this makes.
+    """Deletes the selected turns if `really` is set, and otherwise only counts them.
 
-    Other programs may use the log meanwhile: they wait, as this does for them. Raises GptOssError where there
-    is no log of llm's, or it cannot be had, and BadRequest for a turn or thread that it does not have.
+    `vacuum` makes the file smaller afterwards. Other programs may use the log meanwhile: they wait for this
+    one, and this one for them. Raises GptOssError if the file is not a log of llm's or cannot be opened, and
+    BadRequest for a turn or thread that it does not contain.
     """
     with _opened(path) as connection:
-        with write_transaction(connection) if really else _looking(connection):
-            report(Progress("Looking for what goes"))
-            rows = select_rows(connection, choice)
-            pruned = _counted(connection, rows)
+        with write_transaction(connection) if really else _read_transaction(connection):
+            report(Progress("Finding the turns to delete"))
+            rows = select_rows(connection, selection)
+            pruned = _count_rows(connection, rows)
             if really:
                 _delete(connection, rows, pruned, report)
         if not really:
             return pruned
-        return replace(pruned, lingers=_lingers(connection, vacuum, report))
+        return replace(pruned, copy_remains=_release_space(connection, vacuum, report))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         if not path.exists():
-            raise GptOssError(f"There is no log at {path}.", remedy="`llm logs path` says where llm's is.")
+            raise GptOssError(
+                f"There is no log at {path}.", remedy="`llm logs path` shows where llm's log is."
+            )
         if not _is_log(path):
-            raise GptOssError(f"{path} is no log of llm's: nothing in it is touched.")
+            raise GptOssError(f"{path} is not a log of llm's. Nothing in it was changed.")
         with closing(open_log(path).db.conn) as connection:
             set_busy_timeout(connection, BUSY_TIMEOUT)
             for schema in ("main", "temp"):
                 connection.execute(f"pragma {schema}.cache_size = -{CACHE}")
-            # Zeros are written over what is deleted.
+            # Overwrites deleted data with zeros.
             connection.execute("pragma secure_delete = on")
             yield connection
     except (OSError, sqlite3.Error) as problem:
-        raise GptOssError(f"{path} cannot be pruned, and is as it was: {problem}.") from problem
+        raise GptOssError(f"{path} cannot be pruned and was not changed: {problem}.") from problem
 
 
 def _is_log(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as connection:
         set_busy_timeout(connection, BUSY_TIMEOUT)
         try:
-            found = connection.execute(
-                "select 1 from sqlite_master where name = '_llm_migrations'"
-            ).fetchone()
+            row = connection.execute("select 1 from sqlite_master where name = '_llm_migrations'").fetchone()
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:  # a file of another kind
             return False
-    return found is not None
+    return row is not None
 
 
 @contextmanager
-def _looking(connection: sqlite3.Connection) -> Iterator[None]:
-    "A transaction that changes nothing."
+def _read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    "A transaction that is rolled back."
     connection.execute("begin")
     try:
         yield
@@ -127,46 +128,49 @@ def _looking(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("rollback")
 
 
-def _counted(connection: sqlite3.Connection, rows: Rows) -> PruneResult:
-    counts = {table: _count(connection, table, where) for table, where in rows.items()}
-    told = (connection.execute(sql).fetchone()[0] for sql in (SHARED, HELD, ALONG, LEGACY))
+def _count_rows(connection: sqlite3.Connection, rows: Rows) -> PruneResult:
+    counts = {table: _count_table(connection, table, where) for table, where in rows.items()}
+    statements = (SHARED, KEPT_BY_CONVERSATIONS, DELETED_WITH_THREAD, LEGACY)
+    totals = (connection.execute(sql).fetchone()[0] for sql in statements)
     return PruneResult(
         {table: count for table, (count, _) in counts.items()},
         sum(size for _, size in counts.values()),
-        *told,
+        *totals,
     )
 
 
-def _count(connection: sqlite3.Connection, table: str, where: str) -> tuple[int, int]:
+def _count_table(connection: sqlite3.Connection, table: str, where: str) -> tuple[int, int]:
+    "The number of rows, and their size in bytes."
     columns = [name for _, name, *_ in connection.execute(f'pragma table_info("{table}")')]
     size = " + ".join(f'coalesce(length(cast("{column}" as blob)), 0)' for column in columns)
-    count, held = connection.execute(
+    count, total_size = connection.execute(
         f'select count(*), coalesce(sum({size}), 0) from "{table}" where {where}'
     ).fetchone()
-    return count, held
+    return count, total_size
 
 
 def _delete(connection: sqlite3.Connection, rows: Rows, pruned: PruneResult, report: Report) -> None:
-    report(Progress("Deleting it"))
+    report(Progress("Deleting them"))
     for sql in (MOVE, UNFORK, UNNAME):
         connection.execute(sql)
     for table, where in rows.items():
         if pruned.rows[table]:
             connection.execute(f'delete from "{table}" where {where}')
     if pruned.rows["turn_search"]:
-        report(Progress("Deleting it from the search index"))
+        report(Progress("Deleting them from the search index"))
         connection.execute(MERGE)
 
 
-def _lingers(connection: sqlite3.Connection, vacuum: bool, report: Report) -> bool:
+def _release_space(connection: sqlite3.Connection, vacuum: bool, report: Report) -> bool:
+    "Returns whether another program keeps a copy of the deleted data."
     try:
         if vacuum:
-            report(Progress("Giving the room back"))
+            report(Progress("Making the file smaller"))
             connection.execute("vacuum")
         busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     except sqlite3.Error as problem:
         raise GptOssError(
-            f"It is deleted, but the room that it took cannot be given back now: {problem}.",
-            remedy="`llm gpt-oss logs prune --yes --vacuum` does that later.",
+            f"The turns are deleted, but the file cannot be made smaller now: {problem}.",
+            remedy="Run `llm gpt-oss logs prune --yes --vacuum` later.",
         ) from problem
     return bool(busy)

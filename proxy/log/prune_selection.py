@@ -1,11 +1,11 @@
-"""What goes from llm's log when turns and threads do, as SQL.
+"""Selects, in SQL, the rows of llm's log to delete when turns and threads are deleted.
 
-A message is shared by the turns and threads whose chains lead to it, and goes with the last of them.
-Attachments, fragments, schemas and tools go with the last row that names them. What refers to what is read
-from the schema, so that tables which later versions add are taken along: what belongs to a turn or thread
-goes with it, what names a message keeps it.
+Turns and threads share the messages of their chains: a message is deleted with the last of them.
+Attachments, fragments, schemas, tools and long request fields are deleted with the last row that refers to
+them. The schema says which columns refer to what, so that tables of later versions are included: rows that
+belong to a turn or thread are deleted with it, and rows of other programs that refer to a message keep it.
 
-Everything stands in temporary tables of the connection, so memory stays small however long the log is.
+The selection is stored in temporary tables of the connection, so a long log does not take more memory.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from typing import Any, NamedTuple
 
 from llm_gpt_oss.errors import BadRequest
 
-# Rows that many turns and messages use, each by its id.
-SHARED = ("attachments", "fragments", "schemas", "tools", "tool_instances")
+# Tables whose rows are shared by many turns and messages, which refer to them by id.
+SHARED = ("attachments", "fragments", "schemas", "tools", "tool_instances", "gpt_oss_field_values")
 
-# What the API puts in front of the ids of turns and threads.
+# The prefixes of the API's ids for turns and threads.
 PREFIX = re.compile("^(resp_|chatcmpl-|cmpl-|conv_)")
 
 
 @dataclass(frozen=True, slots=True)
 class PruneSelection:
-    """Which turns are to go: these, and those of these threads (of all, where none is named), if they are
-    older than `before`. Without anything: what was deleted through the API, of conversations all turns.
+    """Which turns to delete: `turns` and those of `threads`, or all, if they are older than `before`.
 
-    Both are named by their ids in the log or by those of the API. The first choice of an answer that has
-    several stands for all of them.
+    Without any of these: what was deleted through the API, and all turns of deleted conversations. Ids are
+    those of the log or of the API. The id of an answer's first choice selects all its choices.
     """
 
     turns: Sequence[str] = ()
@@ -42,16 +41,16 @@ class PruneSelection:
 
     @property
     def marked(self) -> bool:
-        "What was deleted through the API."
+        "Whether to delete what was deleted through the API."
         return not (self.turns or self.threads or self.before)
 
 
-# Table to the condition by which its rows go. Those that refer stand before those that they refer to.
+# For each table the SQL condition of the rows to delete. Tables come before those that they refer to.
 Rows = Mapping[str, str]
 
 
 class Reference(NamedTuple):
-    "`column` of `table` holds keys of `target`."
+    "`column` of `table` contains keys of `target`."
 
     table: str
     column: str
@@ -59,7 +58,7 @@ class Reference(NamedTuple):
 
     @property
     def keeps(self) -> bool:
-        "Whether a message that is named so stays; rows of ours go with it instead."
+        "Whether this reference keeps a message. Rows of ours are deleted together with it instead."
         ours = self.table in ("messages", "parts") or self.table.startswith("gpt_oss_")
         return self.target == "messages" and not ours
 
@@ -81,7 +80,7 @@ DELETED_TURNS = f"""
 select turn_id from gpt_oss_requests where deleted
 union select id from turns where thread_id in ({DELETED_THREADS})
 """
-CHOSEN_TURNS = """
+SELECTED_TURNS = """
 select turns.id from turns left join gpt_oss_requests as request on request.turn_id = turns.id
 where (
     :all
@@ -90,15 +89,16 @@ where (
     or turns.thread_id in (select value from json_each(:threads))
 ) and (:before is null or substr(nullif(turns.datetime_utc, ''), 1, 19) < :before)
 """
-CHOSEN_THREADS = "select value from json_each(:threads) where :before is null"
+SELECTED_THREADS = "select value from json_each(:threads) where :before is null"
 
-# A conversation of the API holds what was said in it, and its turns, which tell of its items, until it is
-# deleted itself.
-HOLDING = "select thread_id from gpt_oss_conversations where not deleted and thread_id not in temp.released"
-HELD = f"""
+# A conversation of the API keeps its messages and turns until it is deleted itself.
+KEPT_CONVERSATIONS = (
+    "select thread_id from gpt_oss_conversations where not deleted and thread_id not in temp.released"
+)
+KEPT_TURNS = f"""
 with recursive chain (thread_id, hash) as (
     select id, tip_message_hash from threads
-    where id in ({HOLDING}) and id in (select thread_id from turns where id in temp.gone_turns)
+    where id in ({KEPT_CONVERSATIONS}) and id in (select thread_id from turns where id in temp.gone_turns)
     union all
     select chain.thread_id, messages.parent_hash from chain join messages on messages.hash = chain.hash
 )
@@ -110,7 +110,7 @@ where turns.id in temp.gone_turns
 TOUCHED = f"""
 select id from threads
 where (id in (select thread_id from turns where id in temp.gone_turns) or id in temp.released)
-    and id not in ({HOLDING})
+    and id not in ({KEPT_CONVERSATIONS})
 """
 EMPTY = """
 select id from temp.touched
@@ -118,8 +118,8 @@ where not exists (
     select 1 from turns where turns.thread_id = touched.id and turns.id not in temp.gone_turns
 )
 """
-# A thread keeps its tip if the first turn to be met on the way down from there stays. If not, it ends with
-# the last turn that stays, one that did not fail if there is any.
+# A thread keeps its tip if the turn that is next to it, searched towards the beginning, stays. Otherwise its
+# new tip is that of the last turn that stays, preferably of one that did not fail.
 MOVED = """
 create temporary table moved as
 with recursive way (thread_id, hash) as (
@@ -143,7 +143,7 @@ where id not in temp.gone_threads and id not in (
     where turns.id not in temp.gone_turns
 )
 """
-# Nothing names these messages; of them, all stay that a message leads to which does not go.
+# Messages that no row refers to. Those that a remaining message follows stay too.
 UNNAMED = "select hash from messages where hash not in temp.named"
 REACHED = """
 with recursive chain (hash) as (
@@ -176,63 +176,70 @@ BELONGING = {
 }
 
 
-def select_rows(connection: sqlite3.Connection, choice: PruneSelection) -> Rows:
-    """The rows that go, until the transaction or the connection ends.
+def select_rows(connection: sqlite3.Connection, selection: PruneSelection) -> Rows:
+    """The rows to delete. The conditions are valid in this transaction.
 
-    Makes temporary tables, among them `gone_turns`, `gone_threads` and `gone_messages`; `held`, turns that
-    were chosen and stay, for the sake of a conversation; `released`, threads that go as a whole; `moved`,
-    those that get another tip. Raises BadRequest for a turn or thread that the log does not have.
+    Creates temporary tables, among them `gone_turns`, `gone_threads` and `gone_messages`, which are deleted;
+    `held`, turns that were selected but are kept by a conversation; `released`, threads that are deleted as a
+    whole; `moved`, threads that get another tip. Raises BadRequest for a turn or thread that does not exist.
     """
-    _chosen(connection, choice)
-    _temporary(connection, "held", HELD)
+    _select_turns(connection, selection)
+    _create_temporary(connection, "held", KEPT_TURNS)
     connection.execute("delete from temp.gone_turns where id in temp.held")
-    _temporary(connection, "touched", TOUCHED)
-    _temporary(connection, "gone_threads", EMPTY)
+    _create_temporary(connection, "touched", TOUCHED)
+    _create_temporary(connection, "gone_threads", EMPTY)
     connection.execute(MOVED)
     references = [Reference(*row) for row in connection.execute(REFERENCES)]
-    rows = {**_belonging(references), **OWN}
-    _temporary(connection, "named", _named(references, rows))
-    _temporary(connection, "gone_messages", UNNAMED)
+    rows = {**_dependent_rows(references), **OWN}
+    _create_temporary(connection, "named", _referenced_messages(references, rows))
+    _create_temporary(connection, "gone_messages", UNNAMED)
     connection.execute(REACHED)
     for table in SHARED:
         rows[table] = f"id in temp.gone_{table}"
-        _unused(connection, table, references, rows)
+        _select_unused(connection, table, references, rows)
     return rows
 
 
-def _chosen(connection: sqlite3.Connection, choice: PruneSelection) -> None:
-    turns, threads = _ids(connection, "turn", choice.turns), _ids(connection, "thread", choice.threads)
-    before = choice.before and choice.before.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    given = {
+def _select_turns(connection: sqlite3.Connection, selection: PruneSelection) -> None:
+    turns = _ids(connection, "turn", selection.turns)
+    threads = _ids(connection, "thread", selection.threads)
+    before = selection.before and selection.before.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    parameters = {
         "turns": json.dumps(turns),
         "threads": json.dumps(threads),
         "all": not turns and not threads,
         "before": before,
     }
-    _temporary(connection, "gone_turns", DELETED_TURNS if choice.marked else CHOSEN_TURNS, given)
-    _temporary(connection, "released", DELETED_THREADS if choice.marked else CHOSEN_THREADS, given)
+    _create_temporary(
+        connection, "gone_turns", DELETED_TURNS if selection.marked else SELECTED_TURNS, parameters
+    )
+    _create_temporary(
+        connection, "released", DELETED_THREADS if selection.marked else SELECTED_THREADS, parameters
+    )
 
 
-def _ids(connection: sqlite3.Connection, what: str, named: Iterable[str]) -> list[str]:
+def _ids(connection: sqlite3.Connection, noun: str, requested: Iterable[str]) -> list[str]:
+    "The ids in the log. `noun` is turn or thread."
     ids = []
-    for name in named:
-        found = connection.execute(f"select id from {what}s where id in (?, ?)", [name, PREFIX.sub("", name)])
-        row = found.fetchone()
+    for id in requested:
+        sql = f"select id from {noun}s where id in (?, ?)"
+        row = connection.execute(sql, [id, PREFIX.sub("", id)]).fetchone()
         if row is None:
-            raise BadRequest(f"The log has no {what} {name}.", param=what, remedy="`llm logs` shows the ids.")
+            raise BadRequest(f"The log has no {noun} {id}.", param=noun, remedy="`llm logs` shows the ids.")
         ids.append(row[0])
     return ids
 
 
-def _temporary(
-    connection: sqlite3.Connection, name: str, keys: str, given: Mapping[str, Any] | None = None
+def _create_temporary(
+    connection: sqlite3.Connection, name: str, ids: str, parameters: Mapping[str, Any] | None = None
 ) -> None:
+    "Creates a table with the ids that the query `ids` selects."
     connection.execute(f"create temporary table {name} (id primary key) without rowid")
-    connection.execute(f"insert or ignore into temp.{name} {keys}", given or {})
+    connection.execute(f"insert or ignore into temp.{name} {ids}", parameters or {})
 
 
-def _belonging(references: Iterable[Reference]) -> dict[str, str]:
-    "Rows of other tables that go with parts, turns, threads and messages."
+def _dependent_rows(references: Iterable[Reference]) -> dict[str, str]:
+    "Rows of other tables that are deleted with parts, turns, threads and messages."
     conditions: dict[str, list[str]] = {
         "gpt_oss_custom_calls": [
             f"call_id in ({CALL_IDS.format('in')}) and call_id not in ({CALL_IDS.format('not in')})"
@@ -242,31 +249,32 @@ def _belonging(references: Iterable[Reference]) -> dict[str, str]:
         table, column, target = reference
         if target in BELONGING and table not in OWN and not reference.keeps:
             conditions.setdefault(table, []).append(f'"{column}" in {BELONGING[target]}')
-    return {table: " or ".join(each) for table, each in conditions.items()}
+    return {table: " or ".join(parts) for table, parts in conditions.items()}
 
 
-def _named(references: Iterable[Reference], rows: Rows) -> str:
-    "Where the chains begin that stay. In order, since a large table is filled far faster so."
+def _referenced_messages(references: Iterable[Reference], rows: Rows) -> str:
+    "Selects the messages that remaining rows refer to. Sorted, which fills a large table far faster."
     gone = {**rows, "threads": f"{rows['threads']} or id in (select id from temp.moved)"}
     keys = [
-        f'select "{each.column}" as hash from "{each.table}" where not ({gone.get(each.table, 0)})'
-        for each in references
-        if each.keeps
+        f'select "{column}" as hash from "{table}" where not ({gone.get(table, 0)})'
+        for table, column, _ in (reference for reference in references if reference.keeps)
     ]
     return f"select hash from ({' union all '.join(keys)}) where hash is not null order by hash"
 
 
-def _unused(connection: sqlite3.Connection, table: str, references: Iterable[Reference], rows: Rows) -> None:
-    "Makes the table of those that only rows which go refer to."
+def _select_unused(
+    connection: sqlite3.Connection, table: str, references: Iterable[Reference], rows: Rows
+) -> None:
+    "Creates the table with the ids of shared rows that only deleted rows refer to."
     users = [reference for reference in references if reference.target == table]
     used = [
         f'select "{column}" from "{user}" where {rows[user]}' for user, column, _ in users if user in rows
     ]
-    _temporary(connection, f"gone_{table}", f"select * from ({' union '.join(used)})")
+    _create_temporary(connection, f"gone_{table}", f"select * from ({' union '.join(used)})")
     connection.execute(f"delete from temp.gone_{table} where id is null")
     for user, column, _ in users:
         if connection.execute(f"select 1 from temp.gone_{table}").fetchone():
-            staying = f'"{column}" in temp.gone_{table} and not ({rows.get(user, 0)})'
+            stays = f'"{column}" in temp.gone_{table} and not ({rows.get(user, 0)})'
             connection.execute(
-                f'delete from temp.gone_{table} where id in (select "{column}" from "{user}" where {staying})'
+                f'delete from temp.gone_{table} where id in (select "{column}" from "{user}" where {stays})'
             )

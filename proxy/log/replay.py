@@ -1,4 +1,4 @@
-"""A logged turn as the events that it was made of, so that one writer serves both."""
+"""Replays a logged turn as the events that it consisted of, so that one writer serves both."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..generation import Finished
 
 
 class PieceLengths:
-    """Records how a turn's texts were cut, while it streams.
+    """Records how a turn's texts are split into pieces, while it streams.
 
-    `lengths` has one list for each part with text, in order: how long its pieces were. Where there were log
-    probabilities one more follows: how many came with each piece of the answer.
+    `lengths` has a list for each part with text, in order: the length of each piece. If there were log
+    probabilities, one more list has the number that came with each piece of the answer.
     """
 
     def __init__(self) -> None:
@@ -45,54 +45,54 @@ def replay_events(
     logprobs: Sequence[Mapping[str, Any]] | None,
     finished: Finished | None,
 ) -> Iterator[StreamEvent | Finished]:
-    """The events of the turn that came to `answer`.
+    """The events of the turn that produced `answer`, with `finished` at the end, if that is given.
 
-    `pieces` are `Pieces.lengths`, `logprobs` are as the log has them (`events.as_openai`). Without `pieces`
-    each text is one event. `finished` comes last, if the turn was finished. What else a model that is not
-    ours put into its answer is left out: no writer has a place for it.
+    `pieces` are `PieceLengths.lengths`; without them each text is one event. `logprobs` are as in the log
+    (`events.logprob_json`). Other parts, which another plugin's model may produce, are left out: no writer
+    supports them.
     """
     parts = [part for message in answer for part in message.parts]
     texts = [part for part in parts if isinstance(part, TextPart | ReasoningPart) and part.text]
-    cuts, counts = (pieces or ())[: len(texts)], (pieces or ())[len(texts) :]
-    lengths = iter(cuts)
+    piece_lengths, counts = (pieces or ())[: len(texts)], (pieces or ())[len(texts) :]
+    lengths = iter(piece_lengths)
     tokens = map(_logprob, logprobs or ())
-    shares = iter(counts[0]) if counts else repeat(len(logprobs or ()))
-    for place, part in enumerate(parts):
+    logprob_counts = iter(counts[0]) if counts else repeat(len(logprobs or ()))
+    for index, part in enumerate(parts):
         match part:
             case ReasoningPart(text=text) if text:
-                for piece in _cut(text, next(lengths, ())):
-                    yield StreamEvent("reasoning", piece, part_index=place)
+                for piece in _split(text, next(lengths, ())):
+                    yield StreamEvent("reasoning", piece, part_index=index)
             case TextPart(text=text, provider_metadata=metadata) if text:
-                for piece in _cut(text, next(lengths, ())):
-                    event = AnswerEvent("text", piece, part_index=place, provider_metadata=metadata)
+                for piece in _split(text, next(lengths, ())):
+                    event = AnswerEvent("text", piece, part_index=index, provider_metadata=metadata)
                     if metadata not in (PREAMBLE, SEPARATOR):
-                        event.logprobs = tuple(islice(tokens, next(shares, 0)))
+                        event.logprobs = tuple(islice(tokens, next(logprob_counts, 0)))
                     yield event
             case ToolCallPart():
-                yield from _call(part, place)
+                yield from _call_events(part, index)
     if finished:
         yield finished
 
 
-def _cut(text: str, lengths: Sequence[int]) -> Iterator[str]:
-    "What the lengths do not reach is a piece too."
+def _split(text: str, lengths: Sequence[int]) -> Iterator[str]:
+    "The pieces of a text with these lengths; the rest of the text is the last piece."
     for start, end in pairwise([0, *accumulate(lengths), len(text)]):
         if piece := text[start:end]:
             yield piece
 
 
-def _call(part: ToolCallPart, place: int) -> Iterator[StreamEvent]:
+def _call_events(part: ToolCallPart, index: int) -> Iterator[StreamEvent]:
     name = StreamEvent("tool_call_name", part.name, provider_metadata=part.provider_metadata)
     for event in (name, StreamEvent("tool_call_args", arguments_text(part))):
-        event.part_index, event.tool_call_id = place, part.tool_call_id
+        event.part_index, event.tool_call_id = index, part.tool_call_id
         yield event
 
 
-def _logprob(given: Mapping[str, Any]) -> Logprob:
-    spelled = given["bytes"]
+def _logprob(data: Mapping[str, Any]) -> Logprob:
+    token_bytes = data["bytes"]
     return Logprob(
-        given["token"],
-        given["logprob"],
-        None if spelled is None else tuple(spelled),
-        tuple(_logprob(rival) for rival in given["top_logprobs"]),
+        data["token"],
+        data["logprob"],
+        None if token_bytes is None else tuple(token_bytes),
+        tuple(_logprob(alternative) for alternative in data["top_logprobs"]),
     )

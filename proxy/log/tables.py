@@ -1,4 +1,4 @@
-"""Our own tables in llm's log: what llm has no column for, and what finds a turn again."""
+"""Our own tables in llm's log: what llm has no column for, and what identifies a conversation."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .fingerprint import tool_calls
-from .turn import Turn, without_secrets
+from .stored_body import SharedField, split_shared_fields, to_text
+from .turn import Turn
 
-# Of this endpoint there is a list.
+# The endpoint whose stored turns can be listed.
 LISTED = "/v1/chat/completions"
 
-# Append only: what is released is never changed. `instructions` and `visible_tip` are what the conversation
-# looks like up to the answer (`visible`). `continues` counts the entries of the body's list that
-# `request` leaves out since the turns before it in the thread hold them. The first `added` messages of
-# the prompt are none of the conversation's, and what this request itself brought begins at `first_input`.
-# `answer_id` is the turn of the first choice. `deleted` turns are there for `llm logs`, and not for the API.
-# `gpt_oss_items` has the items of a thread that go by other ids than those that `chain` would find for them.
-# `gpt_oss_metadata` is of what can be listed: stored chat completions, each by the turn of its first choice.
+# Append-only: a released migration is never changed.
+#
+# gpt_oss_requests has a row for each turn of the proxy. `instructions` and `visible_tip` are hashes of the
+# conversation up to and including the answer (`fingerprint`). `request` is the body without what the log has
+# already: `continues` counts the entries of its list of messages or items that earlier turns of the thread
+# hold. The first `added` messages of the prompt do not belong to the conversation, and the request's own
+# messages begin at `first_input`. `answer_id` is the turn of the answer's first choice. `llm logs` shows
+# `deleted` turns, the API does not.
+#
+# gpt_oss_request_fields has the long fields of a body, such as the tools of an agent, which programs repeat
+# in each request. gpt_oss_field_values has each value once, by the hash of its JSON text. Rows from before
+# m003_request_fields have these fields in `request`. Pruning deletes values that no turn uses any more.
+#
+# gpt_oss_items has the items of a thread whose ids differ from those that `items` computes.
+# gpt_oss_metadata has the metadata of stored chat completions, by the turn of the first choice.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -99,11 +108,24 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "create index gpt_oss_threads_tip on threads (tip_message_hash)",
         ),
     ),
+    (
+        "m003_request_fields",
+        (
+            "create table gpt_oss_field_values (id text primary key, value text not null)",
+            """
+            create table gpt_oss_request_fields (
+                turn_id text not null references turns (id), name text not null,
+                value_id text not null references gpt_oss_field_values (id), primary key (turn_id, name)
+            ) without rowid
+            """,
+            "create index gpt_oss_request_fields_value on gpt_oss_request_fields (value_id)",
+        ),
+    ),
 )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    "Inside a transaction that holds the write lock."
+    "Applies the missing migrations. Must run in a transaction that holds the write lock."
     connection.execute("create table if not exists gpt_oss_migrations (name text primary key)")
     applied = {name for (name,) in connection.execute("select name from gpt_oss_migrations")}
     for name, statements in MIGRATIONS:
@@ -114,8 +136,8 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def has_request(connection: sqlite3.Connection, turn_id: str) -> bool:
-    found = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id])
-    return found.fetchone() is not None
+    row = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id]).fetchone()
+    return row is not None
 
 
 def insert_request(
@@ -126,11 +148,13 @@ def insert_request(
     instructions: str | None,
     visible_tip: str | None,
 ) -> None:
-    "`covered` of the prompt's messages are in the thread's earlier turns. A turn logged twice is replaced."
-    request = turn.request
-    prompt = len(turn.prompt)
-    # Entries of earlier turns, or a long conversation would be in the log once for each of its turns.
-    continues = sum(prompt - from_end < covered for from_end in request.sent)
+    """Writes our rows of a turn, or replaces them.
+
+    The thread's earlier turns hold the first `covered` messages of the prompt. `instructions` and
+    `visible_tip` are the columns of that name.
+    """
+    request = turn.request.shorten(len(turn.prompt) - covered)
+    body, shared_fields = split_shared_fields(request.content)
     row: dict[str, Any] = {
         "turn_id": turn.id,
         "endpoint": request.endpoint,
@@ -141,8 +165,8 @@ def insert_request(
         "finish_reason": request.finish_reason,
         "stored": request.stored,
         "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
-        "request": json.dumps(_without(without_secrets(request.body), continues), ensure_ascii=False),
-        "continues": continues,
+        "request": to_text(body),
+        "continues": request.left_out,
         "queue_ms": request.queue_ms,
         "first_token_ms": request.first_token_ms,
         "datetime_utc": turn.response.datetime_utc(),
@@ -155,58 +179,65 @@ def insert_request(
         "first_input": request.added + request.known,
         "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,
     }
-    places = ", ".join(f":{name}" for name in row)
-    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({places})", row)
-    made = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
-    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", made)
-    custom = [(call_id,) for call_id in request.custom_calls]
-    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom)
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(f"insert or replace into gpt_oss_requests ({', '.join(row)}) values ({values})", row)
+    _insert_shared_fields(connection, turn.id, shared_fields)
+    calls = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
+    connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", calls)
+    custom_calls = [(call_id,) for call_id in request.custom_calls]
+    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom_calls)
     if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
         set_metadata(connection, turn.id, request.metadata or {})
 
 
 def mark_deleted(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:
-    "Marks them deleted: for the API they are gone, and `llm gpt-oss logs prune` takes them out."
+    "Hides turns from the API, until `llm gpt-oss logs prune` deletes them."
     rows = [(turn_id,) for turn_id in turn_ids]
     connection.executemany("update gpt_oss_requests set deleted = 1 where turn_id = ?", rows)
     connection.executemany("delete from gpt_oss_metadata where turn_id = ?", rows)
 
 
 def set_metadata(connection: sqlite3.Connection, turn_id: str, metadata: Mapping[str, str]) -> None:
-    "So that a turn is found by its metadata; what it had before is gone."
+    "Replaces the metadata by which a turn is found."
     connection.execute("delete from gpt_oss_metadata where turn_id = ?", [turn_id])
     sql = "insert into gpt_oss_metadata select ?, ?, turn_id, actor from gpt_oss_requests where turn_id = ?"
     connection.executemany(sql, [(key, value, turn_id) for key, value in metadata.items()])
 
 
-def _without(body: Any, entries: int) -> Any:
-    "Less the first entries of its list of messages or items."
-    if not entries:
-        return body
-    field = "input" if "input" in body else "messages"
-    return {**body, field: body[field][entries:]}
+def _insert_shared_fields(
+    connection: sqlite3.Connection, turn_id: str, fields: Sequence[SharedField]
+) -> None:
+    connection.execute("delete from gpt_oss_request_fields where turn_id = ?", [turn_id])
+    for field in fields:
+        connection.execute(
+            "insert or ignore into gpt_oss_field_values values (?, ?)", [field.hash, field.value]
+        )
+        sql = "insert into gpt_oss_request_fields values (?, ?, ?)"
+        connection.execute(sql, [turn_id, field.name, field.hash])
 
 
-# Nobody goes on with a conversation that was deleted: what comes then would be deleted with it.
+# How many hashes or calls are looked for at first.
+FIRST_LOOKUP = 16
+# A deleted conversation is never continued: new turns would be deleted with it.
 DELETED = "select 1 from gpt_oss_conversations where thread_id = {} and deleted"
 LAST_KNOWN = f"""
-select prefix.key as place, turns.thread_id, turns.tip_message_hash as tip,
+select prefix.key as position, turns.thread_id, turns.tip_message_hash as tip,
     threads.tip_message_hash as thread_tip
-from json_each(:tips) as prefix
+from json_each(:values) as prefix
 join gpt_oss_requests as request on request.visible_tip = prefix.value
 join turns on turns.id = request.turn_id
 join threads on threads.id = turns.thread_id
-where request.actor is :actor and request.turn_id is not :but
-    and (:behind is null or turns.tip_message_hash = :behind)
+where request.actor is :actor and request.turn_id is not :exclude_turn
+    and (:required_tip is null or turns.tip_message_hash = :required_tip)
     and not exists ({DELETED.format("threads.id")})
 order by prefix.key desc, request.instructions is :instructions desc,
     turns.tip_message_hash is threads.tip_message_hash desc, turns.id desc
 limit 1
 """
 LAST_CALL = f"""
-select call.key as place, turns.thread_id, turns.tip_message_hash as tip,
+select call.key as position, turns.thread_id, turns.tip_message_hash as tip,
     threads.tip_message_hash as thread_tip
-from json_each(:calls) as call
+from json_each(:values) as call
 join gpt_oss_calls on gpt_oss_calls.call_id = call.value
 join gpt_oss_requests as request on request.turn_id = gpt_oss_calls.turn_id
 join turns on turns.id = request.turn_id
@@ -218,9 +249,11 @@ limit 1
 
 
 class LogPosition(NamedTuple):
-    "Where a turn is in the log: in which thread, at which tip, and where that thread ends by now."
+    """The turn that matches one of the values looked for: which value, its thread, its last message, and the
+    message at which that thread ends now.
+    """
 
-    key: int
+    matched: int
     thread_id: str
     tip: str
     thread_tip: str
@@ -228,39 +261,53 @@ class LogPosition(NamedTuple):
 
 def find_by_prefix(
     connection: sqlite3.Connection,
-    tips: Sequence[str | None],
+    hashes: Sequence[str | None],
     instructions: str | None,
     actor: str | None,
     exclude_turn: str,
     required_tip: str | None = None,
 ) -> LogPosition | None:
-    """The turn after which the actor's log last stood at one of these tips, the later ones first; but for the
-    turn `but`, and only one that ended with the message `behind`, if that is named."""
-    if not any(tips):
-        return None
-    given = {
-        "tips": json.dumps(tips),
+    """The actor's last turn at the end of which the conversation had one of these hashes; later hashes first.
+
+    The turn `exclude_turn` does not count, and only turns that ended with the message `required_tip`, if that
+    is given. Of several turns, those with the same instructions come first.
+    """
+    conditions = {
         "instructions": instructions,
         "actor": actor,
-        "but": exclude_turn,
-        "behind": required_tip,
+        "exclude_turn": exclude_turn,
+        "required_tip": required_tip,
     }
-    row = connection.execute(LAST_KNOWN, given).fetchone()
-    return LogPosition(*row) if row else None
+    return _find_last(connection, LAST_KNOWN, hashes, conditions)
 
 
 def find_by_calls(
     connection: sqlite3.Connection, call_ids: Sequence[str | None], actor: str | None
 ) -> LogPosition | None:
-    "The turn that made the last of these calls that the actor's log knows."
-    if not call_ids:
-        return None
-    row = connection.execute(LAST_CALL, {"calls": json.dumps(call_ids), "actor": actor}).fetchone()
-    return LogPosition(*row) if row else None
+    "The turn that made the last of these calls, among those of the actor."
+    return _find_last(connection, LAST_CALL, call_ids, {"actor": actor})
+
+
+def _find_last(
+    connection: sqlite3.Connection, sql: str, values: Sequence[str | None], conditions: Mapping[str, Any]
+) -> LogPosition | None:
+    "Looks up a few values at a time, the last ones first: most requests add little to what is logged."
+    end, size = len(values), FIRST_LOOKUP
+    while end > 0:
+        start = max(0, end - size)
+        if any(values[start:end]):
+            given = {"values": json.dumps(values[start:end]), **conditions}
+            if row := connection.execute(sql, given).fetchone():
+                position = LogPosition(*row)
+                return position._replace(matched=start + position.matched)
+        end, size = start, size * 8
+    return None
 
 
 def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: str | None) -> None:
-    "Makes a conversation's row, where there is none: what no turn ends with is held by its thread alone."
+    """Adds the row of a conversation, if it has none.
+
+    A message that no turn ends with is kept by its thread alone, which needs this row for it."""
     sql = """
     insert or ignore into gpt_oss_conversations (thread_id, actor, created)
     select id, ?, strftime('%s', datetime_utc) from threads where id = ?
@@ -269,5 +316,5 @@ def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: s
 
 
 def is_deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
-    "Whether the conversation was, through the API."
+    "Whether the conversation was deleted through the API."
     return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None

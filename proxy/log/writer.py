@@ -1,8 +1,8 @@
-"""The log: written by one thread, and never in the way of an answer.
+"""Writes turns to llm's log in a thread of its own, so that no answer waits for the database.
 
-A turn is a file in the spool from its beginning until it is in the database (`spool`). So a database that is
-locked, full or gone costs nothing but time: what waits is written with the next turn that can be, when the
-server stops, and when it starts again.
+A turn is a file in the spool from its beginning until it is in the database (`spool`). A database that is
+locked, full or missing therefore only delays logging: waiting turns are written together with the next turn
+that succeeds, when the server stops, and when it starts again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,21 +24,22 @@ from ..http.errors import log_unavailable
 from . import tables
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
 from .spool import Spool
-from .threads import Threads
+from .thread_match import HashedPrompt, ThreadMatcher
 from .turn import UNFINISHED, Turn
+from .turn_writer import TurnWriter
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-# How long `close` waits for turns that have begun.
+# How many seconds `close` waits for turns that have begun.
 GRACE = 5.0
 
 
 class LogWriter:
-    """The log at `path`. Its methods may be called from any task of one event loop.
+    """Writes to the log at `path`. Its methods may be called from any task of one event loop.
 
-    No method fails for what is wrong with the database: `state` tells of it.
+    No method but `change` fails because of the database: `status` reports such problems.
     """
 
     def __init__(self, path: Path, *, grace: float = GRACE) -> None:
@@ -47,55 +49,63 @@ class LogWriter:
         self._file = LogFile(path)
         self._problem: str | None = None
         self._waiting = 0
-        self._under_way: set[str] = set()
-        self._over: deque[tuple[Turn, Future[None]]] = deque()
+        self._begun_ids: set[str] = set()
+        self._finished: deque[tuple[Turn, Future[None]]] = deque()
+        # What `begin` computed, until the turn is written. Only the log's thread uses it.
+        self._prompts: dict[str, HashedPrompt] = {}
 
     @property
     def status(self) -> str:
-        "`ok`; `behind N`, while N turns wait to be written; with the reason, where they cannot be."
+        "`ok`, or `behind N` while N turns wait to be written; followed by the reason if writing fails."
         behind = f"behind {self._waiting}" if self._waiting else "ok"
         return f"{behind}, spooling: {self._problem}" if self._problem else behind
 
     @property
     def folder(self) -> Path:
-        "Where turns wait that are not in the log yet."
+        "Where turns are stored that are not in the database yet."
         return self._spool.folder
 
     async def open(self) -> None:
-        "Logs what an earlier process left."
+        "Writes the turns that an earlier process left in the spool."
         await self._run(self._recover)
 
     async def begin(self, turn: Turn) -> list[Message]:
-        "The turn's messages with what the client left out put back (`threads`). `record` must follow."
-        self._under_way.add(turn.id)
+        """Puts the turn into the spool. `record` or `forget` must follow.
+
+        Returns its messages, with what the client left out restored from the log (`thread_match`).
+        """
+        self._begun_ids.add(turn.id)
         return await self._run(lambda: self._begin(turn))
 
     def record(self, turn: Turn) -> Future[None]:
-        "Done when the turn is where it cannot be lost. It will be, even if nobody waits for it."
+        """Writes the turn, even if nobody waits for it.
+
+        The result is done when the turn cannot be lost any more: it is in the database, or in the spool.
+        """
         recorded: Future[None] = Future()
-        recorded.set_running_or_notify_cancel()  # from here on it cannot be cancelled
-        self._over.append((turn, recorded))
+        recorded.set_running_or_notify_cancel()  # from now on it cannot be cancelled
+        self._finished.append((turn, recorded))
         self._thread.submit(self._record_all)
-        self._under_way.discard(turn.id)
+        self._begun_ids.discard(turn.id)
         return recorded
 
     def forget(self, turn: Turn) -> None:
-        "In place of `record`, where the turn is not to be logged after all."
-        self._thread.submit(self._forget, turn)
-        self._under_way.discard(turn.id)
+        "Drops a turn that has begun and must not be logged after all."
+        self._thread.submit(self._remove, turn)
+        self._begun_ids.discard(turn.id)
 
     async def change(self, work: Callable[[LogStore], T]) -> T:
-        """What `work` comes to, in one transaction with the write lock.
+        """Runs `work` in one transaction with the write lock and returns its result.
 
-        Raises what it raises; ApiError where the log cannot be written: unlike a turn, a change does not
-        wait.
+        Raises what `work` raises, and ApiError if the log cannot be written: unlike a turn, a change is not
+        spooled.
         """
         return await self._run(lambda: self._change(work))
 
     async def close(self) -> None:
-        "Once the turns that have begun are recorded, or a while after that was asked for."
+        "Waits until the turns that have begun are recorded, for at most the grace period."
         for _ in range(round(self._grace / 0.01)):
-            if not self._under_way:
+            if not self._begun_ids:
                 break
             await asyncio.sleep(0.01)
         await self._run(self._close)
@@ -104,7 +114,7 @@ class LogWriter:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.wrap_future(self._thread.submit(work))
 
-    # On the log's own thread.
+    # The following methods run in the log's thread.
 
     def _recover(self) -> None:
         with suppress(OSError):
@@ -112,33 +122,39 @@ class LogWriter:
         self._catch_up()
 
     def _begin(self, turn: Turn) -> list[Message]:
+        request = turn.request
+        messages, shortened = turn.prompt, request
         try:
-            self._spool.begin(turn)
-        except OSError as error:
-            self._report(error)
-        try:
-            known = turn.request.added + turn.request.known if turn.request.continues else 0
-            return self._threads().history(turn.prompt, turn.request.actor, known)
+            matcher = ThreadMatcher(self._file.opened())
+            if request.continues:
+                messages = matcher.history(messages, request.actor, request.added + request.known)
+            else:
+                prompt = self._prompts[turn.id] = matcher.restore(messages, request.actor)
+                messages, shortened = prompt.messages, request.shorten(prompt.new_messages)
         except Exception as error:
             self._report(error)
-            return turn.prompt
+        try:
+            self._spool.begin(replace(turn, request=shortened))
+        except OSError as error:
+            self._report(error)
+        return messages
 
     def _record_all(self) -> None:
-        "Turns that ended meanwhile share a transaction: to end one takes longer than to write a turn."
-        over = [self._over.popleft() for _ in range(len(self._over))]
-        if not over:
+        "Turns that have ended since the last call share a transaction: a commit costs more than a turn."
+        finished = [self._finished.popleft() for _ in range(len(self._finished))]
+        if not finished:
             return
         try:
-            self._record([turn for turn, _ in over])
+            self._record([turn for turn, _ in finished])
         except BaseException as error:
-            for _, recorded in over:
+            for _, recorded in finished:
                 recorded.set_exception(error)
             raise
-        for _, recorded in over:
+        for _, recorded in finished:
             recorded.set_result(None)
 
     def _record(self, turns: Sequence[Turn]) -> None:
-        # Those that wait come first: they may go on from one of them.
+        # Waiting turns come first, because these may continue one of them.
         none_waits = self._write_waiting()
         try:
             self._write(*turns)
@@ -151,7 +167,7 @@ class LogWriter:
                 self._keep(turn, error)
         else:
             if none_waits:
-                self._recovered()
+                self._report_success()
         self._count()
 
     def _change(self, work: Callable[[LogStore], T]) -> T:
@@ -164,19 +180,23 @@ class LogWriter:
                 raise log_unavailable(error) from error
             raise
 
-    def _forget(self, turn: Turn) -> None:
+    def _remove(self, turn: Turn) -> None:
+        self._prompts.pop(turn.id, None)
         with suppress(OSError):
             self._spool.remove(turn)
 
     def _write(self, *turns: Turn) -> None:
-        threads = self._threads()
-        with write_transaction(threads.connection):
+        log = self._file.opened()
+        writer = TurnWriter(log)
+        with write_transaction(log.db.conn):
             for turn in turns:
-                threads.write(turn)
+                writer.write(turn, self._prompts.get(turn.id))
         for turn in turns:
-            self._forget(turn)
+            self._remove(turn)
 
     def _keep(self, turn: Turn, error: Exception) -> None:
+        "Puts a turn that could not be written into the spool."
+        self._prompts.pop(turn.id, None)
         self._report(error)
         try:
             if is_transient(error):
@@ -188,24 +208,24 @@ class LogWriter:
 
     def _catch_up(self) -> None:
         if self._write_waiting():
-            self._recovered()
+            self._report_success()
         self._count()
 
     def _write_waiting(self) -> bool:
-        "Writes what waits, oldest first, as far as that goes; whether that is to the end."
+        "Writes the waiting turns, oldest first. Returns whether none is left."
         try:
             for turn in self._spool:
-                self._late(turn)
+                self._write_late(turn)
             self._file.opened()
         except Exception as error:
             self._report(error)
             return False
         return True
 
-    def _late(self, turn: Turn) -> None:
-        connection = self._threads().connection
+    def _write_late(self, turn: Turn) -> None:
+        connection = self._file.opened().db.conn
         if turn.request.status == UNFINISHED and tables.has_request(connection, turn.id):
-            self._spool.remove(turn)  # it had been written just before the process was gone
+            self._spool.remove(turn)  # its process ended just after it had written the turn
             return
         try:
             self._write(turn)
@@ -215,27 +235,24 @@ class LogWriter:
             self._report(error)
             self._spool.reject(turn)
 
-    def _threads(self) -> Threads:
-        return Threads(self._file.opened())
-
     def _report(self, error: Exception) -> None:
         if self._problem is None:
             logger.warning("Turns are not logged but kept in %s: %s", self._spool.folder, error)
         if not is_transient(error):
             logger.error("A turn could not be logged", exc_info=error)
         self._problem = str(error) or type(error).__name__
-        self._file.wait(SHORT_BUSY_TIMEOUT)
+        self._file.set_busy_timeout(SHORT_BUSY_TIMEOUT)
 
-    def _recovered(self) -> None:
+    def _report_success(self) -> None:
         if self._problem is not None:
             logger.warning("Turns are logged again")
             self._problem = None
-            self._file.wait(BUSY_TIMEOUT)
+            self._file.set_busy_timeout(BUSY_TIMEOUT)
 
     def _count(self) -> None:
         self._waiting = len(self._spool)
 
     def _close(self) -> None:
-        self._file.wait(BUSY_TIMEOUT)
+        self._file.set_busy_timeout(BUSY_TIMEOUT)
         self._catch_up()
         self._file.close()

@@ -194,7 +194,7 @@ one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fi
 
 @one_app_for_all
 @given(cases())
-def test_a_history(asked: Asked, case: tuple[list[Item], list[Item], int]) -> None:
+def test_a_history_in_any_shape(asked: Asked, case: tuple[list[Item], list[Item], int]) -> None:
     history, shaped, _ = case
     expected, items = asked.prompt(history)
     assert without_ids(items) == history

@@ -1,6 +1,6 @@
-"""Reasoning survives every client: whatever a client sends back of an answer, the model gets one prompt.
+"""Reasoning survives every client: the model gets the same prompt whatever a client sends back.
 
-The model thinks, says what it is about to do, and calls a tool; twice; then it answers, and is asked again.
+The model reasons, announces a tool call and makes it, twice. Then it answers, and the user replies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.scripted_engine import AsyncScriptedEngine
 
 Item = dict[str, Any]
 
-# With arguments as no serializer writes them.
+# No serializer writes arguments in this form.
 CALL = (
     "<|channel|>analysis<|message|>I need the {where}.<|end|><|start|>assistant"
     "<|channel|>commentary<|message|>I look at the {where}.<|end|><|start|>assistant"
@@ -37,18 +37,18 @@ FIRST, NEXT = "What is blue?", "And green?"
 
 
 class Client:
-    "`asked` and `answered` are the next requests of a conversation; both give the id of the call that came."
+    "`ask` and `answer_call` send the next request and return the id of the call in its answer."
 
     def __init__(self, proxy: Proxied) -> None:
         self.proxy = proxy
 
-    async def asked(self, text: str) -> str | None:
+    async def ask(self, text: str) -> str | None:
         return await self.send([{"role": "user", "content": text}])
 
-    async def answered(self, call_id: str, output: str) -> str | None:
+    async def answer_call(self, call_id: str, output: str) -> str | None:
         return await self.send([{"type": "function_call_output", "call_id": call_id, "output": output}])
 
-    async def send(self, own: list[Item]) -> str | None:
+    async def send(self, items: list[Item]) -> str | None:
         raise NotImplementedError
 
     async def respond(self, input: list[Item], **fields: Any) -> Item:
@@ -64,42 +64,42 @@ class Client:
 
 
 class Stateless(Client):
-    "Sends all of it every time: of each item that came, what `back` makes of it."
+    "Sends all items with each request, those of the model in the form that `as_sent` returns."
 
-    back: Callable[[Item], Item | None]
+    as_sent: Callable[[Item], Item | None]
     fields: ClassVar[Item] = {}
 
     def __init__(self, proxy: Proxied) -> None:
         super().__init__(proxy)
         self.history: list[Item] = []
 
-    async def send(self, own: list[Item]) -> str | None:
-        self.history += own
+    async def send(self, items: list[Item]) -> str | None:
+        self.history += items
         response = await self.respond(self.history, **type(self).fields)
-        self.history += [sent for item in response["output"] if (sent := type(self).back(item))]
+        self.history += [sent for item in response["output"] if (sent := type(self).as_sent(item))]
         return self.called(response)
 
 
-def sends(back: Callable[[Item], Item | None], **fields: Any) -> type[Stateless]:
-    return type("Sends", (Stateless,), {"back": staticmethod(back), "fields": fields})
+def sending_items(as_sent: Callable[[Item], Item | None], **fields: Any) -> type[Stateless]:
+    return type("Sends", (Stateless,), {"as_sent": staticmethod(as_sent), "fields": fields})
 
 
 class Previous(Client):
     last: str | None = None
 
-    async def send(self, own: list[Item]) -> str | None:
-        response = await self.respond(own, previous_response_id=self.last)
+    async def send(self, items: list[Item]) -> str | None:
+        response = await self.respond(items, previous_response_id=self.last)
         self.last = response["id"]
         return self.called(response)
 
 
 class Thread(Client):
-    "Goes on with the thread that its first request made."
+    "Continues the thread that its first request created."
 
     id: str | None = None
 
-    async def send(self, own: list[Item]) -> str | None:
-        response = await self.respond(own, conversation=self.id)
+    async def send(self, items: list[Item]) -> str | None:
+        response = await self.respond(items, conversation=self.id)
         ((thread_id,),) = self.proxy.rows("select id from threads")
         self.id = f"conv_{thread_id}"
         return self.called(response)
@@ -108,51 +108,51 @@ class Thread(Client):
 class Conversation(Client):
     id: str | None = None
 
-    async def send(self, own: list[Item]) -> str | None:
+    async def send(self, items: list[Item]) -> str | None:
         self.id = self.id or (await self.proxy.post("/v1/conversations", {})).json()["id"]
-        return self.called(await self.respond(own, conversation=self.id))
+        return self.called(await self.respond(items, conversation=self.id))
 
 
 class Chat(Client):
-    "Sends its messages every time: of each that came, what `back` makes of it."
+    "Sends all messages with each request, those of the model in the form that `as_sent` returns."
 
-    back: Callable[[Item], Item]
+    as_sent: Callable[[Item], Item]
 
     def __init__(self, proxy: Proxied) -> None:
         super().__init__(proxy)
         self.history: list[Item] = []
 
-    async def answered(self, call_id: str, output: str) -> str | None:
+    async def answer_call(self, call_id: str, output: str) -> str | None:
         return await self.send([{"role": "tool", "tool_call_id": call_id, "content": output}])
 
-    async def send(self, own: list[Item]) -> str | None:
-        self.history += own
+    async def send(self, items: list[Item]) -> str | None:
+        self.history += items
         answer = await self.proxy.chat(*self.history, tools=[CHAT_LOOK])
         assert answer.status_code == 200, answer.text
         message = answer.json()["choices"][0]["message"]
-        self.history.append(type(self).back(message))
+        self.history.append(type(self).as_sent(message))
         return next((call["id"] for call in message.get("tool_calls", ())), None)
 
 
-def chats(back: Callable[[Item], Item]) -> type[Chat]:
-    return type("Chats", (Chat,), {"back": staticmethod(back)})
+def sending_messages(as_sent: Callable[[Item], Item]) -> type[Chat]:
+    return type("Chats", (Chat,), {"as_sent": staticmethod(as_sent)})
 
 
-# What is left of what came.
+# The forms in which clients send back what they received.
 
 
-def whole(item: Item) -> Item:
+def unchanged(item: Item) -> Item:
     return item
 
 
-def needed(item: Item) -> Item:
-    "As the SDK's types ask for, no more."
-    wanted = {
+def required_fields(item: Item) -> Item:
+    "Only what the SDK's types require."
+    fields_of_type = {
         "reasoning": ("type", "id", "summary", "content"),
         "message": ("type", "id", "role", "content", "status"),
         "function_call": ("type", "call_id", "name", "arguments"),
     }
-    return {key: item[key] for key in wanted[item["type"]]}
+    return {key: item[key] for key in fields_of_type[item["type"]]}
 
 
 def without(*keys: str) -> Callable[[Item], Item]:
@@ -160,13 +160,13 @@ def without(*keys: str) -> Callable[[Item], Item]:
 
 
 def reasoning(*keys: str) -> Callable[[Item], Item]:
-    "Of reasoning these keys alone, of other items all."
+    "Only these keys of reasoning items, and other items as they are."
     return lambda item: (
-        {key: item[key] for key in ("type", *keys)} if item["type"] == "reasoning" else whole(item)
+        {key: item[key] for key in ("type", *keys)} if item["type"] == "reasoning" else unchanged(item)
     )
 
 
-def bare(item: Item) -> Item:
+def bare_reasoning(item: Item) -> Item:
     "As llm 0.36 sends it."
     return {"type": "reasoning", "id": item["id"], "summary": []} if item["type"] == "reasoning" else item
 
@@ -176,22 +176,22 @@ def reference(item: Item) -> Item:
 
 
 def reasoning_reference(item: Item) -> Item:
-    return reference(item) if item["type"] == "reasoning" else needed(item)
+    return reference(item) if item["type"] == "reasoning" else required_fields(item)
 
 
-def calls_alone(item: Item) -> Item | None:
-    "With the arguments written anew."
+def only_calls(item: Item) -> Item | None:
+    "Only messages, and calls with their arguments serialized again."
     if item["type"] != "function_call":
         return item if item["type"] == "message" else None
-    return {**needed(item), "arguments": json.dumps(json.loads(item["arguments"]))}
+    return {**required_fields(item), "arguments": json.dumps(json.loads(item["arguments"]))}
 
 
-def nothing(message: Item) -> Item:
+def without_reasoning(message: Item) -> Item:
     return {key: message[key] for key in ("role", "content", "tool_calls") if key in message}
 
 
-def written_anew(message: Item) -> Item:
-    "With the arguments as another serializer has them, and a null that was not there."
+def reserialized(message: Item) -> Item:
+    "With the arguments as another serializer writes them, and an additional null."
     calls = [
         {
             **call,
@@ -202,60 +202,62 @@ def written_anew(message: Item) -> Item:
         }
         for call in message.get("tool_calls", ())
     ]
-    return {**nothing(message), **({"tool_calls": calls} if calls else {}), "name": None}
+    return {**without_reasoning(message), **({"tool_calls": calls} if calls else {}), "name": None}
 
 
-def renamed(message: Item) -> Item:
-    return {**nothing(message), "reasoning_content": message["reasoning"]}
+def as_reasoning_content(message: Item) -> Item:
+    return {**without_reasoning(message), "reasoning_content": message["reasoning"]}
 
 
 SEALED = {"include": ["reasoning.encrypted_content"]}
-SUMMARY = sends(reasoning("summary"))
-# By how they are known; those that say all themselves need no log.
+SUMMARY = sending_items(reasoning("summary"))
+# These send everything back themselves and need no log.
 ALONE: dict[str, type[Client]] = {
-    "items": sends(whole),
-    "items without ids": sends(without("id", "status")),
-    "encrypted content": sends(reasoning("summary", "encrypted_content"), **SEALED),
-    "encrypted content, not stored": sends(reasoning("summary", "encrypted_content"), store=False, **SEALED),
+    "items": sending_items(unchanged),
+    "items without ids": sending_items(without("id", "status")),
+    "encrypted content": sending_items(reasoning("summary", "encrypted_content"), **SEALED),
+    "encrypted content, not stored": sending_items(
+        reasoning("summary", "encrypted_content"), store=False, **SEALED
+    ),
 }
 WITH_LOG: dict[str, type[Client]] = {
-    "what is needed of items": sends(needed),
-    "items, not stored": sends(whole, store=False),
-    "bare reasoning": sends(bare),
-    "bare reasoning, not stored": sends(bare, store=False),
-    "references": sends(reference),
-    "references to reasoning": sends(reasoning_reference),
-    "calls alone": sends(calls_alone),
-    "calls alone, not stored": sends(calls_alone, store=False),
+    "required fields of items": sending_items(required_fields),
+    "items, not stored": sending_items(unchanged, store=False),
+    "bare reasoning": sending_items(bare_reasoning),
+    "bare reasoning, not stored": sending_items(bare_reasoning, store=False),
+    "references": sending_items(reference),
+    "references to reasoning": sending_items(reasoning_reference),
+    "calls alone": sending_items(only_calls),
+    "calls alone, not stored": sending_items(only_calls, store=False),
     "previous_response_id": Previous,
     "conversation": Conversation,
     "conversation that was a thread": Thread,
-    "chat: reasoning": chats(whole),
-    "chat: reasoning_content": chats(renamed),
-    "chat: nothing": chats(nothing),
-    "chat: nothing, arguments written anew": chats(written_anew),
+    "chat: reasoning": sending_messages(unchanged),
+    "chat: reasoning_content": sending_messages(as_reasoning_content),
+    "chat: nothing": sending_messages(without_reasoning),
+    "chat: nothing, arguments serialized again": sending_messages(reserialized),
 }
 
 
-async def loop(client: Client) -> None:
-    sky = await client.asked(FIRST)
+async def run_conversation(client: Client) -> None:
+    sky = await client.ask(FIRST)
     assert sky
-    sea = await client.answered(sky, "The sky is blue.")
+    sea = await client.answer_call(sky, "The sky is blue.")
     assert sea
-    assert await client.answered(sea, "The sea is blue.") is None
-    await client.asked(NEXT)
+    assert await client.answer_call(sea, "The sea is blue.") is None
+    await client.ask(NEXT)
 
 
-async def prompts(kind: type[Client], path: Path, **settings: Any) -> list[str]:
-    "With a log of its own."
+async def prompts(client_class: type[Client], path: Path, **settings: Any) -> list[str]:
+    "The prompts that the model gets from one client, which has a log of its own."
     engine = AsyncScriptedEngine(*SCRIPT)
-    async with proxied(engine, database=path / "own.db", **settings) as proxy:
-        await loop(kind(proxy))
+    async with proxied(engine, database=path / "log.db", **settings) as proxy:
+        await run_conversation(client_class(proxy))
     return [completion.prompt for completion in engine.asked]
 
 
 @pytest.fixture(autouse=True)
-def one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
 
 
@@ -267,90 +269,102 @@ RESULT = (
 
 @pytest.fixture
 async def expected(tmp_path: Path) -> list[str]:
-    "Each is the one before, what the model said, and what is new; reasoning goes when the user replies."
-    first, second, third, last = asked = await prompts(sends(whole), tmp_path / "other")
+    "Each prompt continues the one before. The last one lacks the reasoning, since the user has replied."
+    first, second, third, last = all_prompts = await prompts(sending_items(unchanged), tmp_path / "other")
     sky, sea = (CALL.format(where=where) + RESULT.format(where=where) for where in ("sky", "sea"))
     assert second == first + sky
     assert third == second + sea
-    unthought = re.compile(r"<\|channel\|>analysis<\|message\|>.*?<\|end\|><\|start\|>assistant")
-    said = unthought.sub("", sky + sea + ANSWER)
-    assert last == f"{first}{said}<|end|><|start|>user<|message|>{NEXT}<|end|><|start|>assistant"
-    return asked
+    reasoning_messages = re.compile(r"<\|channel\|>analysis<\|message\|>.*?<\|end\|><\|start\|>assistant")
+    kept_text = reasoning_messages.sub("", sky + sea + ANSWER)
+    assert last == f"{first}{kept_text}<|end|><|start|>user<|message|>{NEXT}<|end|><|start|>assistant"
+    return all_prompts
 
 
-def ways(of: dict[str, type[Client]]) -> Any:
-    return pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in of.items()])
+def each_client(clients: dict[str, type[Client]]) -> Any:
+    return pytest.mark.parametrize(
+        "client_class", [pytest.param(client_class, id=name) for name, client_class in clients.items()]
+    )
 
 
-@ways({**ALONE, **WITH_LOG})
-async def test_one_prompt(kind: type[Client], expected: list[str], tmp_path: Path) -> None:
-    assert await prompts(kind, tmp_path) == expected
+@each_client({**ALONE, **WITH_LOG})
+async def test_one_prompt(client_class: type[Client], expected: list[str], tmp_path: Path) -> None:
+    assert await prompts(client_class, tmp_path) == expected
 
 
-@ways(ALONE)
-async def test_without_the_log(kind: type[Client], expected: list[str], tmp_path: Path) -> None:
-    assert await prompts(kind, tmp_path, log_policy="off") == expected
+@each_client(ALONE)
+async def test_without_the_log(client_class: type[Client], expected: list[str], tmp_path: Path) -> None:
+    assert await prompts(client_class, tmp_path, log_policy="off") == expected
 
 
 @pytest.mark.parametrize("shown", ["summary", "both"])
 @pytest.mark.parametrize("policy", ["all", "off"])
-async def test_a_summary_that_is_all_of_it(
+async def test_a_summary_is_restored_to_the_whole_reasoning(
     shown: str, policy: str, expected: list[str], tmp_path: Path
 ) -> None:
-    "For clients that read no more than that: the server shows the whole as one."
+    "For clients that read only summaries: the server sends all reasoning as one."
     assert await prompts(SUMMARY, tmp_path, reasoning=shown, log_policy=policy) == expected
 
 
-# Clients that change their ways. Each knows the conversation as items and as messages.
+# Clients that switch between forms. Each has the conversation as items and as messages.
 
-CHATS: dict[str, Callable[[Item], Item]] = {"all": whole, "renamed": renamed, "nothing": nothing}
+CHATS: dict[str, Callable[[Item], Item]] = {
+    "all": unchanged,
+    "renamed": as_reasoning_content,
+    "nothing": without_reasoning,
+}
 ITEMS: dict[str, Callable[[Item], Item | None]] = {
-    "items": whole,
-    "needed": needed,
+    "items": unchanged,
+    "needed": required_fields,
     "without ids": without("id", "status"),
-    "bare": bare,
+    "bare": bare_reasoning,
     "references": reference,
     "references to reasoning": reasoning_reference,
-    "calls": calls_alone,
+    "calls": only_calls,
 }
 
 
-class Changing(Client):
-    """Each request goes as the next of `ways` says: a name of CHATS or ITEMS, or that it names the response
-    before it."""
+class Switching(Client):
+    """Sends each request in the next of `forms`: a name of CHATS or ITEMS, or `previous`, which refers to the
+    response before it.
+    """
 
-    def __init__(self, proxy: Proxied, ways: list[str]) -> None:
+    def __init__(self, proxy: Proxied, forms: list[str]) -> None:
         super().__init__(proxy)
-        self._ways = iter(ways)
-        self._said: list[tuple[list[Item], list[Item]]] = []
+        self._forms = iter(forms)
+        self._history: list[tuple[list[Item], list[Item]]] = []
         self._last = ""
 
-    async def send(self, own: list[Item]) -> str | None:
-        way = next(self._ways)
-        self._said.append((own, [_as_message(item) for item in own]))
-        if way in CHATS:
-            return await self._chat(CHATS[way])
-        if way in ITEMS:
-            sent = [back for items, _ in self._said for item in items if (back := _back(ITEMS[way], item))]
-            return self._came(await self.respond(sent))
-        return self._came(await self.respond(own, previous_response_id=self._last or None))
+    async def send(self, items: list[Item]) -> str | None:
+        form = next(self._forms)
+        self._history.append((items, [_as_message(item) for item in items]))
+        if form in CHATS:
+            return await self._chat(CHATS[form])
+        if form in ITEMS:
+            sent = [
+                as_sent
+                for items, _ in self._history
+                for item in items
+                if (as_sent := _sent_back(ITEMS[form], item))
+            ]
+            return self._received(await self.respond(sent))
+        return self._received(await self.respond(items, previous_response_id=self._last or None))
 
-    async def _chat(self, back: Callable[[Item], Item]) -> str | None:
-        sent = [_back(back, message) for _, messages in self._said for message in messages]
+    async def _chat(self, as_sent: Callable[[Item], Item]) -> str | None:
+        sent = [_sent_back(as_sent, message) for _, messages in self._history for message in messages]
         answer = await self.proxy.chat(*filter(None, sent), tools=[CHAT_LOOK])
         turn_id = answer.json()["id"].removeprefix("chatcmpl-")
-        return self._came((await self.proxy.get(f"/v1/responses/{turn_id}")).json())
+        return self._received((await self.proxy.get(f"/v1/responses/{turn_id}")).json())
 
-    def _came(self, response: Item) -> str | None:
+    def _received(self, response: Item) -> str | None:
         self._last = response["id"]
-        self._said.append((response["output"], [_answer(response["output"])]))
+        self._history.append((response["output"], [_answer(response["output"])]))
         return self.called(response)
 
 
-def _back(back: Callable[[Item], Item | None], item: Item) -> Item | None:
-    "What a client makes of what it was given; what it wrote itself it sends as it is."
-    given = item.get("role") == "assistant" or item.get("type") in ("reasoning", "function_call")
-    return back(item) if given else item
+def _sent_back(as_sent: Callable[[Item], Item | None], item: Item) -> Item | None:
+    "What a client sends back: its own items as they are, and those that it received in its form."
+    received = item.get("role") == "assistant" or item.get("type") in ("reasoning", "function_call")
+    return as_sent(item) if received else item
 
 
 def _as_message(item: Item) -> Item:
@@ -360,33 +374,35 @@ def _as_message(item: Item) -> Item:
 
 
 def _answer(output: list[Item]) -> Item:
-    "As the chat API would have had it."
-    of_type: dict[str, list[Item]] = {"reasoning": [], "message": [], "function_call": []}
+    "The output as a message of the chat API."
+    by_type: dict[str, list[Item]] = {"reasoning": [], "message": [], "function_call": []}
     for item in output:
-        of_type[item["type"]].append(item)
+        by_type[item["type"]].append(item)
     calls = [
         {
             "id": item["call_id"],
             "type": "function",
             "function": {key: item[key] for key in ("name", "arguments")},
         }
-        for item in of_type["function_call"]
+        for item in by_type["function_call"]
     ]
     return {
         "role": "assistant",
-        "content": "\n\n".join(item["content"][0]["text"] for item in of_type["message"]) or None,
-        "reasoning": "".join(item["content"][0]["text"] for item in of_type["reasoning"]),
+        "content": "\n\n".join(item["content"][0]["text"] for item in by_type["message"]) or None,
+        "reasoning": "".join(item["content"][0]["text"] for item in by_type["reasoning"]),
         **({"tool_calls": calls} if calls else {}),
     }
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*CHATS, *ITEMS, "previous"]), min_size=4, max_size=4))
-def test_a_client_that_changes_its_ways(tmp_path_factory: pytest.TempPathFactory, ways: list[str]) -> None:
-    async def asked(ways: list[str]) -> list[str]:
+def test_a_client_that_switches_between_apis(
+    tmp_path_factory: pytest.TempPathFactory, forms: list[str]
+) -> None:
+    async def ask(forms: list[str]) -> list[str]:
         engine = AsyncScriptedEngine(*SCRIPT)
         async with proxied(engine, database=tmp_path_factory.mktemp("log") / "logs.db") as proxy:
-            await loop(Changing(proxy, ways))
+            await run_conversation(Switching(proxy, forms))
         return [completion.prompt for completion in engine.asked]
 
-    assert asyncio.run(asked(ways)) == asyncio.run(asked(["items"] * 4))
+    assert asyncio.run(ask(forms)) == asyncio.run(ask(["items"] * 4))

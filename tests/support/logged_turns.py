@@ -1,4 +1,4 @@
-"Turns to log, as a model and a client would have made them."
+"Turns to log, as a client and a model would produce them."
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def user(text: str) -> Message:
     return Message("user", [TextPart(text)])
 
 
-def said(*parts: Part | str) -> Message:
+def assistant(*parts: Part | str) -> Message:
     return Message("assistant", [TextPart(part) if isinstance(part, str) else part for part in parts])
 
 
-def thought(text: str) -> ReasoningPart:
+def reasoning(text: str) -> ReasoningPart:
     return ReasoningPart(text)
 
 
@@ -42,7 +42,10 @@ def result(call_id: str | None, output: str, name: str = "look") -> Message:
 
 
 def turn(*messages: Message, answer: Message | None = None, **request: Any) -> Turn:
-    "`answer` is what had arrived: nothing at all without it."
+    """A turn with these messages as its prompt.
+
+    Without an `answer` nothing has arrived. `request` are fields of the RequestRecord.
+    """
     data = {
         "model": MODEL.model_id,
         "id": str(monotonic_ulid()).lower(),
@@ -54,5 +57,5 @@ def turn(*messages: Message, answer: Message | None = None, **request: Any) -> T
     response._start_utcnow = datetime.datetime(2026, 8, 1, tzinfo=datetime.timezone.utc)
     sent = [*range(len(messages), 0, -1)]
     body = json.dumps({"messages": [{"role": message.role} for message in messages]})
-    given = {"endpoint": "/v1/chat/completions", "body": body, "status": 200, "error": None, "sent": sent}
-    return Turn(response, RequestRecord(**{**given, **request}))
+    fields = {"endpoint": "/v1/chat/completions", "body": body, "status": 200, "error": None, "sent": sent}
+    return Turn(response, RequestRecord(**{**fields, **request}))

@@ -1,4 +1,4 @@
-"A log to prune, and whether it is whole."
+"A log to prune, and a check that it is consistent."
 
 from __future__ import annotations
 
@@ -9,41 +9,32 @@ from typing import Any
 
 from llm.parts import Message
 
-from proxy.log.database import open_log, write_transaction
+from proxy.log.database import write_transaction
 from proxy.log.prune import PruneResult, prune
 from proxy.log.prune_selection import PruneSelection
-from proxy.log.threads import Threads
 from proxy.log.turn import Turn
 from support.logged_turns import turn
+from support.turn_logs import TurnLog
 
 TABLES = ["turns", "threads", "messages", "parts", "turn_search", "gpt_oss_requests"]
 
 
-class Log:
-    "A log in which turns are written as they come."
+class Log(TurnLog):
+    "A log in which turns are written as the proxy, the shell and the API do."
 
     def __init__(self, path: Path) -> None:
+        super().__init__(path)
         self.path = path
-        self.store = open_log(path)
-        self.db = self.store.db
         self.db.conn.execute("pragma synchronous = off")
-        self.threads = Threads(self.store)
-
-    def write(self, *messages: Message, **request: Any) -> Turn:
-        "As the proxy does."
-        written = turn(*messages, **request)
-        with write_transaction(self.db.conn):
-            self.threads.write(written)
-        return written
 
     def say(self, thread_id: str, *messages: Message, **request: Any) -> Turn:
-        "As the shell does: the prompt is the thread so far, and these messages."
+        "Writes a turn as the shell does: the prompt is the thread so far, and these messages."
         written = turn(*self.store.thread_messages(thread_id), *messages, **request)
         self.store.log(written.response, thread_id=thread_id)
         return written
 
-    def request(self, written: Turn, status: int = 200) -> None:
-        "What the proxy keeps beside a turn, for one that another program wrote."
+    def add_request(self, written: Turn, status: int = 200) -> None:
+        "Adds the row that the proxy writes beside a turn, to a turn of another program."
         self.change(
             "insert into gpt_oss_requests"
             " (turn_id, endpoint, status, stored, request, continues, datetime_utc)"
@@ -52,11 +43,12 @@ class Log:
         )
 
     def mark(self, *turns: Turn) -> None:
-        "As the API does."
-        for each in turns:
-            self.change("update gpt_oss_requests set deleted = 1 where turn_id = ?", [each.id])
+        "Marks turns as deleted, as the API does."
+        for written in turns:
+            self.change("update gpt_oss_requests set deleted = 1 where turn_id = ?", [written.id])
 
     def converse(self, thread_id: str, deleted: bool = False) -> None:
+        "Makes the thread a conversation of the API."
         self.change(
             "insert into gpt_oss_conversations (thread_id, created, deleted) values (?, 0, ?)",
             [thread_id, deleted],
@@ -67,22 +59,19 @@ class Log:
             self.db.conn.executemany(sql, rows or [[]])
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        "A value a row where there is one column."
+        "The rows of a query; those with one column as its value."
         rows = self.db.conn.execute(sql, values).fetchall()
         return [row[0] if len(row) == 1 else row for row in rows]
 
     def counts(self, *tables: str) -> list[int]:
         return [self.rows(f"select count(*) from {table}")[0] for table in tables or TABLES]
 
-    def thread_of(self, written: Turn) -> str:
-        return str(self.rows("select thread_id from turns where id = ?", written.id)[0])
-
     def tip(self, written: Turn) -> str:
         return str(self.rows("select tip_message_hash from turns where id = ?", written.id)[0])
 
-    def prune(self, *, really: bool = True, vacuum: bool = False, **choice: Any) -> PruneResult:
+    def prune(self, *, really: bool = True, vacuum: bool = False, **selection: Any) -> PruneResult:
         pruned = prune(
-            self.path, PruneSelection(**choice), really=really, vacuum=vacuum, report=lambda progress: None
+            self.path, PruneSelection(**selection), really=really, vacuum=vacuum, report=lambda progress: None
         )
         self.check()
         return pruned

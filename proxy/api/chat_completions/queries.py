@@ -15,7 +15,8 @@ from llm.logs import LogStore
 
 from ...http.errors import ApiError
 from ...log.access import Viewer
-from ...log.reader import LoggedTurn, load_answers
+from ...log.logged_turn import LoggedTurn
+from ...log.queries import load_answers
 from ...log.tables import LISTED, mark_deleted, set_metadata
 
 _ID = re.compile(r"chatcmpl-([0-9a-z]{26})", re.ASCII)

@@ -15,7 +15,7 @@ from ...http.errors import ApiError
 from ...http.pagination import Page, list_object, paginate
 from ...inference.client_request import ClientRequest
 from ...log.fingerprint import tool_calls
-from ...log.reader import LoggedTurn
+from ...log.logged_turn import LoggedTurn
 from ...log.replay import replay_events
 from ...state import StateDep, ViewerDep, receive
 from ..shared_fields import Metadata

@@ -19,7 +19,7 @@ from ...items.wire import AnyItem
 from ...log.access import Viewer
 from ...log.items import ItemChain, ItemEntry, keep_item_ids, split_items
 from ...log.lookup import Thread, find_items, find_thread
-from ...log.threads import name_thread, new_thread_id
+from ...log.thread_names import name_thread, new_thread_id
 
 ID_PREFIX = "conv_"
 
@@ -93,7 +93,7 @@ class Conversation:
         first = [entry.hash for entry in entries].index(removed.hash)
         remaining = [entry for entry in entries if entry is not removed]
         messages = [entry.message for entry in remaining]
-        name_thread(self._log, self.thread.id, messages, gone=[removed.message])
+        name_thread(self._log, self.thread.id, messages, removed=[removed.message])
         self._replace_tail(chain, unchanged, messages[first:], [entry.id for entry in remaining])
         return self
 

@@ -18,7 +18,7 @@ from ...http.errors import ApiError, to_api_error
 from ...inference.client_request import ClientRequest
 from ...inference.run import Run
 from ...log.idempotency import Attempt
-from ...log.turn import without_secrets
+from ...log.stored_body import without_secrets
 from ...state import ProxyState
 from .item_stream import Event
 from .queries import response_writer

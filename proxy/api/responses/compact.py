@@ -19,7 +19,7 @@ from ...items.output import compaction_item, message_items
 from ...items.wire import AnyItem
 from ...log.idempotency import Attempt
 from ...log.ids import creation_time
-from ...log.reader import with_hashes
+from ...log.logged_turn import with_hashes
 from ...state import ProxyState, StateDep, receive
 from ..shared_fields import CacheRetention, PromptCacheOptions, TokenCount
 from .context import load_context

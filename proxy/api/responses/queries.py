@@ -11,7 +11,8 @@ from ...items.output import message_items
 from ...log.access import Viewer
 from ...log.fingerprint import tool_calls
 from ...log.ids import creation_time
-from ...log.reader import LoggedTurn, LogReader
+from ...log.logged_turn import LoggedTurn
+from ...log.reader import LogReader
 from ...settings import Settings
 from .item_stream import Event
 from .response_object import new_response

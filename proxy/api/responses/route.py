@@ -16,7 +16,7 @@ from ...http.errors import ApiError, to_api_error
 from ...http.pagination import Page, paginate
 from ...inference.client_request import ClientRequest
 from ...log.access import Viewer
-from ...log.reader import LoggedTurn
+from ...log.logged_turn import LoggedTurn
 from ...log.spool import POLL_SECONDS
 from ...log.tables import mark_deleted
 from ...state import ProxyState, StateDep, ViewerDep, receive

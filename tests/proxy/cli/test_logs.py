@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import run
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 from support.pruned_logs import Log, opened
 
 from llm_gpt_oss.cli import gpt_oss
@@ -28,7 +28,7 @@ def log() -> Iterator[Log]:
 
 
 def test_nothing_is_deleted_without_yes(log: Log) -> None:
-    log.mark(log.write(user("Hi"), answer=said("Hello")))
+    log.mark(log.write(user("Hi"), answer=assistant("Hello")))
     dry_run = run("logs", "prune")
     *table, last = dry_run.stdout.splitlines()
     assert table == [
@@ -36,15 +36,17 @@ def test_nothing_is_deleted_without_yes(log: Log) -> None:
         *("parts        2", "attachments  0", "fragments    0"),
     ]
     assert re.fullmatch(r"\d{3} B would be deleted\.", last)
-    assert dry_run.stderr == "Looking for what goes\nNothing was deleted: add --yes for that.\n"
+    assert dry_run.stderr == "Finding the turns to delete\nNothing was deleted: add --yes for that.\n"
     assert log.counts("turns") == [1]
     result = run("logs", "prune", "--yes")
     assert result.stdout == dry_run.stdout.replace("would be deleted", "were deleted")
-    assert result.stderr == "Looking for what goes\nDeleting it\nDeleting it from the search index\n"
+    assert (
+        result.stderr == "Finding the turns to delete\nDeleting them\nDeleting them from the search index\n"
+    )
     assert log.counts("turns") == [0]
     again = run("logs", "prune", "--yes", "--vacuum")
     assert again.stdout == "There is nothing to delete.\n"
-    assert again.stderr == "Looking for what goes\nDeleting it\nGiving the room back\n"
+    assert again.stderr == "Finding the turns to delete\nDeleting them\nMaking the file smaller\n"
 
 
 def test_json(log: Log) -> None:
@@ -57,8 +59,8 @@ def test_json(log: Log) -> None:
 
 
 def test_turns_that_stay_are_reported(log: Log) -> None:
-    first = log.write(user("Hi"), answer=said("Hello"))
-    log.write(user("Hi"), said("Hello"), user("More"))
+    first = log.write(user("Hi"), answer=assistant("Hello"))
+    log.write(user("Hi"), assistant("Hello"), user("More"))
     log.mark(first)
     log.converse(log.thread_of(log.write(user("Another"))), deleted=True)
     log.mark(held := log.write(user("Third")))
@@ -146,7 +148,7 @@ def test_no_log() -> None:
     result = run("logs", "prune")
     where = Settings().database
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: There is no log at {where}. `llm logs path` says where llm's is.\n"
+    assert result.stderr == f"Error: There is no log at {where}. `llm logs path` shows where llm's log is.\n"
     assert not where.exists()
 
 

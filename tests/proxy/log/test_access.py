@@ -25,7 +25,7 @@ from proxy.log.access import Viewer, viewer_of
         (Viewer(None, True), None, True),
     ],
 )
-def test_sees(viewer: Viewer, actor: str | None, sees: bool) -> None:
+def test_which_turns_a_viewer_sees(viewer: Viewer, actor: str | None, sees: bool) -> None:
     assert viewer.can_see(actor) is sees
 
 
@@ -72,7 +72,7 @@ class Team:
 
 
 @pytest.mark.parametrize(("headers", "actor"), [({}, "app"), ({"x-team": "red"}, "red")])
-async def test_who_looks_is_who_asked(headers: dict[str, str], actor: str) -> None:
+async def test_the_viewer_is_the_actor_of_the_turn(headers: dict[str, str], actor: str) -> None:
     headers = {"authorization": f"Bearer {api_keys.add('app')}", **headers}
     async with proxied(AsyncScriptedEngine(HELLO), plugins=[Team()]) as proxy:
         assert (await proxy.chat(user="Hi", headers=headers)).status_code == 200

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import llm
 import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
-from sqlite_utils.db import View
 
 from proxy.log import database, tables
 from proxy.log.database import write_transaction
@@ -54,7 +52,7 @@ def names(log: LogStore, table: str) -> list[str]:
     return [name for (name,) in log.db.execute(f"select name from {table} order by name")]
 
 
-def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -> None:
+def test_a_new_database_is_complete_and_private(path: Path, connected: Connect) -> None:
     old = os.umask(0)
     try:
         log = connected(path)
@@ -66,7 +64,7 @@ def test_a_fresh_database_is_whole_and_private(path: Path, connected: Connect) -
     assert names(log, "gpt_oss_migrations") == ALL
 
 
-def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect) -> None:
+def test_an_existing_database_is_not_changed(path: Path, connected: Connect) -> None:
     path.parent.mkdir()
     with sqlite_utils.Database(path) as theirs:
         theirs.enable_wal()
@@ -79,7 +77,7 @@ def test_a_database_that_is_there_stays_as_it_is(path: Path, connected: Connect)
     assert connected(path).db["gpt_oss_requests"].exists()
 
 
-def test_migrations_are_applied_once_each(
+def test_each_migration_is_applied_once(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     connected(path)
@@ -89,7 +87,7 @@ def test_migrations_are_applied_once_each(
     assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
 
 
-def test_a_migration_that_fails_leaves_nothing(
+def test_a_failed_migration_is_rolled_back(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
@@ -99,7 +97,7 @@ def test_a_migration_that_fails_leaves_nothing(
     assert [*path.parent.iterdir()] == []
 
 
-def test_another_process_made_it_first(
+def test_another_process_created_the_database_first(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     link = os.link
@@ -114,9 +112,7 @@ def test_another_process_made_it_first(
     assert [each.name for each in path.parent.iterdir()] == ["logs.db"]
 
 
-def test_where_files_have_one_name_only(
-    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
-) -> None:
+def test_a_file_system_without_links(path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect) -> None:
     def link(source: Path, target: Path) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -125,7 +121,7 @@ def test_where_files_have_one_name_only(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_many_processes_open_a_fresh_one_at_once(tmp_path: Path, connected: Connect) -> None:
+def test_many_processes_open_a_new_database_at_once(tmp_path: Path, connected: Connect) -> None:
     path = tmp_path / "logs.db"
     processes = [
         subprocess.Popen(
@@ -141,12 +137,12 @@ def test_many_processes_open_a_fresh_one_at_once(tmp_path: Path, connected: Conn
     assert connected(path).db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
-def test_llm_opens_it_afterwards(path: Path, connected: Connect) -> None:
+def test_llm_can_open_the_database(path: Path, connected: Connect) -> None:
     connected(path)
     subprocess.run([sys.executable, "-c", OPENERS.format(LLMS), path], input=b"\n", check=True, timeout=60)
 
 
-def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> None:
+def test_a_transaction_is_atomic(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
     with suppress(KeyError), write_transaction(connection):
         connection.execute("insert into gpt_oss_migrations values ('a')")
@@ -156,59 +152,12 @@ def test_a_transaction_is_whole_or_nothing(path: Path, connected: Connect) -> No
     assert names(connected(path), "gpt_oss_migrations") == ["b", *ALL]
 
 
-def test_a_transaction_within_a_transaction_is_part_of_it(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    with suppress(KeyError), write_transaction(log.db.conn):
-        with log.db.atomic():
-            log.create_thread(id="a")
-        raise KeyError
-    with log.db.atomic():
-        log.create_thread(id="b")
-    assert [row["id"] for row in connected(path).db["threads"].rows] == ["b"]
-
-
-def test_the_names_of_tables_are_looked_up_once(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    asked: list[str] = []
-    with write_transaction(log.db.conn):
-        log.create_thread(id="a")
-        log.db.conn.set_trace_callback(asked.append)
-        log.create_thread(id="b")
-    log.db.conn.set_trace_callback(None)
-    assert [sql.split()[0] for sql in asked] == ["INSERT", "commit"]
-    assert isinstance(log.db["message_tree"], View)
-    assert "turn_search_fts" in log.db.table_names(fts5=True)
-
-
-def test_of_a_conversation_only_what_is_new_is_written(path: Path, connected: Connect) -> None:
-    log, llms = connected(path), LogStore(sqlite_utils.Database(memory=True))
-    said = [llm.user(f"{number}") for number in range(9)]
-    for length in (0, 3, 3, 1, 4, 9):
-        assert log.ensure_chain(said[:length]) == llms.ensure_chain(said[:length])
-        assert log.db["messages"].count == llms.db["messages"].count
-    tip = log.ensure_chain(said[:2])
-    assert log.ensure_chain(said[2:], parent=tip) == log.ensure_chain(said)
-    assert log.load_chain(log.ensure_chain([*said[:5], llm.user("other")])) == [*said[:5], llm.user("other")]
-
-
-def test_a_long_conversation_is_not_asked_for_message_by_message(path: Path, connected: Connect) -> None:
-    log = connected(path)
-    said = [llm.user(f"{number}") for number in range(1000)]
-    with write_transaction(log.db.conn):
-        log.ensure_chain(said)
-        asked: list[str] = []
-        log.db.conn.set_trace_callback(asked.append)
-        log.ensure_chain([*said, llm.user("more")])
-        log.db.conn.set_trace_callback(None)
-    assert len(asked) < 20
-
-
-def test_what_is_current_is_opened_although_another_process_writes(path: Path, connected: Connect) -> None:
+def test_a_migrated_database_opens_while_another_process_writes(path: Path, connected: Connect) -> None:
     with write_transaction(connected(path).db.conn):
         assert names(connected(path), "gpt_oss_migrations") == ALL
 
 
-def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected: Connect) -> None:
+def test_a_write_transaction_excludes_other_writers(path: Path, connected: Connect) -> None:
     one, other = connected(path).db.conn, connected(path).db.conn
     database.set_busy_timeout(other, 0)
     with (
@@ -219,7 +168,7 @@ def test_nobody_writes_between_its_reading_and_its_writing(path: Path, connected
         pytest.fail("two have the lock")
 
 
-def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> None:
+def test_a_failed_commit_is_rolled_back(path: Path, connected: Connect) -> None:
     writer, reader = connected(path).db.conn, connected(path).db.conn
     database.set_busy_timeout(writer, 0)
     reader.execute("begin")
@@ -232,7 +181,7 @@ def test_a_commit_that_fails_is_rolled_back(path: Path, connected: Connect) -> N
         writer.execute("insert into gpt_oss_migrations values ('b')")
 
 
-def test_sqlite_ended_the_transaction_itself(path: Path, connected: Connect) -> None:
+def test_a_transaction_that_sqlite_ended(path: Path, connected: Connect) -> None:
     connection = connected(path).db.conn
     with suppress(KeyError), write_transaction(connection):
         connection.execute("rollback")

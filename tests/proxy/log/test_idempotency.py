@@ -67,7 +67,7 @@ def texts(proxy: Proxied) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
-async def test_an_answer_that_was_lost(path: str, stream: bool, saying: Saying) -> None:
+async def test_a_retry_gets_the_answer_that_was_lost(path: str, stream: bool, saying: Saying) -> None:
     if path.endswith("compact"):
         more: dict[str, Any] = {}
     else:
@@ -81,7 +81,7 @@ async def test_an_answer_that_was_lost(path: str, stream: bool, saying: Saying) 
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
-async def test_a_failure(path: str, stream: bool, saying: Saying) -> None:
+async def test_a_retry_after_a_failure_runs_again(path: str, stream: bool, saying: Saying) -> None:
     "The turn that failed is written anew."
     more = {} if path.endswith("compact") else {"stream": stream}
     async with proxied(AsyncScriptedEngine(BROKEN, HELLO)) as proxy:
@@ -93,7 +93,7 @@ async def test_a_failure(path: str, stream: bool, saying: Saying) -> None:
         assert proxy.rows("select id from turns") == [(turn_id,)]
 
 
-async def test_what_is_kept_of_a_turn_that_is_written_anew() -> None:
+async def test_the_rows_of_a_turn_that_is_replaced() -> None:
     "The same as of one that went well at once."
     bodies = [USER, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Again"}]
     async with proxied(AsyncScriptedEngine(HELLO, BROKEN, WORLD)) as proxy:
@@ -107,7 +107,7 @@ async def test_what_is_kept_of_a_turn_that_is_written_anew() -> None:
 
 
 @pytest.mark.parametrize("path", BODIES)
-async def test_choices_that_were_lost(path: str) -> None:
+async def test_a_retry_gets_the_choices_that_were_lost(path: str) -> None:
     if path.startswith("/v1/responses"):
         return
     async with proxied(AsyncScriptedEngine(HELLO, BROKEN, HELLO, WORLD)) as proxy:
@@ -117,7 +117,7 @@ async def test_choices_that_were_lost(path: str) -> None:
         assert texts(proxy) == [(200, "Hello"), (200, "World")]
 
 
-async def test_a_first_request_reads_nothing_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_first_request_does_not_read_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
         monkeypatch.delattr("proxy.log.reader.LogReader.attempts")
         for _ in range(2):
@@ -137,7 +137,7 @@ async def test_a_first_request_reads_nothing_of_the_log(monkeypatch: pytest.Monk
         pytest.param({"x-stainless-retry-count": "-1"}, {}, id="a number that is none"),
     ],
 )
-async def test_what_is_not_the_same(headers: dict[str, str], more: dict[str, Any]) -> None:
+async def test_requests_that_are_not_retries(headers: dict[str, str], more: dict[str, Any]) -> None:
     async with proxied(AsyncScriptedEngine(*[HELLO] * 3)) as proxy:
         for first in (KEY, nth(0)):
             await sent(proxy, first)
@@ -157,7 +157,7 @@ async def test_another_path_is_another_request() -> None:
     [pytest.param((KEY, KEY), 24, id="key"), pytest.param((nth(0), nth(1)), 1, id="count")],
 )
 @pytest.mark.parametrize(("before", "turns"), [(-1, 1), (1, 2)])
-async def test_for_so_long(saying: Saying, hours: int, before: int, turns: int) -> None:
+async def test_how_long_a_retry_is_recognized(saying: Saying, hours: int, before: int, turns: int) -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
         await sent(proxy, saying[0])
         then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours, minutes=before)
@@ -167,7 +167,7 @@ async def test_for_so_long(saying: Saying, hours: int, before: int, turns: int) 
         assert len(proxy.turns()) == turns
 
 
-async def test_what_was_deleted_is_made_anew() -> None:
+async def test_a_deleted_answer_is_generated_again() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
         first = (await sent(proxy, KEY)).json()
         await proxy.client.delete(f"/v1/responses/{first['id']}")
@@ -178,7 +178,9 @@ async def test_what_was_deleted_is_made_anew() -> None:
 
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
-async def test_what_waits_to_be_logged(saying: Saying, stream: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_retry_of_a_turn_in_the_spool(
+    saying: Saying, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     "Another process holds the log."
     monkeypatch.setattr("proxy.log.database.BUSY_TIMEOUT", 20)
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
@@ -191,7 +193,9 @@ async def test_what_waits_to_be_logged(saying: Saying, stream: bool, monkeypatch
 
 
 @pytest.mark.parametrize("saying", SAYING)
-async def test_what_another_process_is_still_making(saying: Saying, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_retry_of_a_turn_in_progress_in_another_process(
+    saying: Saying, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(state, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as one, proxied(AsyncScriptedEngine()) as other:
@@ -205,7 +209,7 @@ async def test_what_another_process_is_still_making(saying: Saying, monkeypatch:
         assert len(one.turns()) == 1
 
 
-async def test_a_client_that_left_asks_again() -> None:
+async def test_a_client_that_left_retries() -> None:
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as proxy:
         first = asyncio.ensure_future(sent(proxy, nth(0)))
@@ -234,7 +238,7 @@ def past(id: str, well: int = 1) -> PreviousAttempt:
         ([past("a"), past("b", well=0), past("c")], "b"),
     ],
 )
-def test_which_one_is_meant(before: list[PreviousAttempt], taken: str | None) -> None:
+def test_which_attempt_is_repeated(before: list[PreviousAttempt], taken: str | None) -> None:
     found = select_attempt(before, choices=1)
     assert (found.ids[0] if found else None) == taken
 
@@ -286,7 +290,7 @@ def respond(client: openai.OpenAI, stream: bool) -> str:
         pytest.param(TestClient, [EngineUnreachable("Nobody answers."), HELLO], id="failed"),
     ],
 )
-def test_the_sdk_asks_again(
+def test_the_sdk_retries(
     ask: Callable[[openai.OpenAI, bool], str],
     stream: bool,
     http: type[TestClient],

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from llm.cli import cli
 from llm.logs import merged_log_rows
 from llm.parts import AttachmentPart, Message, TextPart
-from support.logged_turns import said, thought, turn, user
+from support.logged_turns import assistant, reasoning, turn, user
 from support.proxied_engine import HELLO, proxied
 from support.pruned_logs import TABLES, Log, opened
 from support.scripted_engine import AsyncScriptedEngine
@@ -47,8 +47,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 50)
 
 
-def test_what_was_deleted_is_still_there_until_it_is_pruned(log: Log) -> None:
-    log.mark(log.write(HI, answer=said(thought("Hm"), "Hello")))
+def test_deleted_turns_stay_until_they_are_pruned(log: Log) -> None:
+    log.mark(log.write(HI, answer=assistant(reasoning("Hm"), "Hello")))
     before = [*log.db.conn.iterdump()]
     would = log.prune(really=False, vacuum=True)
     assert [*log.db.conn.iterdump()] == before
@@ -67,9 +67,9 @@ def vocabulary(log: Log) -> set[str]:
     return {*log.rows("select term from temp.words")}
 
 
-def test_search(log: Log) -> None:
-    kept = log.write(user("apple pie"), answer=said("tasty"))
-    log.mark(log.write(user("apple juice"), answer=said("liquid")))
+def test_the_search_index_forgets_deleted_text(log: Log) -> None:
+    kept = log.write(user("apple pie"), answer=assistant("tasty"))
+    log.mark(log.write(user("apple juice"), answer=assistant("liquid")))
     assert {"apple", "juice", "liquid"} <= vocabulary(log)
     log.prune()
     assert vocabulary(log) == {"apple", "pie", "tasty"}
@@ -80,12 +80,12 @@ def test_search(log: Log) -> None:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_the_file_itself(log: Log, mode: str) -> None:
+def test_the_file_does_not_contain_deleted_text(log: Log, mode: str) -> None:
     if mode == "wal":
         log.db.enable_wal()
     log.mark(*[log.write(user(f"secret{number} " * 500)) for number in range(20)])
     kept = log.write(user("public"))
-    assert not log.prune().lingers
+    assert not log.prune().copy_remains
     assert b"secret" not in files(log.path)
     size = log.path.stat().st_size
     log.prune(vacuum=True)
@@ -98,19 +98,19 @@ def files(path: Path) -> bytes:
     return b"".join(each.read_bytes() for each in path.parent.glob("logs.db*") if each.is_file())
 
 
-def test_another_program_reads_meanwhile(log: Log) -> None:
+def test_another_program_reads_the_log_at_the_same_time(log: Log) -> None:
     log.db.enable_wal()
     log.mark(log.write(user("secret")))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
         reader.execute("begin")
         reader.execute("select * from turns").fetchall()
-        assert log.prune().lingers
+        assert log.prune().copy_remains
         assert b"secret" in files(log.path)
-    assert not log.prune().lingers
+    assert not log.prune().copy_remains
     assert b"secret" not in files(log.path)
 
 
-def test_old_rows_are_found_after_the_room_is_given_back(log: Log) -> None:
+def test_search_works_after_vacuum(log: Log) -> None:
     log.change("insert into responses (id, prompt) values (?, ?)", *([each, f"word{each}"] for each in "abc"))
     log.change("delete from responses where id = 'a'")
     log.prune(vacuum=True)
@@ -144,7 +144,7 @@ async def test_all_that_the_api_deletes() -> None:
             assert (await proxy.client.delete(f"/v1/{path}")).status_code == 200
         with opened(proxy.server.settings.database) as log:
             assert (pruned := log.prune(vacuum=True)).rows["turns"] == 3
-            assert pruned.along == 1
+            assert pruned.deleted_with_thread == 1
             assert b"secret" not in files(log.path)
         assert (await proxy.get(f"/v1/responses/{kept}")).status_code == 200
         (left,) = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
@@ -155,46 +155,46 @@ async def test_all_that_the_api_deletes() -> None:
 
 
 def test_there_is_no_log(tmp_path: Path) -> None:
-    with pytest.raises(GptOssError, match=r"^There is no log at .*nothing\.db\. `llm logs path` says"):
+    with pytest.raises(GptOssError, match=r"^There is no log at .*nothing\.db\. `llm logs path` shows"):
         prune.prune(tmp_path / "nothing.db", PruneSelection(), report=lambda progress: None)
     assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "another"])
-def test_it_is_not_llms(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_llms_log(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "notes.db"
     path.write_text("Dear diary, " * 1000 if kind == "text" else "")
     if kind == "another":
         with sqlite_utils.Database(path) as theirs:
             theirs["turns"].insert({"id": "a"})  # type: ignore[union-attr]
     before = path.read_bytes()
-    with pytest.raises(GptOssError, match=r"notes\.db is no log of llm's: nothing in it is touched\.$"):
+    with pytest.raises(GptOssError, match=r"notes\.db is not a log of llm's\. Nothing in it was changed\.$"):
         prune.prune(path, PruneSelection(), really=True, report=lambda progress: None)
     assert path.read_bytes() == before
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: unable to open"):
+    with pytest.raises(GptOssError, match=r"cannot be pruned and was not changed: unable to open"):
         prune.prune(tmp_path, PruneSelection(), report=lambda progress: None)
 
 
 @pytest.mark.parametrize("lock", ["immediate", "exclusive"])
-def test_another_program_writes(log: Log, lock: str) -> None:
+def test_another_program_holds_the_lock(log: Log, lock: str) -> None:
     log.mark(log.write(HI))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as other:
         other.execute(f"begin {lock}")
-        with pytest.raises(GptOssError, match=r"cannot be pruned, and is as it was: database is locked\.$"):
+        with pytest.raises(GptOssError, match=r"cannot be pruned and was not changed: database is locked\.$"):
             log.prune()
     assert log.counts("turns") == [1]
 
 
-def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_reads_for_a_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
     monkeypatch.setattr(prune, "BUSY_TIMEOUT", 10_000)
     reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
 
     def report(progress: Progress) -> None:
-        if progress.label == "Deleting it":
+        if progress.label == "Deleting them":
             reader.execute("begin")
             reader.execute("select * from turns").fetchall()
             threading.Timer(0.3, reader.close).start()
@@ -203,7 +203,7 @@ def test_another_program_reads_for_a_while(log: Log, monkeypatch: pytest.MonkeyP
     assert log.counts() == [0] * 6
 
 
-def test_it_breaks_off_in_the_middle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_prune_changes_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
     monkeypatch.setattr(prune, "MERGE", "insert into missing values (1)")
     with pytest.raises(GptOssError, match="no such table"):
@@ -212,22 +212,22 @@ def test_it_breaks_off_in_the_middle(log: Log, monkeypatch: pytest.MonkeyPatch) 
     log.check()
 
 
-def test_the_room_cannot_be_given_back_now(log: Log) -> None:
+def test_vacuum_fails_after_the_deletion(log: Log) -> None:
     log.mark(log.write(HI))
     log.db.enable_wal()
     opened = sqlite3.connect(log.path, isolation_level=None)
 
     def report(progress: Progress) -> None:
-        if progress.label == "Giving the room back":
+        if progress.label == "Making the file smaller":
             opened.execute("begin immediate")
 
-    with closing(opened), pytest.raises(GptOssError, match=r"^It is deleted, but the room") as raised:
+    with closing(opened), pytest.raises(GptOssError, match=r"^The turns are deleted, but the file") as raised:
         prune.prune(log.path, PruneSelection(), really=True, vacuum=True, report=report)
-    assert raised.value.remedy == "`llm gpt-oss logs prune --yes --vacuum` does that later."
+    assert raised.value.remedy == "Run `llm gpt-oss logs prune --yes --vacuum` later."
     assert log.counts() == [0] * 6
 
 
-async def test_while_the_proxy_runs() -> None:
+async def test_prune_while_the_proxy_runs() -> None:
     engine = AsyncScriptedEngine(*[HELLO] * 4)
     messages: list[dict[str, Any]] = []
 
@@ -259,13 +259,13 @@ async def test_while_the_proxy_runs() -> None:
             ]
 
 
-async def test_turns_that_come_meanwhile_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_turns_during_a_prune_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (prune, database):
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 10_000)
     log.mark(log.write(HI))
     store = LogWriter(log.path)
     await store.open()
-    turns = [turn(user(str(number)), answer=said("Hello")) for number in range(10)]
+    turns = [turn(user(str(number)), answer=assistant("Hello")) for number in range(10)]
 
     async def record() -> None:
         for each in turns:
@@ -316,11 +316,11 @@ def take(log: Log, step: Step, turns: list[Turn]) -> None:
                 thread_id = log.store.create_thread(f"ask{text}z", forked_from=thread_id)
             picture = llm.Attachment(type="image/png", content=f"picture{text}z".encode())
             asked = [TextPart(f"ask{text}z\nfragment{text}z"), AttachmentPart(attachment=picture)]
-            answer = said(thought(f"thought{text}z"), f"answer{text + flag}z")
+            answer = assistant(reasoning(f"thought{text}z"), f"answer{text + flag}z")
             turns.append(written := turn(*chain, Message("user", asked), answer=answer))
             written.response.prompt.fragments = [f"fragment{text}z"]
             log.store.log(written.response, thread_id=thread_id)
-            log.request(written)
+            log.add_request(written)
         case "append":
             log.store.append(thread_id, [user(f"item{text}z")])
         case "fork" if earlier:
@@ -352,7 +352,7 @@ def words(value: object) -> set[str]:
     st.sets(st.integers(0, 7), max_size=4),
     st.sampled_from(["marked", "turns", "threads"]),
 )
-def test_whatever_the_log(empty: Path, steps: list[Step], chosen: set[int], mode: str) -> None:
+def test_any_log_and_any_selection(empty: Path, steps: list[Step], chosen: set[int], mode: str) -> None:
     path = empty.with_name("logs.db")
     with opened(Path(shutil.copy(empty, path))) as log:
         turns: list[Turn] = []
@@ -410,8 +410,8 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
     assert log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns") == staying
     assert {*log.rows("select hash from messages")} == messages
     assert {hash: log.store.load_chain(hash) for hash in messages} == loaded
-    assert pruned.held == len(kept_back)
-    assert pruned.shared == len([row for row in turns if row not in staying and row[3] in messages])
+    assert pruned.kept_turns == len(kept_back)
+    assert pruned.shared_turns == len([row for row in turns if row not in staying and row[3] in messages])
     assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tips}
     assert vocabulary(log) == words([searched[row[0]] for row in staying])
     found = {word for word in everything if word.encode() in files(log.path)}

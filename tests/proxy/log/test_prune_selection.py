@@ -8,7 +8,7 @@ from pathlib import Path
 import llm
 import pytest
 from llm.parts import AttachmentPart, Message, TextPart, ToolResultPart
-from support.logged_turns import call, result, said, turn, user
+from support.logged_turns import assistant, call, result, turn, user
 from support.pruned_logs import TABLES, Log, opened
 
 from llm_gpt_oss.errors import BadRequest
@@ -26,41 +26,41 @@ def log(tmp_path: Path) -> Iterator[Log]:
 # What goes, and what stays
 
 
-def test_what_was_not_deleted_stays(log: Log) -> None:
-    kept = log.write(HI, answer=said("Hello"))
-    log.mark(log.write(user("Another"), answer=said("Bye")))
+def test_turns_that_were_not_deleted_stay(log: Log) -> None:
+    kept = log.write(HI, answer=assistant("Hello"))
+    log.mark(log.write(user("Another"), answer=assistant("Bye")))
     log.prune()
     assert log.rows("select id from turns") == [kept.id]
-    assert log.store.load_chain(log.tip(kept)) == [HI, said("Hello")]
+    assert log.store.load_chain(log.tip(kept)) == [HI, assistant("Hello")]
     assert log.counts() == [1, 1, 2, 2, 1, 1]
 
 
-def test_in_the_middle_of_a_thread(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
-    last = log.write(HI, said("Hello"), user("More"), answer=said("More"))
+def test_a_turn_in_the_middle_of_a_thread(log: Log) -> None:
+    first = log.write(HI, answer=assistant("Hello"))
+    last = log.write(HI, assistant("Hello"), user("More"), answer=assistant("More"))
     log.mark(first)
-    assert log.prune().shared == 1
+    assert log.prune().shared_turns == 1
     assert log.counts() == [1, 1, 4, 4, 1, 1]
     assert log.rows("select tip_message_hash from threads") == [log.tip(last)]
     assert log.rows("select name from threads") == ["Hi"]
     log.mark(last)
-    assert log.prune().shared == 0
+    assert log.prune().shared_turns == 0
     assert log.counts() == [0] * 6
 
 
-def test_at_the_end_of_a_thread(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
-    log.mark(log.write(HI, said("Hello"), user("More"), answer=said("More")))
-    assert log.prune().shared == 0
+def test_a_turn_at_the_end_of_a_thread(log: Log) -> None:
+    first = log.write(HI, answer=assistant("Hello"))
+    log.mark(log.write(HI, assistant("Hello"), user("More"), answer=assistant("More")))
+    assert log.prune().shared_turns == 0
     assert log.rows("select tip_message_hash, name from threads") == [(log.tip(first), "Hi")]
     assert log.counts() == [1, 1, 2, 2, 1, 1]
-    again = log.write(HI, said("Hello"), user("Else"), answer=said("Else"))
+    again = log.write(HI, assistant("Hello"), user("Else"), answer=assistant("Else"))
     assert log.thread_of(again) == log.thread_of(first)
 
 
-def test_of_three_turns(log: Log) -> None:
+def test_two_of_three_turns(log: Log) -> None:
     thread_id = log.store.create_thread()
-    first, second, third = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
+    first, second, third = (log.say(thread_id, user(text), answer=assistant(text)) for text in "abc")
     log.prune(turns=[third.id])
     assert log.store.thread_tip(thread_id) == log.tip(second)
     behind = log.store.append(thread_id, [user("d")])
@@ -68,24 +68,24 @@ def test_of_three_turns(log: Log) -> None:
     assert log.store.thread_tip(thread_id) == behind
 
 
-def test_a_thread_does_not_end_with_what_failed(log: Log) -> None:
+def test_a_thread_does_not_end_with_a_failed_turn(log: Log) -> None:
     thread_id = log.store.create_thread()
-    good, failed, deleted = (log.say(thread_id, user(text), answer=said(text)) for text in "abc")
+    good, failed, deleted = (log.say(thread_id, user(text), answer=assistant(text)) for text in "abc")
     for each, status in ((good, 200), (failed, 500), (deleted, 200)):
-        log.request(each, status)
+        log.add_request(each, status)
     log.mark(deleted)
     log.prune()
     assert log.rows("select tip_message_hash from threads") == [log.tip(good)]
-    assert log.store.load_chain(log.tip(failed))[-1] == said("b")
+    assert log.store.load_chain(log.tip(failed))[-1] == assistant("b")
 
 
-def test_what_stands_behind_the_last_turn(log: Log) -> None:
+def test_messages_after_the_last_turn(log: Log) -> None:
     "Messages that were added without a turn: they go with the turn that they follow, and stay with it."
     first, second = log.store.create_thread(), log.store.create_thread()
-    kept = log.say(first, user("a"), answer=said("a"))
+    kept = log.say(first, user("a"), answer=assistant("a"))
     behind = log.store.append(first, [user("b")])
-    log.say(second, user("c"), answer=said("c"))
-    gone = log.say(second, user("d"), answer=said("d"))
+    log.say(second, user("c"), answer=assistant("c"))
+    gone = log.say(second, user("d"), answer=assistant("d"))
     log.store.append(second, [user("e")])
     log.prune(turns=[gone.id])
     assert log.store.thread_tip(first) == behind
@@ -94,7 +94,7 @@ def test_what_stands_behind_the_last_turn(log: Log) -> None:
     assert log.rows("select id from threads") == [second]
 
 
-def test_a_thread_without_turns_is_nobodys_business(log: Log) -> None:
+def test_a_thread_without_turns_stays(log: Log) -> None:
     thread_id = log.store.create_thread()
     log.store.append(thread_id, [HI])
     log.mark(log.write(user("Another")))
@@ -103,10 +103,10 @@ def test_a_thread_without_turns_is_nobodys_business(log: Log) -> None:
 
 
 def test_forks(log: Log) -> None:
-    old = log.write(HI, answer=said("Hello"))
-    new = log.write(HI, answer=said("Ahoi"))
-    log.write(HI, said("Hello"), user("More"), answer=said("a"))
-    fork = log.write(HI, said("Hello"), user("Else"), answer=said("b"))
+    old = log.write(HI, answer=assistant("Hello"))
+    new = log.write(HI, answer=assistant("Ahoi"))
+    log.write(HI, assistant("Hello"), user("More"), answer=assistant("a"))
+    fork = log.write(HI, assistant("Hello"), user("Else"), answer=assistant("b"))
     assert log.rows("select forked_from from threads where id = ?", log.thread_of(fork)) == [
         log.thread_of(old)
     ]
@@ -115,30 +115,30 @@ def test_forks(log: Log) -> None:
         (log.thread_of(new), None),
         (log.thread_of(fork), None),
     ]
-    assert log.store.load_chain(log.tip(fork)) == [HI, said("Hello"), user("Else"), said("b")]
+    assert log.store.load_chain(log.tip(fork)) == [HI, assistant("Hello"), user("Else"), assistant("b")]
     assert log.counts("messages") == [5]
 
 
 def test_a_fork_that_has_no_turns_yet(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
+    first = log.write(HI, answer=assistant("Hello"))
     fork = log.store.fork(log.tip(first), forked_from=log.thread_of(first))
-    assert log.prune(turns=[first.id]).shared == 1
+    assert log.prune(turns=[first.id]).shared_turns == 1
     assert log.rows("select id, forked_from from threads") == [(fork, None)]
-    assert log.store.thread_messages(fork) == [HI, said("Hello")]
+    assert log.store.thread_messages(fork) == [HI, assistant("Hello")]
 
 
-def test_messages_that_nothing_leads_to(log: Log) -> None:
+def test_messages_that_no_row_refers_to(log: Log) -> None:
     "As a conversation's items are that were deleted, or a turn's that was logged anew."
     log.write(HI)
-    log.store.ensure_chain([HI, user("Lost"), said("Found")])
+    log.store.ensure_chain([HI, user("Lost"), assistant("Found")])
     assert log.prune().rows["messages"] == 2
     assert log.counts("messages") == [1]
 
 
-def test_a_name_goes_with_what_it_was_taken_from(log: Log) -> None:
-    first = log.write(HI, answer=said(call("1")))
-    rest = [said(call("1")), result("1", "fine"), user("Bye")]
-    second = log.write(*rest, answer=said("Bye"))  # its client forgot the beginning
+def test_a_thread_loses_its_name_with_the_turn_that_gave_it(log: Log) -> None:
+    first = log.write(HI, answer=assistant(call("1")))
+    rest = [assistant(call("1")), result("1", "fine"), user("Bye")]
+    second = log.write(*rest, answer=assistant("Bye"))  # its client forgot the beginning
     assert log.thread_of(first) == log.thread_of(second)
     log.prune(turns=[first.id])
     assert log.rows("select id, name from threads") == [(log.thread_of(second), None)]
@@ -147,32 +147,37 @@ def test_a_name_goes_with_what_it_was_taken_from(log: Log) -> None:
 # Conversations
 
 
-def test_a_conversation_holds_its_turns(log: Log) -> None:
+def test_a_conversation_keeps_its_turns(log: Log) -> None:
     thread_id = log.store.create_thread()
     log.converse(thread_id)
-    first, second = (log.say(thread_id, user(text), answer=said(text)) for text in "ab")
+    first, second = (log.say(thread_id, user(text), answer=assistant(text)) for text in "ab")
     log.store.append(thread_id, [user("c")])
     aside = turn(*log.store.load_chain(log.tip(first)), user("d"))
     tip = log.store.thread_tip(thread_id)
     log.store.log(aside.response, thread_id=thread_id)
     log.change("update threads set tip_message_hash = ?", [tip])
-    assert log.prune(turns=[first.id], really=False).held == 1
+    assert log.prune(turns=[first.id], really=False).kept_turns == 1
     pruned = log.prune(turns=[first.id, second.id, aside.id])
-    assert (pruned.held, pruned.shared, pruned.rows["turns"], pruned.rows["messages"]) == (2, 0, 1, 1)
+    assert (pruned.kept_turns, pruned.shared_turns, pruned.rows["turns"], pruned.rows["messages"]) == (
+        2,
+        0,
+        1,
+        1,
+    )
     assert log.rows("select id from turns order by id") == [first.id, second.id]
     assert log.store.thread_tip(thread_id) == tip
-    assert log.prune(threads=[f"conv_{thread_id}"]).held == 0
+    assert log.prune(threads=[f"conv_{thread_id}"]).kept_turns == 0
     assert log.counts(*TABLES, "gpt_oss_conversations") == [0] * 7
 
 
-def test_a_conversation_holds_no_other_threads_turns(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
+def test_a_conversation_does_not_keep_turns_of_other_threads(log: Log) -> None:
+    first = log.write(HI, answer=assistant("Hello"))
     fork = log.store.fork(log.tip(first))
     own = log.say(fork, user("More"))
     log.converse(fork)
-    assert log.prune(turns=[first.id, own.id]).held == 1
+    assert log.prune(turns=[first.id, own.id]).kept_turns == 1
     assert log.rows("select id from turns") == [own.id]
-    assert log.store.thread_messages(fork) == [HI, said("Hello"), user("More")]
+    assert log.store.thread_messages(fork) == [HI, assistant("Hello"), user("More")]
 
 
 def test_a_conversation_without_turns(log: Log) -> None:
@@ -185,22 +190,26 @@ def test_a_conversation_without_turns(log: Log) -> None:
     assert log.store.thread_messages(thread_id) == [user("Item")]
 
 
-def test_a_conversation_that_was_deleted(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
-    second = log.write(HI, said("Hello"), user("More"), answer=said("More"))
+def test_a_deleted_conversation(log: Log) -> None:
+    first = log.write(HI, answer=assistant("Hello"))
+    second = log.write(HI, assistant("Hello"), user("More"), answer=assistant("More"))
     log.store.append(thread_id := log.thread_of(first), [user("Item")])
     log.converse(thread_id, deleted=True)
     log.converse(log.store.create_thread(), deleted=True)
     log.mark(second)
     other = log.write(user("Another"))
     pruned = log.prune()
-    assert (pruned.rows["turns"], pruned.rows["gpt_oss_conversations"], pruned.along) == (2, 2, 1)
+    assert (pruned.rows["turns"], pruned.rows["gpt_oss_conversations"], pruned.deleted_with_thread) == (
+        2,
+        2,
+        1,
+    )
     assert log.rows("select id from turns") == [other.id]
     assert log.counts(*TABLES, "gpt_oss_conversations") == [1, 1, 1, 1, 1, 1, 0]
 
 
-def test_a_deleted_conversation_holds_nothing(log: Log) -> None:
-    first = log.write(HI, answer=said("Hello"))
+def test_a_deleted_conversation_keeps_nothing(log: Log) -> None:
+    first = log.write(HI, answer=assistant("Hello"))
     log.converse(log.thread_of(first), deleted=True)
     log.prune(turns=[first.id])
     assert log.counts(*TABLES, "gpt_oss_conversations") == [0] * 7
@@ -220,7 +229,7 @@ def seen(content: str) -> Message:
 
 
 def test_attachments(log: Log) -> None:
-    gone = log.write(picture("a"), said(call("1")), seen("b"), user("?"), answer=said("!"))
+    gone = log.write(picture("a"), assistant(call("1")), seen("b"), user("?"), answer=assistant("!"))
     log.write(picture("c"))
     shared = log.write(user("x"), picture("c"))
     log.db["attachments"].insert({"id": "loose", "content": b"d"})  # type: ignore[union-attr]
@@ -229,7 +238,7 @@ def test_attachments(log: Log) -> None:
     assert sorted(log.rows("select content from attachments")) == [b"c", b"d"]
 
 
-def test_an_attachment_that_old_rows_use(log: Log) -> None:
+def test_an_attachment_that_llms_old_tables_use(log: Log) -> None:
     gone = log.write(picture("a"), picture("b"), picture("c"))
     first, second = log.rows("select id from attachments order by content limit 2")
     log.change("insert into responses (id) values ('r')")
@@ -241,7 +250,7 @@ def test_an_attachment_that_old_rows_use(log: Log) -> None:
 
 
 def with_fragments(log: Log, *contents: str) -> Turn:
-    written = turn(user("\n".join([*contents, "?"])), answer=said("!"))
+    written = turn(user("\n".join([*contents, "?"])), answer=assistant("!"))
     written.response.prompt.fragments = [*contents]
     written.response.prompt.system_fragments = ["system"]
     log.store.log(written.response)
@@ -266,7 +275,7 @@ def test_fragments(log: Log) -> None:
     )
 
 
-def test_a_fragment_is_needed_by_a_message_that_is(log: Log) -> None:
+def test_a_fragment_of_a_message_that_stays(log: Log) -> None:
     gone = with_fragments(log, "one")
     log.say(log.thread_of(gone), user("More"))
     log.prune(turns=[gone.id])
@@ -295,8 +304,8 @@ def test_schemas_and_tools(log: Log) -> None:
 
 
 def test_our_own_rows(log: Log) -> None:
-    kept = log.write(HI, answer=said(call("1"), call("2")))
-    gone = log.write(user("x"), result("5", "fine"), answer=said(call("2"), call("3")))
+    kept = log.write(HI, answer=assistant(call("1"), call("2")))
+    gone = log.write(user("x"), result("5", "fine"), answer=assistant(call("2"), call("3")))
     for each in (kept, gone):
         log.change("insert into gpt_oss_metadata (key, value, turn_id) values ('a', 'b', ?)", [each.id])
     log.change("insert into gpt_oss_custom_calls values (?)", *("12345"))
@@ -306,8 +315,8 @@ def test_our_own_rows(log: Log) -> None:
     assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]
 
 
-def test_the_ids_of_items_that_go(log: Log) -> None:
-    kept, gone = log.write(HI, answer=said("Hello")), log.write(user("Bye"), answer=said("Bye"))
+def test_the_ids_of_deleted_items(log: Log) -> None:
+    kept, gone = log.write(HI, answer=assistant("Hello")), log.write(user("Bye"), answer=assistant("Bye"))
     rows = [(log.thread_of(kept), log.tip(each), 0, each.id) for each in (kept, gone)]
     log.change("insert into gpt_oss_items values (?, ?, ?, ?)", *rows)
     log.prune(turns=[gone.id])
@@ -316,7 +325,7 @@ def test_the_ids_of_items_that_go(log: Log) -> None:
     assert log.counts("gpt_oss_items") == [0]
 
 
-def test_tables_that_nobody_knows_yet(log: Log) -> None:
+def test_tables_of_later_versions(log: Log) -> None:
     gone, kept = log.write(HI), log.write(user("x"))
     other = log.store.ensure_chain([user("y")])
     for table, column in (
@@ -338,14 +347,14 @@ def test_tables_that_nobody_knows_yet(log: Log) -> None:
     assert set(log.rows("select hash from messages")) == {log.tip(kept), other}
 
 
-def test_old_tables_are_not_written(log: Log) -> None:
+def test_llms_old_tables_are_not_written(log: Log) -> None:
     gone = log.write(HI)
     log.change("insert into conversations (id) values (?)", [log.thread_of(gone)])
     log.change(
         "insert into responses (id, conversation_id) values (?, null), ('r', ?)",
         [gone.id, log.thread_of(gone)],
     )
-    assert log.prune(turns=[gone.id]).legacy == 2
+    assert log.prune(turns=[gone.id]).legacy_rows == 2
     assert log.counts("responses", "conversations") == [2, 1]
 
 
@@ -384,29 +393,29 @@ def test_older_than(log: Log, aged: list[str], before: datetime, left: list[int]
     assert set(log.rows("select id from turns")) == {aged[each] for each in left}
 
 
-def test_what_is_named_narrowed_by_age(log: Log, aged: list[str]) -> None:
+def test_selected_threads_and_turns_that_are_older(log: Log, aged: list[str]) -> None:
     (thread_id,) = log.rows("select thread_id from turns where id = ?", aged[0])
     assert log.prune(threads=[thread_id], before=days(1)).rows["turns"] == 1
     assert log.prune(turns=aged[:1], before=days(2)).rows["turns"] == 0
     assert log.counts("turns", "threads") == [3, 3]
     log.converse(thread_id)
-    assert log.prune(threads=[thread_id], before=days(0)).held == 1
+    assert log.prune(threads=[thread_id], before=days(0)).kept_turns == 1
     assert log.counts("turns", "threads") == [3, 3]
 
 
-def test_turns_and_threads_by_name(log: Log, aged: list[str]) -> None:
+def test_turns_and_threads_by_id(log: Log, aged: list[str]) -> None:
     (thread_id,) = log.rows("select thread_id from turns where id = ?", aged[0])
     assert log.prune(threads=[thread_id], turns=[aged[2]]).rows["turns"] == 3
     assert log.rows("select id from turns") == [aged[3]]
 
 
-def test_nothing_is_named(log: Log) -> None:
+def test_nothing_is_selected(log: Log) -> None:
     log.write(HI)
     assert log.prune(turns=[], threads=[]).rows["turns"] == 0
 
 
 @pytest.mark.parametrize("prefix", ["", "resp_", "chatcmpl-", "cmpl-"])
-def test_the_names_of_the_api(log: Log, prefix: str) -> None:
+def test_ids_of_the_api(log: Log, prefix: str) -> None:
     first, second, other = log.write(HI), log.write(HI), log.write(HI)
     log.change("update gpt_oss_requests set answer_id = ?", [first.id])
     log.change("update gpt_oss_requests set answer_id = ? where turn_id = ?", [other.id, other.id])
@@ -418,8 +427,18 @@ def test_the_names_of_the_api(log: Log, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"turns": ["x"]}, {"threads": ["x"]}])
-def test_a_name_that_is_none(log: Log, choice: dict[str, list[str]]) -> None:
+def test_an_id_that_does_not_exist(log: Log, choice: dict[str, list[str]]) -> None:
     log.mark(log.write(HI))
     with pytest.raises(BadRequest, match=r"^The log has no (turn|thread) x\. `llm logs` shows the ids\.$"):
         log.prune(**choice)
     assert log.counts("turns") == [1]
+
+
+def test_a_long_field_goes_with_the_last_request_that_has_it(log: Log) -> None:
+    bodies = [json.dumps({"tools": ["x" * 500 + name]}) for name in ("shared", "shared", "own")]
+    kept, *gone = (log.write(user(body), answer=assistant("a"), body=body) for body in bodies)
+    log.mark(*gone)
+    pruned = log.prune()
+    assert (pruned.rows["gpt_oss_request_fields"], pruned.rows["gpt_oss_field_values"]) == (2, 1)
+    assert log.rows("select turn_id from gpt_oss_request_fields") == [kept.id]
+    assert log.rows("select value from gpt_oss_field_values") == [json.dumps(["x" * 500 + "shared"])]

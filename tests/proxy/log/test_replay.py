@@ -104,22 +104,22 @@ def test_the_same_events(said: list[StreamEvent]) -> None:
     assert told(again(said, done())) == told([*said, done()])
 
 
-def test_each_part_has_a_number_of_its_own() -> None:
+def test_each_part_has_its_own_index() -> None:
     said = [*think(0, "hm"), *announce(1, "a"), blank_line(2), *say(2, "b"), *call(3, "add")]
     assert [event.part_index for event in again(said) if isinstance(event, StreamEvent)] == [0, 1, 2, 3, 4, 4]
 
 
-def test_a_turn_that_was_not_finished() -> None:
+def test_a_turn_that_did_not_finish() -> None:
     assert told(again(say(0, "Hi"))) == told(say(0, "Hi"))
 
 
-def test_without_pieces_each_text_is_one() -> None:
+def test_without_pieces_each_text_is_one_event() -> None:
     said = [*think(0, "h", "m"), *say(1, "Hm", "!", logprobs=(HM,))]
     expected = [*think(0, "hm"), *say(1, "Hm!", logprobs=(HM, HM))]
     assert told(again(said, pieces=None)) == told(expected)
 
 
-def test_without_log_probabilities_there_are_none() -> None:
+def test_a_turn_without_log_probabilities() -> None:
     said = say(0, "Hm", "!", logprobs=(HM,))
     assert told(again(said, logprobs=None)) == told(say(0, "Hm", "!"))
 
@@ -128,11 +128,11 @@ def test_without_log_probabilities_there_are_none() -> None:
     ("pieces", "texts"),
     [([[2]], ["He", "y"]), ([[2, 5]], ["He", "y"]), ([[9]], ["Hey"]), ([[0, 3]], ["Hey"]), ([], ["Hey"])],
 )
-def test_pieces_that_do_not_fit_lose_nothing(pieces: list[list[int]], texts: list[str]) -> None:
+def test_pieces_that_do_not_fit_the_text(pieces: list[list[int]], texts: list[str]) -> None:
     assert told(again(say(0, "Hey"), pieces=pieces)) == told(say(0, *texts))
 
 
-def test_what_no_writer_has_a_place_for_is_left_out() -> None:
+def test_unsupported_parts_are_left_out() -> None:
     parts = [
         ReasoningPart("", redacted=True),
         TextPart("", provider_metadata=PREAMBLE),
@@ -168,7 +168,7 @@ def responses(events: Sequence[StreamEvent | Finished]) -> str:
 
 
 @given(turns(), st.sampled_from(["stop", "length"]))
-def test_writers_make_the_same_of_any_turn(said: list[StreamEvent], reason: str) -> None:
+def test_writers_produce_the_same_from_any_replayed_turn(said: list[StreamEvent], reason: str) -> None:
     live, later = [*said, done(reason)], again(said, done(reason))
     assert chat(later) == chat(live)
     assert responses(later) == responses(live)

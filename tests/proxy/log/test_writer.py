@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import sqlite_utils
-from support.logged_turns import call, said, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, turn, user
 
 from proxy.log import database, spool, writer
 from proxy.log.spool import Spool
@@ -36,19 +37,19 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def opened(path: Path, **given: Any) -> AsyncIterator[LogWriter]:
-    one = LogWriter(path, **given)
-    await one.open()
+async def opened(path: Path, **options: Any) -> AsyncIterator[LogWriter]:
+    log_writer = LogWriter(path, **options)
+    await log_writer.open()
     try:
-        yield one
+        yield log_writer
     finally:
-        await one.close()
+        await log_writer.close()
 
 
-async def record(one: LogWriter, *turns: Turn) -> None:
-    for each in turns:
-        await one.begin(each)
-        await asyncio.wrap_future(one.record(each))
+async def record(log_writer: LogWriter, *turns: Turn) -> None:
+    for written in turns:
+        await log_writer.begin(written)
+        await asyncio.wrap_future(log_writer.record(written))
 
 
 def ids(path: Path) -> list[str]:
@@ -59,7 +60,7 @@ def ids(path: Path) -> list[str]:
 
 
 def left(path: Path) -> list[str]:
-    return sorted(each.suffix for each in Spool(path).folder.glob("*"))
+    return sorted(path.suffix for path in Spool(path).folder.glob("*"))
 
 
 @asynccontextmanager
@@ -72,47 +73,47 @@ async def lock(path: Path) -> AsyncIterator[None]:
         other.close()
 
 
-async def test_a_turn_is_logged_and_gone_on_with(path: Path) -> None:
-    async with opened(path) as one:
-        await record(one, turn(HI, answer=said(thought("Hm"), "Hello")))
-        assert one.status == "ok"
-        more = turn(HI, said("Hello"), user("More"))
-        assert await one.begin(more) == [HI, said(thought("Hm"), "Hello"), user("More")]
-        one.forget(more)
+async def test_a_turn_is_logged_and_continued(path: Path) -> None:
+    async with opened(path) as log_writer:
+        await record(log_writer, turn(HI, answer=assistant(reasoning("Hm"), "Hello")))
+        assert log_writer.status == "ok"
+        more = turn(HI, assistant("Hello"), user("More"))
+        assert await log_writer.begin(more) == [HI, assistant(reasoning("Hm"), "Hello"), user("More")]
+        log_writer.forget(more)
     assert len(ids(path)) == 1
     assert left(path) == []
 
 
-async def test_it_is_in_the_log_when_that_is_said(path: Path) -> None:
-    async with opened(path) as one:
-        await record(one, a := turn(HI))
+async def test_a_recorded_turn_is_in_the_database(path: Path) -> None:
+    async with opened(path) as log_writer:
+        await record(log_writer, a := turn(HI))
         assert ids(path) == [a.id]
 
 
-async def test_locked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    turns = [turn(user(str(n)), answer=said(call(str(n)))) for n in range(3)]
-    async with opened(path) as one:
+async def test_the_database_is_locked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    turns = [turn(user(str(n)), answer=assistant(call(str(n)))) for n in range(3)]
+    async with opened(path) as log_writer:
         async with lock(path):
-            assert await one.begin(turns[0]) == [user("0")]
-            await record(one, *turns[:2])
-            assert one.status == "behind 2, spooling: database is locked"
+            assert await log_writer.begin(turns[0]) == [user("0")]
+            await record(log_writer, *turns[:2])
+            assert log_writer.status == "behind 2, spooling: database is locked"
             assert left(path) == [".json", ".json"]
-        await record(one, turns[2])
-        assert one.status == "ok"
-        assert ids(path) == [each.id for each in turns]
+        await record(log_writer, turns[2])
+        assert log_writer.status == "ok"
+        assert ids(path) == [written.id for written in turns]
     assert left(path) == []
-    assert [each.message.split(" ")[0:3] for each in caplog.records] == [
+    assert [record.message.split(" ")[0:3] for record in caplog.records] == [
         ["Turns", "are", "not"],
         ["Turns", "are", "logged"],
     ]
 
 
-async def test_locked_until_the_server_stops(path: Path) -> None:
-    one = LogWriter(path)
-    await one.open()
+async def test_the_database_is_locked_until_the_server_stops(path: Path) -> None:
+    log_writer = LogWriter(path)
+    await log_writer.open()
     async with lock(path):
-        await record(one, first := turn(HI))
-        await one.close()
+        await record(log_writer, first := turn(HI))
+        await log_writer.close()
     assert ids(path) == []
     async with opened(path) as another:
         assert another.status == "ok"
@@ -121,37 +122,37 @@ async def test_locked_until_the_server_stops(path: Path) -> None:
 
 async def test_it_waits_for_a_lock_before_it_spools(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 5000)
-    async with opened(path) as one:
+    async with opened(path) as log_writer:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("begin immediate")
         releasing = threading.Timer(0.05, other.close)
         releasing.start()
-        await record(one, turn(HI))
-        assert one.status == "ok"
+        await record(log_writer, turn(HI))
+        assert log_writer.status == "ok"
         releasing.join()
     assert len(ids(path)) == 1
 
 
 async def test_the_disk_is_full(path: Path) -> None:
     turns = [turn(user(str(n) * 9999)) for n in range(2)]
-    async with opened(path) as one:
-        connection = one._file.opened().db.conn
-        await one._run(lambda: connection.execute("pragma max_page_count = 1"))
-        await record(one, turns[0])
-        assert one.status == "behind 1, spooling: database or disk is full"
-        await one._run(lambda: connection.execute("pragma max_page_count = 1000000"))
-        await record(one, turns[1])
-        assert one.status == "ok"
-    assert ids(path) == [each.id for each in turns]
+    async with opened(path) as log_writer:
+        connection = log_writer._file.opened().db.conn
+        await log_writer._run(lambda: connection.execute("pragma max_page_count = 1"))
+        await record(log_writer, turns[0])
+        assert log_writer.status == "behind 1, spooling: database or disk is full"
+        await log_writer._run(lambda: connection.execute("pragma max_page_count = 1000000"))
+        await record(log_writer, turns[1])
+        assert log_writer.status == "ok"
+    assert ids(path) == [written.id for written in turns]
 
 
-async def test_read_only(path: Path) -> None:
-    async with opened(path) as one:
-        connection = one._file.opened().db.conn
-        await one._run(lambda: connection.execute("pragma query_only = 1"))
-        await record(one, first := turn(HI))
-        assert one.status == "behind 1, spooling: attempt to write a readonly database"
-        await one._run(lambda: connection.execute("pragma query_only = 0"))
+async def test_the_database_is_read_only(path: Path) -> None:
+    async with opened(path) as log_writer:
+        connection = log_writer._file.opened().db.conn
+        await log_writer._run(lambda: connection.execute("pragma query_only = 1"))
+        await record(log_writer, first := turn(HI))
+        assert log_writer.status == "behind 1, spooling: attempt to write a readonly database"
+        await log_writer._run(lambda: connection.execute("pragma query_only = 0"))
     assert ids(path) == [first.id]
 
 
@@ -168,66 +169,66 @@ def gone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("obstacle", [folder, garbage])
-async def test_it_cannot_be_opened(path: Path, obstacle: Callable[[Path], None]) -> None:
+async def test_the_database_cannot_be_opened(path: Path, obstacle: Callable[[Path], None]) -> None:
     obstacle(path)
-    async with opened(path) as one:
-        assert one.status.startswith("ok, spooling: ")
-        await record(one, first := turn(HI))
-        assert one.status.startswith("behind 1, spooling: ")
+    async with opened(path) as log_writer:
+        assert log_writer.status.startswith("ok, spooling: ")
+        await record(log_writer, first := turn(HI))
+        assert log_writer.status.startswith("behind 1, spooling: ")
         gone(path)
-        await record(one, second := turn(HI))
-        assert one.status == "ok"
+        await record(log_writer, second := turn(HI))
+        assert log_writer.status == "ok"
     assert ids(path) == [first.id, second.id]
 
 
-async def test_deleted_while_it_runs(path: Path) -> None:
-    async with opened(path) as one:
-        await record(one, turn(HI))
+async def test_the_database_is_deleted_or_replaced(path: Path) -> None:
+    async with opened(path) as log_writer:
+        await record(log_writer, turn(HI))
         gone(path)
-        await record(one, second := turn(HI))
+        await record(log_writer, second := turn(HI))
         os.replace(path, path.with_name("moved.db"))
         sqlite_utils.Database(path).close()
-        await record(one, third := turn(HI))
+        await record(log_writer, third := turn(HI))
     assert ids(path) == [third.id]
     assert ids(path.with_name("moved.db")) == [second.id]
 
 
-async def test_no_place_at_all(
+async def test_neither_the_database_nor_the_spool_can_be_written(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(spool, "MAX_IN_MEMORY", 2)
     turns = [turn(user(str(n))) for n in range(4)]
     Spool(path).folder.write_text("in the way")
-    async with opened(path) as one:
+    async with opened(path) as log_writer:
         async with lock(path):
-            await record(one, *turns[:3])
-            assert one.status.startswith("behind 2, spooling: ")
+            await record(log_writer, *turns[:3])
+            assert log_writer.status.startswith("behind 2, spooling: ")
         Spool(path).folder.unlink()
-        await record(one, turns[3])
-        assert one.status == "ok"
-    assert ids(path) == [each.id for each in turns[1:]]
+        await record(log_writer, turns[3])
+        assert log_writer.status == "ok"
+    assert ids(path) == [written.id for written in turns[1:]]
     assert f"The turn {turns[0].id} is lost" in caplog.text
 
 
-async def test_a_turn_that_the_log_never_takes(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bad = turn(HI, metadata={"a": b"no JSON"})
-    async with opened(path) as one:
-        one._spool.keep = one._spool.begin = lambda turn: None  # type: ignore[method-assign]
-        one._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
+async def test_a_turn_that_the_database_rejects(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rejected_turn = turn(HI, metadata={"a": b"no JSON"})
+    async with opened(path) as log_writer:
+        log_writer._spool.keep = log_writer._spool.begin = lambda turn: None  # type: ignore[method-assign]
+        log_writer._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
         rejected: list[str] = []
-        await record(one, bad, good := turn(HI))
-        assert rejected == [bad.id]
-        assert one.status == "ok"
+        await record(log_writer, rejected_turn, good := turn(HI))
+        assert rejected == [rejected_turn.id]
+        assert log_writer.status == "ok"
     assert ids(path) == [good.id]
     assert "A turn could not be logged" in caplog.text
 
 
-async def record_together(one: LogWriter, *turns: Turn) -> None:
+async def record_together(log_writer: LogWriter, *turns: Turn) -> None:
     gate = threading.Event()
-    for each in turns:
-        await one.begin(each)
-    one._thread.submit(gate.wait)
-    recorded = [asyncio.wrap_future(one.record(each)) for each in turns]
+    for written in turns:
+        await log_writer.begin(written)
+    log_writer._thread.submit(gate.wait)
+    recorded = [asyncio.wrap_future(log_writer.record(written)) for written in turns]
     gate.set()
     await asyncio.gather(*recorded)
 
@@ -243,50 +244,50 @@ async def test_turns_that_end_together_share_a_transaction(
         return database.write_transaction(connection)
 
     monkeypatch.setattr(writer, "write_transaction", counted)
-    async with opened(path) as one:
-        await record_together(one, *turns)
+    async with opened(path) as log_writer:
+        await record_together(log_writer, *turns)
     assert len(transactions) == 1
-    assert ids(path) == [each.id for each in turns]
+    assert ids(path) == [written.id for written in turns]
     assert left(path) == []
 
 
-async def test_a_turn_that_the_log_never_takes_among_others(path: Path) -> None:
-    bad, *good = turn(HI, metadata={"a": b"no JSON"}), turn(user("a")), turn(user("b"))
-    async with opened(path) as one:
-        one._spool.keep = one._spool.begin = lambda turn: None  # type: ignore[method-assign]
-        one._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
+async def test_a_turn_that_the_database_rejects_among_others(path: Path) -> None:
+    rejected_turn, *good = turn(HI, metadata={"a": b"no JSON"}), turn(user("a")), turn(user("b"))
+    async with opened(path) as log_writer:
+        log_writer._spool.keep = log_writer._spool.begin = lambda turn: None  # type: ignore[method-assign]
+        log_writer._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
         rejected: list[str] = []
-        await record_together(one, good[0], bad, good[1])
-    assert rejected == [bad.id]
-    assert ids(path) == [each.id for each in good]
+        await record_together(log_writer, good[0], rejected_turn, good[1])
+    assert rejected == [rejected_turn.id]
+    assert ids(path) == [written.id for written in good]
 
 
 async def test_turns_that_end_together_while_the_database_is_locked(path: Path) -> None:
     turns = [turn(user(name)) for name in "abc"]
-    async with opened(path) as one, lock(path):
-        await record_together(one, *turns)
-        assert one.status.startswith("behind 3, spooling: ")
-    assert ids(path) == [each.id for each in turns]
+    async with opened(path) as log_writer, lock(path):
+        await record_together(log_writer, *turns)
+        assert log_writer.status.startswith("behind 3, spooling: ")
+    assert ids(path) == [written.id for written in turns]
 
 
-async def test_nobody_waits_for_a_turn_that_could_not_even_be_kept(path: Path) -> None:
-    async with opened(path) as one:
-        one._record = lambda turns: 1 // 0  # type: ignore[assignment, method-assign]
+async def test_a_turn_that_cannot_be_kept_raises(path: Path) -> None:
+    async with opened(path) as log_writer:
+        log_writer._record = lambda turns: 1 // 0  # type: ignore[assignment, method-assign]
         with pytest.raises(ZeroDivisionError):
-            await record_together(one, turn(HI))
+            await record_together(log_writer, turn(HI))
 
 
 async def test_a_turn_is_recorded_even_if_nobody_waits(path: Path) -> None:
-    async with opened(path) as one:
-        await one.begin(begun := turn(HI))
-        assert not one.record(begun).cancel()
+    async with opened(path) as log_writer:
+        await log_writer.begin(begun := turn(HI))
+        assert not log_writer.record(begun).cancel()
     assert ids(path) == [begun.id]
 
 
-async def test_a_turn_in_the_spool_that_the_log_never_takes(path: Path) -> None:
-    Spool(path).keep(bad := turn(HI))
-    kept = Spool(path).folder / f"{bad.id}.json"
-    kept.write_text(kept.read_text().replace('"stored": false', '"stored": []'))
+async def test_a_turn_in_the_spool_that_the_database_rejects(path: Path) -> None:
+    Spool(path).keep(rejected_turn := turn(HI))
+    kept = Spool(path).folder / f"{rejected_turn.id}.json"
+    kept.write_text(kept.read_text().replace('"stored":false', '"stored":[]'))
     Spool(path).keep(good := turn(HI))
     async with opened(path):
         pass
@@ -294,14 +295,14 @@ async def test_a_turn_in_the_spool_that_the_log_never_takes(path: Path) -> None:
     assert left(path) == [".rejected"]
 
 
-async def test_killed(path: Path) -> None:
+async def test_recovery_after_a_kill(path: Path) -> None:
     left_behind = Spool(path)
-    async with opened(path) as one:
-        await record(one, done := turn(HI))
+    async with opened(path) as log_writer:
+        await record(log_writer, done := turn(HI))
     left_behind.begin(under_way := turn(HI, status=500, error="gone"))
     left_behind.begin(turn_again := done)  # killed between the commit and the end of its file
     begun = left_behind.folder / f"{turn_again.id}.{os.getpid()}.begun"
-    begun.write_text(begun.read_text().replace('"status": 200', '"status": 500'))
+    begun.write_text(begun.read_text().replace('"status":200', '"status":500'))
     async with opened(path):
         pass
     assert ids(path) == [done.id, under_way.id]
@@ -311,20 +312,37 @@ async def test_killed(path: Path) -> None:
     assert rows == [(200, None), (500, "gone")]
 
 
+async def test_recovery_of_a_turn_that_continued_a_conversation(path: Path) -> None:
+    body = {"messages": [{"role": "user"}, {"role": "assistant"}, {"role": "user"}]}
+    async with opened(path, grace=0) as log_writer:
+        await record(log_writer, first := turn(HI, answer=assistant(reasoning("Hm"), "Hello")))
+        under_way = turn(HI, assistant("Hello"), user("More"), body=json.dumps(body), parsed=body, status=500)
+        await log_writer.begin(under_way)
+    (file,) = Spool(path).folder.glob("*.begun")
+    assert json.loads(json.loads(file.read_text())["request"]["body"]) == {"messages": [{"role": "user"}]}
+    async with opened(path):
+        pass
+    assert ids(path) == [first.id, under_way.id]
+    with sqlite_utils.Database(path) as db:
+        row = db["gpt_oss_requests"].get(under_way.id)
+        assert (json.loads(row["request"]), row["continues"]) == ({"messages": [{"role": "user"}]}, 2)
+        assert {turn["thread_id"] for turn in db["turns"].rows} == {db["turns"].get(first.id)["thread_id"]}
+
+
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 from proxy.log.writer import LogWriter
 
 async def main():
     writer = LogWriter(Path(sys.argv[1]))
     await writer.open()
     for number in range(10):
-        one = turn(user(sys.argv[2] + str(number)), answer=said("yes"))
-        await writer.begin(one)
-        await asyncio.wrap_future(writer.record(one))
-        print(one.id, flush=True)
+        written = turn(user(sys.argv[2] + str(number)), answer=assistant("yes"))
+        await writer.begin(written)
+        await asyncio.wrap_future(writer.record(written))
+        print(written.id, flush=True)
     await asyncio.sleep(float(sys.argv[3]))
     await writer.close()
 
@@ -332,12 +350,12 @@ asyncio.run(main())
 """
 SHELL = """
 import sys, sqlite_utils, time
-from support.logged_turns import said, turn, user
+from support.logged_turns import assistant, turn, user
 for number in range(10):
-    one = turn(user("shell" + str(number)), answer=said("yes"))
+    written = turn(user("shell" + str(number)), answer=assistant("yes"))
     for attempt in range(100):
         try:
-            one.response.log_to_db(sqlite_utils.Database(sys.argv[1]))
+            written.response.log_to_db(sqlite_utils.Database(sys.argv[1]))
             break
         except Exception:
             time.sleep(0.01)
@@ -359,7 +377,7 @@ def test_several_processes_and_the_shell_lose_nothing(path: Path) -> None:
     database.open_log(path).db.close()
     writers = [process(WRITER, path, name, 0) for name in "abcd"]
     shell = process(SHELL, path)
-    said = [each.communicate(timeout=60) for each in writers]
+    said = [written.communicate(timeout=60) for written in writers]
     assert [errors.decode() for _, errors in said if b"Traceback" in errors] == []
     assert b"Traceback" not in shell.communicate(timeout=60)[1]
     assert len(ids(path)) == 40
@@ -368,7 +386,7 @@ def test_several_processes_and_the_shell_lose_nothing(path: Path) -> None:
     assert left(path) == []
 
 
-def test_what_was_acknowledged_survives_a_kill(path: Path) -> None:
+def test_recorded_turns_survive_a_kill(path: Path) -> None:
     writer = process(WRITER, path, "a", 60)
     assert writer.stdout
     acknowledged = [writer.stdout.readline().decode().strip() for _ in range(3)]
@@ -377,28 +395,28 @@ def test_what_was_acknowledged_survives_a_kill(path: Path) -> None:
     assert set(acknowledged) <= set(ids(path))
 
 
-async def test_close_waits_for_what_has_begun(path: Path) -> None:
-    one = LogWriter(path)
-    await one.open()
-    await one.begin(begun := turn(HI))
-    closing = asyncio.ensure_future(one.close())
+async def test_close_waits_for_turns_that_have_begun(path: Path) -> None:
+    log_writer = LogWriter(path)
+    await log_writer.open()
+    await log_writer.begin(begun := turn(HI))
+    closing = asyncio.ensure_future(log_writer.close())
     await asyncio.sleep(0.02)
     assert not closing.done()
-    one.record(begun)
+    log_writer.record(begun)
     await closing
     assert ids(path) == [begun.id]
 
 
 async def test_close_does_not_wait_for_ever(path: Path) -> None:
-    async with opened(path, grace=0.01) as one:
-        await one.begin(turn(HI, status=500))
+    async with opened(path, grace=0.01) as log_writer:
+        await log_writer.begin(turn(HI, status=500))
     assert left(path) == [".begun"]
     async with opened(path):
         pass
     assert len(ids(path)) == 1
 
 
-async def test_closed_before_it_could_be_opened(tmp_path: Path) -> None:
+async def test_close_without_a_database(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    async with opened(tmp_path / "file" / "logs.db") as one:
-        assert "spooling" in one.status
+    async with opened(tmp_path / "file" / "logs.db") as log_writer:
+        assert "spooling" in log_writer.status

@@ -12,7 +12,7 @@ from llm.logs import LogStore
 from proxy.api.chat_completions.queries import ListQuery, list_statement
 from proxy.log.access import Viewer
 from proxy.log.database import open_log
-from proxy.log.reader import ANSWERED, TURN
+from proxy.log.queries import ANSWERED, TURN
 
 EACH = {
     "viewer": [Viewer(None, admin=True), Viewer("app", admin=False)],

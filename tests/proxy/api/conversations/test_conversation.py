@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm.logs import LogStore
 from llm.parts import Message
 from pydantic import TypeAdapter
-from support.logged_turns import call, said, system, thought, turn, user
+from support.logged_turns import assistant, call, reasoning, system, turn, user
 
 from proxy.api.conversations import conversation as conversations
 from proxy.generation import ThreadPosition
@@ -22,7 +22,7 @@ from proxy.log.access import Viewer
 from proxy.log.database import open_log, write_transaction
 from proxy.log.items import split_items
 from proxy.log.lookup import find_items, load_conversation
-from proxy.log.threads import Threads
+from proxy.log.turn_writer import TurnWriter
 
 ITEMS: TypeAdapter[list[AnyItem]] = TypeAdapter(list[AnyItem])
 ADMIN = Viewer(None, admin=True)
@@ -34,7 +34,7 @@ SENT: list[dict[str, Any]] = [
     {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "a"}], "summary": []},
     {"type": "function_call", "call_id": "call_a", "name": "look", "arguments": "{}"},
 ]
-ANSWERS = [said("a"), said(thought("a"), "a"), said("a", call("call_b")), said("")]
+ANSWERS = [assistant("a"), assistant(reasoning("a"), "a"), assistant("a", call("call_b")), assistant("")]
 
 adding = st.tuples(st.just("add"), st.lists(st.sampled_from(SENT), max_size=3))
 answering = st.tuples(
@@ -86,7 +86,7 @@ class ConversationClient:
             continues=ThreadPosition(context.thread_id, context.tip, append=True),
         )
         with write_transaction(self.log.db.conn):
-            Threads(self.log).write(logged)
+            TurnWriter(self.log).write(logged)
         answer_items = [item for message in logged.answer for item in split_items(message)]
         return between if failed else [*between, user("b"), *answer_items]
 

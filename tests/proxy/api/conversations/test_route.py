@@ -19,7 +19,7 @@ from openai.types.conversations import (
     ConversationItemList,
 )
 from pydantic import TypeAdapter
-from support.logged_turns import call, result, said, system, thought, user
+from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.proxied_engine import Proxied, proxied
 from support.scripted_engine import AsyncScriptedEngine
 from support.sdk import aasking, asking
@@ -369,7 +369,7 @@ async def test_a_chat_is_a_conversation() -> None:
 async def test_a_conversation_of_the_shell_is_continued() -> None:
     engine = AsyncScriptedEngine(HELLO)
     async with proxied(engine) as proxy:
-        thread = shell_turn(proxy, system("Be kind"), user("Hi"), said(thought("Hm"), "Hello"))
+        thread = shell_turn(proxy, system("Be kind"), user("Hi"), assistant(reasoning("Hm"), "Hello"))
         at = f"{URL}/conv_{thread}"
         assert texts(await items(proxy, at)) == ["Be kind", "Hi", "Hm", "Hello"]
         await create_response(proxy, at, "More")
@@ -381,7 +381,9 @@ async def test_messages_of_the_shell_are_split_into_items() -> None:
     "A tool's message in the shell may hold several results."
     several = Message("tool", [*result("call_1", "One").parts, *result("call_2", "Two").parts])
     async with proxied() as proxy:
-        thread = shell_turn(proxy, user("Hi"), said(call("call_1"), call("call_2")), several, said("Done"))
+        thread = shell_turn(
+            proxy, user("Hi"), assistant(call("call_1"), call("call_2")), several, assistant("Done")
+        )
         at = f"{URL}/conv_{thread}"
         found = await items(proxy, at)
         assert [each["type"] for each in found[1:5]] == ["function_call"] * 2 + ["function_call_output"] * 2

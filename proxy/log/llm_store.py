@@ -1,0 +1,139 @@
+"""llm's store of turns, without what it repeats for each turn of a long conversation."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import llm
+import sqlite_utils
+from llm.logs import LogStore, message_hash
+from llm.parts import Message
+from sqlite_utils.db import Column, Table, quote_identifier
+
+# From this number of messages on, finding the first new one is faster than a query for each message.
+MANY_MESSAGES = 4
+SQLITE_TYPES = (str, int, float, bytes, type(None))
+
+
+class CachedSchemaTable(Table):
+    "A table whose columns do not change."
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        return super().columns
+
+    @cached_property
+    def pks(self) -> list[str]:
+        return super().pks
+
+    def insert(  # type: ignore[override]
+        self, record: dict[str, Any], *, replace: bool = False, **options: Any
+    ) -> Table:
+        """Inserts a row with a statement that is built once.
+
+        sqlite-utils takes longer to build it than SQLite takes to run it. It still inserts rows outside a
+        transaction, and rows with values that are not of SQLite's own types.
+        """
+        plain = all(type(value) in SQLITE_TYPES for value in record.values())
+        if options or not plain or not self.db.conn.in_transaction:
+            return super().insert(record, replace=replace, **options)
+        cursor = self.db.conn.execute(_insert_sql(self.name, tuple(record), replace), [*record.values()])
+        self.last_rowid = self.last_pk = cursor.lastrowid
+        return self
+
+
+@lru_cache
+def _insert_sql(table: str, columns: Sequence[str], replace: bool) -> str:
+    names = ", ".join(map(quote_identifier, columns))
+    values = ", ".join("?" * len(columns))
+    return (
+        f"insert {'or replace ' if replace else ''}into {quote_identifier(table)} ({names}) values ({values})"
+    )
+
+
+class CachedSchemaDatabase(sqlite_utils.Database):
+    """A database whose schema does not change.
+
+    For each row that it writes, sqlite-utils looks up the names of all tables several times and opens a
+    savepoint, which takes a third of the time to log a turn. Here the schema is looked up once, and a
+    transaction within a transaction is part of that: an error in it must roll back the outer one
+    (`write_transaction`).
+    """
+
+    @cached_property
+    def _tables(self) -> list[str]:
+        return super().table_names()
+
+    @cached_property
+    def _views(self) -> list[str]:
+        return super().view_names()
+
+    @cached_property
+    def _tables_by_name(self) -> dict[str, CachedSchemaTable]:
+        return {name: CachedSchemaTable(self, name) for name in self._tables}
+
+    def table(self, table_name: str, **options: Any) -> Table:
+        cached = None if options else self._tables_by_name.get(table_name)
+        return cached or super().table(table_name, **options)
+
+    def table_names(self, fts4: bool = False, fts5: bool = False) -> list[str]:
+        return super().table_names(fts4, fts5) if fts4 or fts5 else self._tables
+
+    def view_names(self) -> list[str]:
+        return self._views
+
+    @contextmanager
+    def atomic(self) -> Iterator[sqlite_utils.Database]:
+        with nullcontext() if self.conn.in_transaction else super().atomic():
+            yield self
+
+
+class StoredPrefix(NamedTuple):
+    "The first `length` messages of a prompt, where they are a chain in the log that ends at `tip`."
+
+    length: int
+    tip: str
+
+
+class ChainStore(LogStore):
+    "llm's store, for clients that send the whole conversation with each turn."
+
+    _stored: StoredPrefix | None = None
+
+    def log(
+        self, response: llm.Response, thread_id: str | None = None, stored: StoredPrefix | None = None
+    ) -> str:
+        "Logs a response, as llm's method does, but does not hash the messages that are `stored` again."
+        self._stored = stored
+        try:
+            turn_id: str = super().log(response, thread_id)
+        finally:
+            self._stored = None
+        return turn_id
+
+    def ensure_chain(
+        self, messages: Sequence[Message], parent: str | None = None, fragments: Sequence[str] | None = None
+    ) -> str | None:
+        """Stores messages as a chain and returns its last hash, as llm's method does.
+
+        llm queries the database for each message. But a hash covers all earlier messages: if a message is in
+        the log, so are those before it.
+        """
+        if parent is None and self._stored and self._has(self._stored.tip):
+            messages, parent = messages[self._stored.length :], self._stored.tip
+        if len(messages) >= MANY_MESSAGES:
+            hashes = [parent]
+            for message in messages:
+                hashes.append(message_hash(message, hashes[-1]))
+            new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
+            messages, parent = messages[new:], hashes[new]
+        tip: str | None = super().ensure_chain(messages, parent, fragments)
+        return tip
+
+    def _has(self, hash: str | None) -> bool:
+        sql = "select 1 from messages where hash = ?"
+        return self.db.conn.execute(sql, [hash]).fetchone() is not None

@@ -1,0 +1,42 @@
+"""The ids and names of threads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llm.logs import LogStore
+from llm.parts import Message, TextPart
+from llm.utils import monotonic_ulid
+
+NAME_LENGTH = 60
+# Agents such as Codex put their environment and AGENTS.md, within tags, before the person's own text.
+TAGGED = re.compile(r"\s*(#[^\n]*\s+)?<[\w-]+>.*</[\w-]+>\s*", re.DOTALL)
+
+
+def new_thread_id() -> str:
+    """An id with the form of llm's ids that sorts before all of them.
+
+    `llm -c` continues the thread with the highest id, which must stay the person's own.
+    """
+    return "00" + str(monotonic_ulid()).lower()[2:]
+
+
+def name_thread(
+    log: LogStore, thread_id: str, messages: Sequence[Message], removed: Sequence[Message] = ()
+) -> None:
+    "Name a thread after `messages` if it has no name yet or was named after the `removed` messages."
+    sql = "update threads set name = ? where id = ? and (name is null or name = ?)"
+    log.db.conn.execute(sql, [thread_name(messages) or None, thread_id, thread_name(removed) or None])
+
+
+def thread_name(messages: Sequence[Message]) -> str:
+    """The first text that a user wrote, on one line and shortened.
+
+    System prompts and tagged texts of agents are skipped: they make poor names.
+    """
+    parts = [part for message in messages if message.role == "user" for part in message.parts]
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    name = next((text for text in texts if not TAGGED.fullmatch(text)), (texts or [""])[0])
+    line = " ".join(name.split())
+    return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"

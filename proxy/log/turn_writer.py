@@ -1,0 +1,125 @@
+"""Writes a turn to the log: llm's rows and ours, in the thread that the request continues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm.parts import Message
+
+from ..generation import ThreadPosition
+from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
+from .llm_store import ChainStore
+from .queries import is_descendant
+from .tables import ensure_conversation, insert_request, is_deleted
+from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt
+from .thread_names import name_thread, new_thread_id, thread_name
+from .turn import Turn
+
+THREAD_THAT_ENDS_WITH = """
+select threads.id from turns join threads
+on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
+where turns.id = ?
+"""
+
+
+class TurnWriter:
+    "Writes turns to one log."
+
+    def __init__(self, log: ChainStore) -> None:
+        self._log = log
+        self._connection = log.db.conn
+        self._matcher = ThreadMatcher(log)
+
+    def write(self, turn: Turn, hashed: HashedPrompt | None = None) -> None:
+        """Must run in a transaction that holds the write lock.
+
+        `hashed` is what was computed when the turn began. It is used if the prompt is still the same.
+        """
+        prompt, request = turn.prompt, turn.request
+        if hashed is None or not hashed.is_of(prompt):
+            hashed = hash_prompt(prompt)
+        covered = request.added + request.known
+        position = None
+        if request.continues:
+            position = self._log_at(turn, request.continues)
+        else:
+            rerun_thread = self._rerun_thread(turn)
+            match = self._matcher.find(hashed, request.actor, len(prompt), turn.id, rerun_thread)
+            thread_id = rerun_thread or self._thread(prompt, request.actor, match)
+            self._log.log(turn.response, thread_id, hashed.stored)
+            covered = match.covered if match else covered
+        insert_request(
+            self._connection,
+            turn,
+            covered=covered,
+            instructions=hashed.instructions_hash,
+            visible_tip=hashed.hash_with(turn.answer),
+        )
+        if position:
+            self._keep_ids(turn, position)
+
+    def _rerun_thread(self, turn: Turn) -> str | None:
+        "The thread that ends with this turn already: it broke off, and the client sent the request again."
+        row = self._connection.execute(THREAD_THAT_ENDS_WITH, [turn.id]).fetchone()
+        return row[0] if row else None
+
+    def _log_at(self, turn: Turn, position: ThreadPosition) -> ThreadPosition | None:
+        """Logs a turn at the position that the request names; returns None if that was pruned meanwhile.
+
+        A failed turn belongs to the thread, but is never its end: no later turn continues it.
+        """
+        request = turn.request
+        try:
+            tip = self._log.thread_tip(position.thread_id)
+        except KeyError:
+            thread_id = self._log.create_thread(thread_name(turn.prompt), id=new_thread_id())
+            self._log.log(turn.response, thread_id)
+            return None
+        moved_on = tip != position.tip and not position.append
+        if moved_on or is_deleted(self._connection, position.thread_id):
+            fork = self._log.create_thread(
+                thread_name(turn.prompt), forked_from=position.thread_id, id=new_thread_id()
+            )
+            self._log.log(turn.response, fork)
+            return position
+        self._log.log(turn.response, position.thread_id)
+        name_thread(self._log, position.thread_id, turn.prompt)
+        if request.status != 200:
+            self._log.db["threads"].update(position.thread_id, {"tip_message_hash": tip})
+        elif tip != position.tip:
+            self._log.db["threads"].update(position.thread_id, {"tip_message_hash": tip})
+            new_messages = turn.prompt[request.added + request.known :]
+            self._log.append(position.thread_id, [*new_messages, *turn.answer])
+            owner = thread_owner(self._connection, position.thread_id)
+            ensure_conversation(self._connection, position.thread_id, owner)
+        return position
+
+    def _keep_ids(self, turn: Turn, position: ThreadPosition) -> None:
+        "Keeps the ids that the thread's items had, and those of the turn's items that its client received."
+        columns = "thread_id, parent_message_hash, tip_message_hash"
+        row = self._connection.execute(f"select {columns} from turns where id = ?", [turn.id]).fetchone()
+        thread_id, parent, tip = row
+        thread_tip = self._log.thread_tip(thread_id)
+        appended = turn.request.status == 200 and thread_tip != tip
+        continues = thread_id == position.thread_id and is_descendant(self._connection, parent, position.tip)
+        if continues and not appended and not has_kept_ids(self._connection, thread_id):
+            return
+        known = [entry.id for entry in ItemChain(self._log, position.thread_id, position.tip).entries()]
+        entries = ItemChain(self._log, thread_id, tip, turn.id).entries()
+        keep_item_ids(self._log, thread_id, known, entries)
+        if appended:
+            entries = ItemChain(self._log, thread_id, tip, turn.id).entries()
+            new_ids = [entry.id for entry in entries[len(known) :]]
+            all_entries = ItemChain(self._log, thread_id, thread_tip).entries()
+            earlier_ids = [entry.id for entry in all_entries[: len(all_entries) - len(new_ids)]]
+            keep_item_ids(self._log, thread_id, [*earlier_ids, *new_ids], all_entries)
+
+    def _thread(self, prompt: Sequence[Message], actor: str | None, match: ThreadMatch | None) -> str:
+        "The thread to log a turn in: the one it continues, a fork of that, or a new one."
+        if match is None:
+            by_calls = self._matcher.find_by_calls(prompt, actor)
+            return by_calls or self._log.create_thread(thread_name(prompt), id=new_thread_id())
+        thread_id = match.position.thread_id
+        if not match.moved_on:
+            return thread_id
+        return self._log.create_thread(thread_name(prompt), forked_from=thread_id, id=new_thread_id())

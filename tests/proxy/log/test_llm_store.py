@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+import sqlite_utils
+from llm.logs import LogStore
+from sqlite_utils.db import View
+
+from proxy.log.database import open_log, write_transaction
+from proxy.log.llm_store import ChainStore
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[ChainStore]:
+    log = open_log(tmp_path / "logs.db")
+    yield log
+    log.db.close()
+
+
+def test_a_nested_transaction_is_part_of_the_outer_one(log: ChainStore) -> None:
+    with suppress(KeyError), write_transaction(log.db.conn):
+        with log.db.atomic():
+            log.create_thread(id="a")
+        raise KeyError
+    with log.db.atomic():
+        log.create_thread(id="b")
+    assert [row["id"] for row in log.db["threads"].rows] == ["b"]
+
+
+def test_the_schema_is_looked_up_once(log: ChainStore) -> None:
+    statements: list[str] = []
+    with write_transaction(log.db.conn):
+        log.create_thread(id="a")
+        log.db.conn.set_trace_callback(statements.append)
+        log.create_thread(id="b")
+    log.db.conn.set_trace_callback(None)
+    assert [sql.split()[0] for sql in statements] == ["insert", "commit"]
+    assert isinstance(log.db["message_tree"], View)
+    assert "turn_search_fts" in log.db.table_names(fts5=True)
+
+
+ROWS = [
+    pytest.param({"id": "a", "name": "A"}, {}, id="plain"),
+    pytest.param({"id": "a", "name": None}, {"replace": True}, id="replaced"),
+    pytest.param({"id": "a", "name": {"é": [1]}}, {}, id="JSON"),
+    pytest.param({"id": "old", "name": "A"}, {"ignore": True}, id="ignored"),
+    pytest.param({"id": "old", "name": "A"}, {"replace": True}, id="written over"),
+]
+
+
+@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "alone"])
+@pytest.mark.parametrize(("row", "options"), ROWS)
+def test_a_row_is_inserted_as_by_sqlite_utils(
+    log: ChainStore, row: dict[str, Any], options: dict[str, Any], in_transaction: bool
+) -> None:
+    plain, ours = sqlite_utils.Database(log.db.conn), log.db
+    rows = []
+    for db in (plain, ours):
+        db["threads"].delete_where()
+        db["threads"].insert({"id": "old", "datetime_utc": ""})
+        with write_transaction(db.conn) if in_transaction else nullcontext():
+            db["threads"].insert({**row, "datetime_utc": "now"}, **options)
+        rows.append([*plain["threads"].rows])
+    assert rows[0] == rows[1]
+
+
+def test_a_row_that_breaks_a_constraint(log: ChainStore) -> None:
+    log.create_thread(id="a")
+    with pytest.raises(sqlite3.IntegrityError), write_transaction(log.db.conn):
+        log.create_thread(id="a")
+
+
+def test_only_new_messages_are_written(log: ChainStore) -> None:
+    llms = LogStore(sqlite_utils.Database(memory=True))
+    said = [llm.user(f"{number}") for number in range(9)]
+    for length in (0, 3, 3, 1, 4, 9):
+        assert log.ensure_chain(said[:length]) == llms.ensure_chain(said[:length])
+        assert log.db["messages"].count == llms.db["messages"].count
+    tip = log.ensure_chain(said[:2])
+    assert log.ensure_chain(said[2:], parent=tip) == log.ensure_chain(said)
+    assert log.load_chain(log.ensure_chain([*said[:5], llm.user("other")])) == [*said[:5], llm.user("other")]
+
+
+def test_a_long_conversation_takes_few_queries(log: ChainStore) -> None:
+    said = [llm.user(f"{number}") for number in range(1000)]
+    with write_transaction(log.db.conn):
+        log.ensure_chain(said)
+        statements: list[str] = []
+        log.db.conn.set_trace_callback(statements.append)
+        log.ensure_chain([*said, llm.user("more")])
+        log.db.conn.set_trace_callback(None)
+    assert len(statements) < 20

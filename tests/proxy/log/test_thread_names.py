@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from llm.parts import Message
+from support.logged_turns import assistant, reasoning, system, turn, user
+from support.turn_logs import TurnLog
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[TurnLog]:
+    log = TurnLog(tmp_path / "logs.db")
+    yield log
+    log.db.close()
+
+
+HI = user("Hi")
+HELLO = assistant(reasoning("Greet."), "Hello")
+
+
+@pytest.mark.parametrize(
+    ("messages", "name"),
+    [
+        ([system("Be " * 1000), user("Hi\n  there")], "Hi there"),
+        ([user("x" * 61)], "x" * 59 + "…"),
+        ([assistant("Hi")], ""),
+        ([user("x" * 60)], "x" * 60),
+        ([user("<context>\n <cwd>/</cwd>\n</context>"), user("Hi")], "Hi"),
+        ([user("# AGENTS.md for /\n\n<INSTRUCTIONS>\nBe.\n</INSTRUCTIONS>\n"), user("Hi")], "Hi"),
+        ([user("<p>Mend</p> this"), user("Hi")], "<p>Mend</p> this"),
+        ([user("<task>Hi</task>")], "<task>Hi</task>"),
+    ],
+)
+def test_a_thread_is_named_after_the_users_first_text(
+    log: TurnLog, messages: list[Message], name: str
+) -> None:
+    assert log.thread(log.write(*messages, answer=HELLO))["name"] == name
+
+
+def test_thread_ids_sort_before_llms(log: TurnLog) -> None:
+    ids = [log.thread_of(log.write(user(str(n)), answer=HELLO)) for n in range(3)]
+    shell = turn(HI, answer=HELLO)
+    log.store.log(shell.response)
+    assert ids == sorted(ids)
+    assert {len(each) for each in ids} == {26}
+    assert max(ids) < log.thread_of(shell)
