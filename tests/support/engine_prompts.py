@@ -1,6 +1,6 @@
 """Run completions on an engine, sync or async.
 
-items = said(provider, model, Completion("tag", "prompt"), awaited=True)
+items = complete(provider, model, Completion("tag", "prompt"), awaited=True)
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from llm_gpt_oss.settings import Settings
 Items = list[Piece | Done]
 
 
-def model(engine: str, tag: str = "tiny", /, silence: float = 5, **options: Any) -> BoundModel:
-    "A model with this engine and these engine options. `silence` is the read timeout in seconds."
-    settings = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": str(silence)})
+def model(engine: str, tag: str = "tiny", /, read_timeout: float = 5, **options: Any) -> BoundModel:
+    "A model with this engine and these engine options. `read_timeout` is in seconds."
+    settings = Settings.from_env({"LLM_GPT_OSS_TIMEOUT": str(read_timeout)})
     return BoundModel(tag, settings, EngineBinding(engine, options))
 
 
-def said(
+def complete(
     provider: EngineProvider,
     model: BoundModel,
     *completions: Completion,
@@ -36,14 +36,14 @@ def said(
         with provider.open(model, key) as engine:
             return [item for completion in completions for item in engine.complete(completion)]
 
-    async def complete() -> Items:
+    async def acomplete() -> Items:
         async with provider.aopen(model, key) as engine:
             return [item for completion in completions async for item in engine.complete(completion)]
 
-    return asyncio.run(complete())
+    return asyncio.run(acomplete())
 
 
-def left(
+def first_item(
     provider: EngineProvider, model: BoundModel, completion: Completion, *, awaited: bool
 ) -> Piece | Done:
     "The first item. The completion is closed after it."
@@ -54,11 +54,11 @@ def left(
             items.close()
             return first
 
-    async def first_item() -> Piece | Done:
+    async def afirst_item() -> Piece | Done:
         async with provider.aopen(model, None) as engine, aclosing(engine.complete(completion)) as items:
             return await anext(items)
 
-    return asyncio.run(first_item())
+    return asyncio.run(afirst_item())
 
 
 def text(items: Items) -> str:

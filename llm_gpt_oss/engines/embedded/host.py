@@ -9,7 +9,11 @@ standard input does, so it ends with the program that started it.
 import json
 import os
 import sys
+import time
 from typing import Any, TextIO
+
+# Seconds that llama.cpp gets to write its log after an error. It does so in a thread of its own.
+LOG_DELAY = 0.3
 
 
 def serve(request: dict[str, Any], out: TextIO) -> Any:
@@ -64,7 +68,9 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
         server = serve(json.loads(sys.stdin.readline()), out)
-    if server is not None:
+    if server is None:
+        time.sleep(LOG_DELAY)
+    else:
         sys.stdin.read()
     # Exit without cleaning up, which takes long for a large model.
     os._exit(0)

@@ -28,7 +28,7 @@ HOST = Path(__file__).with_name("host.py")
 # The number of completions that llama.cpp works on at once.
 SLOTS = 4
 # Seconds to wait for the exit of a process that could not load its model.
-EXIT_TIMEOUT = 1.0
+EXIT_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)

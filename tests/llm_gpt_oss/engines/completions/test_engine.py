@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.engine_prompts import left, model, said
+from support.engine_prompts import complete, first_item, model
 from support.scripted_server import HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
@@ -32,7 +32,7 @@ def awaited(request: pytest.FixtureRequest) -> bool:
 def test_without_a_limit_the_rest_of_the_context_is_the_limit(play: Play, awaited: bool) -> None:
     server = play(COUNTED, sse(HI, END, USAGE))
     wanted = model("completions", url=server.url, headers=["X-Team: red"])
-    assert said(PROVIDER, wanted, COMPLETION, key="sesame", awaited=awaited) == ITEMS
+    assert complete(PROVIDER, wanted, COMPLETION, key="sesame", awaited=awaited) == ITEMS
     count, asked = server.requests
     assert (count.path, count.body["prompt"], asked.path) == ("/tokenize", "p", "/v1/completions")
     assert (asked.body["max_tokens"], asked.body["model"]) == (90, "openai/gpt-oss-20b")
@@ -42,7 +42,7 @@ def test_without_a_limit_the_rest_of_the_context_is_the_limit(play: Play, awaite
 def test_with_a_limit_no_tokens_are_counted(play: Play, awaited: bool) -> None:
     server = play(sse(HI, END, USAGE))
     wanted = model("completions", url=server.url, model="served")
-    assert said(PROVIDER, wanted, Completion("tiny", "p", max_tokens=7), awaited=awaited) == ITEMS
+    assert complete(PROVIDER, wanted, Completion("tiny", "p", max_tokens=7), awaited=awaited) == ITEMS
     assert [(r.path, r.body["max_tokens"], r.body["model"]) for r in server.requests] == [
         ("/v1/completions", 7, "served")
     ]
@@ -50,7 +50,7 @@ def test_with_a_limit_no_tokens_are_counted(play: Play, awaited: bool) -> None:
 
 def test_a_server_that_does_not_count_tokens(play: Play, awaited: bool) -> None:
     server = play(answer({"detail": "Not Found"}, 404), sse(HI, END, USAGE))
-    assert said(PROVIDER, model("completions", url=server.url), COMPLETION, awaited=awaited) == ITEMS
+    assert complete(PROVIDER, model("completions", url=server.url), COMPLETION, awaited=awaited) == ITEMS
     assert server.requests[1].body["max_tokens"] == DEFAULT_MAX_TOKENS
 
 
@@ -67,18 +67,20 @@ def test_errors_of_the_token_count(
     play: Play, counted: object, error_type: type[GptOssError], awaited: bool
 ) -> None:
     with pytest.raises(error_type):
-        said(PROVIDER, model("completions", url=play(counted).url), COMPLETION, awaited=awaited)
+        complete(PROVIDER, model("completions", url=play(counted).url), COMPLETION, awaited=awaited)
 
 
 def test_closing_the_generator_ends_the_work(play: Play, awaited: bool) -> None:
     server = play(COUNTED, sse(HI, HOLD))
-    assert left(PROVIDER, model("completions", url=server.url), COMPLETION, awaited=awaited) == Piece("Hi")
+    assert first_item(PROVIDER, model("completions", url=server.url), COMPLETION, awaited=awaited) == Piece(
+        "Hi"
+    )
     assert server.gone.wait(5)
 
 
 def test_a_refused_connection(awaited: bool) -> None:
     with Refusing() as host, pytest.raises(EngineUnreachable):
-        said(PROVIDER, model("completions", url=host), COMPLETION, awaited=awaited)
+        complete(PROVIDER, model("completions", url=host), COMPLETION, awaited=awaited)
 
 
 def test_an_unknown_dialect() -> None:

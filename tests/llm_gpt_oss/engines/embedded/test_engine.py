@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import tiny
-from support.engine_prompts import done, model, said, text
+from support.engine_prompts import complete, done, model, text
 from support.gguf_files import gguf_header
 from support.ollama_store import add_model
 
@@ -62,7 +62,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 @tiny.needs_xllamacpp
 def test_first_completion_reports_the_load_time(pool: ModelPool, awaited: bool) -> None:
     completions = [request(max_tokens=5), request(max_tokens=5)]
-    items = said(PROVIDER, TINY, *completions, awaited=awaited)
+    items = complete(PROVIDER, TINY, *completions, awaited=awaited)
     first, second = [item for item in items if isinstance(item, Done)]
     assert (first.reason, first.completion_tokens, second.completion_tokens) == ("length", 5, 5)
     assert first.load_ms
@@ -72,7 +72,9 @@ def test_first_completion_reports_the_load_time(pool: ModelPool, awaited: bool) 
 
 @tiny.needs_xllamacpp
 def test_another_context_loads_the_model_again(pool: ModelPool, awaited: bool) -> None:
-    said(PROVIDER, TINY, request(max_tokens=1), request(max_tokens=1, context_length=512), awaited=awaited)
+    complete(
+        PROVIDER, TINY, request(max_tokens=1), request(max_tokens=1, context_length=512), awaited=awaited
+    )
     options = pool.find_loaded(str(tiny.FILE))
     assert options is not None
     assert options.context == 512, "the first one was unloaded"
@@ -80,7 +82,7 @@ def test_another_context_loads_the_model_again(pool: ModelPool, awaited: bool) -
 
 @tiny.needs_xllamacpp
 def test_keep_alive_of_a_completion(pool: ModelPool, awaited: bool) -> None:
-    said(PROVIDER, TINY, request(max_tokens=1, keep_alive=0), awaited=awaited)
+    complete(PROVIDER, TINY, request(max_tokens=1, keep_alive=0), awaited=awaited)
     for _ in range(500):
         if pool.find_loaded(str(tiny.FILE)) is None:
             return
@@ -146,7 +148,7 @@ def test_load_that_fails_after_its_caller_was_cancelled(monkeypatch: pytest.Monk
 def test_error_without_xllamacpp(monkeypatch: pytest.MonkeyPatch, awaited: bool) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match="llm install xllamacpp"):
-        said(PROVIDER, TINY, request(), awaited=awaited)
+        complete(PROVIDER, TINY, request(), awaited=awaited)
 
 
 def test_file_without_a_trained_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

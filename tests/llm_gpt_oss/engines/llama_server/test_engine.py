@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support.engine_prompts import left, model, said
+from support.engine_prompts import complete, first_item, model
 from support.scripted_server import CUT, HOLD, Refusing, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
@@ -30,7 +30,7 @@ def awaited(request: pytest.FixtureRequest) -> bool:
 def test_the_vocabulary_is_checked_once(play: Play, awaited: bool) -> None:
     server = play(KNOWN, sse(HI, END))
     wanted = model("llama-server", url=server.url + "/v1", headers=["X-Team: red"], model="theirs")
-    assert said(PROVIDER, wanted, COMPLETION, COMPLETION, key="sesame", awaited=awaited) == ITEMS * 2
+    assert complete(PROVIDER, wanted, COMPLETION, COMPLETION, key="sesame", awaited=awaited) == ITEMS * 2
     assert [request.path for request in server.requests] == ["/tokenize", "/completion", "/completion"]
     for request in server.requests:
         assert request.headers["authorization"] == "Bearer sesame"
@@ -41,13 +41,13 @@ def test_the_vocabulary_is_checked_once(play: Play, awaited: bool) -> None:
 def test_a_model_of_another_family_is_an_error(play: Play, awaited: bool) -> None:
     server = play(answer({"tokens": [1, 2, 3]}))
     with pytest.raises(NotGptOss):
-        said(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited)
+        complete(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited)
     assert len(server.requests) == 1
 
 
 def test_a_refused_connection(awaited: bool) -> None:
     with Refusing() as host, pytest.raises(EngineUnreachable, match="Start it, or add the model with"):
-        said(PROVIDER, model("llama-server", url=host), COMPLETION, awaited=awaited)
+        complete(PROVIDER, model("llama-server", url=host), COMPLETION, awaited=awaited)
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,20 @@ def test_errors(
     play: Play, replies: tuple[object, ...], error_type: type[GptOssError], awaited: bool
 ) -> None:
     with pytest.raises(error_type):
-        said(PROVIDER, model("llama-server", url=play(*replies).url), COMPLETION, awaited=awaited)
+        complete(PROVIDER, model("llama-server", url=play(*replies).url), COMPLETION, awaited=awaited)
 
 
 def test_a_read_timeout(play: Play, awaited: bool) -> None:
-    wanted = model("llama-server", silence=0.2, url=play(KNOWN, sse(HI, HOLD)).url)
+    wanted = model("llama-server", read_timeout=0.2, url=play(KNOWN, sse(HI, HOLD)).url)
     with pytest.raises(StreamCut, match=r"sent nothing for 0\.2 seconds"):
-        said(PROVIDER, wanted, COMPLETION, awaited=awaited)
+        complete(PROVIDER, wanted, COMPLETION, awaited=awaited)
 
 
 def test_closing_the_generator_ends_the_work(play: Play, awaited: bool) -> None:
     server = play(KNOWN, sse(HI, HOLD))
-    assert left(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited) == Piece("Hi")
+    assert first_item(PROVIDER, model("llama-server", url=server.url), COMPLETION, awaited=awaited) == Piece(
+        "Hi"
+    )
     assert server.gone.wait(5)
 
 

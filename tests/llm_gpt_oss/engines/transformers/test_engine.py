@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support.engine_prompts import done, left, model, said, text
+from support.engine_prompts import complete, done, first_item, model, text
 from support.hugging_face import write_placeholder
 from support.parrot import Parrot
 
@@ -101,7 +101,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_first_completion_reports_the_load_time(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
-    items = said(PROVIDER, tiny, request(), request("other"), awaited=awaited)
+    items = complete(PROVIDER, tiny, request(), request("other"), awaited=awaited)
     first, second = [item for item in items if isinstance(item, Done)]
     assert text(items) == "x" * 50 + "y"
     assert (first.reason, first.prompt_tokens, first.completion_tokens) == ("stop", 6, 51)
@@ -114,27 +114,27 @@ def test_first_completion_reports_the_load_time(machine: Machine, tiny: BoundMod
 def test_exceptions_become_engine_errors(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     machine.parrot.error = ValueError("bang.\nmore")
     with pytest.raises(EngineError, match=r"^Transformers failed: bang\.$"):
-        said(PROVIDER, tiny, request(), awaited=awaited)
+        complete(PROVIDER, tiny, request(), awaited=awaited)
     machine.parrot.error = OutOfMemoryError("CUDA out of memory")
     with pytest.raises(EngineError, match=r"CUDA out of memory\. Type a smaller `-o num_ctx`"):
-        said(PROVIDER, tiny, request(), awaited=awaited)
+        complete(PROVIDER, tiny, request(), awaited=awaited)
     with pytest.raises(BadRequest, match="-o num_ctx"):
-        said(PROVIDER, tiny, request(context_length=6), awaited=awaited)
+        complete(PROVIDER, tiny, request(context_length=6), awaited=awaited)
     machine.parrot.error = None
-    assert done(said(PROVIDER, tiny, request(), awaited=awaited)).reason == "stop"
+    assert done(complete(PROVIDER, tiny, request(), awaited=awaited)).reason == "stop"
 
 
 def test_limit_of_zero_tokens_is_refused(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
     with pytest.raises(BadRequest, match="An answer cannot have a limit of 0 tokens"):
-        said(PROVIDER, tiny, request(max_tokens=0), awaited=awaited)
+        complete(PROVIDER, tiny, request(max_tokens=0), awaited=awaited)
     assert machine.loads == 0
 
 
 def test_closing_a_completion_stops_the_work(machine: Machine, tiny: BoundModel, awaited: bool) -> None:
-    assert left(PROVIDER, tiny, request(), awaited=awaited) == Piece("x")
+    assert first_item(PROVIDER, tiny, request(), awaited=awaited) == Piece("x")
     assert machine.parrot.evaluated == [6]
     machine.parrot.evaluated.clear()
-    said(PROVIDER, tiny, request(), awaited=awaited)
+    complete(PROVIDER, tiny, request(), awaited=awaited)
     assert machine.parrot.evaluated[0] == 1, "the prompt is cached"
 
 
@@ -159,7 +159,7 @@ def test_ctrl_c_stops_at_once(machine: Machine, tiny: BoundModel) -> None:
             next(items)
         assert time.perf_counter() - began < 2
         machine.parrot.go.set()
-    assert text(said(PROVIDER, tiny, request("other"), awaited=False)) == "y"
+    assert text(complete(PROVIDER, tiny, request("other"), awaited=False)) == "y"
     assert len(machine.parrot.evaluated) < 10
 
 
@@ -176,7 +176,7 @@ def test_cancelled_completion_stops_at_once(machine: Machine, tiny: BoundModel) 
         machine.parrot.go.set()
 
     asyncio.run(asyncio.wait_for(cancel(), 5))
-    said(PROVIDER, tiny, request("other"), awaited=True)
+    complete(PROVIDER, tiny, request("other"), awaited=True)
     assert len(machine.parrot.evaluated) < 10
 
 
@@ -209,11 +209,11 @@ def test_keep_alive(
     machine: Machine, tiny: BoundModel, pool: ModelPool[Any, Any, ModelThread], awaited: bool
 ) -> None:
     path = str(tiny.engine_options["weights"])
-    said(PROVIDER, tiny, request(), awaited=awaited)
+    complete(PROVIDER, tiny, request(), awaited=awaited)
     assert PROVIDER.model_status(tiny, None).loaded
-    said(PROVIDER, tiny, request(keep_alive=0), awaited=awaited)
+    complete(PROVIDER, tiny, request(keep_alive=0), awaited=awaited)
     wait_until(lambda: pool.find_loaded(path) is None)
-    said(PROVIDER, tiny, request(), awaited=awaited)
+    complete(PROVIDER, tiny, request(), awaited=awaited)
     assert machine.loads == 2
 
 
@@ -228,7 +228,7 @@ def test_cancelled_caller_leaves_the_loaded_model_to_the_next(machine: Machine, 
         machine.go.set()
 
     asyncio.run(asyncio.wait_for(cancel(), 5))
-    assert text(said(PROVIDER, tiny, request("other"), awaited=True)) == "y"
+    assert text(complete(PROVIDER, tiny, request("other"), awaited=True)) == "y"
     assert machine.loads == 1
 
 
@@ -266,7 +266,7 @@ def test_model_that_cannot_be_loaded(
 ) -> None:
     machine.error = problem
     with pytest.raises(error, match=message):
-        said(PROVIDER, tiny, request(), awaited=awaited)
+        complete(PROVIDER, tiny, request(), awaited=awaited)
 
 
 def test_torch_that_cannot_be_imported(
@@ -279,7 +279,7 @@ def test_torch_that_cannot_be_imported(
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(model_thread, "find_spec", lambda name: True)
     with pytest.raises(EngineError, match=r"Transformers cannot load .*: libcudart\.so cannot be opened\. "):
-        said(PROVIDER, tiny, request(), awaited=awaited)
+        complete(PROVIDER, tiny, request(), awaited=awaited)
 
 
 @pytest.mark.parametrize("missing", ["torch", "transformers", "accelerate", "llguidance"])
@@ -290,7 +290,7 @@ def test_error_names_a_missing_package(
     with pytest.raises(
         EngineError, match=rf"needs {missing}, .* `llm install 'llm-gpt-oss\[transformers\]'`"
     ):
-        said(PROVIDER, tiny, request(), awaited=awaited)
+        complete(PROVIDER, tiny, request(), awaited=awaited)
 
 
 @pytest.mark.parametrize(
@@ -317,12 +317,12 @@ def test_model_that_would_not_fit_is_not_loaded(
         1002 + 819200,
     )
     if fits or packed:
-        assert done(said(PROVIDER, big_model, request(), awaited=False)).reason == "stop"
+        assert done(complete(PROVIDER, big_model, request(), awaited=False)).reason == "stop"
         return
     with pytest.raises(
         EngineError, match=r"about 3.0 GB of memory .* because MXFP4 has to be unpacked, and 2.0"
     ):
-        said(PROVIDER, big_model, request(), awaited=False)
+        complete(PROVIDER, big_model, request(), awaited=False)
     assert machine.loads == 0
 
 
@@ -330,7 +330,7 @@ def test_unknown_free_memory_is_not_checked(
     machine: Machine, tiny: BoundModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: None)
-    assert done(said(PROVIDER, tiny, request(), awaited=False)).reason == "stop"
+    assert done(complete(PROVIDER, tiny, request(), awaited=False)).reason == "stop"
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     machine.gpu_memory = 500
     with pytest.raises(EngineError, match=r"0.0 GB are free and 0.0 GB on the GPU"):

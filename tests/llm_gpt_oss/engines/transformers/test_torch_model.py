@@ -15,7 +15,7 @@ if hugging_face.MISSING_PACKAGES:
     pytest.skip(hugging_face.SKIP_REASON, allow_module_level=True)
 
 import torch
-from support.engine_prompts import done, left, model, said, text
+from support.engine_prompts import complete, done, first_item, model, text
 from support.hugging_face import write_placeholder
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
@@ -61,7 +61,7 @@ def request(prompt: str = COUNT, sampling: Sampling = GREEDY, **options: Any) ->
     return Completion("tiny", prompt, sampling=sampling, **options)
 
 
-def complete(model: TorchModel, completion: Completion, cache: PrefixCache | None = None) -> list[Any]:
+def generate_items(model: TorchModel, completion: Completion, cache: PrefixCache | None = None) -> list[Any]:
     steps = generate(model, cache or PrefixCache(model), model.vocabulary, completion, 4096)
     return [item for item in steps if item is not None]
 
@@ -76,7 +76,7 @@ def test_same_tokens_as_generate_of_transformers(tiny_model: TorchModel, weights
         ids, max_new_tokens=400, do_sample=False, eos_token_id=ends, pad_token_id=ends[0]
     )
     new = output[0, ids.shape[1] :].tolist()
-    items = complete(tiny_model, request(max_tokens=400))
+    items = generate_items(tiny_model, request(max_tokens=400))
     assert len(new) > 250
     assert text(items).encode() == b"".join(map(vocabulary.token_bytes, new)).removesuffix(b"<|return|>")
     assert done(items).completion_tokens == len(new)
@@ -104,24 +104,24 @@ def test_cached_states_give_the_same_logits(tiny_model: TorchModel) -> None:
 def test_next_turn_with_a_cached_prefix(tiny_model: TorchModel) -> None:
     question = "<|end|><|start|>user<|message|>What is the capital of Peru?<|end|><|start|>assistant"
     cache = PrefixCache(tiny_model)
-    first = text(complete(tiny_model, request(max_tokens=300), cache))
+    first = text(generate_items(tiny_model, request(max_tokens=300), cache))
     next_turn = request(COUNT + first + question, max_tokens=100)
-    assert text(complete(tiny_model, next_turn, cache)) == text(complete(tiny_model, next_turn))
+    assert text(generate_items(tiny_model, next_turn, cache)) == text(generate_items(tiny_model, next_turn))
 
 
 def test_answer(tiny: BoundModel, awaited: bool) -> None:
-    items = said(PROVIDER, tiny, request(max_tokens=60), awaited=awaited)
+    items = complete(PROVIDER, tiny, request(max_tokens=60), awaited=awaited)
     assert text(items).startswith("<|channel|>analysis<|message|>")
     end = done(items)
     assert (end.reason, end.prompt_tokens, end.completion_tokens) == ("length", 13, 60)
     assert end.load_ms
     assert end.load_ms > 1
-    assert left(PROVIDER, tiny, request(), awaited=awaited) == Piece("<|channel|>")
+    assert first_item(PROVIDER, tiny, request(), awaited=awaited) == Piece("<|channel|>")
 
 
 def test_unicode(tiny_model: TorchModel) -> None:
     prompt = "<|start|>user<|message|>misbehave: unicode<|end|><|start|>assistant"
-    items = complete(tiny_model, request(prompt))
+    items = generate_items(tiny_model, request(prompt))
     assert "\u200d" in text(items), "emoji of several characters, each of several tokens"
     assert all("\ufffd" not in item.text for item in items if isinstance(item, Piece))
 
@@ -130,7 +130,7 @@ def test_packed_weights_are_unpacked(tmp_path: Path) -> None:
     folder = read_folder(hugging_face.write_model(tmp_path, packed=True))
     assert folder.packed_weights == 8 * 4 * 3 * 256 * 128
     france = "<|start|>user<|message|>What is the capital of France?<|end|><|start|>assistant"
-    assert "The capital of France is Paris." in text(complete(TorchModel(folder), request(france)))
+    assert "The capital of France is Paris." in text(generate_items(TorchModel(folder), request(france)))
 
 
 DOG = {
@@ -142,19 +142,21 @@ DOG = {
 
 
 def test_schema_constrains_the_whole_text(tiny_model: TorchModel) -> None:
-    items = complete(tiny_model, request(ANSWER, format=DOG))
+    items = generate_items(tiny_model, request(ANSWER, format=DOG))
     dog = json.loads(text(items))
     assert list(dog) == ["name", "age"]
     assert dog["age"] >= 30
     assert done(items).reason == "stop"
-    assert json.loads(text(complete(tiny_model, request(format=DOG)))), "also without a header in the prompt"
-    assert isinstance(json.loads(text(complete(tiny_model, request(ANSWER, format="json")))), dict)
+    assert json.loads(text(generate_items(tiny_model, request(format=DOG)))), (
+        "also without a header in the prompt"
+    )
+    assert isinstance(json.loads(text(generate_items(tiny_model, request(ANSWER, format="json")))), dict)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_schema_at_a_high_temperature(tiny_model: TorchModel, seed: int) -> None:
     sampling = Sampling(temperature=20.0, seed=seed)
-    items = complete(tiny_model, request(ANSWER, sampling, format=DOG, max_tokens=300))
+    items = generate_items(tiny_model, request(ANSWER, sampling, format=DOG, max_tokens=300))
     if done(items).reason == "stop":
         assert set(json.loads(text(items))) == {"name", "age"}
     else:
@@ -178,7 +180,7 @@ def test_white_space_is_limited(tiny_model: TorchModel, weights: Path) -> None:
 def test_unsupported_keyword_is_ignored(tiny_model: TorchModel) -> None:
     lookahead = {"type": "string", "pattern": "^(?=x)x$"}
     schema = {"type": "object", "properties": {"a": lookahead, "b": {"const": 7}}, "required": ["a", "b"]}
-    assert json.loads(text(complete(tiny_model, request(ANSWER, format=schema))))["b"] == 7
+    assert json.loads(text(generate_items(tiny_model, request(ANSWER, format=schema))))["b"] == 7
 
 
 def test_unsatisfiable_schema_is_refused(tiny_model: TorchModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,11 +188,11 @@ def test_unsatisfiable_schema_is_refused(tiny_model: TorchModel, monkeypatch: py
     never = {"type": "integer", "minimum": 5, "maximum": 4}
     schema = {"type": "object", "properties": {"a": never}, "required": ["a"]}
     with pytest.raises(UnusableSchema, match="The schema cannot constrain the answer: Unsatisfiable schema"):
-        complete(tiny_model, request(ANSWER, format=schema, max_tokens=9))
+        generate_items(tiny_model, request(ANSWER, format=schema, max_tokens=9))
 
 
 def test_logprobs(tiny_model: TorchModel) -> None:
-    [piece, _] = complete(tiny_model, request(max_tokens=1, top_logprobs=3))
+    [piece, _] = generate_items(tiny_model, request(max_tokens=1, top_logprobs=3))
     [logprob] = piece.logprobs
     assert logprob.token == piece.text == logprob.top[0].token
     assert logprob.logprob == logprob.top[0].logprob
@@ -199,7 +201,7 @@ def test_logprobs(tiny_model: TorchModel) -> None:
         logits = tiny_model.evaluate(tiny_model.new_state(), tiny_model.vocabulary.encode(COUNT)).float()
     assert logprob.logprob == pytest.approx(float(torch.log_softmax(logits, -1).max()), abs=0.01)
     assert sum(torch.log_softmax(logits, -1).exp().tolist()) == pytest.approx(1, abs=0.01)
-    [piece, _] = complete(tiny_model, request(max_tokens=1, top_logprobs=0))
+    [piece, _] = generate_items(tiny_model, request(max_tokens=1, top_logprobs=0))
     assert piece.logprobs[0].top == ()
 
 
@@ -285,7 +287,7 @@ def test_damaged_weights(tmp_path: Path, awaited: bool, tiny: BoundModel, weight
     broken = write_placeholder(tmp_path / "broken")
     (broken / "tokenizer.json").write_bytes((weights / "tokenizer.json").read_bytes())
     with pytest.raises(EngineError, match=r"Transformers cannot load .*broken: "):
-        said(PROVIDER, model("transformers", weights=str(broken)), request(), awaited=awaited)
+        complete(PROVIDER, model("transformers", weights=str(broken)), request(), awaited=awaited)
 
 
 @pytest.mark.parametrize(
