@@ -40,9 +40,9 @@ def to_text(body: Any) -> str:
     return _dumps(_without_secrets(body)) if _may_hold_secrets(text) else text
 
 
-def without_secrets(text: str) -> Any:
-    "The value of a body that is JSON text, without its secrets."
-    body = json.loads(text)
+def without_secrets(text: str, parsed: Any = None) -> Any:
+    "The value of a body that is JSON text, without its secrets. `parsed` is its value where that is known."
+    body = json.loads(text) if parsed is None else parsed
     return _without_secrets(body) if _may_hold_secrets(text) else body
 
 

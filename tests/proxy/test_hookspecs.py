@@ -131,6 +131,26 @@ async def test_order_of_plugins() -> None:
     assert prepared.model == "mba"
 
 
+class CountingPlugin:
+    "Counts how often it names the client."
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @hookimpl
+    def actor_from_request(self) -> str:
+        self.count += 1
+        return "ada"
+
+
+async def test_the_client_is_identified_once_for_each_request() -> None:
+    plugin = CountingPlugin()
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO), plugins=[plugin]) as proxy:
+        assert (await proxy.chat(user="Hi", n=2, headers={"idempotency-key": "x"})).status_code == 200
+        assert proxy.rows("select actor from gpt_oss_requests") == [("ada",), ("ada",)]
+    assert plugin.count == 1
+
+
 async def test_no_actor() -> None:
     assert await Plugins([NamingPlugin(None)]).actor_of(Request({"type": "http"})) is None
 

@@ -236,7 +236,7 @@ def test_another_process_returns_a_running_response(path: Path) -> None:
 
         # Cancelled.
         held = here.responses.create(**ASK, background=True)
-        with pytest.raises(openai.BadRequestError, match="still being made"):
+        with pytest.raises(openai.BadRequestError, match="still in progress"):
             there.responses.create(**ASK, previous_response_id=held.id)
         assert there.responses.cancel(held.id).status == "cancelled"
         assert here.responses.retrieve(held.id).status == "cancelled"

@@ -21,7 +21,7 @@ from .request import CreateConversation, CreateItems, UpdateConversation
 
 router = APIRouter()
 
-SEALED = "reasoning.encrypted_content"
+ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
 class ItemFields(BaseModel):
@@ -32,8 +32,8 @@ class ItemFields(BaseModel):
     include_brackets: Annotated[list[str], Field(alias="include[]")] = []
 
     @property
-    def sealed(self) -> bool:
-        return SEALED in (*self.include, *self.include_brackets)
+    def include_encrypted(self) -> bool:
+        return ENCRYPTED_CONTENT in (*self.include, *self.include_brackets)
 
 
 class ItemPage(Page, ItemFields):
@@ -156,4 +156,4 @@ def _conversation_object(conversation: Conversation) -> dict[str, Any]:
 
 
 def _items(state: ProxyState, entries: Sequence[ItemEntry], fields: ItemFields) -> list[Item]:
-    return [entry.item(shown=state.settings.reasoning, sealed=fields.sealed) for entry in entries]
+    return [entry.item(shown=state.settings.reasoning, sealed=fields.include_encrypted) for entry in entries]

@@ -123,7 +123,7 @@ class ResponseRun:
         async with self._generation as generation:
             run = await self._state.start_run(generation, self._client, self._attempt)
             writer = response_writer(
-                without_secrets(self._client.body.raw.decode()),
+                without_secrets(self._client.body.raw.decode(), self._client.body.json),
                 self.turn_id,
                 generation.model,
                 generation.custom_tools,

@@ -381,7 +381,7 @@ def test_real_server() -> None:
 def test_settings_reach_all_workers() -> None:
     options = ("--port", "0", "--workers", "2", "--alias", "gpt-4o=gpt-oss:20b", "--key", "sesame")
     with running("proxy", *options) as (url, _):
-        for _ in range(100):
+        for _ in range(600):
             try:
                 status, answer = fetch(f"{url}/models/gpt-4o", key="sesame")
                 break

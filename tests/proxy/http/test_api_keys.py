@@ -51,7 +51,7 @@ def test_revoke() -> None:
 
 @pytest.mark.parametrize("name", ["", "-x", "--key", "a b", "a/b", "é", "a" * 65, "a\n"])
 def test_invalid_name(name: str) -> None:
-    with pytest.raises(BadRequest, match="is no name for a key"):
+    with pytest.raises(BadRequest, match="is not a valid name for a key"):
         add(name)
     assert not api_keys.path().exists()
 

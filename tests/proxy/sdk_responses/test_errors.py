@@ -167,7 +167,7 @@ def test_error_in_stream(scripted: Callable[..., Any]) -> None:
         assert (last.type, last.response.status) == ("response.failed", "failed")
         assert (last.response.error.code, last.response.error.message) == (
             "server_error",
-            "Nothing more came. Ask in other words.",
+            "Nothing more came. Change the wording of the prompt.",
         )
         assert text_of(last.response) == "Hello"
         assert responses.retrieve(last.response.id) == last.response

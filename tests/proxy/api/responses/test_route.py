@@ -11,6 +11,8 @@ from support.proxied_engine import Proxied, proxied
 from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces
 
 from llm_gpt_oss.errors import ContextOverflow, EngineError
+from proxy.log.logged_turn import LoggedTurn
+from proxy.log.reader import LogReader
 
 THINK = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"
 HELLO = "<|channel|>final<|message|>Hello"
@@ -298,3 +300,19 @@ async def test_a_retry_of_a_background_response_returns_the_same_one() -> None:
         again = (await proxy.post(URL, body, headers=key)).json()
         assert (again["id"], again["status"]) == (first["id"], "in_progress")
         engine.go.set()
+
+
+@pytest.mark.parametrize("query", ["", "?stream=true"], ids=["whole", "streamed"])
+async def test_retrieve_loads_the_turn_once(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = LogReader.turn
+
+    async def counting_load(self: LogReader, turn_id: str) -> LoggedTurn | None:
+        loaded.append(turn_id)
+        return await load(self, turn_id)
+
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        response = await create(proxy)
+        monkeypatch.setattr(LogReader, "turn", counting_load)
+        assert (await proxy.get(f"/v1/responses/{response['id']}{query}")).status_code == 200
+    assert loaded == [response["id"].removeprefix("resp_")]
