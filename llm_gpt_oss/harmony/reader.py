@@ -65,7 +65,8 @@ class HarmonyReader:
     whatever looks like one is text of the message.
 
     A special token arrives as one piece, or whole inside a longer piece. If the model spells out the same
-    characters, they arrive in several pieces and are text. Therefore pieces must not be joined before `feed`.
+    characters, they arrive in several pieces and are text. Therefore pieces that spell out a special token
+    must not be joined before `feed`.
     """
 
     def __init__(self, open_header: Header | None = None, *, constrained: bool = False) -> None:
