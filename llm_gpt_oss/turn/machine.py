@@ -268,8 +268,8 @@ class TurnMachine:
                 raw=self._transcript.raw,
                 remedy="Try again in other words, or with another -o reasoning_effort.",
             )
-        again = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
-        self._note("retried", again)
+        note = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
+        self._note("retried", note)
         system = self._conversation.system
         if system and system.effort in LOWER_EFFORT:
             system = replace(system, effort=LOWER_EFFORT[system.effort])

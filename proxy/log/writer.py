@@ -57,8 +57,8 @@ class LogWriter:
     @property
     def status(self) -> str:
         "`ok`, or `behind N` while N turns wait to be written; followed by the reason if writing fails."
-        behind = f"behind {self._waiting}" if self._waiting else "ok"
-        return f"{behind}, spooling: {self._problem}" if self._problem else behind
+        backlog = f"behind {self._waiting}" if self._waiting else "ok"
+        return f"{backlog}, spooling: {self._problem}" if self._problem else backlog
 
     @property
     def folder(self) -> Path:

@@ -44,7 +44,7 @@ class Proxy:
         self._process.kill()
         self._process.wait()
 
-    def again(self) -> None:
+    def restart(self) -> None:
         self.kill()
         self.start()
 
@@ -112,8 +112,8 @@ async def test_it_is_killed_between_two_requests(
 ) -> None:
     async def run(question: str, **how: Any) -> Any:
         if not streamed:
-            return await agents.Runner.run(agent(proxy.again), question, **how)
-        run = agents.Runner.run_streamed(agent(proxy.again), question, **how)
+            return await agents.Runner.run(agent(proxy.restart), question, **how)
+        run = agents.Runner.run_streamed(agent(proxy.restart), question, **how)
         async for _ in run.stream_events():
             pass
         return run
@@ -121,7 +121,7 @@ async def test_it_is_killed_between_two_requests(
     how = await way(client)
     first = await run(QUESTION, **how)
     assert first.final_output == "The weather in Oslo: Sunny in Oslo"
-    proxy.again()
+    proxy.restart()
     if way is previous:
         how = {"previous_response_id": first.last_response_id}
     second = await run(NEXT, **how)
@@ -138,7 +138,7 @@ async def test_it_is_killed_while_it_answers(
 
     def kill() -> None:
         proxy.wait_for_a_turn()
-        proxy.again()
+        proxy.restart()
 
     watch = threading.Thread(target=kill)
     answer = await agents.Runner.run(agent(watch.start), QUESTION, **await way(client))

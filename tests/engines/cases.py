@@ -15,7 +15,7 @@ from llm.logs import LogStore
 
 from llm_gpt_oss.models import GptOss
 
-Told = dict[str, Any]
+CaseResult = dict[str, Any]
 Case = Callable[[GptOss], Iterable[llm.Response]]
 
 GREEDY = {"temperature": 0, "max_tokens": 400}
@@ -100,10 +100,10 @@ CASES: dict[str, Case] = {
 }
 
 
-def told(model: GptOss, case: Case) -> Told:
+def run_case(model: GptOss, case: Case) -> CaseResult:
     "What came of it: the events of each turn, its row in the log, and the error that ended it, if one did."
     database = sqlite_utils.Database(memory=True)
-    turns: list[Told] = []
+    turns: list[CaseResult] = []
     error = None
     try:
         for response in case(model):
@@ -120,20 +120,20 @@ def _events(response: llm.Response) -> list[list[str]]:
     return [[event.type, event.chunk] for event in response.stream_events()]
 
 
-def _row(database: sqlite_utils.Database, response: llm.Response) -> Told:
+def _row(database: sqlite_utils.Database, response: llm.Response) -> CaseResult:
     LogStore(database).log(response)
     [row] = database.query("select * from turns order by id desc limit 1")
-    said = json.loads(row["response_json"])
+    stored = json.loads(row["response_json"])
     details = json.loads(row["token_details"])
     return {
         "tokens": [row["input_tokens"], row["output_tokens"], details["reasoning_tokens"]],
-        "completions": said["completions"],
-        "outcome": said["outcome"],
-        "logprobs": [_logprob(each) for each in said.get("logprobs", ())],
+        "completions": stored["completions"],
+        "outcome": stored["outcome"],
+        "logprobs": [_logprob(each) for each in stored.get("logprobs", ())],
     }
 
 
-def _logprob(token: Told) -> Told:
+def _logprob(token: CaseResult) -> CaseResult:
     "Engines calculate in different orders, so the last digits differ."
     top = [rival["token"] for rival in token["top_logprobs"]]
     return {"token": token["token"], "certain": token["logprob"] > -0.5, "top": top}

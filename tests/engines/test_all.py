@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from cases import CASES, Told, asks, told
+from cases import CASES, CaseResult, asks, run_case
 
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 
@@ -21,15 +21,15 @@ EXPECTED = Path(__file__).with_name("expected.json")
 
 
 @pytest.fixture(scope="session")
-def expected() -> dict[str, Told]:
+def expected() -> dict[str, CaseResult]:
     return json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_everywhere(
-    name: str, engine: str, model: GptOss, expected: dict[str, Told], record_mode: str
+    name: str, engine: str, model: GptOss, expected: dict[str, CaseResult], record_mode: str
 ) -> None:
-    actual = told(model, CASES[name])
+    actual = run_case(model, CASES[name])
     if engine == "ollama" and record_mode == "rewrite":
         expected[name] = actual
         EXPECTED.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
@@ -41,7 +41,7 @@ def test_the_same_everywhere(
     assert actual == reference
 
 
-def _joined(result: Told) -> Told:
+def _joined(result: CaseResult) -> CaseResult:
     "The result with consecutive events of one type joined."
     turns = []
     for turn in result["turns"]:
@@ -63,7 +63,7 @@ BY_PROMPT = {
 
 def test_the_context_that_a_prompt_asks_for(engine: str, model: GptOss) -> None:
     long = asks("word " * 700, num_ctx=512, max_tokens=1)
-    assert (told(model, long)["error"] == "ContextOverflow") is BY_PROMPT[engine]
+    assert (run_case(model, long)["error"] == "ContextOverflow") is BY_PROMPT[engine]
 
 
 def test_awaited_it_says_the_same(engine: str, async_model: Callable[[], AsyncGptOss]) -> None:

@@ -219,9 +219,9 @@ def test_a_budget_of_zero_means_no_reasoning(reasoning_budget: int | None, uses_
     ],
 )
 def test_requested_log_probabilities(
-    logprobs: bool | None, top_logprobs: int | None, rivals: int | None
+    logprobs: bool | None, top_logprobs: int | None, alternatives: int | None
 ) -> None:
-    assert GptOssOptions(logprobs=logprobs, top_logprobs=top_logprobs).requested_logprobs == rivals
+    assert GptOssOptions(logprobs=logprobs, top_logprobs=top_logprobs).requested_logprobs == alternatives
 
 
 def test_sampling() -> None:

@@ -146,6 +146,6 @@ def test_odd_schemas(app: FuzzedApp, schema: Any, field: str) -> None:
 @pytest.mark.parametrize("depth", [190, 1000, 100_000])
 def test_deep_arguments(app: FuzzedApp, depth: int) -> None:
     call = {"name": "f", "arguments": '{"a":' * depth + "1" + "}" * depth}
-    calling = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": call}]}
-    messages = [*MINIMAL["messages"], calling, {"role": "tool", "tool_call_id": "a", "content": ""}]
+    calls_tool = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": call}]}
+    messages = [*MINIMAL["messages"], calls_tool, {"role": "tool", "tool_call_id": "a", "content": ""}]
     assert app.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)

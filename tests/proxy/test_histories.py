@@ -40,7 +40,7 @@ def message(role: str, *texts: str) -> Item:
     return {"type": "message", "status": "completed", "role": role, "content": content}
 
 
-def said(text: str, phase: str = "final_answer") -> Item:
+def messages(text: str, phase: str = "final_answer") -> Item:
     content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
     item = {"type": "message", "status": "completed", "role": "assistant", "content": content}
     return {**item, "phase": phase}
@@ -72,14 +72,14 @@ def answers(draw: DrawFn, numbers: Iterator[int]) -> list[Item]:
     if draw(st.booleans()):
         items.append(thought(draw(TEXT)))
     if draw(st.booleans()):
-        items.append(said(draw(TEXT), "commentary"))
+        items.append(messages(draw(TEXT), "commentary"))
     kinds = draw(st.lists(st.sampled_from([call, patch]), max_size=2))
     pairs = [
         call(next(numbers), draw(NAME), draw(ARGUMENTS)) if kind is call else patch(next(numbers), draw(TEXT))
         for kind in kinds
     ]
     items += [made for made, _ in pairs] + [came for _, came in pairs]
-    return items if pairs else [*items, said(draw(TEXT))]
+    return items if pairs else [*items, messages(draw(TEXT))]
 
 
 @st.composite
@@ -113,10 +113,10 @@ def shapes(item: Item) -> Iterator[Item]:
             if len(content) == 1:
                 yield {"role": role, "content": content[0]["text"]}
         case {"type": "reasoning", "content": [{"text": text}]}:
-            told = {"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]}
-            yield told
-            yield {**told, "content": []}
-            yield {**told, "content": None, "id": None, "encrypted_content": None}
+            received = {"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]}
+            yield received
+            yield {**received, "content": []}
+            yield {**received, "content": None, "id": None, "encrypted_content": None}
             yield {"type": "reasoning", "summary": [], "encrypted_content": to_encrypted_content(text)}
             yield {
                 "type": "reasoning",

@@ -208,8 +208,8 @@ def test_killed_while_streaming(path: Path, background: bool) -> None:
                 server.kill()
         with serving(path, ollama) as server, client_of(server) as client:
             check_failed(client, created.response.id)
-            again = client.responses.create(**going_on)
-            assert again.output_text == "Hello"
+            repeated = client.responses.create(**going_on)
+            assert repeated.output_text == "Hello"
             assert server.rows() == [(200, None), (500, GONE), (200, None)]
     with closing(sqlite3.connect(path)) as log:
         assert log.execute("select count(*) from threads").fetchone() == (1,)

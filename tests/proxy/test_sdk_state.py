@@ -46,8 +46,8 @@ def test_chat_completions(opened: Callable[..., Any]) -> None:
         expected = [{**each.to_dict(), "metadata": {}} for each in created]
         expected[0]["metadata"] = {"about": "France"}
         assert [each.to_dict() for each in sdk.listed(lambda _: stored.list(limit=2))] == expected
-        again = [sdk.call(lambda _, id=each.id: stored.retrieve(id)) for each in created]
-        assert [each.to_dict() for each in again] == expected
+        repeated = [sdk.call(lambda _, id=each.id: stored.retrieve(id)) for each in created]
+        assert [each.to_dict() for each in repeated] == expected
         (message,) = sdk.listed(lambda _: stored.messages.list(created[1].id))
         assert message.content == "What is the weather in Oslo?"
         sdk.call(lambda _: stored.update(created[1].id, metadata={"about": "Oslo"}))

@@ -66,9 +66,9 @@ def test_llm_continue_does_not_continue_turns_of_apps(monkeypatch: pytest.Monkey
     mine = load_conversation(None)
     assert mine
     app(["Hi", "Hello"], ["Else", "Hello"])
-    again = load_conversation(None)
-    assert again
-    assert again.id == mine.id
+    repeated = load_conversation(None)
+    assert repeated
+    assert repeated.id == mine.id
     asked = shell(monkeypatch, "Sure", "-c", "More")
     assert "Mine" in asked.asked[0].prompt
 

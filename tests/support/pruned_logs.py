@@ -47,7 +47,7 @@ class Log(TurnLog):
         for written in turns:
             self.change("update gpt_oss_requests set deleted = 1 where turn_id = ?", [written.id])
 
-    def converse(self, thread_id: str, deleted: bool = False) -> None:
+    def run_conversation(self, thread_id: str, deleted: bool = False) -> None:
         "Makes the thread a conversation of the API."
         self.change(
             "insert into gpt_oss_conversations (thread_id, created, deleted) values (?, 0, ?)",

@@ -75,8 +75,8 @@ class Serving:
 
     @contextmanager
     def asking(self, path: str = CHAT, **fields: Any) -> Iterator[socket.socket]:
-        said = {"messages": [{"role": "user", "content": "Hi"}]} if path == CHAT else {"input": "Hi"}
-        data = json.dumps({"model": "gpt-oss-tiny", **said, **fields}).encode()
+        messages = {"messages": [{"role": "user", "content": "Hi"}]} if path == CHAT else {"input": "Hi"}
+        data = json.dumps({"model": "gpt-oss-tiny", **messages, **fields}).encode()
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as client:
             lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(data)}"]
             client.sendall("\r\n".join([*lines, "", ""]).encode() + data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...completion import Completion
 from ...errors import EngineError
 from ..http.endpoint import Endpoint
-from ..http.engine import CompletionStream, Plan
+from ..http.engine import CompletionStream, RequestPlan
 from .reader import TextReader
 from .requests import DEFAULT_MAX_TOKENS, Dialect, completion_request, needs_tokens, token_count_request
 
@@ -22,7 +22,7 @@ class CompletionsServer:
         self._model_name = model_name
         self._dialect = dialect
 
-    def plan(self, completion: Completion) -> Plan:
+    def plan(self, completion: Completion) -> RequestPlan:
         model_name, limit = self._model_name or completion.model, completion.max_tokens
         if limit is None and self._dialect.needs_max_tokens:
             try:

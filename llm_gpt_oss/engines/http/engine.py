@@ -23,7 +23,7 @@ class CompletionStream(NamedTuple):
 
 # Yields the requests that must be answered first, receives their parsed answers, or has their errors thrown
 # into it. Returns the request for the completion itself.
-Plan = Generator[Request[Any], Any, CompletionStream]
+RequestPlan = Generator[Request[Any], Any, CompletionStream]
 
 
 class CompletionServer(Protocol):
@@ -32,7 +32,7 @@ class CompletionServer(Protocol):
     @property
     def endpoint(self) -> Endpoint: ...
 
-    def plan(self, completion: Completion) -> Plan:
+    def plan(self, completion: Completion) -> RequestPlan:
         "Plan the requests for a completion. Raises BadRequest for what the server cannot do."
 
 
@@ -55,7 +55,7 @@ class HttpEngine:
                 yield from output.flush()
                 raise
 
-    def _prepare(self, plan: Plan) -> CompletionStream:
+    def _prepare(self, plan: RequestPlan) -> CompletionStream:
         try:
             request = next(plan)
             while True:
@@ -101,7 +101,7 @@ class AsyncHttpEngine:
                     yield item
                 raise
 
-    async def _prepare(self, plan: Plan) -> CompletionStream:
+    async def _prepare(self, plan: RequestPlan) -> CompletionStream:
         try:
             request = next(plan)
             while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...completion import Completion
 from ..http.endpoint import Endpoint
-from ..http.engine import CompletionStream, Plan
+from ..http.engine import CompletionStream, RequestPlan
 from .reader import CompletionReader
 from .requests import completion_request, vocabulary_request
 
@@ -23,7 +23,7 @@ class LlamaServer:
         self._model_name = model_name
         self._is_gpt_oss = is_gpt_oss
 
-    def plan(self, completion: Completion) -> Plan:
+    def plan(self, completion: Completion) -> RequestPlan:
         request = completion_request(completion, self._model_name)
         if not self._is_gpt_oss:
             yield vocabulary_request(completion.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...catalog.tags import check_tag
 from ...completion import Completion
 from ...settings import Settings
-from ..http.engine import CompletionStream, Plan
+from ..http.engine import CompletionStream, RequestPlan
 from .endpoint import ollama_endpoint
 from .family import family_request, is_official
 from .reader import GenerateReader
@@ -21,7 +21,7 @@ class OllamaServer:
         self._settings = settings
         self._checked: set[str] = set()
 
-    def plan(self, completion: Completion) -> Plan:
+    def plan(self, completion: Completion) -> RequestPlan:
         tag = check_tag(completion.model, self._settings)
         if not is_official(tag) and tag not in self._checked:
             yield family_request(tag)

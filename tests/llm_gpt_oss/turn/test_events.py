@@ -127,8 +127,8 @@ def test_a_call_has_the_original_name_of_the_tool() -> None:
 
 
 def with_logprob(*tokens: str) -> Piece:
-    rivals = tuple(Logprob(token, -2.0, tuple(token.encode())) for token in ("a", "é"))
-    return Piece("".join(tokens), tuple(Logprob(token, -0.5, None, rivals) for token in tokens))
+    alternatives = tuple(Logprob(token, -2.0, tuple(token.encode())) for token in ("a", "é"))
+    return Piece("".join(tokens), tuple(Logprob(token, -0.5, None, alternatives) for token in tokens))
 
 
 RATED = [

@@ -212,7 +212,7 @@ def test_the_steps_of_a_turn(
     fields: dict[str, Any], script: list[Part], completions: list[tuple[Any, ...]], parts: object
 ) -> None:
     turn = play_turn(build_request(**fields), *script)
-    assert [(tail, *bounds) for tail, bounds in zip(turn.tails, limits(turn), strict=True)] == completions
+    assert [(tail, *defaults) for tail, defaults in zip(turn.tails, limits(turn), strict=True)] == completions
     assert turn.parts == parts
     assert turn.error is None
     calls = any(isinstance(out, ToolCall) for out in turn.output)

@@ -37,8 +37,8 @@ def test_revoke() -> None:
     run("keys", "add", "me")
     assert run("keys", "revoke", "app").stderr == "Revoked the key of app.\n"
     assert run("keys", "revoke", "me").stderr.endswith("let everybody on this machine use them.\n")
-    again = run("keys", "revoke", "me")
-    assert (again.exit_code, again.stderr) == (1, "Error: No key is called me. There is none.\n")
+    repeated = run("keys", "revoke", "me")
+    assert (repeated.exit_code, repeated.stderr) == (1, "Error: No key is called me. There is none.\n")
 
 
 def test_invalid_name() -> None:

@@ -44,18 +44,18 @@ def test_nothing_is_deleted_without_yes(log: Log) -> None:
         result.stderr == "Finding the turns to delete\nDeleting them\nDeleting them from the search index\n"
     )
     assert log.counts("turns") == [0]
-    again = run("logs", "prune", "--yes", "--vacuum")
-    assert again.stdout == "There is nothing to delete.\n"
-    assert again.stderr == "Finding the turns to delete\nDeleting them\nMaking the file smaller\n"
+    repeated = run("logs", "prune", "--yes", "--vacuum")
+    assert repeated.stdout == "There is nothing to delete.\n"
+    assert repeated.stderr == "Finding the turns to delete\nDeleting them\nMaking the file smaller\n"
 
 
 def test_json(log: Log) -> None:
     log.mark(log.write(user("Hi")))
     empty = {"threads": 1, "messages": 1, "parts": 1, "attachments": 0, "fragments": 0}
     for arguments in ([], ["--yes"]):
-        told = json.loads(run("logs", "prune", "--json", *arguments).stdout)
-        assert told.pop("bytes") > 500
-        assert told == {"deleted": bool(arguments), "turns": 1, **empty}
+        received = json.loads(run("logs", "prune", "--json", *arguments).stdout)
+        assert received.pop("bytes") > 500
+        assert received == {"deleted": bool(arguments), "turns": 1, **empty}
 
 
 def test_turns_that_stay_are_reported(log: Log) -> None:
@@ -94,8 +94,8 @@ def test_turns_and_threads(log: Log) -> None:
     named = ["--turn", f"resp_{ids[0]}", "--turn", ids[1], "--thread", f"conv_{log.thread_of(turns[2])}"]
     assert run("logs", "prune", "--yes", *named).exit_code == 0
     assert log.rows("select id from turns") == ids[3:]
-    again = run("logs", "prune", "--turn", ids[0])
-    assert (again.exit_code, again.stderr.splitlines()[1:]) == (
+    repeated = run("logs", "prune", "--turn", ids[0])
+    assert (repeated.exit_code, repeated.stderr.splitlines()[1:]) == (
         1,
         [f"Error: The log has no turn {ids[0]}. `llm logs` shows the ids."],
     )

@@ -79,15 +79,15 @@ async def test_errors_of_the_sdk(
 ) -> None:
     monkeypatch.setattr("llm_gpt_oss.turn.machine.BUSY_WAITS", ())
     async with client(error) as sdk:
-        with pytest.raises(raised) as told:
+        with pytest.raises(raised) as received:
             await sdk.chat.completions.create(**MINIMAL, stream=stream)
-    assert (told.value.status_code, told.value.code) == (status, code)
-    assert isinstance(told.value.body, dict)
-    assert told.value.body.keys() == {"message", "type", "param", "code"}
-    assert told.value.param == getattr(error, "param", None)
-    assert {name: told.value.response.headers.get(name) for name in headers} == headers
-    assert told.value.request_id is not None
-    assert "inner" not in told.value.message
+    assert (received.value.status_code, received.value.code) == (status, code)
+    assert isinstance(received.value.body, dict)
+    assert received.value.body.keys() == {"message", "type", "param", "code"}
+    assert received.value.param == getattr(error, "param", None)
+    assert {name: received.value.response.headers.get(name) for name in headers} == headers
+    assert received.value.request_id is not None
+    assert "inner" not in received.value.message
 
 
 async def test_invalid_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:

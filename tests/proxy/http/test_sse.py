@@ -217,10 +217,10 @@ async def test_the_server_stops() -> None:
 
 async def test_other_messages_are_no_disconnect() -> None:
     gate, frames = asyncio.Event(), Frames(b"a")
-    said = iter([{"type": "http.request"}])
+    incoming = iter([{"type": "http.request"}])
 
     async def receive() -> dict[str, Any]:
-        for message in said:
+        for message in incoming:
             return message
         await gate.wait()
         return {}

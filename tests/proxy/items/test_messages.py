@@ -159,8 +159,8 @@ def test_user_messages_are_not_merged() -> None:
 
 
 def test_each_output_is_a_message() -> None:
-    again = {**WROTE, "call_id": "call_1"}
-    history = convert(CALLED, WROTE, {**RESULT, "call_id": "call_2"}, RESULT, again, RESULT)
+    repeated = {**WROTE, "call_id": "call_1"}
+    history = convert(CALLED, WROTE, {**RESULT, "call_id": "call_2"}, RESULT, repeated, RESULT)
     results = [part for message in history.messages if message.role == "tool" for part in message.parts]
     assert [result.name for result in results if isinstance(result, ToolResultPart)] == [
         "patch",

@@ -49,7 +49,7 @@ def nth(count: int, client: str = "OpenAI/Python 3.54.0") -> dict[str, str]:
 
 # How the first one and the next one say that they are the same.
 SAYING = [pytest.param((KEY, KEY), id="key"), pytest.param((nth(0), nth(1)), id="count")]
-Saying = tuple[dict[str, str], dict[str, str]]
+Retrying = tuple[dict[str, str], dict[str, str]]
 
 
 async def sent(proxy: Proxied, headers: dict[str, str], path: str = "/v1/responses", **more: Any) -> Any:
@@ -67,28 +67,28 @@ def texts(proxy: Proxied) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
-async def test_a_retry_gets_the_answer_that_was_lost(path: str, stream: bool, saying: Saying) -> None:
+async def test_a_retry_gets_the_answer_that_was_lost(path: str, stream: bool, saying: Retrying) -> None:
     if path.endswith("compact"):
         more: dict[str, Any] = {}
     else:
         more = {"stream": stream}
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
-        first, again = [await sent(proxy, headers, path, **more) for headers in saying]
-        assert (first.status_code, again.text) == (200, first.text)
+        first, repeated = [await sent(proxy, headers, path, **more) for headers in saying]
+        assert (first.status_code, repeated.text) == (200, first.text)
         assert texts(proxy) == [(200, "Hello")]
 
 
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
-async def test_a_retry_after_a_failure_runs_again(path: str, stream: bool, saying: Saying) -> None:
+async def test_a_retry_after_a_failure_runs_again(path: str, stream: bool, saying: Retrying) -> None:
     "The turn that failed is written anew."
     more = {} if path.endswith("compact") else {"stream": stream}
     async with proxied(AsyncScriptedEngine(BROKEN, HELLO)) as proxy:
         first = await sent(proxy, saying[0], path, **more)
         ((turn_id,),) = proxy.rows("select id from turns")
-        again = await sent(proxy, saying[1], path, **more)
-        assert (first.status_code, again.status_code) == (502, 200)
+        repeated = await sent(proxy, saying[1], path, **more)
+        assert (first.status_code, repeated.status_code) == (502, 200)
         assert texts(proxy) == [(200, "Hello")]
         assert proxy.rows("select id from turns") == [(turn_id,)]
 
@@ -111,9 +111,9 @@ async def test_a_retry_gets_the_choices_that_were_lost(path: str) -> None:
     if path.startswith("/v1/responses"):
         return
     async with proxied(AsyncScriptedEngine(HELLO, BROKEN, HELLO, WORLD)) as proxy:
-        first, again, third = [await sent(proxy, nth(count), path, n=2) for count in range(3)]
-        assert (first.status_code, again.status_code) == (502, 200)
-        assert third.json() == again.json()
+        first, repeated, third = [await sent(proxy, nth(count), path, n=2) for count in range(3)]
+        assert (first.status_code, repeated.status_code) == (502, 200)
+        assert third.json() == repeated.json()
         assert texts(proxy) == [(200, "Hello"), (200, "World")]
 
 
@@ -157,7 +157,7 @@ async def test_another_path_is_another_request() -> None:
     [pytest.param((KEY, KEY), 24, id="key"), pytest.param((nth(0), nth(1)), 1, id="count")],
 )
 @pytest.mark.parametrize(("before", "turns"), [(-1, 1), (1, 2)])
-async def test_how_long_a_retry_is_recognized(saying: Saying, hours: int, before: int, turns: int) -> None:
+async def test_how_long_a_retry_is_recognized(saying: Retrying, hours: int, before: int, turns: int) -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
         await sent(proxy, saying[0])
         then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours, minutes=before)
@@ -171,41 +171,41 @@ async def test_a_deleted_answer_is_generated_again() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
         first = (await sent(proxy, KEY)).json()
         await proxy.client.delete(f"/v1/responses/{first['id']}")
-        again = (await sent(proxy, KEY)).json()
-        assert again["id"] != first["id"]
+        repeated = (await sent(proxy, KEY)).json()
+        assert repeated["id"] != first["id"]
         assert len(proxy.turns()) == 2
 
 
 @pytest.mark.parametrize("saying", SAYING)
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_retry_of_a_turn_in_the_spool(
-    saying: Saying, stream: bool, monkeypatch: pytest.MonkeyPatch
+    saying: Retrying, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     "Another process holds the log."
     monkeypatch.setattr("proxy.log.database.BUSY_TIMEOUT", 20)
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         with closing(sqlite3.connect(proxy.server.settings.database, isolation_level=None)) as other:
             other.execute("begin immediate")
-            first, again = [await sent(proxy, headers, stream=stream) for headers in saying]
-            assert (first.status_code, again.text) == (200, first.text)
+            first, repeated = [await sent(proxy, headers, stream=stream) for headers in saying]
+            assert (first.status_code, repeated.text) == (200, first.text)
         assert proxy.turns() == []
     assert texts(proxy) == [(200, "Hello")]
 
 
 @pytest.mark.parametrize("saying", SAYING)
 async def test_a_retry_of_a_turn_in_progress_in_another_process(
-    saying: Saying, monkeypatch: pytest.MonkeyPatch
+    saying: Retrying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as one, proxied(AsyncScriptedEngine()) as other:
         first = asyncio.ensure_future(sent(one, saying[0]))
         await engine.silent.wait()
-        again = asyncio.ensure_future(sent(other, saying[1]))
+        repeated = asyncio.ensure_future(sent(other, saying[1]))
         await asyncio.sleep(0.1)
-        assert not again.done()
+        assert not repeated.done()
         engine.go.set()
-        assert (await again).json() == (await first).json()
+        assert (await repeated).json() == (await first).json()
         assert len(one.turns()) == 1
 
 

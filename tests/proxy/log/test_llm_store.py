@@ -78,21 +78,24 @@ def test_a_row_that_breaks_a_constraint(log: ChainStore) -> None:
 
 def test_only_new_messages_are_written(log: ChainStore) -> None:
     llms = LogStore(sqlite_utils.Database(memory=True))
-    said = [llm.user(f"{number}") for number in range(9)]
+    messages = [llm.user(f"{number}") for number in range(9)]
     for length in (0, 3, 3, 1, 4, 9):
-        assert log.ensure_chain(said[:length]) == llms.ensure_chain(said[:length])
+        assert log.ensure_chain(messages[:length]) == llms.ensure_chain(messages[:length])
         assert log.db["messages"].count == llms.db["messages"].count
-    tip = log.ensure_chain(said[:2])
-    assert log.ensure_chain(said[2:], parent=tip) == log.ensure_chain(said)
-    assert log.load_chain(log.ensure_chain([*said[:5], llm.user("other")])) == [*said[:5], llm.user("other")]
+    tip = log.ensure_chain(messages[:2])
+    assert log.ensure_chain(messages[2:], parent=tip) == log.ensure_chain(messages)
+    assert log.load_chain(log.ensure_chain([*messages[:5], llm.user("other")])) == [
+        *messages[:5],
+        llm.user("other"),
+    ]
 
 
 def test_a_long_conversation_takes_few_queries(log: ChainStore) -> None:
-    said = [llm.user(f"{number}") for number in range(1000)]
+    messages = [llm.user(f"{number}") for number in range(1000)]
     with write_transaction(log.db.conn):
-        log.ensure_chain(said)
+        log.ensure_chain(messages)
         statements: list[str] = []
         log.db.conn.set_trace_callback(statements.append)
-        log.ensure_chain([*said, llm.user("more")])
+        log.ensure_chain([*messages, llm.user("more")])
         log.db.conn.set_trace_callback(None)
     assert len(statements) < 20

@@ -154,13 +154,13 @@ def test_equal_turns_of_two_actors_have_their_own_ids(log: Log) -> None:
 def test_several_turns_with_one_answer(log: Log) -> None:
     first = log.write(HI, answer=HELLO)
     context = log.context_of(first)
-    again = log.continue_from(ThreadContext(context.thread_id, None, []), HI, answer=HELLO, append=True)
-    now = log.conversation(again)
+    repeated = log.continue_from(ThreadContext(context.thread_id, None, []), HI, answer=HELLO, append=True)
+    now = log.conversation(repeated)
     assert now
     assert now.messages == [HI, HELLO, HI, HELLO]
     ids = log.ids(now)
     assert (ids[:3], len({*ids})) == (log.ids(context), 6)
-    assert ids[4:] == [f"rs_{again.id}_0", f"msg_{again.id}_1"]
+    assert ids[4:] == [f"rs_{repeated.id}_0", f"msg_{repeated.id}_1"]
     assert log.find(ids) == [HI, assistant(reasoning("Hm")), assistant("Hello")] * 2
 
 

@@ -383,36 +383,38 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
     kept_back = [row for row in chosen if row[1] in held and row[3] in lead[now[row[1]]]]
     staying = [row for row in turns if row not in chosen or row in kept_back]
 
-    tips = {}
+    tip_hashes = {}
     for thread_id, tip in now.items():
         own, kept = ([row for row in rows if row[1] == thread_id] for rows in (turns, staying))
         if thread_id in held or (own == kept and thread_id not in released):
-            tips[thread_id] = tip
+            tip_hashes[thread_id] = tip
         elif kept:
             met = next((each for each in lead[tip] if each in {row[3] for row in own}), None)
-            tips[thread_id] = tip if met in {row[3] for row in kept} else kept[-1][3]
-    messages = {hash for tip in [*tips.values(), *(row[3] for row in staying)] if tip for hash in lead[tip]}
+            tip_hashes[thread_id] = tip if met in {row[3] for row in kept} else kept[-1][3]
+    messages = {
+        hash for tip in [*tip_hashes.values(), *(row[3] for row in staying)] if tip for hash in lead[tip]
+    }
     first = {thread_id: parent for _, thread_id, parent, _ in reversed(turns)}
     names = {
         thread_id: None if first.get(thread_id) not in {None, *messages} else name
         for thread_id, name in log.rows("select id, name from threads")
-        if thread_id in tips
+        if thread_id in tip_hashes
     }
     loaded = {hash: log.store.load_chain(hash) for hash in messages}
     everything = words([*log.db.conn.iterdump(), *log.rows("select content from attachments")])
-    said_ = words([*loaded.values(), *names.values()])
-    said_ |= {word.replace("fragment", "picture") for word in said_ if word.startswith("fragment")}
+    messages_ = words([*loaded.values(), *names.values()])
+    messages_ |= {word.replace("fragment", "picture") for word in messages_ if word.startswith("fragment")}
 
     pruned = log.prune(vacuum=True, **choice)
 
-    assert dict(log.rows("select id, tip_message_hash from threads")) == tips
+    assert dict(log.rows("select id, tip_message_hash from threads")) == tip_hashes
     assert dict(log.rows("select id, name from threads")) == names
     assert log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns") == staying
     assert {*log.rows("select hash from messages")} == messages
     assert {hash: log.store.load_chain(hash) for hash in messages} == loaded
     assert pruned.kept_turns == len(kept_back)
     assert pruned.shared_turns == len([row for row in turns if row not in staying and row[3] in messages])
-    assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tips}
+    assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tip_hashes}
     assert vocabulary(log) == words([searched[row[0]] for row in staying])
     found = {word for word in everything if word.encode() in files(log.path)}
-    assert found == said_
+    assert found == messages_

@@ -54,8 +54,8 @@ def test_a_turn_at_the_end_of_a_thread(log: Log) -> None:
     assert log.prune().shared_turns == 0
     assert log.rows("select tip_message_hash, name from threads") == [(log.tip(first), "Hi")]
     assert log.counts() == [1, 1, 2, 2, 1, 1]
-    again = log.write(HI, assistant("Hello"), user("Else"), answer=assistant("Else"))
-    assert log.thread_of(again) == log.thread_of(first)
+    repeated = log.write(HI, assistant("Hello"), user("Else"), answer=assistant("Else"))
+    assert log.thread_of(repeated) == log.thread_of(first)
 
 
 def test_two_of_three_turns(log: Log) -> None:
@@ -63,9 +63,9 @@ def test_two_of_three_turns(log: Log) -> None:
     first, second, third = (log.say(thread_id, user(text), answer=assistant(text)) for text in "abc")
     log.prune(turns=[third.id])
     assert log.store.thread_tip(thread_id) == log.tip(second)
-    behind = log.store.append(thread_id, [user("d")])
+    later = log.store.append(thread_id, [user("d")])
     log.prune(turns=[first.id])
-    assert log.store.thread_tip(thread_id) == behind
+    assert log.store.thread_tip(thread_id) == later
 
 
 def test_a_thread_does_not_end_with_a_failed_turn(log: Log) -> None:
@@ -83,12 +83,12 @@ def test_messages_after_the_last_turn(log: Log) -> None:
     "Messages that were added without a turn: they go with the turn that they follow, and stay with it."
     first, second = log.store.create_thread(), log.store.create_thread()
     kept = log.say(first, user("a"), answer=assistant("a"))
-    behind = log.store.append(first, [user("b")])
+    later = log.store.append(first, [user("b")])
     log.say(second, user("c"), answer=assistant("c"))
     gone = log.say(second, user("d"), answer=assistant("d"))
     log.store.append(second, [user("e")])
     log.prune(turns=[gone.id])
-    assert log.store.thread_tip(first) == behind
+    assert log.store.thread_tip(first) == later
     assert [each.parts[0] for each in log.store.thread_messages(second)] == [TextPart("c")] * 2
     log.prune(turns=[kept.id])
     assert log.rows("select id from threads") == [second]
@@ -420,8 +420,8 @@ def test_ids_of_the_api(log: Log, prefix: str) -> None:
     log.change("update gpt_oss_requests set answer_id = ?", [first.id])
     log.change("update gpt_oss_requests set answer_id = ? where turn_id = ?", [other.id, other.id])
     assert log.prune(turns=[prefix + second.id]).rows["turns"] == 1
-    again = log.write(HI)
-    log.change("update gpt_oss_requests set answer_id = ? where turn_id = ?", [first.id, again.id])
+    repeated = log.write(HI)
+    log.change("update gpt_oss_requests set answer_id = ? where turn_id = ?", [first.id, repeated.id])
     assert log.prune(turns=[prefix + first.id]).rows["turns"] == 2
     assert log.rows("select id from turns") == [other.id]
 

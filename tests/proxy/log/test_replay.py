@@ -28,47 +28,47 @@ PIECE = Logprob("\ufffd", -0.5)
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 
 
-class Saying(llm.Model):
+class ScriptedModel(llm.Model):
     "A model that says what it was made with."
 
     model_id = "saying"
 
-    def __init__(self, said: Sequence[StreamEvent]) -> None:
-        self._said = said
+    def __init__(self, events: Sequence[StreamEvent]) -> None:
+        self._events = events
 
     def execute(self, *_: Any, **__: Any) -> Iterator[StreamEvent]:
-        yield from self._said
+        yield from self._events
 
 
-def logged(said: Sequence[StreamEvent]) -> list[Message]:
+def logged(events: Sequence[StreamEvent]) -> list[Message]:
     "What llm makes of the events, as its log gives it back."
-    response = Saying(said).prompt("Go")
+    response = ScriptedModel(events).prompt("Go")
     messages = [message for message in response.messages() if message.parts]
     return [Message.from_dict(json.loads(json.dumps(message.to_dict()))) for message in messages]
 
 
-def lengths(said: Sequence[StreamEvent]) -> list[list[int]]:
+def lengths(events: Sequence[StreamEvent]) -> list[list[int]]:
     pieces = PieceLengths()
-    for event in said:
+    for event in events:
         pieces.feed(event)
     return pieces.lengths
 
 
-def logprobs(said: Sequence[StreamEvent]) -> list[dict[str, Any]]:
+def logprobs(events: Sequence[StreamEvent]) -> list[dict[str, Any]]:
     "As the turn's record has them."
-    given = [each for event in said if isinstance(event, AnswerEvent) for each in event.logprobs]
+    given = [each for event in events if isinstance(event, AnswerEvent) for each in event.logprobs]
     recorded: list[dict[str, Any]] = json.loads(json.dumps([logprob_json(each) for each in given]))
     return recorded
 
 
-def again(
-    said: Sequence[StreamEvent], finished: Finished | None = None, **how: Any
+def replay(
+    events: Sequence[StreamEvent], finished: Finished | None = None, **how: Any
 ) -> list[StreamEvent | Finished]:
-    known = {"pieces": lengths(said), "logprobs": logprobs(said), **how}
-    return [*replay_events(logged(said), finished=finished, **known)]
+    known = {"pieces": lengths(events), "logprobs": logprobs(events), **how}
+    return [*replay_events(logged(events), finished=finished, **known)]
 
 
-def told(events: Sequence[StreamEvent | Finished]) -> list[Any]:
+def comparable(events: Sequence[StreamEvent | Finished]) -> list[Any]:
     "All that a writer may look at, but for the number of the part."
     return [
         event
@@ -100,28 +100,35 @@ def told(events: Sequence[StreamEvent | Finished]) -> list[Any]:
         pytest.param([], id="nothing"),
     ],
 )
-def test_the_same_events(said: list[StreamEvent]) -> None:
-    assert told(again(said, done())) == told([*said, done()])
+def test_the_same_events(events: list[StreamEvent]) -> None:
+    assert comparable(replay(events, done())) == comparable([*events, done()])
 
 
 def test_each_part_has_its_own_index() -> None:
-    said = [*think(0, "hm"), *announce(1, "a"), blank_line(2), *say(2, "b"), *call(3, "add")]
-    assert [event.part_index for event in again(said) if isinstance(event, StreamEvent)] == [0, 1, 2, 3, 4, 4]
+    events = [*think(0, "hm"), *announce(1, "a"), blank_line(2), *say(2, "b"), *call(3, "add")]
+    assert [event.part_index for event in replay(events) if isinstance(event, StreamEvent)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        4,
+    ]
 
 
 def test_a_turn_that_did_not_finish() -> None:
-    assert told(again(say(0, "Hi"))) == told(say(0, "Hi"))
+    assert comparable(replay(say(0, "Hi"))) == comparable(say(0, "Hi"))
 
 
 def test_without_pieces_each_text_is_one_event() -> None:
-    said = [*think(0, "h", "m"), *say(1, "Hm", "!", logprobs=(HM,))]
+    events = [*think(0, "h", "m"), *say(1, "Hm", "!", logprobs=(HM,))]
     expected = [*think(0, "hm"), *say(1, "Hm!", logprobs=(HM, HM))]
-    assert told(again(said, pieces=None)) == told(expected)
+    assert comparable(replay(events, pieces=None)) == comparable(expected)
 
 
 def test_a_turn_without_log_probabilities() -> None:
-    said = say(0, "Hm", "!", logprobs=(HM,))
-    assert told(again(said, logprobs=None)) == told(say(0, "Hm", "!"))
+    events = say(0, "Hm", "!", logprobs=(HM,))
+    assert comparable(replay(events, logprobs=None)) == comparable(say(0, "Hm", "!"))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_a_turn_without_log_probabilities() -> None:
     [([[2]], ["He", "y"]), ([[2, 5]], ["He", "y"]), ([[9]], ["Hey"]), ([[0, 3]], ["Hey"]), ([], ["Hey"])],
 )
 def test_pieces_that_do_not_fit_the_text(pieces: list[list[int]], texts: list[str]) -> None:
-    assert told(again(say(0, "Hey"), pieces=pieces)) == told(say(0, *texts))
+    assert comparable(replay(say(0, "Hey"), pieces=pieces)) == comparable(say(0, *texts))
 
 
 def test_unsupported_parts_are_left_out() -> None:
@@ -140,14 +147,14 @@ def test_unsupported_parts_are_left_out() -> None:
         TextPart("Hi"),
     ]
     answer = [Message("assistant", parts)]
-    assert told([*replay_events(answer, pieces=[[1, 1]], logprobs=None, finished=None)]) == told(
+    assert comparable([*replay_events(answer, pieces=[[1, 1]], logprobs=None, finished=None)]) == comparable(
         say(0, "H", "i")
     )
 
 
 def test_lengths() -> None:
-    said = [*think(0, "hm", ""), *announce(1, ""), *say(2, "a", "bc"), blank_line(3), *say(3, "é")]
-    assert lengths([*said, *call(4, "add")]) == [[2], [1, 2], [2], [1]]
+    events = [*think(0, "hm", ""), *announce(1, ""), *say(2, "a", "bc"), blank_line(3), *say(3, "é")]
+    assert lengths([*events, *call(4, "add")]) == [[2], [1, 2], [2], [1]]
     assert lengths([*think(0, "hm"), *say(1, "a", logprobs=(HM,)), *say(1, "b")]) == [[2], [1, 1], [1, 0]]
     assert lengths([]) == []
 
@@ -168,7 +175,7 @@ def responses(events: Sequence[StreamEvent | Finished]) -> str:
 
 
 @given(turns(), st.sampled_from(["stop", "length"]))
-def test_writers_produce_the_same_from_any_replayed_turn(said: list[StreamEvent], reason: str) -> None:
-    live, later = [*said, done(reason)], again(said, done(reason))
+def test_writers_produce_the_same_from_any_replayed_turn(events: list[StreamEvent], reason: str) -> None:
+    live, later = [*events, done(reason)], replay(events, done(reason))
     assert chat(later) == chat(live)
     assert responses(later) == responses(live)

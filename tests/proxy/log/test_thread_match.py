@@ -201,8 +201,8 @@ def test_a_failed_turn_that_is_requested_again_stays_in_its_thread(
 ) -> None:
     failed = log.write(HI, answer=arrived, status=503, error="down")
     assert log.restore(HI) == [HI]
-    again = log.write(HI, answer=HELLO)
-    assert log.thread_of(again) == log.thread_of(failed)
+    repeated = log.write(HI, answer=HELLO)
+    assert log.thread_of(repeated) == log.thread_of(failed)
 
 
 def test_a_conversation_continues_after_a_failed_turn(log: TurnLog) -> None:
@@ -225,8 +225,8 @@ def test_a_tool_loop_is_one_thread_although_an_equal_one_broke_off(log: TurnLog)
     assert prompt == [HI, assistant(reasoning("Two."), call("2")), result("2", "x")]
     answered = log.write(*prompt, answer=HELLO)
     assert log.thread_of(answered) == log.thread_of(called)
-    again = log.write(HI, assistant(call("1")), result("1", "x"), answer=HELLO)
-    assert log.thread_of(again) == log.thread_of(broken)
+    repeated = log.write(HI, assistant(call("1")), result("1", "x"), answer=HELLO)
+    assert log.thread_of(repeated) == log.thread_of(broken)
 
 
 def test_two_equal_tool_loops_at_once_stay_apart(log: TurnLog) -> None:

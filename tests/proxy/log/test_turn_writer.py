@@ -85,9 +85,9 @@ def test_a_long_field_is_stored_once(log: TurnLog) -> None:
 
 def test_a_turn_that_is_logged_twice_has_the_fields_of_its_last_body(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO, body=json.dumps({"tools": TOOLS, "text": {"format": TOOLS}}))
-    again = turn(HI, answer=HELLO, body=json.dumps({"tools": TOOLS[1:]}))
-    again.response.id = first.id
-    log.put(again)
+    repeated = turn(HI, answer=HELLO, body=json.dumps({"tools": TOOLS[1:]}))
+    repeated.response.id = first.id
+    log.put(repeated)
     logged = load_turn(log.store, first.id)
     assert logged
     assert logged.body == {"tools": TOOLS[1:]}

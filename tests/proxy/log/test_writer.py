@@ -377,8 +377,8 @@ def test_several_processes_and_the_shell_lose_nothing(path: Path) -> None:
     database.open_log(path).db.close()
     writers = [process(WRITER, path, name, 0) for name in "abcd"]
     shell = process(SHELL, path)
-    said = [written.communicate(timeout=60) for written in writers]
-    assert [errors.decode() for _, errors in said if b"Traceback" in errors] == []
+    messages = [written.communicate(timeout=60) for written in writers]
+    assert [errors.decode() for _, errors in messages if b"Traceback" in errors] == []
     assert b"Traceback" not in shell.communicate(timeout=60)[1]
     assert len(ids(path)) == 40
     with sqlite_utils.Database(path) as db:

@@ -30,8 +30,8 @@ def test_create(responses: ResponsesClient) -> None:
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
     assert response._request_id
     assert response._request_id.startswith("req_")
-    again = responses.retrieve(response.id)
-    assert again == response
+    repeated = responses.retrieve(response.id)
+    assert repeated == response
     assert (
         responses.retrieve(response.id, include=[ENCRYPTED_CONTENT]).output[0].to_dict()["encrypted_content"]
     )

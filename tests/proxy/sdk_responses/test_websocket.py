@@ -42,7 +42,7 @@ def serving(app: FastAPI) -> Iterator[str]:
 FINAL_TYPES = ("response.completed", "response.incomplete", "response.failed", "error")
 
 
-def converse(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> list[list[Any]]:
+def run_conversation(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> list[list[Any]]:
     "The events of each response. Each request is made from the events of the response before it."
     responses: list[list[Any]] = [[]]
     client = openai.OpenAI(base_url=url, api_key="any")
@@ -70,7 +70,7 @@ def aconverse(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> lis
     return asyncio.run(run())
 
 
-BOTH_CLIENTS = pytest.mark.parametrize("converse", [converse, aconverse], ids=["sync", "async"])
+BOTH_CLIENTS = pytest.mark.parametrize("converse", [run_conversation, aconverse], ids=["sync", "async"])
 # How the SDK 3.54 uses websockets 17.
 IGNORE_DEPRECATION = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
 
@@ -78,9 +78,9 @@ IGNORE_DEPRECATION = pytest.mark.filterwarnings("ignore:connect:DeprecationWarni
 @IGNORE_DEPRECATION
 @BOTH_CLIENTS
 @VCR
-def test_connect(converse: Callable[..., list[list[Any]]], app_with: Callable[..., FastAPI]) -> None:
+def test_connect(run_conversation: Callable[..., list[list[Any]]], app_with: Callable[..., FastAPI]) -> None:
     with serving(app_with()) as url:
-        called, answered = converse(
+        called, answered = run_conversation(
             url,
             lambda _: {"input": OSLO, "tools": [WEATHER], "store": False},
             lambda events: {
@@ -99,11 +99,11 @@ def test_connect(converse: Callable[..., list[list[Any]]], app_with: Callable[..
 @IGNORE_DEPRECATION
 @BOTH_CLIENTS
 def test_connection_survives_errors(
-    converse: Callable[..., list[list[Any]]], app_with: Callable[..., FastAPI]
+    run_conversation: Callable[..., list[list[Any]]], app_with: Callable[..., FastAPI]
 ) -> None:
     "The client can send the next request after an error."
     with serving(app_with(DOWN, HELLO)) as url:
-        unknown, bad, down, answered = converse(
+        unknown, bad, down, answered = run_conversation(
             url,
             lambda _: {"input": "Hi", "previous_response_id": "resp_1"},
             lambda _: {"input": "Hi", "temperature": 3},

@@ -27,17 +27,17 @@ from llm_gpt_oss.engines.http.transport import (
 LARGE = 64 * 2**20
 HOST = "127.0.0.1"
 
-Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+ServerSide = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def connected(peer: Peer) -> AsyncIterator[tuple[AsyncioStream, asyncio.Future[None]]]:
+async def connected(server_side: ServerSide) -> AsyncIterator[tuple[AsyncioStream, asyncio.Future[None]]]:
     "A stream to a peer, and a future that is done when the peer is. Both are closed at the end."
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await peer(reader, writer)
+            await server_side(reader, writer)
             done.set_result(None)
         finally:
             writer.close()
@@ -83,7 +83,7 @@ async def test_a_fast_sender_waits_for_a_slow_reader() -> None:
     pieces = [struct.pack(">I", number) * 2**14 for number in range(LARGE // 2**16)]
     sent = 0
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         for piece in pieces:
             writer.write(piece)
@@ -91,7 +91,7 @@ async def test_a_fast_sender_waits_for_a_slow_reader() -> None:
             sent += 1
         writer.close()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         waits_at = -1
         while waits_at < sent:
             waits_at = sent
@@ -103,14 +103,14 @@ async def test_a_fast_sender_waits_for_a_slow_reader() -> None:
 async def test_a_late_reader_gets_all_data() -> None:
     received = bytearray()
 
-    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def server_side(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.1)
         while piece := await reader.read(2**20):
             received.extend(piece)
             if len(received) == 2 * LARGE:
                 return
 
-    async with connected(peer) as (stream, read):
+    async with connected(server_side) as (stream, read):
         for letter in (b"a", b"b"):
             await stream.write(letter * LARGE, 5)
         await read
@@ -120,10 +120,10 @@ async def test_a_late_reader_gets_all_data() -> None:
 async def test_a_write_timeout() -> None:
     finished = asyncio.Event()
 
-    async def peer(*_: object) -> None:
+    async def server_side(*_: object) -> None:
         await finished.wait()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         with pytest.raises(httpcore.WriteTimeout):
             await stream.write(bytes(LARGE), 0.05)
         finished.set()
@@ -132,12 +132,12 @@ async def test_a_write_timeout() -> None:
 async def test_a_read_timeout() -> None:
     finished = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await finished.wait()
         writer.write(b"at last")
         await writer.drain()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         with pytest.raises(httpcore.ReadTimeout):
             await stream.read(2**16, 0.05)
         finished.set()
@@ -149,14 +149,14 @@ async def test_a_read_timeout() -> None:
 async def test_data_before_a_reset_can_be_read() -> None:
     reset = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"so far")
         await reset.wait()
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
 
-    async with connected(peer) as (stream, gone):
+    async with connected(server_side) as (stream, gone):
         assert await stream.read(2, None) == b"so"
         reset.set()
         await gone
@@ -170,11 +170,11 @@ async def test_data_before_a_reset_can_be_read() -> None:
 
 
 async def test_a_peer_that_disconnects_during_a_large_write() -> None:
-    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.transport.abort()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         with pytest.raises(httpcore.WriteError):
             await stream.write(bytes(LARGE), 5)
 
@@ -182,12 +182,12 @@ async def test_a_peer_that_disconnects_during_a_large_write() -> None:
 async def test_a_peer_that_answers_during_a_large_write() -> None:
     finished = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"too much")
         writer.write_eof()
         await finished.wait()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         with pytest.raises(httpcore.WriteError):
             await stream.write(bytes(LARGE), 5)
         assert await stream.read(2**16, 5) == b"too much"
@@ -197,12 +197,12 @@ async def test_a_peer_that_answers_during_a_large_write() -> None:
 async def test_an_unused_connection_is_readable_when_data_arrives() -> None:
     timed_out, finished = asyncio.Event(), asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await timed_out.wait()
         writer.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
         await finished.wait()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         assert not stream.get_extra_info("is_readable")
         timed_out.set()
         await asyncio.sleep(0.1)
@@ -213,12 +213,12 @@ async def test_an_unused_connection_is_readable_when_data_arrives() -> None:
 async def test_a_cancelled_read_loses_no_data() -> None:
     finished = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await finished.wait()
         writer.write(b"nobody waits")
         await writer.drain()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
         reading.cancel()
@@ -230,10 +230,10 @@ async def test_a_cancelled_read_loses_no_data() -> None:
 
 
 async def test_closing_ends_a_read_of_another_task() -> None:
-    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def server_side(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
         await stream.aclose()
@@ -242,10 +242,10 @@ async def test_closing_ends_a_read_of_another_task() -> None:
 
 
 async def test_data_that_arrives_twice_before_a_read() -> None:
-    async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def server_side(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0)
         for piece in (b"one, ", b"two"):
@@ -254,11 +254,11 @@ async def test_data_that_arrives_twice_before_a_read() -> None:
 
 
 async def test_reading_buffered_data_lets_other_tasks_run() -> None:
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(bytes(1000))
         await writer.drain()
 
-    async with connected(peer) as (stream, sent):
+    async with connected(server_side) as (stream, sent):
         await sent
         assert await stream.read(1, 5)
         for _ in range(10):
@@ -269,10 +269,10 @@ async def test_reading_buffered_data_lets_other_tasks_run() -> None:
 
 
 async def test_writes_to_a_closed_connection_fail_without_warnings(caplog: pytest.LogCaptureFixture) -> None:
-    async def peer(*_: object) -> None:
+    async def server_side(*_: object) -> None:
         pass
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         assert await stream.read(1, 5) == b""
         for _ in range(10):
             with pytest.raises(httpcore.WriteError):
@@ -283,12 +283,12 @@ async def test_writes_to_a_closed_connection_fail_without_warnings(caplog: pytes
 async def test_the_write_timeout_holds_while_data_arrives() -> None:
     finished = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not finished.is_set():
             writer.write(b".")
             await asyncio.sleep(0.02)
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         with pytest.raises(httpcore.WriteTimeout):
             await asyncio.wait_for(stream.write(bytes(LARGE), 0.1), 5)
         finished.set()
@@ -379,24 +379,24 @@ def test_only_public_names_of_httpx_and_httpcore_are_used() -> None:
 async def test_the_read_delay_joins_data_that_arrives_meanwhile() -> None:
     sent = asyncio.Event()
 
-    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for letter in (b"a", b"b", b"c"):
             writer.write(letter)
             await asyncio.sleep(0.002)
         sent.set()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         stream.read_delay = 0.05
         assert await stream.read(2**16, 5) == b"abc"
         assert sent.is_set()
 
 
 async def test_a_cancelled_read_delay_loses_no_data() -> None:
-    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def server_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"a")
         await reader.read()
 
-    async with connected(peer) as (stream, _):
+    async with connected(server_side) as (stream, _):
         stream.read_delay = 60
         reading = asyncio.create_task(stream.read(2**16, 5))
         await asyncio.sleep(0.01)

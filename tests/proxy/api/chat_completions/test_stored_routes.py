@@ -75,18 +75,18 @@ def error_of(answer: httpx.Response) -> tuple[int, str | None, str | None]:
 async def test_retrieve_returns_the_original_answer(script: list[Any], fields: dict[str, Any]) -> None:
     async with proxied(AsyncScriptedEngine(*script)) as proxy:
         made = await create_completion(proxy, **fields)
-        again = await proxy.get(f"{PATH}/{made['id']}")
-        assert again.json() == {**made, "metadata": fields.get("metadata", {})}
-        ChatCompletion.model_validate(again.json(), strict=True)
+        repeated = await proxy.get(f"{PATH}/{made['id']}")
+        assert repeated.json() == {**made, "metadata": fields.get("metadata", {})}
+        ChatCompletion.model_validate(repeated.json(), strict=True)
         (only,) = (await proxy.get(PATH)).json()["data"]
-        assert only == again.json()
+        assert only == repeated.json()
 
 
 async def test_retrieve_a_streamed_completion() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
         await proxy.chat(user="Hi", store=True, stream=True)
-        (again,) = (await proxy.get(PATH)).json()["data"]
-        (choice,) = again["choices"]
+        (repeated,) = (await proxy.get(PATH)).json()["data"]
+        (choice,) = repeated["choices"]
         assert (choice["message"]["content"], choice["message"]["reasoning"]) == ("Hello", "Hm")
         assert choice["finish_reason"] == "stop"
 
@@ -332,9 +332,9 @@ def test_the_sdk(opened: Callable[..., Any]) -> None:
         chat = sdk.client.chat.completions
         assert [each.id for each in sdk.listed(lambda _: chat.list(limit=2))] == [each.id for each in made]
         found = sdk.listed(lambda _: chat.list(metadata={"n": "1"}, model="gpt-oss", order="desc"))
-        again = sdk.call(lambda _: chat.retrieve(made[1].id))
-        assert found == [again]
-        assert {**made[1].to_dict(), "metadata": {"n": "1"}} == again.to_dict()
+        repeated = sdk.call(lambda _: chat.retrieve(made[1].id))
+        assert found == [repeated]
+        assert {**made[1].to_dict(), "metadata": {"n": "1"}} == repeated.to_dict()
         assert sdk.call(lambda _: chat.update(made[1].id, metadata={"n": "x"})).metadata == {"n": "x"}
         (message,) = sdk.listed(lambda _: chat.messages.list(made[1].id))
         assert (message.id, message.content) == (f"{made[1].id}-0", "Number 1")

@@ -68,8 +68,8 @@ async def test_answer() -> None:
 async def test_several_prompts_and_choices() -> None:
     answer, engine, turns = await post("1", "2", "3", cut("4"), prompt=["a", "b"], n=2)
     whole = Completion.model_validate(answer.json())
-    told = [(choice.index, choice.text, choice.finish_reason) for choice in whole.choices]
-    assert told == [(0, "1", "stop"), (1, "2", "stop"), (2, "3", "stop"), (3, "4", "length")]
+    received = [(choice.index, choice.text, choice.finish_reason) for choice in whole.choices]
+    assert received == [(0, "1", "stop"), (1, "2", "stop"), (2, "3", "stop"), (3, "4", "length")]
     assert ["a" if "<|message|>a<|end|>" in c.prompt else "b" for c in engine.asked] == ["a", "a", "b", "b"]
     assert whole.usage is not None
     assert whole.usage.prompt_tokens == 200

@@ -37,7 +37,7 @@ SENT: list[dict[str, Any]] = [
 ANSWERS = [assistant("a"), assistant(reasoning("a"), "a"), assistant("a", call("call_b")), assistant("")]
 
 adding = st.tuples(st.just("add"), st.lists(st.sampled_from(SENT), max_size=3))
-answering = st.tuples(
+respond = st.tuples(
     st.just("answer"),
     st.tuples(
         st.sampled_from(ANSWERS), st.sampled_from([None, "Rhyme", "Shout"]), st.booleans(), st.booleans()
@@ -105,7 +105,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=60)
-@given(changes=st.lists(st.one_of(adding, answering, removing), max_size=8))
+@given(changes=st.lists(st.one_of(adding, respond, removing), max_size=8))
 def test_item_ids_are_stable(empty: Path, changes: list[tuple[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         log = open_log(Path(shutil.copy(empty, folder)))

@@ -231,8 +231,8 @@ async def test_an_assistants_items_are_one_message() -> None:
             now = await ids(proxy, apart)
             assert now[: len(before)] == before
             before = now
-        tips = proxy.rows("select distinct tip_message_hash from threads")
-        assert len(tips) == 1
+        tip_hashes = proxy.rows("select distinct tip_message_hash from threads")
+        assert len(tip_hashes) == 1
         assert texts(await items(proxy, apart)) == texts(await items(proxy, together))
 
 
@@ -266,8 +266,8 @@ async def test_include_encrypted_content(name: str) -> None:
         ]
         assert (bare["summary"], bare["content"]) == ([{"type": "summary_text", "text": "Hm"}], [])
         assert sealed == {**bare, "encrypted_content": sealed["encrypted_content"]}
-        again = await proxy.get(f"{at}/items/{bare['id']}", params=query)
-        assert again.json() == sealed
+        repeated = await proxy.get(f"{at}/items/{bare['id']}", params=query)
+        assert repeated.json() == sealed
         body = {"items": [{**sealed, "summary": [], "content": []}]}
         (added,) = (await proxy.post(f"{at}/items", body, params=query)).json()["data"]
         assert {**added, "id": sealed["id"]} == sealed
@@ -277,8 +277,8 @@ async def test_items_of_a_response() -> None:
     async with proxied(AsyncScriptedEngine(THINKS)) as proxy:
         at = await create_conversation(proxy)
         response = await create_response(proxy, at)
-        first, *said = await items(proxy, at)
-        assert said == response["output"]
+        first, *messages = await items(proxy, at)
+        assert messages == response["output"]
         asked = await proxy.get(f"/v1/responses/{response['id']}/input_items")
         assert asked.json()["data"] == [first]
         for absent in ("msg_1", "msg_" + "0" * 32 + "_0", f"{first['id']}0"):

@@ -387,7 +387,7 @@ async def test_a_disconnect_during_an_upload() -> None:
 
 class Spy:
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.received: list[Any] = []
 
     @hookimpl
     def actor_from_request(self) -> str:
@@ -397,7 +397,7 @@ class Spy:
     def turn_logged(
         self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
     ) -> None:
-        self.told.append((turn_id, generation.endpoint, status, error))
+        self.received.append((turn_id, generation.endpoint, status, error))
 
 
 async def test_hooks() -> None:
@@ -409,7 +409,7 @@ async def test_hooks() -> None:
             await proxy.post("/api/chat", CHAT)
             (turn,) = proxy.turns()
     assert turn["actor"] == "ada"
-    assert spy.told == [(turn["turn_id"], "/api/chat", 200, None)]
+    assert spy.received == [(turn["turn_id"], "/api/chat", 200, None)]
 
 
 @pytest.mark.vcr

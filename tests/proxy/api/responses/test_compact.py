@@ -27,11 +27,11 @@ async def test_user_messages_and_a_summary() -> None:
         assert compacted.object == "response.compaction"
         assert answer.json()["usage"]["input_tokens"] == 50
         assert SUMMARISE in engine.asked[1].prompt
-        said, summary = answer.json()["output"]
-        assert (said["role"], said["content"]) == ("user", [{"type": "input_text", "text": "Hi"}])
+        messages, summary = answer.json()["output"]
+        assert (messages["role"], messages["content"]) == ("user", [{"type": "input_text", "text": "Hi"}])
         assert set(summary) == {"id", "type", "encrypted_content"}
 
-        await create(proxy, input=[said, summary, {"role": "user", "content": "And now?"}])
+        await create(proxy, input=[messages, summary, {"role": "user", "content": "And now?"}])
         prompt = engine.asked[2].prompt
         assert "They greeted each other." in prompt
         assert SUMMARISE not in prompt
@@ -40,9 +40,9 @@ async def test_user_messages_and_a_summary() -> None:
 
 async def test_the_summary_is_in_a_thread_of_its_own() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, SUMMARY, HELLO)) as proxy:
-        said = [{"role": "user", "content": "Hi"}]
-        first = await create(proxy, input=said)
-        history = [*said, *first["output"]]  # type: ignore[misc]
+        messages = [{"role": "user", "content": "Hi"}]
+        first = await create(proxy, input=messages)
+        history = [*messages, *first["output"]]  # type: ignore[misc]
         await proxy.post("/v1/responses/compact", {"model": "gpt-oss", "input": history})
         await create(proxy, input=[*history, {"role": "user", "content": "More"}])
         one, two, three = (turn["thread_id"] for turn in proxy.turns())

@@ -47,8 +47,8 @@ async def test_retrieve() -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
         response = await create(proxy, metadata={"a": "b"})
         assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
-        again = await proxy.get(f"{URL}/{response['id']}")
-        assert again.json() == response
+        repeated = await proxy.get(f"{URL}/{response['id']}")
+        assert repeated.json() == response
         assert response["metadata"] == {"a": "b"}
 
 
@@ -75,15 +75,15 @@ async def test_reasoning_settings(asked: dict[str, str], shown: str, content: bo
 async def test_the_stream_can_be_read_again() -> None:
     async with proxied(AsyncScriptedEngine(THOUGHT)) as proxy:
         answer = await post(proxy, stream=True)
-        told = events(answer)
-        assert [event["sequence_number"] for event in told] == list(range(len(told)))
-        assert told[0]["type"] == "response.created"
-        assert told[-1]["type"] == "response.completed"
-        at = f"{URL}/{told[0]['response']['id']}"
-        assert events(await proxy.get(at, params={"stream": "true"})) == told
+        received = events(answer)
+        assert [event["sequence_number"] for event in received] == list(range(len(received)))
+        assert received[0]["type"] == "response.created"
+        assert received[-1]["type"] == "response.completed"
+        at = f"{URL}/{received[0]['response']['id']}"
+        assert events(await proxy.get(at, params={"stream": "true"})) == received
         later = await proxy.get(at, params={"stream": "true", "starting_after": "4"})
-        assert events(later) == told[5:]
-        assert (await proxy.get(at)).json() == told[-1]["response"]
+        assert events(later) == received[5:]
+        assert (await proxy.get(at)).json() == received[-1]["response"]
 
 
 async def test_previous_response_id() -> None:
@@ -188,12 +188,12 @@ async def test_an_error_before_the_stream_is_an_http_status() -> None:
 async def test_an_error_in_the_stream_is_its_last_event() -> None:
     broken = AsyncScriptedEngine([*pieces(HELLO), EngineError("It broke.")])
     async with proxied(broken) as proxy:
-        told = events(await post(proxy, stream=True))
-        assert [event["type"] for event in told].count("response.failed") == 1
-        assert told[-1]["response"]["error"] == {"code": "server_error", "message": "It broke."}
-        at = f"{URL}/{told[0]['response']['id']}"
-        assert (await proxy.get(at)).json() == told[-1]["response"]
-        answer = await post(proxy, previous_response_id=told[0]["response"]["id"])
+        received = events(await post(proxy, stream=True))
+        assert [event["type"] for event in received].count("response.failed") == 1
+        assert received[-1]["response"]["error"] == {"code": "server_error", "message": "It broke."}
+        at = f"{URL}/{received[0]['response']['id']}"
+        assert (await proxy.get(at)).json() == received[-1]["response"]
+        answer = await post(proxy, previous_response_id=received[0]["response"]["id"])
         assert answer.status_code == 400
 
 
@@ -208,11 +208,11 @@ async def test_retrieve_a_running_response() -> None:
         following = asyncio.ensure_future(proxy.get(at, params={"stream": "true", "starting_after": "1"}))
         await asyncio.sleep(0)
         engine.go.set()
-        told = events(await following)
-        assert [event["sequence_number"] for event in told] == list(range(2, len(told) + 2))
-        assert told[-1]["type"] == "response.completed"
-        assert (await proxy.get(at)).json() == told[-1]["response"]
-        assert events(await proxy.get(at, params={"stream": "true", "starting_after": "1"})) == told
+        received = events(await following)
+        assert [event["sequence_number"] for event in received] == list(range(2, len(received) + 2))
+        assert received[-1]["type"] == "response.completed"
+        assert (await proxy.get(at)).json() == received[-1]["response"]
+        assert events(await proxy.get(at, params={"stream": "true", "starting_after": "1"})) == received
 
 
 async def test_cancel_a_background_response() -> None:
@@ -238,8 +238,8 @@ async def test_a_background_response_continues_when_its_client_disconnects() -> 
         await asyncio.wait({asking})
         assert engine.open == 1
         engine.go.set()
-        told = events(await proxy.get(f"{URL}/resp_{TURN_ID}", params={"stream": "true"}))
-        assert told[-1]["type"] == "response.completed"
+        received = events(await proxy.get(f"{URL}/resp_{TURN_ID}", params={"stream": "true"}))
+        assert received[-1]["type"] == "response.completed"
     assert [turn["status"] for turn in proxy.turns()] == [200]
 
 
@@ -297,8 +297,8 @@ async def test_a_retry_of_a_background_response_returns_the_same_one() -> None:
         body = {"model": "gpt-oss", "input": "Hi", "background": True}
         first = (await proxy.post(URL, body, headers=key)).json()
         await engine.silent.wait()
-        again = (await proxy.post(URL, body, headers=key)).json()
-        assert (again["id"], again["status"]) == (first["id"], "in_progress")
+        repeated = (await proxy.post(URL, body, headers=key)).json()
+        assert (repeated["id"], repeated["status"]) == (first["id"], "in_progress")
         engine.go.set()
 
 

@@ -32,10 +32,15 @@ def connected(engine: Any, **settings: Any) -> Iterator[WebSocketTestSession]:
 def events_of(socket: WebSocketTestSession, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
     "Send a request, and return the events of its response, or its error."
     socket.send_text(json.dumps({"type": "response.create", "model": "gpt-oss", "input": input, **fields}))
-    told = [json.loads(socket.receive_text())]
-    while told[-1]["type"] not in ("response.completed", "response.incomplete", "response.failed", "error"):
-        told.append(json.loads(socket.receive_text()))
-    return told
+    received = [json.loads(socket.receive_text())]
+    while received[-1]["type"] not in (
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
+    ):
+        received.append(json.loads(socket.receive_text()))
+    return received
 
 
 def test_several_responses() -> None:
@@ -88,8 +93,8 @@ def test_a_failed_response_cannot_be_continued() -> None:
 def test_rejected_messages(text: str, param: str | None) -> None:
     with connected(AsyncScriptedEngine(HELLO)) as socket:
         socket.send_text(text)
-        told = json.loads(socket.receive_text())
-        assert (told["type"], told["status"], told["error"]["param"]) == ("error", 400, param)
+        received = json.loads(socket.receive_text())
+        assert (received["type"], received["status"], received["error"]["param"]) == ("error", 400, param)
         assert events_of(socket)[-1]["type"] == "response.completed"
 
 
