@@ -352,16 +352,28 @@ def test_too_many_requests_at_the_same_time() -> None:
         raise httpx.PoolTimeout("")
 
 
-async def test_the_read_delay_keeps_data_unread(play: Play) -> None:
-    server = play(stream({"status": "a"}, 0.01, {"status": "b"}, HOLD))
-    async with (
-        AsyncClient(ollama_endpoint(ServerAddress(server.url))) as client,
-        aclosing(client.stream_bytes(pull("t"), lambda: 0.1)) as data,
-    ):
-        assert await anext(data) == b'{"status": "a"}\n'
-        started = asyncio.get_running_loop().time()
-        assert await anext(data) == b'{"status": "b"}\n'
-        assert asyncio.get_running_loop().time() - started >= 0.1
+async def test_the_read_delay_keeps_data_unread() -> None:
+    first_was_read, finished = asyncio.Event(), asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "Transfer-Encoding: chunked") + chunk(b"a"))
+        await first_was_read.wait()
+        writer.write(chunk(b"b"))
+        await finished.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = read_server(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with (
+            AsyncClient(ollama_endpoint(address)) as client,
+            aclosing(client.stream_bytes(pull("t"), lambda: 0.1)) as data,
+        ):
+            assert await anext(data) == b"a"
+            first_was_read.set()
+            started = asyncio.get_running_loop().time()
+            assert await anext(data) == b"b"
+            assert asyncio.get_running_loop().time() - started >= 0.1
+            finished.set()
 
 
 def without_close_header(reply: Reply) -> Reply:
