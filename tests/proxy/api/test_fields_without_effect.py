@@ -46,8 +46,9 @@ class Field(NamedTuple):
     hint: Any
 
     def parse(self, value: Any) -> BaseModel:
-        parsed: BaseModel = parse_body(json.dumps({**self.required, self.name: value}).encode(), self.model)
-        return parsed
+        body = json.dumps({**self.required, self.name: value}).encode()
+        model: BaseModel = parse_body(body, self.model).model
+        return model
 
 
 def fields(
