@@ -16,7 +16,16 @@ async def test_requests_are_counted_by_app() -> None:
     async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
         await proxy.chat(user="Hi", headers={"user-agent": "editor"})
         await proxy.chat(user="Hi again", headers={"user-agent": "editor"})
-        (query,) = SQL
-        ((actor, client, endpoint, requests, errors, queue_ms),) = proxy.rows(query)
+        ((actor, client, endpoint, requests, errors, queue_ms),) = proxy.rows(SQL[0])
     assert (actor, client, endpoint, requests, errors) == (None, "editor", "/v1/chat/completions", 2, 0)
     assert queue_ms >= 0
+
+
+async def test_long_fields_are_counted_by_value() -> None:
+    tools = [{"type": "function", "function": {"name": "look", "description": "Looks. " * 100}}]
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
+        for text in ("Hi", "Hi again"):
+            await proxy.chat(user=text, tools=tools)
+        ((name, requests, characters),) = proxy.rows(SQL[1])
+    assert (name, requests) == ("tools", 2)
+    assert characters > 700
