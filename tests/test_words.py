@@ -1,4 +1,4 @@
-"""Names that the code has given up for the standard terms of its field. The list keeps them from coming back."""
+"""Names that the code has given up for the standard terms of its field, so that they do not come back."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ OLD_MODULES = {
         "sockets",
         "asked",
     ),
-    *("kind", "failure", "look", "passing", "folder", "loaded", "network", "ask", "upstream", "connection"),
+    *("kind", "failure", "look", "passing", "folder", "loaded", "network", "ask", "upstream"),
     *("keys_cli", "logs_cli", "guard", "complaints", "reading", "together", "paging", "catalog", "outcome"),
     *(
         "store",

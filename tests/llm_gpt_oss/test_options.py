@@ -207,7 +207,7 @@ def test_a_budget_of_zero_means_no_reasoning(reasoning_budget: int | None, uses_
 
 
 @pytest.mark.parametrize(
-    ("logprobs", "top_logprobs", "rivals"),
+    ("logprobs", "top_logprobs", "alternatives"),
     [
         (None, None, None),
         (False, None, None),

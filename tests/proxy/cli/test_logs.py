@@ -62,9 +62,9 @@ def test_turns_that_stay_are_reported(log: Log) -> None:
     first = log.write(user("Hi"), answer=assistant("Hello"))
     log.write(user("Hi"), assistant("Hello"), user("More"))
     log.mark(first)
-    log.converse(log.thread_of(log.write(user("Another"))), deleted=True)
+    log.run_conversation(log.thread_of(log.write(user("Another"))), deleted=True)
     log.mark(held := log.write(user("Third")))
-    log.converse(log.thread_of(held))
+    log.run_conversation(log.thread_of(held))
     log.change("insert into responses (id) values (?)", [first.id])
     assert run("logs", "prune").stderr.splitlines()[1:] == [
         "1 of these turns were not deleted themselves, but their conversation was.",

@@ -326,7 +326,7 @@ def take(log: Log, step: Step, turns: list[Turn]) -> None:
         case "fork" if earlier:
             log.store.fork(log.tip(earlier), name=f"ask{text}z", forked_from=thread_id if flag else None)
         case "converse" if thread_id not in log.rows("select thread_id from gpt_oss_conversations"):
-            log.converse(thread_id, deleted=flag)
+            log.run_conversation(thread_id, deleted=flag)
         case "lose":
             log.store.ensure_chain([*chain, user(f"lost{text}z")])
 

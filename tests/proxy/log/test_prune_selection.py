@@ -149,7 +149,7 @@ def test_a_thread_loses_its_name_with_the_turn_that_gave_it(log: Log) -> None:
 
 def test_a_conversation_keeps_its_turns(log: Log) -> None:
     thread_id = log.store.create_thread()
-    log.converse(thread_id)
+    log.run_conversation(thread_id)
     first, second = (log.say(thread_id, user(text), answer=assistant(text)) for text in "ab")
     log.store.append(thread_id, [user("c")])
     aside = turn(*log.store.load_chain(log.tip(first)), user("d"))
@@ -174,14 +174,14 @@ def test_a_conversation_does_not_keep_turns_of_other_threads(log: Log) -> None:
     first = log.write(HI, answer=assistant("Hello"))
     fork = log.store.fork(log.tip(first))
     own = log.say(fork, user("More"))
-    log.converse(fork)
+    log.run_conversation(fork)
     assert log.prune(turns=[first.id, own.id]).kept_turns == 1
     assert log.rows("select id from turns") == [own.id]
     assert log.store.thread_messages(fork) == [HI, assistant("Hello"), user("More")]
 
 
 def test_a_conversation_without_turns(log: Log) -> None:
-    log.converse(thread_id := log.store.create_thread())
+    log.run_conversation(thread_id := log.store.create_thread())
     tip = log.store.append(thread_id, [user("Item")])
     failed = log.say(thread_id, user("More"))
     log.change("update threads set tip_message_hash = ?", [tip])
@@ -194,8 +194,8 @@ def test_a_deleted_conversation(log: Log) -> None:
     first = log.write(HI, answer=assistant("Hello"))
     second = log.write(HI, assistant("Hello"), user("More"), answer=assistant("More"))
     log.store.append(thread_id := log.thread_of(first), [user("Item")])
-    log.converse(thread_id, deleted=True)
-    log.converse(log.store.create_thread(), deleted=True)
+    log.run_conversation(thread_id, deleted=True)
+    log.run_conversation(log.store.create_thread(), deleted=True)
     log.mark(second)
     other = log.write(user("Another"))
     pruned = log.prune()
@@ -210,7 +210,7 @@ def test_a_deleted_conversation(log: Log) -> None:
 
 def test_a_deleted_conversation_keeps_nothing(log: Log) -> None:
     first = log.write(HI, answer=assistant("Hello"))
-    log.converse(log.thread_of(first), deleted=True)
+    log.run_conversation(log.thread_of(first), deleted=True)
     log.prune(turns=[first.id])
     assert log.counts(*TABLES, "gpt_oss_conversations") == [0] * 7
 
@@ -398,7 +398,7 @@ def test_selected_threads_and_turns_that_are_older(log: Log, aged: list[str]) ->
     assert log.prune(threads=[thread_id], before=days(1)).rows["turns"] == 1
     assert log.prune(turns=aged[:1], before=days(2)).rows["turns"] == 0
     assert log.counts("turns", "threads") == [3, 3]
-    log.converse(thread_id)
+    log.run_conversation(thread_id)
     assert log.prune(threads=[thread_id], before=days(0)).kept_turns == 1
     assert log.counts("turns", "threads") == [3, 3]
 

@@ -85,7 +85,7 @@ def comparable(events: Sequence[StreamEvent | Finished]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "events",
     [
         pytest.param(say(0, "Hi", "!"), id="answer"),
         pytest.param([*think(0, "h", "m"), *announce(1, "So", ":"), *call(2, "add", '{"a":1}')], id="call"),

@@ -55,7 +55,7 @@ def run_conversation(url: str, *requests: Callable[[list[Any]], dict[str, Any]])
     return responses[1:]
 
 
-def aconverse(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> list[list[Any]]:
+def arun_conversation(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> list[list[Any]]:
     async def run() -> list[list[Any]]:
         responses: list[list[Any]] = [[]]
         client = openai.AsyncOpenAI(base_url=url, api_key="any")
@@ -70,7 +70,9 @@ def aconverse(url: str, *requests: Callable[[list[Any]], dict[str, Any]]) -> lis
     return asyncio.run(run())
 
 
-BOTH_CLIENTS = pytest.mark.parametrize("converse", [run_conversation, aconverse], ids=["sync", "async"])
+BOTH_CLIENTS = pytest.mark.parametrize(
+    "run_conversation", [run_conversation, arun_conversation], ids=["sync", "async"]
+)
 # How the SDK 3.54 uses websockets 17.
 IGNORE_DEPRECATION = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
 
