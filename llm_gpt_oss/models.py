@@ -112,7 +112,7 @@ class GptOssBase(ModelBase):
         except BaseException as error:
             writer.record(response)
             if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
-                from .interrupted import log_interrupted
+                from .log_interrupted import log_interrupted
 
                 log_interrupted(response, error)
             if isinstance(error, GptOssError):

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from llm.migrations import migrate
 from llm.templates import Template
 
-from ..log_turn import load_prompt
+from ..logged_prompt import load_prompt
 from ..models import GptOss
 from .llm_cli_internals import (
     FragmentNotFound,

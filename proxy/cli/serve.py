@@ -14,7 +14,7 @@ from llm_gpt_oss.engines.registered import get_provider
 from ..http.api_keys import hash_key
 from ..http.trusted_hosts import host_of_origin
 from ..settings import LogPolicy, ReasoningDisplay, Settings
-from .server import serve
+from .run_server import serve
 
 
 def _aliases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llm_gpt_oss.harmony.conversation import (
-    Conversation,
-    Developer,
-    Effort,
-    Header,
-    Message,
-    System,
-    Tool,
-)
+from llm_gpt_oss.harmony.conversation import Conversation, Developer, Effort, Header, Message, System, Tool
 
 
 def user(text: str) -> Message:

@@ -19,8 +19,15 @@ from ...log.logged_turn import LoggedTurn
 from ...log.replay import replay_events
 from ...state import StateDep, ViewerDep, receive
 from ..shared_fields import Metadata
-from . import queries
 from .request import ReasoningFields
+from .stored_completions import (
+    ListQuery,
+    delete_completion,
+    find_completion,
+    list_completions,
+    parse_completion_id,
+    update_metadata,
+)
 from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 
 router = APIRouter()
@@ -45,22 +52,18 @@ class UpdateCompletion(Body):
 
 
 @router.get("/v1/chat/completions")
-async def list_completions(
+async def list_stored(
     request: Request, state: StateDep, viewer: ViewerDep, page: Annotated[CompletionPage, Query()]
 ) -> dict[str, Any]:
     descending = page.order == "desc"
-    query = queries.ListQuery(
-        viewer, page.model, _metadata_filter(request), _after_turn(page.after), descending
-    )
-    turns = await state.log_reader.read(lambda log: queries.list_completions(log, query, page.limit + 1))
+    query = ListQuery(viewer, page.model, _metadata_filter(request), _after_turn(page.after), descending)
+    turns = await state.log_reader.read(lambda log: list_completions(log, query, page.limit + 1))
     return list_object([completion(each) for each in turns[: page.limit]], has_more=len(turns) > page.limit)
 
 
 @router.get("/v1/chat/completions/{completion_id}")
 async def retrieve(state: StateDep, viewer: ViewerDep, completion_id: str) -> Chunk:
-    return completion(
-        await state.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
-    )
+    return completion(await state.log_reader.read(lambda log: find_completion(log, viewer, completion_id)))
 
 
 @router.post("/v1/chat/completions/{completion_id}")
@@ -72,7 +75,7 @@ async def update(
     metadata = client.body.model.metadata or {}
     return completion(
         await state.log_writer.change(
-            lambda log: queries.update_metadata(log, client.viewer, completion_id, metadata)
+            lambda log: update_metadata(log, client.viewer, completion_id, metadata)
         )
     )
 
@@ -80,7 +83,7 @@ async def update(
 @router.delete("/v1/chat/completions/{completion_id}")
 async def delete(state: StateDep, viewer: ViewerDep, completion_id: str) -> dict[str, Any]:
     "Hide the completion from the API. `llm logs` still shows its turns, until `llm gpt-oss logs prune`."
-    await state.log_writer.change(lambda log: queries.delete_completion(log, viewer, completion_id))
+    await state.log_writer.change(lambda log: delete_completion(log, viewer, completion_id))
     return {"object": "chat.completion.deleted", "id": completion_id, "deleted": True}
 
 
@@ -89,7 +92,7 @@ async def list_messages(
     state: StateDep, viewer: ViewerDep, completion_id: str, page: Annotated[Page, Query()]
 ) -> dict[str, Any]:
     "The messages that the completion answers."
-    first, *_ = await state.log_reader.read(lambda log: queries.find_completion(log, viewer, completion_id))
+    first, *_ = await state.log_reader.read(lambda log: find_completion(log, viewer, completion_id))
     logged = await state.log_reader.turn(first.id)
     assert logged  # a turn stays in the log
     messages = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(request_messages(logged))]
@@ -111,7 +114,7 @@ def _after_turn(after: str | None) -> str | None:
 
     The turn may be deleted: a client that deletes the completions of a page can still ask for the next page.
     """
-    if after is None or (turn_id := queries.parse_completion_id(after)):
+    if after is None or (turn_id := parse_completion_id(after)):
         return after and turn_id
     message = f"'{after[:100]}' is not the id of a chat completion."
     raise ApiError(400, message, code="invalid_value", param="after")

@@ -10,14 +10,7 @@ from pydantic import Field
 
 from ...generation import GenerationRequest
 from ...inference.model_names import EFFORTS
-from ..shared_fields import (
-    INT32,
-    Effort,
-    Sampling,
-    StreamOptions,
-    refuse_unsupported,
-    unsupported_parameter,
-)
+from ..shared_fields import INT32, Effort, Sampling, StreamOptions, refuse_unsupported, unsupported_parameter
 from ..text_inputs import TextInput, parse_texts
 from .fields import FIELDS, NEUTRAL_VALUES
 

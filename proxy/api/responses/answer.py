@@ -21,7 +21,7 @@ from ...log.idempotency import Attempt
 from ...log.stored_body import without_secrets
 from ...state import ProxyState
 from .item_stream import Event
-from .queries import response_writer
+from .logged_responses import response_writer
 from .request import ResponsesRequest
 from .writer import ResponsesWriter
 

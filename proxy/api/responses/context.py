@@ -15,7 +15,7 @@ from ...http.errors import ApiError
 from ...log.access import Viewer
 from ...log.lookup import find_items, load_conversation
 from ...log.reader import LogReader
-from .queries import find_response
+from .logged_responses import find_response
 from .request import RequestContext, ResponsesRequest
 
 # The ids of responses that are not in the log, and the conversation of each up to its end.

@@ -24,7 +24,7 @@ from .answer import ResponseRun
 from .background import Backgrounds, BackgroundsDep
 from .context import LocksDep, locked_generation
 from .item_stream import Event
-from .queries import ENCRYPTED_CONTENT, find_response, input_items, logged_events, logged_response
+from .logged_responses import ENCRYPTED_CONTENT, find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
 
 router = APIRouter()

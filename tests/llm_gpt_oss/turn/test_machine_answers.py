@@ -24,9 +24,7 @@ from support.turn_requests import (
     play_turn,
 )
 
-from llm_gpt_oss.errors import (
-    BadAnswer,
-)
+from llm_gpt_oss.errors import BadAnswer
 
 
 def test_a_buffered_answer_that_does_not_fit_is_requested_again() -> None:

@@ -22,10 +22,7 @@ from support.turn_requests import (
     play_turn,
 )
 
-from llm_gpt_oss.errors import (
-    BadAnswer,
-    UnusableSchema,
-)
+from llm_gpt_oss.errors import BadAnswer, UnusableSchema
 
 
 @pytest.mark.parametrize("end", ["", "<|end|>", f"<|end|>{START}"])

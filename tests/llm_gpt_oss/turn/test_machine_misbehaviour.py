@@ -18,9 +18,7 @@ from support.turn_requests import (
 )
 
 from llm_gpt_oss.completion import Done, Piece
-from llm_gpt_oss.errors import (
-    StreamCut,
-)
+from llm_gpt_oss.errors import StreamCut
 
 MISBEHAVIOUR_PIECES = json.loads(Path(__file__).with_name("misbehaviour.json").read_text(encoding="utf-8"))
 

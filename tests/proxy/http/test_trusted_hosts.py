@@ -13,14 +13,7 @@ from starlette.websockets import WebSocket
 from support.requests import asking
 
 from proxy.http.api_keys import hash_key
-from proxy.http.trusted_hosts import (
-    TrustedHosts,
-    host_in_url,
-    host_of,
-    host_of_origin,
-    is_local,
-    is_loopback,
-)
+from proxy.http.trusted_hosts import TrustedHosts, host_in_url, host_of, host_of_origin, is_local, is_loopback
 
 OUTSIDE = ("192.168.1.5", 8000)
 EVIL = "https://evil.example"

@@ -16,12 +16,7 @@ import pytest
 from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, chunk, head
 
 from llm_gpt_oss.engines.http import transport
-from llm_gpt_oss.engines.http.transport import (
-    HTTPX_ERRORS,
-    AsyncioBackend,
-    AsyncioStream,
-    LoopbackTransport,
-)
+from llm_gpt_oss.engines.http.transport import HTTPX_ERRORS, AsyncioBackend, AsyncioStream, LoopbackTransport
 
 # Far more bytes than the operating system buffers for a connection that nobody reads.
 LARGE = 64 * 2**20

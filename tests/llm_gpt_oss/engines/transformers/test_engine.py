@@ -23,7 +23,7 @@ from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 from llm_gpt_oss.engines.transformers import engine as transformers_engine
 from llm_gpt_oss.engines.transformers import loaded_models as transformers_pool
-from llm_gpt_oss.engines.transformers import model_thread as model_thread
+from llm_gpt_oss.engines.transformers import model_thread
 from llm_gpt_oss.engines.transformers import provider as transformers_provider
 from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, ModelSource, TransformersEngine
 from llm_gpt_oss.engines.transformers.model_thread import ModelThread

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llm.logs import LogStore
 
-from proxy.api.chat_completions.queries import ListQuery, list_statement
+from proxy.api.chat_completions.stored_completions import ListQuery, list_statement
 from proxy.log.access import Viewer
 from proxy.log.database import open_log
 from proxy.log.queries import ANSWERED, TURN

@@ -26,7 +26,7 @@ from support.webserver import lines, serving
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.cli.target import bound_model
-from proxy.cli import server
+from proxy.cli import run_server
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing, hash_key
 from proxy.http.protocol import NoDelayProtocol
@@ -37,8 +37,8 @@ from proxy.settings import WORKER_SETTINGS, Settings
 def served_settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     "The settings of the servers that would have been started."
     settings: list[Settings] = []
-    monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
-    monkeypatch.setattr(server, "_run", lambda given, listener: settings.append(given))
+    monkeypatch.setattr(run_server, "warn_about_engine", lambda model: None)
+    monkeypatch.setattr(run_server, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
 
@@ -172,8 +172,8 @@ def test_log_policy_off(served_settings: list[Settings]) -> None:
 
 
 def test_ipv6_address_in_a_url(capsys: pytest.CaptureFixture[str]) -> None:
-    server.announce(Settings(host="::1"), KeyRing())
-    server.announce(Settings(host="::", allow_unauthenticated=True), KeyRing())
+    run_server.announce(Settings(host="::1"), KeyRing())
+    run_server.announce(Settings(host="::", allow_unauthenticated=True), KeyRing())
     assert capsys.readouterr().err.count("OPENAI_BASE_URL=http://[::1]:8000/v1") == 2
 
 
@@ -190,7 +190,7 @@ class TestListening:
 
     def test_address_of_another_machine(self) -> None:
         with pytest.raises(click.ClickException, match=r"Cannot listen at 192\.0\.2\.1:0: Cannot assign"):
-            server.listening("192.0.2.1", 0)
+            run_server.listening("192.0.2.1", 0)
 
     def test_unknown_host_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(*_: Any, **__: Any) -> Any:
@@ -198,21 +198,21 @@ class TestListening:
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         with pytest.raises(click.ClickException, match="Name or service not known"):
-            server.listening("box.example", 0)
+            run_server.listening("box.example", 0)
 
     def test_the_socket_is_open(self) -> None:
-        with server.listening("localhost", 0) as listener:
+        with run_server.listening("localhost", 0) as listener:
             socket.create_connection(listener.getsockname()[:2]).close()
 
     def test_all_addresses(self) -> None:
-        with server.listening("", 0) as listener:
+        with run_server.listening("", 0) as listener:
             assert listener.getsockname()[0] in ("0.0.0.0", "::")
 
 
 class TestEngines:
     def test_warning_about_another_engine(self, capsys: pytest.CaptureFixture[str]) -> None:
         models_file.add("mine", [], EngineBinding("embedded", {"gguf": "/gone.gguf"}))
-        server.warn_about_engine(bound_model("mine"))
+        run_server.warn_about_engine(bound_model("mine"))
         printed = capsys.readouterr().err
         assert (
             printed == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
@@ -224,7 +224,7 @@ class TestEngines:
         with serving() as web:
             web.routes = {"/v1/models": lines({"data": [{"id": "mine"}]})}
             models_file.add("mine", [], EngineBinding("completions", {"url": web.url}))
-            server.warn_about_engine(bound_model("mine"))
+            run_server.warn_about_engine(bound_model("mine"))
         assert capsys.readouterr().err == ""
 
     def test_unknown_engine(self) -> None:
@@ -237,7 +237,7 @@ class TestEngines:
 
 class TestOllama:
     def warning(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
-        server.warn_about_ollama(model)
+        run_server.warn_about_ollama(model)
         return capsys.readouterr().err
 
     def test_ollama_is_not_running(
@@ -270,7 +270,7 @@ class TestRunning:
     @pytest.fixture(autouse=True)
     def isolated(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(WORKER_SETTINGS, "")
-        monkeypatch.setattr(server, "warn_about_engine", lambda model: None)
+        monkeypatch.setattr(run_server, "warn_about_engine", lambda model: None)
         yield
         gc.unfreeze()
 
@@ -278,7 +278,7 @@ class TestRunning:
         ("options", "given"),
         [
             (["--workers", "3"], {"workers": 3}),
-            (["--reload"], {"reload": True, "reload_dirs": server.FOLDERS}),
+            (["--reload"], {"reload": True, "reload_dirs": run_server.FOLDERS}),
         ],
     )
     def test_several_processes(
