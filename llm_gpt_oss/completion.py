@@ -1,6 +1,6 @@
 """The interface of an engine: it completes a text within limits.
 
-The turn, the models and the proxy know engines by these types alone.
+The turn, the models and the proxy use engines only through these types.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Completion:
     alternatives for each token.
     `context_length` and `keep_alive` apply to engines that load models themselves. None leaves them to the
     engine.
-    `batch` says that nobody reads the text while it is written. The engine may then join pieces and delay
-    them a little, which is cheaper.
+    `batch` means that nobody reads the text while it is generated. The engine may then join pieces and
+    delay them a little, which is cheaper.
     """
 
     model: str

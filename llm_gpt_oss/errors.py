@@ -8,7 +8,7 @@ llm.ModelError
     ├── EngineError           the engine failed; has the HTTP status if there is one
     │   ├── EngineUnreachable nothing answers at its address
     │   ├── EngineBusy        its queue is full
-    │   ├── Unauthorized      it needs a key, or another one
+    │   ├── Unauthorized      it needs a key, or a different one
     │   ├── ModelMissing      it does not have the model
     │   ├── StreamCut         its answer ended in the middle
     │   └── EmptyStream       its answer was empty
@@ -87,7 +87,7 @@ class EngineBusy(EngineError):
 
 
 class Unauthorized(EngineError):
-    "The engine needs an API key, or another one."
+    "The engine needs an API key, or a different one."
 
 
 class ModelMissing(EngineError):

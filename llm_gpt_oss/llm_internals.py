@@ -25,10 +25,10 @@ else:
 
 
 class ModelBase(LlmModel):
-    """What sync and async models share: attachments are checked by a public method.
+    """Base class of the sync and async models, which validates attachments in a public method.
 
-    llm checks them against the public `attachment_types`. A model has no public way to say why it takes
-    none: llm's own error is a ValueError without a remedy.
+    llm validates them against the public `attachment_types`, and raises a ValueError without a remedy. There
+    is no public way for a model to explain why it takes no attachments.
     """
 
     def validate_attachments(self, attachments: list[llm.Attachment]) -> None:
@@ -40,10 +40,10 @@ class ModelBase(LlmModel):
 
 
 def partial_response(response: llm.Response | llm.AsyncResponse) -> llm.Response:
-    """A copy of `response` that llm takes for complete, with the output so far, ending now.
+    """A copy of `response` that llm treats as complete: it has the output so far, and ends now.
 
     llm's public `log_to_db`, `messages` and `to_sync_response` run a response to its end first. There is no
-    public way to log one that broke off.
+    public way to log an interrupted one.
     """
     turn = response._to_sync_response() if isinstance(response, llm.AsyncResponse) else copy.copy(response)
     turn._done, turn._end = True, time.monotonic()
@@ -61,9 +61,9 @@ def messages_so_far(response: llm.Response | llm.AsyncResponse) -> list[Message]
 
 
 def set_start_time(response: llm.Response | llm.AsyncResponse) -> None:
-    """Let `response` start now.
+    """Set the start time of `response` to now.
 
-    llm sets the time when it calls the model, and a response that ends before is logged with an empty date.
+    llm sets the time when it calls the model. A response that ends before that is logged with an empty date.
     There is no public way to set it.
     """
     response._start = time.monotonic()
@@ -71,7 +71,9 @@ def set_start_time(response: llm.Response | llm.AsyncResponse) -> None:
 
 
 def set_times(response: llm.Response, started: datetime, seconds: float) -> None:
-    "Let `response` have started at this time and taken so long. llm can only measure the times itself."
+    """Set the start and the duration of `response`. llm measures these times, and has no public way to set
+    them.
+    """
     response._start_utcnow = started
     response._start, response._end = 0.0, seconds
 

@@ -1,6 +1,6 @@
 """Logs a turn that an error or Ctrl-C interrupted under `llm prompt` and `llm chat`.
 
-llm's own commands log only turns that are complete, so what had arrived of this one would be lost.
+llm's own commands log only complete turns, so the partial output of this one would be lost.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .terminal_output import earlier_responses, llm_command
 
 
 def log_interrupted(response: llm.Response | llm.AsyncResponse, error: BaseException) -> None:
-    """Log the output that had arrived when `error` ended the turn, if there is any and logging is on.
+    """Log the partial output of a turn that `error` ended, if there is any output and logging is on.
 
-    Earlier rounds of a chain are logged too: llm logs a chain when all of it is over.
+    Earlier rounds of a chain are logged too, because llm logs a chain only when all of it is complete.
     """
     command = llm_command()
     if command is None or not _is_logging(command):

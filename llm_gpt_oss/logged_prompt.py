@@ -45,7 +45,10 @@ def load_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prom
 
 
 def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:
-    "Return the tool results at the end of the prompt, which it has in later rounds of a chain."
+    """Return the tool results in the last message of the prompt.
+
+    There are some in the later rounds of a chain, whose prompts end with the results of the round before.
+    """
     parts = [part for message in messages[-1:] for part in message.parts]
     return [
         llm.ToolResult(part.name, part.output, tool_call_id=part.tool_call_id)
@@ -59,7 +62,7 @@ def _model(tag: str) -> GptOss:
         model = llm.get_model(tag)
     except llm.UnknownModelError:
         raise BadRequest(
-            f"That turn used the model {tag}, which llm does not have any more.",
+            f"That turn used the model {tag}, which llm no longer has.",
             param="turn",
             remedy=f"Type `llm gpt-oss models add {tag}` if it is a gpt-oss model.",
         ) from None

@@ -1,4 +1,4 @@
-"""The models that llm sees: a sync and an async body around the same turns.
+"""The models that llm sees: a sync and an async class that run the same turns.
 
 Every `llm` command that lists models or runs another plugin's imports this module, so it imports only what
 registering and listing need. Options and everything that runs a turn are imported when they are used.
@@ -83,7 +83,7 @@ class GptOssBase(ModelBase):
     ) -> tuple[TurnMachine, EventWriter]:
         """The turn of this prompt and the writer of its events, before anything is sent.
 
-        The prompt gives the model the date of the settings, else `date` (YYYY-MM-DD), else today's. Raises
+        The date in the prompt is that of the settings, else `date` (YYYY-MM-DD), else today's. Raises
         BadRequest for a prompt that cannot be sent.
         """
         from .turn.events import EventWriter
@@ -101,8 +101,8 @@ class GptOssBase(ModelBase):
     ) -> Iterator[None]:
         """Record in `response` how the turn went, however it ends.
 
-        `llm prompt` and `llm chat` also print what the answer does not say, and log an interrupted turn,
-        which llm itself does not do.
+        Under `llm prompt` and `llm chat`, also print the turn's notes, and log an interrupted turn. llm
+        itself does neither.
         """
         from .terminal_output import end_line, print_label, print_notes
 

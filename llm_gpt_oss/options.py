@@ -113,7 +113,7 @@ class GptOssOptions(llm.Options):
     )
     keep_alive: KeepAlive | None = Field(
         description="How long Ollama keeps the model loaded after the answer: 10m, 1h, seconds, "
-        "or -1 for ever. Default: Ollama's own",
+        "or -1 for no limit. Default: Ollama's own",
         default=None,
     )
     repeat_penalty: float | None = Field(

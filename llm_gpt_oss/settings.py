@@ -189,7 +189,7 @@ def read_url(text: str, headers: Headers = ()) -> ServerAddress:
 
 
 def _host_and_port(text: str, default_port: int) -> tuple[str, int]:
-    "Both as a URL has them. Raise ValueError if the text is invalid."
+    "Return the host and the port in the form that a URL needs. Raise ValueError if the text is invalid."
     if isinstance(ip := _parse_ip(text), IPv6Address):
         return _url_host(ip, text), default_port
     match = re.fullmatch(r"(\[.*\]|[^:]*)(?::([0-9]{0,5}))?", text)

@@ -1,4 +1,4 @@
-"""What `llm prompt` and `llm chat` print beside the answer, on standard error.
+"""What `llm prompt` and `llm chat` print on standard error in addition to the answer.
 
 Nothing is printed anywhere else: a program that uses the models decides for itself.
 """

@@ -7,7 +7,7 @@ point group `gpt_oss_proxy`:
     greeting = "my_package.greeting"
 
 A function may leave out arguments that it does not need. All hooks but `register_routes` may be `async`. If a
-hook fails, the server logs an error that names it and goes on without it.
+hook fails, the server logs an error that names it and continues without it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ class ProxyHookSpecs:
     ) -> None:
         """Do something after a turn was logged. `turn_id` is its id in llm's log.
 
-        `status` is the HTTP status of the answer, or the one that would fit a streamed answer that failed:
-        200, or 499 if the client disconnected. The client waits for this hook, so it should be quick.
+        `status` is the HTTP status of the answer: 200 if it succeeded, and 499 if the client disconnected. A
+        streamed answer that failed has the status that fits its error. The client waits for this hook, so it
+        should be quick.
         """
 
 

@@ -105,7 +105,7 @@ class ProxyState:
     async def start_run(
         self, generation: GenerationRequest, client: ClientRequest[Any], attempt: Attempt, choice: int = 0
     ) -> Run:
-        """Return a run whose turn has its place in the log; its model is called when its events are read.
+        """Return a run whose turn is recorded in the log. Its model is called when its events are read.
 
         Raises ApiError or GptOssError for a request that a plugin refuses or that no model can answer.
         """

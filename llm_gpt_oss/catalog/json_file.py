@@ -44,13 +44,16 @@ def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
 
 
 def _create(draft: Path) -> int:
-    "Create the file as soon as it does not exist, and return its descriptor."
+    """Create the file and return its descriptor. While it exists, wait for the other writer.
+
+    Raise GptOssError if the file still exists after LOCK_TIMEOUT.
+    """
     for _ in range(round(LOCK_TIMEOUT / RETRY_INTERVAL)):
         try:
             return os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
             time.sleep(RETRY_INTERVAL)
     raise GptOssError(
-        f"{draft} is in the way: another command is writing, or was killed while it wrote.",
-        remedy="Delete that file if there is no such command.",
+        f"{draft} exists: another command is writing, or was killed while writing.",
+        remedy="Delete that file if no other command is running.",
     )

@@ -26,7 +26,7 @@ BUILT_IN = {
     "gpt-oss:20b": ("gpt-oss", "gpt-oss-20b"),
     "gpt-oss:120b": ("gpt-oss-120b",),
 }
-# LOCAL_LLM_MODEL takes this alias over.
+# The model of LOCAL_LLM_MODEL takes over this alias.
 DEFAULT_ALIAS = "gpt-oss"
 
 # All other keys of a model's object are options of its engine.
@@ -66,9 +66,9 @@ def model_entries(
 ) -> list[ModelEntry]:
     """Combine the built-in models, those of the file (tag to aliases), and that of LOCAL_LLM_MODEL.
 
-    Every tag and every alias is in the result once. If several models claim an alias, the last of them in the
-    order above gets it. Nobody gets an alias that is also a tag, or that is in `taken_names`: LLM has other
-    models under those.
+    Each tag appears in the result once, and each alias at most once. If several models claim an alias, the
+    last of them in the order above gets it. An alias is left out if it is also a tag, or if it is in
+    `taken_names`, because LLM has another model with that name.
     """
     claims = [
         *BUILT_IN.items(),
@@ -155,7 +155,7 @@ def read_aliases() -> dict[str, list[str]]:
 
 
 def read_bindings() -> dict[str, EngineBinding]:
-    "The bindings of the tags in the file that are bound to an engine."
+    "Return the engine binding of each tag in the file that has one."
     return _bindings(_read_file())
 
 
@@ -200,7 +200,7 @@ def _model_object(tag: str, value: object) -> dict[str, Any]:
 
 def _file_error(reason: str) -> GptOssError:
     return GptOssError(
-        f"{models_path()} holds the models that were added, and cannot be used: {reason}.",
+        f"{models_path()}, the file of added models, cannot be used: {reason}.",
         remedy="Repair it, or delete it and type `llm gpt-oss models add TAG` for each.",
     )
 
@@ -225,7 +225,7 @@ def remove(tag: str) -> None:
     "Remove the tag and its aliases from the file. Raise BadRequest if it is not there."
     with _edit_file() as models:
         if tag not in models:
-            remedy = f"Added are: {', '.join(models)}." if models else "None has been added."
+            remedy = f"The added models are: {', '.join(models)}." if models else "No models were added."
             raise BadRequest(f"{tag} is not among the models that were added.", param="model", remedy=remedy)
         del models[tag]
 

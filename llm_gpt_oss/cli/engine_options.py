@@ -31,12 +31,13 @@ class EngineOptionsCommand(click.Command):
 
 
 def engine_binding(engine: str | None, label: str | None, values: Mapping[str, Any]) -> EngineBinding | None:
-    """Return what the options bind a model to, or None if there are none.
+    """Return the engine binding that the command's options describe, or None if none of them was given.
 
     `engine` and `label` are the values of `--engine` and `--label`. `values` are the values of the engines'
     options by parameter name.
 
-    Raise UsageError if the options do not select exactly one engine, or if it does not take all of them.
+    Raise UsageError if the options do not select exactly one engine, or if that engine does not take all of
+    them.
     """
     providers = installed_providers()
     flags = _flags(providers)
@@ -78,7 +79,7 @@ def _parameter(flag: str, options: Mapping[str, EngineOption]) -> click.Option:
 
 
 def _name(flag: str) -> str:
-    "The parameter's name: the prefix keeps it apart from the command's own parameters."
+    "Return the parameter's name. Its prefix avoids collisions with the command's own parameters."
     return "engine_" + flag.lstrip("-").replace("-", "_")
 
 

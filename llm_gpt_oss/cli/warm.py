@@ -24,7 +24,7 @@ def load_model(client: Client, tag: str) -> None:
 @click.argument("name", metavar="[TAG]", required=False)
 def command(name: str | None) -> None:
     """
-    Load a model into memory, so that the next prompt starts at once
+    Load a model into memory, so that the next prompt starts immediately
 
     The default for TAG is the model of `llm -m gpt-oss`.
     """

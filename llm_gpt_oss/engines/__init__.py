@@ -1,1 +1,1 @@
-"""The places where text can be completed."""
+"""The engines, which complete text."""

@@ -3,7 +3,7 @@
 Ollama uses the same converter. It is C++ in the server's process: some patterns, and circular references,
 crash that process for all its clients. Ollama refuses many other schemas, and llama.cpp's server silently
 drops a schema that it cannot convert. So only keywords that are known to work are sent. The answer is
-validated against the whole schema later: what is left out here only does not constrain the text.
+validated against the whole schema later, so a keyword that is left out here is still checked.
 
 Source: json-schema-to-grammar.cpp of llama.cpp, as in Ollama v0.24.
 """
@@ -175,9 +175,10 @@ class _SchemaFilter:
         return {key: filtered} if filtered and all(map(_is_defined, filtered)) else {}
 
     def _all_of(self, value: object, depth: int) -> Json:
-        """Return `allOf` if all parts have properties, or all parts have an enum.
+        """Return `allOf` if the converter can merge its parts. Otherwise return nothing, or a lone `$ref`.
 
-        These the converter joins. From any other part it would make an object.
+        The converter can merge parts that all have properties, with different names, and parts that all have
+        an enum. It would turn any other part into an object.
         """
         if not isinstance(value, list):
             return {}
@@ -230,7 +231,7 @@ class _SchemaFilter:
 
 
 def _is_defined(schema: Json) -> bool:
-    "Whether the schema says what to generate. Otherwise it allows anything."
+    "Whether the schema restricts what is generated, instead of allowing any value."
     return (
         not DEFINING.isdisjoint(schema)
         or schema.get("additionalProperties", True) is not True

@@ -77,8 +77,8 @@ class ModelStatus:
 class EngineProvider(Protocol):
     """Opens one type of engine, and describes it.
 
-    Many commands create providers without running an engine. So a provider imports what its engine needs
-    inside its methods, and opens no file and no connection before.
+    Many commands create providers without running an engine. Therefore a provider imports what its engine
+    needs only inside its methods, and opens files and connections only there.
 
     `name` is what people type after `--engine`, and write in LLM_GPT_OSS_ENGINE and the file of models.
     `options` are the options of `llm gpt-oss models add` that this engine takes.

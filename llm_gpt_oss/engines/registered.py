@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 def load_providers(plugins: Sequence[object] = ()) -> Mapping[str, EngineProvider]:
     """Return the providers by name: the built-in ones, then those of installed packages and of `plugins`.
 
-    A plugin that raises is logged and left out.
+    If a plugin raises, the error is logged and the plugin is skipped.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(EngineHookSpecs)
@@ -36,7 +36,7 @@ def load_providers(plugins: Sequence[object] = ()) -> Mapping[str, EngineProvide
 
 @cache
 def installed_providers() -> Mapping[str, EngineProvider]:
-    "The built-in and installed providers by name. The first call searches for entry points: milliseconds."
+    "The built-in and installed providers by name. The first call takes milliseconds to search entry points."
     return load_providers()
 
 

@@ -25,7 +25,10 @@ _SPECIAL = re.compile(
 
 
 def length_before_partial_marker(text: str) -> int:
-    "Return the length of the text without a marker that has only begun at its end, such as `<|en`."
+    """Return the length of the text before an incomplete marker at its end, such as `<|en`.
+
+    Without an incomplete marker, it is the length of the whole text.
+    """
     begins = text.rfind("<")
     rest = text[begins:]
     is_partial = begins >= 0 and any(marker.startswith(rest) and marker != rest for marker in MARKERS)

@@ -11,8 +11,8 @@ The part after it is the text of the message, up to `<|end|>`, `<|call|>` or `<|
 end the completion, so engines usually do not pass them on.
 
 `docs/format.md` of openai/harmony describes well-formed text. Models also forget `<|end|>`, `<|message|>` or
-a whole header, leave out the channel, or repeat a part of the header. The reader accepts all of this. What it
-corrects in a header it names in `MessageStart.repairs`.
+a whole header, leave out the channel, or repeat a part of the header. The reader accepts all of this.
+`MessageStart.repairs` names what it corrected in a header.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class HarmonyReader:
     def __init__(self, open_header: Header | None = None, *, constrained: bool = False) -> None:
         self._in_message = open_header is not None
         self._constrained = constrained
-        # What has arrived of the next header, without START and MESSAGE.
+        # The part of the next header that has arrived, without START and MESSAGE.
         self._header_text = ""
 
     def feed(self, piece: Piece, /) -> Iterator[Event]:
@@ -186,7 +186,7 @@ def _first(words: list[tuple[str, str]], group: str) -> str | None:
 def _author(bare: list[str], recipient: str | None) -> tuple[Role, str | None, list[str]]:
     """Return role and name of the author, and the bare words that are left.
 
-    The author is not always the assistant: a model that writes on after its message may write messages of
+    The author is not always the assistant: a model that does not stop after its message may write messages of
     the user or of tools too.
     """
     first, *others = bare or [""]

@@ -106,7 +106,10 @@ def _target(ref: str, location: Location) -> Any:
 
 
 def _child(node: Any, escaped: str) -> Any:
-    "Return the child of the node under one segment of a JSON pointer in a URI fragment."
+    """Return the child that one segment of a JSON pointer selects, or None if there is none.
+
+    The segment is escaped as in a URI fragment.
+    """
     key = unquote(escaped).replace("~1", "/").replace("~0", "~")
     if isinstance(node, list):
         return {str(index): child for index, child in enumerate(node)}.get(key)
@@ -114,7 +117,10 @@ def _child(node: Any, escaped: str) -> Any:
 
 
 def _merge(*parts: Any) -> Schema:
-    "Merge schemas that all apply: properties and `required` are joined, of other keywords the last one wins."
+    """Merge schemas that all apply.
+
+    `properties` and `required` are combined. Of any other keyword the last one wins.
+    """
     merged: Schema = {}
     for part in map(mapping, parts):
         for key, value in part.items():

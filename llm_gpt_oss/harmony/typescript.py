@@ -43,7 +43,7 @@ def _simplified_type(schema: Schema, location: Location, indent: str) -> str:
 
 
 def _alternatives(schema: Schema, location: Location, indent: str) -> list[str]:
-    "Return the members of a simplified schema's union type. A `oneOf`, which takes several lines, is one."
+    "Return the members of a simplified schema's union type. A `oneOf` counts as one member of several lines."
     match schema:
         case {"oneOf": [_, *_] as variants}:
             return [_union(variants, location, indent)]
@@ -141,7 +141,10 @@ def _union(variants: list[Any], location: Location, indent: str) -> str:
 def _variants(
     variants: list[Any], location: Location, indent: str, shown_description: str
 ) -> Iterator[tuple[str, str]]:
-    "Yield a line and its trailing comment for each variant, without a description that was shown already."
+    """Yield a line and its trailing comment for each variant of a union.
+
+    The comment does not repeat `shown_description`, the description above the union.
+    """
     for variant in variants:
         schema, inner = simplify(variant, location)
         description = text_at(schema, "description")

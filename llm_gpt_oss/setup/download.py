@@ -37,7 +37,7 @@ def fetch_checksums(folder: str) -> dict[str, str]:
 
 
 def download(archive: Archive, folder: Path, report: Report) -> Path:
-    "Download the file into the folder. An interrupted download leaves its part there for the next call."
+    "Download the file into the folder. The next call resumes an interrupted download."
     # The name contains the checksum, so that a newer release is never appended to an older one.
     file = folder / f"{archive.sha256[:12]}-{archive.name}"
     try:
@@ -51,7 +51,7 @@ def download(archive: Archive, folder: Path, report: Report) -> Path:
             raise GptOssError(
                 f"{archive.name} from {without_login(archive.url)} was deleted: its SHA-256 is {actual}, "
                 f"but should be {archive.sha256}.",
-                remedy="Type the same again. If that does not help, do not trust the source.",
+                remedy="Run the same command again. If that does not help, do not trust the source.",
             )
         return file
     except _Interrupted as problem:
@@ -116,7 +116,7 @@ def _reason(problem: Exception) -> str:
 def _download_error(url: str, reason: str) -> GptOssError:
     return GptOssError(
         f"{without_login(url)} cannot be downloaded: {reason}.",
-        remedy=f"Type the same again, or name another source after --from. Or: {MANUAL_INSTALL}",
+        remedy=f"Run the same command again, or name another source after --from. Or: {MANUAL_INSTALL}",
     )
 
 

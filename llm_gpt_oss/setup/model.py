@@ -22,7 +22,9 @@ def pull_model(client: Client, tag: str, report: Report, *, insecure: bool = Fal
         for line in client.stream(pull(tag, insecure=insecure)):
             yield _progress(line)
         if line is None or line.status != "success":
-            raise StreamCut(f"Ollama stopped pulling {tag} before the end.", remedy="Type the same again.")
+            raise StreamCut(
+                f"Ollama stopped pulling {tag} before the end.", remedy="Run the same command again."
+            )
 
     # Retry after any error: Ollama reports its connection problems with the registry as errors too.
     run_with_retries(attempt, report, interruption=EngineError)

@@ -36,7 +36,7 @@ class Archive(NamedTuple):
 
 
 def archive_names(system: str, machine: str) -> list[str]:
-    "The possible names of the file for this system and processor, which are named as in `platform`."
+    "The possible names of the file for this system and processor, whose names are those of `platform`."
     processor = _PROCESSORS.get(machine.lower())
     if processor is None or system not in _ARCHIVE_NAMES:
         raise GptOssError(
@@ -81,5 +81,5 @@ def choose_archive(folder: str, names: list[str], sums: dict[str, str]) -> Archi
             return Archive(urljoin(folder, name), sums[name])
     raise GptOssError(
         f"This machine cannot unpack {available[0]}.",
-        remedy="Type `llm install backports.zstd` (or install zstd), then the same again.",
+        remedy="Type `llm install backports.zstd` (or install zstd), then run the same command again.",
     )

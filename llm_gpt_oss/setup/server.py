@@ -80,7 +80,7 @@ def start_server(program: Path, client: Client, *, timeout: float = START_TIMEOU
         deadline = time.monotonic() + timeout
         while (answer := server_version(client)) is None:
             if process.poll() is not None:
-                raise _start_error(f"stopped at once (exit status {process.returncode})", log, log_start)
+                raise _start_error(f"exited immediately (exit status {process.returncode})", log, log_start)
             if time.monotonic() > deadline:
                 raise _start_error(f"does not answer after {timeout:g} seconds", log, log_start)
             time.sleep(_POLL_INTERVAL)

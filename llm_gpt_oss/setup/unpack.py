@@ -17,7 +17,7 @@ from ..errors import GptOssError
 
 
 def can_unpack(name: str) -> bool:
-    "Whether this machine can unpack a file with this name. Only .zst needs more than every Python has."
+    "Whether this machine can unpack a file with this name. Only .zst needs a module that may be missing."
     return not name.endswith(".zst") or _zstd_module() is not None or shutil.which("zstd") is not None
 
 
@@ -74,7 +74,7 @@ def _uncompressed(archive: Path) -> Iterator[IO[bytes]]:
 
 
 def _zstd_module() -> Any:
-    "Python's own module, from 3.14 on, or its backport, or None."
+    "Python's own zstd module (from 3.14 on), or its backport, or None."
     for name in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return import_module(name)

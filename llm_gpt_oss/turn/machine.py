@@ -43,7 +43,7 @@ LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 class TurnMachine:
     """Returns one completion after another, and reads what the engine answers to each.
 
-    `finish_reason`, `notes` and `usage` are right at any time, so that an interrupted turn can be logged.
+    `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
     """
 
     def __init__(self, request: TurnRequest) -> None:
@@ -117,10 +117,10 @@ class TurnMachine:
                 raise error
         return 0.0
 
-    # What follows from the model's text.
+    # How the turn continues after the model's text.
 
     def _pass_on(self, texts: Iterable[Text]) -> Iterator[Text]:
-        "Yield text as it comes. Buffer an answer that is requested again if it does not fit its schema."
+        "Yield text as it arrives, but buffer an answer that may have to be requested again."
         for text in texts:
             if self.request.buffer_answer and self.request.format and text.channel == "final":
                 self._buffered.append(text)
@@ -129,7 +129,7 @@ class TurnMachine:
                 yield text
 
     def _start_over(self) -> None:
-        "Begin with the first step, without anything that the model wrote."
+        "Go back to the first step, and discard everything that the model wrote."
         self._messages: list[Message] = []
         self._buffered: list[Text] = []
         self._calls: list[ParsedMessage] = []
@@ -168,7 +168,11 @@ class TurnMachine:
         self._step = tool_call(tool, self.request.tools.get(tool))
 
     def _finish_free_step(self) -> Iterator[Text | ToolCall]:
-        "Continue after the model stopped, or reached a message that has to be opened for it."
+        """Finish a step in which the model wrote an answer or opened messages itself.
+
+        Yield its calls or its answer. If there is neither, start a step for the answer; after such a step,
+        start over, or end the turn if a stop string came first.
+        """
         parsed = self._transcript.messages
         self._calls = [message for message in parsed if message.is_call]
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
@@ -266,7 +270,7 @@ class TurnMachine:
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
                 raw=self._transcript.raw,
-                remedy="Try again in other words, or with another -o reasoning_effort.",
+                remedy="Rephrase the prompt, or try another -o reasoning_effort.",
             )
         note = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
         self._note("retried", note)
@@ -299,7 +303,7 @@ class TurnMachine:
         self._output_started = self._output_started or bool(buffered)
         yield from buffered
 
-    # Small parts of the above.
+    # Helpers of the methods above.
 
     def _tokens_left(self) -> int | None:
         limit = self.request.defaults.max_tokens
@@ -330,5 +334,5 @@ def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:
     return BadAnswer(
         f"The model called {name} twice with arguments that cannot be parsed: {reason}.",
         raw=raw,
-        remedy="Try again, or use other words.",
+        remedy="Try again, or rephrase the prompt.",
     )

@@ -106,7 +106,10 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
 
 
 def _channel(part: TextPart, following: Sequence[Part]) -> str:
-    "Text before a call in the same message is a preamble, because a final message would have ended the turn."
+    """Return the channel of a text. Text before a call in the same message is a preamble (`commentary`).
+
+    A final message would have ended the turn before the call.
+    """
     channel = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
     if channel:
         return str(channel)
@@ -114,7 +117,7 @@ def _channel(part: TextPart, following: Sequence[Part]) -> str:
 
 
 def call_message(name: str, arguments: str) -> harmony.Message:
-    "Return a call as the model writes it. `name` is the one that the model sees."
+    "Return a call as the model writes it. `name` is the name that the model sees."
     return harmony.Message(call_header(name), arguments)
 
 
@@ -208,7 +211,10 @@ def _response_formats(schema: Any) -> tuple[ResponseFormat, ...]:
 
 
 def _withheld_tools(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:
-    "Yield an instruction that names withheld tools with calls in the history, which the model would repeat."
+    """Yield an instruction not to call the withheld tools that the history contains calls of.
+
+    Without it the model would repeat these calls.
+    """
     called = dict.fromkeys(message.header.recipient for message in messages)
     names = [name for name in called if name in withheld]
     if names:

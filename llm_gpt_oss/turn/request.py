@@ -25,7 +25,7 @@ class TurnRequest:
     - `tools`: the names that the model sees, with the JSON schemas of their parameters.
     - `required_tools`: the model must call one of these.
     - `allow_calls`, `single_call`: whether the model may call tools at all, and only once.
-    - `reasoning_budget`: the most tokens of reasoning.
+    - `reasoning_budget`: the maximum number of tokens for reasoning.
     - `continue_final_message`: the last message is the assistant's, and the model continues it.
     - `buffer_answer`: the answer is not streamed, so it can be validated before it is returned.
     """

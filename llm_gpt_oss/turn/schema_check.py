@@ -98,7 +98,10 @@ def _limited(base: Any) -> Any:
 
 
 def _evolve(validator: Any, **changes: Any) -> Any:
-    "Keep the class. jsonschema's own method takes one without limits if a subschema has a `$schema`."
+    """Return a copy of the validator, of the same class.
+
+    jsonschema's own method would return one without limits if a subschema has a `$schema`.
+    """
     from attrs import fields
 
     unchanged = {
@@ -118,7 +121,7 @@ def _guard_pattern(check: Check, validator: Any, argument: Any, value: Any, sche
 
 
 def _guard_keys(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Any:
-    "For keywords that match the patterns of `patternProperties` against each key."
+    "Run `check` unless a pattern of `patternProperties` is slow for one of the object's keys."
     patterns = schema.get("patternProperties", {})
     keys = value if isinstance(value, dict) else ()
     if not all(_is_fast(pattern, key) for pattern in patterns for key in keys):

@@ -108,7 +108,7 @@ def tool_name(text: str) -> str:
 
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
-    "Return the allowed tool whose name is most like the one that the model wrote."
+    "Return the allowed tool whose name is most similar to the name that the model wrote."
     return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
 
 

@@ -82,7 +82,7 @@ def _embedded_object(text: str) -> Any:
 
 
 def _unclosed_object(text: str) -> Any:
-    "Close brackets that were left open. A string or a number that was cut stays an error."
+    "Close brackets that were left open. A truncated string or number stays an error."
     missing: list[str] = []
     for bracket in filter(None, _BRACKET_OR_STRING.findall(text)):
         if bracket in _CLOSING:

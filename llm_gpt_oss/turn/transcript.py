@@ -1,4 +1,4 @@
-"""The model's text in one completion: text to pass on as it comes, and whole messages when it is over."""
+"""The model's text in one completion: text to pass on as it arrives, and whole messages at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    "A complete call with usable arguments. `name` is the one that the prompt shows to the model."
+    "A complete call with usable arguments. `name` is the name that the model sees."
 
     message: int
     name: str

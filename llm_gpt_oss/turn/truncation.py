@@ -14,8 +14,8 @@ DEFAULT_SHARE = 0.25
 def drop_oldest_turns(conversation: Conversation, overflow: ContextOverflow) -> tuple[Conversation, int]:
     """Return the conversation without its oldest turns, and the number of messages dropped.
 
-    It drops at least one turn and as many as the overflow takes, but never the last one. Raises
-    ContextOverflow if there is only that one.
+    It drops at least one turn, and as many as are needed to make the prompt fit, but never the last one.
+    Raises ContextOverflow if only the last one is left.
     """
     messages = conversation.messages
     later_turns = [index for index, message in enumerate(messages) if index and message.header.role == "user"]

@@ -33,7 +33,7 @@ class Usage:
         self._current += max(piece.tokens, len(piece.logprobs), 1)
 
     def add_text(self, text: str, tokens: int, *, reasoning: bool) -> None:
-        "Count text of a message. `tokens` is how many pieces or tokens it came in."
+        "Count text of a message. `tokens` is the number of pieces or tokens that it arrived in."
         if not text.isascii():
             self._non_ascii[reasoning] += tokens
         if reasoning:

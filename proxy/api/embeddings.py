@@ -48,7 +48,7 @@ class EmbeddingRequest(Body):
         if self.dimensions is not None and self.dimensions < 1:
             raise self.dimensions_error("at least one dimension is needed")
         request = embed(tag, texts, dimensions=self.dimensions)
-        # By default, Ollama cuts a text that is too long and does not say so.
+        # By default, Ollama silently truncates a text that is too long.
         return replace(request, body={**(request.body or {}), "truncate": False})
 
     def dimensions_error(self, reason: str) -> ApiError:

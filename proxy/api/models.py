@@ -40,7 +40,7 @@ async def delete(state: StateDep, name: str) -> None:
 
 
 def _model(model_names: ModelNames, name: str) -> dict[str, Any]:
-    "Raises ApiError for an unknown name."
+    "Return the model with this name as JSON. Raises ApiError for an unknown name."
     return {
         "id": name,
         "object": "model",

@@ -68,7 +68,9 @@ class Sampling(Body):
         return {} if self.seed is None else {"seed": (self.seed + choice) % 2**31}
 
     def _stop_strings(self) -> list[str]:
-        "Always a list, because the plugin parses a lone string as JSON. An empty string would stop at once."
+        """Always a list, because the plugin parses a lone string as JSON. An empty string would end any
+        answer.
+        """
         stop_strings = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return [text for text in stop_strings if text]
 
@@ -90,7 +92,7 @@ def refuse_unsupported(
 ) -> None:
     """Raises ApiError for a field that is marked "refused" in `fields`.
 
-    Null is accepted, and so are the values that `neutral_values` has for a field: they ask for nothing.
+    Null is accepted, and so are the values that `neutral_values` has for a field: they have no effect.
     """
     for name, (decision, reason) in fields.items():
         value = body.get(name)

@@ -25,7 +25,7 @@ def add(name: str, admin: bool) -> None:
     """
     Make a key for an app or a person, and print it
 
-    From then on every request needs a key. Running servers use the new key at once.
+    From then on every request needs a key. Running servers accept the new key immediately.
     """
     key = api_keys.add(name, admin=admin)
     click.echo(key)
@@ -53,8 +53,10 @@ def list_keys(json_: bool) -> None:
 @command.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    "Revoke a key. Running servers reject it at once"
+    "Revoke a key. Running servers reject it immediately"
     api_keys.revoke(name)
     click.echo(f"Revoked the key of {name}.", err=True)
     if not api_keys.read():
-        click.echo("No key is left: servers that start now let everybody on this machine use them.", err=True)
+        click.echo(
+            "No keys are left: servers that start now need no key from anybody on this machine.", err=True
+        )

@@ -114,4 +114,4 @@ def _remarks(pruned: PruneResult, *, marked: bool, deleted: bool) -> Iterator[st
     if pruned.copy_remains:
         yield "A program that reads the log keeps a copy of the deleted data in the -wal file until it ends."
     if not deleted and any(pruned.rows.values()):
-        yield "Nothing was deleted: add --yes for that."
+        yield "Nothing was deleted. Add --yes to delete."

@@ -121,7 +121,7 @@ def warn_about_ollama(model: str) -> None:
 
 
 def _default_model(settings: Settings) -> BoundModel:
-    "Return the model, without llm, whose plugins take longer to load than everything else."
+    "Return the model without importing llm, whose plugins take longer to load than everything else."
     plugin_settings = PluginSettings.from_env().with_engine(settings.engine)
     return BoundModel(settings.model, plugin_settings, read_bindings().get(settings.model, UNBOUND))
 
@@ -147,7 +147,7 @@ def _stop_quietly() -> Iterator[None]:
 def _without_garbage_collection() -> Iterator[None]:
     """Keep the garbage collector away from what is imported and created in here.
 
-    All of it is needed as long as the server runs, so neither now nor later it is worth looking through.
+    All of it is needed as long as the server runs, so the collector would search it in vain.
     """
     gc.disable()
     try:

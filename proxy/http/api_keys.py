@@ -49,7 +49,7 @@ def hash_key(key: str) -> str:
 
 
 def find_key(key: str, keys: Iterable[Key]) -> Key | None:
-    "Return the entry of this key, or None. It takes the same time for right and wrong keys."
+    "Return the entry of this key, or None. The search takes the same time whether the key is valid or not."
     sha256 = hash_key(key)
     matches = [known for known in keys if hmac.compare_digest(sha256, known.sha256)]
     return matches[0] if matches else None
@@ -72,7 +72,7 @@ def read() -> tuple[Key, ...]:
         raise GptOssError(f"{path()} cannot be read: {problem.strerror}.") from problem
     except (ValueError, AttributeError, TypeError) as problem:
         raise GptOssError(
-            f"{path()} holds the keys, and cannot be used: it has another form.",
+            f"{path()}, the file of keys, cannot be used: it does not have the expected form.",
             remedy="Repair it, or delete it and type `llm gpt-oss keys add NAME` for each.",
         ) from problem
 
@@ -103,7 +103,7 @@ def revoke(name: str) -> None:
     "Delete a key. Raises BadRequest if there is none with this name."
     with edit_json(path(), _entries) as entries:
         if name not in entries:
-            remedy = f"There are: {', '.join(entries)}." if entries else "There is none."
+            remedy = f"The keys are: {', '.join(entries)}." if entries else "There are no keys."
             raise BadRequest(f"No key is called {name}.", param="name", remedy=remedy)
         del entries[name]
 

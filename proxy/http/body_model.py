@@ -20,7 +20,7 @@ class LenientBody(Body):
     """Part of a conversation's history, where unknown fields are ignored.
 
     Clients send back what other servers once added to it (`annotations`, `parsed`, `reasoning_details`,
-    `prompt_cache_breakpoint`), and none of that asks for anything.
+    `prompt_cache_breakpoint`), and none of these fields requests anything.
     """
 
     model_config = ConfigDict(extra="ignore")

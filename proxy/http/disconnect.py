@@ -36,7 +36,7 @@ async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -
     task = asyncio.ensure_future(work)
     await run_until_first_ends(task, wait_for_disconnect(receive))
     if task.cancelled():
-        raise ApiError(CLIENT_LEFT, "The client left.")
+        raise ApiError(CLIENT_LEFT, "The client disconnected.")
     return task.result()
 
 

@@ -127,7 +127,7 @@ def log_unavailable(error: Exception) -> ApiError:
 
 
 def _retry_headers(shape: ErrorShape) -> Mapping[str, str]:
-    "OpenAI's clients retry after any 5xx unless a header says that they should not."
+    "Return the headers that tell OpenAI's clients whether to retry: by default they retry after any 5xx."
     if shape.status < 500:
         return {}
     if shape.retry_after is None:
@@ -145,7 +145,7 @@ async def handle_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def handle_http_exception(request: Request, error: Exception) -> JSONResponse:
-    "Answer what the framework itself refuses: an unknown path, or a method that the path does not have."
+    "Answer a request that the framework itself rejects: an unknown path, or a method that the path lacks."
     assert isinstance(error, HTTPException)
     line = f"{request.method} {request.scope['path']}"
     match error.status_code:

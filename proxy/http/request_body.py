@@ -35,12 +35,16 @@ class ReceivedBody(Generic[B]):
 
 
 async def receive_body(request: Request, model: type[B]) -> ReceivedBody[B]:
-    "Raises ApiError: 413 for a body that is too long, 400 for one that is no JSON or no `model`."
+    """Receive, parse and validate the body of a request.
+
+    Raises ApiError: 413 for a body that is too long or has too many values, 400 for a body that is not JSON
+    or does not fit `model`.
+    """
     return parse_body(await read_bytes(request), model)
 
 
 def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
-    "The dependency for a request whose body is a `model`."
+    "Return the FastAPI dependency for a request whose body is a `model`."
 
     async def received_body(request: Request) -> ReceivedBody[B]:
         return await receive_body(request, model)
@@ -49,13 +53,13 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
 
 
 def parse_body(raw: bytes, model: type[B]) -> ReceivedBody[B]:
-    "Raises ApiError for a body that is no JSON or no `model`."
+    "Parse and validate a body. Raises ApiError if it is not JSON or does not fit `model`."
     json = parse_body_json(raw)
     return ReceivedBody(raw, json, validate_body(json, model))
 
 
 async def read_bytes(request: Request) -> bytes:
-    "Raises ApiError for a body that is too long, and where the client disconnects before its end."
+    "Read the body. Raises ApiError if it is too long, or if the client disconnects before its end."
     parts: list[bytes] = []
     length = 0
     try:
@@ -65,7 +69,7 @@ async def read_bytes(request: Request) -> bytes:
             if length <= MAX_BODY:
                 parts.append(part)
     except ClientDisconnect:
-        raise ApiError(CLIENT_LEFT, "The client left.") from None
+        raise ApiError(CLIENT_LEFT, "The client disconnected.") from None
     if length > MAX_BODY:
         message = f"The body is longer than {MAX_BODY // 2**20} MiB."
         raise ApiError(413, message, code="request_too_large")
@@ -73,12 +77,12 @@ async def read_bytes(request: Request) -> bytes:
 
 
 def parse_body_json(raw: bytes) -> Any:
-    "Raises ApiError for invalid JSON and for too many values."
+    "Parse the body. Raises ApiError for invalid JSON and for too many values."
     try:
         json = parse_json(raw)
     except ValueError as problem:
         raise ApiError(400, f"The body is not valid JSON: {problem}.") from None
-    # Values are counted only where there are commas enough: counting those is a thousand times faster.
+    # Values are counted only if there are enough commas: counting commas is a thousand times faster.
     if raw.count(b",") > MAX_VALUES and _has_too_many_values(json):
         message = f"The body has more than {MAX_VALUES} values."
         raise ApiError(413, message, code="request_too_large")
@@ -86,7 +90,7 @@ def parse_body_json(raw: bytes) -> Any:
 
 
 def validate_body(json: Any, model: type[B]) -> B:
-    "Raises ApiError that names the first invalid parameter."
+    "Return the JSON as a `model`. Raises ApiError that names the first invalid parameter."
     try:
         return model.model_validate(json)
     except ValidationError as problem:

@@ -39,8 +39,8 @@ class EventStream(Response):
 
     If no frame comes for `keep_alive` seconds, a comment is sent. The answer starts with the first frame or
     comment, or at the end of `frames`. An error before that is raised, so it can still be an HTTP status. A
-    later one becomes the last frame, made by `error_frame`. `frames` is asked for a frame when the one before
-    was sent, and closed at once when the client disconnects.
+    later one becomes the last frame, made by `error_frame`. The next frame is read from `frames` only after
+    the one before was sent. `frames` is closed as soon as the client disconnects.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Only trusted hosts and origins may use the server: this machine's own, and those named by its settings.
 
-Without this check a web page of another origin could read the log through the user's browser: with a plain
-request, which its Origin header gives away, or after DNS rebinding, where its own name points to 127.0.0.1,
-which the Host header gives away.
+Without this check a web page of another origin could read the log through the user's browser. It could send a
+plain request, which its Origin header reveals. Or it could use DNS rebinding, where its own name points to
+127.0.0.1, which the Host header reveals.
 """
 
 from __future__ import annotations

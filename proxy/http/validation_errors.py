@@ -82,8 +82,8 @@ def validation_api_error(errors: Sequence[Mapping[str, Any]], json: Any) -> ApiE
     "Return the error about the first invalid value in `json`. `errors` are pydantic's."
     problems = [_problem(error, json) for error in islice(errors, MAX_ERRORS)]
     first = problems[0].path
-    # Each alternative of a union has errors of its own. The one that matched furthest is the one that was
-    # meant.
+    # Each alternative of a union has its own errors. The client probably meant the alternative that matched
+    # furthest.
     related = [each for each in problems if each.path[: len(first)] == first[: len(each.path)]]
     furthest = max(len(each.path) for each in related)
     deepest = [each for each in related if len(each.path) == furthest and each.path[: len(first)] == first]

@@ -58,7 +58,7 @@ class ModelNames:
         return iter(self._models)
 
     def resolve(self, name: str) -> ResolvedModel:
-        "Raises ApiError for an unknown name."
+        "Return the model that a name stands for. Raises ApiError for an unknown name."
         if name in self._models:
             return self._models[name]
         base, _, effort = name.rpartition("-")
@@ -66,7 +66,7 @@ class ModelNames:
             return replace(self._models[base], effort=effort)
         raise ApiError(
             404,
-            f"The model '{name[:100]}' does not exist here. There are: {', '.join(self._models)}.",
+            f"The model '{name[:100]}' does not exist here. Available models: {', '.join(self._models)}.",
             code="model_not_found",
             param="model",
         )

@@ -43,7 +43,7 @@ class Run:
 
     `generation` is final: plugins have changed it and it fits the `model`. `entry_distances` tells for each
     entry of the client's list of messages or items how far from the end of `generation.messages` its message
-    is. `started` is the reading of `time.perf_counter` when the call was taken up.
+    is. `started` is the value of `time.perf_counter` when the call started.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class Run:
             parsed=client.body.json,
         )
         self._response = self._prompt(generation.messages)
-        self.cancel_reason = "The client left."
+        self.cancel_reason = "The client disconnected."
 
     async def begin(self) -> None:
-        "Give the turn its place in the log, and get back the messages that the client left out."
+        "Record the turn in the log as in progress, and restore the messages that the client left out."
         if self._writer is None:
             return
         try:
@@ -110,8 +110,7 @@ class Run:
         return [*turn.prompt.messages[self._generation.added :], *messages_so_far(turn)]
 
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
-        """Yield the answer's events as the model writes it. Raises what goes wrong in the queue or with the
-        model."""
+        "Yield the answer's events as the model writes it. Raises errors of the queue and of the model."
         try:
             waiting = time.perf_counter()
             async with self._queue.slot():
@@ -156,7 +155,7 @@ class Run:
         await self._log_end(api_error.status, api_error.message, str(error) or type(error).__name__)
 
     async def _log_end(self, status: int, message: str | None = None, error: str | None = None) -> int:
-        """Log the turn, and return the seconds since 1970 at which the log will say that it ended.
+        """Log the turn, and return the end time that the log will have, in seconds since 1970.
 
         `message` is the error as the client gets it, `error` as the model raised it. The turn is handed to
         the log before anything is awaited, so it is logged even if this task is cancelled.
@@ -192,7 +191,7 @@ class Run:
         return [call.tool_call_id for call in calls if call.name in custom_tools and call.tool_call_id]
 
     async def _report(self, turn: Turn, recorded: Future[None]) -> None:
-        "Tell the plugins, once the turn is logged."
+        "Call the hook `turn_logged` of the plugins once the turn is logged."
         await asyncio.wrap_future(recorded)
         await self._plugins.turn_logged(turn.id, self._generation, turn.request.status, turn.request.error)
 

@@ -1,7 +1,7 @@
 """`encrypted_content`: an opaque token that carries a whole text, so that the server stores nothing for it.
 
-The token is not secret: the client was sent the text in it. It is base64url of a version byte, a checksum and
-the zlib-compressed text.
+The token is not secret: the client has received the text in it. It is base64url of a version byte, a checksum
+and the zlib-compressed text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def to_encrypted_content(text: str) -> str:
 
 
 def from_encrypted_content(token: str) -> str:
-    "The text in a token. Raises ApiError for a token that `to_encrypted_content` did not make."
+    """Return the text that a token contains.
+
+    Raises ApiError for a token that `to_encrypted_content` did not make.
+    """
     try:
         return _decompress(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, zlib.error):
@@ -39,7 +42,7 @@ def from_encrypted_content(token: str) -> str:
 
 
 def _decompress(data: bytes) -> str:
-    "Raises ValueError or zlib.error."
+    "Return the text of a decoded token. Raises ValueError or zlib.error if the token is invalid."
     expected_checksum, compressed = data[1 : 1 + CHECKSUM_BYTES], data[1 + CHECKSUM_BYTES :]
     stream = zlib.decompressobj()
     text = stream.decompress(compressed, MAX_RATIO * len(compressed) + 1)

@@ -116,7 +116,7 @@ class _HistoryBuilder:
             self._tool_names[part.tool_call_id] = part.name
 
     def _fit(self, part: Part) -> list[Part]:
-        "The parts to append for a part."
+        "Return what to append for a part: the result with its tool's name, or a text after a blank line."
         match part:
             case ToolResultPart(tool_call_id=call_id):
                 return [replace(part, name=self._tool_name(part, call_id))]
@@ -151,7 +151,7 @@ def _has_text(message: Message) -> bool:
 
 
 def _to_message(item: AnyItem, referenced: Mapping[str, Message]) -> Message | None:
-    "None for an item with nothing to read in it."
+    "Return the item as a message, or None for an item with nothing to read in it."
     match item:
         case MessageItem(role="assistant", phase=phase):
             text = "\n".join(_texts(item.content))
@@ -201,7 +201,7 @@ def _joined(texts: Sequence[ReasoningText | SummaryText] | None) -> str:
 
 
 def _texts(content: str | Iterable[Content]) -> list[str]:
-    "Raises ApiError for content that is not text."
+    "Return the texts of the content. Raises ApiError for content that is not text."
     return [content] if isinstance(content, str) else [_text(part) for part in content]
 
 

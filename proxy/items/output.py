@@ -55,7 +55,7 @@ def reasoning_item(
     display: ReasoningDisplay = "text",
     include_encrypted: bool = False,
 ) -> Item:
-    "`include_encrypted` adds `encrypted_content`."
+    "Return an item of reasoning. `include_encrypted` adds `encrypted_content`."
     content = [reasoning_text(text)] if text and display != "summary" else []
     summary = [summary_text(text)] if text and display != "text" else []
     item = {"id": id, "type": "reasoning", "status": status, "summary": summary, "content": content}
@@ -86,7 +86,10 @@ def custom_tool_call_item(
 
 
 def name_fields(full_name: str) -> Item:
-    "A tool's name and namespace. Namespaces may contain dots, names of tools may not."
+    """Split a tool's full name into its `name` and `namespace`.
+
+    Only namespaces may contain dots, so the last dot separates the two.
+    """
     namespace, _, name = full_name.rpartition(".")
     return {"name": name, "namespace": namespace} if namespace and name else {"name": full_name}
 

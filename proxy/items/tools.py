@@ -40,7 +40,7 @@ class Grammar(Body):
     definition: str
 
     def model_description(self, description: str | None) -> str:
-        "A tool's description followed by this grammar. The model is told the grammar, but not held to it."
+        "A tool's description followed by this grammar. The grammar is not enforced."
         rule = f"The input follows this {self.syntax} grammar:\n{self.definition}"
         return f"{description}\n{rule}" if description else rule
 

@@ -112,7 +112,8 @@ class SkippedItem(LenientBody):
     ]
 
 
-# Leaving these out would change the meaning of the conversation. Each has what to send instead, if anything.
+# Leaving these out would change the meaning of the conversation. The values are what to send instead, if
+# anything.
 UNSUPPORTED_ITEMS = {
     "additional_tools": "send them in `tools`",
     "apply_patch_call": None,

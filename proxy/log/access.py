@@ -22,9 +22,9 @@ class Viewer:
 
 
 async def viewer_of(http: Http, plugins: Plugins) -> Viewer:
-    """The viewer that sends this request; its actor is the one that a turn of it would be logged with.
+    """Return the viewer that sends this request. Its turns are logged under the name in `actor`.
 
-    If a plugin names another actor, the admin rights of the key do not apply: they belong to the key's name.
+    Admin rights belong to the name of the key. They do not apply if a plugin names another actor.
     """
     actor = await plugins.actor_of(http)
     admin = getattr(http.state, "admin", False)

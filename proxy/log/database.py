@@ -47,7 +47,7 @@ class LogFile:
         self._inode: int | None = None
 
     def opened(self) -> ChainStore:
-        "Raises OSError or sqlite3.Error."
+        "Return the open log. Raises OSError or sqlite3.Error."
         if self._log and self._current_inode() != self._inode:
             self.close()
         if self._log is None:

@@ -69,9 +69,10 @@ class PreviousAttempt(NamedTuple):
 
 
 def select_attempt(attempts: Sequence[PreviousAttempt], choices: int) -> PreviousAttempt | None:
-    """Which of the attempts, oldest first, at an answer of `choices` choices is repeated.
+    """Return the earlier attempt that a new attempt repeats, or None if there is none.
 
-    It is the last one that failed. If none did, the client did not receive the last answer.
+    `attempts` are the attempts at an answer of `choices` choices, oldest first. The last one that failed is
+    repeated. If none failed, the last one is: the client did not receive its answer.
     """
     failed = [attempt for attempt in attempts if attempt.succeeded < choices]
     return (failed or attempts)[-1] if attempts else None

@@ -144,7 +144,7 @@ class ItemChain:
 
 
 def _sources(chain: Sequence[StoredMessage], turns: Sequence[_Turn]) -> Mapping[str, str]:
-    "The turn that produced each message: a turn's answer are the messages after its parent, up to its tip."
+    "The turn that produced each message: a turn's answer is what follows its parent, up to its tip."
     indexes = {stored.hash: index for index, stored in enumerate(chain)}
     sources: dict[str, str] = {}
     for turn in turns:

@@ -60,7 +60,7 @@ class CachedSchemaDatabase(sqlite_utils.Database):
 
     For each row that it writes, sqlite-utils looks up the names of all tables several times and opens a
     savepoint, which takes a third of the time to log a turn. Here the schema is looked up once, and a
-    transaction within a transaction is part of that: an error in it must roll back the outer one
+    nested transaction is part of the outer one: an error in it must roll back the outer one
     (`write_transaction`).
     """
 

@@ -90,10 +90,11 @@ def load_conversation(log: LogStore, thread_id: str, viewer: Viewer) -> ThreadCo
 
 
 def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:
-    """The items with these ids, each as a message that contains nothing else.
+    """Return the items with these ids, each as a message that contains nothing else.
 
-    A viewer sees the items of turns and conversations, those of their prompts too. Left out are items that
-    occur only in deleted ones, or in responses that the client did not want stored.
+    A viewer sees the items of turns and conversations, including those of their prompts. The result lacks
+    items that occur only in deleted turns and conversations, or in responses that the client did not want
+    stored.
     """
     sources = {id: source for id in ids if (source := parse_item_id(id))}
     finder = _ItemFinder(log, viewer)

@@ -129,7 +129,7 @@ def _response_json(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
 def load_chain(log: LogStore, tip: str | None, *, after: str | None = None) -> list[StoredMessage]:
     """The messages that lead to `tip`, oldest first; only those after the message `after`, if that is given.
 
-    Empty where the log has no message `tip`.
+    Empty if the log has no message `tip`.
     """
     rows = log.db.conn.execute(CHAIN, {"tip": tip, "after": after}).fetchall()
     parts = _load_parts(log, [hash for hash, _, _ in rows])

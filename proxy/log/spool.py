@@ -58,7 +58,7 @@ class Spool:
         If a process may still be running, its turns count as ended too: it overwrites them when they end.
         """
         for path in self.folder.glob("*.begun"):
-            # Our own number belonged to a process before us: containers start with the same number each time.
+            # An earlier process had our process id: containers assign the same ids each time they start.
             if _pid(path) == os.getpid() or not _is_running(_pid(path)):
                 path.replace(self.folder / f"{path.name.split('.')[0]}.json")
 
@@ -95,7 +95,7 @@ class Spool:
                 continue
 
     def reject(self, turn: Turn) -> None:
-        "Keeps a turn that the database will never accept, where it is not tried again."
+        "Set aside a turn that the database will never accept, so that it is not tried again."
         self.keep(turn)
         self._in_memory.pop(turn.id, None)
         self._rename_rejected(self._waiting_path(turn))

@@ -1,8 +1,9 @@
 """Finds the thread that a request continues, and restores what its client left out of the history.
 
-A request joins the thread whose conversation it continues. It forks that thread if it has moved on since: the
-client asks for another answer, edits an earlier message, or sends two requests at once. A history whose
-beginning was cut off joins by the tool calls in it; without a call it starts a new thread.
+A request joins the thread whose conversation it continues. If that thread already continues differently, the
+request forks it: the client asks for another answer, edits an earlier message, or sends two requests at the
+same time. If the beginning of a history was cut off, the tool calls in it identify the thread. Without calls
+the request starts a new thread.
 """
 
 from __future__ import annotations
@@ -81,24 +82,24 @@ def hash_prompt(messages: Sequence[Message]) -> HashedPrompt:
 
 
 class ThreadMatcher:
-    "Matches requests with one log. An actor's requests continue only what that actor asked before."
+    "Matches requests with one log. A request continues only turns of its own actor."
 
     def __init__(self, log: LogStore) -> None:
         self._log = log
         self._connection = log.db.conn
 
     def history(self, messages: Sequence[Message], actor: str | None, logged: int = 0) -> list[Message]:
-        """The client's messages, with what the client left out restored from the log: reasoning, white space,
-        the text of arguments.
+        """Return the client's messages, with what the client left out restored from the log.
 
-        The first `logged` messages come from the log and are complete.
+        That is reasoning, white space, and the original text of the arguments of tool calls. The first
+        `logged` messages come from the log, so they need not be restored.
         """
         if logged:
             return [*messages[:logged], *self._with_reasoning(messages[logged:], actor)]
         return self.restore(messages, actor).messages
 
     def restore(self, messages: Sequence[Message], actor: str | None) -> HashedPrompt:
-        "As `history`, for messages that the client sent, with their hashes."
+        "Like `history`, for messages of which none come from the log. The result includes their hashes."
         prompt = hash_prompt(messages)
         match = self.find(prompt, actor, len(messages) - 1)
         if match is None:
@@ -129,10 +130,10 @@ class ThreadMatcher:
         exclude_turn: str = "",
         rerun_thread: str | None = None,
     ) -> ThreadMatch | None:
-        """The thread that the first `searched` messages continue.
+        """Return the thread that the first `searched` messages continue.
 
-        The turn `exclude_turn` does not count: it is written again. If it is the last of its thread, that is
-        `rerun_thread`, which has not moved on then.
+        The turn `exclude_turn` is ignored, because it is being written again. `rerun_thread` is the thread
+        that it is the last turn of, if any: that thread does not count as continued.
         """
         first = prompt.instructions
         hashes = prompt.prefix_hashes[: max(0, searched - first)]
@@ -143,7 +144,7 @@ class ThreadMatcher:
         call_ids = _call_ids(prompt.messages[first : first + position.matched + 1])
         caller = find_by_calls(self._connection, call_ids, actor)
         if caller and not is_descendant(self._connection, position.tip, caller.tip):
-            # A conversation that looks the same: its calls are those of another.
+            # This conversation looks the same, but the calls belong to another one.
             own = find_by_prefix(self._connection, hashes, *conditions, required_tip=caller.tip)
             position = own or position
         match = ThreadMatch(position, first + position.matched + 1)
@@ -162,7 +163,10 @@ class ThreadMatcher:
         return None
 
     def _match_thread_tip(self, match: ThreadMatch, later: Sequence[str | None]) -> ThreadMatch | None:
-        "A match at the thread's end, where another program continued the thread and the client knows that."
+        """Return a match at the end of the thread, or None.
+
+        There is one if another program continued the thread and the request includes that continuation.
+        """
         if not later:
             return None
         chain = [stored.message for stored in load_chain(self._log, match.position.thread_tip)]
@@ -173,9 +177,9 @@ class ThreadMatcher:
         return ThreadMatch(position, match.covered + later.index(tip) + 1)
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
-        """Replaces messages that call tools by those that were logged.
-
-        Clients send no reasoning back, or only a part of it."""
+        """Replaces messages that call tools by the logged ones, because clients send back no reasoning or
+        only a part.
+        """
         wanted = _call_ids(messages)
         logged: dict[str | None, Message] = {}
         while position := find_by_calls(self._connection, wanted, actor):

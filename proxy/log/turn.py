@@ -41,7 +41,7 @@ class RequestRecord:
     stored: bool = False
     metadata: Mapping[str, str] | None = None
     status: int = UNFINISHED
-    error: str | None = "The server was gone before the answer was whole."
+    error: str | None = "The server stopped before the answer was complete."
     finish_reason: str | None = None
     queue_ms: int | None = None
     first_token_ms: int | None = None
@@ -66,7 +66,7 @@ class RequestRecord:
         """Without the entries of the body's list that earlier turns hold: all but those of the prompt's last
         `new_messages` messages.
 
-        A long conversation would be in the log once for each of its turns otherwise."""
+        Otherwise a long conversation would be stored again with each of its turns."""
         known = sum(from_end > new_messages for from_end in self.sent)
         if not known:
             return self

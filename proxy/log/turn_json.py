@@ -20,7 +20,10 @@ from .turn import RequestRecord, Turn
 
 
 def to_json(turn: Turn) -> bytes:
-    "All that `from_json` needs. llm's own `to_dict` has what a later prompt needs, not what the log needs."
+    """Return the turn as JSON, with everything that `from_json` needs.
+
+    llm's own `to_dict` has only what a later prompt needs, which is not all that the log needs.
+    """
     response = turn.response
     data = {
         "request": _request_fields(turn.request),
@@ -43,7 +46,7 @@ def to_json(turn: Turn) -> bytes:
 
 
 def from_json(text: str | bytes) -> Turn:
-    "Raises ValueError, KeyError or TypeError for what `to_json` did not write."
+    "Return the turn. Raises ValueError, KeyError or TypeError for text that `to_json` did not write."
     data = json.loads(text)
     saved = data["response"]
     response = llm.Response.from_dict(saved, model=_PastModel(saved["model"]))

@@ -31,7 +31,7 @@ class TurnWriter:
         self._matcher = ThreadMatcher(log)
 
     def write(self, turn: Turn, hashed: HashedPrompt | None = None) -> None:
-        """Must run in a transaction that holds the write lock.
+        """Write the turn. Must run in a transaction that holds the write lock.
 
         `hashed` is what was computed when the turn began. It is used if the prompt is still the same.
         """
@@ -59,7 +59,10 @@ class TurnWriter:
             self._keep_ids(turn, position)
 
     def _rerun_thread(self, turn: Turn) -> str | None:
-        "The thread that ends with this turn already: it broke off, and the client sent the request again."
+        """Return the thread that already ends with this turn, or None.
+
+        There is one if the turn broke off and the client sent the request again.
+        """
         row = self._connection.execute(THREAD_THAT_ENDS_WITH, [turn.id]).fetchone()
         return row[0] if row else None
 

@@ -39,7 +39,7 @@ TOOLS = [
 ]
 URL = "/v1/responses"
 HI = {"model": "gpt-oss", "input": "Hi"}
-GONE = "The server was gone before the answer was whole."
+GONE = "The server stopped before the answer was complete."
 
 
 @pytest.fixture

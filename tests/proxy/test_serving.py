@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "logs.db"
 
 
-LEFT = (499, "The client left.")
+LEFT = (499, "The client disconnected.")
 
 
 @pytest.mark.parametrize("begin", [[], BEGIN])
@@ -66,4 +66,4 @@ def test_turns_of_a_killed_server_are_logged_after_a_restart(path: Path) -> None
             server.kill()
             assert server.rows() == []
         with serving(path, ollama) as server:
-            server.logs((500, "The server was gone before the answer was whole."))
+            server.logs((500, "The server stopped before the answer was complete."))

@@ -12,12 +12,12 @@ from ..llama_server.reader import parse_logprob
 
 
 class TokenRealigner:
-    """Splits the text that vLLM sends under stop strings at the ends of its tokens.
+    """Splits the text of vLLM at the ends of its tokens, where vLLM does not because of stop strings.
 
-    vLLM keeps back one character less than the longest stop string has, and splits the rest anywhere. It
-    reports a token when it is made, which is before its text. Some versions report a part of a character as
-    U+FFFD, and some servers report no tokens. From the first token on that does not spell the text, the text
-    is split anywhere except inside a marker.
+    With stop strings, vLLM holds back as many characters as the longest of them has, less one, and splits the
+    rest anywhere. It reports each token when it is generated, which is before its text is sent. Some versions
+    report a part of a character as U+FFFD, and some servers report no tokens. Once a token does not match the
+    text, the remaining text is split anywhere except inside a marker.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class TokenRealigner:
             yield self._piece(length, len(self._tokens))
 
     def finish(self) -> Iterator[Piece]:
-        "Yield what a stop string left of a token. It has no log probability."
+        "Yield the remaining text: the part of a token before a stop string. It has no log probability."
         if self._text:
             yield self._piece(len(self._text), 0)
 

@@ -23,9 +23,9 @@ class Dialect(NamedTuple):
     """The differences between servers.
 
     `needs_max_tokens`: without a limit the server stops after 16 tokens.
-    `splits_text`: under stop strings the server splits its text anywhere, so the tokens are requested too.
-    `min_logprobs`: the least `logprobs` with which the server reports the chosen tokens.
-    `repeat_penalty`: the name of that option. `schema_fields` makes the fields for a schema.
+    `splits_text`: with stop strings the server splits its text anywhere, so the tokens are requested too.
+    `min_logprobs`: the smallest `logprobs` with which the server reports the chosen tokens.
+    `repeat_penalty`: the name of that option. `schema_fields` returns the request fields for a schema.
     """
 
     needs_max_tokens: bool
@@ -55,7 +55,10 @@ DIALECTS = {
 def completion_request(
     completion: Completion, model_name: str, dialect: Dialect, max_tokens: int | None
 ) -> Request[Json]:
-    "A stream of at most `max_tokens`. Raises BadRequest for a requested limit of no tokens."
+    """Return a request for a stream of at most `max_tokens` tokens.
+
+    Raises BadRequest if the completion's own limit is below one token.
+    """
     check_max_tokens(completion)
     options = sampling_fields(completion)
     repeat_penalty = options.pop("repeat_penalty")
@@ -91,10 +94,10 @@ def models_request() -> Request[list[Json]]:
 
 
 def token_count_request(completion: Completion, model_name: str, server_name: str) -> Request[int]:
-    """Counts the tokens of the prompt. The answer is how many tokens the context has left.
+    """Return a request that counts the prompt's tokens. Its answer is how many tokens the context has left.
 
-    `parse` raises ContextOverflow if it has none left. A server that does not report both numbers has
-    `DEFAULT_MAX_TOKENS`.
+    `parse` raises ContextOverflow if none are left. The answer is `DEFAULT_MAX_TOKENS` if the server does not
+    report both numbers.
     """
 
     def parse(data: Json) -> int:

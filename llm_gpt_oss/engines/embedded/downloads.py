@@ -15,7 +15,11 @@ def find_download(tag: str, folders: Sequence[Path]) -> Path | None:
 
 
 def _manifest(tag: str) -> Path:
-    "Return the path of the manifest: host, namespace, model and version, with Ollama's defaults for each."
+    """Return the path of the tag's manifest in a model folder, such as
+    `manifests/registry.ollama.ai/library/gpt-oss/20b`.
+
+    Parts that the tag does not have get Ollama's defaults.
+    """
     *path, name = tag.rpartition("://")[2].split("/")
     model, _, version = name.partition(":")
     defaults = ("registry.ollama.ai", "library")[: 2 - len(path)]

@@ -17,7 +17,10 @@ LOG_DELAY = 0.3
 
 
 def serve(request: dict[str, Any], out: TextIO) -> Any:
-    "Write the response. Return the server, which stops when it is deleted, or None if it did not start."
+    """Load the model, start its server, and write the response line to `out`.
+
+    Return the server, or None if it did not start. The caller must keep the server: deleting it stops it.
+    """
     import xllamacpp
 
     if request["required_memory"] is not None:

@@ -1,8 +1,8 @@
 """Run llama.cpp with one model in a process of its own.
 
-It is another process because llama.cpp holds Python's lock while it loads, which would stop a proxy; because
-a failed assertion in it ends its process; because it explains only on standard error why it cannot load a
-file; and because the end of a process always frees its memory.
+There are four reasons for a separate process. llama.cpp holds Python's GIL while it loads, which would block
+a proxy. A failed assertion in it ends its process. It explains only on standard error why it cannot load a
+file. And when a process ends, its memory is always freed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ class ModelProcess:
     "A process with a model in memory. `server` is its HTTP address, which works as long as it is `alive`."
 
     def __init__(self, options: LoadOptions, header: GgufHeader) -> None:
-        "Returns when the model is loaded. Raises GptOssError if it cannot be loaded, or would not fit."
+        """Start the process and wait until the model is loaded.
+
+        Raises GptOssError if the model cannot be loaded, or would not fit into memory.
+        """
         began, key = perf_counter(), secrets.token_urlsafe(24)
         required, available = header.required_memory(options.context), memory.available_memory()
         needs_gpu = available is not None and required > available
@@ -80,7 +83,7 @@ class ModelProcess:
         return self._process.poll() is None
 
     def close(self) -> None:
-        "The memory is free when this returns."
+        "End the process. Its memory is free when this returns."
         self._process.kill()
         self._process.communicate()
         self._log.close()
@@ -115,7 +118,7 @@ def _send(process: subprocess.Popen[str], request: Mapping[str, Any]) -> None:
 
 
 def _receive(process: subprocess.Popen[str]) -> Mapping[str, Any]:
-    "Return the host's response. It is empty if the host ended without a whole line."
+    "Return the host's response. It is empty if the host ended before a complete line."
     assert process.stdout is not None
     line = process.stdout.readline()
     response: Mapping[str, Any] = json.loads(line) if line.endswith("\n") else {}

@@ -18,7 +18,7 @@ class ServerApi:
     """How a server answers.
 
     `stream_reader` makes a parser for the bytes of a stream, `error_rules` convert error answers.
-    `wrong_api` makes the error for a server that answers in another way, from a reason.
+    `wrong_api` takes a reason, and returns the error for a server that does not have this API.
     """
 
     stream_reader: Callable[[], Translator[bytes, Json]]

@@ -59,7 +59,7 @@ def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Res
 
 
 def _raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:
-    "The body of an unsuccessful response must have been read."
+    "Raise the error that an unsuccessful response reports. Its body must have been read."
     if response.is_success:
         return
     location = response.headers.get("Location") if response.is_redirect else None

@@ -10,7 +10,7 @@ def check_max_tokens(completion: Completion) -> None:
     "Raises BadRequest for a limit of less than one token, which servers understand in different ways."
     if completion.max_tokens is not None and completion.max_tokens < 1:
         message = f"An answer of {completion.max_tokens} tokens cannot be requested."
-        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
+        raise BadRequest(message, param="max_tokens", remedy="Set `-o max_tokens` to 1 or more.")
 
 
 def sampling_fields(completion: Completion) -> Json:

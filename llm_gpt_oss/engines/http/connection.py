@@ -58,7 +58,7 @@ def _is_secure(server: ServerAddress) -> bool:
 
 
 def _certificates(server: ServerAddress) -> ssl.SSLContext:
-    "Return a context that trusts nobody where no TLS is used: loading the authorities takes 20 ms or more."
+    "Return the TLS context. Without TLS it has no certificate authorities: loading them takes 20 ms or more."
     if _is_secure(server) or (not server.loopback and getproxies()):
         return httpx.create_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -71,12 +71,12 @@ def translate_errors(endpoint: Endpoint, error_type: type[EngineError] = EngineE
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise _unreachable(endpoint, "no sign of life") from error
+        raise _unreachable(endpoint, "the connection timed out") from error
     except (httpx.ConnectError, httpx.ProxyError) as error:
         raise _unreachable(endpoint, _reason(error)) from error
     except httpx.PoolTimeout as error:
-        message = f"{MAX_CONNECTIONS} requests to {endpoint.name} are running, and none of them ends."
-        raise EngineBusy(message, remedy="Try again when some of them have ended.") from error
+        message = f"{MAX_CONNECTIONS} requests to {endpoint.name} are running, and none has finished."
+        raise EngineBusy(message, remedy="Try again when some of them have finished.") from error
     except httpx.TimeoutException as error:
         message = f"{name_at_url} sent nothing for {endpoint.read_timeout:g} seconds."
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."

@@ -17,9 +17,9 @@ class Endpoint:
     """A server that can be called.
 
     `name` and `remedy` are for error messages: what people call the server, and what to type if it cannot be
-    reached. `read_timeout` is how many seconds it may send nothing. `keepalive` is how many seconds an unused
-    connection of the async client stays open. With 0 it serves one request: on loopback that is nearly free,
-    and no unused connection is left when the server restarts, or when an event loop has ended.
+    reached. `read_timeout` is how many seconds the server may be silent. `keepalive` is how many seconds an
+    unused connection of the async client stays open. With 0 it serves one request: on loopback that is nearly
+    free, and no unused connection is left when the server restarts, or when an event loop has ended.
     """
 
     name: str
@@ -31,7 +31,10 @@ class Endpoint:
 
 
 def model_endpoint(name: str, model: BoundModel, key: str | None) -> Endpoint:
-    "Return the server that the model was added with. GptOssError if its address or headers cannot be used."
+    """Return the server that the model was added with.
+
+    Raises GptOssError if its address or headers cannot be used.
+    """
     url = model.engine_options.get("url")
     if not isinstance(url, str):
         raise GptOssError(

@@ -76,7 +76,7 @@ class Http1Connection(httpcore.AsyncConnectionInterface):
         if self._stream is not None:
             await self._stream.aclose()
 
-    # What the pool asks.
+    # httpcore's pool calls these methods to query the connection.
 
     def info(self) -> str:
         return f"{self._origin}, {self._state}"

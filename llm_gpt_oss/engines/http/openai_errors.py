@@ -27,8 +27,8 @@ def context_overflow(
 
 
 def no_completion_api(reason: str, status: int | None = None) -> EngineError:
-    "Return the error for a server that answers in another way."
-    message = f"What answers there is not an API for completions: {reason}."
+    "Return the error for a server that does not have a completion API."
+    message = f"The server at this address has no API for completions: {reason}."
     return EngineError(message, status=status, remedy="Check the address that the model was added with.")
 
 
@@ -37,7 +37,7 @@ def _overflow(response: ErrorResponse) -> GptOssError:
 
 
 def _unauthorized(response: ErrorResponse) -> GptOssError:
-    message = f"{response.server} needs an API key, or another one."
+    message = f"{response.server} needs an API key, or a different one."
     remedy = "Type `llm keys set NAME`, and add the model with `--key NAME`."
     return Unauthorized(message, status=response.status, remedy=remedy)
 

@@ -9,7 +9,8 @@ from ...completion import Completion, Done, Json, Piece
 from ...streaming import Translator
 from .join_pieces import join_pieces
 
-# How long text may wait if nobody reads along: this share of the time since the start, but no more seconds.
+# How long text may wait if nobody reads it as it arrives: this share of the time since the start, and at most
+# so many seconds.
 DELAY_SHARE = 0.1
 MAX_DELAY = 0.05
 
@@ -60,7 +61,7 @@ class CompletionOutput:
         return [*_joined(items)] if self._batch else items
 
     def read_delay(self) -> float:
-        "Return for how many seconds the next data may stay unread. After the Done there is none to wait for."
+        "Return for how many seconds the next data may stay unread. After the Done it is 0."
         return 0.0 if self._done or not self._batch else self._max_delay(self._clock())
 
     def _read(self, values: Iterable[Json]) -> None:

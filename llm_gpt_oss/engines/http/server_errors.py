@@ -34,7 +34,7 @@ class ErrorResponse:
 
     @property
     def code(self) -> int | None:
-        "The status in the error object itself, or the HTTP status. Other codes than statuses do not count."
+        "The status in the error object itself, or the HTTP status. Codes that are not statuses are ignored."
         code = self.details.get("code")
         return code if type(code) is int and 400 <= code < 600 else self.status
 
@@ -115,7 +115,7 @@ def overflow_counts(response: ErrorResponse) -> tuple[int | None, int | None]:
 
 
 def overflow_message(prompt_tokens: int | None, context_length: int | None, owner: str) -> str:
-    "`owner` is whose context it is."
+    "Return the message for a prompt that is too long. `owner` is whose context it is, such as `the model's`."
     prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
     context = f"context of {context_length}" if context_length else "context"
     return f"The {prompt} is longer than {owner} {context}."
@@ -151,7 +151,7 @@ def failed(response: ErrorResponse) -> GptOssError:
 
 def empty_stream(server: str) -> EmptyStream:
     remedy = "Try again, or change the wording of the prompt."
-    return EmptyStream(f"{server} answered without a single word.", remedy=remedy)
+    return EmptyStream(f"{server} returned an empty answer.", remedy=remedy)
 
 
 def unfinished_stream(server: str) -> StreamCut:

@@ -122,7 +122,10 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> AsyncioStream:
-        "Raises ConnectTimeout after `timeout` seconds, and ConnectError where no server listens."
+        """Open a connection.
+
+        Raises ConnectTimeout after `timeout` seconds, and ConnectError if no server listens.
+        """
         try:
             with anyio.fail_after(timeout):
                 _, stream = await asyncio.get_running_loop().create_connection(AsyncioStream, host, port)
@@ -134,10 +137,10 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
 
 
 class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
-    """A connection. One task at a time reads or writes, as httpcore does with HTTP/1.1.
+    """A TCP connection for httpcore. Only one task may use it at a time, which httpcore ensures for HTTP/1.1.
 
-    `read_delay` is how many seconds data stays in the operating system before each read, so that the read
-    returns more of it.
+    `read_delay` is how many seconds to wait before each read. In the meantime the operating system collects
+    data, so that one read returns more of it.
     """
 
     def __init__(self) -> None:

@@ -13,16 +13,16 @@ MARKERS = [START, END, MESSAGE, CHANNEL, CONSTRAIN]
 
 
 def completion_request(completion: Completion, model_name: str | None = None) -> Request[Json]:
-    """A stream. `model_name` is the server's name for the model, where it has several.
+    """Return a request for the stream of a completion. Raises BadRequest for a limit below one token.
 
-    Raises BadRequest for a limit of no tokens.
+    `model_name` is the server's name for the model, if it has several.
     """
     check_max_tokens(completion)  # the server would write one token nevertheless
     body: Json = {
         "prompt": completion.prompt,
         "stream": True,
         "cache_prompt": True,
-        # A server that treats the markers as control tokens omits those from its text that are not listed.
+        # A server that treats the markers as control tokens omits them from its text unless they are listed.
         "preserved_tokens": MARKERS,
         "model": model_name,
         "n_predict": completion.max_tokens,
@@ -44,7 +44,10 @@ def props_request() -> Request[Json]:
 
 
 def vocabulary_request(tag: str) -> Request[None]:
-    "Tokenizes a marker of harmony. `parse` raises NotGptOss if it is not one token for this model."
+    """Return a request that tokenizes a marker of harmony.
+
+    `parse` raises NotGptOss if the marker is not one token for this model.
+    """
 
     def parse(data: Json) -> None:
         if len(data.get("tokens") or ()) != 1:

@@ -15,7 +15,10 @@ UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "
 
 
 def context_length(model: BoundModel, completion: Completion, trained: int) -> int:
-    "Return the context length in tokens, at most the one that the model was trained for (0 if unknown)."
+    """Return the context length in tokens, but no more than `trained`.
+
+    `trained` is the context length that the model was trained for, 0 if it is unknown.
+    """
     length = completion.context_length or model.engine_options.get("context") or DEFAULT_CONTEXT
     return min(int(length), trained) if trained else int(length)
 

@@ -45,7 +45,7 @@ ModelT = TypeVar("ModelT", bound=LoadedModel)
 
 
 class PoolEntry(Generic[ModelT]):
-    "A model that is loaded, or will be. `lock` is held while it loads, `users` counts those who borrow it."
+    "A model that is loaded, or will be. `lock` is held while it loads, `users` counts its borrowers."
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -69,7 +69,7 @@ class ModelPool(Generic[KeyT, DetailsT, ModelT]):
     """Loads models with `load(key, details)`.
 
     The details are not part of the key. If several callers wait for one model, it is loaded with the details
-    of the first one. `keep_alive` is in seconds: 0 unloads the model at once, a negative number never.
+    of the first one. `keep_alive` is in seconds: 0 unloads the model immediately, a negative number never.
     """
 
     def __init__(self, load: Callable[[KeyT, DetailsT], ModelT]) -> None:
@@ -149,7 +149,10 @@ class ModelPool(Generic[KeyT, DetailsT, ModelT]):
             self.release(key, keep_alive)
 
     def find_loaded(self, path: str) -> KeyT | None:
-        "Return the key of a loaded model with this path, which has the options that it was loaded with."
+        """Return the key of a loaded model with this path, or None.
+
+        The key contains the options that the model was loaded with.
+        """
         with self._lock:
             return next(
                 (key for key, entry in self._entries.items() if key.path == path and entry.model), None

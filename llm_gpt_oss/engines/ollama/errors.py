@@ -24,7 +24,7 @@ ANSWER_TOKENS = 2048
 def context_overflow(prompt_tokens: int | None = None, context_length: int | None = None) -> ContextOverflow:
     """Return the error for a prompt that does not fit. The counts are None where they are not known.
 
-    The remedy names a context that has room for an answer too.
+    The remedy names a context length that leaves room for an answer.
     """
     longer = 1 << (prompt_tokens + ANSWER_TOKENS).bit_length() if prompt_tokens else None
     remedy = "Drop the oldest turns with `-o truncate 1`."
@@ -42,9 +42,11 @@ def context_overflow(prompt_tokens: int | None = None, context_length: int | Non
 
 
 def not_ollama(reason: str, status: int | None = None) -> EngineError:
-    "Return the error for a server that answers in another way than Ollama."
+    "Return the error for a server that does not have Ollama's API."
     remedy = "Check that OLLAMA_HOST is the address of Ollama, without an ending such as /v1."
-    return EngineError(f"What answers there is not Ollama's API: {reason}.", status=status, remedy=remedy)
+    return EngineError(
+        f"The server at this address does not have Ollama's API: {reason}.", status=status, remedy=remedy
+    )
 
 
 def _overflow(response: ErrorResponse) -> GptOssError:
@@ -72,7 +74,7 @@ def _registry_without_tls(response: ErrorResponse) -> GptOssError:
 
 
 def _unauthorized(response: ErrorResponse) -> GptOssError:
-    message = "Ollama needs an API key, or another one."
+    message = "Ollama needs an API key, or a different one."
     remedy = "Type `llm keys set ollama`, or `ollama signin` if the model runs in Ollama's cloud."
     return Unauthorized(message, status=response.status, remedy=remedy)
 

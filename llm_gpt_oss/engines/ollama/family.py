@@ -12,12 +12,15 @@ FAMILIES = {"gptoss", "gpt-oss"}
 
 
 def is_official(tag: str) -> bool:
-    "Whether the tag is one of `gpt-oss` itself. The check would take time with a model of 13 GB."
+    """Whether the tag is an official `gpt-oss` tag, whose family need not be checked.
+
+    Skipping the check saves time: Ollama needs a while to describe a model of 13 GB.
+    """
     return tag.partition(":")[0] == "gpt-oss"
 
 
 def family_request(tag: str) -> Request[None]:
-    "Return a request whose `parse` raises NotGptOss for a model of another family."
+    "Return a request whose `parse` raises NotGptOss if the model is not a gpt-oss."
     request = show(tag)
 
     def parse(data: Json) -> None:

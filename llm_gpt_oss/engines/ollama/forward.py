@@ -29,16 +29,16 @@ HOP_BY_HOP = {
     b"transfer-encoding",
     b"upgrade",
 }
-# These request headers are for the server that forwards: its host name, its keys, its check of origins.
-# Ollama has another host name, needs other keys or none, and would reject origins that were allowed here.
+# These request headers are for the forwarding server: its host name, its keys, its check of origins. Ollama
+# has a different host name, needs other keys or none, and would reject origins that were allowed here.
 NOT_FORWARDED = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
-# The server that forwards the response sends its own.
+# The forwarding server sends its own values of these response headers.
 NOT_RETURNED = {b"date", b"server"}
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardedRequest:
-    "A client's request. `path` is the path at Ollama, with the query."
+    "A client's request to forward. `path` is the path to request from Ollama, including the query."
 
     method: str
     path: str

@@ -30,7 +30,7 @@ def check_family(client: Client, tag: str) -> None:
 
 
 def model_status(client: Client, tag: str, address: str) -> ModelStatus:
-    "Return the status, with the first problem that stands in the way of an answer."
+    "Return the status, with the first problem that prevents an answer."
     status = ModelStatus(address)
     try:
         status = replace(status, version=client.send(version()))

@@ -19,7 +19,7 @@ class GenerateReader:
     """A `Translator` from lines to pieces and one Done. `wire.GenerateLine` describes a line.
 
     Raises StreamCut for a line of an unexpected form and for a stream without a last line, EmptyStream for
-    one without any line, ContextOverflow where the last line says that the prompt is too long.
+    one without any line, ContextOverflow if the last line reports that the prompt is too long.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,8 @@ class GenerateReader:
         )
         prompt_tokens, completion_tokens = _count(line, "prompt_eval_count"), _count(line, "eval_count")
         if reason == "length" and not self._has_text and not completion_tokens:
-            # This is how v0.24 says that the prompt fills the context. Its count is the tokens that it kept.
+            # This is how v0.24 reports that the prompt fills the context. It counts only the tokens that it
+            # kept.
             raise context_overflow(context_length=prompt_tokens)
         return Done(
             reason,
@@ -72,7 +73,7 @@ def _logprobs(line: Json) -> tuple[tuple[Logprob, ...], int] | tuple[()]:
 
 
 def _logprob(data: object, *, is_top: bool = False) -> Logprob:
-    "An alternative (`is_top`) has no alternatives itself."
+    "Parse a token. An alternative (`is_top`) has no alternatives of its own."
     if not isinstance(data, dict):
         raise TypeError("a token must be an object")
     values = _typed(data, "bytes", list)

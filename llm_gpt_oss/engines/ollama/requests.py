@@ -30,7 +30,10 @@ def show(tag: str) -> Request[ModelDetails]:
 
 
 def pull(tag: str, *, insecure: bool = False) -> Request[PullStatus]:
-    "A stream. `insecure` allows a registry without TLS."
+    """Return a request that downloads a model and streams its progress.
+
+    `insecure` allows a registry without TLS.
+    """
     body = {"model": tag, "stream": True, **({"insecure": True} if insecure else {})}
     return Request("/api/pull", lambda data: PullStatus.from_json(cast(PullLine, data)), body, tag)
 
@@ -65,9 +68,9 @@ def embed(tag: str, texts: Sequence[str], *, dimensions: int | None = None) -> R
 
 
 def generate(completion: Completion) -> Request[Json]:
-    """A stream. The prompt is sent raw, and a prompt that is too long is an error, never truncated.
+    """Return a request for the stream of a completion. Raises BadRequest for a limit below one token.
 
-    Raises BadRequest for a limit of no tokens.
+    The prompt is sent raw. A prompt that is too long is an error and is never truncated.
     """
     body: GenerateBody = {
         "model": completion.model,
@@ -91,8 +94,8 @@ def generate(completion: Completion) -> Request[Json]:
 
 
 def _options(completion: Completion) -> Json:
-    "Only the options that were requested. The model file has the others."
-    check_max_tokens(completion)  # Ollama would understand less than 1 as no limit
+    "Return only the options that were requested. The model file has the others."
+    check_max_tokens(completion)  # Ollama would treat a value below 1 as no limit
     return without_none(
         {
             **sampling_fields(completion),

@@ -34,7 +34,7 @@ class ModelSource:
 def _check(completion: Completion) -> None:
     if completion.max_tokens is not None and completion.max_tokens < 1:
         message = f"An answer cannot have a limit of {completion.max_tokens} tokens."
-        raise BadRequest(message, param="max_tokens", remedy="Type `-o max_tokens` with 1 or more.")
+        raise BadRequest(message, param="max_tokens", remedy="Set `-o max_tokens` to 1 or more.")
 
 
 class _Engine:

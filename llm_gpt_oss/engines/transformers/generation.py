@@ -20,7 +20,9 @@ CHUNK = 256
 
 
 class SampledToken(NamedTuple):
-    "A token. The log probabilities, its own and those of the likeliest tokens, are there if requested."
+    """A token that was sampled. If requested, it has log probabilities: its own and those of the likeliest
+    tokens.
+    """
 
     token: int
     logprob: float | None = None
@@ -28,7 +30,7 @@ class SampledToken(NamedTuple):
 
 
 class Model(Protocol):
-    "A language model. A state is its key/value cache: what it has evaluated so far."
+    "A language model. A state is a key/value cache: it has the tokens that were evaluated so far."
 
     def new_state(self) -> Any:
         "Return an empty state."
@@ -86,7 +88,7 @@ class PrefixCache:
 
     @contextmanager
     def borrow(self, tokens: Sequence[int], context: int) -> Iterator[CachedPrefix]:
-        """Borrow the longest prefix of the tokens that is known. It is put back at the end of the block.
+        """Borrow the longest cached prefix of the tokens. It returns to the cache at the end of the block.
 
         The last token is never part of it, because evaluating it gives the logits for the next one.
         """
@@ -100,7 +102,8 @@ class PrefixCache:
         else:
             self._entries.remove(prefix)
             prefix.truncate(count)
-        # After an error it is not put back: some layers may have evaluated tokens that others have not.
+        # After an error it does not return to the cache: some layers may have evaluated tokens that others
+        # have not.
         try:
             yield prefix
         except GeneratorExit:

@@ -36,7 +36,7 @@ class GrammarCompiler:
         if matcher.is_error():
             raise UnusableSchema(
                 f"The schema cannot constrain the answer: {matcher.get_error().splitlines()[0]}.",
-                remedy="Write it in plain types, properties, items, enum and required.",
+                remedy="Use only plain types, properties, items, enum and required in it.",
             )
         return Grammar(matcher)
 

@@ -37,7 +37,10 @@ class ModelFolder:
     packed_weights: int = 0
 
     def required_memory(self, context: int, packed: bool) -> int:
-        "Return the bytes that the model needs with this context length. `packed` if MXFP4 is not unpacked."
+        """Return the bytes that the model needs with this context length.
+
+        `packed` is whether its MXFP4 weights stay packed.
+        """
         unpacking = 0 if packed else int(self.packed_weights * (UNPACKED_BITS - PACKED_BITS) / 8)
         return self.size + unpacking + self.kv_bytes_per_token * context
 

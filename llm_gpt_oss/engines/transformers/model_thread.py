@@ -23,14 +23,14 @@ Steps = Generator[Piece | Done | None, None, None]
 class ModelThread:
     """Runs completions in one thread, step by step.
 
-    Completions take turns: none waits for the end of another one. A caller that is interrupted returns at
-    once, while the current step ends in the thread.
+    Completions take turns, so none waits until another has finished. A caller that is interrupted returns
+    immediately, while the current step ends in the thread.
     """
 
     alive = True
 
     def __init__(self, folder: ModelFolder, context: int) -> None:
-        "Returns when the model is loaded. Raises GptOssError if it cannot be loaded, or would not fit."
+        "Load the model. Raises GptOssError if it cannot be loaded, or would not fit into memory."
         began = perf_counter()
         self._model, self._vocabulary = _load(folder, context)
         self._cache = PrefixCache(self._model)
@@ -42,11 +42,11 @@ class ModelThread:
         return generate(self._model, self._cache, self._vocabulary, completion, context)
 
     def step(self, steps: Steps) -> Future[Piece | Done | None]:
-        "Run the next step. The result is None if it gave no piece. Raises GptOssError."
+        "Run the next step. The result is None if it produced no piece. Raises GptOssError."
         return self._executor.submit(_next_item, steps)
 
     def stop(self, steps: Steps) -> None:
-        "End a completion, after its current step. Returns at once."
+        "End a completion, after its current step. Returns immediately."
         with suppress(RuntimeError):  # the program is ending, and the executor with it
             self._executor.submit(steps.close)
 

@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "stream_options": ("honoured", "include_usage"),
     "temperature": ("honoured", ""),
     "tool_choice": ("honoured", "enforced, including allowed_tools"),
-    "tools": ("honoured", "function and custom; the model is told a grammar, but not held to it"),
+    "tools": ("honoured", "function and custom; the model sees a grammar, but it is not enforced"),
     "top_logprobs": ("honoured", "up to 20"),
     "top_p": ("honoured", ""),
     "user": ("no effect", ""),
@@ -57,7 +57,8 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "keep_alive": ("honoured", ""),
 }
 
-# Values of refused fields that ask for nothing. An empty `web_search_options` does ask for a search.
+# Values of refused fields that have no effect, so they are accepted. An empty `web_search_options` requests a
+# search.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),

@@ -15,7 +15,7 @@ class JsonSchemaFormat(Body):
     json_schema: JsonSchema
 
     def answer_schema(self) -> dict[str, Any]:
-        "Raises ApiError for an invalid schema."
+        "Return the JSON schema of the answer. Raises ApiError for an invalid schema."
         return self.json_schema.titled_schema("response_format.json_schema")
 
 

@@ -77,8 +77,10 @@ class UserMessage(LenientBody):
 
 
 class AssistantMessage(LenientBody):
-    """`audio` is refused, since it refers to a message that this server does not have. `function_call` is the
-    older form of `tool_calls`."""
+    """A message of the assistant. `function_call` is the older form of `tool_calls`.
+
+    `audio` is refused, since it refers to a message that this server does not have.
+    """
 
     role: Literal["assistant"]
     content: str | list[Content] | None = None

@@ -99,7 +99,7 @@ class ChatRequest(Sampling, ReasoningFields):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def generation_request(self) -> GenerationRequest:
-        "Raises ApiError for values that are not supported."
+        "Return the request to the model. Raises ApiError for values that are not supported."
         refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' requires 'logprobs'. Set 'logprobs' to true."

@@ -96,7 +96,10 @@ def _filters(query: ListQuery) -> Iterator[tuple[str, str | None]]:
 
 
 def find_completion(log: LogStore, viewer: Viewer, completion_id: str) -> list[LoggedTurn]:
-    "A completion's turns, without their prompts. Raises ApiError if there is no such completion."
+    """Return the turns of a stored completion, without their prompts.
+
+    Raises ApiError if there is no such completion.
+    """
     turn_id = parse_completion_id(completion_id)
     turns = load_answers(log, [turn_id]) if turn_id else []
     if not turns or not all(_is_visible(turn, viewer) for turn in turns):
@@ -113,7 +116,7 @@ def _is_visible(turn: LoggedTurn, viewer: Viewer) -> bool:
 def update_metadata(
     log: LogStore, viewer: Viewer, completion_id: str, metadata: Mapping[str, str]
 ) -> list[LoggedTurn]:
-    "Returns the updated completion."
+    "Replace the metadata of a completion, and return the updated completion."
     first, *_ = find_completion(log, viewer, completion_id)
     metadata_json = json.dumps(metadata, ensure_ascii=False) if metadata else None
     statement = "update gpt_oss_requests set metadata = ? where answer_id = ?"

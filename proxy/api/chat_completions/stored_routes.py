@@ -1,4 +1,4 @@
-"""`/v1/chat/completions`: list, retrieve, update and delete completions that clients wanted stored."""
+"""`/v1/chat/completions`: list, retrieve, update and delete completions that clients asked to store."""
 
 from __future__ import annotations
 

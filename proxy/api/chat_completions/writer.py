@@ -40,7 +40,9 @@ class ChatWriter:
         self._started = False
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Chunk]:
-        "Raises TypeError for an event that no chat completion can hold."
+        """Return the chunks for an event. Raises TypeError for an event that a chat completion cannot
+        represent.
+        """
         chunks = self._translate(event)
         if not self._started:
             self._started = True
@@ -55,7 +57,7 @@ class ChatWriter:
             return [self._chunk({}, finish_reason=event.reason)]
         match event.type:
             case "text" | "reasoning" if not event.chunk:
-                return []  # other models than ours may send empty texts, which the log does not keep
+                return []  # other plugins' models may send empty texts, which the log does not keep
             case "text":
                 logprobs = event.logprobs if isinstance(event, AnswerEvent) else ()
                 return [self._chunk({"content": event.chunk}, logprobs=[_token_logprob(t) for t in logprobs])]
@@ -96,7 +98,7 @@ class ChatWriter:
 
 
 def _token_logprob(token: Logprob) -> dict[str, Any]:
-    "`types/chat/chat_completion_token_logprob.py`"
+    "Return a token in the form of the SDK's `types/chat/chat_completion_token_logprob.py`."
     return {**_logprob(token), "top_logprobs": [_logprob(alternative) for alternative in token.top]}
 
 
@@ -146,7 +148,7 @@ def accumulate(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]
         for delta in chunk["choices"]:
             _add(choices.setdefault(delta["index"], _new_choice(delta["index"])), delta)
     for choice in choices.values():
-        # Clients expect a text unless there are tool calls. Only then it may be null.
+        # Clients expect a text unless there are tool calls. Only then may it be null.
         if "tool_calls" not in choice["message"]:
             choice["message"]["content"] = choice["message"]["content"] or ""
     return {**base, "object": "chat.completion", "choices": [*choices.values()], "usage": usage}
@@ -158,7 +160,7 @@ def _new_choice(index: int) -> dict[str, Any]:
 
 
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
-    "Adds a choice of a chunk to the same choice of the completion."
+    "Append one choice of a chunk to the accumulated choice that has the same index."
     message, delta = choice["message"], chunk_choice["delta"]
     for key in ("content", "reasoning"):
         if delta.get(key):

@@ -18,7 +18,7 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "frequency_penalty": ("honoured", ""),
     "logit_bias": ("refused", "Ollama has no such option"),
     "logprobs": ("honoured", "up to 5 alternatives for each token"),
-    "max_tokens": ("honoured", "16 by default, as at OpenAI"),
+    "max_tokens": ("honoured", "16 by default, as in OpenAI's API"),
     "n": ("honoured", "up to 16, generated one after the other"),
     "presence_penalty": ("honoured", ""),
     "seed": ("honoured", "each choice has its own, derived from this one"),
@@ -37,5 +37,5 @@ FIELDS: dict[str, tuple[Decision, str]] = {
     "top_k": ("honoured", ""),
 }
 
-# Values of refused fields that ask for nothing.
+# Values of refused fields that have no effect, so they are accepted.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {"logit_bias": ({},)}

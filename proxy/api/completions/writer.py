@@ -111,7 +111,7 @@ def accumulate(base: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> C
 
 
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
-    "Adds a choice of a chunk to the same choice of the completion."
+    "Append one choice of a chunk to the accumulated choice that has the same index."
     choice["text"] += chunk_choice["text"]
     choice["finish_reason"] = chunk_choice["finish_reason"]
     if chunk_choice["logprobs"] and choice["logprobs"]:

@@ -30,7 +30,7 @@ on conflict (thread_id) do update set metadata = excluded.metadata, deleted = ex
 
 
 def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
-    "Raises ApiError if the viewer has no such conversation."
+    "Return the conversation with this id. Raises ApiError if the viewer has no such conversation."
     thread = find_thread(log, conversation_id.removeprefix(ID_PREFIX), viewer)
     if thread is None or not conversation_id.startswith(ID_PREFIX):
         message = f"Conversation with id '{conversation_id[:100]}' not found."
@@ -41,7 +41,10 @@ def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Co
 def create_conversation(
     log: LogStore, viewer: Viewer, items: Sequence[AnyItem], metadata: Mapping[str, str], now: int
 ) -> Conversation:
-    "`now` is in seconds since 1970. Raises ApiError for items that cannot be used."
+    """Create a conversation with these items. `now` is in seconds since 1970.
+
+    Raises ApiError for items that cannot be used.
+    """
     thread_id = log.create_thread(id=new_thread_id())
     conversation = Conversation(log, viewer, Thread(thread_id, None, viewer.actor, now, metadata))
     conversation.add(items)
@@ -60,7 +63,7 @@ class Conversation:
         return self._chain().entries()
 
     def entry(self, item_id: str) -> ItemEntry:
-        "Raises ApiError if there is no such item."
+        "Return the entry of an item. Raises ApiError if there is no such item."
         return _find_entry(self.entries(), item_id)
 
     def update_metadata(self, metadata: Mapping[str, str]) -> Conversation:
@@ -72,7 +75,7 @@ class Conversation:
         self._save(self.thread, deleted=True)
 
     def add(self, items: Sequence[AnyItem]) -> list[ItemEntry]:
-        "Returns the entries of the added items. Raises ApiError for items that cannot be used."
+        "Add items to the end, and return their entries. Raises ApiError for items that cannot be used."
         chain = self._chain()
         entries = chain.entries()
         added = self._to_messages(items, [each.message for each in chain.messages])
@@ -84,7 +87,7 @@ class Conversation:
         return self._replace_tail(chain, len(chain.messages), new_items, ids)[len(entries) :]
 
     def remove(self, item_id: str) -> Conversation:
-        "Raises ApiError if there is no such item."
+        "Remove an item. Raises ApiError if there is no such item."
         chain = self._chain()
         entries = chain.entries()
         removed = _find_entry(entries, item_id)
@@ -108,7 +111,7 @@ class Conversation:
     def _replace_tail(
         self, chain: ItemChain, unchanged: int, items: Sequence[Message], ids: Sequence[str]
     ) -> list[ItemEntry]:
-        """Makes the first `unchanged` messages of the chain, followed by `items`, the conversation.
+        """Replace everything after the first `unchanged` messages of the chain with `items`.
 
         Each of `items` is a message that holds one item. `ids` are the ids of the conversation's items; items
         beyond those get ids by their place in the log. Returns all entries.

@@ -46,7 +46,7 @@ class Line(BaseModel):
 
 
 class ForwardedReader:
-    """Reads an answer from bytes that may be cut anywhere. `clock` returns seconds.
+    """Reads an answer from bytes that may be split anywhere. `clock` returns seconds.
 
     `error` is the error in the answer, if there is one. `first_ms` is the time until its first text or call.
     """

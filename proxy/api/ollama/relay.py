@@ -43,7 +43,7 @@ class Relay(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = self._relay(scope, receive, send)
-        # Both mean that the client disconnected, so nobody can be told.
+        # Both mean that the client disconnected, so it cannot receive an error.
         with suppress(ApiError, ClientDisconnect):
             # An upload is still being read from the client, which notices a disconnect as well.
             if isinstance(self._forwarded.body, bytes):
@@ -55,11 +55,11 @@ class Relay(Response):
         try:
             status = await self._forward(send)
         except asyncio.CancelledError:
-            await self._end_turn(CLIENT_LEFT, "The client left.")
+            await self._end_turn(CLIENT_LEFT, "The client disconnected.")
             raise
         except GptOssError as error:
             await self._end_turn(to_api_error(error).status, str(error))
-            # An answer that has started can only be cut off, as Ollama's was.
+            # An answer that has started can only be broken off, as Ollama's was.
             if not self._started:
                 await _error_response(error)(scope, receive, send)
             return

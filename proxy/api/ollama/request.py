@@ -92,7 +92,10 @@ LOGGED_ENDPOINTS: dict[str, type[ChatBody | GenerateBody]] = {
 
 
 def logged_generation(endpoint: str, body: bytes) -> GenerationRequest | None:
-    "None if there is nothing to log: another endpoint, a request without messages, or an invalid body."
+    """Return the generation to log, or None if there is nothing to log.
+
+    There is nothing for another endpoint, a request without messages, and an invalid body.
+    """
     try:
         request = LOGGED_ENDPOINTS[endpoint].model_validate(parse_json(body))
     except (KeyError, ValueError):

@@ -17,10 +17,10 @@ from .reader import ForwardedReader
 
 
 class ForwardedTurn:
-    """The turn of one forwarded request. Creating it gives the turn its place in the log.
+    """The turn of one forwarded request. Creating it records the turn in the log as in progress.
 
-    Call `feed` with the bytes of the answer, and `end` once. After `end` was called the turn is logged even
-    if the caller is cancelled. `body` and `headers` are the request's.
+    Pass the bytes of the answer to `feed`, then call `end` once. From that call on, the turn is logged even
+    if the caller is cancelled. `body` and `headers` are those of the request.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ForwardedTurn:
         self._answer = ForwardedReader(time.monotonic)
         response = self._answer.response(generation, generation.messages)
         self._turn_id = response.id
-        # Not awaited here: the request is forwarded at once.
+        # Not awaited here, so that the request is forwarded without delay.
         self._messages = asyncio.ensure_future(writer.begin(Turn(response, self._record)))
         self.feed = self._answer.feed
 

@@ -44,7 +44,7 @@ class ResponseRun:
     """Generates one response. Read either `events` or `response`, once.
 
     `generation` is entered when the response begins and left when it has ended. `begun` is set when the turn
-    has its place in the log.
+    is recorded in the log as in progress.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ResponseRun:
         return self._started.run.conversation if self._started else []
 
     async def response(self) -> dict[str, Any]:
-        "Return the whole response. Raises what goes wrong."
+        "Return the complete response. Raises any error of the request or the model."
         async with self._start() as (writer, model_events):
             *_, last = writer.begin()
             async for model_event in model_events:
@@ -82,8 +82,8 @@ class ResponseRun:
     async def events(self, rejection_seconds: float = REJECTION_SECONDS) -> AsyncGenerator[Event, None]:
         """Yield the events of the response.
 
-        Raises errors in the request, and what goes wrong in the first `rejection_seconds` with the model.
-        Later errors become the last event.
+        Raises errors in the request, and errors of the model in the first `rejection_seconds`. Later errors
+        become the last event.
         """
         async with self._start() as (writer, model_events):
             first = asyncio.ensure_future(anext(model_events))
@@ -110,7 +110,7 @@ class ResponseRun:
                 await asyncio.wait({first})
 
     def set_cancel_reason(self, reason: str) -> None:
-        "The log gets this reason if the response is cancelled now."
+        "Set the reason that is logged if the response is cancelled from now on."
         if self._started:
             self._started.run.cancel_reason = reason
 

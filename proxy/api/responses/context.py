@@ -23,7 +23,10 @@ UnstoredResponses = Mapping[str, Sequence[Message]]
 
 
 class ConversationLocks:
-    """Lets a conversation have one response at a time, as at OpenAI: each continues the one before."""
+    """Locks conversations, so that each has only one response in progress at a time, as in OpenAI's API.
+
+    Each response continues the one before it.
+    """
 
     def __init__(self) -> None:
         self._locked: set[str] = set()

@@ -14,7 +14,7 @@ class JsonSchemaFormat(JsonSchema):
     schema_: dict[str, Any] = Field(alias="schema")
 
     def answer_schema(self) -> dict[str, Any]:
-        "Raises ApiError for an invalid schema."
+        "Return the JSON schema of the answer. Raises ApiError for an invalid schema."
         return self.titled_schema("text.format")
 
 

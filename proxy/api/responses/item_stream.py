@@ -180,8 +180,8 @@ class ReasoningBuilder:
 class ToolCallBuilder:
     """A call of a function, or of a custom tool, which takes free text.
 
-    The arguments are one delta, sent when they are complete: other models than ours may stream them in
-    pieces, and the log does not record how they were cut.
+    The arguments are one delta, sent when they are complete: models of other plugins may stream them in
+    pieces, and the log does not record these pieces.
     """
 
     def __init__(self, first: StreamEvent, source: str, index: int, *, custom: bool) -> None:
@@ -229,7 +229,7 @@ class ToolCallBuilder:
         return custom_input(arguments) if self._custom else arguments
 
     def _has_complete_arguments(self) -> bool:
-        "They can be complete although the turn broke off after them."
+        "Whether the arguments are complete JSON, which is possible even if the turn broke off."
         try:
             from_json("".join(self._pieces))
         except ValueError:
@@ -242,7 +242,7 @@ def _same_part(event: StreamEvent, other: StreamEvent) -> bool:
 
 
 def _token_logprob(token: Logprob) -> Item:
-    "`Logprob` in the SDK's `types/responses/response_output_text.py`."
+    "Return a token in the form of `Logprob` in the SDK's `types/responses/response_output_text.py`."
     return {**_logprob(token), "top_logprobs": [_logprob(alternative) for alternative in token.top]}
 
 

@@ -25,7 +25,10 @@ ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
 async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
-    "Any turn that the viewer may see, except responses with `store` set to false."
+    """Return the turn with this id, or None. Any turn that the viewer may see counts as a response.
+
+    Only responses with `store` set to false cannot be found.
+    """
     prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
     turn = await reader.turn(response_id[len(prefix) :])
     if turn is None or turn.deleted or not viewer.can_see(turn.actor):
@@ -53,9 +56,9 @@ def response_writer(
 def logged_events(
     turn: LoggedTurn, settings: Settings, *, include_encrypted: bool = False
 ) -> Iterator[Event]:
-    """All events of a logged turn, or those so far if it is still in progress.
+    """Yield the events of a logged turn, or the events so far if it is still in progress.
 
-    A turn of another endpoint has those that a Responses client would have received.
+    For a turn of another endpoint, these are the events that a Responses client would have received.
     """
     body = turn.body if turn.endpoint == ENDPOINT else {}
     if include_encrypted:

@@ -164,8 +164,10 @@ class ResponsesRequest(Sampling):
         return references_of(self.input) if isinstance(self.input, list) else set()
 
     def generation_request(self, context: RequestContext = RequestContext()) -> GenerationRequest:
-        """Call `check` before. Raises ApiError for items that cannot be used and for an input without any
-        text."""
+        """Return the request to the model. Call `check` first.
+
+        Raises ApiError for items that cannot be used and for an input without any text.
+        """
         new_input = self._new_input(context)
         added = [*self._instructions()]
         known = len(context.history)
@@ -194,7 +196,7 @@ class ResponsesRequest(Sampling):
         )
 
     def check(self) -> None:
-        "Raises ApiError for values that are not supported. Does not need the log."
+        "Check the values, without the log. Raises ApiError for values that are not supported."
         refuse_unsupported(dict(self), FIELDS)
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."

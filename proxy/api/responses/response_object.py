@@ -129,7 +129,7 @@ def as_completed(response: Json, output: Sequence[Json], usage: TokenUsage, comp
 
 
 def as_incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, reason: str) -> Json:
-    "`reason` is one of those in the SDK's `IncompleteDetails`."
+    "Return the incomplete response. `reason` is one of those in the SDK's `IncompleteDetails`."
     return {
         **response,
         "status": "incomplete",
@@ -140,7 +140,7 @@ def as_incomplete(response: Json, output: Sequence[Json], usage: TokenUsage, rea
 
 
 def as_failed(response: Json, output: Sequence[Json], error: ApiError) -> Json:
-    "`output` has the items up to the error."
+    "Return the failed response. `output` has the items up to the error."
     error_json = {"code": _code(error), "message": error.message}
     return {**response, "status": "failed", "error": error_json, "output": [*output]}
 

@@ -27,7 +27,7 @@ from .request import ResponsesRequest
 
 router = APIRouter()
 
-# These headers are about one request, and the handshake came before any.
+# These headers describe one request, but the handshake came before all requests.
 REQUEST_HEADERS = (b"idempotency-key", b"x-stainless-retry-count")
 # How many messages are read ahead. Further ones are read when a response has ended.
 READ_AHEAD = 8

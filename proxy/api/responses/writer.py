@@ -62,7 +62,9 @@ class ResponsesWriter:
         return self._numbered(stages)
 
     def feed(self, event: StreamEvent | Finished, /) -> Iterator[Event]:
-        "Raises TypeError for an event that no response can hold."
+        """Return the events for an event of llm. Raises TypeError for an event that a response cannot
+        represent.
+        """
         return self._numbered(self._finish(event) if isinstance(event, Finished) else self._translate(event))
 
     def finish(self) -> Iterator[Event]:
@@ -76,7 +78,7 @@ class ResponsesWriter:
     def cancelled(self) -> Iterator[Event]:
         events = self._close("incomplete")
         cancelled = response_object.as_cancelled(self._response, self._output)
-        # The SDK has no event for a cancelled response. The response's status tells it.
+        # The SDK has no event for a cancelled response. The response's status shows it.
         return self._numbered([*events, _stage("incomplete", cancelled)])
 
     def _numbered(self, events: list[Event]) -> Iterator[Event]:

@@ -103,7 +103,7 @@ def test_lock_of_a_killed_writer(
     monkeypatch.setattr(json_file, "LOCK_TIMEOUT", 0.02)
     (lock := path.with_name("some.json.lock")).touch()
     with (
-        pytest.raises(GptOssError, match=r"some\.json\.lock is in the way.*Delete that file"),
+        pytest.raises(GptOssError, match=r"some\.json\.lock exists: another command.*Delete that file"),
         edit_json(path, read),
     ):
         pytest.fail("the file is locked")

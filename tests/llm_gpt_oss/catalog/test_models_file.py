@@ -221,10 +221,10 @@ def test_symbolic_link_stays(tmp_path: Path) -> None:
 
 
 def test_removing_an_unknown_tag_lists_the_tags() -> None:
-    with pytest.raises(BadRequest, match="None has been added"):
+    with pytest.raises(BadRequest, match="No models were added"):
         models_file.remove("a")
     models_file.add("b")
-    with pytest.raises(BadRequest, match="Added are: b"):
+    with pytest.raises(BadRequest, match="The added models are: b"):
         models_file.remove("a")
 
 

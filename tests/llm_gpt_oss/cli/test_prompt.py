@@ -121,7 +121,7 @@ def test_continue_without_a_log_starts_a_conversation() -> None:
     [
         (
             "gpt-oss:my-tune",
-            "which llm does not have any more. Type `llm gpt-oss models add gpt-oss:my-tune`",
+            "which llm no longer has. Type `llm gpt-oss models add gpt-oss:my-tune`",
         ),
         ("gpt-4o-mini", "That turn used the model gpt-4o-mini, which is not a gpt-oss model."),
     ],

@@ -36,7 +36,7 @@ def test_error_of_a_server_that_exits_shows_its_log(client: Client, tmp_path: Pa
     with pytest.raises(GptOssError) as failed:
         server.start_server(failing, client)
     message = str(failed.value)
-    assert "stopped at once (exit status 3)" in message
+    assert "exited immediately (exit status 3)" in message
     assert "\n  14\n" in message
     assert "\n  13\n" not in message
     assert "\n  address already in use\n" in message

@@ -36,9 +36,9 @@ def test_revoke() -> None:
     run("keys", "add", "app")
     run("keys", "add", "me")
     assert run("keys", "revoke", "app").stderr == "Revoked the key of app.\n"
-    assert run("keys", "revoke", "me").stderr.endswith("let everybody on this machine use them.\n")
+    assert run("keys", "revoke", "me").stderr.endswith("need no key from anybody on this machine.\n")
     repeated = run("keys", "revoke", "me")
-    assert (repeated.exit_code, repeated.stderr) == (1, "Error: No key is called me. There is none.\n")
+    assert (repeated.exit_code, repeated.stderr) == (1, "Error: No key is called me. There are no keys.\n")
 
 
 def test_invalid_name() -> None:

@@ -36,7 +36,7 @@ def test_nothing_is_deleted_without_yes(log: Log) -> None:
         *("parts        2", "attachments  0", "fragments    0"),
     ]
     assert re.fullmatch(r"\d{3} B would be deleted\.", last)
-    assert dry_run.stderr == "Finding the turns to delete\nNothing was deleted: add --yes for that.\n"
+    assert dry_run.stderr == "Finding the turns to delete\nNothing was deleted. Add --yes to delete.\n"
     assert log.counts("turns") == [1]
     result = run("logs", "prune", "--yes")
     assert result.stdout == dry_run.stdout.replace("would be deleted", "were deleted")
@@ -72,7 +72,7 @@ def test_turns_that_stay_are_reported(log: Log) -> None:
         "1 more turns stay: they are part of conversations of the API. Delete those through the API or with "
         "`--thread ID`.",
         "llm's old table `responses` has 1 rows of the same turns. They stay: llm no longer writes to it.",
-        "Nothing was deleted: add --yes for that.",
+        "Nothing was deleted. Add --yes to delete.",
     ]
 
 

@@ -164,7 +164,7 @@ class TestAccess:
         api_keys.path().write_text("{")
         result = run("serve")
         assert (result.exit_code, served_settings) == (1, [])
-        assert "holds the keys, and cannot be used" in result.stderr
+        assert "the file of keys, cannot be used" in result.stderr
 
 
 def test_log_policy_off(served_settings: list[Settings]) -> None:

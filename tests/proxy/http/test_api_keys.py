@@ -65,10 +65,10 @@ def test_a_name_is_used_once() -> None:
 
 
 def test_revoke_unknown_name() -> None:
-    with pytest.raises(BadRequest, match=r"No key is called app\. There is none\."):
+    with pytest.raises(BadRequest, match=r"No key is called app\. There are no keys\."):
         revoke("app")
     add("one")
-    with pytest.raises(BadRequest, match=r"There are: one\."):
+    with pytest.raises(BadRequest, match=r"The keys are: one\."):
         revoke("app")
 
 
@@ -89,7 +89,7 @@ GOOD = {"sha256": "0" * 64, "admin": False, "created": "2026-01-01"}
 )
 def test_invalid_file(text: str) -> None:
     api_keys.path().write_text(text)
-    with pytest.raises(GptOssError, match=r"holds the keys, and cannot be used.*keys add NAME"):
+    with pytest.raises(GptOssError, match=r"the file of keys, cannot be used.*keys add NAME"):
         read()
 
 

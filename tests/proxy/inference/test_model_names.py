@@ -83,7 +83,7 @@ def test_unknown_name(names: ModelNames, name: str) -> None:
     with pytest.raises(ApiError) as error:
         names.resolve(name)
     assert (error.value.status, error.value.code, error.value.param) == (404, "model_not_found", "model")
-    assert "There are: gpt-oss:20b," in error.value.message
+    assert "Available models: gpt-oss:20b," in error.value.message
 
 
 def generation_request(**fields: Any) -> GenerationRequest:

@@ -76,7 +76,7 @@ async def wait_until(true: Callable[[], Any]) -> None:
         await asyncio.sleep(0)
 
 
-LEFT_ROW = (499, "The client left.", None)
+LEFT_ROW = (499, "The client disconnected.", None)
 
 
 REQUEST_ROW = "select client, request, first_token_ms >= 0, queue_ms >= 0 from gpt_oss_requests"

@@ -141,7 +141,7 @@ def test_half_a_surrogate_pair_can_be_sent(play: Play, call: Sends) -> None:
 FAILURES: list[tuple[Reply, type[GptOssError], str]] = [
     (answer({"error": "model 't' not found"}, 404), ModelMissing, "ollama pull t"),
     (answer({"error": "server busy"}, 503), EngineBusy, "server busy"),
-    (answer("404 page not found", 404), EngineError, "not Ollama's API"),
+    (answer("404 page not found", 404), EngineError, "not have Ollama's API"),
     (
         answer("", 302, "Location: http://elsewhere.example/"),
         EngineError,
@@ -167,13 +167,13 @@ def test_error_answers(
     ["<html>", '["0.24.0"]', "{}", '{"version"', pytest.param("[" * 100_000, id="deep")],
 )
 def test_an_answer_of_another_api(play: Play, send: Sends, body: str) -> None:
-    with pytest.raises(EngineError, match="not Ollama's API: /api/version") as caught:
+    with pytest.raises(EngineError, match="not have Ollama's API: /api/version") as caught:
         send(ServerAddress(play(answer(body)).url), version())
     assert "OLLAMA_HOST" in (caught.value.remedy or "")
 
 
 def test_a_stream_of_another_api(play: Play, stream_all: Streams) -> None:
-    with pytest.raises(EngineError, match="not Ollama's API: /api/pull"):
+    with pytest.raises(EngineError, match="not have Ollama's API: /api/pull"):
         stream_all(ServerAddress(play(stream({"odd": 1})).url), pull("t"))
 
 
@@ -212,7 +212,7 @@ def test_an_unknown_host_name(call: Sends, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_connection_timeout(call: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_gpt_oss.engines.http.connection.CONNECT_TIMEOUT", 0.1)
-    with Dropping() as host, pytest.raises(EngineUnreachable, match="no sign of life") as caught:
+    with Dropping() as host, pytest.raises(EngineUnreachable, match="the connection timed out") as caught:
         call(read_server(host), version())
     assert "ollama serve" in str(caught.value)
 

@@ -65,7 +65,7 @@ def error(status: int | None, body: object) -> GptOssError:
         ),
         pytest.param(401, KEY, Unauthorized, "needs an API key", id="key"),
         pytest.param(
-            404, NO_PATH, EngineError, "is not an API for completions: File Not Found", id="no such path"
+            404, NO_PATH, EngineError, "has no API for completions: File Not Found", id="no such path"
         ),
         pytest.param(404, VLLM_MODEL, ModelMissing, "The model `x` does not exist", id="no such model"),
         pytest.param(503, LOADING, EngineBusy, "is too busy to answer: Loading model", id="loading"),

@@ -84,9 +84,9 @@ ANSWERS = [
         EngineError,
         "type --insecure",
     ),
-    (404, "404 page not found", EngineError, "not Ollama's API: 404 page not found. Check that OLLAMA_HOST"),
-    (404, "", EngineError, "not Ollama's API: 404."),
-    (405, "405 method not allowed", EngineError, "not Ollama's API: 405 method not allowed."),
+    (404, "404 page not found", EngineError, "have Ollama's API: 404 page not found. Check that OLLAMA_HOST"),
+    (404, "", EngineError, "have Ollama's API: 404."),
+    (405, "405 method not allowed", EngineError, "have Ollama's API: 405 method not allowed."),
     (307, "it redirects to https://h/", EngineError, "it redirects to https://h/. Set OLLAMA_HOST"),
     (
         401,

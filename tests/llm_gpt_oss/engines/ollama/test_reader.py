@@ -111,7 +111,7 @@ def test_a_prompt_that_is_too_long() -> None:
 
 
 def test_a_stream_without_lines() -> None:
-    with pytest.raises(EmptyStream, match="without a single word"):
+    with pytest.raises(EmptyStream, match="returned an empty answer"):
         read()
 
 

@@ -165,7 +165,7 @@ def test_minimal_request() -> None:
         pytest.param({"stop": ""}, {}, id="nothing but that"),
         pytest.param({"stop": []}, {}, id="no stop strings"),
         pytest.param({"top_k": -1}, {"top_k": 0}, id="all, in vLLM's words"),
-        pytest.param({"keep_alive": -1}, {"keep_alive": -1}, id="for ever"),
+        pytest.param({"keep_alive": -1}, {"keep_alive": -1}, id="forever"),
         pytest.param({"logprobs": False}, {"logprobs": False}, id="no log probabilities"),
         pytest.param(
             {"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}, id="with rivals"

@@ -320,7 +320,7 @@ async def test_a_disconnect_cancels_the_request_to_ollama() -> None:
             assert await asyncio.to_thread(ollama.gone.wait, 10)
             (turn,) = proxy.turns()
             assert texts_of(proxy, turn)[-1] == ("assistant", "Hel")
-    assert (turn["status"], turn["error"]) == (499, "The client left.")
+    assert (turn["status"], turn["error"]) == (499, "The client disconnected.")
     assert client.messages[-1]["more_body"]
 
 
