@@ -47,7 +47,9 @@ def running(
     "Run a server. It has started when it responds to a GET of `path`. Raises RuntimeError if it ends before."
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+        # `python -m` imports from the current folder first, which may be a different checkout.
+        folder = tempfile.gettempdir()
+        process = subprocess.Popen(command, env=environ, cwd=folder, stdout=output, stderr=output)
         try:
             while not _responds(port, path):
                 if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT:
