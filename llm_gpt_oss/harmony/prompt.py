@@ -6,7 +6,7 @@ Special tokens in the texts of people, tools and the model are neutralised here,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from .comments import comment
@@ -62,18 +62,23 @@ def _content_type(content_type: str | None) -> str:
 
 def _without_past_analysis(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     "Drop the analysis before the last final answer that a user message follows."
-    last_final = cutoff = 0
-    for index, message in enumerate(messages):
-        match message.header:
-            case Header(role="assistant", channel="final"):
-                last_final = index
-            case Header(role="user"):
-                cutoff = last_final
-    return tuple(m for i, m in enumerate(messages) if i >= cutoff or not _is_analysis(m.header))
+    last_user = _last(messages, "user")
+    last_final = _last(messages[:last_user], "assistant", "final")
+    past = (message for message in messages[:last_final] if not _is_analysis(message.header))
+    return (*past, *messages[last_final:])
+
+
+def _last(messages: Sequence[Message], role: Role, channel: str | None = None) -> int:
+    "Return the index of the last message with this role and channel, or 0."
+    for index in range(len(messages) - 1, 0, -1):
+        header = messages[index].header
+        if header.role == role and header.channel == channel:
+            return index
+    return 0
 
 
 def _is_analysis(header: Header) -> bool:
-    return header.role == "assistant" and header.channel == "analysis" and header.recipient is None
+    return header.channel == "analysis" and header.role == "assistant" and header.recipient is None
 
 
 def _first_messages(system: System | None, developer: Developer) -> Iterator[Message]:
