@@ -28,7 +28,7 @@ if [ -z "$missing" ]; then
 else
     model=$tiny
     set -- -o temperature 0
-    say "gpt-oss:20b cannot answer yet. $missing"
+    say "gpt-oss:20b cannot answer yet. ${missing#Error: }"
     echo "Type 'make run YES=1' to install what it needs: Ollama and the model, about 14 GB."
     say "Until then, this is $tiny from this repository. It shows what works, but its answers are not useful."
     if ! "$bin/python" -c 'import xllamacpp' 2>/dev/null; then

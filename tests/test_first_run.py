@@ -31,9 +31,7 @@ def test_first_run_without_ollama(tmp_path: Path) -> None:
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert process.returncode == 0, process.stderr
-    assert (
-        "gpt-oss:20b cannot answer yet. Error: Ollama does not answer at http://127.0.0.1:1" in process.stdout
-    )
+    assert "gpt-oss:20b cannot answer yet. Ollama does not answer at http://127.0.0.1:1" in process.stdout
     assert "Type 'make run YES=1' to install what it needs" in process.stdout
     assert process.stderr.count(LABEL) == 3, "one for each answer in the terminal"
     assert process.stdout.count(LABEL) == 1, "one for the answer of the server"

@@ -81,6 +81,9 @@ def add(
 @command.command()
 @click.argument("tag")
 def remove(tag: str) -> None:
-    "Remove a model that `add` added. Ollama keeps its files."
+    """Remove a model that `add` added
+
+    Ollama keeps its files.
+    """
     models_file.remove(tag)
     click.echo(f"Removed {tag}.", err=True)

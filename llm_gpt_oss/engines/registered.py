@@ -51,7 +51,7 @@ def get_provider(name: str, providers: Mapping[str, EngineProvider] | None = Non
         return providers[name]
     raise GptOssError(
         f"There is no engine called {name!r}.",
-        remedy=f"Use one of {', '.join(providers)}, or `unset {ENGINE}`.",
+        remedy=f"Use one of {', '.join(providers)} for --engine or {ENGINE}.",
     )
 
 
