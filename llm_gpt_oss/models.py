@@ -1,7 +1,8 @@
 """The models that llm sees: a sync and an async class that run the same turns.
 
-Every `llm` command that lists models or runs another plugin's imports this module, so it imports only what
-registering and listing need. Options and everything that runs a turn are imported when they are used.
+Every `llm` command that lists models, or runs a model of another plugin, imports this module. So the module
+imports only what it needs to register and list models. It imports options, and everything that runs a turn,
+when they are used.
 """
 
 from __future__ import annotations

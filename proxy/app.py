@@ -1,16 +1,18 @@
-"""The FastAPI application, put together from its settings."""
+"""Creates the FastAPI application from its settings."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import llm
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
 from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bindings
 from llm_gpt_oss.completion import AsyncEngine
@@ -43,10 +45,10 @@ from .log.writer import LogWriter
 from .settings import Settings, user_dir
 from .state import ProxyState
 
-# Seconds that a connection to Ollama stays open for the next request. Servers and gateways wait longer than
-# that.
+# Seconds that a connection to Ollama stays open for the next request. Servers and gateways keep unused
+# connections longer than that.
 KEEPALIVE_SECONDS = 2
-# Modules with routes. The first that matches a path answers it.
+# Modules with routes. The first module with a route for a path answers the request.
 ROUTES = (
     chat_completions,
     stored_routes,
@@ -61,6 +63,13 @@ ROUTES = (
     models,
     health,
 )
+ERROR_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    ApiError: handle_error,
+    llm.ModelError: handle_error,
+    RecursionError: handle_error,
+    RequestValidationError: handle_validation_error,
+    HTTPException: handle_http_exception,
+}
 
 
 def create_app(
@@ -70,12 +79,32 @@ def create_app(
     new_id: Callable[[], str] = new_id,
     plugins: Sequence[object] = (),
 ) -> FastAPI:
-    """Create the application. Without `settings`, they come from the environment.
+    """Create the application. Without `settings`, it reads them from the environment.
 
-    `plugins` are used in addition to installed ones. Tests replace the engine of all models and the source of
-    ids.
+    The application uses `plugins` in addition to the installed ones. Tests pass an `engine` that answers for
+    all models, and a `new_id` that makes predictable ids.
     """
     settings = settings or Settings.for_this_process()
+    state, engines = _create_state(settings, engine, new_id, plugins)
+    backgrounds = Backgrounds(state.log_writer.folder)
+    app = FastAPI(
+        title="llm-gpt-oss",
+        lifespan=_lifespan(state, engines, backgrounds),
+        # FastAPI's documentation pages load scripts from other servers.
+        docs_url=None,
+        redoc_url=None,
+        middleware=list(_middleware(settings)),
+        exception_handlers=ERROR_HANDLERS,
+    )
+    _provide_dependencies(app, state, backgrounds)
+    _include_routes(app, state.plugins)
+    return app
+
+
+def _create_state(
+    settings: Settings, engine: AsyncEngine | None, new_id: Callable[[], str], plugins: Sequence[object]
+) -> tuple[ProxyState, Engines]:
+    "Return what all routes share, and the engines that the server closes when it stops."
     plugin_settings = PluginSettings.from_env().with_engine(settings.engine).with_keepalive(KEEPALIVE_SECONDS)
     entries = model_entries(settings.model, read_aliases(), bindings=read_bindings())
     engines = Engines(plugin_settings, entries)
@@ -94,7 +123,11 @@ def create_app(
         new_id=new_id,
         plugins=Plugins(plugins),
     )
-    backgrounds = Backgrounds(log_writer.folder)
+    return state, engines
+
+
+def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> Lifespan[FastAPI]:
+    "Return the context that opens the log when the server starts, and closes everything when it stops."
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -105,30 +138,22 @@ def create_app(
         await state.log_writer.close()
         state.log_reader.close()
 
-    app = FastAPI(
-        title="llm-gpt-oss",
-        lifespan=lifespan,
-        # FastAPI's documentation pages load scripts from other servers.
-        docs_url=None,
-        redoc_url=None,
-        middleware=list(_middleware(settings)),
-        exception_handlers={
-            ApiError: handle_error,
-            llm.ModelError: handle_error,
-            RecursionError: handle_error,
-            RequestValidationError: handle_validation_error,
-            HTTPException: handle_http_exception,
-        },
-    )
-    # Routes get these as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and health's probe.
+    return lifespan
+
+
+def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrounds) -> None:
+    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and health's probe."
     app.state.proxy = state
     app.state.backgrounds = backgrounds
     app.state.locks = ConversationLocks()
     app.state.probe = health.Probe(state)
+
+
+def _include_routes(app: FastAPI, plugins: Plugins) -> None:
+    "Add the routes of this package, then those of plugins."
     for module in ROUTES:
         app.include_router(module.router)
-    state.plugins.register_routes(app)
-    return app
+    plugins.register_routes(app)
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

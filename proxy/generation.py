@@ -11,8 +11,8 @@ from llm.parts import Message
 
 
 class ThreadPosition(NamedTuple):
-    """The place in the log that a request continues: after the message `tip` of a thread, or at its start if
-    None.
+    """The place in the log that a request continues: after the message `tip` of a thread. If `tip` is None,
+    it is the start of the thread.
 
     With `append`, the turn becomes part of that thread in any case, as in a conversation. Otherwise it starts
     a new thread if another turn has continued the thread in the meantime.

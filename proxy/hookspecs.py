@@ -1,7 +1,7 @@
 """Hooks for plugins of the proxy, in the manner of Datasette.
 
-A plugin is a module or any other object whose functions are marked with `@hookimpl`. It is found by the entry
-point group `gpt_oss_proxy`:
+A plugin is a module or any other object whose hook functions are marked with `@hookimpl`. An entry point of
+the group `gpt_oss_proxy` names it:
 
     [project.entry-points.gpt_oss_proxy]
     greeting = "my_package.greeting"

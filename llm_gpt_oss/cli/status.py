@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 
@@ -17,64 +18,69 @@ from .terminal import columns, format_memory, format_size, format_time
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a model, its engine and LLM's log, as `--json` prints it.
+    """The state of a model, its engine and LLM's log.
 
-    `server` is a URL or a file. `engines` are the summaries of the other engines by name. The fields from
-    `version` on are those of `ModelStatus`.
+    `checked` is what the engine reports about the model. `engines` are the summaries of the other engines by
+    name.
     """
 
     engine: str
-    server: str
     model: str
+    checked: ModelStatus
     log: str
     log_size: int | None
     logging: bool
     engines: dict[str, str]
-    version: str | None = None
-    installed: bool = False
-    size: int | None = None
-    loaded: bool = False
-    context_length: int | None = None
-    memory: int | None = None
-    memory_on_gpu: int | None = None
-    expires_at: str | None = None
-    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        "Return the object that `--json` prints."
+        checked = asdict(self.checked)
+        return {
+            "engine": self.engine,
+            "server": checked.pop("address"),
+            "model": self.model,
+            "log": self.log,
+            "log_size": self.log_size,
+            "logging": self.logging,
+            "engines": self.engines,
+            **checked,
+            "ready": self.checked.problem is None,
+        }
 
 
-def create_status(model: BoundModel, model_status: ModelStatus, engines: dict[str, str]) -> Status:
+def create_status(model: BoundModel, checked: ModelStatus, engines: dict[str, str]) -> Status:
     "Combine the status of a model with the summaries of other engines and the state of the log."
     log = logs_db_path()
-    fields = asdict(model_status)
     return Status(
         engine=model.engine,
-        server=fields.pop("address"),
         model=model.tag,
+        checked=checked,
         log=str(log),
         log_size=log.stat().st_size if log.exists() else None,
         logging=logs_on(),
         engines=engines,
-        **fields,
     )
 
 
 def status_rows(status: Status) -> list[tuple[str, str]]:
     "Labels and texts for people."
-    no = "unknown" if status.version is None else "no"
-    installed = "yes" if status.installed else no
+    checked = status.checked
+    no = "unknown" if checked.version is None else "no"
+    installed = "yes" if checked.installed else no
     log_size = "nothing yet" if status.log_size is None else format_size(status.log_size)
     others = [f"{name}: {summary}" for name, summary in status.engines.items()]
     return [
-        ("Engine", f"{status.engine}: {status.version or 'no answer'} at {status.server}"),
+        ("Engine", f"{status.engine}: {checked.version or 'no answer'} at {checked.address}"),
         ("Model", status.model),
-        ("Installed", installed if status.size is None else f"yes, {format_size(status.size)}"),
-        ("Loaded", ", ".join(["yes", *_memory_details(status)]) if status.loaded else no),
+        ("Installed", installed if checked.size is None else f"yes, {format_size(checked.size)}"),
+        ("Loaded", ", ".join(["yes", *_memory_details(checked)]) if checked.loaded else no),
         ("Log", f"{status.log}, {log_size}"),
         ("Logging", "on" if status.logging else "off: `llm logs on` turns it on"),
         *(("" if number else "Others", other) for number, other in enumerate(others)),
     ]
 
 
-def _memory_details(status: Status) -> list[str]:
+def _memory_details(status: ModelStatus) -> list[str]:
     details = [format_memory(status.memory, status.memory_on_gpu or 0)] if status.memory else []
     if status.context_length:
         details.append(f"context of {status.context_length} tokens")
@@ -96,15 +102,15 @@ def command(ctx: click.Context, name: str | None, engine: str | None, json_: boo
     gpt-oss`.
     """
     model = target.bound_model(name, engine)
-    model_status = get_provider(model.engine).model_status(model, model.api_key())
-    status = create_status(model, model_status, other_engines(model))
+    checked = get_provider(model.engine).model_status(model, model.api_key())
+    status = create_status(model, checked, other_engines(model))
     if json_:
-        click.echo(json.dumps({**asdict(status), "ready": status.problem is None}, indent=2))
+        click.echo(json.dumps(status.to_json(), indent=2))
     else:
         click.echo(columns(status_rows(status)))
-        if status.problem:
-            click.echo(f"Error: {status.problem}", err=True)
-    ctx.exit(status.problem is not None)
+        if checked.problem:
+            click.echo(f"Error: {checked.problem}", err=True)
+    ctx.exit(checked.problem is not None)
 
 
 def other_engines(model: BoundModel) -> dict[str, str]:

@@ -25,7 +25,7 @@ def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall,
 
 
 async def arun_turn(machine: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
-    "As `run_turn`, for an async engine."
+    "Like `run_turn`, for an async engine."
     while (completion := machine.next_completion()) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:

@@ -1,6 +1,7 @@
-"""Validation of values against JSON schemas.
+"""Validates values against JSON schemas.
 
-Schemas of tools come from anywhere, and some take exponential time, so validation is limited here.
+The schema of a tool can come from anybody, and some schemas take exponential time. So this module limits the
+work of a validation.
 """
 
 from __future__ import annotations

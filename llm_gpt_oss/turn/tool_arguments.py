@@ -1,6 +1,6 @@
-"""Parsing and repair of the arguments of tool calls.
+"""Parses and repairs the arguments of tool calls.
 
-Only repairs that cannot change the meaning are made. Other malformed arguments are better requested again.
+It makes only repairs that cannot change the meaning. It is better to request other malformed arguments again.
 """
 
 from __future__ import annotations

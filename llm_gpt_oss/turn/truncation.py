@@ -1,4 +1,4 @@
-"""Truncation: drop whole turns, oldest first, when a conversation is longer than the context."""
+"""Drops whole turns, oldest first, when a conversation is longer than the context."""
 
 from __future__ import annotations
 

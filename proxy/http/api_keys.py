@@ -42,8 +42,8 @@ class Key:
 def hash_key(key: str) -> str:
     """Return the SHA-256 hash.
 
-    One round without salt is enough for 256 random bits, which nobody can guess, and it is computed for each
-    request.
+    A key has 256 random bits, which nobody can guess, so one round without salt is enough. More rounds would
+    slow down each request.
     """
     return hashlib.sha256(key.encode()).hexdigest()
 

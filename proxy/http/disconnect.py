@@ -1,4 +1,4 @@
-"""Noticing that a client disconnects, and stopping the work that was done for it."""
+"""Notices that a client disconnects, and stops the work for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def wait_for_disconnect(receive: Receive) -> None:
 async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """Return the result of `work`, or raise what it raises.
 
-    Raises ApiError if the client disconnects first; `work` is cancelled then, and has ended.
+    Raises ApiError if the client disconnects first; `work` is then cancelled and has ended.
     """
     task = asyncio.ensure_future(work)
     await run_until_first_ends(task, wait_for_disconnect(receive))

@@ -1,4 +1,4 @@
-"""Receiving the body of a request: read, limited, parsed and validated once, then handed on as a value."""
+"""Receives the body of a request: reads, limits, parses and validates it once, and returns it as a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only trusted hosts and origins may use the server: this machine's own, and those named by its settings.
+"""Lets only trusted hosts and origins use the server: this machine's own, and those in its settings.
 
 Without this check a web page of another origin could read the log through the user's browser. It could send a
 plain request, which its Origin header reveals. Or it could use DNS rebinding, where its own name points to

@@ -1,4 +1,4 @@
-"""pydantic's validation errors as OpenAI's API words them: a message, a code, and the path of the parameter.
+"""Words pydantic's validation errors as OpenAI's API does: a message, a code, and the path of the parameter.
 
 OpenAI does not document the codes. These were seen in answers of its API.
 """

@@ -1,1 +1,1 @@
-"""Calling a model: its name, the queue, its engine, and the run."""
+"""Calls a model: finds it by its name, waits in the queue, opens its engine, and runs the call."""

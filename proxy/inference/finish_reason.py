@@ -1,4 +1,4 @@
-"""Why a model stopped writing, as far as it says so."""
+"""Finds out why a model stopped writing, if the model says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A limit on model calls that run at once, and on those that wait."""
+"""Limits how many model calls run at the same time, and how many wait."""
 
 from __future__ import annotations
 

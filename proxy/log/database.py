@@ -138,5 +138,5 @@ def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def is_transient(error: Exception) -> bool:
-    "Whether the problem is the database, so that a later attempt may succeed, and not this turn."
+    "Whether the database is the problem and not this turn. Then a later attempt may succeed."
     return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

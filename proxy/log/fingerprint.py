@@ -1,4 +1,4 @@
-"""Hashes of a conversation as a stateless client sees it: what the client sends back, however it sends it.
+"""Hashes what a stateless client sends back of a conversation. The form in which it sends it does not matter.
 
 Left out are reasoning, ids, the white space around an answer, how arguments were written, and how an
 assistant's texts and calls were split into messages. A client that drops or rewrites these still matches the

@@ -1,4 +1,4 @@
-"""llm's store of turns, without what it repeats for each turn of a long conversation."""
+"""llm's store of turns, which here does not repeat the same work for each turn of a long conversation."""
 
 from __future__ import annotations
 

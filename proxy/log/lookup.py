@@ -120,7 +120,7 @@ class _ItemFinder:
             self._load(tip)
 
     def find(self, id: str, source: str, n: int) -> Message | None:
-        "Item `n` of the source, which is the id of a turn or the hash of a message without its prefix."
+        "Item `n` of the source. A source is the id of a turn, or the hash of a message without its prefix."
         return self._in_turn(source, n) or self._in_message(HASH_PREFIX + source, n) or self._with_kept_id(id)
 
     def _in_turn(self, turn_id: str, n: int) -> Message | None:

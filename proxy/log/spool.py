@@ -1,7 +1,7 @@
 """Stores turns that are not in the database yet: a file for each, beside the database, private to its owner.
 
 A turn gets its file when it begins and loses it once it is in the database. After a crash the files are
-therefore the turns that were in progress, and a turn that the database rejects waits here. Each turn has a
+therefore the turns that were in progress. A turn that the database rejects waits in its file. Each turn has a
 file of its own, because several processes share the folder and none has to edit the file of another.
 """
 

@@ -1,4 +1,4 @@
-"""What the log keeps of a request's body: no secrets, and nothing that the log has already."""
+"""What the log keeps of a request's body: everything but secrets and what the log already has."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class LogWriter:
         return await self._run(lambda: self._change(work))
 
     async def close(self) -> None:
-        "Waits until the turns that have begun are recorded, for at most the grace period."
+        "Waits until all running turns are recorded, but not longer than the grace period."
         for _ in range(round(self._grace / 0.01)):
             if not self._begun_ids:
                 break

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from support.anything import JSON
-from support.requests import CHAT, MINIMAL, transport
+from support.fuzzed_app import FuzzedApp, check_error, one_app_for_all
+from support.requests import CHAT, MINIMAL, asking
 
 from proxy.api.chat_completions.request import ChatRequest
 
@@ -46,48 +45,41 @@ FIELDS = st.dictionaries(st.sampled_from(sorted(ChatRequest.model_fields)), NEAR
 MESSAGES = st.lists(st.dictionaries(KEYS, NEARLY, max_size=4), max_size=3)
 
 
-class FuzzedApp:
+class ChatApp(FuzzedApp):
+    "An app without a log, asked for chat completions."
+
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._client = httpx.AsyncClient(transport=transport(), base_url="http://localhost")
+        super().__init__(asking())
 
     def status(self, body: bytes) -> int:
-        answer = self._loop.run_until_complete(self._client.post(CHAT, content=body))
+        answer = self.run(self.opened.post(CHAT, content=body))
         if answer.status_code != 200:
-            assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
-            assert len(answer.content) < 2000
-        return answer.status_code
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._client.aclose())
-        self._loop.close()
+            check_error(answer)
+        return int(answer.status_code)
 
 
 @pytest.fixture
-def app() -> Iterator[FuzzedApp]:
-    app = FuzzedApp()
+def app() -> Iterator[ChatApp]:
+    app = ChatApp()
     yield app
     app.close()
 
 
-one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-
-
 @one_app_for_all
 @given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_any_body(app: FuzzedApp, body: bytes) -> None:
+def test_any_body(app: ChatApp, body: bytes) -> None:
     assert app.status(body) == 400
 
 
 @one_app_for_all
 @given(FIELDS)
-def test_any_fields(app: FuzzedApp, fields: dict[str, Any]) -> None:
+def test_any_fields(app: ChatApp, fields: dict[str, Any]) -> None:
     assert app.status(json.dumps({**MINIMAL, **fields}).encode()) in (200, 400, 404)
 
 
 @one_app_for_all
 @given(MESSAGES)
-def test_any_messages(app: FuzzedApp, messages: list[Any]) -> None:
+def test_any_messages(app: ChatApp, messages: list[Any]) -> None:
     assert app.status(json.dumps({**MINIMAL, "messages": messages}).encode()) in (200, 400)
 
 
@@ -103,7 +95,7 @@ def nested(depth: int, keyword: str) -> Any:
 @pytest.mark.parametrize("depth", [20, 60, 90, 150, 190])
 @pytest.mark.parametrize("keyword", ["object", "anyOf", "allOf"])
 @pytest.mark.parametrize("field", ["tools", "response_format", "messages"])
-def test_deep_schemas(app: FuzzedApp, depth: int, keyword: str, field: str) -> None:
+def test_deep_schemas(app: ChatApp, depth: int, keyword: str, field: str) -> None:
     schema = nested(depth, keyword)
     fields: dict[str, Any] = {
         "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
@@ -133,7 +125,7 @@ def test_deep_schemas(app: FuzzedApp, depth: int, keyword: str, field: str) -> N
     ],
 )
 @pytest.mark.parametrize("field", ["tools", "response_format"])
-def test_odd_schemas(app: FuzzedApp, schema: Any, field: str) -> None:
+def test_odd_schemas(app: ChatApp, schema: Any, field: str) -> None:
     fields = {
         "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
         "response_format": {
@@ -144,7 +136,7 @@ def test_odd_schemas(app: FuzzedApp, schema: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [190, 1000, 100_000])
-def test_deep_arguments(app: FuzzedApp, depth: int) -> None:
+def test_deep_arguments(app: ChatApp, depth: int) -> None:
     call = {"name": "f", "arguments": '{"a":' * depth + "1" + "}" * depth}
     calls_tool = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": call}]}
     messages = [*MINIMAL["messages"], calls_tool, {"role": "tool", "tool_call_id": "a", "content": ""}]

@@ -1,4 +1,4 @@
-"What differs between the APIs of servers, for the one HTTP client that calls them all."
+"Describes how the APIs of servers differ, so that one HTTP client can call them all."
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"The settings of httpx for a server, and the conversion of httpx's errors."
+"Makes the settings of httpx for a server, and converts httpx's errors."
 
 from __future__ import annotations
 

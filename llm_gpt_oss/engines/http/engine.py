@@ -1,4 +1,4 @@
-"The engine of all HTTP servers, sync and async, driven by a description of the server."
+"The engine of all HTTP servers, sync and async. A `CompletionServer` describes each server to it."
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"Joins pieces of an answer that nobody reads while it is written, without changing what they mean."
+"Joins pieces of an answer that nobody reads while the model writes it. The joined pieces mean the same."
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion of a server's error answers to errors of this project.
+"""Converts a server's error answers to errors of this project.
 
 Each server has its own table of rules. The first rule that matches the answer makes the error.
 """

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 
-from ...http.disconnect import cancel_on_disconnect
-from ...http.sse import EventStream
 from ...inference.client_request import ClientRequest
 from ...state import StateDep, receive
-from ..choices import Choices, error_frame
+from ..choices import Choices
 from .request import ChatRequest
-from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
+from .writer import ChatWriter, accumulate, base_chunk, usage_json
 
 router = APIRouter()
 
@@ -32,12 +29,4 @@ async def create(
         return ChatWriter(first, generation.custom_tools, index, reasoning=body.show_reasoning)
 
     choices = Choices(state, client, attempt, generations, writer)
-    if body.stream:
-        frames = choices.frames(first, usage_json if body.include_usage else None)
-        return EventStream(frames, error_frame, state.settings.keep_alive)
-    return JSONResponse(await cancel_on_disconnect(client.request.receive, _completion(choices)))
-
-
-async def _completion(choices: Choices) -> Chunk:
-    chunks = [chunk async for chunk in choices.chunks()]
-    return accumulate(chunks, usage_json(choices.usages))
+    return await choices.response(body, first, usage_json, accumulate)

@@ -6,15 +6,12 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 
-from ...http.disconnect import cancel_on_disconnect
-from ...http.sse import EventStream
 from ...inference.client_request import ClientRequest
 from ...state import StateDep, receive
-from ..choices import Choices, error_frame
+from ..choices import Choices
 from .request import CompletionRequest
-from .writer import Chunk, CompletionWriter, accumulate, base_chunk, usage_json
+from .writer import CompletionWriter, accumulate, base_chunk, usage_json
 
 router = APIRouter()
 
@@ -36,12 +33,4 @@ async def create(
 
     choices = Choices(state, client, attempt, generations, writer)
     usage = partial(usage_json, choices_per_prompt=body.choices_per_prompt)
-    if body.stream:
-        frames = choices.frames(first, usage if body.include_usage else None)
-        return EventStream(frames, error_frame, state.settings.keep_alive)
-
-    async def completion() -> Chunk:
-        chunks = [chunk async for chunk in choices.chunks()]
-        return accumulate(first, chunks, usage(choices.usages))
-
-    return JSONResponse(await cancel_on_disconnect(client.request.receive, completion()))
+    return await choices.response(body, first, usage, partial(accumulate, first))

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import llm
-import pytest
 from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart, ToolResultPart
 from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
@@ -13,13 +9,6 @@ from llm_gpt_oss.turn.messages import tool_call_part
 from proxy.log.queries import is_descendant, load_chain
 
 PICTURE = llm.Attachment(type="image/png", content=b"png")
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[TurnLog]:
-    log = TurnLog(tmp_path / "logs.db")
-    yield log
-    log.db.close()
 
 
 MESSAGES = [

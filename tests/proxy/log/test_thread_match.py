@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +15,6 @@ from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import tool_call_part
 from proxy.log.database import open_log
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[TurnLog]:
-    log = TurnLog(tmp_path / "logs.db")
-    yield log
-    log.db.close()
-
 
 HI, MORE = user("Hi"), user("More")
 HELLO = assistant(reasoning("Greet."), "Hello")

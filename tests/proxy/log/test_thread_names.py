@@ -1,20 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from llm.parts import Message
 from support.logged_turns import assistant, reasoning, system, turn, user
 from support.turn_logs import TurnLog
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[TurnLog]:
-    log = TurnLog(tmp_path / "logs.db")
-    yield log
-    log.db.close()
-
 
 HI = user("Hi")
 HELLO = assistant(reasoning("Greet."), "Hello")

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from llm import logs
@@ -18,14 +16,6 @@ from proxy.log.fingerprint import prefix_hashes
 from proxy.log.queries import load_turn
 from proxy.log.thread_match import HashedPrompt
 from proxy.log.turn import Turn
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[TurnLog]:
-    log = TurnLog(tmp_path / "logs.db")
-    yield log
-    log.db.close()
-
 
 HI, MORE = user("Hi"), user("More")
 HELLO = assistant(reasoning("Greet."), "Hello")
