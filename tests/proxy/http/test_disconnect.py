@@ -37,7 +37,9 @@ async def test_messages_until_disconnect(end: str) -> None:
 
 
 async def test_wait_for_disconnect() -> None:
-    await wait_for_disconnect(receiving(BODY, {"type": "http.disconnect"}))
+    receive = receiving(BODY, {"type": "http.disconnect"}, BODY)
+    await wait_for_disconnect(receive)
+    assert await receive() == BODY, "it read until the client had left, and no further"
 
 
 class TestCancelOnDisconnect:

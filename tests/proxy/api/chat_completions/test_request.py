@@ -431,7 +431,7 @@ def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     except (ValidationError, ApiError):
         return
     for choice in parsed.choice_requests(generation):
-        GptOssOptions(**choice.options)
+        assert GptOssOptions(**choice.options).model_fields_set == {*choice.options}
 
 
 JSON = st.recursive(

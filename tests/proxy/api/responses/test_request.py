@@ -465,7 +465,7 @@ def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
         generation = make_generation(**fields)
     except (ValidationError, ApiError):
         return
-    GptOssOptions(**generation.options)
+    assert GptOssOptions(**generation.options).model_fields_set == {*generation.options}
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
