@@ -159,12 +159,6 @@ async def test_a_full_queue_is_logged() -> None:
         await cancel_task(first)
 
 
-async def test_cancelled_before_it_begins(slow_proxy: Proxied) -> None:
-    await cancel_task(asyncio.ensure_future(collect(slow_proxy)))
-    await check_cleaned_up(slow_proxy)
-    assert slow_proxy.rows(TURN_ROWS) == []
-
-
 async def test_cancelled_while_the_turn_begins(slow_proxy: Proxied) -> None:
     gate = threading.Event()
     slow_proxy.server.log_writer._thread.submit(gate.wait)
