@@ -212,9 +212,15 @@ async def test_closed_while_streaming(slow_proxy: Proxied) -> None:
     assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW]
 
 
-async def test_cancelled_while_it_is_logged() -> None:
+async def test_cancelled_while_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
+    told: asyncio.Queue[int] = asyncio.Queue()
+
+    async def turn_logged(id: str, generation: GenerationRequest, status: int, error: str | None) -> None:
+        told.put_nowait(status)
+
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        monkeypatch.setattr(proxy.server.plugins, "turn_logged", turn_logged)
         run = asyncio.ensure_future(collect(proxy))
         await wait_until(lambda: proxy.engine.asked)
         proxy.server.log_writer._thread.submit(gate.wait)
@@ -225,6 +231,7 @@ async def test_cancelled_while_it_is_logged() -> None:
         await cancel_task(run)
         await check_cleaned_up(proxy)
         assert proxy.rows(TURN_ROWS) == [(200, None, "stop")]
+        assert await asyncio.wait_for(told.get(), 5) == 200, "plugins are told nevertheless"
 
 
 async def test_logging_is_turned_off_while_it_runs(slow_proxy: Proxied) -> None:
