@@ -181,7 +181,9 @@ def test_the_table_of_make_targets_is_complete() -> None:
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_compiles(code: str) -> None:
-    compile(code, "docs", "exec")
+    program = ast.parse(code)
+    assert program.body
+    compile(program, "docs", "exec")
 
 
 @pytest.mark.parametrize("query", blocks("sql"))

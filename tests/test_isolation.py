@@ -36,8 +36,11 @@ async def test_no_way_out_for_async_code_either() -> None:
 
 
 def test_scripted_servers_can_be_reached() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection(server.getsockname()).close()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        assert client.getpeername() == server.getsockname()
 
 
 def test_cassettes_do_not_tell_who_asked_whom() -> None:

@@ -73,10 +73,10 @@ class Log(TurnLog):
         pruned = prune(
             self.path, PruneSelection(**selection), really=really, vacuum=vacuum, report=lambda progress: None
         )
-        self.check()
+        self.check_integrity()
         return pruned
 
-    def check(self) -> None:
+    def check_integrity(self) -> None:
         assert self.store.verify() == []
         assert self.rows("pragma integrity_check") == ["ok"]
         assert self.rows("pragma foreign_key_check") == []

@@ -33,9 +33,27 @@ def test_no_sampling_options() -> None:
     assert {value for _, value in Sampling().sampling_options()} == {None}
 
 
-@pytest.mark.parametrize("body", [{}, {"audio": None}, {"audio": {}}, {"model": "gpt-oss", "user": "me"}])
-def test_accepted_fields(body: dict[str, object]) -> None:
-    refuse_unsupported(body, FIELDS, {"audio": ({},)})
+def refused_field(body: dict[str, object]) -> str | None:
+    try:
+        refuse_unsupported(body, FIELDS, {"audio": ({},)})
+    except ApiError as error:
+        return error.param
+    return None
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({}, None),
+        ({"audio": None}, None),
+        ({"audio": {}}, None),
+        ({"audio": {"voice": "ash"}}, "audio"),
+        ({"audio": []}, "audio"),
+        ({"model": "gpt-oss", "user": "me"}, None),
+    ],
+)
+def test_refused_fields(body: dict[str, object], refused: str | None) -> None:
+    assert refused_field(body) == refused
 
 
 def test_unsupported_fields() -> None:

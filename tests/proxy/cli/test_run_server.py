@@ -201,8 +201,13 @@ class TestListening:
             run_server.listening("box.example", 0)
 
     def test_the_socket_is_open(self) -> None:
-        with run_server.listening("localhost", 0) as listener:
-            socket.create_connection(listener.getsockname()[:2]).close()
+        with (
+            run_server.listening("localhost", 0) as listener,
+            socket.create_connection(listener.getsockname()[:2]) as client,
+        ):
+            accepted, address = listener.accept()
+            accepted.close()
+            assert address == client.getsockname()
 
     def test_all_addresses(self) -> None:
         with run_server.listening("", 0) as listener:

@@ -37,7 +37,9 @@ async def test_messages_until_disconnect(end: str) -> None:
 
 
 async def test_wait_for_disconnect() -> None:
-    await wait_for_disconnect(receiving(BODY, {"type": "http.disconnect"}))
+    receive = receiving(BODY, {"type": "http.disconnect"}, BODY)
+    await wait_for_disconnect(receive)
+    assert await receive() == BODY, "it read until the client had left, and no further"
 
 
 class TestCancelOnDisconnect:
@@ -100,3 +102,21 @@ async def test_the_other_steps_have_ended_when_the_first_one_ends() -> None:
 
     await run_until_first_ends(first(), other())
     assert ended == [True]
+
+
+@pytest.mark.parametrize("fails_when_cancelled", [False, True])
+async def test_an_error_of_any_step_is_raised(fails_when_cancelled: bool) -> None:
+    async def first() -> None:
+        await asyncio.sleep(0)
+        if not fails_when_cancelled:
+            raise ApiError(418, "Tea")
+
+    async def other() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if fails_when_cancelled:
+                raise ApiError(418, "Tea")
+
+    with pytest.raises(ApiError, match="Tea"):
+        await run_until_first_ends(first(), other())

@@ -63,11 +63,10 @@ async def cancel_task(task: asyncio.Future[Any]) -> None:
     assert task.cancelled()
 
 
-async def check_cleaned_up(proxy: Proxied, *, rows: list[Any]) -> None:
+async def check_cleaned_up(proxy: Proxied) -> None:
     await proxy.server.log_writer._run(lambda: None)  # behind all that was handed over
     assert (proxy.server.queue.running, proxy.server.queue.waiting) == (0, 0)
     assert getattr(proxy.engine, "open", 0) == 0
-    assert proxy.rows(TURN_ROWS) == rows
     assert [*Spool(proxy.server.settings.database).folder.glob("*")] == []
 
 
@@ -140,7 +139,8 @@ async def test_an_unknown_model_is_no_turn_but_a_line_in_the_servers_log(
     async with proxied(AsyncScriptedEngine()) as proxy:
         with pytest.raises(ApiError):
             await collect(proxy, GenerationRequest("/x", "gpt-5\n\x1b[2J", (user("Hi"),)))
-        await check_cleaned_up(proxy, rows=[])
+        await check_cleaned_up(proxy)
+        assert proxy.rows(TURN_ROWS) == []
     (line,) = caplog.messages
     start = r"""/x was refused and is not in the log: "The model 'gpt-5\n\x1b[2J' does not exist here."""
     assert line.startswith(start)
@@ -159,11 +159,6 @@ async def test_a_full_queue_is_logged() -> None:
         await cancel_task(first)
 
 
-async def test_cancelled_before_it_begins(slow_proxy: Proxied) -> None:
-    await cancel_task(asyncio.ensure_future(collect(slow_proxy)))
-    await check_cleaned_up(slow_proxy, rows=[])
-
-
 async def test_cancelled_while_the_turn_begins(slow_proxy: Proxied) -> None:
     gate = threading.Event()
     slow_proxy.server.log_writer._thread.submit(gate.wait)
@@ -173,7 +168,8 @@ async def test_cancelled_while_the_turn_begins(slow_proxy: Proxied) -> None:
     await asyncio.sleep(0)
     gate.set()
     await cancel_task(run)
-    await check_cleaned_up(slow_proxy, rows=[LEFT_ROW])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW]
     assert slow_proxy.engine.asked == 0
 
 
@@ -186,7 +182,8 @@ async def test_cancelled_in_the_queue(slow_proxy: Proxied) -> None:
     assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW]
     assert slow_proxy.engine.asked == 1
     await cancel_task(first)
-    await check_cleaned_up(slow_proxy, rows=[LEFT_ROW, LEFT_ROW])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW, LEFT_ROW]
 
 
 async def test_cancelled_before_the_first_token() -> None:
@@ -194,14 +191,16 @@ async def test_cancelled_before_the_first_token() -> None:
         run = asyncio.ensure_future(collect(proxy))
         await proxy.engine.silent.wait()
         await cancel_task(run)
-        await check_cleaned_up(proxy, rows=[LEFT_ROW])
+        await check_cleaned_up(proxy)
+        assert proxy.rows(TURN_ROWS) == [LEFT_ROW]
 
 
 async def test_cancelled_while_streaming(slow_proxy: Proxied) -> None:
     run = asyncio.ensure_future(collect(slow_proxy))
     await slow_proxy.engine.silent.wait()
     await cancel_task(run)
-    await check_cleaned_up(slow_proxy, rows=[LEFT_ROW])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW]
     assert slow_proxy.rows("select text from parts where type = 'reasoning'") == [("Hm",)]
 
 
@@ -209,12 +208,19 @@ async def test_closed_while_streaming(slow_proxy: Proxied) -> None:
     events = run_events(slow_proxy)
     assert await anext(events)
     await events.aclose()
-    await check_cleaned_up(slow_proxy, rows=[LEFT_ROW])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == [LEFT_ROW]
 
 
-async def test_cancelled_while_it_is_logged() -> None:
+async def test_cancelled_while_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
+    told: asyncio.Queue[int] = asyncio.Queue()
+
+    async def turn_logged(id: str, generation: GenerationRequest, status: int, error: str | None) -> None:
+        told.put_nowait(status)
+
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        monkeypatch.setattr(proxy.server.plugins, "turn_logged", turn_logged)
         run = asyncio.ensure_future(collect(proxy))
         await wait_until(lambda: proxy.engine.asked)
         proxy.server.log_writer._thread.submit(gate.wait)
@@ -223,7 +229,9 @@ async def test_cancelled_while_it_is_logged() -> None:
         await asyncio.sleep(0)
         gate.set()
         await cancel_task(run)
-        await check_cleaned_up(proxy, rows=[(200, None, "stop")])
+        await check_cleaned_up(proxy)
+        assert proxy.rows(TURN_ROWS) == [(200, None, "stop")]
+        assert await asyncio.wait_for(told.get(), 5) == 200, "plugins are told nevertheless"
 
 
 async def test_logging_is_turned_off_while_it_runs(slow_proxy: Proxied) -> None:
@@ -231,11 +239,13 @@ async def test_logging_is_turned_off_while_it_runs(slow_proxy: Proxied) -> None:
     await slow_proxy.engine.silent.wait()
     slow_proxy.server.turn_logging.off_file.touch()
     await cancel_task(run)
-    await check_cleaned_up(slow_proxy, rows=[])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == []
 
 
 async def test_not_logged(slow_proxy: Proxied) -> None:
     run = asyncio.ensure_future(collect(slow_proxy, x_llm_log="off"))
     await slow_proxy.engine.silent.wait()
     await cancel_task(run)
-    await check_cleaned_up(slow_proxy, rows=[])
+    await check_cleaned_up(slow_proxy)
+    assert slow_proxy.rows(TURN_ROWS) == []

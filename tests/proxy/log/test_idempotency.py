@@ -23,6 +23,7 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine, pieces
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy import state
 from proxy.app import create_app
+from proxy.http import api_keys
 from proxy.log.idempotency import PreviousAttempt, select_attempt
 from proxy.settings import Settings
 
@@ -143,6 +144,15 @@ async def test_requests_that_are_not_retries(headers: dict[str, str], more: dict
             await sent(proxy, first)
         await sent(proxy, headers, **more)
         assert len(proxy.turns()) == 3
+
+
+@pytest.mark.parametrize("headers", [(KEY, KEY), (nth(0), nth(1))], ids=["key", "count"])
+async def test_nobody_gets_the_answer_to_another_client(headers: Retrying) -> None:
+    keys = [{"Authorization": f"Bearer {api_keys.add(name)}"} for name in ("one", "other")]
+    async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
+        for key, said in zip(keys, headers, strict=True):
+            assert (await sent(proxy, {**key, **said})).status_code == 200
+        assert texts(proxy) == [(200, "Hello"), (200, "World")]
 
 
 async def test_another_path_is_another_request() -> None:

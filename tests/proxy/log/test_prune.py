@@ -27,6 +27,7 @@ from support.scripted_engine import AsyncScriptedEngine
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.progress import Progress
 from proxy.log import database, prune
+from proxy.log.prune import PruneResult
 from proxy.log.prune_selection import PruneSelection
 from proxy.log.turn import Turn
 from proxy.log.writer import LogWriter
@@ -209,7 +210,7 @@ def test_an_interrupted_prune_changes_nothing(log: Log, monkeypatch: pytest.Monk
     with pytest.raises(GptOssError, match="no such table"):
         log.prune()
     assert log.counts() == [1, 1, 1, 1, 1, 1]
-    log.check()
+    log.check_integrity()
 
 
 def test_vacuum_fails_after_the_deletion(log: Log) -> None:
@@ -247,7 +248,7 @@ async def test_prune_while_the_proxy_runs() -> None:
         with opened(path) as log:
             log.prune(turns=[third["id"]], vacuum=True)
             await ask("four")
-            log.check()
+            log.check_integrity()
         turns = proxy.turns()
         assert [each["status"] for each in turns] == [200, 200, 200]
         assert proxy.server.log_writer.status == "ok"
@@ -279,7 +280,7 @@ async def test_turns_during_a_prune_are_logged(log: Log, monkeypatch: pytest.Mon
     await asyncio.gather(record(), asyncio.to_thread(prune_again_and_again))
     await store.close()
     assert sorted(log.rows("select id from turns")) == [each.id for each in turns]
-    log.check()
+    log.check_integrity()
 
 
 # Whatever the log
@@ -366,11 +367,30 @@ def test_any_log_and_any_selection(empty: Path, steps: list[Step], chosen: set[i
             choice = {"turns": [each.id for each in named]}
         else:
             choice = {"threads": [log.thread_of(each) for each in named]}
-        check_pruned(log, choice, {each.id for each in named})
+        expected = expected_log(log, choice, {each.id for each in named})
+        everything = words([*log.db.conn.iterdump(), *log.rows("select content from attachments")])
+        assert pruned_log(log, log.prune(vacuum=True, **choice), everything) == expected
 
 
-def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> None:
-    "Against the same rules in plain Python."
+def pruned_log(log: Log, pruned: PruneResult, everything: set[str]) -> dict[str, Any]:
+    "What a log holds; `everything` are the words that may be in its files."
+    return {
+        "tips": dict(log.rows("select id, tip_message_hash from threads")),
+        "names": dict(log.rows("select id, name from threads")),
+        "turns": log.rows(
+            "select id, thread_id, parent_message_hash, tip_message_hash from turns order by id"
+        ),
+        "chains": {hash: log.store.load_chain(hash) for hash in log.rows("select hash from messages")},
+        "kept turns": pruned.kept_turns,
+        "shared turns": pruned.shared_turns,
+        "conversations": {*log.rows("select thread_id from gpt_oss_conversations")},
+        "searched words": vocabulary(log),
+        "words in the files": {word for word in everything if word.encode() in files(log.path)},
+    }
+
+
+def expected_log(log: Log, choice: dict[str, list[str]], named: set[str]) -> dict[str, Any]:
+    "What `pruned_log` returns after pruning, by the same rules in plain Python."
     lead = chains(log)
     turns = log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns order by id")
     searched = dict(log.rows("select turn_id, prompt || ' ' || response from turn_search"))
@@ -401,20 +421,17 @@ def check_pruned(log: Log, choice: dict[str, list[str]], named: set[str]) -> Non
         if thread_id in tip_hashes
     }
     loaded = {hash: log.store.load_chain(hash) for hash in messages}
-    everything = words([*log.db.conn.iterdump(), *log.rows("select content from attachments")])
     messages_ = words([*loaded.values(), *names.values()])
     messages_ |= {word.replace("fragment", "picture") for word in messages_ if word.startswith("fragment")}
 
-    pruned = log.prune(vacuum=True, **choice)
-
-    assert dict(log.rows("select id, tip_message_hash from threads")) == tip_hashes
-    assert dict(log.rows("select id, name from threads")) == names
-    assert log.rows("select id, thread_id, parent_message_hash, tip_message_hash from turns") == staying
-    assert {*log.rows("select hash from messages")} == messages
-    assert {hash: log.store.load_chain(hash) for hash in messages} == loaded
-    assert pruned.kept_turns == len(kept_back)
-    assert pruned.shared_turns == len([row for row in turns if row not in staying and row[3] in messages])
-    assert {*log.rows("select thread_id from gpt_oss_conversations")} == {*conversations} & {*tip_hashes}
-    assert vocabulary(log) == words([searched[row[0]] for row in staying])
-    found = {word for word in everything if word.encode() in files(log.path)}
-    assert found == messages_
+    return {
+        "tips": tip_hashes,
+        "names": names,
+        "turns": staying,
+        "chains": loaded,
+        "kept turns": len(kept_back),
+        "shared turns": len([row for row in turns if row not in staying and row[3] in messages]),
+        "conversations": {*conversations} & {*tip_hashes},
+        "searched words": words([searched[row[0]] for row in staying]),
+        "words in the files": messages_,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 from collections.abc import Callable
@@ -177,10 +178,25 @@ def test_a_stream_of_another_api(play: Play, stream_all: Streams) -> None:
         stream_all(ServerAddress(play(stream({"odd": 1})).url), pull("t"))
 
 
-def test_an_error_in_a_stream(play: Play, stream_all: Streams) -> None:
-    line = {"error": "pull model manifest: file does not exist"}
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"error": "pull model manifest: file does not exist"},
+        {"object": "error", "message": "pull model manifest: file does not exist"},
+    ],
+)
+def test_an_error_in_a_stream(play: Play, stream_all: Streams, line: dict[str, str]) -> None:
     with pytest.raises(ModelMissing, match="no model t to download"):
         stream_all(ServerAddress(play(stream({"status": "pulling manifest"}, line)).url), pull("t"))
+
+
+def test_a_stream_with_a_content_encoding(play: Play, stream_all: Streams) -> None:
+    "Nobody asked for it, but there are proxies that compress."
+    data = gzip.compress(b'{"status": "a"}\n')
+    reply = (head(200, "Content-Encoding: gzip", f"Content-Length: {len(data)}"), data)
+    assert stream_all(ServerAddress(play(reply).url), pull("t")) == stream_all(
+        ServerAddress(play(stream({"status": "a"})).url), pull("t")
+    )
 
 
 def test_a_refused_connection(call: Sends) -> None:

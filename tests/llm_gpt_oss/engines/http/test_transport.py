@@ -112,6 +112,27 @@ async def test_a_late_reader_gets_all_data() -> None:
     assert received == b"a" * LARGE + b"b" * LARGE
 
 
+async def test_a_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", hang)
+    with pytest.raises(httpcore.ConnectTimeout):
+        await asyncio.wait_for(AsyncioBackend().connect_tcp(HOST, 1, 0.01), 5)
+
+
+async def test_a_cancelled_request_closes_its_connection(play: Callable[..., Scripted]) -> None:
+    server = play((HOLD,))
+    async with httpx.AsyncClient(transport=LoopbackTransport(httpx.Limits())) as http:
+        asking = asyncio.ensure_future(http.get(server.url))
+        while not server.requests:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await asyncio.to_thread(server.gone.wait, 2)
+
+
 async def test_a_write_timeout() -> None:
     finished = asyncio.Event()
 

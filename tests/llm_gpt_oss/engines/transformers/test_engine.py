@@ -251,6 +251,7 @@ def test_stop_while_the_program_ends(machine: Machine, tiny: BoundModel) -> None
     thread.step(steps).result()
     thread._executor.shutdown()
     thread.stop(steps)
+    assert steps.gi_frame is not None, "only the thread of the model may close the steps"
 
 
 @pytest.mark.parametrize(

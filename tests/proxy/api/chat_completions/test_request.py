@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from llm.parts import Message, TextPart
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
@@ -424,6 +424,7 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 
 @settings(max_examples=400)
 @given(FEW)
+@example({"reasoning": {"max_tokens": 2**70}, "max_tokens": 2**70})
 def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     try:
         parsed = request(**fields)
@@ -431,7 +432,7 @@ def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     except (ValidationError, ApiError):
         return
     for choice in parsed.choice_requests(generation):
-        GptOssOptions(**choice.options)
+        assert GptOssOptions(**choice.options).model_fields_set == {*choice.options}
 
 
 JSON = st.recursive(

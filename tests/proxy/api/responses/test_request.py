@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from openai.types.responses import ResponseIncludable
@@ -460,12 +460,13 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 
 @settings(max_examples=400)
 @given(FEW)
+@example({"reasoning": {"max_tokens": 2**70}, "max_output_tokens": 2**70})
 def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     try:
         generation = make_generation(**fields)
     except (ValidationError, ApiError):
         return
-    GptOssOptions(**generation.options)
+    assert GptOssOptions(**generation.options).model_fields_set == {*generation.options}
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(

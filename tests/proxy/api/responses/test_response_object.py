@@ -248,23 +248,25 @@ def test_the_request_is_not_changed() -> None:
     assert body == {"tools": [FUNCTION], "text": {"format": SCHEMA}, "metadata": {"a": "b"}}
 
 
-def check_echo(body: dict[str, Any]) -> None:
-    "If the request is accepted, the SDK's class accepts the values of it that the response repeats."
+def response_to(body: dict[str, Any]) -> dict[str, Any] | None:
+    "The response, which repeats values of the request; None if the request is refused."
     try:
         received = parse_body(json.dumps(body).encode(), ResponsesRequest)
         received.model.check()
         received.model.generation_request()
     except ApiError:
-        return
-    Response.model_validate(new_response(**received.json), strict=True)
+        return None
+    return new_response(**received.json)
 
 
 @pytest.mark.parametrize("value", JSON_VALUES, ids=json.dumps)
 @pytest.mark.parametrize("name", [*response_object.ECHO_DEFAULTS, "user"])
 def test_echoed_values_match_the_sdk(name: str, value: Any) -> None:
-    check_echo({**MINIMAL, name: value})
+    response = response_to({**MINIMAL, name: value})
+    assert response is None or is_openais(response)
 
 
 @given(BODIES)
 def test_any_accepted_request_matches_the_sdk(body: dict[str, Any]) -> None:
-    check_echo(body)
+    response = response_to(body)
+    assert response is None or is_openais(response)

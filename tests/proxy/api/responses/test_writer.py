@@ -315,7 +315,7 @@ def test_arguments_without_a_call(before: list[StreamEvent]) -> None:
     events = [*responses_writer.begin(), *translate(before, responses_writer)]
     with pytest.raises(TypeError, match="arguments"):
         events += responses_writer.feed(StreamEvent("tool_call_args", "{}", 2, "call_1"))
-    check([*events, *responses_writer.failed(NO)])
+    check_stream([*events, *responses_writer.failed(NO)])
 
 
 # The turn
@@ -372,7 +372,7 @@ def test_failed_response() -> None:
         *translate([*think(0, "hm"), *say(1, "Hi")], responses_writer),
         *responses_writer.failed(NO),
     ]
-    check(events)
+    check_stream(events)
     assert stages(events) == [*BEGUN, ("response.failed", "failed")]
     failed_response = events[-1]["response"]
     assert [item["status"] for item in failed_response["output"]] == ["completed", "incomplete"]
@@ -382,7 +382,7 @@ def test_failed_response() -> None:
 def test_failed_before_any_output() -> None:
     responses_writer = writer()
     events = [*responses_writer.begin(), *responses_writer.failed(NO)]
-    check(events)
+    check_stream(events)
     assert events[-1]["response"]["output"] == []
 
 
@@ -393,7 +393,7 @@ def test_cancelled_response() -> None:
         *translate(say(0, "Hi"), responses_writer),
         *responses_writer.cancelled(),
     ]
-    check(events)
+    check_stream(events)
     assert stages(events)[-1] == ("response.incomplete", "cancelled")
     assert [item["status"] for item in events[-1]["response"]["output"]] == ["incomplete"]
 
@@ -422,7 +422,7 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 TEXT_KEYS = ("text", "arguments", "input")
 
 
-def check(events: Events) -> None:
+def check_stream(events: Events) -> None:
     "Checks every rule of a stream of events."
     assert [event["sequence_number"] for event in events] == [*range(len(events))]
     assert [event["type"] in TERMINAL for event in events] == [False] * (len(events) - 1) + [True]
@@ -473,14 +473,21 @@ HOW = st.fixed_dictionaries(
 def test_any_turn(
     turn_events: list[StreamEvent], reason: str, options: dict[str, Any], background: bool
 ) -> None:
-    check(write(*turn_events, done(reason), body={"background": background}, **options))
+    events = write(*turn_events, done(reason), body={"background": background}, **options)
+    check_stream(events)
+    assert stages(events)[-1][1] == ("incomplete" if reason == "length" else "completed")
 
 
 @given(turns(), st.integers(0, 20), st.booleans())
 def test_any_interrupted_turn(turn_events: list[StreamEvent], end: int, fails: bool) -> None:
     responses_writer = writer()
-    events = [*responses_writer.begin(), *translate(turn_events[:end], responses_writer)]
-    check([*events, *(responses_writer.failed(NO) if fails else responses_writer.cancelled())])
+    events = [
+        *responses_writer.begin(),
+        *translate(turn_events[:end], responses_writer),
+        *(responses_writer.failed(NO) if fails else responses_writer.cancelled()),
+    ]
+    check_stream(events)
+    assert stages(events)[-1][1] == ("failed" if fails else "cancelled")
 
 
 @given(turns())
