@@ -214,10 +214,10 @@ async def test_closed_while_streaming(slow_proxy: Proxied) -> None:
 
 async def test_cancelled_while_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    told: asyncio.Queue[int] = asyncio.Queue()
+    statuses: asyncio.Queue[int] = asyncio.Queue()
 
     async def turn_logged(id: str, generation: GenerationRequest, status: int, error: str | None) -> None:
-        told.put_nowait(status)
+        statuses.put_nowait(status)
 
     async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
         monkeypatch.setattr(proxy.server.plugins, "turn_logged", turn_logged)
@@ -231,7 +231,7 @@ async def test_cancelled_while_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> 
         await cancel_task(run)
         await check_cleaned_up(proxy)
         assert proxy.rows(TURN_ROWS) == [(200, None, "stop")]
-        assert await asyncio.wait_for(told.get(), 5) == 200, "plugins are told nevertheless"
+        assert await asyncio.wait_for(statuses.get(), 5) == 200, "plugins hear of the turn nevertheless"
 
 
 async def test_logging_is_turned_off_while_it_runs(slow_proxy: Proxied) -> None:

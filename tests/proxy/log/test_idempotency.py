@@ -150,8 +150,8 @@ async def test_requests_that_are_not_retries(headers: dict[str, str], more: dict
 async def test_nobody_gets_the_answer_to_another_client(headers: Retrying) -> None:
     keys = [{"Authorization": f"Bearer {api_keys.add(name)}"} for name in ("one", "other")]
     async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
-        for key, said in zip(keys, headers, strict=True):
-            assert (await sent(proxy, {**key, **said})).status_code == 200
+        for key, retry in zip(keys, headers, strict=True):
+            assert (await sent(proxy, {**key, **retry})).status_code == 200
         assert texts(proxy) == [(200, "Hello"), (200, "World")]
 
 

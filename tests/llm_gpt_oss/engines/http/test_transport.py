@@ -124,12 +124,12 @@ async def test_a_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_cancelled_request_closes_its_connection(play: Callable[..., Scripted]) -> None:
     server = play((HOLD,))
     async with httpx.AsyncClient(transport=LoopbackTransport(httpx.Limits())) as http:
-        asking = asyncio.ensure_future(http.get(server.url))
+        request = asyncio.ensure_future(http.get(server.url))
         while not server.requests:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.001)
-        asking.cancel()
+        request.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await request
         assert await asyncio.to_thread(server.gone.wait, 2)
 
 
