@@ -15,6 +15,7 @@ from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import tool_call_part
 from proxy.log.database import open_log
+from proxy.log.thread_match import hash_prompt
 
 HI, MORE = user("Hi"), user("More")
 HELLO = assistant(reasoning("Greet."), "Hello")
@@ -119,6 +120,13 @@ def test_a_call_is_restored_with_its_id_and_reasoning(log: TurnLog) -> None:
     assert log.restore(*sent) == [HI, called, result("1", "y"), result("other", "z")]
 
 
+def test_a_restored_message_changes_the_hash_of_the_one_that_merges_with_it(log: TurnLog) -> None:
+    log.write(HI, answer=assistant("Wait ", call("1")))
+    restored = log.matcher.restore([MORE, assistant("Wait", call("1")), assistant("a while")], None)
+    assert restored.messages[1] == assistant("Wait ", call("1"))
+    assert restored.prefix_hashes == hash_prompt(restored.messages).prefix_hashes
+
+
 # OpenAI's library for JavaScript keeps the last chunk's value of a field that it does not know.
 SENT = [pytest.param([], id="dropped"), pytest.param([reasoning(".")], id="the end of it")]
 
@@ -178,9 +186,8 @@ def test_a_thread_that_another_program_continued(log: TurnLog) -> None:
     thread_id = log.thread_of(first)
     shell = turn(HI, HELLO, user("shell"), answer=assistant(reasoning("Hm"), "yes"))
     log.store.log(shell.response, thread_id=thread_id)
-    assert log.restore(HI, assistant("Hello"), user("shell"), assistant("yes"), MORE)[3] == assistant(
-        reasoning("Hm"), "yes"
-    )
+    prompt = log.restore(HI, assistant("Hello"), user("shell"), assistant("yes"), MORE)
+    assert prompt == [HI, HELLO, user("shell"), assistant(reasoning("Hm"), "yes"), MORE]
     knowing = log.write(HI, HELLO, user("shell"), assistant("yes"), MORE, answer=assistant("a"))
     assert log.thread_of(knowing) == thread_id
     ignorant = log.write(HI, HELLO, MORE, answer=assistant("b"))
