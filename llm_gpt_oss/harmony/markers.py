@@ -18,10 +18,14 @@ MARKER = re.compile("|".join(map(re.escape, MARKERS)))
 WORD_JOINER = "\u2060"
 
 # All special tokens of o200k_harmony, and those that openai/harmony's renderer knows.
-_SPECIAL = re.compile(
-    r"<(?=\|(?:startoftext|endoftext|return|constrain|channel|start|end|message|call"
-    r"|endofprompt|refusal|untrusted|end_untrusted|reserved_[0-9]+)\|>)"
+_NAMES = (
+    r"startoftext|endoftext|return|constrain|channel|start|end|message|call"
+    r"|endofprompt|refusal|untrusted|end_untrusted|reserved_[0-9]+"
 )
+_SPECIAL = re.compile(rf"<(?=\|(?:{_NAMES})\|>)")
+_NEUTRALISED = re.compile(rf"<{WORD_JOINER}(?=\|(?:{_NAMES})\|>)")
+# What a text ends with if a neutralised token may have begun. No name is longer than 24 characters.
+_NEUTRALISED_BEGINNING = re.compile(rf"<(?:{WORD_JOINER}(?:\|[a-z_0-9]{{0,24}}\|?)?)?\Z")
 
 
 def length_before_partial_marker(text: str) -> int:
@@ -38,3 +42,16 @@ def length_before_partial_marker(text: str) -> int:
 def neutralise(text: str) -> str:
     "Insert a word joiner into each special token, so that it is tokenized as text. Other text stays."
     return _SPECIAL.sub(f"<{WORD_JOINER}", text) if "<|" in text else text
+
+
+def restore(text: str) -> str:
+    """Undo `neutralise` in a text that the model copied from its prompt.
+
+    A word joiner that the original text had in the same place is lost too.
+    """
+    return _NEUTRALISED.sub("<", text) if WORD_JOINER in text else text
+
+
+def may_be_restored(text: str) -> bool:
+    "Whether the text ends with the beginning of a neutralised token, so that more of it may come."
+    return _NEUTRALISED_BEGINNING.search(text, max(0, len(text) - 32)) is not None

@@ -6,33 +6,52 @@ whole messages:
     <|channel|>analysis<|message|>I need the weather.<|end|>
     <|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{}<|call|>
 
-The part before `<|message|>` is a header: author, channel, recipient and content type (see `parse_header`).
-The part after it is the text of the message, up to `<|end|>`, `<|call|>` or `<|return|>`. The last two also
-end the completion, so engines usually do not pass them on.
+The part before `<|message|>` is a header (see `header.py`). The part after it is the text of the message, up
+to `<|end|>`, `<|call|>` or `<|return|>`. The last two also end the completion, so engines usually do not pass
+them on.
 
 `docs/format.md` of openai/harmony describes well-formed text. Models also forget `<|end|>`, `<|message|>` or
-a whole header, leave out the channel, or repeat a part of the header. The reader accepts all of this.
-`MessageStart.repairs` names what it corrected in a header.
+a whole header. The reader accepts all of this. Text that belongs to no message becomes a `StrayText`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import groupby
 
 from ..completion import Logprob, Piece
-from .conversation import CHANNELS, Header, Role
-from .markers import CALL, CHANNEL, CONSTRAIN, END, MARKER, MESSAGE, RETURN, START
+from .conversation import Header
+from .header import ParsedHeader, parse_header, split_at_channels, split_header
+from .markers import (
+    CALL,
+    CHANNEL,
+    CONSTRAIN,
+    END,
+    MARKER,
+    MARKERS,
+    MESSAGE,
+    RETURN,
+    START,
+    may_be_restored,
+    neutralise,
+    restore,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageStart:
-    "A message starts: its header is complete. `repairs` names what was wrong with the header."
+    """A message starts: its header is complete.
 
-    header: Header
-    repairs: tuple[str, ...] = ()
+    `is_whole` is false if `<|message|>` is missing, so that the end of the header is a guess.
+    """
+
+    parsed: ParsedHeader
+    is_whole: bool = True
+
+    @property
+    def header(self) -> Header:
+        return self.parsed.header
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,15 @@ class MessageEnd:
     marker: str | None
 
 
-Event = MessageStart | TextDelta | MessageEnd
+@dataclass(frozen=True, slots=True)
+class StrayText:
+    "Text outside of messages. With `has_header` it follows the beginning of a header."
+
+    text: str
+    has_header: bool
+
+
+Event = MessageStart | TextDelta | MessageEnd | StrayText
 
 END_MARKERS = (END, RETURN, CALL)
 
@@ -59,51 +86,89 @@ END_MARKERS = (END, RETURN, CALL)
 class HarmonyReader:
     """A `streaming.Translator` that parses one completion: each `Piece` gives the events that it completes.
 
-    The events are messages in order: one `MessageStart`, any number of `TextDelta`, one `MessageEnd`.
-    If the prompt ended inside a message, `open_header` is its header. That message has no `MessageStart`.
-    If a grammar constrained the text, set `constrained`: the text cannot contain special tokens then, and
-    whatever looks like one is text of the message.
+    The events are messages in order: one `MessageStart`, any number of `TextDelta`, one `MessageEnd`. Stray
+    text comes whole, between messages. If the prompt ended inside a message, `open_header` is its header.
+    That message has no `MessageStart`. `tools` are the names of the tools that the model may call. If a
+    grammar constrained the text, set `constrained`: the text cannot contain special tokens then.
 
-    A special token arrives as one piece, or whole inside a longer piece. If the model spells out the same
-    characters, they arrive in several pieces and are text. Therefore pieces that spell out a special token
-    must not be joined before `feed`.
+    A special token is a piece by itself. If the model spells out the same characters, they are part of other
+    pieces, and are text. Text that the model copied from a neutralised text is restored.
     """
 
-    def __init__(self, open_header: Header | None = None, *, constrained: bool = False) -> None:
+    def __init__(
+        self,
+        open_header: Header | None = None,
+        *,
+        tools: tuple[str, ...] = (),
+        constrained: bool = False,
+    ) -> None:
         self._in_message = open_header is not None
+        self._has_author = open_header is None
+        self._tools = tools
         self._constrained = constrained
         # The part of the next header that has arrived, without START and MESSAGE.
-        self._header_text = ""
+        self._header_text: list[str] = []
+        # Text whose end may be the beginning of a neutralised token.
+        self._waiting: list[TextDelta] = []
 
     def feed(self, piece: Piece, /) -> Iterator[Event]:
-        parts = [(piece.text, piece.logprobs)] if self._constrained else _split_at_markers(piece)
-        for text, logprobs in parts:
-            if not self._constrained and MARKER.fullmatch(text):
-                yield from self._marker(text)
-            elif self._in_message:
-                # A piece that the engine joined from several has no marker in it.
-                tokens = piece.tokens if text == piece.text else 1
-                yield TextDelta(text, max(tokens, len(logprobs)), logprobs)
-            else:
-                self._header_text += text
+        if not self._constrained and piece.text in MARKERS:
+            yield from self._restored_text()
+            yield from self._marker(piece.text)
+        elif self._in_message:
+            if piece.text:
+                yield from self._text(
+                    TextDelta(piece.text, max(piece.tokens, len(piece.logprobs)), piece.logprobs)
+                )
+        else:
+            self._header_text.append(piece.text)
 
     def finish(self) -> Iterator[Event]:
+        yield from self._restored_text()
         if self._in_message:
             self._in_message = False
             yield MessageEnd(None)
         else:
-            yield from self._message_without_marker(None)
+            yield from self._messages_without_marker(None)
+
+    def _text(self, delta: TextDelta) -> Iterator[TextDelta]:
+        before, begins, _ = delta.text.rpartition("<")
+        if not begins and not self._waiting:
+            yield delta
+            return
+        if begins and restore(text := self._waiting_text + before) == text:
+            # What waits was not the beginning of a neutralised token.
+            yield from self._restored_text()
+        self._waiting.append(delta)
+        if not may_be_restored(self._waiting_text):
+            yield from self._restored_text()
+
+    @property
+    def _waiting_text(self) -> str:
+        return "".join(delta.text for delta in self._waiting)
+
+    def _restored_text(self) -> Iterator[TextDelta]:
+        text, waiting, self._waiting = self._waiting_text, self._waiting, []
+        if (restored := restore(text)) == text:
+            yield from waiting
+        else:
+            logprobs = tuple(logprob for delta in waiting for logprob in delta.logprobs)
+            yield TextDelta(restored, sum(delta.tokens for delta in waiting), logprobs)
 
     def _marker(self, marker: str) -> Iterator[Event]:
         if self._in_message:
             yield from self._marker_in_message(marker)
         elif marker == MESSAGE:
+            *earlier, header = self._take_headers()
+            for text in earlier:
+                yield from self._message_without_marker(text, END)
             self._in_message = True
-            yield MessageStart(*parse_header(self._header_text))
+            yield MessageStart(parse_header(header, self._tools, has_author=self._has_author))
         elif marker in (CHANNEL, CONSTRAIN):
-            self._header_text += marker
+            self._header_text.append(marker)
         else:
-            yield from self._message_without_marker(END if marker == START else marker)
+            yield from self._messages_without_marker(END if marker == START else marker)
+            self._has_author = False
 
     def _marker_in_message(self, marker: str) -> Iterator[Event]:
         """End the current message. Before START and CHANNEL, which begin a header, `<|end|>` was forgotten.
@@ -112,102 +177,34 @@ class HarmonyReader:
         """
         if marker in (MESSAGE, CONSTRAIN):
             return
-        self._in_message = False
-        self._header_text = marker if marker == CHANNEL else ""
+        self._in_message = self._has_author = False
+        if marker == CHANNEL:
+            self._header_text.append(marker)
         yield MessageEnd(marker if marker in END_MARKERS else END)
 
-    def _message_without_marker(self, end: str | None) -> Iterator[Event]:
-        "Yield the message whose `<|message|>` is missing: all its text was collected as header text."
-        header, text = _split_header(self._header_text)
-        self._header_text = ""
-        if text.strip():
-            yield MessageStart(header, ("header's end missing" if header.channel else "header missing",))
+    def _messages_without_marker(self, end: str | None) -> Iterator[Event]:
+        "Yield what was collected as header text, although no `<|message|>` came."
+        *earlier, last = self._take_headers()
+        for text in earlier:
+            yield from self._message_without_marker(text, END)
+        yield from self._message_without_marker(last, end)
+
+    def _message_without_marker(self, header_text: str, end: str | None) -> Iterator[Event]:
+        "Yield a message if the text begins like a call or reasoning. An answer needs a whole header."
+        parsed, text = split_header(header_text, self._tools, has_author=self._has_author)
+        text = restore(MARKER.sub("", text))
+        if not text.strip():
+            return
+        if parsed.header.recipient or parsed.header.channel == "analysis":
+            yield MessageStart(parsed, is_whole=False)
             yield TextDelta(text)
             yield MessageEnd(end)
+        else:
+            yield StrayText(text, has_header=bool(MARKER.search(header_text)))
 
-
-# Models write few different headers.
-@lru_cache(maxsize=128)
-def parse_header(text: str) -> tuple[Header, tuple[str, ...]]:
-    """Parse the text between `<|start|>` and `<|message|>`. Return the header and the repairs.
-
-    The parts may come in any order: `docs/format.md` has the recipient before the channel and after it.
-    """
-    words = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _WORD.finditer(text)]
-    channel, recipient, content_type = _first(words, "channel"), _first(words, "to"), _first(words, "type")
-    role, name, bare = _author([word for group, word in words if group == "bare"], recipient)
-    repairs = []
-    if [group for group, _ in words].count("channel") > 1:
-        repairs.append("channel named twice")
-    if [group for group, _ in words].count("role") > 1:
-        repairs.append("role named twice")
-    if channel is None and bare and bare[0] in CHANNELS:
-        channel = bare.pop(0)
-    if role == "assistant" and (channel is None or CHANNEL not in text):
-        repairs.append("channel missing")
-    if role == "assistant" and recipient and not recipient.startswith("functions."):
-        repairs.append("recipient without functions.")
-    if content_type is not None:
-        content_type = CONSTRAIN + content_type
-    elif bare and (channel or recipient):
-        content_type = bare.pop(0)
-    return Header(role, channel, recipient, content_type, name), tuple(repairs)
-
-
-def _split_header(text: str) -> tuple[Header, str]:
-    "Split text whose `<|message|>` is missing into the header that it begins with and the message's text."
-    end = 0
-    for match in _WORD.finditer(text):
-        if match.lastgroup == "bare":
-            break
-        end = match.end()
-    header, _ = parse_header(text[:end])
-    rest = text[end:]
-    return header, _CONTENT_TYPE.sub("", rest) if header.channel or header.recipient else rest
-
-
-# The parts of a header. Models leave out the space between two of them.
-_WORD = re.compile(
-    rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*?)(?=to=|\W|$)"
-    rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<{{]*)"
-    r"|to=\s*(?P<to>[^\s<{]+)"
-    r"|(?P<role>assistant)"
-    r"|(?P<bare>[^\s<]+)"
-)
-_CONTENT_TYPE = re.compile(r"^\s*(?:(?:json|code)\b\s*)?")
-_ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "tool": "tool"}
-
-
-def _first(words: list[tuple[str, str]], group: str) -> str | None:
-    "Return the first word of the group that is not empty."
-    return next((word for word_group, word in words if word_group == group and word), None)
-
-
-def _author(bare: list[str], recipient: str | None) -> tuple[Role, str | None, list[str]]:
-    """Return role and name of the author, and the bare words that are left.
-
-    The author is not always the assistant: a model that does not stop after its message may write messages of
-    the user or of tools too.
-    """
-    first, *others = bare or [""]
-    role, _, name = first.partition(":")
-    if role in _ROLES:
-        return _ROLES[role], name or None, others
-    if first.startswith("functions.") or (first and recipient == "assistant"):
-        return "tool", first, others
-    return "assistant", None, bare
-
-
-def _split_at_markers(piece: Piece) -> Iterator[tuple[str, tuple[Logprob, ...]]]:
-    "Yield the texts and markers of a piece in order, each with the log probabilities of its tokens."
-    texts, tokens = [text for text in _MARKERS.split(piece.text) if text], list(piece.logprobs)
-    for text in texts[:-1]:
-        own: list[Logprob] = []
-        while tokens and len("".join(logprob.token for logprob in own)) < len(text):
-            own.append(tokens.pop(0))
-        yield text, tuple(own)
-    for text in texts[-1:]:
-        yield text, tuple(tokens)
-
-
-_MARKERS = re.compile(f"({MARKER.pattern})")
+    def _take_headers(self) -> list[str]:
+        "Return what was collected, split into headers. Spelled-out special tokens in it are neutralised."
+        parts = groupby(self._header_text, key=MARKERS.__contains__)
+        text = "".join("".join(part) if is_marker else neutralise("".join(part)) for is_marker, part in parts)
+        self._header_text.clear()
+        return split_at_channels(text)

@@ -12,15 +12,17 @@ from typing import Literal
 
 from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
-from ..harmony.conversation import Effort, Message
+from ..harmony.conversation import Effort, Header, Message
 from .messages import call_message
 from .request import TurnRequest
 from .schema_check import validation_error
 from .steps import (
     ANALYSIS,
+    FINAL,
     NEXT_MESSAGE,
     Step,
     after_reasoning,
+    can_reason,
     closest_tool,
     final_answer,
     opening,
@@ -37,6 +39,8 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 # Seconds to wait before each retry of a busy engine.
 BUSY_WAITS = (0.5, 1.0, 2.0)
+# How many tokens the model may reason before a call although it may not reason, or no longer.
+MAX_THOUGHT = 100
 LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
@@ -44,10 +48,12 @@ class TurnMachine:
     """Returns one completion after another, and reads what the engine answers to each.
 
     `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
+    `completion_is_over` says that the rest of the current completion is not needed.
     """
 
     def __init__(self, request: TurnRequest) -> None:
         self.request = request
+        self.completion_is_over = False
         self.usage = Usage()
         self.notes: list[Note] = []
         self.finish_reason: FinishReason | None = None
@@ -58,7 +64,7 @@ class TurnMachine:
         self._retried: set[str] = set()
         self._step: Step
         self._start_over()
-        self._transcript = Transcript(self._step, 0, self.notes, self.usage)
+        self._transcript = Transcript(request, self._step, 0, self.notes, self.usage)
 
     # Called by `turn.run`.
 
@@ -69,7 +75,8 @@ class TurnMachine:
             self._stop_at_length()
         if self.finish_reason:
             return None
-        self._transcript = Transcript(step, self._transcript.number, self.notes, self.usage)
+        self._transcript = Transcript(self.request, step, self._transcript.number, self.notes, self.usage)
+        self.completion_is_over = False
         defaults = self.request.defaults
         return replace(
             defaults,
@@ -90,6 +97,8 @@ class TurnMachine:
         "Yield what this item adds to the turn. Raises BadAnswer if the model's text cannot be used."
         if isinstance(item, Piece):
             yield from self._pass_on(self._transcript.feed(item))
+            if self._step.type == "free" and not can_reason(self.request):
+                yield from self._limit_thought()
         else:
             yield from self._pass_on(self._transcript.finish())
             self.usage.end_completion(item, hidden=self._hidden_tokens(item))
@@ -113,6 +122,8 @@ class TurnMachine:
                 self._conversation, dropped = drop_oldest_turns(self._conversation, error)
                 oldest = "oldest message was" if dropped == 1 else f"{dropped} oldest messages were"
                 self._note("truncated", f"The {oldest} left out because the context was full.")
+            case ContextOverflow() if self.usage.completions:
+                self._stop_at_length()  # what the model wrote in this turn filled the context
             case _:
                 raise error
         return 0.0
@@ -139,24 +150,50 @@ class TurnMachine:
         self.usage.restart()
 
     def _finish_step(self, done: Done) -> Iterator[Text | ToolCall]:
+        answer_without_header = self._answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
+            yield from self._pass_on(answer_without_header)
             self._stop_at_length()
             yield from self._pass_on_buffered()
             return
-        messages = self._transcript.messages
         match self._step.type:
             case "think":
-                # Drop everything but reasoning: it came after a missing <|end|> and cannot precede the
-                # message opened next.
-                self._messages += [parsed.message for parsed in messages if parsed.is_reasoning]
-                self._step = after_reasoning(self.request)
+                yield from self._finish_think_step()
             case "name":
                 self._start_call(tool_name(self._transcript.raw))
             case "call":
-                self._calls[:0] = messages[:1]
+                self._calls[:0] = self._transcript.messages[:1]
                 yield from self._finish_calls()
             case _:
-                yield from self._finish_free_step()
+                yield from self._finish_free_step(answer_without_header)
+
+    def _finish_think_step(self) -> Iterator[ToolCall]:
+        """Keep the reasoning, and calls that follow it because `<|end|>` was forgotten.
+
+        Drop everything else, which cannot precede the message that is opened next.
+        """
+        messages, required = self._transcript.messages, self.request.required_tools
+        self._messages += [parsed.message for parsed in messages if parsed.shown_as]
+        self._calls = [
+            parsed
+            for parsed in messages
+            if parsed.is_certain_call and (not required or parsed.tool in required)
+        ]
+        if self._calls:
+            yield from self._finish_calls()
+        else:
+            self._step = after_reasoning(self.request)
+
+    def _limit_thought(self) -> Iterator[Text]:
+        "Start the answer if the model reasons on where it may not."
+        if self._transcript.reasoning_tokens <= MAX_THOUGHT:
+            return
+        yield from self._pass_on(self._transcript.finish())
+        self.usage.end_completion(Done("length"), hidden=0)
+        self.completion_is_over = True
+        self._messages += [parsed.message for parsed in self._transcript.messages if parsed.shown_as]
+        self._note("reasoning_cut", "The model reasoned beyond its limit, so the answer was started for it.")
+        self._step = final_answer(self.request)
 
     def _start_call(self, name: str) -> None:
         "Open a call of the required tool that the model named, or of the one with the closest name."
@@ -167,21 +204,30 @@ class TurnMachine:
             self._note("renamed", reason, self._transcript.raw)
         self._step = tool_call(tool, self.request.tools.get(tool))
 
-    def _finish_free_step(self) -> Iterator[Text | ToolCall]:
+    def _finish_free_step(self, answer_without_header: list[Text]) -> Iterator[Text | ToolCall]:
         """Finish a step in which the model wrote an answer or opened messages itself.
 
         Yield its calls or its answer. If there is neither, start a step for the answer; after such a step,
         start over, or end the turn if a stop string came first.
         """
         parsed = self._transcript.messages
-        self._calls = [message for message in parsed if message.is_call]
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
         self._messages += [text.message for text in texts]
-        visible = {text.channel for text in texts} - {"analysis"}
-        if self._calls and self.request.allow_calls:
+        has_answer = any(text.shown_as == "final" for text in texts)
+        self._calls = [
+            message for message in parsed if message.tool and (message.is_certain_call or not has_answer)
+        ]
+        others = [message for message in parsed if message.is_call and message not in self._calls]
+        if others and self.request.tools and not (self._calls or has_answer) and self._first_time("refusal"):
+            self._refuse_call(others[0])
+            return
+        for call in others:
+            self._drop_call(call, "its tool is not on offer" if call.tool is None else "its header is broken")
+        if self._calls:
             yield from self._pass_on_buffered()
             yield from self._finish_calls()
-        elif "final" in visible or (visible and not self._step.stop):
+        elif answer_without_header or has_answer:
+            yield from self._pass_on(answer_without_header)
             yield from self._finish_answer()
         elif self._step.type == "free":
             self._start_answer()
@@ -190,6 +236,17 @@ class TurnMachine:
             self.finish_reason = "stop"
         else:
             self._on_empty_answer()
+
+    def _answer_without_header(self) -> list[Text]:
+        "Return the answer if the model wrote no header at all. Otherwise note the text that is left out."
+        text = self._transcript.plain_text
+        if text and self._step.type == "free" and not self._step.answer_follows:
+            self._note("mended", "The header of a message was repaired: header missing")
+            self._messages.append(Message(FINAL, text))
+            return [Text(self._transcript.next_number(), "final", text)]
+        for stray in self._transcript.dropped:
+            self._note("text_dropped", "Text that belongs to no message was left out.", stray.text)
+        return []
 
     def _finish_calls(self) -> Iterator[ToolCall]:
         """Yield the calls whose arguments can be used.
@@ -200,7 +257,7 @@ class TurnMachine:
         is_retry = self._step.type == "call"
         while self._calls:
             call = self._calls.pop(0)
-            name = _tool_name(call)
+            name = str(call.tool)
             arguments = parse_arguments(call.text, self.request.tools.get(name))
             error = arguments if isinstance(arguments, str) else arguments.schema_error
             if error and not is_retry:
@@ -219,14 +276,21 @@ class TurnMachine:
             self._output_started = True
             yield ToolCall(call.number, name, arguments)
             if self.request.single_call:
-                self._drop_calls()
+                for dropped in self._calls:
+                    self._drop_call(dropped, "only one call is allowed")
+                self._calls = []
         self.finish_reason = "tool_calls"
 
-    def _drop_calls(self) -> None:
-        for call in self._calls:
-            dropped = f"A call of {_tool_name(call)} was left out because only one call was allowed."
-            self._note("call_dropped", dropped, call.text)
-        self._calls.clear()
+    def _drop_call(self, call: ParsedMessage, reason: str) -> None:
+        self._note("call_dropped", f"A call of {_called(call)} was left out because {reason}.", call.text)
+
+    def _refuse_call(self, call: ParsedMessage) -> None:
+        "Tell the model once that a tool is not on offer. It may then call one that is."
+        self._note("call_refused", f"The model was told that it cannot call {_called(call)}.", call.text)
+        result = Header("tool", "commentary", "assistant", name=call.header.recipient)
+        text = f"Error: {_called(call)} is not available. Call one of the tools in functions, or answer."
+        self._messages += [call.message, Message(result, text)]
+        self._step = after_reasoning(self.request)
 
     def _finish_answer(self) -> Iterator[Text]:
         error = self._answer_error()
@@ -236,7 +300,6 @@ class TurnMachine:
             self._messages = [message for message in self._messages if message.header.channel != "final"]
             self._buffered.clear()
             self._change_seed()
-            self._step = self._step if self._step.type == "answer" else final_answer(self.request)
             return
         if error:
             self._note("misfit", f"The answer does not fit its schema: {error}")
@@ -255,10 +318,7 @@ class TurnMachine:
         return validation_error(value, self.request.format)
 
     def _start_answer(self) -> None:
-        if self._calls:
-            dropped = "A tool call was left out because none was allowed. The answer was started instead."
-            self._note("call_dropped", dropped, self._transcript.raw)
-        elif not self._step.stop:
+        if not self._step.answer_follows:
             self._note(
                 "answer_opened", "The model stopped without an answer, so the answer was started for it."
             )
@@ -326,8 +386,8 @@ class TurnMachine:
         self.notes.append(Note(kind, text, raw))
 
 
-def _tool_name(call: ParsedMessage) -> str:
-    return str(call.header.recipient).removeprefix("functions.")
+def _called(call: ParsedMessage) -> str:
+    return call.tool or str(call.header.recipient)
 
 
 def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:

@@ -32,20 +32,19 @@ ASSISTANT = {channel: Header("assistant", channel) for channel in CHANNELS}
 
 
 def harmony_conversation(
-    prompt: llm.Prompt, tools: Sequence[llm.Tool], withheld: Sequence[llm.Tool], names: ToolNames, date: str
+    prompt: llm.Prompt, tools: Sequence[llm.Tool], names: ToolNames, date: str
 ) -> Conversation:
     """Return `prompt.messages` as a harmony conversation, with `prompt.schema` as response format.
 
-    The model may call `tools`. It may not call `withheld`, although the history can contain calls of them.
-    `date` is the current date for the prompt (YYYY-MM-DD). Raises BadRequest for messages that a text model
-    cannot read.
+    The model may call `tools`, and no others, although the history can contain calls of others. `date` is the
+    current date for the prompt (YYYY-MM-DD). Raises BadRequest for messages that a text model cannot read.
     """
     options = cast(GptOssOptions, prompt.options)
     messages = prompt.messages
     leading = list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages))
     rest = tuple(_messages(messages[len(leading) :], names))
     instructions = [text for message in leading if (text := _text(message.parts))]
-    instructions += _withheld_tools(rest, {f"functions.{names.model_name(tool.name)}" for tool in withheld})
+    instructions += _past_tools(rest, {f"functions.{names.model_name(tool.name)}" for tool in tools})
     return Conversation(
         System(current_date=date, effort=options.effort),
         Developer(
@@ -210,12 +209,12 @@ def _response_formats(schema: Any) -> tuple[ResponseFormat, ...]:
     return (ResponseFormat(name or "answer", schema, schema.get("description")),)
 
 
-def _withheld_tools(messages: Sequence[harmony.Message], withheld: set[str]) -> Iterator[str]:
-    """Yield an instruction not to call the withheld tools that the history contains calls of.
+def _past_tools(messages: Sequence[harmony.Message], tools: set[str]) -> Iterator[str]:
+    """Yield an instruction not to call tools that the history contains calls of, but that are not on offer.
 
     Without it the model would repeat these calls.
     """
-    called = dict.fromkeys(message.header.recipient for message in messages)
-    names = [name for name in called if name in withheld]
+    calls = (message.header for message in messages if message.header.role == "assistant")
+    names = [name for name in dict.fromkeys(call.recipient for call in calls) if name and name not in tools]
     if names:
-        yield f"These tools cannot be called now: {', '.join(map(str, names))}."
+        yield f"These tools cannot be called now: {', '.join(names)}."

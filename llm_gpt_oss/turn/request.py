@@ -22,9 +22,10 @@ class TurnRequest:
     """A prompt with its options, independent of llm.
 
     - `defaults`: the completion that each step starts from. Its `max_tokens` limits the whole turn.
-    - `tools`: the names that the model sees, with the JSON schemas of their parameters.
+    - `tools`: the tools that the model may call. The names are those that it sees. The values are the JSON
+      schemas of their parameters, None for a tool that takes none.
     - `required_tools`: the model must call one of these.
-    - `allow_calls`, `single_call`: whether the model may call tools at all, and only once.
+    - `single_call`: whether the model may call tools only once.
     - `reasoning_budget`: the maximum number of tokens for reasoning.
     - `continue_final_message`: the last message is the assistant's, and the model continues it.
     - `buffer_answer`: the answer is not streamed, so it can be validated before it is returned.
@@ -34,7 +35,6 @@ class TurnRequest:
     defaults: Completion
     tools: Mapping[str, Json | None] = field(default_factory=dict)
     required_tools: tuple[str, ...] = ()
-    allow_calls: bool = True
     single_call: bool = False
     format: Json | None = None
     stop: tuple[str, ...] = ()
@@ -55,10 +55,9 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
     tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
     names = ToolNames(tool.name for tool in tools)
     offered = [] if options.tool_choice == "none" else tools
-    withheld = [] if offered else tools
     # llm passes the same options to each round of a chain, which would never end if each had to call a tool.
     required = [] if prompt.tool_results else _required_tools(options.tool_choice, tools)
-    conversation = harmony_conversation(prompt, offered, withheld, names, date)
+    conversation = harmony_conversation(prompt, offered, names, date)
     return TurnRequest(
         conversation,
         Completion(
@@ -73,7 +72,6 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
         ),
         tools={names.model_name(tool.name): tool_parameters(tool) for tool in offered},
         required_tools=tuple(map(names.model_name, required)),
-        allow_calls=bool(offered),
         single_call=options.parallel_tool_calls is False,
         format=_schema(prompt),
         stop=tuple(options.stop or ()),

@@ -20,6 +20,8 @@ def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall,
             with closing(engine.complete(completion)) as items:
                 for item in items:
                     yield from machine.feed(item)
+                    if machine.completion_is_over:
+                        break
         except GptOssError as error:
             time.sleep(machine.on_error(error))
 
@@ -32,5 +34,7 @@ async def arun_turn(machine: TurnMachine, engine: AsyncEngine) -> AsyncGenerator
                 async for item in items:
                     for out in machine.feed(item):
                         yield out
+                    if machine.completion_is_over:
+                        break
         except GptOssError as error:
             await asyncio.sleep(machine.on_error(error))

@@ -23,6 +23,7 @@ from ..completion import Json
 from ..harmony.conversation import Conversation, Header, Message
 from ..harmony.markers import CHANNEL, END, MESSAGE, START, neutralise
 from ..harmony.prompt import OPENER, render, render_header, render_message
+from ..harmony.recipient import tool_on_offer
 from .messages import call_header
 from .request import TurnRequest
 
@@ -31,6 +32,7 @@ FINAL = Header("assistant", "final")
 
 # Stops a step at the end of its message. END alone would also match text in which the model spells it out.
 NEXT_MESSAGE = END + START
+ANSWER_OPENER = f"{CHANNEL}final"
 TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 
 
@@ -49,6 +51,11 @@ class Step:
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
 
+    @property
+    def answer_follows(self) -> bool:
+        "Whether the answer gets a step of its own, so that this step ends where the model begins it."
+        return ANSWER_OPENER in self.stop
+
 
 def opening(request: TurnRequest) -> Step:
     "Return the first step of a turn."
@@ -65,12 +72,14 @@ def after_reasoning(request: TurnRequest) -> Step:
         return tool_call(request.required_tools[0], request.tools.get(request.required_tools[0]))
     if request.required_tools:
         return Step("name", stop=(MESSAGE,))
-    can_reason = request.uses_reasoning and request.reasoning_budget is None
-    if not can_reason and not request.tools:
+    if not can_reason(request) and not request.tools:
         return final_answer(request)
-    # Stop where the model begins a message that it must not open itself. The answer then gets its own step.
-    stop = (*_answer_opener(request), *(() if can_reason else (f"{CHANNEL}analysis",)))
-    return Step("free", stop=stop)
+    return Step("free", stop=_answer_opener(request))
+
+
+def can_reason(request: TurnRequest) -> bool:
+    "Whether the model may reason as long as it likes in a `free` step."
+    return request.uses_reasoning and request.reasoning_budget is None
 
 
 def tool_call(name: str, parameters: Json | None) -> Step:
@@ -99,7 +108,7 @@ def _continuation(request: TurnRequest) -> Step:
 
 def _answer_opener(request: TurnRequest) -> tuple[str, ...]:
     "The stop string of a free step whose answer gets a step of its own."
-    return (f"{CHANNEL}final",) if request.format or request.stop else ()
+    return (ANSWER_OPENER,) if request.format or request.stop else ()
 
 
 def tool_name(text: str) -> str:
@@ -108,8 +117,9 @@ def tool_name(text: str) -> str:
 
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
-    "Return the allowed tool whose name is most similar to the name that the model wrote."
-    return max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
+    "Return the allowed tool that the model means by this name, or whose name is most similar to it."
+    similar = max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
+    return tool_on_offer(name, allowed) or similar
 
 
 def step_prompt(

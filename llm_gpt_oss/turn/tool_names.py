@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 # A name is part of a header (`to=functions.NAME`) and of `type NAME = …`, so no spaces, `<` or quotes.
 # Hyphens and dots are not valid TypeScript, but the model reads and writes them correctly.
-_INVALID = re.compile(r"[^A-Za-z0-9_.-]+")
+_PUNCTUATION = "_.-"
 
 
 class ToolNames:
@@ -39,4 +40,10 @@ class ToolNames:
 
 
 def _valid_name(name: str) -> str:
-    return _INVALID.sub("_", name).strip(".") or "tool"
+    valid = "".join(char if _is_valid(char) else " " for char in name)
+    return re.sub(" +", "_", valid).strip(".") or "tool"
+
+
+def _is_valid(char: str) -> bool:
+    "Whether a name may have this character: a letter, mark or digit of any script, or some punctuation."
+    return char in _PUNCTUATION or char.isalnum() or unicodedata.category(char).startswith("M")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..completion import Logprob, Piece
 from ..harmony.conversation import Header, Message
-from ..harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, TextDelta
+from ..harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, StrayText, TextDelta
+from ..harmony.recipient import NAMESPACE
+from .request import TurnRequest
 from .steps import Step
 from .tool_arguments import Arguments
 from .usage import Usage
@@ -47,52 +49,75 @@ class Note:
 
 @dataclass(slots=True)
 class ParsedMessage:
-    "A message that the model wrote, with its number in the turn. `prefix` is the part that the prompt had."
+    """A message that the model wrote, with its number in the turn. `prefix` is the part that the prompt had.
+
+    `shown_as` is the channel of the text that the user sees, None for a message that is not shown. `tool` is
+    the name of the called tool if it is on offer. `is_whole` is false if `<|message|>` is missing.
+    """
 
     number: int
     header: Header
     prefix: str = ""
     text: str = ""
-
-    @property
-    def channel(self) -> str:
-        "The message's channel; `final` for a message with no channel or one that harmony does not have."
-        return self.header.channel if self.header.channel in ("analysis", "commentary") else "final"
+    shown_as: str | None = None
+    tool: str | None = None
+    is_whole: bool = True
 
     @property
     def is_call(self) -> bool:
         return self.header.recipient is not None
 
     @property
-    def is_reasoning(self) -> bool:
-        return self.channel == "analysis" and not self.is_call
+    def is_certain_call(self) -> bool:
+        "Whether this is a call of a tool on offer, and not prose in a broken header."
+        return self.tool is not None and (self.is_whole or self.text.lstrip().startswith("{"))
 
     @property
     def message(self) -> Message:
         "The message as the prompt of the next step shows it."
-        known = self.is_call or self.header.channel == self.channel
-        header = self.header if known else replace(self.header, channel=self.channel)
-        return Message(header, self.prefix + self.text)
+        return Message(self.header, self.prefix + self.text)
 
 
 class Transcript:
     """Reads the pieces of one completion.
 
     It numbers messages from `number` on, and adds to the `notes` and `usage` of the turn. `messages` are the
-    complete messages of the assistant, `raw` is the whole text.
+    complete calls and the messages that the user sees. `dropped` are all others: text without a whole header,
+    and messages that stand where they cannot belong to the turn. `raw` is the whole text, `reasoning_tokens`
+    the number of tokens of reasoning in it.
     """
 
-    def __init__(self, step: Step, number: int, notes: list[Note], usage: Usage) -> None:
+    def __init__(
+        self, request: TurnRequest, step: Step, number: int, notes: list[Note], usage: Usage
+    ) -> None:
         self.messages: list[ParsedMessage] = []
+        self.dropped: list[StrayText] = []
         self.raw = ""
         self.number = number
+        self.reasoning_tokens = 0
+        self._request = request
+        self._step = step
         self._notes = notes
         self._usage = usage
-        self._reader = HarmonyReader(step.header, constrained=step.format is not None)
+        self._tools = tuple(request.tools)
+        self._reader = HarmonyReader(step.header, tools=self._tools, constrained=step.format is not None)
+        self._called = False
         self._message = self._start_message(step.header, step.prefix) if step.header else None
         # The text of a `name` step begins and ends inside a header, so there is no message to parse.
         self._reads_tool_name = step.type == "name"
         self._ignore = False
+
+    @property
+    def plain_text(self) -> str | None:
+        "The whole completion if the model wrote no header at all, otherwise None."
+        if self.messages or not self.dropped or any(stray.has_header for stray in self.dropped):
+            return None
+        return "\n\n".join(stray.text.strip() for stray in self.dropped)
+
+    def next_number(self) -> int:
+        "Return the number of a new message."
+        self.number += 1
+        return self.number - 1
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
         self._usage.add_piece(piece)
@@ -107,19 +132,59 @@ class Transcript:
             match event:
                 case TextDelta() if self._message and not self._ignore:
                     yield from self._add_text(self._message, event)
-                case MessageStart(header, repairs):
-                    self._message = self._start_message(header)
-                    self._ignore = self._ignore or self._speaks_for_others(header)
-                    for repair in () if self._ignore else repairs:
-                        self._notes.append(Note("mended", f"The header of a message was repaired: {repair}"))
+                case MessageStart():
+                    self._ignore = self._ignore or self._speaks_for_others(event.header)
+                    self._message = self._start_message(event.header, is_whole=event.is_whole)
+                    if not self._ignore and (self._message.is_call or self._message.shown_as):
+                        self._note_repairs(event)
                 case MessageEnd() if self._message:
                     if not self._ignore:
-                        self.messages.append(self._message)
+                        self._end_message(self._message)
                     self._message = None
+                case StrayText() if not self._ignore:
+                    self.dropped.append(event)
 
-    def _start_message(self, header: Header, prefix: str = "") -> ParsedMessage:
-        self.number += 1
-        return ParsedMessage(self.number - 1, header, prefix)
+    def _start_message(self, header: Header, prefix: str = "", *, is_whole: bool = True) -> ParsedMessage:
+        tool = (header.recipient or "").removeprefix(NAMESPACE)
+        return ParsedMessage(
+            self.next_number(),
+            header,
+            prefix,
+            shown_as=self._shown_as(header),
+            tool=tool if header.recipient == NAMESPACE + tool and tool in self._tools else None,
+            is_whole=is_whole,
+        )
+
+    def _shown_as(self, header: Header) -> str | None:
+        """Return the channel as which the text of a message is shown, or None.
+
+        Nothing is shown behind a call, since the model has not seen its result. The answer is not shown if it
+        gets a step of its own. With a schema, it must be the only text.
+        """
+        channel = header.channel
+        if header.recipient is not None or self._called:
+            return None
+        if channel == "final" and self._step.answer_follows:
+            return None
+        if channel == "commentary" and self._request.format is not None:
+            channel = "analysis"
+        return channel if self._step.type != "think" or channel == "analysis" else None
+
+    def _end_message(self, message: ParsedMessage) -> None:
+        if message.is_call or message.shown_as:
+            self.messages.append(message)
+            self._called = self._called or message.is_certain_call
+        elif message.text.strip():
+            self.dropped.append(StrayText(message.text, has_header=True))
+
+    def _note_repairs(self, start: MessageStart) -> None:
+        repairs = start.parsed.repairs if start.is_whole else (*start.parsed.repairs, "header's end missing")
+        for repair in repairs:
+            self._notes.append(Note("mended", f"The header of a message was repaired: {repair}"))
+        if start.parsed.renamed_from is not None:
+            tool = str(start.header.recipient).removeprefix(NAMESPACE)
+            reason = f"The header of a call of {tool} was written differently."
+            self._notes.append(Note("renamed", reason, start.parsed.renamed_from))
 
     def _speaks_for_others(self, header: Header) -> bool:
         "Whether the model, which did not stop after its turn, writes a message of the user or of a tool."
@@ -133,6 +198,9 @@ class Transcript:
 
     def _add_text(self, message: ParsedMessage, delta: TextDelta) -> Iterator[Text]:
         message.text += delta.text
-        self._usage.add_text(delta.text, delta.tokens, reasoning=message.is_reasoning)
-        if not message.is_call:
-            yield Text(message.number, message.channel, delta.text, delta.logprobs)
+        is_reasoning = message.shown_as == "analysis"
+        self._usage.add_text(delta.text, delta.tokens, reasoning=is_reasoning)
+        if is_reasoning:
+            self.reasoning_tokens += delta.tokens
+        if message.shown_as:
+            yield Text(message.number, message.shown_as, delta.text, delta.logprobs)

@@ -17,6 +17,7 @@ from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, Tool
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, tool_call_part
 
 from ..http.errors import ApiError
+from .call_ids import CallIds
 from .encrypted_content import from_encrypted_content
 from .ids import parse_item_id
 from .summary import summary_message
@@ -84,14 +85,17 @@ def to_messages(
 
 
 class _HistoryBuilder:
-    "Collects messages: merges the assistant's, and gives tool results the names of their tools."
+    "Collects messages: merges the assistant's, and gives tool results the ids and names of their calls."
 
     def __init__(self, history: Iterable[Message]) -> None:
         self.messages: list[Message] = []
-        self._tool_names: dict[str | None, str] = {}
+        self._call_ids = CallIds()
         for message in history:
             for part in message.parts:
-                self._learn_tool_name(part)
+                if isinstance(part, ToolCallPart):
+                    self._call_ids.add_call(part)
+                elif isinstance(part, ToolResultPart):
+                    self._call_ids.call_of(part)
 
     @property
     def next_index(self) -> int:
@@ -107,30 +111,29 @@ class _HistoryBuilder:
         if not (message.role == "assistant" and self._ends_with_assistant):
             self.messages.append(replace(message, parts=[]))
         for part in message.parts:
-            self._learn_tool_name(part)
             self.messages[-1].parts += self._fit(part)
         return len(self.messages) - 1
 
-    def _learn_tool_name(self, part: Part) -> None:
-        if isinstance(part, ToolCallPart):
-            self._tool_names[part.tool_call_id] = part.name
-
     def _fit(self, part: Part) -> list[Part]:
-        "Return what to append for a part: the result with its tool's name, or a text after a blank line."
+        "Return what to append for a part: a call or result with its final id, or a text after a blank line."
         match part:
-            case ToolResultPart(tool_call_id=call_id):
-                return [replace(part, name=self._tool_name(part, call_id))]
+            case ToolCallPart():
+                return [self._call_ids.add_call(part)]
+            case ToolResultPart():
+                return [self._with_call(part)]
             case TextPart() if self._ends_with_assistant and _has_text(self.messages[-1]):
                 return [BLANK_LINE, part]
             case _:
                 return [part]
 
-    def _tool_name(self, result: ToolResultPart, call_id: str | None) -> str:
-        name = self._tool_names.get(call_id) or result.name
-        if not name:
-            message = f"No tool call found for the output with call_id '{(call_id or '')[:100]}'."
+    def _with_call(self, result: ToolResultPart) -> ToolResultPart:
+        "Return the result with the id and the name of its call."
+        if call := self._call_ids.call_of(result):
+            return replace(result, name=call.name, tool_call_id=call.tool_call_id)
+        if not result.name:
+            message = f"No tool call found for the output with call_id '{(result.tool_call_id or '')[:100]}'."
             raise ApiError(400, f"{message} Send the call before its output.", param="input")
-        return name
+        return result
 
 
 def join_items(item_messages: Iterable[Message]) -> list[Message]:

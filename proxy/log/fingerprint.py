@@ -8,6 +8,7 @@ conversation that it continues.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import takewhile
 
@@ -55,6 +56,17 @@ def merges(message: Message | _MergedMessage, following: Message) -> bool:
 def looks_same(one: Message, other: Message) -> bool:
     "Whether a client sees the same in both messages."
     return [*prefix_hashes([one])] == [*prefix_hashes([other])]
+
+
+def is_sent_for(message: Message, logged: Message) -> bool:
+    """Whether a client may have sent this message back for the logged one.
+
+    Some clients leave out the text next to calls.
+    """
+    if any(isinstance(part, TextPart) for part in message.parts):
+        return looks_same(message, logged)
+    calls = [part for part in logged.parts if isinstance(part, ToolCallPart)]
+    return looks_same(message, replace(logged, parts=calls) if calls else logged)
 
 
 def tool_calls(messages: Sequence[Message]) -> list[ToolCallPart]:

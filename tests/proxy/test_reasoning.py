@@ -190,6 +190,14 @@ def without_reasoning(message: Item) -> Item:
     return {key: message[key] for key in ("role", "content", "tool_calls") if key in message}
 
 
+def null_beside_calls(message: Item) -> Item:
+    return {**without_reasoning(message), **({"content": None} if "tool_calls" in message else {})}
+
+
+def without_preambles(item: Item) -> Item | None:
+    return None if item.get("phase") == "commentary" else only_calls(item)
+
+
 def reserialized(message: Item) -> Item:
     "With the arguments as another serializer writes them, and an additional null."
     calls = [
@@ -228,6 +236,7 @@ WITH_LOG: dict[str, type[Client]] = {
     "references": sending_items(reference),
     "references to reasoning": sending_items(reasoning_reference),
     "calls alone": sending_items(only_calls),
+    "calls without the text before them": sending_items(without_preambles),
     "calls alone, not stored": sending_items(only_calls, store=False),
     "previous_response_id": Previous,
     "conversation": Conversation,
@@ -235,6 +244,7 @@ WITH_LOG: dict[str, type[Client]] = {
     "chat: reasoning": sending_messages(unchanged),
     "chat: reasoning_content": sending_messages(as_reasoning_content),
     "chat: nothing": sending_messages(without_reasoning),
+    "chat: null beside calls": sending_messages(null_beside_calls),
     "chat: nothing, arguments serialized again": sending_messages(reserialized),
 }
 

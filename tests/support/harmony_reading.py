@@ -11,9 +11,12 @@ from typing import Any
 
 from llm_gpt_oss.completion import Piece
 from llm_gpt_oss.harmony.conversation import Header
-from llm_gpt_oss.harmony.markers import MARKER
-from llm_gpt_oss.harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, TextDelta
+from llm_gpt_oss.harmony.markers import MARKER, MARKERS
+from llm_gpt_oss.harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, StrayText, TextDelta
 from llm_gpt_oss.streaming import translate
+
+# Header, text and end marker.
+Collected = tuple[Header, str, str | None]
 
 
 def split_text(text: str) -> list[str]:
@@ -24,8 +27,10 @@ def split_text(text: str) -> list[str]:
 
 
 def join_pieces(pieces: list[str], breaks: Iterable[int]) -> list[str]:
-    "Join the pieces between the breaks, which are indexes into the list."
-    return ["".join(pieces[start:end]) for start, end in pairwise([0, *breaks, len(pieces)])]
+    "Join the pieces between the breaks, which are indexes into the list. Markers stay pieces by themselves."
+    markers = [index for index, piece in enumerate(pieces) if piece in MARKERS]
+    cuts = {0, *breaks, *markers, *(index + 1 for index in markers), len(pieces)}
+    return ["".join(pieces[start:end]) for start, end in pairwise(sorted(cuts))]
 
 
 def read(pieces: Iterable[str | Piece], open_header: Header | None = None, **options: Any) -> list[Event]:
@@ -34,9 +39,9 @@ def read(pieces: Iterable[str | Piece], open_header: Header | None = None, **opt
     return list(translate([Piece(p) if isinstance(p, str) else p for p in pieces], reader))
 
 
-def collect(events: list[Event], open_header: Header | None = None) -> list[tuple[Header, str, str | None]]:
-    "The messages with their end markers. Fails if the events are in an impossible order."
-    collected: list[tuple[Header, str, str | None]] = []
+def collect(events: list[Event], open_header: Header | None = None) -> list[Collected | StrayText]:
+    "The messages with their end markers, and stray text. Fails if the events are in an impossible order."
+    collected: list[Collected | StrayText] = []
     header, text = open_header, ""
     for event in events:
         match event:
@@ -50,6 +55,9 @@ def collect(events: list[Event], open_header: Header | None = None) -> list[tupl
                 assert header is not None
                 collected.append((header, text, event.marker))
                 header = None
+            case StrayText():
+                assert header is None
+                collected.append(event)
     assert header is None
     return collected
 
@@ -57,12 +65,11 @@ def collect(events: list[Event], open_header: Header | None = None) -> list[tupl
 def messages(
     pieces: Iterable[str], open_header: Header | None = None, **options: Any
 ) -> list[tuple[Header, str]]:
-    "The headers and texts of the messages."
-    events = read(pieces, open_header, **options)
-    return [(header, text) for header, text, _ in collect(events, open_header)]
+    "The headers and texts of the messages, without stray text."
+    collected = collect(read(pieces, open_header, **options), open_header)
+    return [item[:2] for item in collected if not isinstance(item, StrayText)]
 
 
-def repairs(pieces: Iterable[str]) -> list[str]:
-    "The repairs of all messages."
-    starts = [event for event in read(pieces) if isinstance(event, MessageStart)]
-    return [repair for start in starts for repair in start.repairs]
+def starts(pieces: Iterable[str], **options: Any) -> list[MessageStart]:
+    "The starts of all messages."
+    return [event for event in read(pieces, **options) if isinstance(event, MessageStart)]

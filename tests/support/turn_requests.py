@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ FINAL = "<|channel|>final<|message|>"
 PREAMBLE = "<|channel|>commentary<|message|>"
 NO_THOUGHT = f"{START}{THOUGHT}<|end|>"
 NEXT = "<|end|><|start|>"
-AT_FINAL, AT_THOUGHT = "<|channel|>final", "<|channel|>analysis"
+AT_FINAL = "<|channel|>final"
 
 
 def call_opener(name: str = "get_weather") -> str:
@@ -146,8 +147,11 @@ def play_turn(request: TurnRequest, *script: Part) -> Turn:
     turn = Turn(request, TurnMachine(request), ScriptedEngine(*script))
     while (completion := turn.machine.next_completion()) is not None:
         try:
-            for item in turn.engine.complete(completion):
-                turn.output += turn.machine.feed(item)
+            with closing(turn.engine.complete(completion)) as items:
+                for item in items:
+                    turn.output += turn.machine.feed(item)
+                    if turn.machine.completion_is_over:
+                        break
         except GptOssError as error:
             try:
                 turn.waits.append(turn.machine.on_error(error))

@@ -15,6 +15,7 @@ from pydantic import Field
 from llm_gpt_oss.turn.messages import tool_call_part
 
 from ...http.body_model import LenientBody
+from ...items.call_ids import CallIds
 from ...items.wire import RefusalContent, unsupported_content
 
 
@@ -131,15 +132,15 @@ AnyMessage = Annotated[
 
 
 def to_messages(entries: Iterable[AnyMessage]) -> Iterator[Message]:
-    "llm's messages. A tool's result gets the name of the tool from the call that it answers."
-    tool_names: dict[str | None, str] = {}
+    "llm's messages. A tool's result gets the id and the name of the call that it answers."
+    call_ids = CallIds()
     for entry in entries:
         message = entry.to_message()
-        for part in message.parts:
+        for index, part in enumerate(message.parts):
             if isinstance(part, ToolCallPart):
-                tool_names[part.tool_call_id] = part.name
-            elif isinstance(part, ToolResultPart):
-                part.name = part.name or tool_names.get(part.tool_call_id, "")
+                message.parts[index] = call_ids.add_call(part)
+            elif isinstance(part, ToolResultPart) and (call := call_ids.call_of(part)):
+                part.name, part.tool_call_id = part.name or call.name, call.tool_call_id
         yield message
 
 

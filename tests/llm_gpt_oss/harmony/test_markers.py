@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,9 @@ from llm_gpt_oss.harmony.markers import (
     START,
     WORD_JOINER,
     length_before_partial_marker,
+    may_be_restored,
     neutralise,
+    restore,
 )
 
 MARKERS = [
@@ -110,3 +114,93 @@ def test_all_special_tokens_and_nothing_else_are_neutralised(text: str) -> None:
     assert not re.search("|".join(map(re.escape, SPECIAL)), safe)
     assert neutralise(safe) == safe
     assert safe.replace(WORD_JOINER, "") == text.replace(WORD_JOINER, "")
+
+
+# Text that the model copied from its prompt.
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+def test_special_tokens_are_restored(special: str) -> None:
+    assert restore(f"a{neutralise(special)}b{neutralise(special)}") == f"a{special}b{special}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("<|end|>", id="special token"),
+        pytest.param(WORD_JOINER, id="word joiner alone"),
+        pytest.param(f"a{WORD_JOINER}b", id="word joiner in a word"),
+        pytest.param(f"<{WORD_JOINER}|im_end|>", id="token of another vocabulary"),
+        pytest.param(f"<{WORD_JOINER}|END|>", id="capitals"),
+        pytest.param(f"<{WORD_JOINER}|end|", id="incomplete"),
+        pytest.param(f"<{WORD_JOINER}{WORD_JOINER}|end|>", id="two word joiners"),
+        pytest.param(f"<|{WORD_JOINER}end|>", id="word joiner elsewhere"),
+        pytest.param(f"< {WORD_JOINER}|end|>", id="space"),
+    ],
+)
+def test_other_text_is_not_restored(text: str) -> None:
+    assert restore(text) == text
+
+
+@given(TEXT)
+def test_what_is_neutralised_is_restored(text: str) -> None:
+    text = text.replace(WORD_JOINER, "")
+    assert restore(neutralise(text)) == text
+
+
+@given(TEXT)
+def test_only_word_joiners_are_lost(text: str) -> None:
+    assert restore(text).replace(WORD_JOINER, "") == text.replace(WORD_JOINER, "")
+    assert restore(neutralise(text)) == restore(text)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+def test_every_beginning_may_be_restored(special: str) -> None:
+    copied = neutralise(special)
+    beginnings = [copied[:end] for end in range(1, len(copied))]
+    assert [text for text in beginnings if not may_be_restored(f"a {text}")] == []
+    assert [text for text in beginnings if not may_be_restored(f"{copied}{text}")] == []
+    assert not may_be_restored(copied)
+    assert not may_be_restored(f"{copied}b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a", id="word"),
+        pytest.param("a < ", id="space after it"),
+        pytest.param("<b", id="tag"),
+        pytest.param("<|", id="special token"),
+        pytest.param("<|en", id="beginning of a special token"),
+        pytest.param(f"<{WORD_JOINER}a", id="no bar"),
+        pytest.param(f"<{WORD_JOINER}|E", id="capitals"),
+        pytest.param(f"<{WORD_JOINER}|end|a", id="no bracket"),
+        pytest.param(f"<{WORD_JOINER}|end\n", id="line break"),
+        pytest.param(f"<{WORD_JOINER}|{'a' * 25}", id="long name"),
+        pytest.param(f"{WORD_JOINER}|end", id="only a word joiner"),
+    ],
+)
+def test_other_text_may_not_be_restored(text: str) -> None:
+    assert not may_be_restored(text)
+
+
+@given(TEXT, st.data())
+def test_text_in_pieces_is_restored(text: str, data: st.DataObject) -> None:
+    "Text that waits while it may be restored comes out as the whole text would."
+    text = neutralise(text)
+    cuts = data.draw(st.lists(st.integers(0, len(text)), unique=True).map(sorted))
+    restored = waiting = ""
+    for start, end in pairwise([0, *cuts, len(text)]):
+        waiting += text[start:end]
+        if not may_be_restored(waiting):
+            restored, waiting = restored + restore(waiting), ""
+    assert restored + restore(waiting) == restore(text)
+
+
+def test_only_the_end_of_a_long_text_is_read() -> None:
+    text = f"<{WORD_JOINER}|" * 100_000
+    started = perf_counter()
+    assert [may_be_restored(text[: len(text) - end]) for end in range(100)].count(True) == 100
+    assert perf_counter() - started < 1

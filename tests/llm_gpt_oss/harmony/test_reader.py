@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
+from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.harmony_reading import collect, join_pieces, messages, read, repairs, split_text
+from support.harmony_reading import Collected, collect, join_pieces, messages, read, split_text, starts
 
 from llm_gpt_oss.completion import Logprob, Piece
 from llm_gpt_oss.harmony.conversation import Header
-from llm_gpt_oss.harmony.markers import MARKER, MARKERS
-from llm_gpt_oss.harmony.reader import MessageEnd, TextDelta, parse_header
+from llm_gpt_oss.harmony.header import ParsedHeader
+from llm_gpt_oss.harmony.markers import MARKERS, WORD_JOINER, neutralise, restore
+from llm_gpt_oss.harmony.reader import HarmonyReader, MessageEnd, MessageStart, StrayText, TextDelta
 
 ANALYSIS, COMMENTARY, FINAL = (
     Header("assistant", channel) for channel in ("analysis", "commentary", "final")
@@ -20,102 +22,6 @@ JSON = "<|constrain|>json"
 
 def call(name: str, content_type: str | None = JSON, channel: str | None = "commentary") -> Header:
     return Header("assistant", channel, name, content_type)
-
-
-# Headers.
-
-WELL_FORMED = [
-    # As in the documentation and the tests of openai/harmony.
-    ("<|channel|>analysis", ANALYSIS),
-    ("<|channel|>final", FINAL),
-    ("<|channel|>commentary", COMMENTARY),
-    ("assistant<|channel|>final", FINAL),
-    ("<|channel|>commentary to=functions.get_weather <|constrain|>json", call("functions.get_weather")),
-    ("<|channel|>commentary to=functions.get_weather<|constrain|>json", call("functions.get_weather")),
-    (
-        "assistant to=functions.get_weather<|channel|>commentary<|constrain|>json",
-        call("functions.get_weather"),
-    ),
-    ("<|channel|>commentary to=functions.get_weather json", call("functions.get_weather", "json")),
-    ("<|channel|>commentary to=functions.get_weather", call("functions.get_weather", None)),
-    ("user", Header("user")),
-    ("system", Header("system")),
-    ("developer", Header("developer")),
-    (
-        "functions.get_weather to=assistant<|channel|>commentary",
-        Header("tool", "commentary", "assistant", name="functions.get_weather"),
-    ),
-    ("functions.get_weather", Header("tool", name="functions.get_weather")),
-    (
-        "browser.search to=assistant<|channel|>commentary",
-        Header("tool", "commentary", "assistant", name="browser.search"),
-    ),
-    # With other spaces, in another order, and with more parts.
-    (" to=functions.f<|channel|>commentary json", call("functions.f", "json")),
-    ("to=functions.f<|channel|>commentary<|constrain|>json", call("functions.f")),
-    ("<|channel|> commentary  to=functions.f  <|constrain|> json ", call("functions.f")),
-    ("<|channel|>commentaryto=functions.f<|constrain|>json", call("functions.f")),
-    ("<|constrain|>json<|channel|>commentary to=functions.f", call("functions.f")),
-    ("<|channel|>commentary to=functions.a-b.c <|constrain|>json", call("functions.a-b.c")),
-    ("<|channel|>analysis to=functions.f code", call("functions.f", "code", "analysis")),
-    ("<|channel|>final <|constrain|>json", Header("assistant", "final", None, JSON)),
-    ("tool", Header("tool")),
-    ("tool:functions.f", Header("tool", name="functions.f")),
-    ("user:ada<|channel|>final", Header("user", "final", name="ada")),
-]
-
-
-@pytest.mark.parametrize(("text", "header"), WELL_FORMED)
-def test_well_formed_headers(text: str, header: Header) -> None:
-    assert parse_header(text) == (header, ())
-
-
-MISSING = "channel missing"
-
-
-@pytest.mark.parametrize(
-    ("text", "header", "repairs"),
-    [
-        ("", Header("assistant"), [MISSING]),
-        ("assistant", Header("assistant"), [MISSING]),
-        (" \n", Header("assistant"), [MISSING]),
-        ("<|channel|>", Header("assistant"), [MISSING]),
-        ("final", FINAL, [MISSING]),
-        ("assistantfinal", FINAL, [MISSING]),
-        ("assistantcommentary to=functions.f json", call("functions.f", "json"), [MISSING]),
-        ("to=functions.f <|constrain|>json", call("functions.f", channel=None), [MISSING]),
-        ("to=functions.f code", call("functions.f", "code", None), [MISSING]),
-        ("something else", Header("assistant"), [MISSING]),
-        ("assistantassistant<|channel|>final", FINAL, ["role named twice"]),
-        ("assistant<|channel|>final assistant", FINAL, ["role named twice"]),
-        ("<|channel|>analysis<|channel|>final", ANALYSIS, ["channel named twice"]),
-        (
-            "<|channel|>commentary to=functions.get_weather<|channel|>commentary <|constrain|>json",
-            call("functions.get_weather"),
-            ["channel named twice"],
-        ),
-        (
-            "<|channel|>commentary to=get_weather <|constrain|>json",
-            call("get_weather"),
-            ["recipient without functions."],
-        ),
-        (
-            "<|channel|>analysis to=python code",
-            call("python", "code", "analysis"),
-            ["recipient without functions."],
-        ),
-        ("to=f", call("f", None, None), [MISSING, "recipient without functions."]),
-        ("<|channel|>musing", Header("assistant", "musing"), []),
-        ("<|channel|>commentary final", Header("assistant", "commentary", None, "final"), []),
-    ],
-)
-def test_repaired_headers(text: str, header: Header, repairs: list[str]) -> None:
-    assert parse_header(text) == (header, tuple(repairs))
-
-
-@pytest.mark.parametrize("text", [text for text, _ in WELL_FORMED])
-def test_headers_in_pieces(text: str) -> None:
-    assert messages(split_text(f"{text}<|message|>x")) == [(parse_header(text)[0], "x")]
 
 
 # Completions, as Ollama streamed them with gpt-oss-tiny, or as in the documentation of openai/harmony.
@@ -209,26 +115,93 @@ COMPLETIONS = [
         [(FINAL, "a", "<|end|>"), (Header("user"), "b", "<|end|>")],
         id="message of the user",
     ),
-    pytest.param(["Hello", " <", "b>"], [(Header("assistant"), "Hello <b>", None)], id="no header"),
+    pytest.param(["Hello", " <", "b>"], [StrayText("Hello <b>", False)], id="no header"),
+    pytest.param(["assistant", "Set", " to=5", "<|end|>"], [StrayText("Set to=5", False)], id="only a role"),
     pytest.param(
-        ["assistant", "Set", " to=5", "<|end|>"],
-        [(Header("assistant"), "Set to=5", "<|end|>")],
-        id="only a role",
-    ),
-    pytest.param(
-        ["analysis of the data"],
-        [(Header("assistant"), "analysis of the data", None)],
-        id="word that is a channel",
+        ["analysis of the data"], [StrayText("analysis of the data", False)], id="word that is a channel"
     ),
     pytest.param(
         split_text("<|channel|>commentary Hello<|end|>"),
-        [(COMMENTARY, "Hello", "<|end|>")],
-        id="no message marker",
+        [StrayText("Hello", True)],
+        id="preamble without a message marker",
+    ),
+    pytest.param(
+        split_text("<|channel|>final Hello<|return|>"),
+        [StrayText("Hello", True)],
+        id="answer without a message marker",
+    ),
+    pytest.param(
+        split_text("<|channel|>??<|end|><|start|>assistant<|channel|>final<|message|>b"),
+        [StrayText("??", True), (FINAL, "b", None)],
+        id="channel of punctuation",
+    ),
+    pytest.param(
+        split_text("<|constrain|>json Hello<|end|>"), [StrayText(" Hello", True)], id="only a content type"
+    ),
+    pytest.param(
+        split_text("Oops<|start|>assistant<|channel|>final<|message|>b"),
+        [StrayText("Oops", False), (FINAL, "b", None)],
+        id="text before the first header",
+    ),
+    pytest.param(
+        split_text("<|channel|>final<|message|>a<|end|>Oops<|start|>assistant<|channel|>final<|message|>b"),
+        [(FINAL, "a", "<|end|>"), StrayText("Oops", False), (FINAL, "b", None)],
+        id="text between messages",
+    ),
+    pytest.param(
+        split_text("<|channel|>final<|message|>a<|end|>Oops"),
+        [(FINAL, "a", "<|end|>"), StrayText("Oops", False)],
+        id="text after a message",
+    ),
+    pytest.param(
+        split_text("<|channel|>final<|message|>a<|call|>Oops<|end|>"),
+        [(FINAL, "a", "<|call|>"), StrayText("Oops", False)],
+        id="text after a call marker",
+    ),
+    pytest.param(
+        split_text("Oops <|channel|>final Hello"),
+        [StrayText("Oops final Hello", True)],
+        id="text before a header without a message marker",
     ),
     pytest.param(
         split_text("<|channel|>analysis We\nthink<|start|>assistant<|channel|>final<|message|>b"),
         [(ANALYSIS, "We\nthink", "<|end|>"), (FINAL, "b", None)],
         id="no message marker, no end",
+    ),
+    pytest.param(
+        split_text("<|channel|>analysis We think.<|channel|>final<|message|>b"),
+        [(ANALYSIS, "We think.", "<|end|>"), (FINAL, "b", None)],
+        id="no message marker, no end, no start",
+    ),
+    pytest.param(
+        split_text("<|channel|>commentary Look.<|channel|>analysis Hm.<|channel|>final Yes.<|return|>"),
+        [StrayText("Look.", True), (ANALYSIS, "Hm.", "<|end|>"), StrayText("Yes.", True)],
+        id="channels without message markers",
+    ),
+    pytest.param(
+        split_text("<|channel|>analysis Hm.<|channel|>analysis So.<|call|>"),
+        [(ANALYSIS, "Hm.", "<|end|>"), (ANALYSIS, "So.", "<|call|>")],
+        id="thoughts without message markers",
+    ),
+    pytest.param(
+        split_text('<|channel|>commentary to=functions.f{"a":1}<|channel|>final<|message|>b'),
+        [(call("functions.f", None), '{"a":1}', "<|end|>"), (FINAL, "b", None)],
+        id="call without a message marker before an answer",
+    ),
+    pytest.param(
+        split_text("<|channel|>analysis We <|constrain|>think"),
+        [(ANALYSIS, "We think", None)],
+        id="constrain in a text without a message marker",
+    ),
+    pytest.param(
+        ["<|channel|>", "analysis", " The tag <", "|channel|>", " opens"],
+        [(ANALYSIS, "The tag <|channel|> opens", None)],
+        id="marker spelled out without a message marker",
+    ),
+    pytest.param(
+        ["The tag <", "|channel|>", " opens"],
+        [StrayText("The tag <|channel|> opens", False)],
+        id="marker spelled out without a header",
     ),
     pytest.param(
         split_text('<|channel|>commentary to=functions.f <|constrain|>json{"a":1}'),
@@ -253,22 +226,77 @@ COMPLETIONS = [
 
 
 @pytest.mark.parametrize(("pieces", "expected"), COMPLETIONS)
-def test_completions(pieces: list[str], expected: list[tuple[Header, str, str | None]]) -> None:
+def test_completions(pieces: list[str], expected: list[Collected | StrayText]) -> None:
     assert collect(read(pieces)) == expected
 
 
+MISSING = "channel missing"
+
+
 @pytest.mark.parametrize(
-    ("pieces", "expected"),
+    ("text", "expected"),
     [
-        (["Hello"], ["header missing"]),
-        (split_text("<|channel|>final Hello"), ["header's end missing"]),
-        (split_text("<|channel|>final<|message|>Hello"), []),
-        (split_text("<|channel|>analysis<|message|>a<|channel|>final<|message|>b"), []),
-        (split_text("final<|message|>a<|end|>b"), [MISSING, "header missing"]),
+        pytest.param("Hello", [], id="no header"),
+        pytest.param("<|channel|>final Hello", [], id="answer without a message marker"),
+        pytest.param(
+            "<|channel|>analysis Hello",
+            [MessageStart(ParsedHeader(ANALYSIS), is_whole=False)],
+            id="reasoning without a message marker",
+        ),
+        pytest.param(
+            '<|channel|>commentary to=f{"a":1}',
+            [MessageStart(ParsedHeader(call("functions.f", None), (), "f"), is_whole=False)],
+            id="call without a message marker",
+        ),
+        pytest.param("<|channel|>final<|message|>Hello", [MessageStart(ParsedHeader(FINAL))], id="whole"),
+        pytest.param(
+            "<|channel|>analysis<|message|>a<|channel|>final<|message|>b",
+            [MessageStart(ParsedHeader(ANALYSIS)), MessageStart(ParsedHeader(FINAL))],
+            id="end missing",
+        ),
+        pytest.param(
+            "final<|message|>a<|end|>b",
+            [MessageStart(ParsedHeader(FINAL, (MISSING,)))],
+            id="channel missing",
+        ),
+        pytest.param(
+            "<|channel|>commentary f <|constrain|>json<|message|>{}",
+            [MessageStart(ParsedHeader(call("functions.f"), (), "f"))],
+            id="name without to=",
+        ),
     ],
 )
-def test_repairs_of_completions(pieces: list[str], expected: list[str]) -> None:
-    assert repairs(pieces) == expected
+def test_starts(text: str, expected: list[MessageStart]) -> None:
+    assert starts(split_text(text), tools=("f",)) == expected
+    assert [start.header for start in expected] == [start.parsed.header for start in expected]
+
+
+F_CALL = call("functions.f", "json")
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        pytest.param("f<|channel|>commentary json<|message|>{}", F_CALL, id="after the opener: a call"),
+        pytest.param("<|end|>f<|message|>{}", Header("tool", name="f"), id="after an end: a result"),
+        pytest.param("<|start|>f<|message|>{}", Header("tool", name="f"), id="after a start: a result"),
+        pytest.param(
+            "<|start|>assistant f json<|message|>{}", call("functions.f", "json", None), id="after a role"
+        ),
+        pytest.param("user<|message|>a", Header("assistant"), id="after the opener: a word"),
+        pytest.param("<|start|>user<|message|>a", Header("user"), id="after a start: an author"),
+        pytest.param("<|end|>user<|message|>a", Header("user"), id="after an end: an author"),
+    ],
+)
+def test_the_author_stands_where_a_message_starts(text: str, header: Header) -> None:
+    assert [start.header for start in starts(split_text(text), tools=("f",))] == [header]
+
+
+def test_an_author_may_follow_an_open_message() -> None:
+    assert messages(["a", "<|end|>", "user", "<|message|>", "b"], FINAL) == [
+        (FINAL, "a"),
+        (Header("user"), "b"),
+    ]
 
 
 SHORT = ["<|channel|>", "final", "<|message|>", "a", " b", "<|end|>", "<|start|>", "assistant"]
@@ -287,9 +315,10 @@ def test_pieces_joined_in_every_way() -> None:
 def test_completions_joined_in_any_way(data: st.DataObject) -> None:
     pieces, expected = data.draw(st.sampled_from([param.values for param in COMPLETIONS]))
     breaks = data.draw(st.lists(st.integers(0, len(pieces)), unique=True).map(sorted))
+    joined = join_pieces(pieces, breaks)
     # Without joins that turn a marker that is spelled out into a real one.
-    if [p for p in pieces if MARKER.search(p)] == MARKER.findall("".join(pieces)):
-        assert collect(read(join_pieces(pieces, breaks))) == expected
+    if [piece for piece in joined if piece in MARKERS] == [piece for piece in pieces if piece in MARKERS]:
+        assert collect(read(joined)) == expected
 
 
 @pytest.mark.parametrize("marker", MARKERS)
@@ -297,7 +326,19 @@ def test_marker_spelled_out_is_text(marker: str) -> None:
     for position in range(1, len(marker)):
         assert messages([marker[:position], marker[position:]], FINAL) == [(FINAL, marker)]
     assert messages([*marker], FINAL) == [(FINAL, marker)]
-    assert messages([*"a", *marker]) == [(Header("assistant"), f"a{marker}")]
+    assert read([*"a", *marker]) == [StrayText(f"a{marker}", False)]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_marker_in_a_longer_piece_is_text(marker: str) -> None:
+    for piece in (f"a{marker}", f"{marker}b", f" {marker}", marker * 2):
+        assert messages([piece], FINAL) == [(FINAL, piece)]
+        assert read([piece]) == [StrayText(piece, False)]
+
+
+def test_marker_spelled_out_in_a_header_is_text() -> None:
+    pieces = ["<|channel|>", "final", " <|chan", "nel|>analysis", "<|message|>", "a"]
+    assert messages(pieces) == [(FINAL, "a")]
 
 
 @pytest.mark.parametrize("marker", MARKERS)
@@ -330,7 +371,7 @@ def piece_of(*texts: str) -> Piece:
     return Piece("".join(texts), tuple(map(token, texts)))
 
 
-LIM, END = [token("L"), token("im")], token("<|end|>")
+LIM = [token("L"), token("im")]
 
 
 @pytest.mark.parametrize(
@@ -339,22 +380,17 @@ LIM, END = [token("L"), token("im")], token("<|end|>")
         pytest.param(Piece("Lim"), [TextDelta("Lim", 1)], id="no log probabilities"),
         pytest.param(piece_of("Lim"), [TextDelta("Lim", 1, (token("Lim"),))], id="one token"),
         pytest.param(piece_of("L", "im"), [TextDelta("Lim", 2, (*LIM,))], id="two tokens"),
-        pytest.param(piece_of("L", "im", "<|end|>"), [TextDelta("Lim", 2, (*LIM,))], id="marker after them"),
-        pytest.param(
-            piece_of("<|message|>", "L", "im"), [TextDelta("Lim", 2, (*LIM,))], id="marker before them"
-        ),
-        pytest.param(
-            piece_of("a", "<|message|>", "L", "im", "<|message|>"),
-            [TextDelta("a", 1, (token("a"),)), TextDelta("Lim", 2, (*LIM,))],
-            id="between markers",
-        ),
         pytest.param(
             Piece("é", (token("\ufffd"), token("\ufffd"))),
             [TextDelta("é", 2, (token("\ufffd"), token("\ufffd")))],
             id="character in two tokens",
         ),
+        pytest.param(Piece("ab", tokens=3), [TextDelta("ab", 3)], id="joined by the engine"),
+        pytest.param(piece_of("<|message|>"), [], id="marker"),
         pytest.param(
-            Piece("a<|message|>b"), [TextDelta("a"), TextDelta("b")], id="marker, no log probabilities"
+            piece_of("a", "<|message|>"),
+            [TextDelta("a<|message|>", 2, (token("a"), token("<|message|>")))],
+            id="marker in a longer piece",
         ),
         pytest.param(Piece(""), [], id="empty"),
     ],
@@ -364,14 +400,120 @@ def test_tokens(piece: Piece, expected: list[TextDelta]) -> None:
 
 
 def test_tokens_of_constrained_text() -> None:
-    assert read([piece_of("a", "<|end|>")], FINAL, constrained=True)[0] == TextDelta(
-        "a<|end|>", 2, (token("a"), END)
-    )
+    assert read([piece_of("a"), piece_of("<|end|>")], FINAL, constrained=True) == [
+        TextDelta("a", 1, (token("a"),)),
+        TextDelta("<|end|>", 1, (token("<|end|>"),)),
+        MessageEnd(None),
+    ]
 
 
-@given(st.lists(st.lists(st.sampled_from(["a", " b", "<|message|>", "<|constrain|>"]), min_size=1)))
+SCRAPS = [
+    "a",
+    " b",
+    "<",
+    "|end|>",
+    f"<{WORD_JOINER}",
+    f"<{WORD_JOINER}|end|>",
+    "<|message|>",
+    "<|constrain|>",
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(SCRAPS), min_size=1)))
 def test_each_token_of_a_text_is_kept_once(groups: list[list[str]]) -> None:
-    events = read([piece_of(*group) for group in groups], FINAL)
-    tokens = [logprob.token for event in events if isinstance(event, TextDelta) for logprob in event.logprobs]
-    assert tokens == [text for group in groups for text in group if not MARKER.search(text)]
-    assert sum(event.tokens for event in events if isinstance(event, TextDelta)) == len(tokens)
+    pieces = [piece_of(*group) for group in groups]
+    deltas = [event for event in read(pieces, FINAL) if isinstance(event, TextDelta)]
+    tokens = [logprob.token for delta in deltas for logprob in delta.logprobs]
+    assert tokens == [
+        logprob.token for piece in pieces if piece.text not in MARKERS for logprob in piece.logprobs
+    ]
+    assert sum(delta.tokens for delta in deltas) == len(tokens)
+
+
+# Text that the model copied from a neutralised text.
+
+END_TAG = f"<{WORD_JOINER}|end|>"
+
+
+@pytest.mark.parametrize("marker", [*MARKERS, "<|endoftext|>", "<|reserved_200000|>"])
+def test_neutralised_marker_is_restored(marker: str) -> None:
+    copied = neutralise(marker)
+    for position in range(len(copied) + 1):
+        pieces = ["a", copied[:position], copied[position:], "b"]
+        assert messages(pieces, FINAL) == [(FINAL, f"a{marker}b")]
+        assert messages(pieces, FINAL, constrained=True) == [(FINAL, f"a{marker}b")]
+        assert read(pieces) == [StrayText(f"a{marker}b", False)]
+        assert messages(["<|channel|>", "analysis", " ", *pieces]) == [(ANALYSIS, f"a{marker}b")]
+    assert messages([*copied], FINAL) == [(FINAL, marker)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param([END_TAG], [TextDelta("<|end|>")], id="in one piece"),
+        pytest.param([*END_TAG], [TextDelta("<|end|>", 8)], id="in many pieces"),
+        pytest.param(["a", " <", "b"], [TextDelta("a"), TextDelta(" <"), TextDelta("b")], id="another tag"),
+        pytest.param(["a <"], [TextDelta("a <")], id="only the beginning"),
+        pytest.param(
+            ["<", WORD_JOINER, "|end", "|> c"],
+            [TextDelta("<|end|> c", 4)],
+            id="text after it in the same piece",
+        ),
+        pytest.param(["<", "", "b"], [TextDelta("<"), TextDelta("b")], id="empty piece"),
+        pytest.param(
+            ["<", "<|message|>", f"{WORD_JOINER}|end|>"],
+            [TextDelta("<"), TextDelta(f"{WORD_JOINER}|end|>")],
+            id="a marker in between",
+        ),
+        pytest.param(
+            [f"<{WORD_JOINER}", "|x", "|>"],
+            [TextDelta(f"<{WORD_JOINER}"), TextDelta("|x"), TextDelta("|>")],
+            id="another name",
+        ),
+    ],
+)
+def test_restored_deltas(pieces: list[str], expected: list[TextDelta]) -> None:
+    assert read(pieces, FINAL) == [*expected, MessageEnd(None)]
+
+
+def test_log_probabilities_of_a_restored_text() -> None:
+    pieces = [piece_of("<", WORD_JOINER), piece_of("|end|>")]
+    tokens = (token("<"), token(WORD_JOINER), token("|end|>"))
+    assert read(pieces, FINAL) == [TextDelta("<|end|>", 3, tokens), MessageEnd(None)]
+
+
+def test_text_waits_only_while_it_may_be_restored() -> None:
+    reader = HarmonyReader(FINAL)
+    arrived = [
+        "".join(event.text for event in reader.feed(Piece(text)) if isinstance(event, TextDelta))
+        for text in ("a<", f"{WORD_JOINER}|e", "nd|", ">b", "<", "c")
+    ]
+    assert arrived == ["", "", "", "a<|end|>b", "", "<c"]
+
+
+COPIED = st.sampled_from(
+    [END_TAG, f"<{WORD_JOINER}", WORD_JOINER, "<", "|", "end", "|>", "<|", "a", "<|call|>"]
+)
+
+
+@given(st.lists(COPIED, max_size=10), st.data())
+def test_text_cut_anywhere_is_restored(scraps: list[str], data: st.DataObject) -> None:
+    text = "".join(scraps)
+    cuts = data.draw(st.lists(st.integers(0, len(text)), unique=True).map(sorted))
+    pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+    if not {*MARKERS} & {*pieces}:
+        assert messages(pieces, FINAL) == [(FINAL, restore(text))]
+
+
+# Long texts.
+
+
+@pytest.mark.parametrize(
+    "scrap", ["word ", "<|channel|>", "<|constrain|>", "<|start|>", "to=f ", "<", "<|", "> <"], ids=str
+)
+@pytest.mark.parametrize("start", ["", "<|channel|>analysis<|message|>"], ids=["header", "message"])
+def test_long_texts(start: str, scrap: str) -> None:
+    pieces = [*split_text(start), *[scrap] * 20_000]
+    started = perf_counter()
+    read(pieces, tools=("f",))
+    assert perf_counter() - started < 10

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import takewhile
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.harmony_reading import collect, join_pieces, messages, read, repairs, split_text
+from support.harmony_reading import collect, join_pieces, messages, read, split_text, starts
 
 from llm_gpt_oss.harmony.conversation import Header, Message
-from llm_gpt_oss.harmony.markers import MARKERS, neutralise
+from llm_gpt_oss.harmony.header import ParsedHeader
+from llm_gpt_oss.harmony.markers import MARKERS, neutralise, restore
 from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
+from llm_gpt_oss.harmony.reader import MessageStart, StrayText
 
 FINAL = Header("assistant", "final")
 JSON = "<|constrain|>json"
@@ -43,42 +44,51 @@ HEADERS = st.one_of(
 MESSAGES = st.lists(st.builds(Message, HEADERS, TEXT), max_size=4)
 
 
-def neutralised(message: Message) -> Message:
-    return replace(message, text=neutralise(message.text))
+def names(written: list[Message]) -> tuple[str, ...]:
+    "The names of all tools in the headers."
+    headers = [message.header for message in written]
+    recipients = [header.recipient if header.role == "assistant" else header.name for header in headers]
+    return tuple(name.removeprefix("functions.") for name in recipients if name)
 
 
 @given(MESSAGES, st.data())
 def test_rendered_messages_are_read(written: list[Message], data: st.DataObject) -> None:
+    "Special tokens in their texts are neutralised, and restored."
     pieces = split_text("".join(map(render_message, written)))
     breaks = data.draw(st.lists(st.integers(0, len(pieces)), unique=True).map(sorted))
-    parsed = collect(read(join_pieces(pieces, breaks)))
-    assert [Message(header, text) for header, text, _ in parsed] == [*map(neutralised, written)]
-    assert [marker for *_, marker in parsed] == [
-        "<|call|>" if message.header.role == "assistant" and message.header.recipient else "<|end|>"
+    assert collect(read(join_pieces(pieces, breaks))) == [
+        (
+            message.header,
+            restore(message.text),
+            "<|call|>" if message.header.role == "assistant" and message.header.recipient else "<|end|>",
+        )
         for message in written
     ]
 
 
 @given(MESSAGES.filter(bool))
 def test_rendered_messages_need_no_repairs(written: list[Message]) -> None:
-    assert repairs(split_text("".join(map(render_message, written)))) == []
+    pieces = split_text("".join(map(render_message, written)))
+    expected = [MessageStart(ParsedHeader(message.header)) for message in written]
+    assert starts(pieces) == starts(pieces, tools=names(written)) == expected
 
 
 @given(st.builds(Message, HEADERS.filter(lambda header: header.role == "assistant"), TEXT))
 def test_message_after_the_opener_is_read(message: Message) -> None:
     answer = render_message(message).removeprefix(OPENER)
-    assert messages(split_text(answer)) == [(message.header, neutralise(message.text))]
+    assert messages(split_text(answer)) == [(message.header, restore(message.text))]
+    assert messages(split_text(answer), tools=names([message])) == [(message.header, restore(message.text))]
 
 
 @given(st.builds(Message, HEADERS, TEXT))
 def test_text_after_an_open_header_is_read(message: Message) -> None:
     rest = render_message(message).removeprefix(render_header(message.header))
-    assert messages(split_text(rest), message.header) == [(message.header, neutralise(message.text))]
+    assert messages(split_text(rest), message.header) == [(message.header, restore(message.text))]
 
 
 @given(TEXT)
 def test_neutralised_text_has_no_markers(text: str) -> None:
-    assert messages([neutralise(text)], FINAL) == [(FINAL, neutralise(text))]
+    assert messages([neutralise(text)], FINAL) == [(FINAL, restore(text))]
 
 
 @given(
@@ -89,4 +99,5 @@ def test_any_pieces_are_read(pieces: list[str]) -> None:
     parsed = collect(read(pieces, FINAL), FINAL)
     dropped = ["<|message|>", "<|constrain|>"]
     first = takewhile(lambda piece: piece in dropped or piece not in MARKERS, pieces)
+    assert not isinstance(parsed[0], StrayText)
     assert parsed[0][:2] == (FINAL, "".join(piece for piece in first if piece not in dropped))

@@ -6,22 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.scripted_engine import Part, stopped
+from support.scripted_engine import Part, cut, stopped
 from support.turn_requests import (
     AFTER_THOUGHT,
     BUFFERED,
     FINAL,
+    NEXT,
     NO_THOUGHT,
     OSLO,
     PERSON,
+    PREAMBLE,
     START,
     THINKS,
     THOUGHT,
     TOOLS,
     Turn,
+    assistant,
     build_request,
     call_text,
     play_turn,
+    user,
 )
 
 from llm_gpt_oss.errors import BadAnswer
@@ -50,30 +54,81 @@ def test_an_answer_is_not_requested_again_without_tokens_left() -> None:
 
 
 @pytest.mark.parametrize("buffer_answer", [True, False])
-def test_a_json_answer_without_a_header(buffer_answer: bool) -> None:
+@pytest.mark.parametrize("header", ["", "<|message|>", "final<|message|>", "<|channel|> final<|message|>"])
+@pytest.mark.parametrize("fields", [{"format": PERSON}, {"stop": ("7",)}], ids=["schema", "stop string"])
+def test_an_answer_with_a_step_of_its_own_is_not_taken_from_another_step(
+    fields: dict[str, Any], header: str, buffer_answer: bool
+) -> None:
     turn = play_turn(
-        build_request(format=PERSON, buffer_answer=buffer_answer), f'{THINKS}<|message|>{{"name":"Ada"}}'
+        build_request(buffer_answer=buffer_answer, **fields), f"{THINKS}{header}No.", '{"name":"Ada"}'
     )
+    assert turn.tails[1] == AFTER_THOUGHT + FINAL
     assert turn.parts == [("analysis", "Hm."), ("final", '{"name":"Ada"}')]
+    assert [note.raw for note in turn.machine.notes if note.kind == "text_dropped"] == ["No."]
     assert turn.machine.finish_reason == "stop"
 
 
 def test_reasoning_after_the_answer_is_not_validated() -> None:
-    turn = play_turn(build_request(format=PERSON), f'<|message|>{{"name":"Ada"}}<|end|>{START}{THOUGHT}Ah.')
-    assert (turn.parts, turn.notes) == ([("final", '{"name":"Ada"}'), ("analysis", "Ah.")], ["mended"])
-
-
-def test_the_retry_of_an_answer_without_a_header_has_one() -> None:
-    turn = play_turn(
-        build_request(**BUFFERED), f"{THINKS}<|message|>Ada<|end|>{START}{THOUGHT}Ah.", '{"name":"Ada"}'
-    )
-    assert turn.tails[1] == f"{AFTER_THOUGHT}{THOUGHT}Ah.<|end|>{START}{FINAL}"
-    assert turn.parts[-1] == ("final", '{"name":"Ada"}')
+    request = build_request(user("Hi"), assistant('{"name"'), continue_final_message=True, format=PERSON)
+    turn = play_turn(request, f':"Ada"}}<|end|>{START}{THOUGHT}Ah.')
+    assert (turn.parts, turn.notes) == ([("final", ':"Ada"}'), ("analysis", "Ah.")], [])
 
 
 def test_buffered_text_before_a_call_is_passed_on() -> None:
-    turn = play_turn(build_request(tools=TOOLS, **BUFFERED), f"<|message|>Ada<|end|>{START}{call_text()}")
+    request = build_request(
+        user("Hi"), assistant("So "), continue_final_message=True, tools=TOOLS, **BUFFERED
+    )
+    turn = play_turn(request, f"Ada<|end|>{START}{call_text()}")
     assert turn.parts == [("final", "Ada"), ("get_weather", OSLO)]
+
+
+# Text that belongs to no message
+
+
+@pytest.mark.parametrize(
+    ("text", "dropped"),
+    [
+        pytest.param(f"<|channel|>??{NEXT}assistant{FINAL}Yes.", "??", id="a header without a message"),
+        pytest.param(f"Oh{START}{FINAL}Yes.", "Oh", id="text before the first header"),
+        pytest.param(f"{FINAL}Yes.<|end|>Oh", "Oh", id="text behind the answer"),
+        pytest.param(f"<|message|>Oh{NEXT}assistant{FINAL}Yes.", "Oh", id="a message without a channel"),
+        pytest.param(
+            f"<|channel|>final Oh{NEXT}assistant{FINAL}Yes.", "Oh", id="the answer's header without an end"
+        ),
+    ],
+)
+def test_text_without_a_whole_header_is_dropped(text: str, dropped: str) -> None:
+    turn = play_turn(build_request(), text)
+    assert turn.parts == [("final", "Yes.")]
+    assert [note.raw for note in turn.machine.notes if note.kind == "text_dropped"] == [dropped]
+
+
+@pytest.mark.parametrize(
+    "text", ["<|channel|>??", "<|message|>Oh", "<|channel|>final Oh", "Oh<|constrain|>x"]
+)
+def test_text_without_a_whole_header_is_no_answer(text: str) -> None:
+    turn = play_turn(build_request(), text, "Yes.")
+    assert (turn.tails[1], turn.parts) == (START + FINAL, [("final", "Yes.")])
+    assert turn.notes == ["text_dropped", "answer_opened"]
+
+
+@pytest.mark.parametrize("text", ["Yes <b>.", "Yes <b>.<|end|>", f"Yes <b>.<|end|>{START}"])
+def test_a_completion_without_any_header_is_the_answer(text: str) -> None:
+    turn = play_turn(build_request(tools=TOOLS), text)
+    assert (turn.parts, turn.notes) == ([("final", "Yes <b>.")], ["mended"])
+
+
+def test_a_completion_without_any_header_may_be_cut() -> None:
+    turn = play_turn(build_request(), cut("Yes and"))
+    assert (turn.parts, turn.machine.finish_reason) == ([("final", "Yes and")], "length")
+    assert turn.notes == ["mended", "length"]
+
+
+def test_with_a_schema_a_preamble_is_reasoning() -> None:
+    turn = play_turn(build_request(format=PERSON), f"{THINKS}{PREAMBLE}Well.<|end|>{START}", '{"name":"Ada"}')
+    assert turn.tails[1] == f"{AFTER_THOUGHT}{PREAMBLE}Well.<|end|>{START}{FINAL}"
+    assert turn.parts == [("analysis", "Hm."), ("analysis", "Well."), ("final", '{"name":"Ada"}')]
+    assert turn.machine.usage.reasoning_tokens == 2
 
 
 @pytest.mark.parametrize("text", ["[" * 5000, "[" * 400 + "]" * 400, "1" * 5000, "NaN", ""])

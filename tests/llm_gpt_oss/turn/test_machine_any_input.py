@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 from hypothesis import given
@@ -98,7 +98,6 @@ def requests(draw: st.DrawFn) -> TurnRequest:
         continue_final_message=bool(open_channel),
         tools=tools,
         required_tools=tuple(draw(st.sampled_from([(), tuple(tools), tuple(tools)[:1]]))),
-        allow_calls=draw(st.booleans()) or bool(tools),
         single_call=draw(st.booleans()),
         format=draw(st.sampled_from([None, PERSON])),
         stop=draw(st.sampled_from([(), ("7",)])),
@@ -160,11 +159,13 @@ def without_counts(done: Done) -> Done:
 
 
 def cut_anywhere(data: st.DataObject, text: str) -> list[Piece]:
-    "Other pieces of the same text. No marker is cut, but a longer piece may contain one."
-    inside = {at for match in MARKER.finditer(text) for at in range(match.start() + 1, match.end())}
+    "Other pieces of the same text. Each marker is a piece by itself."
+    markers = [match.span() for match in MARKER.finditer(text)]
+    inside = {at for start, end in markers for at in range(start + 1, end)}
     positions = sorted(set(range(1, len(text))) - inside)
-    cuts = sorted(data.draw(st.sets(st.sampled_from(positions), max_size=6))) if positions else []
-    return [Piece(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True) if a < b]
+    chosen = data.draw(st.sets(st.sampled_from(positions), max_size=6)) if positions else set()
+    cuts = sorted({0, len(text), *chosen, *(at for span in markers for at in span)})
+    return [Piece(text[start:end]) for start, end in pairwise(cuts)]
 
 
 def result_of(request: TurnRequest, script: list[list[Any]]) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from support.scripted_engine import Part
+from support.scripted_engine import Part, cut
 from support.turn_requests import (
     AFTER_THOUGHT,
-    ANY,
     FINAL,
-    NEXT,
     OSLO,
     PREAMBLE,
     START,
     THINKS,
     THOUGHT,
     TOOLS,
+    TWO,
     WEATHER,
     build_request,
     call_opener,
@@ -23,6 +24,7 @@ from support.turn_requests import (
 )
 
 from llm_gpt_oss.errors import BadAnswer, UnusableSchema
+from llm_gpt_oss.turn.machine import MAX_THOUGHT
 
 
 @pytest.mark.parametrize("end", ["", "<|end|>", f"<|end|>{START}"])
@@ -77,19 +79,14 @@ def test_arguments_that_do_not_fit_twice_are_passed_on_with_a_note() -> None:
     [("Oslo", [], []), (None, ['{"city":"Oslo"}'], ["asked_again"])],
 )
 def test_a_single_call(first: str | None, more: list[Part], asked_again: list[str]) -> None:
-    further = f"{call_text('Bergen')}<|end|>{START}{PREAMBLE}And{NEXT}assistant{call_opener('add')}{{"
+    further = f"{call_text('Bergen')}<|end|>{START}{call_opener('add')}{{"
     text = f"{THINKS}{call_text(first) if first else call_opener() + '['}<|end|>{START}{further}"
     turn = play_turn(build_request(tools=TOOLS, single_call=True), text, *more)
-    assert turn.parts == [("analysis", "Hm."), ("commentary", "And"), ("get_weather", OSLO)]
+    assert turn.parts == [("analysis", "Hm."), ("get_weather", OSLO)]
     assert turn.machine.finish_reason == "tool_calls"
     notes = [(note.kind, note.raw) for note in turn.machine.notes if note.kind != "asked_again"]
     assert notes == [("call_dropped", '{"city": "Bergen"}'), ("call_dropped", "{")]
     assert turn.notes == [*asked_again, "call_dropped", "call_dropped"]
-
-
-def test_the_arguments_of_an_unknown_tool_may_be_any_object() -> None:
-    turn = play_turn(build_request(tools=TOOLS), call_opener("nobody") + "[", '{"x":1}')
-    assert (turn.completions[1].format, turn.parts) == (ANY, [("nobody", {"x": 1})])
 
 
 def test_a_preamble_before_a_call() -> None:
@@ -97,15 +94,11 @@ def test_a_preamble_before_a_call() -> None:
     assert turn.parts == [("analysis", "Hm."), ("commentary", "Looking up."), ("get_weather", OSLO)]
 
 
-def test_a_preamble_alone_is_an_answer() -> None:
-    turn = play_turn(build_request(), f"{PREAMBLE}Well.")
-    assert (turn.parts, turn.machine.finish_reason) == ([("commentary", "Well.")], "stop")
-
-
-def test_the_note_has_a_call_that_was_not_allowed() -> None:
-    turn = play_turn(build_request(allow_calls=False), call_text(), "Yes.")
-    assert turn.parts == [("final", "Yes.")]
-    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_dropped", call_text())]
+def test_a_preamble_alone_is_no_answer() -> None:
+    turn = play_turn(build_request(), f"{PREAMBLE}Well.", "Yes.")
+    assert turn.tails[1] == f"{START}{PREAMBLE}Well.<|end|>{START}{FINAL}"
+    assert turn.parts == [("commentary", "Well."), ("final", "Yes.")]
+    assert (turn.notes, turn.machine.finish_reason) == (["answer_opened"], "stop")
 
 
 def test_a_message_written_for_a_tool_is_left_out() -> None:
@@ -123,20 +116,149 @@ def test_a_required_call_is_one_call() -> None:
     assert [part for part in turn.parts if part[0] == "get_weather"] == [("get_weather", OSLO)]
 
 
-def test_only_reasoning_is_kept_from_a_think_step() -> None:
-    forgotten = f"Hm.<|channel|>commentary to=functions.add<|message|>{{}}<|end|>{START}{THOUGHT}Well."
+def test_only_reasoning_is_kept_from_a_think_step_without_a_call() -> None:
+    forgotten = f"Hm.<|channel|>final<|message|>No.<|end|>{START}{THOUGHT}Well."
     turn = play_turn(build_request(reasoning_budget=9, tools=TOOLS), forgotten, f"{FINAL}Yes.")
     assert turn.tails[1] == f"{AFTER_THOUGHT}{THOUGHT}Well.<|end|>{START}"
+    assert turn.parts == [("analysis", "Hm."), ("analysis", "Well."), ("final", "Yes.")]
 
 
-def test_the_next_prompt_gives_an_answer_without_a_header_its_channel() -> None:
-    turn = play_turn(
-        build_request(tools=TOOLS), f"<|message|>Look.<|end|>{START}{call_opener()}[", '{"city":"Oslo"}'
+FORGOTTEN = "Hm.<|channel|>commentary to=functions.get_weather<|message|>"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "more", "notes"),
+    [
+        pytest.param({"reasoning_budget": 9}, '{"city":"Oslo"}', [], [], id="budget"),
+        pytest.param({"required_tools": ("get_weather",)}, '{"city":"Oslo"}', [], [], id="named"),
+        pytest.param({"required_tools": TWO}, '{"city":"Oslo"}', [], [], id="required"),
+        pytest.param(
+            {"required_tools": ("get_weather",)}, "{", ['{"city":"Oslo"}'], ["asked_again"], id="unreadable"
+        ),
+    ],
+)
+def test_a_call_behind_reasoning_without_an_end_is_a_call(
+    fields: dict[str, Any], text: str, more: list[Part], notes: list[str]
+) -> None:
+    turn = play_turn(build_request(tools=TOOLS, **fields), FORGOTTEN + text, *more)
+    assert turn.parts == [("analysis", "Hm."), ("get_weather", OSLO)]
+    assert (turn.notes, turn.machine.finish_reason) == (notes, "tool_calls")
+
+
+def test_a_call_of_another_tool_than_the_required_one_is_no_call() -> None:
+    request = build_request(tools=TOOLS, required_tools=("add",))
+    turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
+    assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]
+
+
+# Calls of tools that are not on offer
+
+
+UNKNOWN = [
+    pytest.param(
+        "<|channel|>commentary to=functions.nobody <|constrain|>json", "functions.nobody", id="function"
+    ),
+    pytest.param("<|channel|>analysis to=python code", "python", id="python"),
+    pytest.param("<|channel|>commentary to=browser.search code", "browser.search", id="browser"),
+    pytest.param("<|channel|>commentary to=functions. <|constrain|>json", "functions.", id="without a name"),
+]
+
+
+@pytest.mark.parametrize(("header", "name"), UNKNOWN)
+def test_without_tools_a_call_is_dropped(header: str, name: str) -> None:
+    turn = play_turn(build_request(), f"{THINKS}{header}<|message|>{{}}", "Yes.")
+    assert turn.tails[1] == AFTER_THOUGHT + FINAL
+    assert turn.parts == [("analysis", "Hm."), ("final", "Yes.")]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [
+        ("call_dropped", "{}"),
+        ("answer_opened", None),
+    ]
+    assert f"A call of {name} was" in turn.machine.notes[0].text
+
+
+@pytest.mark.parametrize(("header", "name"), UNKNOWN)
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [(call_text(), ("get_weather", OSLO)), (f"{FINAL}Yes.", ("final", "Yes."))],
+    ids=["a call", "an answer"],
+)
+def test_the_model_is_told_that_a_tool_is_not_on_offer(
+    header: str, name: str, more: str, part: tuple[str, Any]
+) -> None:
+    turn = play_turn(build_request(tools=TOOLS), f"{THINKS}{header}<|message|>{{}}", more)
+    error = f"Error: {name} is not available. Call one of the tools in functions, or answer."
+    result = f"<|start|>{name} to=assistant<|channel|>commentary<|message|>{error}<|end|>"
+    assert turn.tails[1] == f"{AFTER_THOUGHT}{header}<|message|>{{}}<|call|>{result}{START}"
+    assert turn.parts == [("analysis", "Hm."), part]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_refused", "{}")]
+
+
+def test_the_model_is_told_once() -> None:
+    unknown = call_text(name="nobody")
+    turn = play_turn(build_request(tools=TOOLS), unknown, unknown, "Yes.")
+    assert turn.tails[2].endswith(f"answer.<|end|>{START}{FINAL}")
+    assert (turn.parts, turn.notes) == (
+        [("final", "Yes.")],
+        ["call_refused", "call_dropped", "answer_opened"],
     )
-    assert turn.tails[1] == f"{START}{FINAL}Look.<|end|>{START}{call_opener()}"
 
 
-def test_a_call_without_tools_is_not_an_answer() -> None:
-    call = "<|channel|>commentary to=functions.no_such_tool <|constrain|>json<|message|>{}"
-    turn = play_turn(build_request(allow_calls=False), call, "Yes.")
-    assert (turn.error, turn.notes, turn.parts) == (None, ["call_dropped"], [("final", "Yes.")])
+@pytest.mark.parametrize("known_first", [True, False])
+def test_a_call_beside_one_of_an_unknown_tool(known_first: bool) -> None:
+    calls = [call_text(), call_text(name="nobody")][:: 1 if known_first else -1]
+    turn = play_turn(build_request(tools=TOOLS), f"<|end|>{START}".join(calls))
+    assert (turn.parts, turn.notes) == ([("get_weather", OSLO)], ["call_dropped"])
+
+
+def test_an_answer_behind_a_call_of_an_unknown_tool_is_the_answer() -> None:
+    turn = play_turn(build_request(tools=TOOLS), f"{call_text(name='nobody')}<|end|>{START}{FINAL}Yes.")
+    assert (turn.parts, turn.notes) == ([("final", "Yes.")], ["call_dropped"])
+
+
+# Text behind a call
+
+
+@pytest.mark.parametrize("header", [FINAL, PREAMBLE, THOUGHT])
+def test_text_behind_a_call_is_made_up(header: str) -> None:
+    turn = play_turn(build_request(tools=TOOLS), f"{call_text()}<|end|>{START}{header}It is warm.")
+    assert (turn.parts, turn.machine.finish_reason) == ([("get_weather", OSLO)], "tool_calls")
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("text_dropped", "It is warm.")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "more", "part", "notes"),
+    [
+        pytest.param(
+            f"{START}{FINAL}Yes.", [], ("final", "Yes."), ["mended", "call_dropped"], id="an answer"
+        ),
+        pytest.param("", ['{"city":"Oslo"}'], ("get_weather", OSLO), ["mended", "asked_again"], id="nothing"),
+    ],
+)
+def test_prose_in_a_broken_header_of_a_call(
+    answer: str, more: list[Part], part: tuple[str, Any], notes: list[str]
+) -> None:
+    header = "<|channel|>commentary to=functions.get_weather <|constrain|>go: look it up<|end|>"
+    turn = play_turn(build_request(tools=TOOLS), header + answer, *more)
+    assert (turn.parts, turn.notes) == ([part], notes)
+
+
+# Reasoning where there may be none
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"uses_reasoning": False}, id="effort none"),
+        pytest.param({"reasoning_budget": 1}, id="used-up budget"),
+    ],
+)
+def test_long_reasoning_before_a_call_is_cut(fields: dict[str, Any]) -> None:
+    think = [cut("Hm.")] if "reasoning_budget" in fields else []
+    long = f"{THOUGHT}{'so ' * MAX_THOUGHT * 2}"
+    turn = play_turn(build_request(tools=TOOLS, **fields), *think, long, "Yes.")
+    *_, (channel, reasoning), answer = turn.parts
+    assert (channel, answer) == ("analysis", ("final", "Yes."))
+    assert turn.tails[-1].endswith(f"{reasoning}<|end|>{START}{FINAL}")
+    assert MAX_THOUGHT < turn.machine.usage.reasoning_tokens <= MAX_THOUGHT + 3
+    assert turn.notes == ["reasoning_cut"]
+    assert turn.engine.closed == len(turn.completions)

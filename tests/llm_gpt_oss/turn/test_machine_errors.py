@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.scripted_engine import pieces
+from support.scripted_engine import cut, pieces
 from support.turn_requests import (
     ANSWER,
     BUFFERED,
@@ -19,6 +19,7 @@ from support.turn_requests import (
     THINKS,
     TOOLS,
     WEATHER,
+    assistant,
     build_request,
     call_opener,
     call_text,
@@ -76,9 +77,41 @@ def test_an_empty_stream_after_a_call_is_an_error() -> None:
 
 
 def test_an_empty_stream_after_buffered_text_is_an_error() -> None:
-    text = f"<|message|>Ada<|end|>{START}{call_opener()}["
-    turn = play_turn(build_request(tools=TOOLS, **BUFFERED), text, EmptyStream("nothing"))
+    text = f"Ada<|end|>{START}{call_opener()}["
+    request = build_request(
+        user("Hi"), assistant("So "), continue_final_message=True, tools=TOOLS, **BUFFERED
+    )
+    turn = play_turn(request, text, EmptyStream("nothing"))
     assert (type(turn.error), turn.parts) == (EmptyStream, [("final", "Ada")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "script", "parts"),
+    [
+        pytest.param(
+            {"reasoning_budget": 2},
+            [cut("Hm. I"), ContextOverflow("full")],
+            [("analysis", "Hm. I")],
+            id="reasoning budget",
+        ),
+        pytest.param(
+            {"format": PERSON}, [THINKS, ContextOverflow("full")], [("analysis", "Hm.")], id="schema"
+        ),
+        pytest.param(
+            {"tools": TOOLS},
+            [f"{THINKS}{call_opener()}[", ContextOverflow("full")],
+            [("analysis", "Hm.")],
+            id="arguments",
+        ),
+    ],
+)
+def test_a_turn_that_fills_the_context_is_cut(
+    fields: dict[str, Any], script: list[Any], parts: object
+) -> None:
+    turn = play_turn(build_request(**fields), *script)
+    assert (turn.parts, turn.error, turn.machine.finish_reason) == (parts, None, "length")
+    assert turn.notes[-1] == "length"
+    assert "the context is full" in turn.machine.notes[-1].text
 
 
 def test_arguments_are_requested_without_a_schema_that_the_engine_rejects() -> None:

@@ -47,8 +47,14 @@ MISBEHAVIOUR = [
         [("get_weather", OSLO)],
         [("repaired", '{"city":"Oslo","unexpected_argument":"surprise"}')],
     ),
-    pytest.param("wrong-tool", CITY, [], [("no_such_tool", OSLO)], []),
-    pytest.param("bare-recipient", CITY, [], [("get_weather", OSLO)], [("mended", None)]),
+    pytest.param(
+        "wrong-tool",
+        CITY,
+        ["<|channel|>final<|message|>Yes."],
+        [("final", "Yes.")],
+        [("call_refused", '{"city":"Oslo"}')],
+    ),
+    pytest.param("bare-recipient", CITY, [], [("get_weather", OSLO)], [("renamed", "get_weather")]),
     pytest.param("marker-name", CITY, [], [("get_weather", OSLO)], [("mended", None)]),
     pytest.param(
         "call-in-final",

@@ -11,7 +11,6 @@ from support.turn_requests import (
     AFTER_THOUGHT,
     ANY,
     AT_FINAL,
-    AT_THOUGHT,
     BUFFERED,
     FINAL,
     NEXT,
@@ -57,26 +56,23 @@ ROWS = [
     pytest.param(
         {"uses_reasoning": False, "tools": TOOLS},
         [f"{FINAL}Yes."],
-        [(f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None)],
+        [(f"{NO_THOUGHT}{START}", None, (), None)],
         [("final", "Yes.")],
         id="effort none, tools: the answer",
     ),
     pytest.param(
         {"uses_reasoning": False, "tools": TOOLS},
         [call_text()],
-        [(f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None)],
+        [(f"{NO_THOUGHT}{START}", None, (), None)],
         [("get_weather", OSLO)],
         id="effort none, tools: a call",
     ),
     pytest.param(
         {"uses_reasoning": False, "tools": TOOLS},
-        ["", "Yes."],
-        [
-            (f"{NO_THOUGHT}{START}", None, (AT_THOUGHT,), None),
-            (f"{NO_THOUGHT}{START}{FINAL}", None, (NEXT,), None),
-        ],
-        [("final", "Yes.")],
-        id="effort none, tools: the model starts to reason",
+        [f"{THINKS}{call_text()}"],
+        [(f"{NO_THOUGHT}{START}", None, (), None)],
+        [("analysis", "Hm."), ("get_weather", OSLO)],
+        id="effort none, tools: a call that follows a thought",
     ),
     pytest.param(
         {"tools": TOOLS, "required_tools": ("get_weather",)},
@@ -119,13 +115,6 @@ ROWS = [
         ],
         [("analysis", "Hm."), ("get_weather", OSLO)],
         id="required",
-    ),
-    pytest.param(
-        {"allow_calls": False},
-        [f"{THINKS}{call_text()}", "Yes."],
-        [(START, None, (), None), (AFTER_THOUGHT + FINAL, None, (NEXT,), None)],
-        [("analysis", "Hm."), ("final", "Yes.")],
-        id="none, although the model calls",
     ),
     pytest.param(
         {"format": PERSON},
@@ -189,20 +178,16 @@ ROWS = [
     pytest.param(
         {"reasoning_budget": 7, "tools": TOOLS},
         ["Hm.", call_text()],
-        [(START + THOUGHT, None, (NEXT,), 7), (AFTER_THOUGHT, None, (AT_THOUGHT,), None)],
+        [(START + THOUGHT, None, (NEXT,), 7), (AFTER_THOUGHT, None, (), None)],
         [("analysis", "Hm."), ("get_weather", OSLO)],
         id="reasoning budget, tools: a call",
     ),
     pytest.param(
         {"reasoning_budget": 7, "tools": TOOLS},
-        ["Hm.", f"{PREAMBLE}Well,<|end|>{START}", "Yes."],
-        [
-            (START + THOUGHT, None, (NEXT,), 7),
-            (AFTER_THOUGHT, None, (AT_THOUGHT,), None),
-            (f"{AFTER_THOUGHT}{PREAMBLE}Well,<|end|>{START}{FINAL}", None, (NEXT,), None),
-        ],
-        [("analysis", "Hm."), ("commentary", "Well,"), ("final", "Yes.")],
-        id="reasoning budget, tools: the model reasons again",
+        ["Hm.", f"{THOUGHT}Well.<|end|>{START}{call_text()}"],
+        [(START + THOUGHT, None, (NEXT,), 7), (AFTER_THOUGHT, None, (), None)],
+        [("analysis", "Hm."), ("analysis", "Well."), ("get_weather", OSLO)],
+        id="reasoning budget, tools: a call that follows another thought",
     ),
 ]
 
@@ -217,7 +202,7 @@ def test_the_steps_of_a_turn(
     assert turn.error is None
     calls = any(isinstance(out, ToolCall) for out in turn.output)
     assert turn.machine.finish_reason == ("tool_calls" if calls else "stop")
-    assert turn.notes == (["call_dropped"] if not fields.get("allow_calls", True) else [])
+    assert turn.notes == []
 
 
 CONTINUED = [

@@ -47,15 +47,13 @@ WEATHER = llm.Tool("get_weather", "Weather at a place.", {"properties": {"city":
 def to_conversation(
     *messages: Message,
     tools: Sequence[llm.Tool] = (),
-    withheld: Sequence[llm.Tool] = (),
     schema: Any = None,
     **options: Any,
 ) -> Conversation:
     prompt = llm.Prompt(
         None, MODEL, messages=messages, schema=schema, options=MODEL.Options(**options), tools=tools
     )
-    names = ToolNames(tool.name for tool in (*tools, *withheld))
-    return harmony_conversation(prompt, tools, withheld, names, "2026-11-22")
+    return harmony_conversation(prompt, tools, ToolNames(tool.name for tool in tools), "2026-11-22")
 
 
 def to_texts(*messages: Message, **kwargs: Any) -> list[tuple[str, str]]:
@@ -351,31 +349,31 @@ def test_a_function_without_arguments_has_no_parameters() -> None:
     assert tool_parameters(llm.Tool.function(now)) is None
 
 
-WITHHELD = [WEATHER, llm.Tool("get time"), llm.Tool("unused")]
-
-
 @pytest.mark.parametrize(
     ("messages", "instructions"),
     [
-        ([user("q")], None),
-        ([system("s"), user("q")], "s"),
-        ([system("s"), user("q"), assistant(call_part("other"))], "s"),
-        ([assistant(call_part("get_weather"))], "These tools cannot be called now: functions.get_weather."),
-        (
+        pytest.param([user("q")], None, id="nothing"),
+        pytest.param([system("s"), user("q")], "s", id="no call"),
+        pytest.param([system("s"), user("q"), assistant(call_part("get_weather"))], "s", id="on offer"),
+        pytest.param(
+            [assistant(call_part("f"))], "These tools cannot be called now: functions.f.", id="not on offer"
+        ),
+        pytest.param(
             [
                 system("s"),
-                assistant(call_part("get time"), call_part("get_weather")),
+                assistant(call_part("get time"), call_part("f"), call_part("get_weather")),
                 assistant(call_part("get time")),
             ],
-            "s\n\nThese tools cannot be called now: functions.get_time, functions.get_weather.",
+            "s\n\nThese tools cannot be called now: functions.get_time, functions.f.",
+            id="several",
         ),
-        ([tool_message(result_part("get_weather"))], None),
+        pytest.param([tool_message(result_part("f"))], None, id="a result without a call"),
     ],
 )
-def test_withheld_tools_are_named_if_the_history_calls_them(
+def test_tools_that_the_history_calls_and_that_are_not_on_offer_are_named(
     messages: list[Message], instructions: str | None
 ) -> None:
-    assert to_conversation(*messages, withheld=WITHHELD).developer == Developer(instructions)
+    assert to_conversation(*messages, tools=[WEATHER]).developer.instructions == instructions
 
 
 # Schemas.
@@ -523,10 +521,9 @@ def with_text_everywhere(text: str) -> Conversation:
         system(text),
         assistant(ReasoningPart(text), text, call_part(text, {text: text}, text)),
         tool_message(result_part(text, text, text), result_part(output=[text])),
-        assistant(call_part("g", provider_metadata={"gpt_oss": {"arguments": text}})),
+        assistant(call_part("g", provider_metadata={"gpt_oss": {"arguments": text}}), call_part(f"{text}2")),
         assistant(TextPart(text, {"gpt_oss": {"channel": text}})),
         tools=[llm.Tool(text, text, schema), llm.Tool("f", None, schema)],
-        withheld=[llm.Tool(f"{text}2"), llm.Tool("g")],
         schema=schema,
     )
 

@@ -60,7 +60,7 @@ def test_a_plain_prompt() -> None:
     assert turn.conversation.system is not None
     assert turn.conversation.system.current_date == "2026-11-22"
     assert turn.conversation.messages == (Harmony(Header("user"), "q"),)
-    assert turn == TurnRequest(turn.conversation, Completion("gpt-oss:20b", ""), allow_calls=False)
+    assert turn == TurnRequest(turn.conversation, Completion("gpt-oss:20b", ""))
     assert names.original_name("f") == "f"
 
 
@@ -146,7 +146,7 @@ def test_tools_have_the_names_that_the_model_sees() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "required_tools", "allow_calls"),
+    ("choice", "required_tools", "on_offer"),
     [
         (None, (), True),
         ("auto", (), True),
@@ -156,10 +156,10 @@ def test_tools_have_the_names_that_the_model_sees() -> None:
         ("a.b-c", ("a.b-c",), True),
     ],
 )
-def test_tool_choice(choice: str | None, required_tools: tuple[str, ...], allow_calls: bool) -> None:
+def test_tool_choice(choice: str | None, required_tools: tuple[str, ...], on_offer: bool) -> None:
     turn, _ = build(tools=TOOLS, tool_choice=choice)
-    assert (turn.required_tools, turn.allow_calls) == (required_tools, allow_calls)
-    assert [*turn.tools] == (["get_weather", "get_time", "a.b-c"] if allow_calls else [])
+    assert turn.required_tools == required_tools
+    assert [*turn.tools] == (["get_weather", "get_time", "a.b-c"] if on_offer else [])
 
 
 @pytest.mark.parametrize("choice", ["required", "get weather"])
@@ -170,7 +170,7 @@ def test_a_tool_choice_lasts_until_the_first_result(choice: str) -> None:
     assert [*turn.tools] == ["get_weather", "get_time", "a.b-c"]
 
 
-def test_withheld_tools_with_earlier_calls_are_named() -> None:
+def test_tools_that_were_called_and_must_not_be_called_now_are_named() -> None:
     thread = [user("q"), assistant(ToolCallPart("get weather", {}, "c1"))]
     turn, _ = build(*thread, tools=TOOLS, tool_choice="none")
     assert turn.conversation.developer == Developer(

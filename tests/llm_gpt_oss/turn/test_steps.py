@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from support.turn_requests import (
     ANY,
     AT_FINAL,
-    AT_THOUGHT,
     FINAL,
     NEXT,
     PERSON,
@@ -52,8 +51,8 @@ TWO = ("get_weather", "add")
         pytest.param({"uses_reasoning": False}, UNCONSTRAINED, UNCONSTRAINED, id="effort none"),
         pytest.param(
             {"uses_reasoning": False, "tools": TOOLS},
-            Step("free", stop=(AT_THOUGHT,)),
-            Step("free", stop=(AT_THOUGHT,)),
+            Step("free"),
+            Step("free"),
             id="effort none, tools",
         ),
         pytest.param(
@@ -83,8 +82,8 @@ TWO = ("get_weather", "add")
         ),
         pytest.param(
             {"format": PERSON, "uses_reasoning": False, "tools": TOOLS},
-            Step("free", stop=(AT_FINAL, AT_THOUGHT)),
-            Step("free", stop=(AT_FINAL, AT_THOUGHT)),
+            Step("free", stop=(AT_FINAL,)),
+            Step("free", stop=(AT_FINAL,)),
             id="schema, effort none, tools",
         ),
         pytest.param(STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"),
@@ -109,7 +108,7 @@ TWO = ("get_weather", "add")
         pytest.param(
             {"reasoning_budget": 50, "tools": TOOLS},
             Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
-            Step("free", stop=(AT_THOUGHT,)),
+            Step("free"),
             id="reasoning budget, tools",
         ),
         pytest.param(

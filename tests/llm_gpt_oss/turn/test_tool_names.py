@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from llm_gpt_oss.turn.tool_names import ToolNames
 
 
-@pytest.mark.parametrize("name", ["f", "get_weather", "mcp-server.tool-2", "2nd", "browser.search", "-", "_"])
+@pytest.mark.parametrize(
+    "name",
+    ["f", "get_weather", "mcp-server.tool-2", "2nd", "browser.search", "-", "_"]
+    + ["größe", "погода", "天気", "मौसम", "الطقس", "e\u0301t\u00e9", "날씨-예보"],
+)
 def test_valid_names_stay(name: str) -> None:
     names = ToolNames([name])
     assert (names.model_name(name), names.original_name(name)) == (name, name)
@@ -23,7 +27,9 @@ def test_valid_names_stay(name: str) -> None:
         ("tool:x/y", "tool_x_y"),
         ("  ", "_"),
         (".hidden.", "hidden"),
-        ("größe", "gr_e"),
+        ("天気 予報", "天気_予報"),
+        ("погода?", "погода_"),
+        ("a🌦b", "a_b"),
         ("\n\u2028\x00", "_"),
         ("", "tool"),
         ("...", "tool"),
@@ -52,7 +58,7 @@ def test_a_name_from_the_history_is_mapped_after_those_of_the_tools() -> None:
     assert [names.original_name("a_b"), names.original_name("a_b_2")] == ["a/b", "a b"]
 
 
-NAMES = st.lists(st.text(alphabet="ab _.-<|é\n", max_size=4))
+NAMES = st.lists(st.text(alphabet="ab _.-<|é天\n", max_size=4))
 
 
 @given(NAMES)
@@ -63,7 +69,7 @@ def test_every_name_has_a_valid_and_unique_model_name(tool_names: list[str]) -> 
     assert {name: names.original_name(seen) for name, seen in model_name.items()} == {
         name: name for name in model_name
     }
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", seen) for seen in model_name.values())
+    assert all(re.fullmatch(r"[\w.-]+", seen) for seen in model_name.values())
 
 
 @given(NAMES, NAMES)

@@ -1,0 +1,199 @@
+"""Parse the header of a message: the text between `<|start|>` and `<|message|>`.
+
+`docs/format.md` of openai/harmony describes well-formed headers. The recipient may also precede the channel:
+
+    assistant<|channel|>commentary to=functions.get_weather <|constrain|>json
+
+Models also write headers with parts missing, repeated or misspelt. The parser reads a part by its position:
+the word after `<|channel|>` is the channel, whatever it is called. `recipient.py` finds the tool that a
+recipient means. `ParsedHeader.repairs` names all other corrections.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+
+from .conversation import CHANNELS, Header, Role
+from .markers import CHANNEL, CONSTRAIN
+from .recipient import NAMESPACE, names_no_tool, tool_on_offer
+
+CONTENT_TYPES = ("json", "code", "text", "plaintext")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedHeader:
+    """A header that the model wrote, after all repairs.
+
+    The recipient of a call of a tool on offer is `functions.NAME`. Any other recipient is as the model wrote
+    it. `renamed_from` is what the model wrote in place of the tool's name. `repairs` names other corrections.
+    """
+
+    header: Header
+    repairs: tuple[str, ...] = ()
+    renamed_from: str | None = None
+
+
+def parse_header(text: str, tools: tuple[str, ...] = (), *, has_author: bool = False) -> ParsedHeader:
+    """Parse a header.
+
+    `tools` are the names of the tools that the model may call. With `has_author`, the text follows
+    `<|start|>assistant`, so that its words cannot name another author.
+    """
+    parts = _Parts(text)
+    content_type = parts.take_content_type()
+    if not has_author:
+        role, name = parts.take_author(tools, has_content_type=content_type is not None)
+        if role != "assistant":
+            return ParsedHeader(Header(role, parts.take_channel(), parts.recipient, content_type, name))
+    channel, recipient, renamed_from = parts.take_channel(), parts.recipient, None
+    if recipient and names_no_tool(recipient):
+        parts.repairs.append(f"recipient {recipient} is no tool")
+        recipient = None
+    else:
+        # A word of its own in another channel is hardly a call, unless something else says so.
+        without_to = channel == "commentary" or content_type is not None or NAMESPACE in text
+        if found := parts.take_tool(tools, without_to=without_to):
+            tool, written = found
+            renamed_from = None if recipient == NAMESPACE + tool else written
+            recipient = NAMESPACE + tool
+    if parts.words:
+        parts.repairs.append(f"unexpected text: {_excerpt(' '.join(parts.words))}")
+    header = Header("assistant", channel, recipient, content_type)
+    return ParsedHeader(header, tuple(parts.repairs), renamed_from)
+
+
+def split_at_channels(text: str) -> list[str]:
+    "Split text into headers. After free text, a second `<|channel|>` begins a new header."
+    starts: list[int | None] = [0]
+    has_channel = has_text = False
+    for match in _PART.finditer(text):
+        if match.lastgroup == "channel":
+            if has_text:
+                starts.append(match.start())
+            has_channel, has_text = True, False
+        elif match.lastgroup == "word" and match["word"] not in CONTENT_TYPES:
+            has_text = has_channel
+    return [text[start:end] for start, end in pairwise([*starts, None])]
+
+
+def split_header(text: str, tools: tuple[str, ...], *, has_author: bool) -> tuple[ParsedHeader, str]:
+    "Split text whose `<|message|>` is missing into the header that it begins with and the message's text."
+    end = 0
+    for match in _PART.finditer(text):
+        if match.lastgroup == "word":
+            break
+        end = match.end()
+    parsed = parse_header(text[:end], tools, has_author=has_author)
+    rest = text[end:]
+    is_header = parsed.header.channel or parsed.header.recipient
+    return parsed, _CONTENT_TYPE.sub("", rest) if is_header else rest
+
+
+# The parts of a header. Models leave out the space between two of them.
+_PART = re.compile(
+    rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*?)(?=to=|\W|$)"
+    rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<{{]*)"
+    r"|[tT][oO]\s?=\s*(?P<to>[^\s<{]*)"
+    r"|(?P<role>assistant)"
+    r"|(?P<word>[^\s<]+)"
+)
+_CONTENT_TYPE = re.compile(r"^\s*(?:(?:json|code)\b\s*)?")
+_ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "tool": "tool"}
+
+# A header with more words than this contains free text. A tool's name in it addresses nobody.
+_MAX_WORDS = 3
+
+
+class _Parts:
+    """The parts of a header. Each method takes the words that it understands from `words`.
+
+    `recipient` is the word after `to=`, None if there is none.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._parts = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _PART.finditer(text)]
+        self.words = self._all("word")
+        self.recipient = next(filter(None, self._all("to")), None)
+        self.repairs = ["role named twice"] if len(self._all("role")) > 1 else []
+
+    def _all(self, group: str) -> list[str]:
+        return [text for part, text in self._parts if part == group]
+
+    def take_author(self, tools: tuple[str, ...], *, has_content_type: bool) -> tuple[Role, str | None]:
+        """Return role and name of the author.
+
+        The author is not always the assistant: a model that does not stop after its message may write
+        messages of the user or of tools too. A tool's name in the author's place is a call if the tool is on
+        offer and the header has a content type. Headers of results have none.
+        """
+        if not self.words or self._parts[0] != ("word", self.words[0]):
+            return "assistant", None
+        first = self.words[0]
+        role, _, name = first.partition(":")
+        if role in _ROLES:
+            self.words.pop(0)
+            return _ROLES[role], name or None
+        is_tool = first.startswith(NAMESPACE) or first in tools
+        is_call = has_content_type and tool_on_offer(first, tools) is not None
+        if self.recipient == "assistant" or (is_tool and not is_call):
+            return "tool", self.words.pop(0)
+        return "assistant", None
+
+    def take_content_type(self) -> str | None:
+        if any(types := self._all("type")):
+            return CONSTRAIN + next(filter(None, types))
+        return next((self._take(word) for word in self.words if word in CONTENT_TYPES), None)
+
+    def take_channel(self) -> str | None:
+        names = self._all("channel")
+        if not names:
+            self.repairs.append("channel missing")
+            return self._take(self.words[0]) if self.words and self.words[0] in CHANNELS else None
+        if len(names) > 1:
+            self.repairs.append("channel named twice")
+        name = next(filter(None, names), "")
+        if name in CHANNELS:
+            return name
+        known = closest_channel(name)
+        self.repairs.append(f"channel {name!r} read as {known}" if name else "channel without a name")
+        return known
+
+    def take_tool(self, tools: tuple[str, ...], *, without_to: bool) -> tuple[str, str] | None:
+        """Return the tool on offer that is called, and what the model wrote in place of its name.
+
+        `without_to` allows a name that no `to=` precedes. A name may also consist of several words.
+        """
+        written = self.recipient or ""
+        if tool := tool_on_offer(written, tools):
+            return tool, written
+        if not (written or without_to) or len(self.words) > _MAX_WORDS:
+            return None
+        name = "".join([written, *self.words])
+        if not names_no_tool(name) and (tool := tool_on_offer(name, tools)):
+            self.words = []
+            return tool, name
+        # Behind the name of another tool, a word names no tool.
+        names = [word for word in self.words if NAMESPACE.startswith(written) and not names_no_tool(word)]
+        found = [(tool, name) for name in names if (tool := tool_on_offer(name, tools))]
+        if len(found) != 1:
+            return None
+        self.words.remove(found[0][1])
+        return found[0]
+
+    def _take(self, word: str) -> str:
+        self.words.remove(word)
+        return word
+
+
+def closest_channel(name: str) -> str:
+    "Return the channel with this name or a similar one, otherwise commentary, which is never the answer."
+    word = name.casefold()[:40]
+    same_start = [channel for channel in CHANNELS if word.startswith(channel[:5])]
+    return [*same_start, *get_close_matches(word, CHANNELS, n=1, cutoff=0.75), "commentary"][0]
+
+
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:79] + "…")

@@ -1,0 +1,47 @@
+"""Find the tool that the recipient of a call means.
+
+The recipient of a call is `functions.NAME`. Models write it in other ways too, such as `NAME`,
+`function.NAME`, `functions.NAME()` or `functions.NAMEjson`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from string import punctuation
+
+from .conversation import CHANNELS
+
+NAMESPACE = "functions."
+
+# Who is not a tool. Models address users, everyone, themselves, and words from elsewhere in the header.
+_NO_TOOL = {"user", "all", "assistant", "system", "developer", "everyone", "none", "json", *CHANNELS}
+
+_QUOTES = str.maketrans("", "", "\"'`*")
+_BEFORE_NAME = re.compile(r"\W*(?:to[=:]|(?:functions?|tools?)[.:/\[({]+)*", re.IGNORECASE)
+_AFTER_NAME = re.compile(r"[])}>([{:?=,;|!/].*", re.DOTALL)
+# What follows the recipient in a header, and may be glued to it.
+_GLUED = re.compile(rf"(?:[._-]*(?:json|code|text|{'|'.join(CHANNELS)}))+", re.IGNORECASE)
+
+
+def names_no_tool(recipient: str) -> bool:
+    return recipient.strip(punctuation).casefold() in _NO_TOOL
+
+
+def tool_on_offer(recipient: str, tools: Sequence[str]) -> str | None:
+    "Return the only one of these tools that is left when the recipient is stripped, or None."
+    if (name := recipient.removeprefix(NAMESPACE)) in tools:
+        return name
+    written = recipient.translate(_QUOTES)
+    name = _AFTER_NAME.sub("", _BEFORE_NAME.sub("", written, count=1))
+    if not name or name in tools:
+        return name or None
+    letters = _letters(name)
+    matches = [tool for tool in tools if _letters(tool) == letters] or [
+        tool for tool in tools if name.startswith(tool) and _GLUED.fullmatch(name, len(tool))
+    ]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[_.-]", "", name).casefold()
