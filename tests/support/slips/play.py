@@ -152,11 +152,11 @@ def play_chat(row: Row, ollama: ScriptedOllama, client: TestClient, *, stream: b
         choices = [choice for chunk in chunks for choice in chunk.get("choices", [])]
         message = _fold_deltas(choice["delta"] for choice in choices)
         finish = next((choice["finish_reason"] for choice in choices if choice["finish_reason"]), None)
-        scores = [each for choice in choices for each in (choice.get("logprobs") or {}).get("content") or []]
+        probabilities = [each for choice in choices for each in (choice.get("logprobs") or {}).get("content") or []]
     else:
         error, choices = answer.json().get("error"), answer.json().get("choices", [])
         message, finish = (choices[0]["message"], choices[0]["finish_reason"]) if choices else ({}, None)
-        scores = ((choices[0].get("logprobs") or {}).get("content") or []) if choices else []
+        probabilities = ((choices[0].get("logprobs") or {}).get("content") or []) if choices else []
     return Outcome(
         message.get("content") or "",
         message.get("reasoning") or "",
@@ -170,7 +170,7 @@ def play_chat(row: Row, ollama: ScriptedOllama, client: TestClient, *, stream: b
         "HTTP" if error else None,
         json.dumps(error),
         finish,
-        _joined_logprobs(scores),
+        _joined_logprobs(probabilities),
     )
 
 
@@ -204,7 +204,7 @@ def play_responses(row: Row, ollama: ScriptedOllama, client: TestClient, *, stre
     else:
         response, error = answer.json(), answer.json().get("error")
     output = response.get("output", [])
-    scores = [
+    probabilities = [
         score
         for item in output
         if item["type"] == "message"
@@ -230,7 +230,7 @@ def play_responses(row: Row, ollama: ScriptedOllama, client: TestClient, *, stre
         "HTTP" if error else None,
         json.dumps(error),
         None,
-        _joined_logprobs(scores),
+        _joined_logprobs(probabilities),
     )
 
 

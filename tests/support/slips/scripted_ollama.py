@@ -47,8 +47,8 @@ def _lines(body: dict[str, Any], part: str | Cut) -> Iterator[dict[str, Any]]:
     written, found = generated(part.text if isinstance(part, Cut) else part, stop)
     for group in _groups(written, stop):
         text = "".join(token.text for token in group)
-        scores = {"logprobs": [_logprob(token) for token in group]} if body.get("logprobs") else {}
-        yield {"model": MODEL, "response": text, "done": False, **scores}
+        probabilities = {"logprobs": [_logprob(token) for token in group]} if body.get("logprobs") else {}
+        yield {"model": MODEL, "response": text, "done": False, **probabilities}
     reason = "length" if isinstance(part, Cut) else "stop"
     count = len(written) + (1 if found is None and reason == "stop" else 0)
     yield {
