@@ -82,13 +82,6 @@ _WITHHELD = [
         Request(_ALLOWED, allowed=("get_weather",)),
         skipped={"machine": NO_OPTION, "plugin": NO_OPTION},
     ),
-    Row(
-        "not on offer, the prompt says what is not allowed",
-        [f"{THOUGHT}{FINAL}The answer<|return|>"],
-        Want("The answer", notes=None),
-        Request(_ALLOWED, allowed=("add_note",)),
-        skipped={"machine": NO_OPTION, "plugin": NO_OPTION},
-    ),
 ]
 
 _OTHERS = [
