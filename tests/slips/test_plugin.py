@@ -6,11 +6,11 @@ import pytest
 from support.slips.play import play_plugin
 from support.slips.row import Row, differences
 from support.slips.scripted_ollama import ScriptedOllama
-from support.slips.table import ROWS
+from support.slips.table import ON_ALL_SURFACES
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
+@pytest.mark.parametrize("row", ON_ALL_SURFACES, ids=[row.id for row in ON_ALL_SURFACES])
 def test_row(row: Row, stream: bool, ollama: ScriptedOllama) -> None:
     if reason := row.skipped.get("plugin"):
         pytest.skip(reason)

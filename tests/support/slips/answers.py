@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Request, Row, Want
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Request, Row, Want, spread
 from support.slips.shapes import CALL, NUMBER, OSLO, SCHEMA, WEATHER
 
 START = "<|start|>assistant"
@@ -69,7 +69,11 @@ _STOPPED = [
             f"<|channel|>commentary<|message|>I STOP here.{NEXT}",
             ["I STOP here.\n\nThe answer ", "I ", "The answer "],
         ),
-        ("a thought with the stop string", f"<|channel|>analysis<|message|>I STOP here.{NEXT}", ["The answer "]),
+        (
+            "a thought with the stop string",
+            f"<|channel|>analysis<|message|>I STOP here.{NEXT}",
+            ["The answer "],
+        ),
     )
 ]
 
@@ -89,10 +93,13 @@ _LOGPROBS = [
 ]
 
 ROWS = [
-    *(
-        _with_schema(name, before, reasoning, request, more)
-        for name, (before, reasoning) in BEFORE.items()
-        for more, request in _SCHEMA_REQUESTS.items()
+    *spread(
+        [
+            _with_schema(name, before, reasoning, request, more)
+            for name, (before, reasoning) in BEFORE.items()
+            for more, request in _SCHEMA_REQUESTS.items()
+        ],
+        5,
     ),
     *_STOPPED,
     *_LOGPROBS,

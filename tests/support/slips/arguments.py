@@ -5,7 +5,7 @@ They are repaired where that cannot change their meaning, or else requested agai
 
 from __future__ import annotations
 
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Call, Json, Notes, Request, Row, Want
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Call, Json, Notes, Request, Row, Want, spread
 from support.slips.shapes import OSLO, RUN, SORRY, WEATHER, parameters
 
 JSON = " <|constrain|>json"
@@ -26,12 +26,22 @@ def _call(tool: str, text: str) -> str:
 # What the model wrote, the value of `cmd` that it has to be, what it writes when it is asked again, and the notes.
 COMMANDS: dict[str, tuple[str, str, str, Notes]] = {
     "as they should be": (r'{"cmd":"ls -l"}', "ls -l", "{}", NONE),
-    "an escape of sed": (r'{"cmd":"sed s/(a)/\1/ f"}', r"sed s/(a)/\1/ f", r'{"cmd":"sed s/(a)/\\1/ f"}', EITHER),
+    "an escape of sed": (
+        r'{"cmd":"sed s/(a)/\1/ f"}',
+        r"sed s/(a)/\1/ f",
+        r'{"cmd":"sed s/(a)/\\1/ f"}',
+        EITHER,
+    ),
     "an escape of a bell": (r'{"cmd":"printf \a"}', r"printf \a", r'{"cmd":"printf \\a"}', EITHER),
     "an escape of nothing": (r'{"cmd":"printf \0"}', r"printf \0", r'{"cmd":"printf \\0"}', EITHER),
     "an escape of a terminal": (r'{"cmd":"\033[1m"}', r"\033[1m", r'{"cmd":"\\033[1m"}', EITHER),
     "an escape with digits": (r'{"cmd":"\x1b[1m"}', r"\x1b[1m", r'{"cmd":"\\x1b[1m"}', EITHER),
-    "an escape of a digit's class": (r'{"cmd":"grep \d+ f"}', r"grep \d+ f", r'{"cmd":"grep \\d+ f"}', EITHER),
+    "an escape of a digit's class": (
+        r'{"cmd":"grep \d+ f"}',
+        r"grep \d+ f",
+        r'{"cmd":"grep \\d+ f"}',
+        EITHER,
+    ),
     "quotes inside": ('{"cmd":"echo "" && ls"}', 'echo "" && ls', r'{"cmd":"echo \"\" && ls"}', AGAIN),
     "encoded twice": (r'"{\"cmd\":\"ls\"}"', "ls", '{"cmd":"ls"}', EITHER),
     "a fence": ('```json\n{"cmd":"ls"}\n```', "ls", '{"cmd":"ls"}', EITHER),
@@ -59,7 +69,7 @@ _FILES: list[Call] = [("add", {"files": ["a", "b"]})]
 _NO_CALL = [Want("ok", notes=None), Want("", [("run", {"cmd": "ls"})]), Want("ok", [("run", {"cmd": "ls"})])]
 
 ROWS = [
-    *_COMMANDS,
+    *spread(_COMMANDS, 2),
     Row(
         "arguments, strings that touch",
         [_call("add", '{"files":["a" "b"]}'), '{"files":["a","b"]}'],
@@ -93,7 +103,10 @@ ROWS = [
     ),
     Row(
         "arguments, prose in a header without a format is no command",
-        [f"{THOUGHT}<|channel|>commentary to=functions.run list the files please.{NEXT}{FINAL}ok<|return|>", '{"cmd":"ls"}'],
+        [
+            f"{THOUGHT}<|channel|>commentary to=functions.run list the files please.{NEXT}{FINAL}ok<|return|>",
+            '{"cmd":"ls"}',
+        ],
         _NO_CALL,
         Request(RUN),
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Json, Notes, Request, Row, Want, spelled
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Json, Notes, Request, Row, Want, spelled, spread
 from support.slips.shapes import ARGUMENTS, OSLO, SCHEMA, SORRY, TWO_TOOLS, WEATHER, parameters
 
 START = "<|start|>assistant"
@@ -237,27 +237,36 @@ _OTHERS = [
 ]
 
 ROWS = [
-    *(
-        _spelling(name, text, notes, tools)
-        for name, (text, notes) in SPELLINGS.items()
-        for tools in (WEATHER, TWO_TOOLS)
+    *spread(
+        [
+            _spelling(name, text, notes, tools)
+            for name, (text, notes) in SPELLINGS.items()
+            for tools in (WEATHER, TWO_TOOLS)
+        ],
+        7,
     ),
-    *(
-        _place(name, text, notes, before)
-        for name, (text, notes) in PLACES.items()
-        for before in ("", THOUGHT)
+    *spread(
+        [
+            _place(name, text, notes, before)
+            for name, (text, notes) in PLACES.items()
+            for before in ("", THOUGHT)
+        ],
+        5,
     ),
-    *(
-        Row(
-            f"call's header, nearly: {name}",
-            [f"{THOUGHT}<|channel|>commentary{text}{JSON}<|message|>{ARGUMENTS}<|call|>", SORRY],
-            [Want("", OSLO), Want("Sorry.")],
-            Request(WEATHER),
-        )
-        for name, text in NEARLY.items()
+    *spread(
+        [
+            Row(
+                f"call's header, nearly: {name}",
+                [f"{THOUGHT}<|channel|>commentary{text}{JSON}<|message|>{ARGUMENTS}<|call|>", SORRY],
+                [Want("", OSLO), Want("Sorry.")],
+                Request(WEATHER),
+            )
+            for name, text in NEARLY.items()
+        ],
+        3,
     ),
     *map(_exact, _SIMILAR),
-    *_REQUIRED,
-    *_NO_MESSAGE,
+    *spread(_REQUIRED, 3),
+    *spread(_NO_MESSAGE, 2),
     *_OTHERS,
 ]

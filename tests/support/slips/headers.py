@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Cut, Request, Row, Want
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Cut, Request, Row, Want, spread
 from support.slips.shapes import CALL, OSLO, PLAIN, SCHEMA, SHAPES, STOPPED, WEATHER, Shape
 
 START = "<|start|>assistant"
@@ -390,13 +390,13 @@ _UNKNOWN_ALONE = [
 ]
 
 ROWS = [
-    *_DROPPED,
-    *_REPEATED,
-    *_MENDED,
-    *_PREAMBLES,
-    *_ANSWERS,
+    *spread(_DROPPED, 5),
+    *spread(_REPEATED, 3),
+    *spread(_MENDED, 3),
+    *spread(_PREAMBLES, 5),
+    *spread(_ANSWERS, 4),
     *(_unsure(name, header) for name, header in UNSURE.items()),
     *_OTHERS,
     *_PLAIN_TEXT,
-    *_UNKNOWN_ALONE,
+    *spread(_UNKNOWN_ALONE, 3),
 ]

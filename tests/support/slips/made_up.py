@@ -5,7 +5,7 @@ None of it is shown. Further calls behind a call are no inventions, as long as n
 
 from __future__ import annotations
 
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Call, Request, Row, Want
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Call, Request, Row, Want, spread
 from support.slips.shapes import ARGUMENTS, OSLO, SCHEMA, TWO_TOOLS, WEATHER
 
 START = "<|start|>assistant"
@@ -52,7 +52,7 @@ def _behind(name: str, text: str) -> Row:
 
 
 ROWS = [
-    *(_behind(name, text) for name, text in BEHIND.items()),
+    *spread([_behind(name, text) for name, text in BEHIND.items()], 2),
     Row(
         "behind a call, another call",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{NOTE}<|call|>"],
@@ -85,7 +85,9 @@ ROWS = [
     ),
     Row(
         "behind a preamble and a call, an answer",
-        [f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}{OPEN_CALL}{NEXT}{FINAL}Sunny.<|return|>"],
+        [
+            f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}{OPEN_CALL}{NEXT}{FINAL}Sunny.<|return|>"
+        ],
         Want("Let me look.", OSLO, notes=None),
         Request(WEATHER),
     ),

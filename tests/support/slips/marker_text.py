@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from llm_gpt_oss.harmony.markers import MARKERS
-from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Request, Row, Want, disguised, spelled
+from support.slips.row import FINAL, NEXT, NONE, THOUGHT, Request, Row, Want, disguised, spelled, spread
 from support.slips.shapes import OSLO, RUN, SORRY, STOPPED, TWO_TOOLS, WEATHER
 
 START = "<|start|>assistant"
@@ -63,7 +63,7 @@ def _arguments(name: str, text: str, way: str, written: str) -> Row:
         f"{way}, in arguments, {name}",
         [
             f"{THOUGHT}<|channel|>commentary to=functions.run{JSON}<|message|>"
-            f"{{\"cmd\":{json.dumps(text).replace(text, written)}}}<|call|>"
+            f'{{"cmd":{json.dumps(text).replace(text, written)}}}<|call|>'
         ],
         Want("", [("run", {"cmd": text})], notes=None),
         Request(RUN),
@@ -72,9 +72,7 @@ def _arguments(name: str, text: str, way: str, written: str) -> Row:
 
 def _rows(way: str, write: object) -> list[Row]:
     assert callable(write)
-    rows = [
-        row for name, text in WRITTEN.items() for row in _answer(name, text, way, write(text))
-    ]
+    rows = [row for name, text in WRITTEN.items() for row in _answer(name, text, way, write(text))]
     return rows + [_arguments(name, text, way, write(text)) for name, text in WRITTEN.items()]
 
 
@@ -140,8 +138,10 @@ _CALLS = [
     ),
     Row(
         "spelled out, an answer in a call's header",
-        [f"{THOUGHT}<|channel|>commentary to=functions.get_weather{JSON}<|message|>"
-         f'{{"city":"Oslo"}}{NEXT}<|channel|>analysis<|message|>{spelled(FINAL)}<|call|>'],
+        [
+            f"{THOUGHT}<|channel|>commentary to=functions.get_weather{JSON}<|message|>"
+            f'{{"city":"Oslo"}}{NEXT}<|channel|>analysis<|message|>{spelled(FINAL)}<|call|>'
+        ],
         Want("", OSLO, notes=None),
         Request(WEATHER),
     ),
@@ -169,10 +169,10 @@ _PROMPT = [
 ]
 
 ROWS = [
-    *_rows("spelled out", spelled),
-    *_rows("disguised", disguised),
+    *spread(_rows("spelled out", spelled), 5),
+    *spread(_rows("disguised", disguised), 5),
     *_SCHEMA,
-    *_UNTOUCHED,
+    *spread(_UNTOUCHED, 3),
     *_CALLS,
     *_PROMPT,
 ]

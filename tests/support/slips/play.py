@@ -152,7 +152,9 @@ def play_chat(row: Row, ollama: ScriptedOllama, client: TestClient, *, stream: b
         choices = [choice for chunk in chunks for choice in chunk.get("choices", [])]
         message = _fold_deltas(choice["delta"] for choice in choices)
         finish = next((choice["finish_reason"] for choice in choices if choice["finish_reason"]), None)
-        probabilities = [each for choice in choices for each in (choice.get("logprobs") or {}).get("content") or []]
+        probabilities = [
+            each for choice in choices for each in (choice.get("logprobs") or {}).get("content") or []
+        ]
     else:
         error, choices = answer.json().get("error"), answer.json().get("choices", [])
         message, finish = (choices[0]["message"], choices[0]["finish_reason"]) if choices else ({}, None)

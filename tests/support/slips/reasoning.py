@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.slips.row import CONTEXT_FULL, FINAL, NEXT, NONE, Cut, Request, Row, Want
+from support.slips.row import CONTEXT_FULL, FINAL, NEXT, NONE, Cut, Request, Row, Want, spread
 from support.slips.shapes import ARGUMENTS, CALL, OSLO, SCHEMA, STOPPED, TWO_TOOLS, WEATHER
 
 START = "<|start|>assistant"
@@ -76,11 +76,16 @@ NO_EFFORT = Request(WEATHER, effort="none")
 BUDGET = Request(WEATHER, budget=2)
 
 ROWS = [
-    *_calls("effort none", NO_EFFORT, []),
-    *_calls("a used-up budget", BUDGET, USED_UP),
-    *_calls("a budget of 0", Request(WEATHER, budget=0), []),
-    *_answers("effort none", NO_EFFORT, []),
-    *_answers("a used-up budget", BUDGET, USED_UP),
+    *spread(
+        [
+            *_calls("effort none", NO_EFFORT, []),
+            *_calls("a used-up budget", BUDGET, USED_UP),
+            *_calls("a budget of 0", Request(WEATHER, budget=0), []),
+            *_answers("effort none", NO_EFFORT, []),
+            *_answers("a used-up budget", BUDGET, USED_UP),
+        ],
+        5,
+    ),
     *(
         Row(
             f"effort none and two tools, {name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.slips.row import FINAL, NEXT, THOUGHT, Request, Row, Want
+from support.slips.row import FINAL, NEXT, THOUGHT, Request, Row, Want, spread
 from support.slips.shapes import ARGUMENTS, SCHEMA, SORRY, STOPPED, TWO_TOOLS, WEATHER
 
 START = "<|start|>assistant"
@@ -80,11 +80,21 @@ _BEFORE_THE_CHANNEL = [
 ]
 
 ROWS = [
-    *(row for name, recipient in NOBODY.items() for row in _answers(name, recipient)),
-    *(_nameless(name, recipient, tools) for name, recipient in NAMELESS.items() for tools in (WEATHER, TWO_TOOLS)),
-    *(
-        _nameless(f"{name} with arguments", NOBODY[name], WEATHER)
-        for name in ("nobody", "a constrain marker", "user", "assistant", "quotes")
+    *spread([row for name, recipient in NOBODY.items() for row in _answers(name, recipient)], 5),
+    *spread(
+        [
+            _nameless(name, recipient, tools)
+            for name, recipient in NAMELESS.items()
+            for tools in (WEATHER, TWO_TOOLS)
+        ],
+        3,
+    ),
+    *spread(
+        [
+            _nameless(f"{name} with arguments", NOBODY[name], WEATHER)
+            for name in ("nobody", "a constrain marker", "user", "assistant", "quotes")
+        ],
+        2,
     ),
     *_BEFORE_THE_CHANNEL,
     Row(
@@ -101,7 +111,10 @@ ROWS = [
     ),
     Row(
         "to user, a preamble with a schema",
-        [f"{THOUGHT}<|channel|>commentary to=user<|message|>Look.{NEXT}{FINAL}{SCHEMA.want.text}", *SCHEMA.further],
+        [
+            f"{THOUGHT}<|channel|>commentary to=user<|message|>Look.{NEXT}{FINAL}{SCHEMA.want.text}",
+            *SCHEMA.further,
+        ],
         Want(SCHEMA.want.text, notes=None),
         SCHEMA.request,
     ),

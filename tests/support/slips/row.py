@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from llm_gpt_oss.harmony.markers import MARKER, WORD_JOINER
@@ -161,7 +161,8 @@ class Row:
     """`wrote` has a text for each completion, `wants` the outcomes that are right: any one of them.
 
     `mistakes` is how many slips the model makes. Each may cost one completion. `skipped` gives the reason for
-    each surface that cannot express the row. `kind` names the table that the row is from.
+    each surface that cannot express the row. `machine_only` is for one of many rows that differ in spelling:
+    only the machine plays it.
     """
 
     id: str
@@ -170,6 +171,7 @@ class Row:
     request: Request = Request()
     mistakes: int = 1
     skipped: Mapping[Surface, str] = field(default_factory=dict)
+    machine_only: bool = False
 
     @property
     def accepted(self) -> Sequence[Want]:
@@ -178,6 +180,11 @@ class Row:
     @property
     def most_completions(self) -> int:
         return self.request.completions + self.mistakes
+
+
+def spread(rows: Sequence[Row], step: int) -> list[Row]:
+    "Return the rows. Each `step`-th is played on all surfaces, and the others by the machine alone."
+    return [replace(row, machine_only=position % step != 0) for position, row in enumerate(rows)]
 
 
 @dataclass(frozen=True, slots=True)

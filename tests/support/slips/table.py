@@ -29,3 +29,5 @@ KINDS = (
     tool_names,
 )
 ROWS: list[Row] = [row for kind in KINDS for row in kind.ROWS]
+# Those that every surface plays.
+ON_ALL_SURFACES = [row for row in ROWS if not row.machine_only]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.slips.row import NONE, THOUGHT, Request, Row, Want
+from support.slips.row import NONE, THOUGHT, Request, Row, Want, spread
 from support.slips.shapes import SORRY, parameters
 
 JSON = " <|constrain|>json"
@@ -16,32 +16,41 @@ def _call(name: str, header: str) -> str:
 
 
 ROWS = [
-    *(
-        Row(
-            f"tool's name, {name}",
-            [_call(name, f" to=functions.{name}{JSON}"), SORRY],
-            Want("", [(name, CITY)], notes=NONE, in_prompt=[f"type {name} ="]),
-            Request({name: parameters("city")}),
-        )
-        for name in NAMES
+    *spread(
+        [
+            Row(
+                f"tool's name, {name}",
+                [_call(name, f" to=functions.{name}{JSON}"), SORRY],
+                Want("", [(name, CITY)], notes=NONE, in_prompt=[f"type {name} ="]),
+                Request({name: parameters("city")}),
+            )
+            for name in NAMES
+        ],
+        4,
     ),
-    *(
-        Row(
-            f"tool's name, {name} among others",
-            [_call(name, f" to=functions.{name}{JSON}"), SORRY],
-            Want("", [(name, CITY)], notes=NONE, in_prompt=[f"type {other} =" for other in NAMES]),
-            Request(TOOLS),
-        )
-        for name in NAMES[:3]
+    *spread(
+        [
+            Row(
+                f"tool's name, {name} among others",
+                [_call(name, f" to=functions.{name}{JSON}"), SORRY],
+                Want("", [(name, CITY)], notes=NONE, in_prompt=[f"type {other} =" for other in NAMES]),
+                Request(TOOLS),
+            )
+            for name in NAMES[:3]
+        ],
+        3,
     ),
-    *(
-        Row(
-            f"tool's name, {name}, with no to",
-            [_call(name, f" functions.{name}{JSON}"), SORRY],
-            Want("", [(name, CITY)], notes=["renamed"]),
-            Request(TOOLS),
-        )
-        for name in NAMES[:3]
+    *spread(
+        [
+            Row(
+                f"tool's name, {name}, with no to",
+                [_call(name, f" functions.{name}{JSON}"), SORRY],
+                Want("", [(name, CITY)], notes=["renamed"]),
+                Request(TOOLS),
+            )
+            for name in NAMES[:3]
+        ],
+        3,
     ),
     Row(
         "tool's name, with a space in it",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from support.slips.row import FINAL, NEXT, THOUGHT, Json, Request, Row, Want
+from support.slips.row import FINAL, NEXT, THOUGHT, Request, Row, Want, spread
 from support.slips.shapes import ARGUMENTS, CALL, OSLO, SCHEMA, SORRY, STOPPED, TWO_TOOLS, WEATHER, parameters
 
 START = "<|start|>assistant"
@@ -21,8 +21,14 @@ CALLS = {
     "an unknown tool with no to": (f"<|channel|>commentary functions.delete_all{JSON}", ARGUMENTS),
     "an unknown tool in another script": (f"<|channel|>commentary to=functions.погода{JSON}", ARGUMENTS),
     "an unknown tool in the role": (f" to=functions.delete_all<|channel|>commentary{JSON}", ARGUMENTS),
-    "an unknown tool on the channel analysis": ("<|channel|>analysis to=functions.delete_all code", ARGUMENTS),
-    "an unknown tool with broken arguments": (f"<|channel|>commentary to=functions.delete_all{JSON}", '{"a":'),
+    "an unknown tool on the channel analysis": (
+        "<|channel|>analysis to=functions.delete_all code",
+        ARGUMENTS,
+    ),
+    "an unknown tool with broken arguments": (
+        f"<|channel|>commentary to=functions.delete_all{JSON}",
+        '{"a":',
+    ),
     "an unknown tool with no arguments": (f"<|channel|>commentary to=functions.delete_all{JSON}", "{}"),
     "a tool of nearly the name": (f"<|channel|>commentary to=functions.get_wether{JSON}", ARGUMENTS),
     "a tool of a longer name": (f"<|channel|>commentary to=functions.get_weather_forecast{JSON}", ARGUMENTS),
@@ -36,7 +42,10 @@ CALLS = {
     "browser.search as code": ("<|channel|>analysis to=browser.search code", '{"query":"Oslo"}'),
     "browser.open": (f"<|channel|>commentary to=browser.open{JSON}", '{"id":1}'),
     "browser": (f"<|channel|>analysis to=browser{JSON}", '{"query":"Oslo"}'),
-    "browser.search as a function": (f"<|channel|>commentary to=functions.browser.search{JSON}", '{"query":"O"}'),
+    "browser.search as a function": (
+        f"<|channel|>commentary to=functions.browser.search{JSON}",
+        '{"query":"O"}',
+    ),
     "container.exec": (f"<|channel|>analysis to=container.exec{JSON}", '{"cmd":["ls"]}'),
     "another namespace": (f"<|channel|>commentary to=tools.get_time{JSON}", "{}"),
 }
@@ -150,10 +159,13 @@ def _offers(name: str) -> Mapping[str, Request]:
 
 
 ROWS = [
-    *(
-        _call(name, header, text, request, offer)
-        for name, (header, text) in CALLS.items()
-        for offer, request in _offers(name).items()
+    *spread(
+        [
+            _call(name, header, text, request, offer)
+            for name, (header, text) in CALLS.items()
+            for offer, request in _offers(name).items()
+        ],
+        5,
     ),
     *_WITHHELD,
     *_OTHERS,
