@@ -353,6 +353,7 @@ _PLAIN_TEXT = [
             ("an arrow bracket", "a < b | c > d", {}),
         )
     ),
+    Row("no header, an end", ["The answer<|end|>", "The answer"], Want("The answer", notes=None)),
     Row(
         "no header, cut by a limit",
         [Cut("The answer is")],

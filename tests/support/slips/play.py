@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import llm
@@ -100,9 +101,15 @@ class _Record:
 def play_plugin(row: Row, ollama: ScriptedOllama, *, stream: bool) -> Outcome:
     "Prompt the plugin's model, which asks the scripted Ollama."
     ollama.play(row.wrote)
+    outcome = play_model(row, MODEL, stream=stream)
+    prompts = ollama.prompts
+    return replace(outcome, completions=len(prompts), prompt=prompts[-1] if prompts else "")
+
+
+def play_model(row: Row, name: str, *, stream: bool) -> Outcome:
+    "Prompt a model by its name. The prompt that it was sent is not known."
     options, fields = _prompt_fields(row.request)
-    model = llm.get_model(MODEL)
-    response = model.prompt(row.request.prompt, stream=stream, **fields, **options)
+    response = llm.get_model(name).prompt(row.request.prompt, stream=stream, **fields, **options)
     events, error = [], None
     calls: list[Call] = []
     try:
@@ -118,8 +125,8 @@ def play_plugin(row: Row, ollama: ScriptedOllama, *, stream: bool) -> Outcome:
         text,
         reasoning,
         calls,
-        len(ollama.prompts),
-        ollama.prompts[-1] if ollama.prompts else "",
+        record.get("completions", 0),
+        "",
         [note["kind"] for note in outcome.get("notes", [])],
         type(error).__name__ if error else None,
         str(error or ""),
@@ -275,6 +282,7 @@ def _prompt_fields(request: Request) -> tuple[Json, Json]:
         "reasoning_tokens": request.budget,
         "tool_choice": request.tool_choice,
         "logprobs": request.logprobs or None,
+        "temperature": request.temperature,
     }
     tools = [llm.Tool(name, "", parameters) for name, parameters in request.tools.items()]
     given = {name: value for name, value in options.items() if value is not None}

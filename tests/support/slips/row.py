@@ -120,6 +120,7 @@ class Request:
     tool_choice: str | None = None
     allowed: tuple[str, ...] | None = None
     logprobs: bool = False
+    temperature: float | None = None
     prompt: str = "Hi"
 
     @property
@@ -142,12 +143,12 @@ Notes = Sequence[str] | None
 class Want:
     """What has to come of a row.
 
-    `reasoning` None: not checked. `notes`: kinds of notes, one of which the turn must have. SOME stands for
+    `text` is the whole text, or a pattern that the whole text matches. `reasoning` None: not checked. `notes`: kinds of notes, one of which the turn must have. SOME stands for
     any kind, NONE for a turn without notes, None for either. `error` is the name of a class of `errors.py`.
     `in_prompt` are texts that the last prompt must have.
     """
 
-    text: str = ""
+    text: str | re.Pattern[str] = ""
     calls: Sequence[Call] = ()
     reasoning: str | None = None
     notes: Notes = SOME
@@ -217,8 +218,11 @@ def differences(row: Row, outcome: Outcome) -> list[str]:
 
 def _differences(want: Want, outcome: Outcome) -> Sequence[str]:
     wrong = []
+    text = want.text
+    if isinstance(text, re.Pattern):
+        text = outcome.text if text.fullmatch(outcome.text) else text.pattern
     checks = (
-        ("text", want.text, outcome.text),
+        ("text", text, outcome.text),
         ("calls", list(want.calls), outcome.calls),
         ("reasoning", want.reasoning, outcome.reasoning),
         ("finish reason", want.finish_reason, outcome.finish_reason),
