@@ -1,9 +1,9 @@
 """Four properties of a turn, whatever the model writes.
 
-`support.slips.grammar` draws the texts: harmony whose parts are lost, doubled, swapped, with free text at every
-joint. `support.slips.reading` says what is in them beyond doubt: its docstring defines when a message is there,
-and when a call is readable. The engine cuts all text but the markers into single characters, obeys stop strings,
-and answers a completion that was opened for the model with text that fits.
+`support.slips.grammar` draws the texts: harmony whose parts are lost, doubled, swapped, with free text at
+every joint. `support.slips.reading` says what is in them beyond doubt: its docstring defines when a message is
+there, and when a call is readable. The engine cuts all text but the markers into single characters, obeys stop
+strings, and answers a completion that was opened for the model with text that fits.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class SlippingEngine:
 
 @dataclass
 class Turn:
-    "A turn that was played to its end. `parts` are (channel, text) and (name, arguments), one for each message."
+    "A turn that was played to its end."
 
     machine: TurnMachine
     engine: SlippingEngine

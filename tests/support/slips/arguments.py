@@ -1,4 +1,4 @@
-"""Arguments of calls from end to end. `tests/llm_gpt_oss/turn/test_tool_arguments.py` has the repairs one by one.
+"""Arguments of calls from end to end. `llm_gpt_oss/turn/test_tool_arguments.py` has the repairs one by one.
 
 They are repaired where that cannot change their meaning, or else requested again with their schema.
 """
@@ -23,7 +23,7 @@ def _call(tool: str, text: str) -> str:
     return f"{THOUGHT}<|channel|>commentary to=functions.{tool}{JSON}<|message|>{text}<|call|>"
 
 
-# What the model wrote, the value of `cmd` that it has to be, what it writes when it is asked again, and the notes.
+# What the model wrote, the value of `cmd` that it has to be, what it writes the second time, and the notes.
 COMMANDS: dict[str, tuple[str, str, str, Notes]] = {
     "as they should be": (r'{"cmd":"ls -l"}', "ls -l", "{}", NONE),
     "an escape of sed": (
@@ -104,7 +104,8 @@ ROWS = [
     Row(
         "arguments, prose in a header without a format is no command",
         [
-            f"{THOUGHT}<|channel|>commentary to=functions.run list the files please.{NEXT}{FINAL}ok<|return|>",
+            f"{THOUGHT}<|channel|>commentary to=functions.run list the files please."
+            f"{NEXT}{FINAL}ok<|return|>",
             '{"cmd":"ls"}',
         ],
         _NO_CALL,

@@ -1,4 +1,4 @@
-"""Draws texts of a model that slips: messages whose parts are lost, doubled, swapped, or joined by other text.
+"""Draws texts of a model that slips: messages whose parts are lost, doubled, swapped, or between other text.
 
 `reading` says what is in such a text beyond doubt, without the reader that is under test.
 """

@@ -1,8 +1,8 @@
 """Headers that are broken, text outside of any message, and channels that harmony does not have.
 
-Text is the answer only under a header of the channel final. What has no such header is dropped with a note, or
-taken as reasoning: it is never shown. A channel whose name is close to one of the three is that one. Any other
-is treated as `commentary`, which may be shown as a preamble is.
+Text is the answer only under a header of the channel final. What has no such header is dropped with a note,
+or taken as reasoning: it is never shown. A channel whose name is close to one of the three is that one. Any
+other is treated as `commentary`, which may be shown as a preamble is.
 """
 
 from __future__ import annotations
@@ -297,7 +297,8 @@ _OTHERS = [
     Row(
         "header, a message in the name of the user",
         [
-            f"{THOUGHT}{FINAL}The answer<|end|><|start|>user<|message|>Thanks!<|end|>{START}{FINAL}Bye.<|return|>"
+            f"{THOUGHT}{FINAL}The answer<|end|><|start|>user<|message|>Thanks!<|end|>{START}"
+            f"{FINAL}Bye.<|return|>"
         ],
         Want("The answer", notes=["spoke_for_others"]),
     ),

@@ -1,4 +1,4 @@
-"""What the model makes up behind a call that it ended with `<|end|>`: results of the tool, answers, questions.
+"""What the model makes up behind a call that it ended with `<|end|>`: results, answers, questions.
 
 None of it is shown. Further calls behind a call are no inventions, as long as no result comes before them.
 """
@@ -24,7 +24,9 @@ BEHIND = {
     "a result, a thought and an answer": (
         f"{RESULT}{START}<|channel|>analysis<|message|>Sunny.{NEXT}{FINAL}It is sunny.<|return|>"
     ),
-    "a result of a bare name": "<|start|>get_weather to=assistant<|channel|>commentary<|message|>Sunny.<|end|>",
+    "a result of a bare name": (
+        "<|start|>get_weather to=assistant<|channel|>commentary<|message|>Sunny.<|end|>"
+    ),
     "a result without a recipient": "<|start|>functions.get_weather<|message|>Sunny.<|end|>",
     "a result of a tool": "<|start|>tool<|message|>Sunny.<|end|>",
     "a thought and an answer": (
@@ -86,7 +88,8 @@ ROWS = [
     Row(
         "behind a preamble and a call, an answer",
         [
-            f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}{OPEN_CALL}{NEXT}{FINAL}Sunny.<|return|>"
+            f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}{OPEN_CALL}{NEXT}"
+            f"{FINAL}Sunny.<|return|>"
         ],
         Want("Let me look.", OSLO, notes=None),
         Request(WEATHER),

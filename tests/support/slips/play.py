@@ -26,7 +26,7 @@ MODEL = "gpt-oss:20b"
 
 
 class PiecesEngine:
-    """An engine that plays a row. Each marker is a piece of its own; all other text comes in single characters.
+    """An engine that plays a row. Each marker is a piece, and so is each character of all other text.
 
     It obeys stop strings, and gives log probabilities where they are requested.
     """

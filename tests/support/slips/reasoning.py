@@ -11,9 +11,11 @@ ANALYSIS = "<|channel|>analysis"
 # It fits a retry of the answer, and that of a call is not needed.
 UNKNOWN = "I do not know.<|return|>"
 
+AS_CODE = f"{ANALYSIS} to=functions.get_weather code<|message|>{ARGUMENTS}<|call|>"
+
 # What the model writes where it must not reason.
 CALLS = {
-    "a call on the channel analysis": f"{ANALYSIS} to=functions.get_weather code<|message|>{ARGUMENTS}<|call|>",
+    "a call on the channel analysis": AS_CODE,
     "a call on the channel analysis, with a format": (
         f"{ANALYSIS} to=functions.get_weather{JSON}<|message|>{ARGUMENTS}<|call|>"
     ),
@@ -24,9 +26,7 @@ CALLS = {
         f"{ANALYSIS} to=get_weather code<|message|>{ARGUMENTS}<|call|>"
     ),
     "a call behind a thought": f"{ANALYSIS}<|message|>I need it.{NEXT}{CALL}",
-    "a call on the channel analysis behind a thought": (
-        f"{ANALYSIS}<|message|>I need it.{NEXT}{ANALYSIS} to=functions.get_weather code<|message|>{ARGUMENTS}<|call|>"
-    ),
+    "a call on the channel analysis behind a thought": (f"{ANALYSIS}<|message|>I need it.{NEXT}{AS_CODE}"),
     "a call behind two thoughts": (
         f"{ANALYSIS}<|message|>I need it.{NEXT}{ANALYSIS}<|message|>Now.{NEXT}{CALL}"
     ),

@@ -109,7 +109,8 @@ def _first_characters(written: Sequence[Token], length: int) -> list[Token]:
 class Request:
     """What was requested. `tools` are names with the JSON schemas of their parameters.
 
-    `allowed` are the tools that may be called (OpenAI's `allowed_tools`), `budget` is the limit for reasoning.
+    `allowed` are the tools that may be called (OpenAI's `allowed_tools`), `budget` is the limit of the
+    reasoning.
     """
 
     tools: Mapping[str, Json] = field(default_factory=dict)
@@ -143,9 +144,10 @@ Notes = Sequence[str] | None
 class Want:
     """What has to come of a row.
 
-    `text` is the whole text, or a pattern that the whole text matches. `reasoning` None: not checked. `notes`: kinds of notes, one of which the turn must have. SOME stands for
-    any kind, NONE for a turn without notes, None for either. `error` is the name of a class of `errors.py`.
-    `in_prompt` are texts that the last prompt must have.
+    `text` is the whole text, or a pattern that the whole text matches. `reasoning` None: not checked. `notes`:
+    kinds of notes, one of which the turn must have. SOME stands for any kind, NONE for a turn without notes,
+    None for either. `error` is the name of a class of `errors.py`. `in_prompt` are texts that the last prompt
+    must have.
     """
 
     text: str | re.Pattern[str] = ""

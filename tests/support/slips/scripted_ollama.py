@@ -5,8 +5,8 @@ with ScriptedOllama() as ollama:      # ollama.url is its address
     ...
     assert ollama.prompts[0].endswith("<|start|>assistant")
 
-Like Ollama, it cuts the text at stop strings, holds tokens back while they may begin one, and sends those that
-it held back as one line. The line has the log probabilities of all of them.
+Like Ollama, it cuts the text at stop strings, holds tokens back while they may begin one, and sends those
+that it held back as one line. The line has the log probabilities of all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls of tools that are not on offer: unknown ones, withheld ones, and those that the model was trained with.
+"""Calls of tools that are not on offer: unknown ones, withheld ones, and those of the model's training.
 
 Such a call is dropped with a note. Then the answer is opened, or the model reads that there is no such tool.
 """
