@@ -59,11 +59,11 @@ COMMANDS: dict[str, tuple[str, str, str, Notes]] = {
 _COMMANDS = [
     Row(
         f"arguments, {name}",
-        [_call("run", text), again],
+        [_call("run", text), second],
         Want("", [("run", {"cmd": value})], notes=notes, finish_reason="tool_calls"),
         Request(RUN),
     )
-    for name, (text, value, again, notes) in COMMANDS.items()
+    for name, (text, value, second, notes) in COMMANDS.items()
 ]
 _FILES: list[Call] = [("add", {"files": ["a", "b"]})]
 _NO_CALL = [Want("ok", notes=None), Want("", [("run", {"cmd": "ls"})]), Want("ok", [("run", {"cmd": "ls"})])]

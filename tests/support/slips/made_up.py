@@ -16,7 +16,7 @@ NOTED: Call = ("add_note", {"title": "Hi"})
 RESULT = "<|start|>functions.get_weather to=assistant<|channel|>commentary<|message|>Sunny.<|end|>"
 
 # What follows the call and its `<|end|>`.
-BEHIND = {
+AFTER_CALL = {
     "an answer": f"{START}{FINAL}It is sunny.<|return|>",
     "an answer without a start": f"{FINAL}It is sunny.<|return|>",
     "a result": RESULT,
@@ -43,7 +43,7 @@ BEHIND = {
 }
 
 
-def _behind(name: str, text: str) -> Row:
+def _after_call(name: str, text: str) -> Row:
     end = "" if "without an end" in name else "<|end|>"
     return Row(
         f"behind a call, {name}",
@@ -54,7 +54,7 @@ def _behind(name: str, text: str) -> Row:
 
 
 ROWS = [
-    *spread([_behind(name, text) for name, text in BEHIND.items()], 2),
+    *spread([_after_call(name, text) for name, text in AFTER_CALL.items()], 2),
     Row(
         "behind a call, another call",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{NOTE}<|call|>"],

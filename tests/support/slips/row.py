@@ -144,10 +144,10 @@ Notes = Sequence[str] | None
 class Want:
     """What has to come of a row.
 
-    `text` is the whole text, or a pattern that the whole text matches. `reasoning` None: not checked. `notes`:
-    kinds of notes, one of which the turn must have. SOME stands for any kind, NONE for a turn without notes,
-    None for either. `error` is the name of a class of `errors.py`. `in_prompt` are texts that the last prompt
-    must have.
+    `text` is the whole text, or a pattern that the whole text matches. `reasoning` is not checked if it is
+    None. `notes` are kinds of notes, one of which the turn must have. SOME stands for any kind, NONE for a
+    turn without notes, None for either. `error` is the name of a class of `errors.py`. `in_prompt` are texts
+    that the last prompt must have.
     """
 
     text: str | re.Pattern[str] = ""
