@@ -2,8 +2,8 @@
 
 `support.slips.grammar` draws the texts: harmony whose parts are lost, doubled, swapped, with free text at
 every joint. `support.slips.reading` says what is in them beyond doubt. Its docstring defines when a message
-is there, and when a call is readable. The engine cuts all text but the markers into single characters and obeys
-stop strings. Where the turn opened a message, it writes text that fits.
+is there, and when a call is readable. The engine cuts all text but the markers into single characters and
+obeys stop strings. Where the turn opened a message, it writes text that fits.
 """
 
 from __future__ import annotations
