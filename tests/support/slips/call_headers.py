@@ -243,7 +243,7 @@ ROWS = [
             for name, (text, notes) in SPELLINGS.items()
             for tools in (WEATHER, TWO_TOOLS)
         ],
-        7,
+        11,
     ),
     *spread(
         [

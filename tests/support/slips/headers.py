@@ -392,11 +392,11 @@ _UNKNOWN_ALONE = [
 ]
 
 ROWS = [
-    *spread(_DROPPED, 5),
-    *spread(_REPEATED, 3),
-    *spread(_MENDED, 3),
-    *spread(_PREAMBLES, 5),
-    *spread(_ANSWERS, 4),
+    *spread(_DROPPED, 9),
+    *spread(_REPEATED, 7),
+    *spread(_MENDED, 5),
+    *spread(_PREAMBLES, 7),
+    *spread(_ANSWERS, 7),
     *(_unsure(name, header) for name, header in UNSURE.items()),
     *_OTHERS,
     *_PLAIN_TEXT,

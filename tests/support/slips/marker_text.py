@@ -169,8 +169,8 @@ _PROMPT = [
 ]
 
 ROWS = [
-    *spread(_rows("spelled out", spelled), 5),
-    *spread(_rows("disguised", disguised), 5),
+    *spread(_rows("spelled out", spelled), 9),
+    *spread(_rows("disguised", disguised), 9),
     *_SCHEMA,
     *spread(_UNTOUCHED, 3),
     *_CALLS,

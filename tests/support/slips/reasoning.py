@@ -84,7 +84,7 @@ ROWS = [
             *_answers("effort none", NO_EFFORT, []),
             *_answers("a used-up budget", BUDGET, USED_UP),
         ],
-        5,
+        7,
     ),
     *(
         Row(

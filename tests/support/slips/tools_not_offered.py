@@ -165,7 +165,7 @@ ROWS = [
             for name, (header, text) in CALLS.items()
             for offer, request in _offers(name).items()
         ],
-        5,
+        7,
     ),
     *_WITHHELD,
     *_OTHERS,
