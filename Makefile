@@ -12,10 +12,11 @@
 # fuzz    the property tests with new examples, for MINUTES=5
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
+# slips   what comes of the mistakes that the model makes; ARGS="--failed" prints only the rows that fail
 # engines the table of what each engine can do, from a run of its tests
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint cog docs cover fuzz record bench engines
+.PHONY: run test lint cog docs cover fuzz record bench slips engines
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -65,6 +66,9 @@ record: .venv/dev
 
 bench: .venv/dev
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+slips: .venv/dev
+	$(BIN)/python scripts/slips.py $(ARGS)
 
 engines: .venv/dev
 	$(BIN)/python tests/engines/table.py
