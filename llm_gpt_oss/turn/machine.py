@@ -286,7 +286,7 @@ class TurnMachine:
 
     def _refuse_call(self, call: ParsedMessage) -> None:
         "Tell the model once that a tool is not on offer. It may then call one that is."
-        self._note("call_refused", f"The model was told that it cannot call {_called(call)}.", call.text)
+        self._drop_call(call, "its tool is not on offer. The model was told so")
         result = Header("tool", "commentary", "assistant", name=call.header.recipient)
         text = f"Error: {_called(call)} is not available. Call one of the tools in functions, or answer."
         self._messages += [call.message, Message(result, text)]
@@ -325,20 +325,26 @@ class TurnMachine:
         self._step = final_answer(self.request)
 
     def _on_empty_answer(self) -> None:
-        "Start over once, with less reasoning. Raises BadAnswer the second time, or after any output."
-        if self._output_started or not self._first_time("empty answer"):
+        """Request the answer once more; before any output, with less reasoning first.
+
+        Raises BadAnswer the second time.
+        """
+        if not self._first_time("empty answer"):
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
                 raw=self._transcript.raw,
                 remedy="Rephrase the prompt, or try another -o reasoning_effort.",
             )
+        self._change_seed()
+        if self._output_started:
+            self._note("retried", "The answer was empty and was requested again.")
+            return
         note = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
         self._note("retried", note)
         system = self._conversation.system
         if system and system.effort in LOWER_EFFORT:
             system = replace(system, effort=LOWER_EFFORT[system.effort])
             self._conversation = replace(self._conversation, system=system)
-        self._change_seed()
         self._start_over()
 
     def _stop_at_length(self) -> None:

@@ -112,7 +112,7 @@ class Transcript:
         "The whole completion if the model wrote no header at all, otherwise None."
         if self.messages or not self.dropped or any(stray.has_header for stray in self.dropped):
             return None
-        return "\n\n".join(stray.text.strip() for stray in self.dropped)
+        return "\n\n".join(stray.text for stray in self.dropped)
 
     def next_number(self) -> int:
         "Return the number of a new message."

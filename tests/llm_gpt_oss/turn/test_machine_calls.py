@@ -190,7 +190,7 @@ def test_the_model_is_told_that_a_tool_is_not_on_offer(
     result = f"<|start|>{name} to=assistant<|channel|>commentary<|message|>{error}<|end|>"
     assert turn.tails[1] == f"{AFTER_THOUGHT}{header}<|message|>{{}}<|call|>{result}{START}"
     assert turn.parts == [("analysis", "Hm."), part]
-    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_refused", "{}")]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_dropped", "{}")]
 
 
 def test_the_model_is_told_once() -> None:
@@ -199,7 +199,7 @@ def test_the_model_is_told_once() -> None:
     assert turn.tails[2].endswith(f"answer.<|end|>{START}{FINAL}")
     assert (turn.parts, turn.notes) == (
         [("final", "Yes.")],
-        ["call_refused", "call_dropped", "answer_opened"],
+        ["call_dropped", "call_dropped", "answer_opened"],
     )
 
 

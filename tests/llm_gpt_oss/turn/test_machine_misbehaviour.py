@@ -52,7 +52,7 @@ MISBEHAVIOUR = [
         CITY,
         ["<|channel|>final<|message|>Yes."],
         [("final", "Yes.")],
-        [("call_refused", '{"city":"Oslo"}')],
+        [("call_dropped", '{"city":"Oslo"}')],
     ),
     pytest.param("bare-recipient", CITY, [], [("get_weather", OSLO)], [("renamed", "get_weather")]),
     pytest.param("marker-name", CITY, [], [("get_weather", OSLO)], [("mended", None)]),

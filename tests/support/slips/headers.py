@@ -328,7 +328,7 @@ _OTHERS = [
     ),
     Row(
         "header, a budget: question marks before the answer",
-        ["Think.<|end|>", f"<|channel|>??{NEXT}{FINAL}The answer<|return|>"],
+        ["Think.<|end|>", f"<|channel|>??{NEXT}{FINAL}The answer<|return|>", "The answer<|return|>"],
         Want("The answer", reasoning="Think."),
         Request(budget=50),
     ),
