@@ -202,7 +202,7 @@ class TurnMachine:
             named = f"an unknown tool ({name})" if name else "no tool"
             reason = f"The model named {named}; the closest match, {tool}, was called."
             self._note("renamed", reason, self._transcript.raw)
-        self._step = tool_call(tool, self.request.tools.get(tool))
+        self._step = tool_call(tool, self.request.tools[tool])
 
     def _finish_free_step(self, answer_without_header: list[Text]) -> Iterator[Text | ToolCall]:
         """Finish a step in which the model wrote an answer or opened messages itself.
@@ -258,11 +258,12 @@ class TurnMachine:
         while self._calls:
             call = self._calls.pop(0)
             name = str(call.tool)
-            arguments = parse_arguments(call.text, self.request.tools.get(name))
+            parameters = self.request.tools[name]
+            arguments = parse_arguments(call.text, parameters, tool=name, whole_header=call.is_whole)
             error = arguments if isinstance(arguments, str) else arguments.schema_error
             if error and not is_retry:
                 self._note("asked_again", f"The arguments of {name} were requested again: {error}", call.text)
-                self._step = tool_call(name, self.request.tools.get(name))
+                self._step = tool_call(name, parameters)
                 return
             if isinstance(arguments, str):
                 raise _unusable_call(name, arguments, call.text)

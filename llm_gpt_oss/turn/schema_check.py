@@ -20,6 +20,8 @@ from ..completion import Json
 MAX_KEYWORDS = 50_000
 # The most paths that a pattern may take over a text. Each is a step of `re`, which takes 50 million a second.
 MAX_PATTERN_PATHS = 10_000_000
+# How many characters of a reason are kept.
+MAX_REASON = 300
 
 Check = Callable[[Any, Any, Any, Json], Any]
 
@@ -46,7 +48,14 @@ def validation_error(value: Any, schema: Json) -> str | None:
         error = best_match(_limited(_validator_class(schema))(schema, registry=Registry()).iter_errors(value))
     except (Unresolvable, RecursionError, OverflowError, re.error, _TooManyKeywords):
         return None
-    return f"{error.json_path}: {error.message}" if error else None
+    return _shorten(f"{error.json_path}: {error.message}") if error else None
+
+
+def _shorten(reason: str) -> str:
+    "Cut a reason in the middle: it can contain the whole value."
+    return (
+        reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON // 2]} … {reason[-MAX_REASON // 2 :]}"
+    )
 
 
 def schema_error(schema: Json) -> str | None:

@@ -69,7 +69,7 @@ def opening(request: TurnRequest) -> Step:
 def after_reasoning(request: TurnRequest) -> Step:
     "Return the step that follows a `think` step, or that comes first if none is needed."
     if len(request.required_tools) == 1:
-        return tool_call(request.required_tools[0], request.tools.get(request.required_tools[0]))
+        return tool_call(request.required_tools[0], request.tools[request.required_tools[0]])
     if request.required_tools:
         return Step("name", stop=(MESSAGE,))
     if not can_reason(request) and not request.tools:

@@ -1,20 +1,17 @@
-"""Parses and repairs the arguments of tool calls.
+"""Reads the arguments of tool calls.
 
-It makes only repairs that cannot change the meaning. It is better to request other malformed arguments again.
+Mistakes are repaired only where that cannot change the meaning. It is better to request all others again.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ..completion import Json
 from ..harmony.schema import mapping, sequence
+from .lenient_json import parse_object, parse_value, read_object
 from .schema_check import validation_error
 
 
@@ -31,21 +28,27 @@ class Arguments:
     schema_error: str | None = None
 
 
-def parse_arguments(text: str, parameters: Json | None) -> Arguments | str:
+def parse_arguments(
+    text: str, parameters: Json | None, *, tool: str | None = None, whole_header: bool = True
+) -> Arguments | str:
     """Return the arguments in `text` for a tool with this JSON schema; or, as a string, why there are none.
 
-    `parameters` is None for a tool without arguments or without a known schema.
+    `parameters` is None for a tool without arguments. `tool` is the name that the model sees. Without
+    `whole_header`, the header of the call was malformed: the text may begin with the rest of it.
     """
-    parsed = next(_objects(text, parameters), None)
-    if parsed is None:
-        return f"no JSON object: {_excerpt(text)}"
-    value, repairs = parsed
-    allowed = _allowed_keys(parameters, value)
-    unknown = [key for key in value if key not in allowed]
-    if unknown:
-        value = {key: value[key] for key in value if key not in unknown}
-        repairs = (*repairs, f"dropped {', '.join(unknown)}")
-    reason = validation_error(value, parameters) if parameters else None
+    known = _known_keys(parameters)
+    if parameters is None or known == []:
+        return _no_arguments(text)
+    try:
+        value, repairs = _read(text, parameters, tool, whole_header)
+    except ValueError as error:
+        return f"{error}: {_excerpt(text)}"
+    value, unwrapped = _unwrap_call(value, parameters, tool)
+    value, decoded = _decode_values(value, parameters)
+    value, dropped = _drop_unknown_keys(value, parameters)
+    repairs = (*repairs, *unwrapped, *decoded, *dropped)
+    unknown = [key for key in value if known is not None and key not in known]
+    reason = validation_error(value, parameters) or (f"unknown {_listed(unknown)}" if unknown else None)
     return Arguments(value, canonical_json(value) if repairs else text, repairs, reason)
 
 
@@ -56,63 +59,60 @@ def canonical_json(value: Json) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _objects(text: str, parameters: Json | None) -> Iterator[tuple[Json, tuple[str, ...]]]:
-    "Yield objects that the text can be parsed to, best first, each with the repairs that were necessary."
+Repaired = tuple[Json, tuple[str, ...]]
+
+
+def _no_arguments(text: str) -> Arguments:
+    if not text.strip() or parse_object(text) == {}:
+        return Arguments({}, text)
+    return Arguments({}, "{}", ("dropped everything, because the tool takes no arguments",))
+
+
+# How a text becomes an object.
+
+
+def _read(text: str, parameters: Json, tool: str | None, whole_header: bool) -> Repaired:
     if not text.strip():
-        yield {}, ()
-    for repairs, parse in _PARSERS:
-        try:
-            value = parse(text)
-            json.dumps(value, allow_nan=False)  # Python also parses NaN and infinity
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(value, dict):
-            yield value, repairs
-    name = _single_string_parameter(parameters)
-    if name and not _LIKE_JSON.match(text):
-        yield {name: _bare_text(text)}, (f"the whole text was used as {name}",)
+        return {}, ()
+    try:
+        return read_object(text, _known_keys(parameters) or ())
+    except ValueError:
+        name = _only_parameter(parameters)
+        if name is None or not whole_header or _has_structure(text, name, tool):
+            raise
+        return {name: text.strip()}, (f"the whole text was used as {name}",)
 
 
-def _embedded_object(text: str) -> Any:
-    start = text.index("{")
-    value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
-    if _VALUES.search(text[:start] + text[end:]):
-        raise ValueError("there is more than one value")
-    return value
+def _only_parameter(parameters: Json) -> str | None:
+    "Return the name of the only parameter if it is a string: text without an object can only be its value."
+    properties = mapping(parameters.get("properties"))
+    if len(properties) != 1:
+        return None
+    ((name, schema),) = properties.items()
+    return str(name) if mapping(schema).get("type") == "string" else None
 
 
-def _unclosed_object(text: str) -> Any:
-    "Close brackets that were left open. A truncated string or number stays an error."
-    missing: list[str] = []
-    for bracket in filter(None, _BRACKET_OR_STRING.findall(text)):
-        if bracket in _CLOSING:
-            missing.append(_CLOSING[bracket])
-        elif not missing or missing.pop() != bracket:
-            raise ValueError("brackets do not match")
-    return json.loads(text + "".join(reversed(missing)), strict=False)
+def _has_structure(text: str, parameter: str, tool: str | None) -> bool:
+    "Whether the text is more than a value: markup, a fence, JSON, a call of the tool, or an assignment."
+    text = text.strip()
+    return (
+        any(pattern.search(text) for pattern in (_MARKUP, _JSON, _ASSIGNMENT))
+        or re.search(rf"(?<!\w){re.escape(parameter)}[\"'`*]*\s*[:=]", text) is not None
+        or (tool is not None and text.removeprefix("functions.").startswith(f"{tool}("))
+    )
 
 
-def _python_literal(text: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about invalid escapes
-        return json.loads(json.dumps(ast.literal_eval(text.strip())))
+_MARKUP = re.compile(r"^[<`]|<\||\|>|</|>$|```|~~~")
+_JSON = re.compile(r"""^["'{\[]|^(?:-?\d[\d.eE+-]*|true|false|null)$|[{\[]\s*["'{\[]""")
+# `name = value` and `name: value` at the beginning, but not `name == value`, `https://` and `std::name`.
+_ASSIGNMENT = re.compile(r"""^\W*[^\W\d][\w.-]*["'`*]*\s*(?::=|=(?!=)|:(?![/:]))""")
 
 
-_PARSERS: tuple[tuple[tuple[str, ...], Callable[[str], Any]], ...] = (
-    ((), json.loads),
-    (("control characters in a string",), lambda text: json.loads(text, strict=False)),
-    (("text around the object",), _embedded_object),
-    (("brackets left open",), _unclosed_object),
-    (("Python instead of JSON",), _python_literal),
-)
-_LIKE_JSON = re.compile(r'\s*(?:```\w*\s*)?(?:[{\[]|"[^"]*"\s*:)')
-_VALUES = re.compile(r'["{]')
-_BRACKET_OR_STRING = re.compile(r'([][{}])|"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_CLOSING = {"{": "}", "[": "]"}
+# How an object is made to fit the tool's parameters.
 
 
-def _allowed_keys(parameters: Json | None, value: Json) -> set[str]:
-    """Return the keys that the tool accepts.
+def _known_keys(parameters: Json | None) -> list[str] | None:
+    """Return the keys that the tool accepts, or None if it accepts any.
 
     The prompt shows the model only the listed properties. It made up any other key, unless the schema allows
     more.
@@ -121,31 +121,78 @@ def _allowed_keys(parameters: Json | None, value: Json) -> set[str]:
     listed = schema.get("properties")
     is_closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
     if not isinstance(listed, dict) or (_ALLOWS_MORE & schema.keys() and not is_closed):
-        return set(value)
-    return {*listed, *map(str, sequence(schema.get("required")))}
+        return None
+    return [*listed, *map(str, sequence(schema.get("required")))]
 
 
 _ALLOWS_MORE = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}
 
 
-def _single_string_parameter(parameters: Json | None) -> str | None:
-    "Return the only required parameter if it is a string: text without an object can only be its value."
-    properties = mapping((parameters or {}).get("properties"))
-    required = sequence((parameters or {}).get("required")) or list(properties)
-    if len(required) != 1:
-        return None
-    name = str(required[0])
-    return name if mapping(properties.get(name)).get("type") == "string" else None
+def _unwrap_call(value: Json, parameters: Json, tool: str | None) -> Repaired:
+    """Return the arguments in an object that is the whole call.
+
+    They are under the tool's name, `arguments` or `parameters`, and nothing else is in the object except for
+    the tool's name. The object itself cannot be the arguments.
+    """
+    known = _known_keys(parameters)
+    names = (tool, f"functions.{tool}") if tool else ()
+    keys = [key for key in ("arguments", "parameters", *names) if key in value and key not in (known or ())]
+    if len(keys) != 1 or any(value[key] not in (*names, "function") for key in value if key not in keys):
+        return value, ()
+    inner = value[keys[0]]
+    inner = parse_object(inner) if isinstance(inner, str) else inner
+    if not isinstance(inner, dict) or validation_error(inner, parameters):
+        return value, ()
+    if not validation_error(value, parameters) if known is None else inner.keys() - {*known}:
+        return value, ()
+    return inner, ("a call around the arguments",)
 
 
-def _bare_text(text: str) -> str:
-    "Return the value of text without an object, which may be a JSON string or not quoted at all."
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, str) else text.strip()
+def _decode_values(value: Json, parameters: Json) -> Repaired:
+    "Decode objects and arrays that are in a JSON string, where the schema does not allow a string."
+    one_of_them = {**parameters, "required": []}
+    decoded: Json = {}
+    for key in mapping(parameters.get("properties")):
+        text = value.get(key)
+        if isinstance(text, str) and text.lstrip()[:1] in ("{", "["):
+            try:
+                inner = parse_value(text)
+            except ValueError:
+                continue
+            if validation_error({key: text}, one_of_them) and not validation_error({key: inner}, one_of_them):
+                decoded[key] = inner
+    return {**value, **decoded}, tuple(f"{key} was JSON in a string" for key in decoded)
+
+
+def _drop_unknown_keys(value: Json, parameters: Json) -> Repaired:
+    """Drop keys that the tool does not accept.
+
+    None are dropped if no key would be left, or if the model may have meant a parameter of a similar name.
+    """
+    known = _known_keys(parameters)
+    kept = {key: value[key] for key in value if known is None or key in known}
+    unknown = [key for key in value if key not in kept]
+    missing = {_plain_name(key) for key in known or () if key not in value}
+    if not unknown or not kept or any(_plain_name(key) in missing for key in unknown):
+        return value, ()
+    return kept, (f"dropped {_listed(unknown)}",)
+
+
+def _plain_name(key: str) -> str:
+    return re.sub(r"[\W_]", "", key.casefold()).removesuffix("s")
+
+
+# What notes show of the model's text.
+
+
+def _listed(keys: list[str]) -> str:
+    more = [f"{len(keys) - 5} more"] if len(keys) > 5 else []
+    return ", ".join([*(_shorten(key) for key in keys[:5]), *more])
 
 
 def _excerpt(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:79] + "…")
+    return repr(_shorten(text))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

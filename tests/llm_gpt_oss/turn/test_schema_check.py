@@ -171,3 +171,11 @@ def test_any_schema_gives_a_result(value: Any, schema: dict[str, Any]) -> None:
     reason = validation_error(value, schema)
     assert reason is None or reason.startswith("$")
     assert not (reason and schema_error(schema))
+
+
+def test_a_long_reason_is_cut_in_the_middle() -> None:
+    reason = validation_error({"a": "x" * 100_000}, {"properties": {"a": {"type": "integer"}}})
+    assert reason is not None
+    assert reason.startswith("$.a: 'xxx")
+    assert reason.endswith("xxx' is not of type 'integer'")
+    assert len(reason) < 310
