@@ -126,18 +126,12 @@ def _developer_sections(developer: Developer) -> Iterator[str]:
 
 
 def _function_type(tool: Tool, namespace: Namespace) -> Iterator[str]:
-    "Yield the types that the parameters add to the namespace, then the type of the function."
-    schema, description = (
-        {"type": "object"} if tool.parameters is None else tool.parameters,
-        tool.description or "",
-    )
-    if schema.get("description") == description:
-        schema = {key: value for key, value in schema.items() if key != "description"}
-    declarations, type_ = namespace.add(schema)
+    "Yield the declarations that the parameters add to the namespace, then the type of the function."
+    declarations, type_ = namespace.add({"type": "object"} if tool.parameters is None else tool.parameters)
     yield from declarations
     # Many callers send a schema without properties for a tool without arguments.
     argument = "" if type_ == "{\n}" else f"_: {type_}"
-    yield f"{comment(description)}type {tool.name} = ({argument}) => any;"
+    yield f"{comment(tool.description or '')}type {tool.name} = ({argument}) => any;"
 
 
 def _response_format(response_format: ResponseFormat) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from .schema import Document, Schema, mapping, sequence, type_names
 
-_NARROWING = ("enum", "const", "properties", "required", "patternProperties", "items", "prefixItems")
-_STRUCTURE = ("type", "additionalProperties", *_NARROWING)
+_NARROWING = ("enum", "properties", "required", "patternProperties", "items", "prefixItems")
+_STRUCTURE = ("type", "const", "additionalProperties", *_NARROWING)
 _ANNOTATIONS = ("title", "description", "examples", "default", "nullable")
 _NULL: Schema = {"type": "null"}
 
@@ -60,7 +60,8 @@ def simplify(schema: Any, location: Location) -> tuple[Schema, Location]:
 
 def narrows(schema: Schema) -> bool:
     "Whether a simplified schema says more than its type, its `oneOf` and its `allOf`."
-    return any(schema.get(key) for key in _NARROWING) or bool(mapping(schema.get("additionalProperties")))
+    has_keyword = "const" in schema or any(schema.get(key) for key in _NARROWING)
+    return has_keyword or bool(mapping(schema.get("additionalProperties")))
 
 
 def _resolve(schema: Schema, location: Location) -> Schema:

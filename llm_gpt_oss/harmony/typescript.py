@@ -77,7 +77,9 @@ def _declaration(schema: Schema, document: Document) -> str:
     description = comment(text_at(simple, "description"))
     above = f"{title}{description}{examples_comment(simple, '')}{comment(default_text(simple))}"
     type_ = _simplified_type(_undescribed(simple), location, "").text
-    return f"{above}type {name} = {type_};".replace(" = \n", " =\n", 1)
+    # A union begins on the next line.
+    space = "" if type_.startswith("\n") else " "
+    return f"{above}type {name} ={space}{type_};"
 
 
 def _type(schema: Any, location: Location, indent: str) -> _Type:

@@ -88,13 +88,3 @@ def test_declarations_stand_before_the_tool_that_uses_them() -> None:
         Tool("Node_2", None, object_with({"$ref": "#"})),
     )
     assert render(conversation(developer=Developer(tools=tools))) == PROMPT
-
-
-def test_description_of_a_tool_is_not_repeated() -> None:
-    tools = (
-        Tool("f", "Does.", object_with(STRING, description="Does.")),
-        Tool("g", "Does.", object_with(STRING, description="More.")),
-    )
-    text = render(conversation(developer=Developer(tools=tools)))
-    assert "// Does.\ntype f = (_: {\na?: string,\n}) => any;" in text
-    assert "// Does.\ntype g = (_: // More.\n{\na?: string,\n}) => any;" in text

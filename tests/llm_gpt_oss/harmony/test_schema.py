@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from support.tool_schemas import NULL, NUMBER, STRING, object_with, printed
 
-
 UNIONS = [
     pytest.param(
         object_with({"anyOf": [STRING, NUMBER], "description": "D"}),
@@ -195,12 +194,14 @@ BESIDE_NAMES = [
         "p?: Node & {\n    x: any,\n    } | null,\n",
         id="keywords of objects",
     ),
+    pytest.param({**NODE, "const": 0}, "p?: Node & 0,\n", id="const"),
     pytest.param({**NODE, "enum": [1, 2]}, "p?: Node & (1 | 2),\n", id="enum"),
     pytest.param(
         {**NODE, "oneOf": [NUMBER, STRING]},
         "p?: Node & (\n     | number\n     | string),\n",
         id="union beside a name",
     ),
+    pytest.param({**NODE, "anyOf": [OTHER, NULL]}, "p?: Node & Other | null,\n", id="optional beside a name"),
     pytest.param({"prefixItems": [NODE, OTHER]}, "p?: [Node, Other],\n", id="tuple"),
     pytest.param({"additionalProperties": NODE}, "p?: {[key: string]: Node},\n", id="map"),
 ]

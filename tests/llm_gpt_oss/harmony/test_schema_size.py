@@ -64,7 +64,10 @@ def schemas_around(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 PARTS = st.recursive(LEAVES | REFERENCES, schemas_around, max_leaves=8)
 DOCUMENTS = st.builds(
-    lambda root, parts: {**(root if isinstance(root, dict) else {}), "$defs": dict(zip(NAMES, parts))},
+    lambda root, parts: {
+        **(root if isinstance(root, dict) else {}),
+        "$defs": dict(zip(NAMES, parts, strict=True)),
+    },
     PARTS,
     st.lists(PARTS, min_size=4, max_size=4),
 )
