@@ -22,7 +22,7 @@ def title_comment(schema: Schema, indent: str) -> str:
 def examples_comment(schema: Schema, indent: str) -> str:
     "Return the examples as comment lines under a heading, or an empty string if there are none."
     values = sequence(schema.get("examples"))
-    lines = "".join(f"{indent}// - {literal(value)}\n" for value in values)
+    lines = "".join(comment(f"- {literal(value)}", indent) for value in values)
     return f"{indent}// Examples:\n{lines}" if lines else ""
 
 

@@ -82,6 +82,11 @@ IMPROVED = [
         id="lines in comments",
     ),
     pytest.param(
+        object_with({"examples": ["a\u2028b"]}),
+        '{\n// Examples:\n// - "a\n// b"\na?: any,\n}',
+        id="line separator in an example",
+    ),
+    pytest.param(
         object_with({"enum": ["x\ny"], "default": "x\ny"}),
         '{\na?: "x\\ny", // default: x y\n}',
         id="lines in an enum's default",
