@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .schema import Schema, mapping, sequence
+from .schema import Schema, sequence
 
 
 def comment(text: str, indent: str = "") -> str:
@@ -13,16 +13,16 @@ def comment(text: str, indent: str = "") -> str:
     return "".join(f"{indent}// {line}\n" for line in text.splitlines())
 
 
-def items_description(schema: Schema) -> str:
-    "Return the description of an array's items. It is empty for objects, whose type includes it."
-    items = mapping(schema.get("items"))
-    return "" if items.get("type") == "object" else text_at(items, "description")
+def title_comment(schema: Schema, indent: str) -> str:
+    "Return the title as comment lines with an empty one below, or an empty string if there is none."
+    title = comment(text_at(schema, "title"), indent)
+    return f"{title}{indent}//\n" if title else ""
 
 
 def examples_comment(schema: Schema, indent: str) -> str:
     "Return the examples as comment lines under a heading, or an empty string if there are none."
     values = sequence(schema.get("examples"))
-    lines = "".join(f"{indent}// - {literal(value)}\n" for value in values)
+    lines = "".join(comment(f"- {literal(value)}", indent) for value in values)
     return f"{indent}// Examples:\n{lines}" if lines else ""
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from .comments import comment
 from .conversation import Conversation, Developer, Header, Message, ResponseFormat, Role, System, Tool
 from .markers import CALL, CHANNEL, CONSTRAIN, END, MESSAGE, START, neutralise
-from .typescript import typescript
+from .namespace import Namespace
 
 # The model writes its next message after this.
 OPENER = f"{START}assistant"
@@ -116,18 +116,22 @@ def _developer_sections(developer: Developer) -> Iterator[str]:
         yield "# Tools"
         yield "## functions"
         yield "namespace functions {"
-        yield from map(_function_type, developer.tools)
+        namespace = Namespace(tool.name for tool in developer.tools)
+        for tool in developer.tools:
+            yield from _function_type(tool, namespace)
         yield "} // namespace functions"
     if developer.formats:
         yield "# Response Formats"
         yield from map(_response_format, developer.formats)
 
 
-def _function_type(tool: Tool) -> str:
-    parameters = "{\n}" if tool.parameters is None else typescript(tool.parameters)
+def _function_type(tool: Tool, namespace: Namespace) -> Iterator[str]:
+    "Yield the declarations that the parameters add to the namespace, then the type of the function."
+    declarations, type_ = namespace.add({"type": "object"} if tool.parameters is None else tool.parameters)
+    yield from declarations
     # Many callers send a schema without properties for a tool without arguments.
-    argument = "" if parameters == "{\n}" else f"_: {parameters}"
-    return f"{comment(tool.description or '')}type {tool.name} = ({argument}) => any;"
+    argument = "" if type_ == "{\n}" else f"_: {type_}"
+    yield f"{comment(tool.description or '')}type {tool.name} = ({argument}) => any;"
 
 
 def _response_format(response_format: ResponseFormat) -> str:

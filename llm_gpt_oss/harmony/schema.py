@@ -1,72 +1,98 @@
-"""Simplify JSON schemas before they are printed as TypeScript.
-
-`simplify` follows `$ref`, merges `allOf` and turns `anyOf` into `oneOf`, one level of the schema at a time.
-"""
+"""A JSON schema as a document: its references, and the parts of it that are declared as types with a name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import json
+from collections import Counter
+from collections.abc import Container, Iterator
 from functools import reduce
+from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
 Schema = dict[str, Any]
 
+# Schemas inside schemas. A deeper one is printed as `any`.
 MAX_DEPTH = 32
-MAX_SCHEMAS = 5_000
+# Arrays and objects inside each other. Two of them make one level of a schema, as in `properties`.
+MAX_JSON_DEPTH = 100
 
-_STRUCTURE = (
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "patternProperties",
-    "items",
-    "prefixItems",
-)
-_ANNOTATIONS = ("title", "description", "examples", "default", "nullable")
-_NULL: Schema = {"type": "null"}
+_WORDS = """
+any bigint boolean never null number object string symbol undefined unknown void Array
+break case catch class const continue debugger default delete do else enum export extends false finally for
+function if import in instanceof new return super switch this throw true try typeof var while with
+"""
+# Words that cannot name a type in TypeScript, and the generic type that we print.
+RESERVED_NAMES = frozenset(_WORDS.split())
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A position in a schema document, and the limits that keep the output finite.
+class Document:
+    """A copy of a schema, cut at MAX_JSON_DEPTH, in which references can be followed.
 
-    `references` are the `$ref`s that were followed to get here, `depth` is the number of levels above.
-    `budget` has an item for each schema that may still be simplified. All locations of a document share it.
+    A part of the schema gets a name if a `$ref` leads to it and it is used in more than one place. Then
+    `is_named()` is true of it. So every recursive schema has a name. The names are identifiers that are not
+    `taken`. `declared` lists the schemas whose names were used, in this order. `length` is the number of
+    characters of the schema as JSON without spaces.
     """
 
-    document: Any
-    references: tuple[str, ...] = ()
-    depth: int = 0
-    budget: Iterator[int] = field(default_factory=lambda: iter(range(MAX_SCHEMAS)))
+    def __init__(
+        self, schema: Any, taken: Container[str] = RESERVED_NAMES, max_depth: int = MAX_DEPTH
+    ) -> None:
+        # In a copy, two parts are never the same object, so that an id stands for one place in the schema.
+        self.root = _copy(schema, MAX_JSON_DEPTH)
+        text = json.dumps(self.root, ensure_ascii=False, separators=(",", ":"))
+        self.length = len(text)
+        self.max_depth = max_depth
+        self.declared: list[Schema] = []
+        self._taken = taken
+        self._targets: dict[str, Any] = {}
+        self._references: dict[int, str] = {}
+        self._names: dict[int, str] = {}
+        self._used_names: set[str] = set()
+        self._candidates: dict[str, Iterator[str]] = {}
+        # Most schemas have no references, and nothing to count.
+        self._shared = self._find_shared() if '"$ref"' in text else set()
 
+    def target(self, reference: str) -> Any:
+        "Return the schema that a `$ref` leads to. None if it is not a JSON pointer into this document."
+        if reference not in self._targets:
+            is_pointer = reference == "#" or reference.startswith("#/")
+            target = reduce(_child, reference.split("/")[1:], self.root) if is_pointer else None
+            self._targets[reference] = target
+            if isinstance(target, dict):
+                self._references.setdefault(id(target), reference)
+        return self._targets[reference]
 
-def simplify(schema: Any, location: Location) -> tuple[Schema, Location]:
-    """Return one level of the schema without `allOf`, `anyOf` and `$ref`, and the location of its children.
+    def is_named(self, schema: Schema) -> bool:
+        "Whether the schema is printed as a name instead of a type."
+        return id(schema) in self._shared or id(schema) in self._names
 
-    A `$ref` that is recursive or has no target stays. A schema that cannot be used becomes `{}`.
-    """
-    # Definitions that use each other twice double at every level: a limit of the depth is not enough.
-    if location.depth == MAX_DEPTH or next(location.budget, None) is None:
-        return {}, location
-    location = replace(location, depth=location.depth + 1)
-    if schema is False:
-        return {"type": "never"}, location
-    if not isinstance(schema, dict):
-        return {}, location
-    merged, location = _resolve(schema, location)
-    variants = sequence(merged.get("oneOf")) or sequence(merged.get("anyOf"))
-    if not variants:
-        return merged, location
-    others = [variant for variant in variants if variant != _NULL]
-    if len(others) == 1 < len(variants):
-        only = _merge(_pick(_STRUCTURE, merged), others[0], _pick(_ANNOTATIONS, merged), {"nullable": True})
-        return simplify(only, location)
-    return _union(merged, variants, others), location
+    def name(self, schema: Schema) -> str:
+        "Return the name of a schema that a `$ref` leads to. From now on, `is_named()` is true of it."
+        if id(schema) not in self._names:
+            self._names[id(schema)] = self._unused_name(_identifier(self._references[id(schema)]))
+            self.declared.append(schema)
+        return self._names[id(schema)]
+
+    def _unused_name(self, name: str) -> str:
+        candidates = self._candidates.setdefault(name, _numbered(name))
+        unused = next(each for each in candidates if each not in self._taken and each not in self._used_names)
+        self._used_names.add(unused)
+        return unused
+
+    def _find_shared(self) -> set[int]:
+        "Return the ids of the targets of `$ref`s that are used more than once. The caller uses the root."
+        uses: Counter[int] = Counter()
+        found = [self.root]
+        while found:
+            schema = found.pop()
+            if not isinstance(schema, dict):
+                continue
+            uses[id(schema)] += 1
+            if uses[id(schema)] == 1:
+                found.extend(_subschemas(schema))
+                found.append(self.target(ref) if isinstance(ref := schema.get("$ref"), str) else None)
+        return {target for target in self._references if uses[target] > 1}
 
 
 def sequence(value: Any) -> list[Any]:
@@ -79,30 +105,43 @@ def mapping(value: Any) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _resolve(schema: Schema, location: Location) -> tuple[Schema, Location]:
-    "Merge the target of `$ref`, the members of `allOf` and the schema itself. In a conflict, the last wins."
-    own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
-    members = sequence(schema.get("allOf"))
-    if isinstance(ref := schema.get("$ref"), str):
-        target = _target(ref, location)
-        if target is None:
-            own["$ref"] = ref
-        else:
-            members = [target, *members]
-            location = replace(location, references=(*location.references, ref))
-    parts = []
-    for member in members:
-        part, inner = simplify(member, location)
-        parts.append(part)
-        location = replace(location, references=inner.references)
-    return _merge(*parts, own), location
+def type_names(schema: Schema) -> list[Any]:
+    "Return the names under `type`. If it is missing, other keywords imply the name; else it is None."
+    match schema:
+        case {"type": [_, *_] as names}:
+            return list(names)
+        case {"type": name}:
+            return [name]
+        case (
+            {"properties": _}
+            | {"patternProperties": _}
+            | {"additionalProperties": dict()}
+            | {"required": [_, *_]}
+        ):
+            return ["object"]
+        case {"items": _} | {"prefixItems": _}:
+            return ["array"]
+        case _:
+            return [None]
 
 
-def _target(ref: str, location: Location) -> Any:
-    "Return the target of a reference into the same document. None if there is none, or if it is recursive."
-    if ref in location.references or not (ref == "#" or ref.startswith("#/")):
-        return None
-    return reduce(_child, ref.split("/")[1:], location.document)
+def _subschemas(schema: Schema) -> Iterator[Any]:
+    "Yield the schemas inside a schema that are printed."
+    for key in ("properties", "patternProperties"):
+        yield from mapping(schema.get(key)).values()
+    for key in ("allOf", "anyOf", "oneOf", "prefixItems", "items"):
+        yield from sequence(schema.get(key))
+    yield schema.get("items")
+    yield schema.get("additionalProperties")
+
+
+def _copy(value: Any, depth: int) -> Any:
+    "Return a copy as plain JSON values. What is nested more deeply is empty."
+    if isinstance(value, dict):
+        return {str(key): _copy(child, depth - 1) for key, child in value.items()} if depth else {}
+    if isinstance(value, (list, tuple)):
+        return [_copy(child, depth - 1) for child in value] if depth else []
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def _child(node: Any, escaped: str) -> Any:
@@ -110,39 +149,23 @@ def _child(node: Any, escaped: str) -> Any:
 
     The segment is escaped as in a URI fragment.
     """
-    key = unquote(escaped).replace("~1", "/").replace("~0", "~")
+    key = _unescaped(escaped)
     if isinstance(node, list):
         return {str(index): child for index, child in enumerate(node)}.get(key)
     return mapping(node).get(key)
 
 
-def _merge(*parts: Any) -> Schema:
-    """Merge schemas that all apply.
-
-    `properties` and `required` are combined. Of any other keyword the last one wins.
-    """
-    merged: Schema = {}
-    for part in map(mapping, parts):
-        for key, value in part.items():
-            match key, merged.get(key), value:
-                case "properties", dict(before), dict():
-                    both = {k: {"allOf": [before[k], v]} for k, v in value.items() if k in before}
-                    merged[key] = before | value | both
-                case "required", list(before), list():
-                    merged[key] = before + value
-                case _:
-                    merged[key] = value
-    return merged
+def _unescaped(segment: str) -> str:
+    return unquote(segment).replace("~1", "/").replace("~0", "~")
 
 
-def _union(schema: Schema, variants: list[Any], others: list[Any]) -> Schema:
-    "Return a `oneOf` in which each variant contains the keywords beside the union."
-    shared = _pick(_STRUCTURE, schema)
-    if schema.get("nullable") is True:
-        variants = [*others, _NULL]
-    merged = [_merge(shared, v) if isinstance(v, dict) and v != _NULL else v for v in variants]
-    return {**_pick(_ANNOTATIONS, schema), "oneOf": merged}
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
 
 
-def _pick(keys: tuple[str, ...], schema: Schema) -> Schema:
-    return {key: schema[key] for key in keys if key in schema}
+def _identifier(reference: str) -> str:
+    "Return the last segment of a reference as an identifier, `Root` for the whole document."
+    last = _unescaped(reference.rpartition("/")[2]) if reference != "#" else "Root"
+    name = "".join(char if f"_{char}".isidentifier() or char == "$" else "_" for char in last)
+    return name if name[:1].isidentifier() or name.startswith("$") else f"_{name}"

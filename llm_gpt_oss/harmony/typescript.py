@@ -1,23 +1,28 @@
 """Print JSON schemas as TypeScript types, the form in which gpt-oss was trained to see its tools.
 
-The output is openai/harmony's, line by line, except where that would lose a part of the schema.
+The output is openai/harmony's, line by line, except where that would lose a part of the schema, or where it
+is no TypeScript. `docs/rendering.md` lists the differences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
 
 from .comments import (
     comment,
     default_text,
     examples_comment,
-    items_description,
     literal,
     text_at,
+    title_comment,
     trailing_comment,
 )
-from .schema import Location, Schema, mapping, sequence, simplify
+from .schema import MAX_DEPTH, RESERVED_NAMES, Document, Schema, mapping, sequence, type_names
+from .simplify import Location, narrows, simplify
+
+# A type has at most this many times the characters of its schema as JSON.
+MAX_GROWTH = 3
 
 _PRIMITIVES = {
     "string": "string",
@@ -29,70 +34,103 @@ _PRIMITIVES = {
 }
 
 
-def typescript(schema: Any, indent: str = "") -> str:
-    "Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value."
-    return _type(schema, indent, Location(schema))
+class Types(NamedTuple):
+    "The type of a schema, and the declarations of the types that it refers to, by their names."
+
+    type: str
+    declarations: dict[str, str]
 
 
-def _type(schema: Any, indent: str, location: Location) -> str:
+class _Type(NamedTuple):
+    "A type, the operator that joins its parts (`|`, `&` or none), and whether `null` is one of them."
+
+    text: str
+    operator: str = ""
+    allows_null: bool = False
+
+    def operand(self, operators: str) -> str:
+        "Return the text, in parentheses if its operator is one of these."
+        return f"({self.text})" if self.operator and self.operator in operators else self.text
+
+
+def typescript(schema: Any, taken: Container[str] = RESERVED_NAMES) -> Types:
+    """Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value.
+
+    The declared types have none of the names that are `taken`. All texts together have at most MAX_GROWTH
+    times the length of the schema as JSON. If they do not, more of the nested schemas become `any`.
+    """
+    depth = MAX_DEPTH
+    while depth:
+        document = Document(schema, taken, depth)
+        type_ = _type(document.root, Location(document), "").text
+        declarations = {document.name(each): _declaration(each, document) for each in document.declared}
+        if len(type_) + sum(map(len, declarations.values())) <= MAX_GROWTH * document.length:
+            return Types(type_, declarations)
+        depth //= 2
+    return Types("any", {})
+
+
+def _declaration(schema: Schema, document: Document) -> str:
+    name = document.name(schema)
+    simple, location = simplify(schema, Location(document, declaring=schema))
+    title = "" if simple.get("title") == name else title_comment(simple, "")
+    description = comment(text_at(simple, "description"))
+    above = f"{title}{description}{examples_comment(simple, '')}{comment(default_text(simple))}"
+    type_ = _simplified_type(_undescribed(simple), location, "").text
+    # A union begins on the next line.
+    space = "" if type_.startswith("\n") else " "
+    return f"{above}type {name} ={space}{type_};"
+
+
+def _type(schema: Any, location: Location, indent: str) -> _Type:
     return _simplified_type(*simplify(schema, location), indent)
 
 
-def _simplified_type(schema: Schema, location: Location, indent: str) -> str:
-    return " | ".join(_alternatives(schema, location, indent))
+def _simplified_type(schema: Schema, location: Location, indent: str) -> _Type:
+    "Return the type of a simplified schema. If several parts of it apply, it is their intersection."
+    operands = [_Type(location.document.name(each)) for each in sequence(schema.get("allOf"))]
+    variants = sequence(schema.get("oneOf"))
+    if _has_own_type(schema):
+        operands.append(_alternatives(schema, location, indent))
+    # Beside a union alone, `nullable` is one of its variants.
+    is_nullable = schema.get("nullable") is True and bool(operands)
+    if variants:
+        operands.append(_Type(_union(variants, location, indent), "|"))
+    texts = list(dict.fromkeys(each.operand("|") for each in operands))
+    type_ = operands[0] if len(texts) == 1 else _Type(" & ".join(texts), "&")
+    return _Type(f"{type_.text} | null", "|") if is_nullable and not type_.allows_null else type_
 
 
-def _alternatives(schema: Schema, location: Location, indent: str) -> list[str]:
-    "Return the members of a simplified schema's union type. A `oneOf` counts as one member of several lines."
+def _alternatives(schema: Schema, location: Location, indent: str) -> _Type:
+    "Return the type that a simplified schema describes without its `oneOf` and `allOf`."
     match schema:
-        case {"oneOf": [_, *_] as variants}:
-            return [_union(variants, location, indent)]
         case {"const": value}:
             alternatives = [literal(value)]
         case {"enum": [_, *_] as values}:
             alternatives = [literal(value) for value in values]
         case _:
-            alternatives = [_named_type(name, schema, location, indent) for name in _type_names(schema)]
-    if schema.get("nullable") is True:
-        alternatives.append("null")
-    return list(dict.fromkeys(alternatives))
+            names = dict.fromkeys(name if isinstance(name, str) else "any" for name in type_names(schema))
+            alternatives = [_named_type(name, schema, location, indent) for name in names]
+    distinct = list(dict.fromkeys(alternatives))
+    return _Type(" | ".join(distinct), "|" if len(distinct) > 1 else "", "null" in distinct)
 
 
-def _type_names(schema: Schema) -> list[Any]:
-    "Return the names under `type`. If it is missing, other keywords imply the name."
-    match schema:
-        case {"type": [_, *_] as names}:
-            return list(names)
-        case {"type": name}:
-            return [name]
-        case {"properties": _} | {"patternProperties": _} | {"additionalProperties": dict()}:
-            return ["object"]
-        case {"items": _} | {"prefixItems": _}:
-            return ["array"]
-        case _:
-            return [None]
-
-
-def _named_type(name: Any, schema: Schema, location: Location, indent: str) -> str:
-    match name, schema.get("$ref"):
-        case "object", _:
+def _named_type(name: str, schema: Schema, location: Location, indent: str) -> str:
+    match name:
+        case "object":
             return _object(schema, location, indent)
-        case "array", _:
+        case "array":
             return _array(schema, location, indent)
-        case str(), _:
-            return _PRIMITIVES.get(name, "any")
-        case None, str(ref) if (target := ref.rpartition("/")[2]).isidentifier():
-            return target
         case _:
-            return "any"
+            return _PRIMITIVES.get(name, "any")
 
 
 def _object(schema: Schema, location: Location, indent: str) -> str:
-    required = [name for name in sequence(schema.get("required")) if isinstance(name, str)]
+    required = dict.fromkeys(name for name in sequence(schema.get("required")) if isinstance(name, str))
     properties = dict(mapping(schema.get("properties")))
     properties |= {name: True for name in required if name not in properties}
     lines = [_property(key, value, key in required, location, indent) for key, value in properties.items()]
-    others = [_type(value, f"{indent}    ", location) for value in _unnamed_properties(schema)]
+    others = [_type(value, location, f"{indent}    ").text for value in _unnamed_properties(schema)]
     description = comment(text_at(schema, "description"), indent)
     if others and not lines:
         return f"{description}{{{', '.join(f'[key: string]: {other}' for other in others)}}}"
@@ -113,22 +151,45 @@ def _unnamed_properties(schema: Schema) -> Iterator[Any]:
             yield True
 
 
-def _property(key: Any, value: Any, required: bool, location: Location, indent: str) -> str:
+def _property(key: str, value: Any, required: bool, location: Location, indent: str) -> str:
     schema, location = simplify(value, location)
-    name = f"{_property_name(str(key))}{'' if required else '?'}"
-    title = comment(text_at(schema, "title"), indent)
-    title += f"{indent}//\n" if title else ""
-    text = text_at(schema, "description")
-    description = comment(text, indent) + comment(items_description(schema), indent)
+    name = f"{_property_name(key)}{'' if required else '?'}"
+    title, text = title_comment(schema, indent), text_at(schema, "description")
+    items = _items_description(schema, location)
+    description = comment(text, indent) + (comment(items, indent) if items != text else "")
     examples, default = examples_comment(schema, indent), default_text(schema)
+    schema = _undescribed(schema)
     match schema:
-        case {"oneOf": [_, *_] as variants}:
+        case {"oneOf": [_, *_] as variants} if not (_has_own_type(schema) or schema.get("allOf")):
             lines = "\n".join(f"{line}{note}" for line, note in _variants(variants, location, indent, text))
             above = f"{title}{examples}{description}{comment(default, indent)}"
             return f"{above}{indent}{name}:\n{lines}\n{indent},\n"
         case _:
-            type_ = _simplified_type(schema, location, f"{indent}    ")
+            type_ = _simplified_type(schema, location, f"{indent}    ").text
             return f"{title}{description}{examples}{indent}{name}: {type_},{trailing_comment(default)}\n"
+
+
+def _items_description(schema: Schema, location: Location) -> str:
+    "Return the description of an array's items, or an empty string if their type includes it."
+    items = mapping(schema.get("items"))
+    text = text_at(items, "description")
+    return "" if text and _describes_itself(simplify(items, location)[0]) else text
+
+
+def _describes_itself(schema: Schema) -> bool:
+    "Whether the type of a simplified schema includes its description, because it is an object's."
+    is_literal = "const" in schema or bool(sequence(schema.get("enum")))
+    return _has_own_type(schema) and not is_literal and "object" in type_names(schema)
+
+
+def _has_own_type(schema: Schema) -> bool:
+    "Whether a simplified schema describes a type apart from its `oneOf` and `allOf`."
+    return narrows(schema) or not (schema.get("allOf") or sequence(schema.get("oneOf")))
+
+
+def _undescribed(schema: Schema) -> Schema:
+    "Return the schema without the description, which is printed elsewhere."
+    return {key: value for key, value in schema.items() if key != "description"}
 
 
 def _union(variants: list[Any], location: Location, indent: str) -> str:
@@ -148,16 +209,21 @@ def _variants(
     for variant in variants:
         schema, inner = simplify(variant, location)
         description = text_at(schema, "description")
-        notes = (description if description != shown_description else "", default_text(schema))
+        if description == shown_description:
+            schema, description = _undescribed(schema), ""
+        elif _describes_itself(schema):
+            description = ""
         type_ = _simplified_type(schema, inner, f"{indent}   ")
-        yield f"{indent} | {type_}", trailing_comment(" ".join(filter(None, notes)))
+        text = type_.operand("|") if type_.text.startswith("\n") else type_.text
+        notes = filter(None, (description, default_text(schema)))
+        yield f"{indent} | {text}", trailing_comment(" ".join(notes))
 
 
 def _array(schema: Schema, location: Location, indent: str) -> str:
     items = schema.get("items")
     members = sequence(schema.get("prefixItems")) or sequence(items)
     if members:
-        types = [_type(member, indent, location) for member in members]
+        types = [_type(member, location, indent).text for member in members]
         rest = [f"...{_array_of(items, location, indent)}"] if isinstance(items, dict) else []
         return f"[{', '.join(types + rest)}]"
     if isinstance(items, dict) or items is True:
@@ -166,10 +232,7 @@ def _array(schema: Schema, location: Location, indent: str) -> str:
 
 
 def _array_of(items: Any, location: Location, indent: str) -> str:
-    alternatives = _alternatives(*simplify(items, location), indent)
-    type_ = " | ".join(alternatives)
-    is_single = len(alternatives) == 1 and not type_.startswith("\n")
-    return f"{type_}[]" if is_single else f"({type_})[]"
+    return f"{_type(items, location, indent).operand('|&')}[]"
 
 
 def _property_name(key: str) -> str:

@@ -6,8 +6,9 @@ folder with the file o200k_base.tiktoken:
     pip install openai-harmony
     TIKTOKEN_ENCODINGS_BASE=FOLDER pytest tests/llm_gpt_oss/harmony/test_openai_harmony.py
 
-`DIFFERENCES` and `SCHEMA_DIFFERENCES` are the known differences, with a reason for each. A test fails if
-one of them disappears, or if the texts differ anywhere else.
+`DIFFERENCES`, `SCHEMA_DIFFERENCES` and `DECLARATION_DIFFERENCES` are the known differences, with a reason
+for each. A test fails if one of them disappears, or if the texts differ anywhere else. `docs/rendering.md`
+has them as a table.
 """
 
 from __future__ import annotations
@@ -231,6 +232,24 @@ SCHEMA_DIFFERENCES = [
     pytest.param({"allOf": [STRING]}, "string", "any", id="allOf"),
     pytest.param({"$ref": "#/$defs/A", "$defs": {"A": STRING}}, "string", "any", id="$ref"),
     pytest.param(
+        {"type": "object", "properties": {"a": STRING}, "oneOf": [{"required": ["a"]}]},
+        "{\na?: string,\n} & (\n | {\n   a: any,\n   })",
+        "\n | any",
+        id="oneOf beside properties",
+    ),
+    pytest.param(
+        object_with({"oneOf": [{"oneOf": [STRING, NUMBER]}, {"type": "boolean"}]}),
+        "{\na?:\n | (\n    | string\n    | number)\n | boolean\n,\n}",
+        "{\na?:\n | \n    | string\n    | number\n | boolean\n,\n}",
+        id="union in a union",
+    ),
+    pytest.param(
+        object_with(object_with(STRING, description="D")),
+        "{\n// D\na?: {\n    a?: string,\n    },\n}",
+        "{\n// D\na?:     // D\n{\n    a?: string,\n    },\n}",
+        id="description of an object in an object",
+    ),
+    pytest.param(
         {"type": "object", "properties": {"a-b": STRING}},
         '{\n"a-b"?: string,\n}',
         "{\na-b?: string,\n}",
@@ -268,3 +287,32 @@ def test_known_difference_of_types(schema: Any, ours: str, theirs: str, encoding
     conversation = with_tools(Tool("f", None, schema))
     assert (render(conversation) + OPENER).endswith(parameters_text(ours))
     assert openai_prompt(conversation, encoding).endswith(parameters_text(theirs))
+
+
+# Shared and recursive definitions, with our declarations before the function.
+DECLARATION_DIFFERENCES = [
+    pytest.param(
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"$ref": "#/$defs/A"}},
+            "$defs": {"A": STRING},
+        },
+        "type A = string;",
+        "{\na?: A,\nb?: A,\n}",
+        "{\na?: any,\nb?: any,\n}",
+        id="definition that is used twice",
+    ),
+    pytest.param(
+        object_with({"$ref": "#"}), "type Root = {\na?: Root,\n};", "Root", "{\na?: any,\n}", id="recursion"
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "declaration", "ours", "theirs"), DECLARATION_DIFFERENCES)
+def test_known_difference_of_declarations(
+    schema: Any, declaration: str, ours: str, theirs: str, encoding: Any
+) -> None:
+    conversation = with_tools(Tool("f", None, schema))
+    ending = f"namespace functions {{\n\n{declaration}\n\n{parameters_text(ours)}"
+    assert (render(conversation) + OPENER).endswith(ending)
+    assert openai_prompt(conversation, encoding).endswith(f"functions {{\n\n{parameters_text(theirs)}")

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tool_schemas import NULL, NUMBER, REFERENCE, STRING, object_with
+from support.tool_schemas import NULL, NUMBER, REFERENCE, STRING, object_with, printed
 
 from llm_gpt_oss.harmony.comments import comment
-from llm_gpt_oss.harmony.typescript import typescript
 
 # Schemas of which openai/harmony loses or garbles a part, and similar ones.
 IMPROVED = [
@@ -83,6 +82,11 @@ IMPROVED = [
         id="lines in comments",
     ),
     pytest.param(
+        object_with({"examples": ["a\u2028b"]}),
+        '{\n// Examples:\n// - "a\n// b"\na?: any,\n}',
+        id="line separator in an example",
+    ),
+    pytest.param(
         object_with({"enum": ["x\ny"], "default": "x\ny"}),
         '{\na?: "x\\ny", // default: x y\n}',
         id="lines in an enum's default",
@@ -96,6 +100,36 @@ IMPROVED = [
         object_with({"type": "array", "items": object_with(STRING, description="D")}),
         "{\na?:     // D\n{\n    a?: string,\n    }[],\n}",
         id="description of items that are objects",
+    ),
+    pytest.param(
+        object_with({"description": "D", "type": "array", "items": {"description": "D", **STRING}}),
+        "{\n// D\na?: string[],\n}",
+        id="the same description of items",
+    ),
+    pytest.param(
+        object_with({"type": "array", "items": {"description": "D", "properties": {"a": STRING}}}),
+        "{\na?:     // D\n{\n    a?: string,\n    }[],\n}",
+        id="description of items that are objects without a type",
+    ),
+    pytest.param(
+        object_with(object_with({"description": "D", **STRING}, description="inner"), description="outer"),
+        "// outer\n{\n// inner\na?: {\n    // D\n    a?: string,\n    },\n}",
+        id="description of an object in an object",
+    ),
+    pytest.param(
+        {
+            "oneOf": [
+                object_with(STRING, description="D"),
+                {"enum": [1], "type": "object", "description": "E"},
+            ]
+        },
+        "\n |    // D\n{\n   a?: string,\n   }\n | 1 // E\n",
+        id="description of an object in a union",
+    ),
+    pytest.param(
+        object_with({"oneOf": [object_with(STRING, description="D")], "description": "D"}),
+        "{\n// D\na?:\n | {\n   a?: string,\n   }\n,\n}",
+        id="the same description of an object in a union",
     ),
     pytest.param(
         object_with(
@@ -132,11 +166,7 @@ MALFORMED = [pytest.param(schema, expected, id=repr(schema)) for schema, expecte
 
 @pytest.mark.parametrize(("schema", "expected"), [*REFERENCE, *IMPROVED, *MALFORMED])
 def test_typescript(schema: Any, expected: str) -> None:
-    assert typescript(schema) == expected
-
-
-def test_indent() -> None:
-    assert typescript(object_with(STRING), "  ") == "{\n  a?: string,\n  }"
+    assert printed(schema) == expected
 
 
 def test_comment_lines() -> None:
@@ -194,12 +224,12 @@ PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 
 @given(SCHEMAS)
 def test_nothing_escapes_its_string_or_comment(schema: Any) -> None:
-    code = STRING_OR_COMMENT.sub("", typescript(schema))
+    code = STRING_OR_COMMENT.sub("", printed(schema))
     # Numbers may be NaN and Infinity, which are words. Of the odd names only `$f` needs no quotes.
-    assert re.fullmatch(r"[A-Za-z0-9$ \n|(){}\[\]<>,:?.+-]*", code)
+    assert re.fullmatch(r"[A-Za-z0-9$_ \n|&(){}\[\]<>,:;=?.+-]*", code)
     assert set(re.findall(r"[A-Za-z$]+", re.sub(r"\d[\d.]*e[+-]?\d+", "", code))) <= {
         *("string", "number", "boolean", "null", "never", "any", "Array", "key"),
-        *("true", "false", "NaN", "Infinity", "a", "$f", "A", "B", "x"),
+        *("true", "false", "NaN", "Infinity", "a", "$f", "A", "B", "type", "Root"),
     }
     brackets: list[str] = []
     for char in re.sub(r"[^(){}\[\]<>]", "", code):

@@ -1,0 +1,29 @@
+"""The types of a TypeScript namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .schema import RESERVED_NAMES
+from .typescript import typescript
+
+
+class Namespace:
+    "The declarations of a namespace. Each name is declared once, and equal declarations are shared."
+
+    def __init__(self, names: Iterable[str]) -> None:
+        "The `names` are declared by the caller."
+        self._reserved = RESERVED_NAMES.union(names)
+        self._declarations: dict[str, str] = {}
+
+    def add(self, schema: Any) -> tuple[list[str], str]:
+        "Return the declarations that the schema adds to the namespace, and its type."
+        type_, declarations = typescript(schema, self._reserved)
+        shared = declarations.keys() & self._declarations.keys()
+        if any(declarations[name] != self._declarations[name] for name in shared):
+            # A declaration may refer to another one by its name, so that all of them get new names.
+            type_, declarations = typescript(schema, self._reserved | self._declarations.keys())
+        added = [text for name, text in declarations.items() if name not in self._declarations]
+        self._declarations |= declarations
+        return added, type_
