@@ -127,7 +127,11 @@ def _developer_sections(developer: Developer) -> Iterator[str]:
 
 def _function_type(tool: Tool, namespace: Namespace) -> Iterator[str]:
     "Yield the declarations that the parameters add to the namespace, then the type of the function."
-    declarations, type_ = namespace.add({"type": "object"} if tool.parameters is None else tool.parameters)
+    parameters = {"type": "object"} if tool.parameters is None else tool.parameters
+    if parameters.get("description") == tool.description:
+        # OpenAI's SDK sends the description of a function twice.
+        parameters = {key: value for key, value in parameters.items() if key != "description"}
+    declarations, type_ = namespace.add(parameters)
     yield from declarations
     # Many callers send a schema without properties for a tool without arguments.
     argument = "" if type_ == "{\n}" else f"_: {type_}"

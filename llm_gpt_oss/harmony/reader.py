@@ -103,7 +103,8 @@ class HarmonyReader:
         constrained: bool = False,
     ) -> None:
         self._in_message = open_header is not None
-        self._has_author = open_header is None
+        # Only the first header follows `<|start|>assistant`.
+        self._has_author = True
         self._tools = tools
         self._constrained = constrained
         # The part of the next header that has arrived, without START and MESSAGE.

@@ -206,7 +206,7 @@ def _response_formats(schema: Any) -> tuple[ResponseFormat, ...]:
         return ()
     title = schema.get("title")
     name = " ".join(title.split()) if isinstance(title, str) else ""
-    return (ResponseFormat(name or "answer", schema, schema.get("description")),)
+    return (ResponseFormat(name or "answer", schema),)
 
 
 def _past_tools(messages: Sequence[harmony.Message], tools: set[str]) -> Iterator[str]:

@@ -66,6 +66,7 @@ WELL_FORMED = [
     ("<|channel|>final <|constrain|>json", Header("assistant", "final", None, JSON)),
     ("<|channel|>final text", Header("assistant", "final", None, "text")),
     ("<|channel|>final <|constrain|>", FINAL),
+    ("<|channel|>final <|constrain|> <|constrain|>json", Header("assistant", "final", None, JSON)),
     ("<|channel|>commentary to=functions.f <|constrain|>JSON", call("functions.f", "<|constrain|>JSON")),
     # Tools that are not on offer.
     ("<|channel|>commentary to=functions.nobody <|constrain|>json", call("functions.nobody")),
@@ -464,6 +465,7 @@ def test_split_header(text: str, header: Header, rest: str) -> None:
             ["functions.f to=assistant<|channel|>commentary"],
             ["Hello <|channel|>final"],
             ["<|channel|>analysis Think. ", "<|channel|>final"],
+            ["<|channel|>analysis Think. ", "<|channel|>final<|channel|>final"],
             ["Oh. <|channel|>analysis Think. ", "<|channel|>commentary Look.", "<|channel|>final"],
             ["<|channel|>??", "<|channel|>final"],
             ['<|channel|>commentary to=functions.f{"a":1}', "<|channel|>final"],

@@ -144,6 +144,14 @@ def test_parameters_of_a_function(parameters: dict[str, Any] | None, argument: s
     )
 
 
+def test_a_description_that_the_parameters_repeat_is_printed_once() -> None:
+    parameters = {"type": "object", "description": "Adds.", "properties": {"a": {"type": "integer"}}}
+    text = render(Conversation(None, Developer(tools=(Tool("add", "Adds.", parameters),)), ()))
+    assert text.count("Adds.") == 1
+    other = render(Conversation(None, Developer(tools=(Tool("add", "Sums.", parameters),)), ()))
+    assert other.count("Adds.") == other.count("Sums.") == 1
+
+
 USER, ANALYSIS, PREAMBLE, FINAL = user("q"), analysis("t"), preamble("p"), final("a")
 CALL, BROWSER_CALL, RESULT = call("f", "{}"), replace(call("f", "{}"), header=HEADERS[3][0]), result("f", "1")
 

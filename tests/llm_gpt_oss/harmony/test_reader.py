@@ -292,11 +292,11 @@ def test_the_author_stands_where_a_message_starts(text: str, header: Header) -> 
     assert [start.header for start in starts(split_text(text), tools=("f",))] == [header]
 
 
-def test_an_author_may_follow_an_open_message() -> None:
-    assert messages(["a", "<|end|>", "user", "<|message|>", "b"], FINAL) == [
-        (FINAL, "a"),
-        (Header("user"), "b"),
-    ]
+def test_an_author_may_follow_a_message() -> None:
+    pieces = ["a", "<|end|>", "user", "<|message|>", "b"]
+    expected = [(FINAL, "a"), (Header("user"), "b")]
+    assert messages(pieces, FINAL) == expected
+    assert messages(["<|channel|>", "final", "<|message|>", *pieces]) == expected
 
 
 SHORT = ["<|channel|>", "final", "<|message|>", "a", " b", "<|end|>", "<|start|>", "assistant"]

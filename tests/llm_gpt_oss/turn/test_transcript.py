@@ -168,6 +168,14 @@ THINK = Step("think", ANALYSIS)
             id="messages behind a call",
         ),
         pytest.param(
+            f"{call_opener('f')}{{}}{NEXT}{call_opener('nobody')}{{}}{NEXT}{FINAL}Done.",
+            None,
+            {},
+            {},
+            [StrayText("Done.", True)],
+            id="message behind a call and one of a tool that is not on offer",
+        ),
+        pytest.param(
             f"{call_opener('f')}{{}}{NEXT}{FINAL} ",
             None,
             {},
@@ -240,9 +248,9 @@ def test_what_is_shown(
     ("text", "plain_text"),
     [
         pytest.param("Hello.", "Hello.", id="plain"),
-        pytest.param(" Hello. \n", "Hello.", id="blanks around it"),
-        pytest.param("assistant Hello.", "Hello.", id="only a role"),
-        pytest.param("Hello.<|end|><|start|>assistant There.", "Hello.\n\nThere.", id="twice"),
+        pytest.param(" Hello. \n", " Hello. \n", id="blanks around it"),
+        pytest.param("assistant Hello.", " Hello.", id="only a role"),
+        pytest.param("Hello.<|end|><|start|>assistant There.", "Hello.\n\n There.", id="twice"),
         pytest.param("", None, id="nothing"),
         pytest.param(" \n", None, id="blank"),
         pytest.param("<|channel|>final Hello.", None, id="header without a message marker"),
@@ -381,6 +389,7 @@ MENDED = "The header of a message was repaired: "
             id="none for messages that are left out",
         ),
         pytest.param("Hello", [], id="none for text outside of messages"),
+        pytest.param("assistant<|message|>Hello", [], id="none for a message that is not shown"),
     ],
 )
 def test_notes_of_headers(text: str, notes: list[Note]) -> None:
