@@ -28,7 +28,8 @@ class ParsedHeader:
     """A header that the model wrote, after all repairs.
 
     The recipient of a call of a tool on offer is `functions.NAME`. Any other recipient is as the model wrote
-    it. `renamed_from` is what the model wrote in place of the tool's name. `repairs` names other corrections.
+    it. `renamed_from` is what the model wrote if it called a tool on offer in another way than
+    `to=functions.NAME`. `repairs` names other corrections.
     """
 
     header: Header
@@ -48,17 +49,8 @@ def parse_header(text: str, tools: tuple[str, ...] = (), *, has_author: bool = F
         role, name = parts.take_author(tools, has_content_type=content_type is not None)
         if role != "assistant":
             return ParsedHeader(Header(role, parts.take_channel(), parts.recipient, content_type, name))
-    channel, recipient, renamed_from = parts.take_channel(), parts.recipient, None
-    if recipient and names_no_tool(recipient):
-        parts.repairs.append(f"recipient {recipient} is no tool")
-        recipient = None
-    else:
-        # A word of its own in another channel is hardly a call, unless something else says so.
-        without_to = channel == "commentary" or content_type is not None or NAMESPACE in text
-        if found := parts.take_tool(tools, without_to=without_to):
-            tool, written = found
-            renamed_from = None if recipient == NAMESPACE + tool else written
-            recipient = NAMESPACE + tool
+    channel = parts.take_channel()
+    recipient, renamed_from = parts.take_recipient(channel, tools, has_content_type=content_type is not None)
     if parts.words:
         parts.repairs.append(f"unexpected text: {_excerpt(' '.join(parts.words))}")
     header = Header("assistant", channel, recipient, content_type)
@@ -94,7 +86,7 @@ def split_header(text: str, tools: tuple[str, ...], *, has_author: bool) -> tupl
 
 # The parts of a header. Models leave out the space between two of them.
 _PART = re.compile(
-    rf"{re.escape(CHANNEL)}\s*(?P<channel>\w*?)(?=to=|\W|$)"
+    rf"{re.escape(CHANNEL)}[\s\"'`*:]*(?P<channel>\w*?)(?=to=|\W|$)"
     rf"|{re.escape(CONSTRAIN)}\s*(?P<type>[^\s<{{]*)"
     r"|[tT][oO]\s?=\s*(?P<to>[^\s<{]*)"
     r"|(?P<role>assistant)"
@@ -110,13 +102,15 @@ _MAX_WORDS = 3
 class _Parts:
     """The parts of a header. Each method takes the words that it understands from `words`.
 
-    `recipient` is the word after `to=`, None if there is none.
+    `recipient` is the word after `to=`, None if there is none. `has_exact_recipient` says that nothing is
+    between the two.
     """
 
     def __init__(self, text: str) -> None:
         self._parts = [(str(match.lastgroup), match[match.lastgroup or 0]) for match in _PART.finditer(text)]
         self.words = self._all("word")
         self.recipient = next(filter(None, self._all("to")), None)
+        self.has_exact_recipient = f"to={self.recipient}" in text
         self.repairs = ["role named twice"] if len(self._all("role")) > 1 else []
 
     def _all(self, group: str) -> list[str]:
@@ -161,27 +155,47 @@ class _Parts:
         self.repairs.append(f"channel {name!r} read as {known}" if name else "channel without a name")
         return known
 
-    def take_tool(self, tools: tuple[str, ...], *, without_to: bool) -> tuple[str, str] | None:
-        """Return the tool on offer that is called, and what the model wrote in place of its name.
+    def take_recipient(
+        self, channel: str | None, tools: tuple[str, ...], *, has_content_type: bool
+    ) -> tuple[str | None, str | None]:
+        """Return the recipient, and what the model wrote in place of `to=functions.NAME`, if it differs.
 
-        `without_to` allows a name that no `to=` precedes. A name may also consist of several words.
+        Each is None if there is none. The name of a tool may be in several words, and without `to=`.
         """
         written = self.recipient or ""
+        if written and names_no_tool(written):
+            self.repairs.append(f"recipient {written} is no tool")
+            return None, None
+        words = self.words if len(self.words) <= _MAX_WORDS else []
+        has_namespace = any(word.startswith(NAMESPACE) for word in words)
+        # A word of its own is hardly a call, unless something else in the header says so.
+        is_call = bool(written) or has_content_type or has_namespace
+        if found := self._tool(written, words if is_call or channel == "commentary" else [], tools):
+            tool, name, used = found
+            self.words = [word for word in self.words if word not in used]
+            is_exact = self.recipient == name == NAMESPACE + tool and self.has_exact_recipient
+            return NAMESPACE + tool, None if is_exact else name
+        if (
+            not written
+            and len(words) == 1
+            and (has_namespace or (has_content_type and channel == "commentary"))
+        ):
+            return self._take(words[0]), None
+        return written or None, None
+
+    def _tool(
+        self, written: str, words: list[str], tools: tuple[str, ...]
+    ) -> tuple[str, str, list[str]] | None:
+        "Return a tool on offer, what the model wrote for its name, and which words that includes."
         if tool := tool_on_offer(written, tools):
-            return tool, written
-        if not (written or without_to) or len(self.words) > _MAX_WORDS:
-            return None
-        name = "".join([written, *self.words])
-        if not names_no_tool(name) and (tool := tool_on_offer(name, tools)):
-            self.words = []
-            return tool, name
+            return tool, written, []
+        name = "".join([written, *words])
+        if words and not names_no_tool(name) and (tool := tool_on_offer(name, tools)):
+            return tool, name, words
         # Behind the name of another tool, a word names no tool.
-        names = [word for word in self.words if NAMESPACE.startswith(written) and not names_no_tool(word)]
-        found = [(tool, name) for name in names if (tool := tool_on_offer(name, tools))]
-        if len(found) != 1:
-            return None
-        self.words.remove(found[0][1])
-        return found[0]
+        names = [word for word in words if NAMESPACE.startswith(written) and not names_no_tool(word)]
+        found = [(tool, name, [name]) for name in names if (tool := tool_on_offer(name, tools))]
+        return found[0] if len(found) == 1 else None
 
     def _take(self, word: str) -> str:
         self.words.remove(word)

@@ -72,7 +72,10 @@ class MessageEnd:
 
 @dataclass(frozen=True, slots=True)
 class StrayText:
-    "Text outside of messages. With `has_header` it follows the beginning of a header."
+    """Text outside of messages. With `has_header` it follows the beginning of a header.
+
+    If that header is all there is, it is the text.
+    """
 
     text: str
     has_header: bool
@@ -194,14 +197,17 @@ class HarmonyReader:
         "Yield a message if the text begins like a call or reasoning. An answer needs a whole header."
         parsed, text = split_header(header_text, self._tools, has_author=self._has_author)
         text = restore(MARKER.sub("", text))
+        has_header = MARKER.search(header_text) is not None
         if not text.strip():
+            if has_header and end is not None:
+                yield StrayText(header_text, has_header)
             return
         if parsed.header.recipient or parsed.header.channel == "analysis":
             yield MessageStart(parsed, is_whole=False)
             yield TextDelta(text)
             yield MessageEnd(end)
         else:
-            yield StrayText(text, has_header=bool(MARKER.search(header_text)))
+            yield StrayText(text, has_header)
 
     def _take_headers(self) -> list[str]:
         "Return what was collected, split into headers. Spelled-out special tokens in it are neutralised."

@@ -25,7 +25,8 @@ _GLUED = re.compile(rf"(?:[._-]*(?:json|code|text|{'|'.join(CHANNELS)}))+", re.I
 
 
 def names_no_tool(recipient: str) -> bool:
-    return recipient.strip(punctuation).casefold() in _NO_TOOL
+    name = recipient.strip(punctuation).casefold()
+    return not name or name in _NO_TOOL
 
 
 def tool_on_offer(recipient: str, tools: Sequence[str]) -> str | None:

@@ -159,10 +159,13 @@ class Transcript:
         """Return the channel as which the text of a message is shown, or None.
 
         Nothing is shown behind a call, since the model has not seen its result. The answer is not shown if it
-        gets a step of its own. With a schema, it must be the only text.
+        gets a step of its own. With a schema, it must be the only text. Arguments without a tool are not
+        shown either.
         """
         channel = header.channel
         if header.recipient is not None or self._called:
+            return None
+        if channel == "commentary" and header.content_type is not None:
             return None
         if channel == "final" and self._step.answer_follows:
             return None

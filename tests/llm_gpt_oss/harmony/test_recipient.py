@@ -170,6 +170,8 @@ def test_tool_on_offer(written: str, tools: list[str], expected: str | None) -> 
         "<user>",
         "user()",
         "**all**",
+        "??",
+        '""',
     ],
     ids=str,
 )
@@ -188,7 +190,6 @@ def test_recipients_that_are_no_tools(recipient: str) -> None:
         "nobody",
         "python",
         "functions",
-        "??",
     ],
     ids=str,
 )

@@ -222,7 +222,7 @@ _OTHERS = [
     Row(
         "header, a header without a message behind the answer",
         [f"{THOUGHT}{FINAL}The answer<|end|>{START}<|channel|>analysis<|return|>"],
-        Want("The answer"),
+        Want("The answer", notes=None),
     ),
     Row(
         "header, a thought behind the answer",
