@@ -66,9 +66,12 @@ class Logprob:
 class Piece:
     """A piece of the model's text, usually one token.
 
-    A marker of harmony is a whole piece, or is contained in a piece that the engine itself joined. Marker
-    text that the model spells out always comes in several pieces. `tokens` is the number of tokens, as far
-    as the engine reports them.
+    A marker of harmony is a piece by itself if it is a special token: `text` is exactly the marker. Marker
+    text in any other piece is text that the model spelled out. Two kinds of completions are exceptions. Under
+    a `format` nothing is a marker, because grammars admit special tokens inside strings. And with `stop`,
+    some servers do not report the tokens of text that they held back. Then each marker in it is a piece.
+
+    `tokens` is the number of tokens, as far as the engine reports them.
     """
 
     text: str

@@ -14,6 +14,7 @@ from ..grammar_subset import grammar_subset
 from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
 from ..http.openai_errors import context_overflow
 from ..http.request import Request
+from ..http.token_splitter import needs_tokens
 
 # The limit for a server that needs one and does not count tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -23,13 +24,14 @@ class Dialect(NamedTuple):
     """The differences between servers.
 
     `needs_max_tokens`: without a limit the server stops after 16 tokens.
-    `splits_text`: with stop strings the server splits its text anywhere, so the tokens are requested too.
+    `reports_tokens`: log probabilities have the tokens of text that the server held back. llama.cpp reports
+    such text as one token.
     `min_logprobs`: the smallest `logprobs` with which the server reports the chosen tokens.
     `repeat_penalty`: the name of that option. `schema_fields` returns the request fields for a schema.
     """
 
     needs_max_tokens: bool
-    splits_text: bool
+    reports_tokens: bool
     min_logprobs: int
     repeat_penalty: str
     schema_fields: Callable[[Json | Literal["json"]], Json]
@@ -62,7 +64,7 @@ def completion_request(
     check_max_tokens(completion)
     options = sampling_fields(completion)
     repeat_penalty = options.pop("repeat_penalty")
-    reports_tokens = completion.top_logprobs is not None or needs_tokens(completion, dialect)
+    wants_tokens = dialect.reports_tokens and needs_tokens(completion)
     body: Json = {
         "model": model_name,
         "prompt": completion.prompt,
@@ -75,17 +77,16 @@ def completion_request(
         "add_special_tokens": False,
         "max_tokens": max_tokens,
         "stop": list(completion.stop) or None,
-        "logprobs": max(dialect.min_logprobs, completion.top_logprobs or 0) if reports_tokens else None,
+        "logprobs": (
+            max(dialect.min_logprobs, completion.top_logprobs or 0)
+            if completion.top_logprobs is not None or wants_tokens
+            else None
+        ),
         **options,
         dialect.repeat_penalty: repeat_penalty,
         **({} if completion.format is None else dialect.schema_fields(completion.format)),
     }
     return Request("/v1/completions", lambda data: data, without_none(body))
-
-
-def needs_tokens(completion: Completion, dialect: Dialect) -> bool:
-    "Whether the text must be split again at the ends of its tokens."
-    return dialect.splits_text and bool(completion.stop)
 
 
 def models_request() -> Request[list[Json]]:

@@ -7,7 +7,7 @@ from ...errors import EngineError
 from ..http.endpoint import Endpoint
 from ..http.engine import CompletionStream, RequestPlan
 from .reader import TextReader
-from .requests import DEFAULT_MAX_TOKENS, Dialect, completion_request, needs_tokens, token_count_request
+from .requests import DEFAULT_MAX_TOKENS, Dialect, completion_request, token_count_request
 
 
 class CompletionsServer:
@@ -33,7 +33,5 @@ class CompletionsServer:
                 limit = DEFAULT_MAX_TOKENS
         return CompletionStream(
             completion_request(completion, model_name, self._dialect, limit),
-            TextReader(
-                self.endpoint.name, completion.top_logprobs, realign=needs_tokens(completion, self._dialect)
-            ),
+            TextReader(self.endpoint.name, completion),
         )

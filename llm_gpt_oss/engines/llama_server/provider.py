@@ -53,13 +53,13 @@ class LlamaServerProvider:
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client
         from ..http.endpoint import display_url, model_endpoint
-        from .requests import props_request, vocabulary_request
+        from .requests import markers_request, props_request
 
         address = display_url(model)
         try:
             with Client(model_endpoint(SERVER_NAME, model, key)) as client:
                 props = client.send(props_request())
-                client.send(vocabulary_request(model.tag))
+                client.send(markers_request(model.tag))
         except GptOssError as problem:
             return ModelStatus(address, problem=str(problem))
         return ModelStatus(

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
-from ...completion import Done, Json, Logprob, Piece
+from ...completion import Completion, Done, Json, Logprob, Piece
 from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
+from ..http.token_splitter import Token, TokenSplitter, needs_tokens
 
 
 class CompletionReader:
     """A `Translator` from events to pieces and one Done.
 
-    `top_logprobs` is the number of requested alternatives for each token. Raises StreamCut for an event of an
-    unexpected form and for a stream without a last event, EmptyStream for one without any event.
+    `markers` are the ids of harmony's markers. Raises StreamCut for an event of an unexpected form and for a
+    stream without a last event, EmptyStream for one without any event.
     """
 
-    def __init__(self, server_name: str, top_logprobs: int | None) -> None:
+    def __init__(self, server_name: str, completion: Completion, markers: Mapping[int, str]) -> None:
         self._server_name = server_name
-        self._top_logprobs = top_logprobs or 0
+        self._top_logprobs = completion.top_logprobs or 0
+        self._needs_ids = needs_tokens(completion)
+        self._markers = markers
+        self._splitter = TokenSplitter(completion)
         self._has_events = self._is_done = False
 
     def feed(self, event: Json, /) -> Sequence[Piece | Done]:
         self._has_events = True
         items: list[Piece | Done] = []
         try:
-            if text := event["content"]:
-                tokens = event.get("completion_probabilities") or ()
-                logprobs = tuple(parse_logprob(token, self._top_logprobs) for token in tokens)
-                items.append(Piece(text, logprobs, max(1, len(logprobs))))
+            items += self._splitter.feed(event["content"], self._tokens(event))
+            if event["content"]:
+                # The event has the text of all tokens so far.
+                items += self._splitter.flush()
             if event.get("stop"):
                 self._is_done = True
                 items.append(_done(event))
@@ -41,6 +46,19 @@ class CompletionReader:
         if not self._is_done:
             raise unfinished_stream(self._server_name)
         return ()
+
+    def _tokens(self, event: Json) -> list[Token]:
+        """Return the tokens of this event.
+
+        The text of a token stands in its log probability, but for text that was held back it is the whole
+        text. The ids of the tokens tell which of them are markers.
+        """
+        probabilities = event.get("completion_probabilities") or ()
+        logprobs = [parse_logprob(token, self._top_logprobs) for token in probabilities]
+        ids = event.get("tokens") if self._needs_ids else None
+        if not ids:
+            return [Token(logprob.token, logprob) for logprob in logprobs]
+        return [Token(self._markers.get(id_), logprob) for id_, logprob in zip_longest(ids, logprobs)]
 
 
 def _done(event: Json) -> Done:

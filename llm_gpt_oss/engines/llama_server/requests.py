@@ -43,17 +43,19 @@ def props_request() -> Request[Json]:
     return Request("/props", lambda data: data)
 
 
-def vocabulary_request(tag: str) -> Request[None]:
-    """Return a request that tokenizes a marker of harmony.
+def markers_request(tag: str) -> Request[dict[int, str]]:
+    """Return a request for the ids of harmony's markers.
 
-    `parse` raises NotGptOss if the marker is not one token for this model.
+    `parse` raises NotGptOss if a marker is not one token for this model.
     """
 
-    def parse(data: Json) -> None:
-        if len(data.get("tokens") or ()) != 1:
+    def parse(data: Json) -> dict[int, str]:
+        ids = data.get("tokens") or ()
+        if len(ids) != len(MARKERS):
             raise NotGptOss(
                 f"{tag} is not a gpt-oss: its vocabulary does not contain harmony's markers.",
                 remedy="Start the server with a gpt-oss model.",
             )
+        return dict(zip(ids, MARKERS, strict=True))
 
-    return Request("/tokenize", parse, {"content": CHANNEL, "parse_special": True})
+    return Request("/tokenize", parse, {"content": "".join(MARKERS), "parse_special": True})

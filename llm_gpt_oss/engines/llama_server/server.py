@@ -5,15 +5,17 @@ from __future__ import annotations
 from ...completion import Completion
 from ..http.endpoint import Endpoint
 from ..http.engine import CompletionStream, RequestPlan
+from ..http.token_splitter import needs_tokens
 from .reader import CompletionReader
-from .requests import completion_request, vocabulary_request
+from .requests import completion_request, markers_request
 
 
 class LlamaServer:
     """A `CompletionServer`.
 
-    `model_name` is the server's name for the model, where it has several. The vocabulary is checked for
-    harmony's markers once, unless the model `is_gpt_oss` for certain.
+    `model_name` is the server's name for the model, where it has several. The ids of harmony's markers are
+    requested once: to tell markers from text that spells them out, and to check the model's family unless it
+    `is_gpt_oss` for certain.
     """
 
     def __init__(
@@ -22,10 +24,10 @@ class LlamaServer:
         self.endpoint = endpoint
         self._model_name = model_name
         self._is_gpt_oss = is_gpt_oss
+        self._markers: dict[int, str] = {}
 
     def plan(self, completion: Completion) -> RequestPlan:
         request = completion_request(completion, self._model_name)
-        if not self._is_gpt_oss:
-            yield vocabulary_request(completion.model)
-            self._is_gpt_oss = True
-        return CompletionStream(request, CompletionReader(self.endpoint.name, completion.top_logprobs))
+        if not self._markers and (needs_tokens(completion) or not self._is_gpt_oss):
+            self._markers = yield markers_request(completion.model)
+        return CompletionStream(request, CompletionReader(self.endpoint.name, completion, self._markers))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from ...completion import Done, Json, Logprob, Piece
+from ...completion import Completion, Done, Json, Logprob, Piece
 from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
+from ..http.token_splitter import Token, TokenSplitter
 from .errors import context_overflow
 
 # Longer times are wrong: Ollama sometimes reports 292 years, or minus that.
@@ -22,7 +23,8 @@ class GenerateReader:
     one without any line, ContextOverflow if the last line reports that the prompt is too long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, completion: Completion) -> None:
+        self._splitter = TokenSplitter(completion)
         self._has_lines = self._has_text = self._is_done = False
 
     def feed(self, line: Json, /) -> Sequence[Piece | Done]:
@@ -31,7 +33,9 @@ class GenerateReader:
         try:
             if text := _typed(line, "response", str):
                 self._has_text = True
-                items.append(Piece(text, *_logprobs(line)))
+                # A line is complete: it has the text of all its tokens.
+                items += self._splitter.feed(text, _tokens(line))
+                items += self._splitter.flush()
             if _typed(line, "done", bool):
                 self._is_done = True
                 items.append(self._done(line))
@@ -66,10 +70,8 @@ class GenerateReader:
         )
 
 
-def _logprobs(line: Json) -> tuple[tuple[Logprob, ...], int] | tuple[()]:
-    "Return the arguments of a piece: the log probabilities, and their number as the number of tokens."
-    values = _typed(line, "logprobs", list)
-    return (tuple(map(_logprob, values)), len(values)) if values else ()
+def _tokens(line: Json) -> list[Token]:
+    return [Token(logprob.token, logprob) for logprob in map(_logprob, _typed(line, "logprobs", list) or ())]
 
 
 def _logprob(data: object, *, is_top: bool = False) -> Logprob:

@@ -9,6 +9,7 @@ from ...completion import Completion, Json
 from ..grammar_subset import grammar_subset
 from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
 from ..http.request import Request
+from ..http.token_splitter import needs_tokens
 from .answers import EmbeddingResult, ModelDetails, ModelInfo, PullStatus, RunningModel
 from .wire import Embeddings, GenerateBody, PullLine, Show
 
@@ -86,8 +87,8 @@ def generate(completion: Completion) -> Request[Json]:
     if completion.format is not None:
         schema = completion.format
         body["format"] = schema if schema == "json" else grammar_subset(schema)
-    if completion.top_logprobs is not None:
-        body |= {"logprobs": True, "top_logprobs": completion.top_logprobs}
+    if completion.top_logprobs is not None or needs_tokens(completion):
+        body |= {"logprobs": True, "top_logprobs": completion.top_logprobs or 0}
     if completion.keep_alive is not None:
         body["keep_alive"] = completion.keep_alive
     return Request("/api/generate", lambda data: data, cast(Json, body), completion.model)

@@ -26,4 +26,4 @@ class OllamaServer:
         if not is_official(tag) and tag not in self._checked:
             yield family_request(tag)
             self._checked.add(tag)
-        return CompletionStream(generate(completion), GenerateReader())
+        return CompletionStream(generate(completion), GenerateReader(completion))

@@ -154,7 +154,7 @@ def generate(
             if not is_end:
                 logprob = _logprob(vocabulary, sampled)
                 pieces = [*detokenizer.feed(vocabulary.token_bytes(sampled.token), logprob)]
-                yield pieces[0] if pieces else None
+                yield from pieces or (None,)
             if is_end or detokenizer.stopped:
                 reason = "stop"
             elif count == completion.max_tokens or len(prefix.tokens) + 1 >= context:

@@ -76,13 +76,14 @@ def _letter_to_byte() -> dict[str, int]:
 
 
 LETTER_TO_BYTE = _letter_to_byte()
+_MARKER_BYTES = {marker.encode() for marker in MARKERS}
 
 
 class Detokenizer:
-    """Turns the bytes of tokens into pieces, if possible one for each token.
+    """Turns the bytes of tokens into pieces, one for each token or for the tokens of a character.
 
-    Text that may be the start of a stop string is held back until that is decided, and becomes one piece.
-    `stopped` is true after a stop string. Neither the stop string nor the text after it becomes a piece.
+    Text that may be the start of a stop string is held back until that is decided. `stopped` is true after a
+    stop string. Neither the stop string nor the text after it becomes a piece.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -92,6 +93,8 @@ class Detokenizer:
         self.stopped = False
 
     def feed(self, data: bytes, logprob: Logprob | None = None) -> Iterator[Piece]:
+        if data in _MARKER_BYTES:
+            self._end_character()
         self._pending.append((self._decoder.decode(data), logprob))
         text = "".join(part for part, _ in self._pending)
         positions = [at for stop in self._stops if (at := text.find(stop)) >= 0]
@@ -104,20 +107,29 @@ class Detokenizer:
     def finish(self) -> Iterator[Piece]:
         "Yield what was held back: the start of a stop string, or an incomplete character."
         if not self.stopped:
-            rest = self._decoder.decode(b"", final=True)
-            yield from self._flush("".join(part for part, _ in self._pending) + rest)
+            self._end_character()
+            yield from self._flush("".join(part for part, _ in self._pending))
+
+    def _end_character(self) -> None:
+        "Add an incomplete character, if there is one, to the text of the last token."
+        if rest := self._decoder.decode(b"", final=True):
+            part, logprob = self._pending.pop() if self._pending else ("", None)
+            self._pending.append((part + rest, logprob))
 
     @property
     def _stop_prefixes(self) -> Iterator[str]:
         return (stop[:length] for stop in self._stops for length in range(1, len(stop)))
 
     def _flush(self, text: str) -> Iterator[Piece]:
-        "Yield the text with the log probabilities of the tokens that it consists of."
-        logprobs, start = [], 0
+        "Yield the text as pieces, each with the log probabilities of its tokens."
+        logprobs: list[Logprob] = []
+        tokens = 0
         for part, logprob in self._pending:
-            if logprob is not None and start < len(text):
-                logprobs.append(logprob)
-            start += len(part)
+            if not text:
+                break
+            tokens += 1
+            logprobs += [logprob] if logprob is not None else ()
+            if part:
+                yield Piece(text[: len(part)], tuple(logprobs), tokens)
+                text, logprobs, tokens = text[len(part) :], [], 0
         self._pending = []
-        if text:
-            yield Piece(text, tuple(logprobs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,10 +26,12 @@ def event(text: str, reason: str | None = None, **fields: Any) -> dict[str, Any]
     return {"choices": [{"index": 0, "text": text, "finish_reason": reason, **fields}]}
 
 
-def read(
-    *events: dict[str, Any], top_logprobs: int | None = None, realign: bool = False
-) -> list[Piece | Done]:
-    return list(translate(events, TextReader("The server", top_logprobs, realign=realign)))
+COMPLETION = Completion("tiny", "p")
+STOPPING = Completion("tiny", "p", stop=("x",))
+
+
+def read(*events: dict[str, Any], completion: Completion = COMPLETION) -> list[Piece | Done]:
+    return list(translate(events, TextReader("The server", completion)))
 
 
 def step(text: str, *tokens: str) -> dict[str, Any]:
@@ -37,9 +40,8 @@ def step(text: str, *tokens: str) -> dict[str, Any]:
 
 
 def texts(*events: dict[str, Any]) -> list[str]:
-    return [
-        piece.text for piece in read(*events, event("", "stop"), realign=True) if isinstance(piece, Piece)
-    ]
+    items = read(*events, event("", "stop"), completion=STOPPING)
+    return [item.text for item in items if isinstance(item, Piece)]
 
 
 @pytest.mark.parametrize(
@@ -69,11 +71,12 @@ def test_log_probabilities_of_vllm() -> None:
         "token_logprobs": [-0.1, -0.2],
         "top_logprobs": [{"x": -3.0, "a": -0.1}, None],
     }
-    [piece, _] = read(event("ab", "stop", logprobs=logprobs), top_logprobs=1)
-    top = (Logprob("a", -0.1),)
-    assert piece == Piece("ab", (Logprob("a", -0.1, None, top), Logprob("b", -0.2)), tokens=2)
-    [piece, _] = read(event("ab", "stop", logprobs={**logprobs, "top_logprobs": None}), top_logprobs=0)
-    assert piece == Piece("ab", (Logprob("a", -0.1), Logprob("b", -0.2)), tokens=2)
+    a, b = Logprob("a", -0.1), Logprob("b", -0.2)
+    pieces = read(event("ab", "stop", logprobs=logprobs), completion=replace(COMPLETION, top_logprobs=1))
+    assert pieces == [Piece("a", (replace(a, top=(a,)),)), Piece("b", (b,)), Done("stop")]
+    logprobs["top_logprobs"] = None
+    pieces = read(event("ab", "stop", logprobs=logprobs), completion=replace(COMPLETION, top_logprobs=0))
+    assert pieces == [Piece("a", (a,)), Piece("b", (b,)), Done("stop")]
 
 
 def test_delayed_text_is_split_at_the_ends_of_tokens() -> None:
@@ -88,40 +91,38 @@ def test_delayed_text_is_split_at_the_ends_of_tokens() -> None:
 
 
 def test_a_marker_that_the_model_spells_out_stays_split() -> None:
-    assert texts(step("<|", "<", "|"), step("end|>", "end", "|", ">")) == ["<", "|", "end", "|", ">"]
+    assert texts(step("", "<", "|"), step("<|end|>", "end", "|", ">")) == ["<", "|", "end", "|", ">"]
 
 
-def test_the_last_token_ends_where_the_stop_string_begins() -> None:
-    assert texts(step("", "13"), step("1", ", 1", "4"), step("3, ")) == ["13", ", "]
-
-
-def test_a_token_that_a_stop_string_cut_has_no_log_probability() -> None:
-    steps = [step("", "13"), step("1", "4"), event("", "stop")]
-    assert read(*steps, top_logprobs=0, realign=True) == [Piece("1"), Done("stop")]
+def test_the_tokens_of_a_character_are_one_piece() -> None:
+    steps = [step("", ""), step("", "", "ü"), step("ü", "b"), step("b"), event("", "stop")]
+    [first, second, _] = read(*steps, completion=replace(STOPPING, top_logprobs=0))
+    assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)), tokens=3)
+    assert second == Piece("b", (Logprob("b", -0.1),))
 
 
 def test_alternatives_of_tokens_whose_text_was_delayed() -> None:
     top = {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": [{"b": -2.0, "a": -0.1}]}
-    [piece, _] = read(event("", logprobs=top), event("a", "stop"), top_logprobs=1, realign=True)
+    events = [event("", logprobs=top), event("a", "stop")]
+    [piece, _] = read(*events, completion=replace(STOPPING, top_logprobs=1))
     assert piece == Piece("a", (Logprob("a", -0.1, None, (Logprob("a", -0.1),)),))
 
 
-def test_tokens_that_do_not_begin_like_the_text() -> None:
-    assert texts(step("<|end|>", "ab")) == ["<|end|>"]
-    assert texts(step("<|e", "token_id:1"), step("nd|>a", "token_id:2"), step("b")) == ["<|end|>a", "b"]
+def test_tokens_that_were_not_requested_are_not_returned() -> None:
+    assert read(step("a", "a"), event("", "stop"), completion=STOPPING) == [Piece("a"), Done("stop")]
+
+
+def test_text_before_a_stop_string_that_begins_in_a_token() -> None:
+    events = [step("", "13"), step("1", "4"), event("", "stop")]
+    assert read(*events, completion=replace(STOPPING, top_logprobs=0)) == [Piece("1"), Done("stop")]
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"content": None}, {"content": []}, {"tokens": None}])
-@pytest.mark.parametrize("realign", [False, True])
-def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, realign: bool) -> None:
-    assert read(
-        event("a"),
-        {"choices": [{"text": None, "finish_reason": "stop", "logprobs": nothing}]},
-        realign=realign,
-    ) == [
-        Piece("a"),
-        Done("stop"),
-    ]
+@pytest.mark.parametrize("stop", [(), ("x",)], ids=["no stop string", "a stop string"])
+def test_no_tokens_and_no_text(nothing: dict[str, Any] | None, stop: tuple[str, ...]) -> None:
+    end = {"choices": [{"text": None, "finish_reason": "stop", "logprobs": nothing}]}
+    completion = replace(COMPLETION, stop=stop)
+    assert read(event("a"), end, completion=completion) == [Piece("a"), Done("stop")]
 
 
 def test_tokens_without_their_log_probabilities() -> None:
@@ -129,41 +130,15 @@ def test_tokens_without_their_log_probabilities() -> None:
         read(event("a", logprobs={"tokens": ["a"], "token_logprobs": []}))
 
 
-def test_the_tokens_of_a_character_are_one_piece() -> None:
-    steps = [step("", ""), step("", "", "ü"), step("ü", "b"), step("b"), event("", "stop")]
-    [first, second, _] = read(*steps, top_logprobs=0, realign=True)
-    assert first == Piece("ü", (Logprob("", -0.1), Logprob("", -0.1), Logprob("ü", -0.1)), tokens=3)
-    assert second == Piece("b", (Logprob("b", -0.1),))
-
-
-def test_tokens_that_were_not_asked_for_are_not_step() -> None:
-    assert read(step("a", "a"), event("", "stop"), realign=True) == [Piece("a"), Done("stop")]
-
-
-def test_tokens_that_do_not_spell_the_text() -> None:
-    "Markers are whole all the same."
-    steps = [
-        step("", "�"),
-        step("ü<", "�"),
-        step("|end", "<|end|>"),
-        step("|>x", "x"),
-        step("<", "<"),
-        step("y"),
-    ]
-    assert texts(*steps) == ["ü", "<|end|>x", "<y"]
-    *pieces, _ = read(*steps, event("", "stop"), top_logprobs=0, realign=True)
-    tokens = [token.token for piece in pieces if isinstance(piece, Piece) for token in piece.logprobs]
-    assert tokens == ["�", "�", "<|end|>", "x", "<"]
-
-
 def test_a_server_that_reports_no_tokens() -> None:
-    assert texts(event("<|ch"), event("annel|>x<"), event("y")) == ["<|channel|>x", "<y"]
+    assert texts(event("<|ch"), event("annel|>x<"), event("y")) == ["<|channel|>", "x", "<y"]
 
 
 def test_log_probabilities_of_llama_cpp() -> None:
     token = {"id": 1, "token": "a", "bytes": [97], "logprob": -0.1}
     [piece, _] = read(
-        event("a", "stop", logprobs={"content": [{**token, "top_logprobs": [token]}]}), top_logprobs=1
+        event("a", "stop", logprobs={"content": [{**token, "top_logprobs": [token]}]}),
+        completion=replace(COMPLETION, top_logprobs=1),
     )
     assert piece == Piece("a", (Logprob("a", -0.1, (97,), (Logprob("a", -0.1, (97,)),)),))
 

@@ -25,7 +25,7 @@ def line(text: str, done: bool = False) -> bytes:
 
 def output(clock: Clock, *, batch: bool) -> CompletionOutput:
     completion = Completion("tiny", "p", batch=batch)
-    return CompletionOutput(NdjsonReader(), GenerateReader(), completion, clock)
+    return CompletionOutput(NdjsonReader(), GenerateReader(completion), completion, clock)
 
 
 def test_without_batch_each_piece_is_returned_at_once() -> None:

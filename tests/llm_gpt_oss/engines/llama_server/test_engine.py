@@ -14,7 +14,7 @@ from llm_gpt_oss.errors import EngineBusy, EngineError, EngineUnreachable, GptOs
 
 PROVIDER = LlamaServerProvider()
 COMPLETION = Completion("tiny", "p")
-KNOWN = answer({"tokens": [2043]})
+KNOWN = answer({"tokens": [2044, 2045, 2046, 2043, 2042]})
 HI = {"content": "Hi", "stop": False}
 END = {"content": "", "stop": True, "stop_type": "eos"}
 ITEMS = [Piece("Hi"), Done("stop")]

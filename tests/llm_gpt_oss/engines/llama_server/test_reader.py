@@ -25,8 +25,13 @@ def event(text: str, **fields: Any) -> dict[str, Any]:
     return {"content": text, "stop": False, **fields}
 
 
-def read(*events: dict[str, Any], top_logprobs: int | None = None) -> list[Piece | Done]:
-    return list(translate(events, CompletionReader("llama-server", top_logprobs)))
+MARKERS = {2043: "<|channel|>", 2045: "<|end|>"}
+COMPLETION = Completion("tiny", "p")
+STOPPING = Completion("tiny", "p", stop=("<|end|><|start|>",))
+
+
+def read(*events: dict[str, Any], completion: Completion = COMPLETION) -> list[Piece | Done]:
+    return list(translate(events, CompletionReader("llama-server", completion, MARKERS)))
 
 
 def test_pieces_then_the_end() -> None:
@@ -53,15 +58,64 @@ def test_log_probabilities(requested: int, expected: int) -> None:
     token = {"id": 315, "token": "The", "bytes": [84, 104, 101], "logprob": -0.5}
     tops = [token, {"id": 9, "token": "\ufffd", "bytes": [156], "logprob": -8.0}]
     [piece, _] = read(
-        event("The", completion_probabilities=[{**token, "top_logprobs": tops}]), END, top_logprobs=requested
+        event("The", completion_probabilities=[{**token, "top_logprobs": tops}]),
+        END,
+        completion=Completion("tiny", "p", top_logprobs=requested),
     )
     top = (Logprob("The", -0.5, (84, 104, 101)), Logprob("\ufffd", -8.0, (156,)))[:expected]
     assert piece == Piece("The", (Logprob("The", -0.5, (84, 104, 101), top),))
 
 
 def test_a_token_without_bytes() -> None:
-    [piece, _] = read(event("a", completion_probabilities=[{"token": "a", "logprob": -1.0}]), END)
+    probable = Completion("tiny", "p", top_logprobs=0)
+    [piece, _] = read(
+        event("a", completion_probabilities=[{"token": "a", "logprob": -1.0}]), END, completion=probable
+    )
     assert piece == Piece("a", (Logprob("a", -1.0),))
+
+
+@pytest.mark.parametrize(
+    ("events", "texts"),
+    [
+        pytest.param(
+            [event("", tokens=[2043]), event("<|channel|>analysis", tokens=[404])],
+            ["<|channel|>", "analysis"],
+            id="a marker that was held back",
+        ),
+        pytest.param(
+            [event("", tokens=[27]), event("", tokens=[28]), event("<|end|> ends", tokens=[29])],
+            ["<|end|> ends"],
+            id="a marker spelled out",
+        ),
+        pytest.param(
+            [event("", tokens=[27]), event("", tokens=[28]), event("<|end|>", tokens=[29])],
+            ["<", "|end|>"],
+            id="a marker spelled out, and nothing else",
+        ),
+        pytest.param(
+            [event("<|channel|>analysis"), event("x")],
+            ["<|channel|>", "analysis", "x"],
+            id="a server that reports no tokens",
+        ),
+    ],
+)
+def test_text_that_the_server_held_back(events: list[dict[str, Any]], texts: list[str]) -> None:
+    items = read(*events, END, completion=STOPPING)
+    assert [item.text for item in items if isinstance(item, Piece)] == texts
+
+
+def test_log_probabilities_of_text_that_the_server_held_back() -> None:
+    events = [
+        event("", tokens=[16], completion_probabilities=[{"token": "", "logprob": -1.0}]),
+        event("11", tokens=[17], completion_probabilities=[{"token": "11", "logprob": -2.0}]),
+    ]
+    [piece, _] = read(*events, END, completion=Completion("tiny", "p", stop=("12",), top_logprobs=0))
+    assert piece == Piece("11", (Logprob("", -1.0), Logprob("11", -2.0)), tokens=2)
+
+
+def test_a_marker_after_a_part_of_a_character() -> None:
+    [*pieces, _] = read(event("\ufffd<|end|>"), END)
+    assert pieces == [Piece("\ufffd"), Piece("<|end|>")]
 
 
 def test_an_error_in_the_stream() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Completion, Sampling
-from llm_gpt_oss.engines.llama_server.requests import MARKERS, completion_request, vocabulary_request
+from llm_gpt_oss.engines.llama_server.requests import MARKERS, completion_request, markers_request
 from llm_gpt_oss.errors import BadRequest, NotGptOss
 
 ALWAYS = {"prompt": "p", "stream": True, "cache_prompt": True, "preserved_tokens": MARKERS}
@@ -50,9 +50,9 @@ def test_a_limit_of_no_tokens_is_an_error() -> None:
         completion_request(Completion("tiny", "p", max_tokens=0))
 
 
-@pytest.mark.parametrize("answer", [{"tokens": [1, 2]}, {"tokens": []}, {}])
+@pytest.mark.parametrize("answer", [{"tokens": [1, 2, 3, 4, 5, 6]}, {"tokens": []}, {}])
 def test_a_model_without_harmonys_markers(answer: dict[str, Any]) -> None:
-    request = vocabulary_request("tiny")
-    request.parse({"tokens": [2043]})
+    request = markers_request("tiny")
+    assert request.parse({"tokens": [7, 8, 9, 10, 11]}) == dict(zip((7, 8, 9, 10, 11), MARKERS, strict=True))
     with pytest.raises(NotGptOss, match="tiny is not a gpt-oss"):
         request.parse(answer)

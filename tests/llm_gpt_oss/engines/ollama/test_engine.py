@@ -200,8 +200,7 @@ def test_a_batch_has_fewer_pieces(play: Play, complete: Completes) -> None:
         ("<|channel|>", 1),
         ("final", 1),
         ("<|message|>", 1),
-        ("Hello world<|end", 5),
-        ("|>!", 2),
+        ("Hello world<|end|>!", 7),
         ("éé", 2),
     ]
     assert items[-1] == Done("stop", 3, 2)

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from llm_gpt_oss.completion import Done, Json, Logprob, Piece
+from llm_gpt_oss.completion import Completion, Done, Json, Logprob, Piece
 from llm_gpt_oss.engines.ollama.reader import GenerateReader
 from llm_gpt_oss.engines.ollama.wire import GenerateLine, TokenLogprob
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, StreamCut
@@ -61,8 +61,12 @@ def as_json(line: GenerateLine) -> Json:
     return cast(Json, line)
 
 
-def read(*lines: GenerateLine) -> list[Piece | Done]:
-    return list(translate(map(as_json, lines), GenerateReader()))
+PROBABILITIES = Completion("tiny", "p", top_logprobs=2)
+STOPPING = Completion("tiny", "p", stop=("<|end|><|start|>",))
+
+
+def read(*lines: GenerateLine, completion: Completion = PROBABILITIES) -> list[Piece | Done]:
+    return list(translate(map(as_json, lines), GenerateReader(completion)))
 
 
 STREAMS: list[tuple[list[GenerateLine], list[Piece | Done]]] = [
@@ -101,7 +105,7 @@ def test_pieces_and_the_end(lines: list[GenerateLine], items: list[Piece | Done]
 
 
 def test_a_piece_is_returned_at_once() -> None:
-    assert [*GenerateReader().feed(cast(Json, CHANNEL))] == [Piece("<|channel|>")]
+    assert [*GenerateReader(STOPPING).feed(cast(Json, CHANNEL))] == [Piece("<|channel|>")]
 
 
 def test_a_prompt_that_is_too_long() -> None:
@@ -117,16 +121,66 @@ def test_a_stream_without_lines() -> None:
 
 def test_a_stream_without_a_last_line() -> None:
     lines: list[GenerateLine] = [CHANNEL, {"response": " again", "done": False}]
-    items = translate(map(as_json, lines), GenerateReader())
+    items = translate(map(as_json, lines), GenerateReader(PROBABILITIES))
     assert [next(items), next(items)] == [Piece("<|channel|>"), Piece(" again")]
     with pytest.raises(StreamCut, match="ended in the middle"):
         next(items)
 
 
-def test_the_number_of_log_probabilities_is_the_number_of_tokens() -> None:
-    token: TokenLogprob = {"token": "a", "logprob": -1}
-    [piece, _] = read({"response": "aa", "logprobs": [token, token]}, {"done": True})
-    assert piece == Piece("aa", (Logprob("a", -1), Logprob("a", -1)), tokens=2)
+def line(text: str, *tokens: str) -> GenerateLine:
+    logprobs: list[TokenLogprob] = [{"token": token, "logprob": -1} for token in tokens]
+    return {"response": text, "logprobs": logprobs} if tokens else {"response": text}
+
+
+def test_the_tokens_of_a_character_are_one_piece() -> None:
+    half = Logprob("\ufffd", -1)
+    [piece, _] = read(line("ü", "\ufffd", "\ufffd"), {"done": True})
+    assert piece == Piece("ü", (half, half), tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        pytest.param(
+            [line("<|channel|>analysis", "<|channel|>", "analysis")],
+            ["<|channel|>", "analysis"],
+            id="a marker in a joined line",
+        ),
+        pytest.param(
+            [line("<|end|> ends", "<", "|", "end", "|>", " ends")],
+            ["<", "|", "end", "|>", " ends"],
+            id="a marker spelled out in a joined line",
+        ),
+        pytest.param(
+            [line("ü<|end|>", "\ufffd", "\ufffd", "<|end|>"), line("x", "x")],
+            ["ü", "<|end|>", "x"],
+            id="a marker after a character of two tokens",
+        ),
+        pytest.param(
+            # Ollama cuts the whole rest of a line with an incomplete character.
+            [line("a", "a", "\ufffd", "<|end|>"), line("<|start|>", "<|start|>")],
+            ["a", "<|start|>"],
+            id="a marker after a part of a character",
+        ),
+        pytest.param([line("a <", "a", " <|e")], ["a", " <"], id="a token cut by a stop string"),
+        pytest.param(
+            [line("<|channel|>analysis", "<|channel|>analysis")],
+            ["<|channel|>", "analysis"],
+            id="an Ollama that reports the line as a token",
+        ),
+        pytest.param(
+            [line("<|channel|>analysis"), line("<|end"), line("|>x")],
+            ["<|channel|>", "analysis", "<|end", "|>x"],
+            id="an Ollama that reports no tokens",
+        ),
+    ],
+)
+def test_lines_that_ollama_joined_because_of_a_stop_string(
+    lines: list[GenerateLine], texts: list[str]
+) -> None:
+    items = read(*lines, {"done": True}, completion=STOPPING)
+    assert [item.text for item in items if isinstance(item, Piece)] == texts
+    assert not any(item.logprobs for item in items if isinstance(item, Piece))
 
 
 @pytest.mark.parametrize(
@@ -146,5 +200,5 @@ def test_the_number_of_log_probabilities_is_the_number_of_tokens() -> None:
 )
 def test_a_line_of_an_unexpected_form(line: Json) -> None:
     with pytest.raises(StreamCut, match=r"an event of an unexpected form: \{.*Try again") as caught:
-        GenerateReader().feed(line)
+        GenerateReader(PROBABILITIES).feed(line)
     assert [*line][-1] in str(caught.value)

@@ -31,7 +31,15 @@ COMPLETIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"max_tokens": 5}, {"options": {"num_predict": 5}}),
     ({"context_length": 8192}, {"options": {"num_ctx": 8192}}),
-    ({"stop": ("<|end|>", "b")}, {"options": {"stop": ["<|end|>", "b"]}}),
+    (
+        {"stop": ("<|end|>", "b")},
+        {"options": {"stop": ["<|end|>", "b"]}, "logprobs": True, "top_logprobs": 0},
+    ),
+    ({"stop": ("a",), "format": "json"}, {"options": {"stop": ["a"]}, "format": "json"}),
+    (
+        {"stop": ("a",), "top_logprobs": 2},
+        {"options": {"stop": ["a"]}, "logprobs": True, "top_logprobs": 2},
+    ),
     ({"sampling": Sampling(temperature=0, seed=0)}, {"options": {"temperature": 0, "seed": 0}}),
     (
         {"sampling": Sampling(1, 0.5, 3, 0.1, 7, 1.1, 0.2, 0.3), "max_tokens": 1},

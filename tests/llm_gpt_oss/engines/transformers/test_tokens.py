@@ -21,10 +21,27 @@ def pieces(parts: list[str | bytes], *stops: str) -> list[str]:
         pytest.param(["a", "b"], [], ["a", "b"], id="a piece for each token"),
         pytest.param([b"\xf0\x9f", b"\x90", b"\xb3!"], [], ["🐳!"], id="character in several tokens"),
         pytest.param(["a", b"\xf0\x9f"], [], ["a", "\ufffd"], id="incomplete character"),
-        pytest.param([b"\xf0\x9f", "<|end|>"], [], ["\ufffd<|end|>"], id="marker inside a character"),
+        pytest.param(
+            [b"\xf0\x9f", "<|end|>"], [], ["\ufffd", "<|end|>"], id="marker after a part of a character"
+        ),
+        pytest.param(
+            [b"a\xf0", "<|end|>"], [], ["a", "\ufffd", "<|end|>"], id="marker after a token that ends in one"
+        ),
+        pytest.param(
+            ["<", "|end", "|>", "!"],
+            ["<|end|>x"],
+            ["<", "|end", "|>", "!"],
+            id="marker spelled out, and held back",
+        ),
+        pytest.param(
+            ["<|end|>", "<|channel|>"],
+            ["<|end|>x"],
+            ["<|end|>", "<|channel|>"],
+            id="marker that was held back",
+        ),
         pytest.param(["a\x85b", "\u2028"], [], ["a\x85b", "\u2028"], id="unusual line separators"),
         pytest.param(["ab", "cd", "e"], ["bc"], ["a"], id="stop string across tokens"),
-        pytest.param(["ab", "d"], ["bc"], ["abd"], id="start of a stop string"),
+        pytest.param(["ab", "d"], ["bc"], ["ab", "d"], id="start of a stop string"),
         pytest.param(["a", "b"], ["bc"], ["a", "b"], id="text ends with the start of a stop string"),
         pytest.param(["a", "aab", "x"], ["aab"], ["a"], id="stop string that overlaps itself"),
         pytest.param(["1", "2", "3"], ["23", "12"], [], id="first of several stop strings"),
@@ -49,7 +66,7 @@ def test_logprobs_follow_the_text_of_their_tokens() -> None:
     a, half, rest, b, cut = (Logprob(name, -1.0) for name in ("a", "half", "rest", "b", "cut"))
     assert [*writer.feed(b"a", a)] == [Piece("a", (a,))]
     assert [*writer.feed(b"\xc3", half)] == []
-    assert [*writer.feed(b"\xa4", rest)] == [Piece("ä", (half, rest))]
+    assert [*writer.feed(b"\xa4", rest)] == [Piece("ä", (half, rest), tokens=2)]
     assert [*writer.feed(b"b", b), *writer.feed(b"!st", a)] == [Piece("b", (b,))]
     assert [*writer.feed(b"op", cut)] == [Piece("!", (a,))], "none for the stop string"
 

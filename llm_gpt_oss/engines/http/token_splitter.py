@@ -1,0 +1,133 @@
+"Splits the text of a stream where tokens end, which tells markers from text that spells them out."
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ...completion import Completion, Logprob, Piece
+from ...harmony.markers import MARKER, MARKERS, length_before_partial_marker
+
+# How servers write a byte that is no character by itself.
+PART_OF_CHARACTER = "\ufffd"
+
+
+class Token(NamedTuple):
+    """A token that a server reported.
+
+    `text` is None if the server does not report it. A part of a character is reported as U+FFFD, or as "" if
+    a later token has the whole character.
+    """
+
+    text: str | None
+    logprob: Logprob | None = None
+
+
+def needs_tokens(completion: Completion) -> bool:
+    """Whether the server has to report the tokens of its text.
+
+    A server holds text back while a stop string may begin there. Then Ollama and llama.cpp send several
+    tokens at once, and vLLM splits them anywhere. Under a grammar nothing is a marker, so no one has to tell.
+    """
+    return bool(completion.stop) and completion.format is None
+
+
+class TokenSplitter:
+    """Makes pieces of a completion's text, with a special token always as a piece by itself.
+
+    `feed` takes text as it arrives, and the tokens reported with it. Text never arrives before its tokens.
+    `flush` ends the text of all tokens so far: what has not arrived was cut. Consecutive tokens of unknown
+    text are one piece. It ends where the next token of known text begins.
+
+    A server may report no tokens, tokens that do not spell its text, or several tokens as one. Then a marker
+    and its spelled-out text cannot be told apart, and each counts as a marker.
+    """
+
+    def __init__(self, completion: Completion) -> None:
+        self._returns_logprobs = completion.top_logprobs is not None
+        self._may_cut_markers = needs_tokens(completion)
+        self._text = ""
+        self._tokens: list[Token] = []
+        self._tokens_spell_text = True
+
+    def feed(self, text: str, tokens: Iterable[Token] = ()) -> Iterator[Piece]:
+        self._text += text
+        self._tokens += tokens
+        if self._tokens_spell_text:
+            yield from self._split_at_tokens()
+        if not self._tokens_spell_text:
+            text = self._text
+            length = length_before_partial_marker(text) if self._may_cut_markers else len(text)
+            if length:
+                yield from split_at_markers(self._take(length, len(self._tokens)))
+
+    def flush(self) -> Iterator[Piece]:
+        "Yield the remaining text: the part of a token before a stop string. It has no log probability."
+        if self._text:
+            yield from _as_text(self._take(len(self._text), 0))
+        self._tokens = []
+        self._tokens_spell_text = True
+
+    def _split_at_tokens(self) -> Iterator[Piece]:
+        while self._text:
+            unknown, min_length = self._unknown_tokens()
+            if unknown == len(self._tokens):
+                self._tokens_spell_text = unknown > 0
+                if unknown:
+                    yield from _as_text(self._take(len(self._text), unknown))
+                return
+            known = self._tokens[unknown].text or ""
+            start = self._text.find(known, min_length)
+            if unknown and start > 0:
+                yield from _as_text(self._take(start, unknown))
+            elif start == 0:
+                yield from split_at_markers(self._take(len(known), unknown + 1))
+            else:
+                # The text of the known token has not arrived completely, unless it is another text.
+                self._tokens_spell_text = unknown > 0 or known.startswith(self._text)
+                return
+
+    def _unknown_tokens(self) -> tuple[int, int]:
+        "Return the number of tokens before the first one of known text, and the least length of their text."
+        count = min_length = 0
+        for text, _ in self._tokens:
+            if text and PART_OF_CHARACTER not in text:
+                break
+            count += 1
+            min_length += 1 if text is None else len(text) - text.count(PART_OF_CHARACTER)
+        return count, min_length
+
+    def _take(self, length: int, count: int) -> Piece:
+        "Remove text and tokens from the buffers."
+        logprobs = tuple(token.logprob for token in self._tokens[:count] if token.logprob)
+        piece = Piece(self._text[:length], logprobs if self._returns_logprobs else (), max(1, count))
+        self._text, self._tokens = self._text[length:], self._tokens[count:]
+        return piece
+
+
+def split_at_markers(piece: Piece) -> Iterator[Piece]:
+    "Yield the markers in the piece, and the text between them, each with its log probabilities."
+    texts = [text for text in _MARKERS.split(piece.text) if text] if "<|" in piece.text else ()
+    if len(texts) < 2:
+        yield piece
+        return
+    logprobs, tokens = list(piece.logprobs), piece.tokens
+    for text in texts[:-1]:
+        own: list[Logprob] = []
+        while logprobs and len("".join(logprob.token for logprob in own)) < len(text):
+            own.append(logprobs.pop(0))
+        yield (part := Piece(text, tuple(own), max(1, len(own))))
+        tokens -= part.tokens
+    yield Piece(texts[-1], tuple(logprobs), max(1, tokens))
+
+
+def _as_text(piece: Piece) -> Iterator[Piece]:
+    "Yield the piece, but in two parts if it would be a marker."
+    if piece.text in MARKERS:
+        yield Piece(piece.text[:1])
+        piece = Piece(piece.text[1:], piece.logprobs, max(1, piece.tokens - 1))
+    yield piece
+
+
+_MARKERS = re.compile(f"({MARKER.pattern})")
