@@ -79,6 +79,7 @@ class StrayText:
 
     text: str
     has_header: bool
+    logprobs: tuple[Logprob, ...] = ()
 
 
 Event = MessageStart | TextDelta | MessageEnd | StrayText
@@ -112,6 +113,7 @@ class HarmonyReader:
         self._constrained = constrained
         # The part of the next header that has arrived, without START and MESSAGE.
         self._header_text: list[str] = []
+        self._header_logprobs: list[Logprob] = []
         # Text whose end may be the beginning of a neutralised token.
         self._waiting: list[TextDelta] = []
 
@@ -126,6 +128,7 @@ class HarmonyReader:
                 )
         else:
             self._header_text.append(piece.text)
+            self._header_logprobs += piece.logprobs
 
     def finish(self) -> Iterator[Event]:
         yield from self._restored_text()
@@ -188,12 +191,15 @@ class HarmonyReader:
 
     def _messages_without_marker(self, end: str | None) -> Iterator[Event]:
         "Yield what was collected as header text, although no `<|message|>` came."
+        logprobs = tuple(self._header_logprobs)
         *earlier, last = self._take_headers()
         for text in earlier:
             yield from self._message_without_marker(text, END)
-        yield from self._message_without_marker(last, end)
+        yield from self._message_without_marker(last, end, logprobs)
 
-    def _message_without_marker(self, header_text: str, end: str | None) -> Iterator[Event]:
+    def _message_without_marker(
+        self, header_text: str, end: str | None, logprobs: tuple[Logprob, ...] = ()
+    ) -> Iterator[Event]:
         "Yield a message if the text begins like a call or reasoning. An answer needs a whole header."
         parsed, text = split_header(header_text, self._tools, has_author=self._has_author)
         text = restore(MARKER.sub("", text))
@@ -207,11 +213,12 @@ class HarmonyReader:
             yield TextDelta(text)
             yield MessageEnd(end)
         else:
-            yield StrayText(text, has_header)
+            yield StrayText(text, has_header, logprobs)
 
     def _take_headers(self) -> list[str]:
         "Return what was collected, split into headers. Spelled-out special tokens in it are neutralised."
         parts = groupby(self._header_text, key=MARKERS.__contains__)
         text = "".join("".join(part) if is_marker else neutralise("".join(part)) for is_marker, part in parts)
         self._header_text.clear()
+        self._header_logprobs.clear()
         return split_at_channels(text)

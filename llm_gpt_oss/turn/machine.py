@@ -239,11 +239,11 @@ class TurnMachine:
 
     def _answer_without_header(self) -> list[Text]:
         "Return the answer if the model wrote no header at all. Otherwise note the text that is left out."
-        text = self._transcript.plain_text
-        if text and self._step.type == "free" and not self._step.answer_follows:
+        may_answer = self._step.type == "free" and not self._step.answer_follows
+        if may_answer and (answer := self._transcript.text_without_header()):
             self._note("mended", "The header of a message was repaired: header missing")
-            self._messages.append(Message(FINAL, text))
-            return [Text(self._transcript.next_number(), "final", text)]
+            self._messages.append(Message(FINAL, answer.text))
+            return [answer]
         for stray in self._transcript.dropped:
             self._note("text_dropped", "Text that belongs to no message was left out.", stray.text)
         return []

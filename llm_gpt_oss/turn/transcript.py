@@ -107,14 +107,15 @@ class Transcript:
         self._reads_tool_name = step.type == "name"
         self._ignore = False
 
-    @property
-    def plain_text(self) -> str | None:
-        "The whole completion if the model wrote no header at all, otherwise None."
+    def text_without_header(self) -> Text | None:
+        "Return the whole completion as the answer if the model wrote no header at all, otherwise None."
         if self.messages or not self.dropped or any(stray.has_header for stray in self.dropped):
             return None
-        return "\n\n".join(stray.text for stray in self.dropped)
+        text = "\n\n".join(stray.text for stray in self.dropped)
+        logprobs = tuple(logprob for stray in self.dropped for logprob in stray.logprobs)
+        return Text(self._next_number(), "final", text, logprobs)
 
-    def next_number(self) -> int:
+    def _next_number(self) -> int:
         "Return the number of a new message."
         self.number += 1
         return self.number - 1
@@ -147,7 +148,7 @@ class Transcript:
     def _start_message(self, header: Header, prefix: str = "", *, is_whole: bool = True) -> ParsedMessage:
         tool = (header.recipient or "").removeprefix(NAMESPACE)
         return ParsedMessage(
-            self.next_number(),
+            self._next_number(),
             header,
             prefix,
             shown_as=self._shown_as(header),

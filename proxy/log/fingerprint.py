@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import takewhile
 
 from llm.logs import HASH_PREFIX, canonical_json
-from llm.parts import Message, TextPart, ToolCallPart, ToolResultPart
+from llm.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart
 from pydantic_core import to_json
 
 from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA
@@ -65,7 +65,7 @@ def is_sent_for(message: Message, logged: Message) -> bool:
     """
     if any(isinstance(part, TextPart) for part in message.parts):
         return looks_same(message, logged)
-    calls = [part for part in logged.parts if isinstance(part, ToolCallPart)]
+    calls: list[Part] = [part for part in logged.parts if isinstance(part, ToolCallPart)]
     return looks_same(message, replace(logged, parts=calls) if calls else logged)
 
 

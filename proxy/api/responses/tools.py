@@ -21,7 +21,7 @@ from ...items.tools import (
 )
 
 # Without dots: the last dot separates a namespace from the name of a tool.
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_-]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^.]+$")]
 
 HostedToolType = Literal[
     "apply_patch",

@@ -102,14 +102,14 @@ def transcribe(
 def test_messages(text: str, parts: object, messages: object) -> None:
     transcribed = transcribe(text)
     assert (transcribed.parts, transcribed.messages, transcribed.notes) == (parts, messages, [])
-    assert (transcribed.dropped, transcribed.transcript.plain_text) == ([], None)
+    assert (transcribed.dropped, transcribed.transcript.text_without_header()) == ([], None)
 
 
 def test_numbers_continue_in_the_next_completion() -> None:
     transcribed = transcribe(f"{THOUGHT}a{NEXT}{FINAL}b", number=7)
     assert list(transcribed.parts) == [(7, "analysis"), (8, "final")]
     assert [number for number, *_ in transcribed.messages] == [7, 8]
-    assert (transcribed.transcript.next_number(), transcribed.transcript.number) == (9, 10)
+    assert transcribed.transcript.number == 9
 
 
 WITH_ANSWER_STEP = Step("free", stop=(ANSWER_OPENER,))
@@ -239,7 +239,7 @@ def test_what_is_shown(
     transcribed = transcribe(text, step, **fields)
     assert transcribed.parts == parts
     assert transcribed.dropped == dropped
-    assert transcribed.transcript.plain_text is None
+    assert transcribed.transcript.text_without_header() is None
     shown = [parsed for parsed in transcribed.transcript.messages if not parsed.is_call]
     assert {(parsed.number, parsed.shown_as): parsed.text for parsed in shown} == parts
 
@@ -262,7 +262,8 @@ def test_what_is_shown(
 )
 def test_plain_text(text: str, plain_text: str | None) -> None:
     transcribed = transcribe(text)
-    assert transcribed.transcript.plain_text == plain_text
+    answer = transcribed.transcript.text_without_header()
+    assert (answer and answer.text) == plain_text
     assert not plain_text or (transcribed.parts, transcribed.messages) == ({}, [])
 
 

@@ -157,6 +157,7 @@ def _exact(name: str) -> Row:
         [f"{THOUGHT}<|channel|>commentary to=functions.{name}{JSON}<|message|>{ARGUMENTS}<|call|>"],
         Want("", [(name, {"city": "Oslo"})], notes=NONE),
         Request(_SIMILAR),
+        skipped={"responses": "a name has no dots there"},
     )
 
 

@@ -153,7 +153,7 @@ def play_chat(row: Row, ollama: ScriptedOllama, client: TestClient, *, stream: b
         "stop": list(row.request.stop),
     }
     answer = _post(client, "/v1/chat/completions", body, stream=stream)
-    if stream:
+    if stream and answer.status_code == 200:
         chunks = [json.loads(data) for data in _sse(answer.text) if data != "[DONE]"]
         error = next((chunk["error"] for chunk in chunks if "error" in chunk), None)
         choices = [choice for chunk in chunks for choice in chunk.get("choices", [])]
@@ -204,7 +204,7 @@ def play_responses(row: Row, ollama: ScriptedOllama, client: TestClient, *, stre
         "include": ["message.output_text.logprobs"] if request.logprobs else [],
     }
     answer = _post(client, "/v1/responses", body, stream=stream)
-    if stream:
+    if stream and answer.status_code == 200:
         events = [json.loads(data) for data in _sse(answer.text)]
         response = events[-1].get("response", {})
         deltas = "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta")
