@@ -35,8 +35,8 @@ def test_the_same_everywhere(
         expected[name] = actual
         EXPECTED.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
     reference = expected[name]
-    # An engine may join the pieces of an answer that is not streamed. llama.cpp holds back the start of a stop
-    # string, and does not report the text of its tokens.
+    # An engine may join the pieces of an answer that is not streamed. llama.cpp holds back the start of a
+    # stop string, and does not report the text of its tokens.
     if name.endswith("not streamed") or (name == "a stop string" and engine in LLAMA_CPP):
         actual, reference = _joined(actual), _joined(reference)
     assert actual == reference
