@@ -14,7 +14,7 @@ from .join_pieces import join_pieces
 DELAY_SHARE = 0.1
 MAX_DELAY = 0.05
 # The delay if the end of the stream does not have to wait for it.
-DELAY_BEFORE_END = 0.25
+DELAY_BEFORE_END = 0.5
 
 EventReader = Translator[Json, Piece | Done]
 
