@@ -1,14 +1,15 @@
 """What each engine costs compared with a bare client, and whether it evaluates a prompt twice.
 
 The bare client does what every program has to do: it posts the same request with httpx, splits the lines,
-parses the JSON and takes the text. In each round all three ways send a request to the same server, each of
-them first in every third round. The figures are the processor time of this process, without the server's.
+parses the JSON and takes the text. In each round all ways send a request to the same server, and another way
+is the first. The figures are the processor time of this process, without the server's.
 
 Transformers runs in this process. Its bare client is its own `generate` with a streamer, and the figures
 include the model.
 
 bare    that client
 engine  `Engine.complete`: make the request, check each event, detect errors
+stop    the same with a stop string, for which the engine requests the tokens of the text
 turn    the whole turn through llm: render and parse harmony, events, usage
 """
 
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,9 @@ from llm_gpt_oss.settings import ServerAddress, Settings
 FILE = Path(__file__).parent.parent / "tests" / "models" / "gpt-oss-tiny.gguf"
 TAG = "gpt-oss-tiny"
 PROMPT = "<|start|>user<|message|>Count to 120<|end|><|start|>assistant"
+# It never occurs.
+STOP = ("<|never|>",)
+WAYS = ("bare", "engine", "stop", "turn")
 TARGET = 1.5
 # Tokens of a long answer. A short one has 1.
 LONG = 300
@@ -80,6 +85,10 @@ class Subject:
                     )
         return count
 
+    def stop(self, completion: Completion) -> int:
+        "As `engine`, with a stop string."
+        return self.engine(replace(completion, stop=STOP))
+
     def engine(self, completion: Completion) -> int:
         "Complete with the engine, and return the number of pieces."
         with get_provider(self.name).open(self.model, None) as engine:
@@ -91,11 +100,15 @@ class Subject:
         response = model.prompt("Count to 120", temperature=0, max_tokens=completion.max_tokens)
         return sum(1 for _ in response.stream_events())
 
-    def prompt_ms(self, text: str) -> float:
-        "Return the milliseconds that the engine reports for evaluating the prompt."
-        completion = Completion(TAG, text, max_tokens=1, sampling=Sampling(temperature=0))
+    def done(self, completion: Completion) -> Done:
+        "Return the engine's own figures for a completion."
         with get_provider(self.name).open(self.model, None) as engine:
             [done] = [item for item in engine.complete(completion) if isinstance(item, Done)]
+        return done
+
+    def prompt_ms(self, text: str) -> float:
+        "Return the milliseconds that the engine reports for evaluating the prompt."
+        done = self.done(Completion(TAG, text, max_tokens=1, sampling=Sampling(temperature=0)))
         return done.prompt_ms or 0.0
 
 
@@ -185,13 +198,14 @@ def cpu(complete: Callable[[Completion], int], tokens: int) -> float:
 
 def measure(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
     "Return medians for each way: the processor time of a request with one token, and of each further token."
-    ways = {"bare": subject.bare, "engine": subject.engine, "turn": subject.turn}
+    ways = {way: getattr(subject, way) for way in WAYS}
     short: dict[str, list[float]] = {way: [] for way in ways}
     long: dict[str, list[float]] = {way: [] for way in ways}
     for complete in ways.values():
         cpu(complete, 2)
     for number in range(rounds):
-        for way in list(ways)[number % 3 :] + list(ways)[: number % 3]:
+        first = number % len(WAYS)
+        for way in (*WAYS[first:], *WAYS[:first]):
             short[way].append(cpu(ways[way], 1))
             long[way].append(cpu(ways[way], LONG))
     return {
@@ -216,6 +230,17 @@ def prefix(subject: Subject) -> dict[str, float]:
     }
 
 
+def server(subject: Subject, rounds: int) -> dict[str, float]:
+    "Return the microseconds that the server reports for a token, without and with a stop string."
+    plain = Completion(TAG, PROMPT, max_tokens=LONG, sampling=Sampling(temperature=0))
+    completions = {"plain": plain, "stop": replace(plain, stop=STOP)}
+    times: dict[str, list[float]] = {name: [] for name in completions}
+    for _ in range(rounds):
+        for name, completion in completions.items():
+            times[name].append((subject.done(completion).completion_ms or 0.0) / LONG * 1000)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
@@ -224,7 +249,11 @@ def main() -> None:
     results: dict[str, Any] = {}
     with ExitStack() as stack:
         for subject in subjects(stack):
-            results[subject.name] = {**measure(subject, arguments.rounds), "prefix": prefix(subject)}
+            results[subject.name] = {
+                **measure(subject, arguments.rounds),
+                "server": server(subject, arguments.rounds),
+                "prefix": prefix(subject),
+            }
     if arguments.json_:
         print(json.dumps(results, indent=2))
         return
@@ -232,13 +261,17 @@ def main() -> None:
     print(head)
     for name, result in results.items():
         bare = result["bare"]
-        for way in ("bare", "engine", "turn"):
+        for way in WAYS:
             figures = result[way]
             print(
                 f"{name if way == 'bare' else '':14}{way:8}{figures['token_us']:>7.0f} µs"
                 f"{figures['token_us'] / bare['token_us']:>8.2f}x{figures['request_ms']:>9.1f} ms"
                 f"{figures['request_ms'] / bare['request_ms']:>8.2f}x"
             )
+    print("\nThe server's own time for a token, and with a stop string:")
+    for name, result in results.items():
+        times = result["server"]
+        print(f"{name:14}{times['plain']:>8.0f} µs, with {times['stop']:.0f} µs")
     print("\nThe prompt of a long conversation, and of its next turn:")
     for name, result in results.items():
         times = result["prefix"]

@@ -90,6 +90,8 @@ def create_app(
     app = FastAPI(
         title="llm-gpt-oss",
         lifespan=_lifespan(state, engines, backgrounds),
+        # FastAPI would build each route of an included router once more.
+        routes=[route for module in ROUTES for route in module.router.routes],
         # FastAPI's documentation pages load scripts from other servers.
         docs_url=None,
         redoc_url=None,
@@ -97,7 +99,7 @@ def create_app(
         exception_handlers=ERROR_HANDLERS,
     )
     _provide_dependencies(app, state, backgrounds)
-    _include_routes(app, state.plugins)
+    state.plugins.register_routes(app)
     return app
 
 
@@ -147,13 +149,6 @@ def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrou
     app.state.backgrounds = backgrounds
     app.state.locks = ConversationLocks()
     app.state.probe = health.Probe(state)
-
-
-def _include_routes(app: FastAPI, plugins: Plugins) -> None:
-    "Add the routes of this package, then those of plugins."
-    for module in ROUTES:
-        app.include_router(module.router)
-    plugins.register_routes(app)
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

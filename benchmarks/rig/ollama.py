@@ -46,23 +46,26 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             length = re.search(r"content-length: *(\d+)", head, re.IGNORECASE)
             body = await reader.readexactly(int(length[1])) if length else b""
-            await answer(head.split(" ")[1], body, writer)
+            closes = "connection: close" in head.lower()
+            await answer(head.split(" ")[1], body, writer, closes)
+            if closes:
+                break
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
         writer.close()
 
 
-async def answer(path: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+async def answer(path: str, body: bytes, writer: asyncio.StreamWriter, closes: bool) -> None:
     if path != "/api/generate":
         content = json.dumps(GET[path]).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
         writer.write(head.encode() + content)
         return
     tokens, pace = REQUESTED.findall(json.loads(body)["prompt"])[-1]
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
+    headers = ["Content-Type: application/x-ndjson", "Transfer-Encoding: chunked"]
+    headers += ["Connection: close"] * closes
+    writer.write("\r\n".join(["HTTP/1.1 200 OK", *headers, "", ""]).encode())
     chunks = [*map(chunk, lines(int(tokens))), chunk(b"")]
     if not pace:
         writer.write(b"".join(chunks))

@@ -171,8 +171,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     if settings.workers == 1 and not settings.reload:
         with _without_garbage_collection():
             from ..app import create_app
+            from ..http.server import QuietServer
 
-            server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
+            server = QuietServer(uvicorn.Config(create_app(settings), **options))
         _check_engine(settings)
         server.run([listener])
         if not server.started:

@@ -198,6 +198,16 @@ def test_stop_is_not_searched_for_in_the_reasoning() -> None:
     assert answer.text == "SQLite is a small, fast, "
 
 
+@pytest.mark.tiny
+def test_text_that_waited_for_a_stop_string_is_split_at_its_tokens() -> None:
+    "Ollama sends ` <|endx|> end` in one line, because `<|endx|>` could begin the stop string."
+    prompt = "Say: The tag <|endx|> ends a message"
+    response = gpt_oss().prompt(prompt, stop=["<|endx|><|"], reasoning_effort="none", temperature=0)
+    texts = [event.chunk for event in response.stream_events()]
+    assert texts[:9] == ["The", " tag", " <", "|", "end", "x", "|", ">", " end"]
+    assert "logprobs" not in response.response_json
+
+
 @pytest.mark.parametrize("effort", ["none", "low"])
 def test_logprobs_are_those_of_the_answer(effort: str) -> None:
     response = gpt_oss().prompt(FRANCE, top_logprobs=2, reasoning_effort=effort)

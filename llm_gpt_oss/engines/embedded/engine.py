@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,10 +60,12 @@ class ModelSource:
         return LoadOptions(str(self.path), context, options.get("threads"), options.get("gpu_layers"))
 
 
-def _server(model: BoundModel, process: ModelProcess) -> LlamaServer:
+# One for all completions, because it keeps what it has learned of the model.
+@lru_cache(maxsize=4)
+def _server(process: ModelProcess, read_timeout: float) -> LlamaServer:
     "The process's own server. The file's header has shown that the model is gpt-oss."
     remedy = "Try again: the model will be loaded again."
-    endpoint = Endpoint("llama.cpp", process.server, model.settings.read_timeout, remedy)
+    endpoint = Endpoint("llama.cpp", process.server, read_timeout, remedy)
     return LlamaServer(endpoint, is_gpt_oss=True)
 
 
@@ -84,7 +86,7 @@ class EmbeddedEngine(_Engine):
         with self._models.borrow(options, self._source.header, seconds) as process:
             load_time = LoadTime(process)
             with (
-                HttpEngine(_server(self._model, process)) as engine,
+                HttpEngine(_server(process, self._model.settings.read_timeout)) as engine,
                 closing(engine.complete(completion)) as items,
             ):
                 for item in items:
@@ -106,7 +108,7 @@ class AsyncEmbeddedEngine(_Engine):
         async with self._models.aborrow(options, self._source.header, seconds) as process:
             load_time = LoadTime(process)
             async with (
-                AsyncHttpEngine(_server(self._model, process)) as engine,
+                AsyncHttpEngine(_server(process, self._model.settings.read_timeout)) as engine,
                 aclosing(engine.complete(completion)) as items,
             ):
                 async for item in items:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
 from ...errors import StreamCut
 from ...streaming import atranslate, translate
-from .connection import async_client_options, client_options, translate_errors
+from .connection import async_client_options, client_options, translate_errors, uses_loopback_transport
 from .endpoint import Endpoint
 from .request import Request
 from .server_errors import to_error
 from .transport import AsyncioStream
 
 T = TypeVar("T")
+
+
+class ReadDelay(Protocol):
+    def __call__(self, *, wakes_at_end: bool) -> float:
+        """Return for how many seconds the next data may stay unread, so that one read returns more of it.
+
+        `wakes_at_end` says whether the end of the stream also ends the delay.
+        """
 
 
 class StreamReader(Generic[T]):
@@ -144,15 +152,18 @@ class AsyncClient:
                 yield item
 
     async def stream_bytes(
-        self, request: Request[Any], read_delay: Callable[[], float] | None = None
+        self, request: Request[Any], read_delay: ReadDelay | None = None
     ) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of a stream as they arrive.
 
-        `read_delay` returns for how many seconds the data that comes next may stay unread, so that one read
-        returns more of it. It is called after each yield. Only connections of `LoopbackTransport` wait.
+        `read_delay` is called after each yield. Only connections of `LoopbackTransport` wait.
         """
+        arguments = _arguments(self.endpoint, request)
+        if read_delay and uses_loopback_transport(self.endpoint):
+            # So the end of the response is also the end of the connection, which ends the delay.
+            arguments["headers"] = {**arguments.get("headers", {}), "Connection": "close"}
         with translate_errors(self.endpoint):
-            async with self._http.stream(**_arguments(self.endpoint, request)) as response:
+            async with self._http.stream(**arguments) as response:
                 if not response.is_success:
                     await response.aread()
                 _raise_for_status(self.endpoint, request, response)
@@ -160,7 +171,7 @@ class AsyncClient:
                     async for data in _body(response):
                         yield data
                         if read_delay:
-                            _set_read_delay(response, read_delay())
+                            _set_read_delay(response, read_delay)
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -177,7 +188,8 @@ def _body(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.aiter_bytes() if "Content-Encoding" in response.headers else response.aiter_raw()
 
 
-def _set_read_delay(response: httpx.Response, seconds: float) -> None:
+def _set_read_delay(response: httpx.Response, read_delay: ReadDelay) -> None:
     stream = response.extensions.get("network_stream")
     if isinstance(stream, AsyncioStream):
-        stream.read_delay = seconds
+        closes = response.headers.get("Connection", "").lower() == "close"
+        stream.read_delay = read_delay(wakes_at_end=closes and stream.wakes_at_end)

@@ -29,9 +29,13 @@ def client_options(endpoint: Endpoint) -> dict[str, Any]:
 def async_client_options(endpoint: Endpoint) -> dict[str, Any]:
     "Return the arguments of `httpx.AsyncClient`: for an address of this machine with `LoopbackTransport`."
     options = _options(endpoint, endpoint.keepalive)
-    if endpoint.server.loopback_address and not _is_secure(endpoint.server):
+    if uses_loopback_transport(endpoint):
         options["transport"] = LoopbackTransport(options["limits"])
     return options
+
+
+def uses_loopback_transport(endpoint: Endpoint) -> bool:
+    return bool(endpoint.server.loopback_address) and not _is_secure(endpoint.server)
 
 
 def _options(endpoint: Endpoint, keepalive: float) -> dict[str, Any]:

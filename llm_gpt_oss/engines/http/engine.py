@@ -89,7 +89,8 @@ class AsyncHttpEngine:
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         request, events = await self._prepare(self._server.plan(completion))
         output = CompletionOutput(StreamReader(self._server.endpoint, request), events, completion)
-        async with aclosing(self._client.stream_bytes(request, output.read_delay)) as stream:
+        read_delay = output.read_delay if completion.batch else None
+        async with aclosing(self._client.stream_bytes(request, read_delay)) as stream:
             try:
                 async for data in stream:
                     for item in output.feed(data):

@@ -13,6 +13,8 @@ from .join_pieces import join_pieces
 # so many seconds.
 DELAY_SHARE = 0.1
 MAX_DELAY = 0.05
+# The delay if the end of the stream does not have to wait for it.
+DELAY_BEFORE_END = 0.5
 
 EventReader = Translator[Json, Piece | Done]
 
@@ -60,9 +62,11 @@ class CompletionOutput:
         items, self._items = self._items, []
         return [*_joined(items)] if self._batch else items
 
-    def read_delay(self) -> float:
-        "Return for how many seconds the next data may stay unread. After the Done it is 0."
-        return 0.0 if self._done or not self._batch else self._max_delay(self._clock())
+    def read_delay(self, *, wakes_at_end: bool) -> float:
+        "See `ReadDelay`. After the Done it is 0."
+        if self._done or not self._batch:
+            return 0.0
+        return DELAY_BEFORE_END if wakes_at_end else self._max_delay(self._clock())
 
     def _read(self, values: Iterable[Json]) -> None:
         for value in values:

@@ -62,6 +62,11 @@ class TokenSplitter:
             if length:
                 yield from split_at_markers(self._take(length, len(self._tokens)))
 
+    def restore(self) -> Iterator[Piece]:
+        "Yield the tokens whose text is missing, as the server reported them, if there is no other text left."
+        if self._tokens and not self._text:
+            yield from self.feed("".join(token.text or "" for token in self._tokens))
+
     def flush(self) -> Iterator[Piece]:
         "Yield the remaining text: the part of a token before a stop string. It has no log probability."
         if self._text:

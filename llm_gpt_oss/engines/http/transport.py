@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import socket
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import anyio
@@ -140,8 +142,12 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     """A TCP connection for httpcore. Only one task may use it at a time, which httpcore ensures for HTTP/1.1.
 
     `read_delay` is how many seconds to wait before each read. In the meantime the operating system collects
-    data, so that one read returns more of it.
+    data, so that one read returns more of it. `wakes_at_end` says whether the end of the connection, and
+    MAX_UNREAD bytes, end the delay.
     """
+
+    # Other systems have no low-water mark, or none that the event loop's selector respects.
+    wakes_at_end = sys.platform == "linux"
 
     def __init__(self) -> None:
         self.read_delay = 0.0
@@ -232,11 +238,32 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             return bool(selector.select(0))
 
     async def _delay_reading(self) -> None:
+        if not self.wakes_at_end:
+            await self._pause_reading()
+            return
+        self._set_low_water(MAX_UNREAD)
+        try:
+            with suppress(httpcore.ReadTimeout):
+                await self._wait_while(
+                    lambda: len(self._received) < MAX_UNREAD and not self._ended,
+                    self.read_delay,
+                    httpcore.ReadTimeout,
+                )
+        finally:
+            self._set_low_water(1)
+
+    async def _pause_reading(self) -> None:
         self._transport.pause_reading()
         try:
             await asyncio.sleep(self.read_delay)
         finally:
             self._transport.resume_reading()
+
+    def _set_low_water(self, size: int) -> None:
+        "Set how many bytes wake this process. The end of the connection always does."
+        if not self._ended:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
     async def _wait_while(
         self,

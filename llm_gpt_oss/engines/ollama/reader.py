@@ -33,8 +33,10 @@ class GenerateReader:
         try:
             if text := _typed(line, "response", str):
                 self._has_text = True
-                # A line is complete: it has the text of all its tokens.
+                # A line has the text of all its tokens. But of joined text, Ollama drops an incomplete
+                # character and everything after it, markers included.
                 items += self._splitter.feed(text, _tokens(line))
+                items += self._splitter.restore()
                 items += self._splitter.flush()
             if _typed(line, "done", bool):
                 self._is_done = True

@@ -30,6 +30,7 @@ from llm_gpt_oss.completion import Completion
 from llm_gpt_oss.engines.http import connection
 from llm_gpt_oss.engines.http.client import AsyncClient, Client
 from llm_gpt_oss.engines.http.request import Request
+from llm_gpt_oss.engines.http.transport import AsyncioStream
 from llm_gpt_oss.engines.ollama.answers import PullStatus
 from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
 from llm_gpt_oss.engines.ollama.requests import generate, pull, show, version
@@ -382,7 +383,7 @@ async def test_the_read_delay_keeps_data_unread() -> None:
         address = read_server(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with (
             AsyncClient(ollama_endpoint(address)) as client,
-            aclosing(client.stream_bytes(pull("t"), lambda: 0.1)) as data,
+            aclosing(client.stream_bytes(pull("t"), lambda *, wakes_at_end: 0.1)) as data,
         ):
             assert await anext(data) == b"a"
             first_was_read.set()
@@ -390,6 +391,32 @@ async def test_the_read_delay_keeps_data_unread() -> None:
             assert await anext(data) == b"b"
             assert asyncio.get_running_loop().time() - started >= 0.1
             finished.set()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_the_read_delay_depends_on_who_closes_the_connection(play: Play, closes: bool) -> None:
+    "The client asks the server to close it. Only if the server says that it will, the end ends the delay."
+    calls: list[bool] = []
+
+    def read_delay(*, wakes_at_end: bool) -> float:
+        calls.append(wakes_at_end)
+        return 0
+
+    reply = stream({"status": "a"})
+    server = play(reply if closes else without_close_header(reply))
+    async with AsyncClient(ollama_endpoint(read_server(server.host), keepalive=5)) as client:
+        async for _ in client.stream_bytes(pull("t"), read_delay):
+            pass
+    assert set(calls) == {closes and AsyncioStream.wakes_at_end}
+    assert server.requests[0].headers["connection"] == "close"
+
+
+async def test_a_stream_that_is_read_at_once_keeps_its_connection(play: Play) -> None:
+    server = play(stream({"status": "a"}))
+    async with AsyncClient(ollama_endpoint(read_server(server.host), keepalive=5)) as client:
+        async for _ in client.stream_bytes(pull("t")):
+            pass
+    assert server.requests[0].headers["connection"] == "keep-alive"
 
 
 def without_close_header(reply: Reply) -> Reply:

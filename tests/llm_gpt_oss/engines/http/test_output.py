@@ -6,7 +6,7 @@ import pytest
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.engines.http.ndjson import NdjsonReader
-from llm_gpt_oss.engines.http.output import MAX_DELAY, CompletionOutput
+from llm_gpt_oss.engines.http.output import DELAY_BEFORE_END, MAX_DELAY, CompletionOutput
 from llm_gpt_oss.engines.ollama.reader import GenerateReader
 from llm_gpt_oss.errors import StreamCut
 
@@ -33,7 +33,7 @@ def test_without_batch_each_piece_is_returned_at_once() -> None:
     assert made.feed(line("a") + line("b")) == [Piece("a"), Piece("b")]
     assert made.feed(line("c", done=True)) == [Piece("c"), Done("stop")]
     assert made.finish() == []
-    assert made.read_delay() == 0
+    assert made.read_delay(wakes_at_end=False) == made.read_delay(wakes_at_end=True) == 0
 
 
 def test_pieces_of_a_batch_wait_until_their_time_is_over() -> None:
@@ -56,9 +56,16 @@ def test_the_read_delay_grows_with_the_time_of_the_completion(seconds: float, de
     clock = Clock()
     made = output(clock, batch=True)
     clock.seconds = seconds
-    assert made.read_delay() == pytest.approx(delay)
+    assert made.read_delay(wakes_at_end=False) == pytest.approx(delay)
     made.feed(line("", done=True))
-    assert made.read_delay() == 0
+    assert made.read_delay(wakes_at_end=False) == 0
+
+
+def test_the_read_delay_that_ends_with_the_stream_is_longer() -> None:
+    made = output(Clock(), batch=True)
+    assert made.read_delay(wakes_at_end=True) == DELAY_BEFORE_END > MAX_DELAY
+    made.feed(line("", done=True))
+    assert made.read_delay(wakes_at_end=True) == 0
 
 
 @pytest.mark.parametrize("batch", [False, True])

@@ -160,6 +160,20 @@ def test_after_a_flush_tokens_are_those_of_new_text() -> None:
     assert [*splitter.feed("<|end|>", [Token("<|"), Token("end|>")])] == [Piece("<|"), Piece("end|>")]
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens", "restored"),
+    [
+        pytest.param("a", ["a"], [], id="nothing is missing"),
+        pytest.param("a", ["a", "\ufffd", "<|end|>"], ["\ufffd", "<|end|>"], id="dropped tokens"),
+        pytest.param("a ", ["a", " <"], [], id="a token cut by a stop string"),
+    ],
+)
+def test_restored_tokens(text: str, tokens: list[str], restored: list[str]) -> None:
+    splitter = TokenSplitter(STOPPED)
+    assert [piece.text for piece in splitter.feed(text, map(Token, tokens))] == ["a"]
+    assert [piece.text for piece in splitter.restore()] == restored
+
+
 def test_text_is_passed_on_at_once() -> None:
     splitter = TokenSplitter(STOPPED)
     assert [*splitter.feed("a", [Token("a")])] == [Piece("a")]

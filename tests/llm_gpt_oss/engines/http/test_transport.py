@@ -392,7 +392,26 @@ def test_only_public_names_of_httpx_and_httpcore_are_used() -> None:
             assert private_attributes(source) == [], path
 
 
-async def test_the_read_delay_joins_data_that_arrives_meanwhile() -> None:
+@pytest.fixture(params=[False, True], ids=["paused", "low-water mark"])
+def wakes_at_end(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    wakes: bool = request.param
+    if wakes and not AsyncioStream.wakes_at_end:
+        pytest.skip("this system has no low-water mark")
+    monkeypatch.setattr(AsyncioStream, "wakes_at_end", wakes)
+    return wakes
+
+
+@pytest.mark.usefixtures("wakes_at_end")
+async def test_the_read_delay_joins_data_that_arrives_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+
+    def data_received(self: AsyncioStream, data: bytes) -> None:
+        pieces.append(data)
+        original(self, data)
+
+    original = AsyncioStream.data_received
+    monkeypatch.setattr(AsyncioStream, "data_received", data_received)
+
     async def server_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         for letter in (b"a", b"b", b"c"):
@@ -406,8 +425,57 @@ async def test_the_read_delay_joins_data_that_arrives_meanwhile() -> None:
         await asyncio.sleep(0)
         await stream.write(b"!", 5)
         assert await reading == b"abc"
+    assert pieces == [b"abc"]  # the event loop did not read them one by one
 
 
+@pytest.mark.skipif(not AsyncioStream.wakes_at_end, reason="this system has no low-water mark")
+@pytest.mark.parametrize(
+    ("data", "reset", "received"),
+    [
+        pytest.param(b"ab", False, b"ab", id="end"),
+        pytest.param(b"", False, b"", id="end without data"),
+        pytest.param(b"", True, None, id="reset"),
+        pytest.param(b"a" * 2**17, False, b"a" * 2**16, id="much data"),
+    ],
+)
+async def test_what_ends_the_read_delay(data: bytes, reset: bool, received: bytes | None) -> None:
+    async def server_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        await asyncio.sleep(0.01)
+        writer.write(data)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        if reset or len(data) < 2**16:
+            writer.close()
+        else:
+            await reader.read()
+
+    async with connected(server_side) as (stream, _):
+        stream.read_delay = 60
+        await stream.write(b"!", 5)
+        reading = stream.read(2**16, 5)
+        if received is None:
+            with pytest.raises(httpcore.ReadError):
+                await asyncio.wait_for(reading, 5)
+        else:
+            assert await asyncio.wait_for(reading, 5) == received
+
+
+@pytest.mark.usefixtures("wakes_at_end")
+async def test_the_read_timeout_begins_after_the_read_delay() -> None:
+    async def server_side(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with connected(server_side) as (stream, _):
+        stream.read_delay = 0.05
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(httpcore.ReadTimeout):
+            await stream.read(2**16, 0.05)
+        assert 0.1 <= asyncio.get_running_loop().time() - started < 1
+
+
+@pytest.mark.usefixtures("wakes_at_end")
 async def test_a_cancelled_read_delay_loses_no_data() -> None:
     async def server_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"a")

@@ -93,6 +93,9 @@ def test_a_token_without_bytes() -> None:
             id="a marker spelled out, and nothing else",
         ),
         pytest.param(
+            [event("", tokens=[27]), event("<", tokens=[2045])], ["<"], id="text before a stop string"
+        ),
+        pytest.param(
             [event("<|channel|>analysis"), event("x")],
             ["<|channel|>", "analysis", "x"],
             id="a server that reports no tokens",

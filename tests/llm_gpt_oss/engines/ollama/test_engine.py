@@ -209,6 +209,7 @@ def test_a_batch_has_fewer_pieces(play: Play, complete: Completes) -> None:
 async def test_a_batch_is_not_delayed_at_its_end(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     "After the last line, the end of the response is read without a delay."
     monkeypatch.setattr("llm_gpt_oss.engines.http.output.MAX_DELAY", 60.0)
+    monkeypatch.setattr("llm_gpt_oss.engines.http.output.DELAY_BEFORE_END", 60.0)
     monkeypatch.setattr("llm_gpt_oss.engines.http.output.DELAY_SHARE", 1e6)
     server = play(stream(LAST, 0.05))
     async with async_engine(server.host) as opened:

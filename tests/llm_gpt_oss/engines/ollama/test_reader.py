@@ -157,10 +157,15 @@ def test_the_tokens_of_a_character_are_one_piece() -> None:
             id="a marker after a character of two tokens",
         ),
         pytest.param(
-            # Ollama cuts the whole rest of a line with an incomplete character.
             [line("a", "a", "\ufffd", "<|end|>"), line("<|start|>", "<|start|>")],
-            ["a", "<|start|>"],
-            id="a marker after a part of a character",
+            ["a", "\ufffd", "<|end|>", "<|start|>"],
+            id="a marker that Ollama dropped after a part of a character",
+        ),
+        pytest.param(
+            # Recorded with v0.24.
+            [line("<", "<", "\ufffd", "\ufffd", "encil"), line("|", "|")],
+            ["<", "\ufffd\ufffd", "encil", "|"],
+            id="text that Ollama dropped after a part of a character",
         ),
         pytest.param([line("a <", "a", " <|e")], ["a", " <"], id="a token cut by a stop string"),
         pytest.param(

@@ -37,6 +37,9 @@ class Harness:
         pytest.param("abcd", {"stop": ("bc",)}, ["a"], "stop", 3, id="stop string"),
         pytest.param("ab<|return|>", {"stop": ("bc",)}, ["a", "b"], "stop", 3, id="start of a stop string"),
         pytest.param(
+            "abd<|return|>", {"stop": ("bc",)}, ["a", "b", "d"], "stop", 4, id="no stop string after all"
+        ),
+        pytest.param(
             "ab",
             {"stop": ("bc",), "max_tokens": 2},
             ["a", "b"],

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+import uvicorn
+
+from proxy.http.server import QuietServer
+
+
+async def app(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("nobody asks")
+
+
+class CountingServer(QuietServer):
+    ticks = 0
+
+    async def on_tick(self, counter: int) -> bool:
+        self.ticks += 1
+        return await super().on_tick(counter)
+
+
+async def test_it_wakes_seldom_and_stops_at_once() -> None:
+    server = CountingServer(uvicorn.Config(app, lifespan="off", log_level="warning"))
+    server.config.load()
+    running = asyncio.create_task(server.main_loop())
+    await asyncio.sleep(0.25)
+    assert server.ticks == 1
+    assert dict(server.server_state.default_headers).keys() >= {b"date"}
+    server.handle_exit(signal.SIGTERM, None)
+    await asyncio.wait_for(running, 0.5)
+    assert server.ticks == 2
+
+
+async def test_it_wakes_regularly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.http.server.TICK_SECONDS", 0.01)
+    server = CountingServer(uvicorn.Config(app, lifespan="off", log_level="warning"))
+    server.config.load()
+    running = asyncio.create_task(server.main_loop())
+    while server.ticks < 3:
+        await asyncio.sleep(0.01)
+    server.handle_exit(signal.SIGINT, None)
+    await asyncio.wait_for(running, 0.5)
+
+
+def test_a_signal_before_the_start_stops_it() -> None:
+    server = QuietServer(uvicorn.Config(app))
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
