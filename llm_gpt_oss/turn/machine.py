@@ -97,12 +97,13 @@ class TurnMachine:
         "Yield what this item adds to the turn. Raises BadAnswer if the model's text cannot be used."
         if isinstance(item, Piece):
             yield from self._pass_on(self._transcript.feed(item))
-            if self._step.type == "free" and not can_reason(self.request):
+            if self._transcript.is_answered:
+                self.completion_is_over = True
+                yield from self._end_completion(Done("stop"), hidden=0)
+            elif self._step.type == "free" and not can_reason(self.request):
                 yield from self._limit_thought()
         else:
-            yield from self._pass_on(self._transcript.finish())
-            self.usage.end_completion(item, hidden=self._hidden_tokens(item))
-            yield from self._finish_step(item)
+            yield from self._end_completion(item, self._hidden_tokens(item))
 
     def on_error(self, error: GptOssError) -> float:
         "Return how many seconds to wait before the next completion. Raises `error` if a retry cannot help."
@@ -129,6 +130,11 @@ class TurnMachine:
         return 0.0
 
     # How the turn continues after the model's text.
+
+    def _end_completion(self, done: Done, hidden: int) -> Iterator[Text | ToolCall]:
+        yield from self._pass_on(self._transcript.finish())
+        self.usage.end_completion(done, hidden=hidden)
+        yield from self._finish_step(done)
 
     def _pass_on(self, texts: Iterable[Text]) -> Iterator[Text]:
         "Yield text as it arrives, but buffer an answer that may have to be requested again."
@@ -224,7 +230,6 @@ class TurnMachine:
         for call in others:
             self._drop_call(call, "its tool is not on offer" if call.tool is None else "its header is broken")
         if self._calls:
-            yield from self._pass_on_buffered()
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
             yield from self._pass_on(answer_without_header)
@@ -377,8 +382,8 @@ class TurnMachine:
         return None if limit is None else max(0, limit - self.usage.completion_tokens)
 
     def _hidden_tokens(self, done: Done) -> int:
-        "How many generated tokens no piece contains: the end marker, or the two tokens of our stop strings."
-        return 0 if done.reason == "length" else 2 if self._step.stop else 1
+        "How many generated tokens no piece contains: a marker, or the two tokens of the answer's opener."
+        return 0 if done.reason == "length" else 2 if self._step.answer_follows else 1
 
     def _first_time(self, problem: str) -> bool:
         "Whether this problem has not caused a retry in this turn yet."

@@ -21,7 +21,7 @@ from typing import Literal
 
 from ..completion import Json
 from ..harmony.conversation import Conversation, Header, Message
-from ..harmony.markers import CHANNEL, END, MESSAGE, START, neutralise
+from ..harmony.markers import CHANNEL, MESSAGE, START, neutralise
 from ..harmony.prompt import OPENER, render, render_header, render_message
 from ..harmony.recipient import tool_on_offer
 from .messages import call_header
@@ -30,8 +30,9 @@ from .request import TurnRequest
 ANALYSIS = Header("assistant", "analysis")
 FINAL = Header("assistant", "final")
 
-# Stops a step at the end of its message. END alone would also match text in which the model spells it out.
-NEXT_MESSAGE = END + START
+# Stops a step where the model begins another message. END would also match text that spells it out. With a
+# longer stop string, engines would hold markers back and join them with other text.
+NEXT_MESSAGE = START
 ANSWER_OPENER = f"{CHANNEL}final"
 TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 
@@ -89,9 +90,7 @@ def tool_call(name: str, parameters: Json | None) -> Step:
 
 def final_answer(request: TurnRequest) -> Step:
     "Return the step for the answer."
-    # A grammar ends the text by itself. Without one, the model may end the message and begin another.
-    stop = request.stop if request.format else (*request.stop, NEXT_MESSAGE)
-    return Step("answer", FINAL, format=request.format, stop=stop)
+    return Step("answer", FINAL, format=request.format, stop=request.stop)
 
 
 def _continuation(request: TurnRequest) -> Step:
@@ -103,7 +102,7 @@ def _continuation(request: TurnRequest) -> Step:
     if last.header.channel != "final":
         return Step("free", last.header, last.text, stop=_answer_opener(request))
     # Without `format`: a grammar cannot continue in the middle of a text.
-    return Step("answer", last.header, last.text, stop=(*request.stop, NEXT_MESSAGE))
+    return Step("answer", last.header, last.text, stop=request.stop)
 
 
 def _answer_opener(request: TurnRequest) -> tuple[str, ...]:

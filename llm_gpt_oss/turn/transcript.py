@@ -84,7 +84,7 @@ class Transcript:
     It numbers messages from `number` on, and adds to the `notes` and `usage` of the turn. `messages` are the
     complete calls and the messages that the user sees. `dropped` are all others: text without a whole header,
     and messages that stand where they cannot belong to the turn. `raw` is the whole text, `reasoning_tokens`
-    the number of tokens of reasoning in it.
+    the number of tokens of reasoning in it. `is_answered` says that the answer of an `answer` step has ended.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Transcript:
         self.raw = ""
         self.number = number
         self.reasoning_tokens = 0
+        self.is_answered = False
         self._request = request
         self._step = step
         self._notes = notes
@@ -141,6 +142,7 @@ class Transcript:
                 case MessageEnd() if self._message:
                     if not self._ignore:
                         self._end_message(self._message)
+                    self.is_answered = self._step.type == "answer" and bool(self._message.text.strip())
                     self._message = None
                 case StrayText() if not self._ignore:
                     self.dropped.append(event)

@@ -23,7 +23,7 @@ FINAL = "<|channel|>final<|message|>"
 PREAMBLE = "<|channel|>commentary<|message|>"
 NO_THOUGHT = f"{START}{THOUGHT}<|end|>"
 NEXT = "<|end|><|start|>"
-AT_FINAL = "<|channel|>final"
+AT_FINAL, AT_START = "<|channel|>final", "<|start|>"
 
 
 def call_opener(name: str = "get_weather") -> str:

@@ -28,9 +28,10 @@ def needs_tokens(completion: Completion) -> bool:
     """Whether the server has to report the tokens of its text.
 
     A server holds text back while a stop string may begin there. Then Ollama and llama.cpp send several
-    tokens at once, and vLLM splits them anywhere. Under a grammar nothing is a marker, so no one has to tell.
+    tokens at once, and vLLM splits them anywhere. A stop string that is a marker holds no other marker back.
+    Under a grammar nothing is a marker, so no one has to tell.
     """
-    return bool(completion.stop) and completion.format is None
+    return completion.format is None and any(stop not in MARKERS for stop in completion.stop)
 
 
 class TokenSplitter:

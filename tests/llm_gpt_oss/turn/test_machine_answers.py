@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.scripted_engine import Part, cut, stopped
+from support.scripted_engine import Part, cut, pieces, stopped
 from support.turn_requests import (
     AFTER_THOUGHT,
     BUFFERED,
     FINAL,
     NEXT,
     NO_THOUGHT,
-    OSLO,
     PERSON,
     PREAMBLE,
     START,
@@ -21,11 +20,9 @@ from support.turn_requests import (
     THOUGHT,
     TOOLS,
     Turn,
-    assistant,
     build_request,
     call_text,
     play_turn,
-    user,
 )
 
 from llm_gpt_oss.errors import BadAnswer
@@ -68,18 +65,22 @@ def test_an_answer_with_a_step_of_its_own_is_not_taken_from_another_step(
     assert turn.machine.finish_reason == "stop"
 
 
-def test_reasoning_after_the_answer_is_not_validated() -> None:
-    request = build_request(user("Hi"), assistant('{"name"'), continue_final_message=True, format=PERSON)
-    turn = play_turn(request, f':"Ada"}}<|end|>{START}{THOUGHT}Ah.')
-    assert (turn.parts, turn.notes) == ([("final", ':"Ada"}'), ("analysis", "Ah.")], [])
+@pytest.mark.parametrize(
+    "more",
+    [f"{THOUGHT}Ah.", f"{FINAL}No.", call_text(), "Oh"],
+    ids=["reasoning", "an answer", "a call", "text"],
+)
+@pytest.mark.parametrize("buffer_answer", [True, False], ids=["buffered", "streamed"])
+def test_the_answer_ends_with_its_message(buffer_answer: bool, more: str) -> None:
+    request = build_request(uses_reasoning=False, stop=("7",), buffer_answer=buffer_answer)
+    turn = play_turn(request, [*pieces(f"Yes.<|end|>{START}{more}"), AssertionError("the stream is read on")])
+    assert (turn.parts, turn.notes, turn.machine.finish_reason) == ([("final", "Yes.")], [], "stop")
+    assert (turn.engine.closed, turn.machine.usage.completion_tokens) == (1, 2)
 
 
-def test_buffered_text_before_a_call_is_passed_on() -> None:
-    request = build_request(
-        user("Hi"), assistant("So "), continue_final_message=True, tools=TOOLS, **BUFFERED
-    )
-    turn = play_turn(request, f"Ada<|end|>{START}{call_text()}")
-    assert turn.parts == [("final", "Ada"), ("get_weather", OSLO)]
+def test_the_header_of_an_answer_may_be_repeated() -> None:
+    turn = play_turn(build_request(uses_reasoning=False), f"{FINAL}Yes.")
+    assert (turn.parts, turn.notes) == ([("final", "Yes.")], [])
 
 
 # Text that belongs to no message

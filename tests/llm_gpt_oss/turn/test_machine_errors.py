@@ -8,10 +8,9 @@ import pytest
 from support.scripted_engine import cut, pieces
 from support.turn_requests import (
     ANSWER,
-    BUFFERED,
+    AT_START,
     FINAL,
     HISTORY,
-    NEXT,
     NO_THOUGHT,
     OSLO,
     PERSON,
@@ -19,7 +18,6 @@ from support.turn_requests import (
     THINKS,
     TOOLS,
     WEATHER,
-    assistant,
     build_request,
     call_opener,
     call_text,
@@ -76,15 +74,6 @@ def test_an_empty_stream_after_a_call_is_an_error() -> None:
     assert (type(turn.error), turn.parts) == (EmptyStream, [("get_weather", OSLO)])
 
 
-def test_an_empty_stream_after_buffered_text_is_an_error() -> None:
-    text = f"Ada<|end|>{START}{call_opener()}["
-    request = build_request(
-        user("Hi"), assistant("So "), continue_final_message=True, tools=TOOLS, **BUFFERED
-    )
-    turn = play_turn(request, text, EmptyStream("nothing"))
-    assert (type(turn.error), turn.parts) == (EmptyStream, [("final", "Ada")])
-
-
 @pytest.mark.parametrize(
     ("fields", "script", "parts"),
     [
@@ -118,7 +107,7 @@ def test_arguments_are_requested_without_a_schema_that_the_engine_rejects() -> N
     forced = build_request(tools=TOOLS, required_tools=("get_weather",), uses_reasoning=False)
     turn = play_turn(forced, UnusableSchema("Odd.", param="schema"), '{"city":"Oslo"}<|call|>')
     assert turn.tails == [f"{NO_THOUGHT}{START}{call_opener()}"] * 2
-    assert limits(turn) == [(WEATHER, (), None), (None, (NEXT,), None)]
+    assert limits(turn) == [(WEATHER, (), None), (None, (AT_START,), None)]
     assert (turn.parts, turn.notes) == ([("get_weather", OSLO)], ["unbound"])
     assert turn.machine.notes[0].text.endswith("Odd.")
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support.turn_requests import (
     ANY,
     AT_FINAL,
+    AT_START,
     FINAL,
-    NEXT,
     PERSON,
     START,
     THOUGHT,
@@ -36,9 +36,9 @@ from llm_gpt_oss.turn.steps import (
 from llm_gpt_oss.turn.steps import FINAL as ANSWER
 
 STOP = {"stop": ("Oslo",)}
-THINK = Step("think", ANALYSIS, stop=(NEXT,))
+THINK = Step("think", ANALYSIS, stop=(AT_START,))
 CONSTRAINED = Step("answer", ANSWER, format=PERSON)
-UNCONSTRAINED = Step("answer", ANSWER, stop=(NEXT,))
+UNCONSTRAINED = Step("answer", ANSWER)
 NAME = Step("name", stop=("<|message|>",))
 TWO = ("get_weather", "add")
 
@@ -89,8 +89,8 @@ TWO = ("get_weather", "add")
         pytest.param(STOP, Step("free", stop=(AT_FINAL,)), Step("free", stop=(AT_FINAL,)), id="stop strings"),
         pytest.param(
             {**STOP, "uses_reasoning": False},
-            Step("answer", ANSWER, stop=("Oslo", NEXT)),
-            Step("answer", ANSWER, stop=("Oslo", NEXT)),
+            Step("answer", ANSWER, stop=("Oslo",)),
+            Step("answer", ANSWER, stop=("Oslo",)),
             id="stop strings, effort none",
         ),
         pytest.param(
@@ -101,19 +101,19 @@ TWO = ("get_weather", "add")
         ),
         pytest.param(
             {"reasoning_budget": 50},
-            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
+            Step("think", ANALYSIS, stop=(AT_START,), max_tokens=50),
             UNCONSTRAINED,
             id="reasoning budget",
         ),
         pytest.param(
             {"reasoning_budget": 50, "tools": TOOLS},
-            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
+            Step("think", ANALYSIS, stop=(AT_START,), max_tokens=50),
             Step("free"),
             id="reasoning budget, tools",
         ),
         pytest.param(
             {"reasoning_budget": 50, "tools": TOOLS, "required_tools": TWO},
-            Step("think", ANALYSIS, stop=(NEXT,), max_tokens=50),
+            Step("think", ANALYSIS, stop=(AT_START,), max_tokens=50),
             NAME,
             id="reasoning budget, required",
         ),
@@ -126,11 +126,11 @@ def test_the_first_step_and_the_one_after_reasoning(fields: dict[str, Any], firs
 @pytest.mark.parametrize(
     ("channel", "fields", "step"),
     [
-        pytest.param("final", {}, Step("answer", ANSWER, "So far", stop=(NEXT,)), id="an answer"),
+        pytest.param("final", {}, Step("answer", ANSWER, "So far"), id="an answer"),
         pytest.param(
             "final",
             {"format": PERSON, **STOP},
-            Step("answer", ANSWER, "So far", stop=("Oslo", NEXT)),
+            Step("answer", ANSWER, "So far", stop=("Oslo",)),
             id="an answer that no grammar can take up",
         ),
         pytest.param("analysis", {}, Step("free", ANALYSIS, "So far"), id="reasoning"),
@@ -146,13 +146,13 @@ def test_the_first_step_and_the_one_after_reasoning(fields: dict[str, Any], firs
         pytest.param(
             "analysis",
             {"reasoning_budget": 9},
-            Step("think", ANALYSIS, "So far", stop=(NEXT,), max_tokens=9),
+            Step("think", ANALYSIS, "So far", stop=(AT_START,), max_tokens=9),
             id="reasoning with a budget",
         ),
         pytest.param(
             "analysis",
             {"tools": TOOLS, "required_tools": TWO},
-            Step("think", ANALYSIS, "So far", stop=(NEXT,)),
+            Step("think", ANALYSIS, "So far", stop=(AT_START,)),
             id="reasoning before a forced call",
         ),
         pytest.param(

@@ -99,6 +99,9 @@ _UNTOUCHED = [
     }.items()
 ]
 
+# A step that only reasons ends at its stop string, `<|start|>`, also where the model spells it out.
+CUT = "Not "
+
 _CALLS = [
     Row(
         "spelled out, a call in reasoning",
@@ -115,19 +118,19 @@ _CALLS = [
     Row(
         "spelled out, a call in reasoning with a budget",
         [f"Not {spelled(FAKE_CALL)}.{NEXT}", f"{FINAL}Yes.<|return|>", "Yes."],
-        Want("Yes.", notes=None, reasoning=f"Not {FAKE_CALL}."),
+        Want("Yes.", notes=None, reasoning=CUT),
         Request(WEATHER, budget=500),
     ),
     Row(
         "spelled out, a call in reasoning with a required tool",
         [f"Not {spelled(FAKE_CALL)}.{NEXT}", '{"city":"Oslo"}'],
-        Want("", OSLO, notes=None, reasoning=f"Not {FAKE_CALL}."),
+        Want("", OSLO, notes=None, reasoning=CUT),
         Request(WEATHER, tool_choice="get_weather"),
     ),
     Row(
         "spelled out, a call in reasoning with two required tools",
         [f"Not {spelled(FAKE_CALL)}.{NEXT}", f".get_weather{JSON}<|message|>", '{"city":"Oslo"}'],
-        Want("", OSLO, notes=None, reasoning=f"Not {FAKE_CALL}."),
+        Want("", OSLO, notes=None, reasoning=CUT),
         Request(TWO_TOOLS, tool_choice="required"),
     ),
     Row(
