@@ -14,6 +14,7 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,6 @@ PAGES = {
 PACKAGES = [Path(str(package.__file__)).parent for package in (llm_gpt_oss, proxy)]
 SOURCES = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
 LLM_SOURCES = [Path(llm.__file__).parent / name for name in ("__init__.py", "models.py")]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*SOURCES, *LLM_SOURCES)}
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -230,6 +230,12 @@ def test_workflows_parse() -> None:
 # What the code contains
 
 
+# Each worker collects this file, but few of them run the tests that need the code.
+@cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*SOURCES, *LLM_SOURCES)}
+
+
 def texts(tree: ast.AST) -> Iterator[str]:
     "The string literals, with … for what an f-string or a `+` fills in."
     for node in ast.walk(tree):
@@ -243,7 +249,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def sentences() -> Iterator[str]:
-    for tree in TREES.values():
+    for tree in trees().values():
         for text in texts(tree):
             for sentence in re.split(r"(?<=\.) ", text):
                 yield sentence.removesuffix(".")
@@ -253,12 +259,16 @@ def sentences() -> Iterator[str]:
         yield from (error["msg"] for error in wrong.value.errors())
 
 
-# Sentences that are more than what they fill in, each with the pattern of what it can become.
-SENTENCES = [
-    (sentence, re.compile(".+".join(map(re.escape, sentence.split("…"))), re.DOTALL))
-    for sentence in sorted({*sentences()})
-    if len(re.findall(r"[A-Za-z]", sentence)) >= 8
-]
+@cache
+def patterns() -> list[tuple[str, re.Pattern[str]]]:
+    "Sentences that are more than what they fill in, each with the pattern of what it can become."
+    return [
+        (sentence, re.compile(".+".join(map(re.escape, sentence.split("…"))), re.DOTALL))
+        for sentence in sorted({*sentences()})
+        if len(re.findall(r"[A-Za-z]", sentence)) >= 8
+    ]
+
+
 MESSAGES = [
     message
     for heading in ("# Troubleshooting", "## Errors of the API server")
@@ -272,14 +282,14 @@ def test_the_code_contains_this_message(message: str) -> None:
     beginning = message.removesuffix("…") if message.endswith("…") else None
     assert any(
         pattern.fullmatch(message.removesuffix(".")) or (beginning and sentence.startswith(beginning))
-        for sentence, pattern in SENTENCES
+        for sentence, pattern in patterns()
     )
 
 
 def test_the_table_of_notes_is_complete() -> None:
     kinds = set()
     for path in SOURCES:
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(trees()[path]):
             match node:
                 case ast.Call(
                     func=ast.Name(id="Note") | ast.Attribute(attr="_note"),
@@ -291,7 +301,7 @@ def test_the_table_of_notes_is_complete() -> None:
 
 def test_the_table_of_the_environment_is_complete() -> None:
     name = re.compile(r"(?:OLLAMA|LLM_GPT_OSS|LOCAL_LLM|API)_[A-Z_]+")
-    read = {text for path in SOURCES for text in texts(TREES[path]) if name.fullmatch(text)}
+    read = {text for path in SOURCES for text in texts(trees()[path]) if name.fullmatch(text)}
     assert read == {row[0].strip("`") for row in rows("docs/environment.md", "# Environment variables")}
 
 
@@ -314,7 +324,7 @@ def test_the_columns_of_requests_exist() -> None:
 
 
 def test_every_endpoint_is_documented() -> None:
-    paths = {text for path in SOURCES for text in texts(TREES[path]) if re.fullmatch(r"/v1/\S+", text)}
+    paths = {text for path in SOURCES for text in texts(trees()[path]) if re.fullmatch(r"/v1/\S+", text)}
     names = {"/".join(path.split("/")[:3]) for path in paths}
     assert {name for name in names if name not in PAGES["docs/api.md"]} == set()
     assert len(names) >= 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def source(node: ast.ImportFrom, module: str) -> str:
     return ".".join([*parents[: len(parents) - node.level + 1], *filter(None, [node.module])])
 
 
+@cache
 def names_in(module: str) -> set[str]:
     "Every dotted pair (`os.environ`) and every imported name."
     pairs = {

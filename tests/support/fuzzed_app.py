@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from hypothesis import HealthCheck, settings
 
-one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+one_app_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class FuzzedApp:

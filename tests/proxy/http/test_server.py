@@ -14,16 +14,21 @@ async def app(scope: object, receive: object, send: object) -> None:
 
 
 class CountingServer(QuietServer):
-    ticks = 0
+    def __init__(self) -> None:
+        super().__init__(uvicorn.Config(app, lifespan="off", log_level="warning"))
+        self.config.load()
+        self.ticks = 0
+        self.third = asyncio.Event()
 
     async def on_tick(self, counter: int) -> bool:
         self.ticks += 1
+        if self.ticks == 3:
+            self.third.set()
         return await super().on_tick(counter)
 
 
 async def test_it_wakes_seldom_and_stops_at_once() -> None:
-    server = CountingServer(uvicorn.Config(app, lifespan="off", log_level="warning"))
-    server.config.load()
+    server = CountingServer()
     running = asyncio.create_task(server.main_loop())
     await asyncio.sleep(0.25)
     assert server.ticks == 1
@@ -35,11 +40,9 @@ async def test_it_wakes_seldom_and_stops_at_once() -> None:
 
 async def test_it_wakes_regularly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.http.server.TICK_SECONDS", 0.01)
-    server = CountingServer(uvicorn.Config(app, lifespan="off", log_level="warning"))
-    server.config.load()
+    server = CountingServer()
     running = asyncio.create_task(server.main_loop())
-    while server.ticks < 3:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(server.third.wait(), 5)
     server.handle_exit(signal.SIGINT, None)
     await asyncio.wait_for(running, 0.5)
 

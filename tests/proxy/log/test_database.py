@@ -30,6 +30,11 @@ OURS = "from proxy.log.database import open_log; open_log(Path(sys.argv[1]))"
 LLMS = "import sqlite_utils, llm.migrations; llm.migrations.migrate(sqlite_utils.Database(sys.argv[1]))"
 
 
+@pytest.fixture(autouse=True)
+def copied_migrations() -> None:
+    "These tests are about the migrations, so they run them."
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "new folder" / "logs.db"

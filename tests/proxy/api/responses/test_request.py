@@ -458,7 +458,7 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(FEW)
 @example({"reasoning": {"max_tokens": 2**70}, "max_output_tokens": 2**70})
 def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
