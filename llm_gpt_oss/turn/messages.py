@@ -192,8 +192,13 @@ def _unsupported_part(part: Part) -> BadRequest:
 
 
 def tool_parameters(tool: llm.Tool) -> dict[str, Any] | None:
-    "Return the JSON schema of a tool's arguments, or None if the schema allows none."
+    """Return the JSON schema of a tool's arguments, or None if it takes none.
+
+    `{"type": "object"}` alone allows any arguments.
+    """
     schema = tool.input_schema or {}
+    if schema.get("type") == "object" and not {"properties", "additionalProperties"} & schema.keys():
+        return schema
     defined = {key for key, value in schema.items() if _NO_ARGUMENTS.get(key) != value}
     return schema if defined - {"title", "$schema"} else None
 

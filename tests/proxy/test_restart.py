@@ -63,7 +63,7 @@ SCRIPTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     ),
     "sealed": ([THINK + HELLO], {"include": ["reasoning.encrypted_content"], "store": True}),
     "schema": (
-        ['<|channel|>final<|message|>{"a": 1}'],
+        [THINK, '{"a": 1}'],
         {
             "text": {
                 "format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}},

@@ -320,7 +320,8 @@ def test_mapped_names_are_the_same_everywhere() -> None:
     ("schema", "has_arguments"),
     [
         ({}, False),
-        ({"type": "object"}, False),
+        ({"type": "object"}, True),
+        ({"type": "object", "additionalProperties": False}, False),
         ({"type": "object", "properties": {}}, False),
         ({"properties": {}, "required": [], "title": "f", "additionalProperties": False}, False),
         (

@@ -409,7 +409,7 @@ def test_invalid_values(fields: dict[str, Any]) -> None:
         ({"include": ["reasoning"]}, "invalid_value", "include[0]"),
         ({"tools": [{"type": "telepathy"}]}, "invalid_value", "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].name"),
-        ({"tools": [{**ADD, "name": "a b"}]}, "invalid_value", "tools[0].name"),
+        ({"tools": [{**ADD, "name": "a.b"}]}, "invalid_value", "tools[0].name"),
         ({"tool_choice": {"type": "function"}}, "missing_required_parameter", "tool_choice.name"),
         ({"text": {"format": {"type": "xml"}}}, "invalid_value", "text.format.type"),
         ({"messages": []}, "unknown_parameter", "messages"),

@@ -142,7 +142,6 @@ def test_duplicate_names(tools: list[Any]) -> None:
         pytest.param({**ADD, "name": ""}, id="empty name"),
         pytest.param({**ADD, "name": "x" * 129}, id="long name"),
         pytest.param({**ADD, "name": "a.b"}, id="a dot"),
-        pytest.param({**PATCH, "name": "a b"}, id="a space"),
         pytest.param({**ADD, "parameters": "{}"}, id="parameters"),
         pytest.param({**ADD, "stirct": True}, id="unknown field"),
         pytest.param({**PATCH, "format": {"type": "ebnf"}}, id="format"),
