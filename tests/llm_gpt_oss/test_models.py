@@ -158,8 +158,8 @@ def test_a_toolbox() -> None:
 def test_the_model_reads_that_a_tool_does_not_exist() -> None:
     model, engine = make_model(f"{call_opener('nobody')}{{}}", YES)
     assert model.chain("Warm?", tools=[get_weather]).text() == "Yes it is."
-    result = "<|start|>functions.nobody to=assistant<|channel|>commentary<|message|>Error: functions.nobody is not available."
-    assert result in engine.asked[1].prompt
+    header = "<|start|>functions.nobody to=assistant<|channel|>commentary<|message|>"
+    assert f"{header}Error: functions.nobody is not available." in engine.asked[1].prompt
 
 
 def test_several_calls_at_once() -> None:
