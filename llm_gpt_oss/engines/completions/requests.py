@@ -14,7 +14,7 @@ from ..grammar_subset import grammar_subset
 from ..http.completion_fields import check_max_tokens, sampling_fields, without_none
 from ..http.openai_errors import context_overflow
 from ..http.request import Request
-from ..http.token_splitter import needs_tokens
+from ..http.token_splitter import holds_text_back
 
 # The limit for a server that needs one and does not count tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -64,7 +64,7 @@ def completion_request(
     check_max_tokens(completion)
     options = sampling_fields(completion)
     repeat_penalty = options.pop("repeat_penalty")
-    wants_tokens = dialect.reports_tokens and needs_tokens(completion)
+    wants_tokens = dialect.reports_tokens and holds_text_back(completion)
     body: Json = {
         "model": model_name,
         "prompt": completion.prompt,

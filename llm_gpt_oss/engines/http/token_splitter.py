@@ -24,14 +24,21 @@ class Token(NamedTuple):
     logprob: Logprob | None = None
 
 
-def needs_tokens(completion: Completion) -> bool:
-    """Whether the server has to report the tokens of its text.
+def holds_text_back(completion: Completion) -> bool:
+    """Whether a server may hold text back, because a stop string may begin there.
 
-    A server holds text back while a stop string may begin there. Then Ollama and llama.cpp send several
-    tokens at once, and vLLM splits them anywhere. A stop string that is a marker holds no other marker back.
-    Under a grammar nothing is a marker, so no one has to tell.
+    Then Ollama and llama.cpp send several tokens at once, and vLLM splits them anywhere. Under a grammar
+    nothing is a marker, so no one has to tell.
     """
-    return completion.format is None and any(stop not in MARKERS for stop in completion.stop)
+    return bool(completion.stop) and completion.format is None
+
+
+def needs_tokens(completion: Completion) -> bool:
+    """Whether Ollama or llama.cpp has to report the tokens of its text.
+
+    They hold back only what a stop string may begin with. If it is a marker, no other marker begins so.
+    """
+    return holds_text_back(completion) and any(stop not in MARKERS for stop in completion.stop)
 
 
 class TokenSplitter:
@@ -47,7 +54,7 @@ class TokenSplitter:
 
     def __init__(self, completion: Completion) -> None:
         self._returns_logprobs = completion.top_logprobs is not None
-        self._may_cut_markers = needs_tokens(completion)
+        self._may_cut_markers = holds_text_back(completion)
         self._text = ""
         self._tokens: list[Token] = []
         self._tokens_spell_text = True

@@ -64,6 +64,12 @@ STRING = {"type": "string"}
         ),
         pytest.param(
             "vllm",
+            {"stop": ("<|start|>",)},
+            {"max_tokens": 77, "logprobs": 0, "stop": ["<|start|>"]},
+            id="a marker as stop string",
+        ),
+        pytest.param(
+            "vllm",
             {"stop": ("x",), "format": "json"},
             {"max_tokens": 77, "stop": ["x"], "response_format": {"type": "json_object"}},
             id="no tokens under a grammar",

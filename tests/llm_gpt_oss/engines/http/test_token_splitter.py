@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gpt_oss.completion import Completion, Logprob, Piece
-from llm_gpt_oss.engines.http.token_splitter import Token, TokenSplitter, needs_tokens, split_at_markers
+from llm_gpt_oss.engines.http.token_splitter import (
+    Token,
+    TokenSplitter,
+    holds_text_back,
+    needs_tokens,
+    split_at_markers,
+)
 from llm_gpt_oss.harmony.markers import MARKERS
 
 PLAIN = Completion("tiny", "p")
@@ -197,15 +203,17 @@ def test_log_probabilities_of_tokens_that_do_not_spell_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("completion", "expected"),
+    ("completion", "held", "needed"),
     [
-        pytest.param(PLAIN, False, id="no stop strings"),
-        pytest.param(STOPPED, True, id="stop strings"),
-        pytest.param(Completion("tiny", "p", stop=("x",), format="json"), False, id="a grammar"),
+        pytest.param(PLAIN, False, False, id="no stop strings"),
+        pytest.param(STOPPED, True, True, id="two markers"),
+        pytest.param(Completion("tiny", "p", stop=("<|start|>",)), True, False, id="a marker"),
+        pytest.param(Completion("tiny", "p", stop=("<|start|>", "x")), True, True, id="a marker and a word"),
+        pytest.param(Completion("tiny", "p", stop=("x",), format="json"), False, False, id="a grammar"),
     ],
 )
-def test_needs_tokens(completion: Completion, expected: bool) -> None:
-    assert needs_tokens(completion) is expected
+def test_which_completions_need_the_tokens(completion: Completion, held: bool, needed: bool) -> None:
+    assert (holds_text_back(completion), needs_tokens(completion)) == (held, needed)
 
 
 @pytest.mark.parametrize(

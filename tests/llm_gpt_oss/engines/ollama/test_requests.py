@@ -35,6 +35,7 @@ COMPLETIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"stop": ("<|end|>", "b")},
         {"options": {"stop": ["<|end|>", "b"]}, "logprobs": True, "top_logprobs": 0},
     ),
+    ({"stop": ("<|start|>",)}, {"options": {"stop": ["<|start|>"]}}),
     ({"stop": ("a",), "format": "json"}, {"options": {"stop": ["a"]}, "format": "json"}),
     (
         {"stop": ("a",), "top_logprobs": 2},
