@@ -325,6 +325,7 @@ class TurnMachine:
 
     def _start_answer(self) -> None:
         if not self._step.answer_follows:
+            self._retried.add("no answer")
             self._note(
                 "answer_opened", "The model stopped without an answer, so the answer was started for it."
             )
@@ -333,9 +334,10 @@ class TurnMachine:
     def _on_empty_answer(self) -> None:
         """Request the answer once more; before any output, with less reasoning first.
 
-        Raises BadAnswer the second time.
+        Raises BadAnswer the second time. After output, an answer that was started for the model is the second.
         """
-        if not self._first_time("empty answer"):
+        is_second = self._output_started and "no answer" in self._retried
+        if is_second or not self._first_time("empty answer"):
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
                 raw=self._transcript.raw,

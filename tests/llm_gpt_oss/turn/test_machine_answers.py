@@ -187,7 +187,8 @@ def test_without_a_system_message_there_is_no_effort_to_lower() -> None:
     ("fields", "script", "parts"),
     [
         pytest.param({"uses_reasoning": False}, ["", " "], [("final", " ")], id="twice"),
-        pytest.param({}, [f"{THOUGHT}Hm.", "", ""], [("analysis", "Hm.")], id="after reasoning"),
+        pytest.param({}, [f"{THOUGHT}Hm.", ""], [("analysis", "Hm.")], id="opened after reasoning"),
+        pytest.param({"reasoning_budget": 9}, ["Hm.", "", ""], [("analysis", "Hm.")], id="after reasoning"),
     ],
 )
 def test_a_second_empty_answer_is_an_error(fields: dict[str, Any], script: list[Part], parts: object) -> None:
@@ -197,13 +198,10 @@ def test_a_second_empty_answer_is_an_error(fields: dict[str, Any], script: list[
 
 
 def test_an_empty_answer_after_reasoning_is_requested_again() -> None:
-    turn = play_turn(build_request(seed=7), f"{THOUGHT}Hm.", "", "Yes.")
-    assert turn.tails == [START, AFTER_THOUGHT + FINAL, AFTER_THOUGHT + FINAL]
+    turn = play_turn(build_request(seed=7, reasoning_budget=9), "Hm.", "", "Yes.")
+    assert turn.tails == [START + THOUGHT, AFTER_THOUGHT + FINAL, AFTER_THOUGHT + FINAL]
     assert [c.sampling.seed for c in turn.completions] == [7, 7, 8]
-    assert (turn.parts, turn.notes) == (
-        [("analysis", "Hm."), ("final", "Yes.")],
-        ["answer_opened", "retried"],
-    )
+    assert (turn.parts, turn.notes) == ([("analysis", "Hm."), ("final", "Yes.")], ["retried"])
 
 
 def test_an_answer_that_begins_with_a_stop_string_is_empty() -> None:
