@@ -252,6 +252,8 @@ def test_another_process_returns_a_running_response(path: Path) -> None:
 
 
 WORKERS = ("-m", "proxy", "--port", "0", "--workers", "2", "--model", "gpt-oss-tiny", "--database")
+CLIENT: dict[str, Any] = {"api_key": "any", "max_retries": 5, "timeout": PATIENCE}
+NEW_CONNECTION = {"Connection": "close"}
 
 
 def test_workers(path: Path) -> None:
@@ -269,26 +271,14 @@ def test_workers(path: Path) -> None:
                 answers_of = ""
                 while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", answers_of)):
                     answers_of += process.stderr.readline()
-                create_response = _fetch(
-                    url[1], lambda client: client.responses.create(**ASK, background=True)
-                ).id
-                for _ in range(20):
-                    state = _fetch(url[1], lambda client: client.responses.retrieve(create_response).status)
-                    assert state == "in_progress"
-                assert (
-                    _fetch(url[1], lambda client: client.responses.cancel(create_response).status)
-                    == "cancelled"
-                )
-                for _ in range(20):
-                    state = _fetch(url[1], lambda client: client.responses.retrieve(create_response).status)
-                    assert state == "cancelled"
+                with openai.OpenAI(base_url=url[1], default_headers=NEW_CONNECTION, **CLIENT) as client:
+                    id = client.responses.create(**ASK, background=True).id
+                    for _ in range(20):
+                        assert client.responses.retrieve(id).status == "in_progress"
+                    assert client.responses.cancel(id).status == "cancelled"
+                    for _ in range(20):
+                        assert client.responses.retrieve(id).status == "cancelled"
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
                 timer.cancel()
-
-
-def _fetch(url: str, ask: Any) -> Any:
-    "Call the API over a new connection."
-    with openai.OpenAI(base_url=url, api_key="any", max_retries=5, timeout=PATIENCE) as client:
-        return ask(client)
