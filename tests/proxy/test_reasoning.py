@@ -404,15 +404,21 @@ def _answer(output: list[Item]) -> Item:
     }
 
 
+async def switching_prompts(forms: list[str], path: Path) -> list[str]:
+    engine = AsyncScriptedEngine(*SCRIPT)
+    async with proxied(engine, database=path / "logs.db") as proxy:
+        await run_conversation(Switching(proxy, forms))
+    return [completion.prompt for completion in engine.asked]
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*CHATS, *ITEMS, "previous"]), min_size=4, max_size=4))
 def test_a_client_that_switches_between_apis(
-    tmp_path_factory: pytest.TempPathFactory, forms: list[str]
+    tmp_path_factory: pytest.TempPathFactory, items_prompts: list[str], forms: list[str]
 ) -> None:
-    async def ask(forms: list[str]) -> list[str]:
-        engine = AsyncScriptedEngine(*SCRIPT)
-        async with proxied(engine, database=tmp_path_factory.mktemp("log") / "logs.db") as proxy:
-            await run_conversation(Switching(proxy, forms))
-        return [completion.prompt for completion in engine.asked]
+    assert asyncio.run(switching_prompts(forms, tmp_path_factory.mktemp("log"))) == items_prompts
 
-    assert asyncio.run(ask(forms)) == asyncio.run(ask(["items"] * 4))
+
+@pytest.fixture
+def items_prompts(tmp_path: Path) -> list[str]:
+    return asyncio.run(switching_prompts(["items"] * 4, tmp_path))

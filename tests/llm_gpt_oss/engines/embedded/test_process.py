@@ -202,6 +202,7 @@ def test_host_reports_an_error_of_llama_cpp(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_error_names_free_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_receive", lambda _: {"free_gpu_memory": 2 * 10**9})
+    monkeypatch.setattr(process, "EXIT_TIMEOUT", 0.1)
     with pytest.raises(EngineError, match=r"are free and 2\.0 GB on the GPU\."):
         ModelProcess(tiny.LOAD, HEADER)
 
