@@ -36,6 +36,8 @@ from ..settings import Settings
 
 # Seconds that running answers get to finish when the server is stopped.
 GRACE_SECONDS = 30
+# How many more objects there are before the garbage collector searches the new ones.
+NEW_OBJECTS = 20_000
 APP = "proxy.app:create_app"
 # Where a client on this machine reaches a server that listens on all addresses.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
@@ -147,13 +149,15 @@ def _stop_quietly() -> Iterator[None]:
 def _without_garbage_collection() -> Iterator[None]:
     """Keep the garbage collector away from what is imported and created in here.
 
-    All of it is needed as long as the server runs, so the collector would search it in vain.
+    All of it is needed as long as the server runs, so the collector would search it in vain. Afterwards it
+    searches new objects seldom: a long conversation has thousands, and almost none are garbage.
     """
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(NEW_OBJECTS)
         gc.enable()
 
 

@@ -276,8 +276,10 @@ class TestRunning:
     def isolated(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(WORKER_SETTINGS, "")
         monkeypatch.setattr(run_server, "warn_about_engine", lambda model: None)
+        threshold = gc.get_threshold()
         yield
         gc.unfreeze()
+        gc.set_threshold(*threshold)
 
     @pytest.mark.parametrize(
         ("options", "given"),
@@ -309,6 +311,7 @@ class TestRunning:
             self.started = True
             assert gc.isenabled()
             assert gc.get_freeze_count()
+            assert gc.get_threshold()[0] == run_server.NEW_OBJECTS
             calls.append((self.config, sockets[0].getsockname()[1]))
 
         calls: list[tuple[uvicorn.Config, int]] = []
