@@ -30,7 +30,7 @@ TRIP = {
 
 AROUND, OPEN, CONTROL = "text around the object", "brackets left open", "control characters in a string"
 QUOTES, CONSTANTS, COMMA = "single quotes", "Python's constants", "a comma before a closing bracket"
-SPACES, TWICE, CALL = "spaces that JSON does not have", "JSON encoded twice", "a call around the arguments"
+SPACES, TWICE, CALL = "spaces that JSON does not allow", "JSON encoded twice", "a call around the arguments"
 LONE = "the whole text was used as city"
 NOTHING = "dropped everything, because the tool takes no arguments"
 

@@ -91,7 +91,7 @@ _UNTOUCHED = [
     Row(f"an invisible character, {name}", [f"{THOUGHT}{FINAL}{text}<|return|>"], Want(text, notes=NONE))
     for name, text in {
         "between letters": "a\u2060b",
-        "behind an arrow bracket": "a <\u2060 b",
+        "after an arrow bracket": "a <\u2060 b",
         "in a tag": "<\u2060b>",
         "at the end": "The answer <\u2060",
         "in the middle of a marker at the end": "The answer <\u2060|en",

@@ -3,8 +3,8 @@
 - A body is the text between a `<|message|>` and the next marker that ends or begins a message. Where neither
   a `<|message|>` nor a `<|channel|>` is, all text is one.
 - A message is *there* if its header is exactly as harmony defines it, if it stands at the start of the text
-  or behind `<|start|>assistant`, and if it ends with `<|end|>`, `<|return|>`, `<|call|>` or the text. Nothing
-  is there behind a message that the model wrote in the name of somebody else.
+  or after `<|start|>assistant`, and if it ends with `<|end|>`, `<|return|>`, `<|call|>` or the text. Nothing
+  is there after a message that the model wrote in the name of somebody else.
 - A final message is there only if nothing before it looks like a call: the model makes up what follows one.
 - A call that is there is *readable* if its arguments are a JSON object.
 """

@@ -95,7 +95,7 @@ _WITHHELD = [
 
 _OTHERS = [
     Row(
-        "not on offer, behind a preamble",
+        "not on offer, after a preamble",
         [
             f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",
@@ -105,7 +105,7 @@ _OTHERS = [
         Request(WEATHER),
     ),
     Row(
-        "not on offer, behind an answer",
+        "not on offer, after an answer",
         [
             f"{THOUGHT}{FINAL}The answer<|end|>{START}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",
@@ -124,7 +124,7 @@ _OTHERS = [
         Request(WEATHER),
     ),
     Row(
-        "not on offer, behind one that is",
+        "not on offer, after one that is",
         [
             f"{THOUGHT}<|channel|>commentary to=functions.get_weather{JSON}<|message|>{ARGUMENTS}{NEXT}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",
