@@ -1,6 +1,6 @@
-"""Headers of calls. What stands where the recipient stands is the tool on offer, however it is spelled.
+"""Headers of calls. The word in the recipient's place is the tool on offer, however it is spelled.
 
-The name is stripped of what cannot be a part of it. If exactly one tool on offer is left, that one is called.
+The word is stripped of everything that is not part of a name. Then exactly one tool on offer must match.
 """
 
 from __future__ import annotations

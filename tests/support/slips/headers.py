@@ -1,8 +1,8 @@
 """Headers that are broken, text outside of any message, and channels that harmony does not have.
 
-Text is the answer only under a header of the channel final. What has no such header is dropped with a note,
-or taken as reasoning: it is never shown. A channel whose name is close to one of the three is that one. Any
-other is treated as `commentary`, which may be shown as a preamble is.
+Only text under a header of the channel final is the answer. Text without a header is dropped with a note, or
+taken as reasoning, but never shown. A channel with a name that is similar to one of the three is that one.
+Any other is treated as `commentary`, which may be shown as a preamble.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the model makes up after a call that it ended with `<|end|>`: results, answers, questions.
 
-None of it is shown. Further calls after a call are no inventions, as long as no result comes before them.
+None of it is shown. Further calls are not made up, unless a result comes before them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Text that looks like a marker and is none, in answers, reasoning and arguments.
+"""Text that looks like a marker but is not one, in answers, reasoning and arguments.
 
-A marker is real only if it is a token. One that the model spells out is text. One that the prompt showed it
-in disguise, with an invisible character, comes out as it was.
+Only a special token is a marker. If the model spells it out, it is text. If the model copies a neutralised
+marker, which has an invisible character, from its prompt, the original text comes out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"Calls of a model that must not reason, or has used up its budget: they are calls all the same."
+"Calls of a model that reasons although it may not, or has used up its budget. They are still calls."
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Calls of tools that are not on offer: unknown ones, withheld ones, and those of the model's training.
+"""Calls of tools that are not on offer: unknown ones, excluded ones, and the model's built-in ones.
 
-Such a call is dropped with a note. Then the answer is opened, or the model reads that there is no such tool.
+Such a call is dropped with a note. Then the model is told that the tool is not available, or its answer is
+started.
 """
 
 from __future__ import annotations
