@@ -107,7 +107,7 @@ def test_text_without_a_whole_header_is_dropped(text: str, dropped: str) -> None
 @pytest.mark.parametrize(
     "text", ["<|channel|>??", "<|message|>Oh", "<|channel|>final Oh", "Oh<|constrain|>x"]
 )
-def test_text_without_a_whole_header_is_no_answer(text: str) -> None:
+def test_text_without_a_whole_header_is_not_an_answer(text: str) -> None:
     turn = play_turn(build_request(), text, "Yes.")
     assert (turn.tails[1], turn.parts) == (START + FINAL, [("final", "Yes.")])
     assert turn.notes == ["text_dropped", "answer_opened"]

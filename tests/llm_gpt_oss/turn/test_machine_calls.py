@@ -94,7 +94,7 @@ def test_a_preamble_before_a_call() -> None:
     assert turn.parts == [("analysis", "Hm."), ("commentary", "Looking up."), ("get_weather", OSLO)]
 
 
-def test_a_preamble_alone_is_no_answer() -> None:
+def test_a_preamble_alone_is_not_an_answer() -> None:
     turn = play_turn(build_request(), f"{PREAMBLE}Well.", "Yes.")
     assert turn.tails[1] == f"{START}{PREAMBLE}Well.<|end|>{START}{FINAL}"
     assert turn.parts == [("commentary", "Well."), ("final", "Yes.")]
@@ -145,7 +145,7 @@ def test_a_call_after_reasoning_without_an_end_is_a_call(
     assert (turn.notes, turn.machine.finish_reason) == (notes, "tool_calls")
 
 
-def test_a_call_of_another_tool_than_the_required_one_is_no_call() -> None:
+def test_a_call_of_another_tool_than_the_required_one_is_not_a_call() -> None:
     request = build_request(tools=TOOLS, required_tools=("add",))
     turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
     assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]

@@ -24,7 +24,7 @@ REQUEST = build_request(tools={"f": None, "get_weather": None})
 
 @dataclass
 class Transcribed:
-    "What a transcript made of a text. `parts` has the text of each message that was passed on."
+    "The result of a transcript. `parts` has the text of each message that was passed on."
 
     transcript: Transcript
     parts: dict[tuple[int, str], str]
@@ -277,7 +277,7 @@ def test_plain_text(text: str, plain_text: str | None) -> None:
         pytest.param("<|channel|>commentary to=nobody<|message|>{}", [(None, False)], id="no tool"),
         pytest.param('<|channel|>commentary to=f {"a":1}', [("f", True)], id="JSON without a message marker"),
         pytest.param("<|channel|>commentary to=f go on", [("f", False)], id="text without a message marker"),
-        pytest.param("<|channel|>final to=user<|message|>Yes.", [], id="recipient that is no tool"),
+        pytest.param("<|channel|>final to=user<|message|>Yes.", [], id="recipient that is not a tool"),
         pytest.param(
             f"<|channel|>commentary to=f go on{NEXT}{FINAL}Yes.{NEXT}{call_opener('f')}{{}}",
             [("f", False), ("f", True)],
@@ -364,7 +364,7 @@ MENDED = "The header of a message was repaired: "
         pytest.param(
             "<|channel|>final to=user<|message|>Yes.",
             [Note("mended", f"{MENDED}recipient user is not a tool")],
-            id="recipient that is no tool",
+            id="recipient that is not a tool",
         ),
         pytest.param(
             "<|channel|>analysis Hm.", [Note("mended", f"{MENDED}header's end missing")], id="end missing"
