@@ -12,7 +12,7 @@
 # fuzz    the property tests with new examples, for MINUTES=5
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
-# slips   what comes of the mistakes that the model makes; ARGS="--failed" prints only the rows that fail
+# slips   the table of mistakes that the model makes, with outcomes; ARGS="--failed" prints only rows that fail
 # engines the table of what each engine can do, from a run of its tests
 
 .DELETE_ON_ERROR:

@@ -66,12 +66,12 @@ class Logprob:
 class Piece:
     """A piece of the model's text, usually one token.
 
-    A marker of harmony is a piece by itself if it is a special token: `text` is exactly the marker. Marker
-    text in any other piece is text that the model spelled out. Two kinds of completions are exceptions. Under
-    a `format` nothing is a marker, because grammars admit special tokens inside strings. And with `stop`,
-    some servers do not report the tokens of text that they held back. Then each marker in it is a piece.
+    A marker of harmony is always a piece by itself: `text` is exactly the marker. In any other piece, marker
+    text is ordinary text that the model spelled out. There are two exceptions. With a `format`, nothing is a
+    marker, because grammars allow special tokens inside strings. With `stop`, some servers do not report the
+    tokens of text that they held back. In such text, every marker is a piece by itself, spelled out or not.
 
-    `tokens` is the number of tokens, as far as the engine reports them.
+    `tokens` is the number of tokens, as far as the engine reports it.
     """
 
     text: str

@@ -90,7 +90,7 @@ def create_app(
     app = FastAPI(
         title="llm-gpt-oss",
         lifespan=_lifespan(state, engines, backgrounds),
-        # FastAPI would build each route of an included router once more.
+        # `include_router` would build each route a second time.
         routes=[route for module in ROUTES for route in module.router.routes],
         # FastAPI's documentation pages load scripts from other servers.
         docs_url=None,

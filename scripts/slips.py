@@ -1,7 +1,7 @@
-"""Print the table of slips: what the model wrote wrong, and whether the right thing came of it.
+"""Play the table of slips, which are mistakes that the model makes, and print the outcome of each row.
 
-`make slips` runs this. The engine `ollama` is a scripted one, which writes the texts of the table. The engine
-`embedded` runs gpt-oss-tiny, which misbehaves on command. The exit status is 1 if a row fails.
+`make slips` runs this. On the engine `ollama`, a scripted Ollama writes the texts of the table. On the engine
+`embedded`, gpt-oss-tiny misbehaves on command. The exit status is 1 if an outcome is not the expected one.
 
     make slips ARGS="--engine ollama recipient"
     make slips ARGS="--json"
@@ -26,8 +26,8 @@ TINY = "gpt-oss-tiny"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Print what comes of the model's slips.")
-    parser.add_argument("word", nargs="*", help="only rows that have all these words in their names")
+    parser = argparse.ArgumentParser(description="Play the table of slips, and print the outcomes.")
+    parser.add_argument("word", nargs="*", help="only rows with all these words in their names")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="default: all")
     parser.add_argument("--json", action="store_true", help="one JSON object for each row")
     parser.add_argument("--failed", action="store_true", help="only rows that fail")
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _isolate(folder: str) -> None:
-    "Leave the caller's settings and log alone."
+    "Do not use the caller's settings and log."
     for name in list(os.environ):
         if name.startswith(("OLLAMA_", "LLM_", "LOCAL_LLM_MODEL", "VLLM_")):
             del os.environ[name]

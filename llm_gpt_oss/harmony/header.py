@@ -4,9 +4,9 @@
 
     assistant<|channel|>commentary to=functions.get_weather <|constrain|>json
 
-Models also write headers with parts missing, repeated or misspelt. The parser reads a part by its position:
-the word after `<|channel|>` is the channel, whatever it is called. `recipient.py` finds the tool that a
-recipient means. `ParsedHeader.repairs` names all other corrections.
+Models also write headers with parts that are missing, repeated or misspelt. The parser reads a part by its
+position: the word after `<|channel|>` is the channel, whatever it is called. `recipient.py` finds the tool
+that a recipient means. `ParsedHeader.repairs` names all other corrections.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CONTENT_TYPES = ("json", "code", "text", "plaintext")
 class ParsedHeader:
     """A header that the model wrote, after all repairs.
 
-    The recipient of a call of a tool on offer is `functions.NAME`. Any other recipient is as the model wrote
-    it. `renamed_from` is what the model wrote if it called a tool on offer in another way than
-    `to=functions.NAME`. `repairs` names other corrections.
+    If the message calls a tool on offer, the recipient is `functions.NAME`. Any other recipient is as the
+    model wrote it. `renamed_from` is what the model wrote in place of `to=functions.NAME`, None if it wrote
+    exactly that. `repairs` names all other corrections.
     """
 
     header: Header
@@ -41,7 +41,7 @@ def parse_header(text: str, tools: tuple[str, ...] = (), *, has_author: bool = F
     """Parse a header.
 
     `tools` are the names of the tools that the model may call. With `has_author`, the text follows
-    `<|start|>assistant`, so that its words cannot name another author.
+    `<|start|>assistant`, so it cannot name another author.
     """
     parts = _Parts(text)
     content_type = parts.take_content_type()
@@ -58,7 +58,7 @@ def parse_header(text: str, tools: tuple[str, ...] = (), *, has_author: bool = F
 
 
 def split_at_channels(text: str) -> list[str]:
-    "Split text into headers. After free text, a second `<|channel|>` begins a new header."
+    "Split text into headers. A second `<|channel|>` begins a new header if words come between the two."
     starts: list[int | None] = [0]
     has_channel = has_text = False
     for match in _PART.finditer(text):
@@ -72,7 +72,7 @@ def split_at_channels(text: str) -> list[str]:
 
 
 def split_header(text: str, tools: tuple[str, ...], *, has_author: bool) -> tuple[ParsedHeader, str]:
-    "Split text whose `<|message|>` is missing into the header that it begins with and the message's text."
+    "Split text without `<|message|>` into the header at its beginning and the text of the message."
     end = 0
     for match in _PART.finditer(text):
         if match.lastgroup == "word":
@@ -95,15 +95,15 @@ _PART = re.compile(
 _CONTENT_TYPE = re.compile(r"^\s*(?:(?:json|code)\b\s*)?")
 _ROLES: dict[str, Role] = {"user": "user", "system": "system", "developer": "developer", "tool": "tool"}
 
-# A header with more words than this contains free text. A tool's name in it addresses nobody.
+# A header with more words than this contains prose, in which the name of a tool is not a recipient.
 _MAX_WORDS = 3
 
 
 class _Parts:
-    """The parts of a header. Each method takes the words that it understands from `words`.
+    """The parts of a header. Each method removes the words that it understands from `words`.
 
-    `recipient` is the word after `to=`, None if there is none. `has_exact_recipient` says that nothing is
-    between the two.
+    `recipient` is the word after `to=`, None if there is none. `has_exact_recipient` says whether it follows
+    `to=` directly.
     """
 
     def __init__(self, text: str) -> None:
@@ -117,11 +117,11 @@ class _Parts:
         return [text for part, text in self._parts if part == group]
 
     def take_author(self, tools: tuple[str, ...], *, has_content_type: bool) -> tuple[Role, str | None]:
-        """Return role and name of the author.
+        """Return the role and the name of the author.
 
-        The author is not always the assistant: a model that does not stop after its message may write
-        messages of the user or of tools too. A tool's name in the author's place is a call if the tool is on
-        offer and the header has a content type. Headers of results have none.
+        The author is not always the assistant: a model that does not stop after its message may also write
+        messages of the user or of tools. The name of a tool in the author's place is a call if the tool is on
+        offer and the header has a content type, because headers of results have none.
         """
         if not self.words or self._parts[0] != ("word", self.words[0]):
             return "assistant", None
@@ -160,15 +160,15 @@ class _Parts:
     ) -> tuple[str | None, str | None]:
         """Return the recipient, and what the model wrote in place of `to=functions.NAME`, if it differs.
 
-        Each is None if there is none. The name of a tool may be in several words, and without `to=`.
+        Both can be None. The name of a tool may consist of several words, and `to=` may be missing.
         """
         written = self.recipient or ""
         if written and names_no_tool(written):
-            self.repairs.append(f"recipient {written} is no tool")
+            self.repairs.append(f"recipient {written} is not a tool")
             return None, None
         words = self.words if len(self.words) <= _MAX_WORDS else []
         has_namespace = any(word.startswith(NAMESPACE) for word in words)
-        # A word of its own is hardly a call, unless something else in the header says so.
+        # Without `to=`, words are a recipient only if something else in the header shows that it is a call's.
         is_call = bool(written) or has_content_type or has_namespace
         if found := self._tool(written, words if is_call or channel == "commentary" else [], tools):
             tool, name, used = found
@@ -186,13 +186,13 @@ class _Parts:
     def _tool(
         self, written: str, words: list[str], tools: tuple[str, ...]
     ) -> tuple[str, str, list[str]] | None:
-        "Return a tool on offer, what the model wrote for its name, and which words that includes."
+        "Return a tool on offer, what the model wrote as its name, and which of the words that includes."
         if tool := tool_on_offer(written, tools):
             return tool, written, []
         name = "".join([written, *words])
         if words and not names_no_tool(name) and (tool := tool_on_offer(name, tools)):
             return tool, name, words
-        # Behind the name of another tool, a word names no tool.
+        # After the name of another tool, a word is not the name of a tool.
         names = [word for word in words if NAMESPACE.startswith(written) and not names_no_tool(word)]
         found = [(tool, name, [name]) for name in names if (tool := tool_on_offer(name, tools))]
         return found[0] if len(found) == 1 else None

@@ -24,7 +24,7 @@ _NAMES = (
 )
 _SPECIAL = re.compile(rf"<(?=\|(?:{_NAMES})\|>)")
 _NEUTRALISED = re.compile(rf"<{WORD_JOINER}(?=\|(?:{_NAMES})\|>)")
-# What a text ends with if a neutralised token may have begun. No name is longer than 24 characters.
+# The beginning of a neutralised token at the end of a text. No name is longer than 24 characters.
 _NEUTRALISED_BEGINNING = re.compile(rf"<(?:{WORD_JOINER}(?:\|[a-z_0-9]{{0,24}}\|?)?)?\Z")
 
 
@@ -47,11 +47,11 @@ def neutralise(text: str) -> str:
 def restore(text: str) -> str:
     """Undo `neutralise` in a text that the model copied from its prompt.
 
-    A word joiner that the original text had in the same place is lost too.
+    If the original text had a word joiner in the same place, it is lost.
     """
     return _NEUTRALISED.sub("<", text) if WORD_JOINER in text else text
 
 
-def may_be_restored(text: str) -> bool:
-    "Whether the text ends with the beginning of a neutralised token, so that more of it may come."
+def ends_inside_neutralised(text: str) -> bool:
+    "Whether the text ends with what may be the beginning of a neutralised token."
     return _NEUTRALISED_BEGINNING.search(text, max(0, len(text) - 32)) is not None

@@ -10,10 +10,10 @@ from .typescript import typescript
 
 
 class Namespace:
-    "The declarations of a namespace. Each name is declared once, and equal declarations are shared."
+    "The types that a namespace declares. Each name is declared once, and equal declarations are shared."
 
     def __init__(self, names: Iterable[str]) -> None:
-        "The `names` are declared by the caller."
+        "`names` are those that the caller declares itself."
         self._reserved = RESERVED_NAMES.union(names)
         self._declarations: dict[str, str] = {}
 
@@ -22,7 +22,7 @@ class Namespace:
         type_, declarations = typescript(schema, self._reserved)
         shared = declarations.keys() & self._declarations.keys()
         if any(declarations[name] != self._declarations[name] for name in shared):
-            # A declaration may refer to another one by its name, so that all of them get new names.
+            # Declarations may refer to each other by name, so all of them get new names.
             type_, declarations = typescript(schema, self._reserved | self._declarations.keys())
         added = [text for name, text in declarations.items() if name not in self._declarations]
         self._declarations |= declarations

@@ -126,7 +126,7 @@ def _developer_sections(developer: Developer) -> Iterator[str]:
 
 
 def _function_type(tool: Tool, namespace: Namespace) -> Iterator[str]:
-    "Yield the declarations that the parameters add to the namespace, then the type of the function."
+    "Yield the types that the parameters add to the namespace, then the type of the function."
     parameters = {"type": "object"} if tool.parameters is None else tool.parameters
     if parameters.get("description") == tool.description:
         # OpenAI's SDK sends the description of a function twice.

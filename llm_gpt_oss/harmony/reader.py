@@ -11,7 +11,7 @@ to `<|end|>`, `<|call|>` or `<|return|>`. The last two also end the completion, 
 them on.
 
 `docs/format.md` of openai/harmony describes well-formed text. Models also forget `<|end|>`, `<|message|>` or
-a whole header. The reader accepts all of this. Text that belongs to no message becomes a `StrayText`.
+a whole header, which the reader accepts. Text that belongs to no message becomes a `StrayText`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .markers import (
     MESSAGE,
     RETURN,
     START,
-    may_be_restored,
+    ends_inside_neutralised,
     neutralise,
     restore,
 )
@@ -72,9 +72,9 @@ class MessageEnd:
 
 @dataclass(frozen=True, slots=True)
 class StrayText:
-    """Text outside of messages. With `has_header` it follows the beginning of a header.
+    """Text that belongs to no message.
 
-    If that header is all there is, it is the text.
+    With `has_header`, part of a header precedes the text. If nothing follows that part, it is the text.
     """
 
     text: str
@@ -90,13 +90,14 @@ END_MARKERS = (END, RETURN, CALL)
 class HarmonyReader:
     """A `streaming.Translator` that parses one completion: each `Piece` gives the events that it completes.
 
-    The events are messages in order: one `MessageStart`, any number of `TextDelta`, one `MessageEnd`. Stray
-    text comes whole, between messages. If the prompt ended inside a message, `open_header` is its header.
-    That message has no `MessageStart`. `tools` are the names of the tools that the model may call. If a
-    grammar constrained the text, set `constrained`: the text cannot contain special tokens then.
+    The events of a message are one `MessageStart`, any number of `TextDelta`, one `MessageEnd`. Messages come
+    in order, one after the other. A `StrayText` comes whole, between messages. If the prompt ended inside a
+    message, `open_header` is its header, and that message has no `MessageStart`. `tools` are the names of the
+    tools that the model may call. If a grammar constrained the text, set `constrained`: the text cannot
+    contain special tokens then.
 
-    A special token is a piece by itself. If the model spells out the same characters, they are part of other
-    pieces, and are text. Text that the model copied from a neutralised text is restored.
+    A piece that is exactly a marker is a special token. If the model spells out the same characters, they are
+    part of other pieces, and are text. If the model copies neutralised text from the prompt, it is restored.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class HarmonyReader:
             # What waits was not the beginning of a neutralised token.
             yield from self._restored_text()
         self._waiting.append(delta)
-        if not may_be_restored(self._waiting_text):
+        if not ends_inside_neutralised(self._waiting_text):
             yield from self._restored_text()
 
     @property
@@ -190,7 +191,7 @@ class HarmonyReader:
         yield MessageEnd(marker if marker in END_MARKERS else END)
 
     def _messages_without_marker(self, end: str | None) -> Iterator[Event]:
-        "Yield what was collected as header text, although no `<|message|>` came."
+        "Yield the messages and stray text in the collected header text, which no `<|message|>` ended."
         logprobs = tuple(self._header_logprobs)
         *earlier, last = self._take_headers()
         for text in earlier:
@@ -200,7 +201,7 @@ class HarmonyReader:
     def _message_without_marker(
         self, header_text: str, end: str | None, logprobs: tuple[Logprob, ...] = ()
     ) -> Iterator[Event]:
-        "Yield a message if the text begins like a call or reasoning. An answer needs a whole header."
+        "Yield a message if the text begins like a call or reasoning, else stray text: answers need a header."
         parsed, text = split_header(header_text, self._tools, has_author=self._has_author)
         text = restore(MARKER.sub("", text))
         has_header = MARKER.search(header_text) is not None
@@ -216,7 +217,7 @@ class HarmonyReader:
             yield StrayText(text, has_header, logprobs)
 
     def _take_headers(self) -> list[str]:
-        "Return what was collected, split into headers. Spelled-out special tokens in it are neutralised."
+        "Return the collected text, split into headers. Special tokens that are spelled out are neutralised."
         parts = groupby(self._header_text, key=MARKERS.__contains__)
         text = "".join("".join(part) if is_marker else neutralise("".join(part)) for is_marker, part in parts)
         self._header_text.clear()

@@ -14,7 +14,7 @@ from .conversation import CHANNELS
 
 NAMESPACE = "functions."
 
-# Who is not a tool. Models address users, everyone, themselves, and words from elsewhere in the header.
+# Recipients that are not tools. Models address users, everyone, themselves, and words of the header itself.
 _NO_TOOL = {"user", "all", "assistant", "system", "developer", "everyone", "none", "json", *CHANNELS}
 
 _QUOTES = str.maketrans("", "", "\"'`*")
@@ -30,7 +30,10 @@ def names_no_tool(recipient: str) -> bool:
 
 
 def tool_on_offer(recipient: str, tools: Sequence[str]) -> str | None:
-    "Return the only one of these tools that is left when the recipient is stripped, or None."
+    """Return the tool that the recipient means, or None if that is not certain.
+
+    The recipient is stripped of everything that is not part of a name. Then exactly one tool must match.
+    """
     if (name := recipient.removeprefix(NAMESPACE)) in tools:
         return name
     written = recipient.translate(_QUOTES)

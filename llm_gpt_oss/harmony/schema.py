@@ -1,4 +1,4 @@
-"""A JSON schema as a document: its references, and the parts of it that are declared as types with a name."""
+"""A JSON schema as a document: it resolves references, and names the parts that are declared as types."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 Schema = dict[str, Any]
 
-# Schemas inside schemas. A deeper one is printed as `any`.
+# How deeply schemas are nested in schemas. A deeper one is printed as `any`.
 MAX_DEPTH = 32
-# Arrays and objects inside each other. Two of them make one level of a schema, as in `properties`.
+# How deeply JSON values are nested. Usually two levels, such as `properties` and its value, are one schema.
 MAX_JSON_DEPTH = 100
 
 _WORDS = """
@@ -29,16 +29,16 @@ RESERVED_NAMES = frozenset(_WORDS.split())
 class Document:
     """A copy of a schema, cut at MAX_JSON_DEPTH, in which references can be followed.
 
-    A part of the schema gets a name if a `$ref` leads to it and it is used in more than one place. Then
-    `is_named()` is true of it. So every recursive schema has a name. The names are identifiers that are not
-    `taken`. `declared` lists the schemas whose names were used, in this order. `length` is the number of
-    characters of the schema as JSON without spaces.
+    A part of the schema has a name if a `$ref` leads to it and it is used in more than one place. So every
+    recursive part has one. `is_named()` says whether a part has a name. Names are identifiers that are not in
+    `taken`. `declared` lists the parts whose names were used, in the order of their first use. `length` is
+    the number of characters of the schema as JSON without spaces.
     """
 
     def __init__(
         self, schema: Any, taken: Container[str] = RESERVED_NAMES, max_depth: int = MAX_DEPTH
     ) -> None:
-        # In a copy, two parts are never the same object, so that an id stands for one place in the schema.
+        # In a copy, no object is in two places, so the id of an object identifies one place in the schema.
         self.root = _copy(schema, MAX_JSON_DEPTH)
         text = json.dumps(self.root, ensure_ascii=False, separators=(",", ":"))
         self.length = len(text)
@@ -106,7 +106,7 @@ def mapping(value: Any) -> dict[Any, Any]:
 
 
 def type_names(schema: Schema) -> list[Any]:
-    "Return the names under `type`. If it is missing, other keywords imply the name; else it is None."
+    "Return the names under `type`. If it is missing, return the one that other keywords imply, or None."
     match schema:
         case {"type": [_, *_] as names}:
             return list(names)
@@ -136,7 +136,7 @@ def _subschemas(schema: Schema) -> Iterator[Any]:
 
 
 def _copy(value: Any, depth: int) -> Any:
-    "Return a copy as plain JSON values. What is nested more deeply is empty."
+    "Return a copy as plain JSON values. Objects and arrays below this depth are empty."
     if isinstance(value, dict):
         return {str(key): _copy(child, depth - 1) for key, child in value.items()} if depth else {}
     if isinstance(value, (list, tuple)):

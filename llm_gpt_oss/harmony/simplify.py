@@ -1,7 +1,7 @@
 """Simplify JSON schemas before they are printed as TypeScript.
 
 `simplify` follows `$ref`, merges `allOf` and turns `anyOf` into `oneOf`, one level of the schema at a time.
-Nothing is copied to several places, so that the types are about as long as the schema.
+It never copies a part to several places, so the types are about as long as the schema.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NULL: Schema = {"type": "null"}
 class Location:
     """A position in a schema document.
 
-    `depth` is the number of levels above. `declaring` is the schema whose declaration begins here.
+    `depth` is the number of levels above it. `declaring` is the schema whose declaration begins here, if any.
     """
 
     document: Document
@@ -32,8 +32,8 @@ class Location:
 def simplify(schema: Any, location: Location) -> tuple[Schema, Location]:
     """Return one level of the schema without `anyOf` and `$ref`, and the location of its children.
 
-    `allOf` lists the named schemas that apply too. If there are other keywords beside `oneOf`, except for
-    annotations, both apply. A schema that cannot be used becomes `{}`.
+    In the result, `allOf` lists the named schemas that also apply. If the result has `oneOf` and other
+    keywords that are not annotations, both apply. A schema that cannot be used becomes `{}`.
     """
     below = Location(location.document, location.depth + 1)
     if schema is False:
@@ -76,7 +76,7 @@ def _resolve(schema: Schema, location: Location) -> Schema:
 
 
 def _target(reference: str, location: Location) -> Any:
-    "Return the target of a reference. One that would be nested deeply gets a name instead."
+    "Return the target of a reference. If it is nested deeply, give it a name, which is printed instead."
     target = location.document.target(reference)
     if isinstance(target, dict) and 2 * location.depth > location.document.max_depth:
         location.document.name(target)
@@ -86,7 +86,7 @@ def _target(reference: str, location: Location) -> Any:
 def _merge(*parts: Schema) -> Schema:
     """Merge schemas that all apply.
 
-    `properties`, `required` and `allOf` are combined. Of any other keyword the last one wins.
+    `properties`, `required` and `allOf` are combined. For any other keyword, the last value wins.
     """
     merged: Schema = {}
     lists: dict[str, list[Any]] = {}

@@ -1,7 +1,7 @@
 """Print JSON schemas as TypeScript types, the form in which gpt-oss was trained to see its tools.
 
-The output is openai/harmony's, line by line, except where that would lose a part of the schema, or where it
-is no TypeScript. `docs/rendering.md` lists the differences.
+The output is the same as openai/harmony's, line by line, unless that would lose a part of the schema or would
+not be valid TypeScript. `docs/rendering.md` lists the differences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .comments import (
 from .schema import MAX_DEPTH, RESERVED_NAMES, Document, Schema, mapping, sequence, type_names
 from .simplify import Location, narrows, simplify
 
-# A type has at most this many times the characters of its schema as JSON.
+# Types are at most this many times as long as their schema as JSON.
 MAX_GROWTH = 3
 
 _PRIMITIVES = {
@@ -35,7 +35,7 @@ _PRIMITIVES = {
 
 
 class Types(NamedTuple):
-    "The type of a schema, and the declarations of the types that it refers to, by their names."
+    "The type of a schema, and the declarations of the types that it uses, by name."
 
     type: str
     declarations: dict[str, str]
@@ -56,8 +56,8 @@ class _Type(NamedTuple):
 def typescript(schema: Any, taken: Container[str] = RESERVED_NAMES) -> Types:
     """Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value.
 
-    The declared types have none of the names that are `taken`. All texts together have at most MAX_GROWTH
-    times the length of the schema as JSON. If they do not, more of the nested schemas become `any`.
+    No declared type has a name that is in `taken`. All texts together are at most MAX_GROWTH times as long as
+    the schema as JSON. To achieve this, deeply nested schemas become `any`.
     """
     depth = MAX_DEPTH
     while depth:
@@ -92,7 +92,7 @@ def _simplified_type(schema: Schema, location: Location, indent: str) -> _Type:
     variants = sequence(schema.get("oneOf"))
     if _has_own_type(schema):
         operands.append(_alternatives(schema, location, indent))
-    # Beside a union alone, `nullable` is one of its variants.
+    # If a union is all there is, `nullable` is one of its variants.
     is_nullable = schema.get("nullable") is True and bool(operands)
     if variants:
         operands.append(_Type(_union(variants, location, indent), "|"))

@@ -1,8 +1,8 @@
-"""Lenient JSON: the object in a text that is almost JSON, if the text can be read in one way only.
+"""Parse text that is almost JSON, if there is only one way to read it.
 
 `read_object` returns valid JSON as it is. It splits any other text into tokens and passes them through the
-functions in `REPAIRS`. A repair changes what stands between strings, or how a string is quoted. No repair
-changes what a string says: strings are never joined or cut, and have no escapes but those of JSON.
+functions in `REPAIRS`. A repair changes what is between strings, or how a string is quoted. No repair changes
+what a string says: strings are never joined or cut, and only the escapes of JSON are decoded.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NO_OBJECT = "no JSON object"
 class Draft:
     """The first object of a text, and the text before and after it.
 
-    `tokens` are its brackets, strings, words, commas and colons. `missing` are the brackets that would close
-    it. `names` are names that its keys can have.
+    `tokens` are the brackets, strings, words, commas and colons of the object. `missing` are the brackets
+    that would close it. `names` are the known names of its keys.
     """
 
     before: str
@@ -34,10 +34,10 @@ class Draft:
 
 
 def read_object(text: str, names: Collection[str] = ()) -> tuple[Json, tuple[str, ...]]:
-    """Return the object that the text must mean, and the repairs that were necessary.
+    """Return the object that the text means, and the names of the repairs that were necessary.
 
     `names` are the known names of its keys. Raises ValueError with the reason if there is no object, or if
-    the text could mean something else, too.
+    the text can mean more than one thing.
     """
     if (value := parse_object(text)) is not None:
         return value, ()
@@ -65,7 +65,7 @@ def parse_object(text: str) -> Json | None:
 
 
 def parse_value(text: str) -> Any:
-    "Parse valid JSON. Raises ValueError for anything else, infinite numbers and repeated keys included."
+    "Parse valid JSON. Raises ValueError for anything else, and for infinite numbers and repeated keys."
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys)
         json.dumps(value, allow_nan=False)  # Python also parses NaN and infinity
@@ -77,7 +77,7 @@ def parse_value(text: str) -> Any:
 
 
 class _RepeatedKey(ValueError):
-    "Parsers disagree about which value of a repeated key counts."
+    "A key is repeated. Parsers disagree about which of its values counts."
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> Json:
@@ -105,8 +105,8 @@ def _decode_twice(text: str) -> Json | None:
     return None
 
 
-# Spaces that JSON allows between tokens match nothing, so they are skipped. An open string reaches to
-# the end of the text. No alternative can fail after its first character, so the time is linear.
+# Spaces that JSON allows between tokens match nothing, so they are skipped. A string without an end reaches
+# to the end of the text. No alternative can fail after its first character, so the time is linear.
 _TOKEN = re.compile(
     r"""[][{}:,]|"[^"\\]*(?:\\.[^"\\]*)*"?|'[^'\\]*(?:\\.[^'\\]*)*'?|[^\S \t\r\n]+|[^][{}:,"'\s]+""",
     re.DOTALL,
@@ -140,8 +140,8 @@ def _first_object(text: str, names: Collection[str]) -> Draft:
 def _close_brackets(draft: Draft) -> Draft:
     """Add the missing brackets at the end of the text, if nothing else is wrong with it.
 
-    Raises ValueError if the last value could be cut, or if a bracket could be missing elsewhere: in
-    `{"a": {"b": 1, "c": 2}` it is missing at the end or before the second comma.
+    Raises ValueError if the last value may be incomplete, or if a bracket may be missing elsewhere: in
+    `{"a": {"b": 1, "c": 2}` it is missing at the end or before `, "c"`.
     """
     last = draft.tokens[-1]
     if draft.before or not (last[-1] in '"]}' or last in ("true", "false", "null")):
@@ -159,8 +159,8 @@ def _close_brackets(draft: Draft) -> Draft:
             depth -= 1
             depths[path.pop()].pop()
         elif token == ",":
-            # What comes next could also belong to an outer object or array, if enough brackets are missing.
-            # At depth 1 it cannot: all brackets before are complete.
+            # If enough brackets are missing, what comes next could also belong to an outer object or array.
+            # At depth 1 it cannot, because all brackets before it are closed.
             fits_outer = any(depth - outer <= len(draft.missing) for outer in depths[path[-1]][-2:-1])
             is_ambiguous = depth > 1 and (is_ambiguous or fits_outer)
     if is_ambiguous:
@@ -183,7 +183,7 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def _drop_foreign_spaces(draft: Draft) -> Draft:
-    "Drop spaces between tokens that JSON does not have, such as non-breaking ones."
+    "Drop spaces between tokens that JSON does not allow, such as non-breaking ones."
     return replace(draft, tokens=[token for token in draft.tokens if not token.isspace()])
 
 
@@ -206,7 +206,7 @@ _CONSTANTS = {"True": "true", "False": "false", "None": "null"}
 
 
 def _double_quotes(draft: Draft) -> Draft:
-    "Quote strings in single quotes as JSON does. Raises ValueError for an escape that languages disagree on."
+    "Replace single quotes by double ones. Raises ValueError for an escape that languages disagree about."
     return replace(
         draft,
         tokens=[
@@ -241,7 +241,7 @@ def _escape_control_characters(draft: Draft) -> Draft:
     )
 
 
-# Escapes match, too, so that a backslash before a control character stays an error.
+# Escapes match too, so that a backslash before a control character stays an error.
 _ESCAPE_OR_CONTROLS = re.compile(r"\\.|[\x00-\x1f]+", re.DOTALL)
 _CONTROL_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)}
 
@@ -251,11 +251,11 @@ def _escape_controls(match: re.Match[str]) -> str:
     return text if text[0] == "\\" else text.translate(_CONTROL_ESCAPES)
 
 
-# By the names that notes show, in the order in which they are tried. Single quotes come before control
-# characters, which can stand in any string.
+# The keys are what notes show. The repairs are made in this order: control characters come after single
+# quotes, because strings in either kind of quotes can contain them.
 REPAIRS: dict[str, Callable[[Draft], Draft]] = {
     "text around the object": _drop_surroundings,
-    "spaces that JSON does not have": _drop_foreign_spaces,
+    "spaces that JSON does not allow": _drop_foreign_spaces,
     "a comma before a closing bracket": _drop_trailing_commas,
     "Python's constants": _translate_constants,
     "single quotes": _double_quotes,

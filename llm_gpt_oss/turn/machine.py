@@ -39,13 +39,13 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 # Seconds to wait before each retry of a busy engine.
 BUSY_WAITS = (0.5, 1.0, 2.0)
-# How many tokens the model may reason before a call although it may not reason, or no longer.
+# How many tokens of reasoning may precede a call if reasoning is turned off, or its budget is used up.
 MAX_THOUGHT = 100
 LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
 class TurnMachine:
-    """Returns one completion after another, and reads what the engine answers to each.
+    """Returns one completion after another, and reads the engine's answer to each.
 
     `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
     `completion_is_over` says that the rest of the current completion is not needed.
@@ -174,7 +174,7 @@ class TurnMachine:
                 yield from self._finish_free_step(answer_without_header)
 
     def _finish_think_step(self) -> Iterator[ToolCall]:
-        """Keep the reasoning, and calls that follow it because `<|end|>` was forgotten.
+        """Keep the reasoning, and calls that follow it without `<|start|>`, which would have ended the step.
 
         Drop everything else, which cannot precede the message that is opened next.
         """
@@ -191,7 +191,7 @@ class TurnMachine:
             self._step = after_reasoning(self.request)
 
     def _limit_thought(self) -> Iterator[Text]:
-        "Start the answer if the model reasons on where it may not."
+        "Start the answer if the model reasons at length although it may not."
         if self._transcript.reasoning_tokens <= MAX_THOUGHT:
             return
         yield from self._pass_on(self._transcript.finish())
@@ -213,8 +213,9 @@ class TurnMachine:
     def _finish_free_step(self, answer_without_header: list[Text]) -> Iterator[Text | ToolCall]:
         """Finish a step in which the model wrote an answer or opened messages itself.
 
-        Yield its calls or its answer. If there is neither, start a step for the answer; after such a step,
-        start over, or end the turn if a stop string came first.
+        Yield its calls or its answer. If there is neither, tell the model that its call is refused, or start
+        a step for the answer. If such a step wrote nothing, request the answer again, or end the turn if a
+        stop string came first.
         """
         parsed = self._transcript.messages
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
@@ -243,7 +244,7 @@ class TurnMachine:
             self._on_empty_answer()
 
     def _answer_without_header(self) -> list[Text]:
-        "Return the answer if the model wrote no header at all. Otherwise note the text that is left out."
+        "Return the answer if the model wrote no header at all. Otherwise add a note for the text left out."
         may_answer = self._step.type == "free" and not self._step.answer_follows
         if may_answer and (answer := self._transcript.text_without_header()):
             self._note("mended", "The header of a message was repaired: header missing")
@@ -256,8 +257,8 @@ class TurnMachine:
     def _finish_calls(self) -> Iterator[ToolCall]:
         """Yield the calls whose arguments can be used.
 
-        Where a call's arguments cannot be used, a step of its own requests them once more. Later calls wait
-        for it.
+        If a call's arguments cannot be used, start a step that requests them once more. Later calls wait for
+        that step.
         """
         is_retry = self._step.type == "call"
         while self._calls:
@@ -291,7 +292,7 @@ class TurnMachine:
         self._note("call_dropped", f"A call of {_called(call)} was left out because {reason}.", call.text)
 
     def _refuse_call(self, call: ParsedMessage) -> None:
-        "Tell the model once that a tool is not on offer. It may then call one that is."
+        "Tell the model that a tool is not on offer. It can then call another one or answer."
         self._drop_call(call, "its tool is not on offer. The model was told so")
         result = Header("tool", "commentary", "assistant", name=call.header.recipient)
         text = f"Error: {_called(call)} is not available. Call one of the tools in functions, or answer."
@@ -332,7 +333,7 @@ class TurnMachine:
         self._step = final_answer(self.request)
 
     def _on_empty_answer(self) -> None:
-        """Request the answer once more; before any output, with less reasoning first.
+        """Request the answer once more. If there was no output yet, start over, with less reasoning.
 
         Raises BadAnswer the second time. After output, an answer that was started for the model is the second.
         """

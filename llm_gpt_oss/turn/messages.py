@@ -36,7 +36,7 @@ def harmony_conversation(
 ) -> Conversation:
     """Return `prompt.messages` as a harmony conversation, with `prompt.schema` as response format.
 
-    The model may call `tools`, and no others, although the history can contain calls of others. `date` is the
+    The model may call only `tools`, although the history can contain calls of other tools. `date` is the
     current date for the prompt (YYYY-MM-DD). Raises BadRequest for messages that a text model cannot read.
     """
     options = cast(GptOssOptions, prompt.options)
@@ -217,7 +217,7 @@ def _response_formats(schema: Any) -> tuple[ResponseFormat, ...]:
 def _past_tools(messages: Sequence[harmony.Message], tools: set[str]) -> Iterator[str]:
     """Yield an instruction not to call tools that the history contains calls of, but that are not on offer.
 
-    Without it the model would repeat these calls.
+    Without the instruction, the model would repeat these calls.
     """
     calls = (message.header for message in messages if message.header.role == "assistant")
     names = [name for name in dict.fromkeys(call.recipient for call in calls) if name and name not in tools]

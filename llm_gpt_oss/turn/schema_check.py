@@ -20,7 +20,7 @@ from ..completion import Json
 MAX_KEYWORDS = 50_000
 # The most paths that a pattern may take over a text. Each is a step of `re`, which takes 50 million a second.
 MAX_PATTERN_PATHS = 10_000_000
-# How many characters of a reason are kept.
+# The most characters of the reason why a value does not fit its schema.
 MAX_REASON = 300
 
 Check = Callable[[Any, Any, Any, Json], Any]

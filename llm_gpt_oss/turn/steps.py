@@ -30,8 +30,8 @@ from .request import TurnRequest
 ANALYSIS = Header("assistant", "analysis")
 FINAL = Header("assistant", "final")
 
-# Stops a step where the model begins another message. END would also match text that spells it out. With a
-# longer stop string, engines would hold markers back and join them with other text.
+# Stops a step where the model begins another message. END would also stop at text that spells it out, and
+# with a longer stop string, engines would hold other markers back and join them with text.
 NEXT_MESSAGE = START
 ANSWER_OPENER = f"{CHANNEL}final"
 TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
@@ -41,8 +41,8 @@ TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 class Step:
     """One completion.
 
-    The prompt ends inside a message with this `header`, after `prefix`; without a header it ends before one.
-    `format` and `stop` are the completion's own. `max_tokens` limits this step alone.
+    With a `header`, the prompt ends inside a message that has this header, after `prefix`. Without one, it
+    ends before a header. `format` and `stop` are those of the completion. `max_tokens` limits this step only.
     """
 
     type: Literal["free", "think", "name", "call", "answer"]
@@ -111,12 +111,12 @@ def _answer_opener(request: TurnRequest) -> tuple[str, ...]:
 
 
 def tool_name(text: str) -> str:
-    "Return the tool's name in the text that a `name` step wrote after `functions`; empty if there is none."
+    "Return the tool's name in the text that a `name` step wrote after `functions`, or an empty string."
     return (text.partition("<")[0].split() or [""])[0].lstrip(".")
 
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
-    "Return the allowed tool that the model means by this name, or whose name is most similar to it."
+    "Return the allowed tool that this name means, or the one whose name is most similar to it."
     similar = max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
     return tool_on_offer(name, allowed) or similar
 

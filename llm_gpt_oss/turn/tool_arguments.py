@@ -1,6 +1,6 @@
-"""Reads the arguments of tool calls.
+"""Parse the arguments of tool calls.
 
-Mistakes are repaired only where that cannot change the meaning. It is better to request all others again.
+Mistakes are repaired only if that cannot change the meaning. Otherwise the arguments are requested again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from .schema_check import validation_error
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """A call's arguments, as object and as JSON text.
+    """A call's arguments, as an object and as JSON text.
 
-    `repairs` names what was changed in the model's text. `schema_error` is why they do not fit their schema.
+    `repairs` names what was changed in the model's text. `schema_error` is the reason why they do not fit
+    their schema.
     """
 
     value: Json
@@ -31,10 +32,11 @@ class Arguments:
 def parse_arguments(
     text: str, parameters: Json | None, *, tool: str | None = None, whole_header: bool = True
 ) -> Arguments | str:
-    """Return the arguments in `text` for a tool with this JSON schema; or, as a string, why there are none.
+    """Return the arguments in `text`, or as a string the reason why it contains none.
 
-    `parameters` is None for a tool without arguments. `tool` is the name that the model sees. Without
-    `whole_header`, the header of the call was malformed: the text may begin with the rest of it.
+    `parameters` is the JSON schema of the tool's arguments, None for a tool that takes none. `tool` is the
+    name that the model sees. Without `whole_header`, the header of the call was malformed, and the text may
+    begin with the rest of it.
     """
     known = _known_keys(parameters)
     if parameters is None or known == []:
@@ -68,7 +70,7 @@ def _no_arguments(text: str) -> Arguments:
     return Arguments({}, "{}", ("dropped everything, because the tool takes no arguments",))
 
 
-# How a text becomes an object.
+# Text to object.
 
 
 def _read(text: str, parameters: Json, tool: str | None, whole_header: bool) -> Repaired:
@@ -84,7 +86,7 @@ def _read(text: str, parameters: Json, tool: str | None, whole_header: bool) -> 
 
 
 def _only_parameter(parameters: Json) -> str | None:
-    "Return the name of the only parameter if it is a string: text without an object can only be its value."
+    "Return the name of the only parameter if it is a string. Text without an object can only be its value."
     properties = mapping(parameters.get("properties"))
     if len(properties) != 1:
         return None
@@ -93,7 +95,7 @@ def _only_parameter(parameters: Json) -> str | None:
 
 
 def _has_structure(text: str, parameter: str, tool: str | None) -> bool:
-    "Whether the text is more than a value: markup, a fence, JSON, a call of the tool, or an assignment."
+    "Whether the text is not a plain value but markup, a fence, JSON, a call of the tool, or an assignment."
     text = text.strip()
     return (
         any(pattern.search(text) for pattern in (_MARKUP, _JSON, _ASSIGNMENT))
@@ -108,14 +110,14 @@ _JSON = re.compile(r"""^["'{\[]|^(?:-?\d[\d.eE+-]*|true|false|null)$|[{\[]\s*["'
 _ASSIGNMENT = re.compile(r"""^\W*[^\W\d][\w.-]*["'`*]*\s*(?::=|=(?!=)|:(?![/:]))""")
 
 
-# How an object is made to fit the tool's parameters.
+# Object to arguments that fit the tool's parameters.
 
 
 def _known_keys(parameters: Json | None) -> list[str] | None:
     """Return the keys that the tool accepts, or None if it accepts any.
 
-    The prompt shows the model only the listed properties. It made up any other key, unless the schema allows
-    more.
+    The prompt shows the model only the listed properties. Unless the schema allows more, the model made up
+    any other key.
     """
     schema = parameters or {}
     listed = schema.get("properties")
@@ -129,10 +131,10 @@ _ALLOWS_MORE = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "
 
 
 def _unwrap_call(value: Json, parameters: Json, tool: str | None) -> Repaired:
-    """Return the arguments in an object that is the whole call.
+    """Return the arguments inside an object that contains the whole call, or the object if it does not.
 
-    They are under the tool's name, `arguments` or `parameters`, and nothing else is in the object except for
-    the tool's name. The object itself cannot be the arguments.
+    The arguments are under the key `arguments`, `parameters`, or the tool's name. The object contains nothing
+    else, except for the tool's name, and cannot be the arguments itself.
     """
     known = _known_keys(parameters)
     names = (tool, f"functions.{tool}") if tool else ()
@@ -149,7 +151,7 @@ def _unwrap_call(value: Json, parameters: Json, tool: str | None) -> Repaired:
 
 
 def _decode_values(value: Json, parameters: Json) -> Repaired:
-    "Decode objects and arrays that are in a JSON string, where the schema does not allow a string."
+    "Decode objects and arrays that were written as JSON strings, if the schema does not allow a string."
     one_of_them = {**parameters, "required": []}
     decoded: Json = {}
     for key in mapping(parameters.get("properties")):
@@ -167,7 +169,8 @@ def _decode_values(value: Json, parameters: Json) -> Repaired:
 def _drop_unknown_keys(value: Json, parameters: Json) -> Repaired:
     """Drop keys that the tool does not accept.
 
-    None are dropped if no key would be left, or if the model may have meant a parameter of a similar name.
+    None is dropped if no key would be left, or if the model may have meant a missing parameter with a similar
+    name.
     """
     known = _known_keys(parameters)
     kept = {key: value[key] for key in value if known is None or key in known}
@@ -182,7 +185,7 @@ def _plain_name(key: str) -> str:
     return re.sub(r"[\W_]", "", key.casefold()).removesuffix("s")
 
 
-# What notes show of the model's text.
+# The model's text in notes.
 
 
 def _listed(keys: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tool names that harmony can express, and the original names behind them."""
+"""Tool names that harmony can express, and the original names that they stand for."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def _valid_name(name: str) -> str:
 
 
 def _is_valid(char: str) -> bool:
-    "Whether a name may have this character: a letter, mark or digit of any script, or some punctuation."
+    "Whether a name may contain this character: a letter, mark or digit of any script, or some punctuation."
     return char in _PUNCTUATION or char.isalnum() or unicodedata.category(char).startswith("M")

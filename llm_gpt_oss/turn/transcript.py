@@ -51,8 +51,8 @@ class Note:
 class ParsedMessage:
     """A message that the model wrote, with its number in the turn. `prefix` is the part that the prompt had.
 
-    `shown_as` is the channel of the text that the user sees, None for a message that is not shown. `tool` is
-    the name of the called tool if it is on offer. `is_whole` is false if `<|message|>` is missing.
+    `shown_as` is the channel under which the user sees the text, None for a message that is not shown. `tool`
+    is the name of the called tool if it is on offer. `is_whole` is false if `<|message|>` is missing.
     """
 
     number: int
@@ -82,9 +82,9 @@ class Transcript:
     """Reads the pieces of one completion.
 
     It numbers messages from `number` on, and adds to the `notes` and `usage` of the turn. `messages` are the
-    complete calls and the messages that the user sees. `dropped` are all others: text without a whole header,
-    and messages that stand where they cannot belong to the turn. `raw` is the whole text, `reasoning_tokens`
-    the number of tokens of reasoning in it. `is_answered` says that the answer of an `answer` step has ended.
+    complete calls and the messages that the user sees. `dropped` is the rest: text that belongs to no
+    message, and messages in places where they are not shown. `raw` is the whole text, `reasoning_tokens` the
+    number of tokens of reasoning in it. `is_answered` says whether the answer of an `answer` step has ended.
     """
 
     def __init__(
@@ -159,11 +159,11 @@ class Transcript:
         )
 
     def _shown_as(self, header: Header) -> str | None:
-        """Return the channel as which the text of a message is shown, or None.
+        """Return the channel under which the text of a message is shown, or None if it is not shown.
 
-        Nothing is shown behind a call, since the model has not seen its result. The answer is not shown if it
-        gets a step of its own. With a schema, it must be the only text. Arguments without a tool are not
-        shown either.
+        Text after a call is not shown, because the model has not seen the result. The answer is not shown if
+        it gets a step of its own. Arguments without a recipient are not shown either. With a schema, the
+        answer must be the only text, so a preamble is shown as reasoning.
         """
         channel = header.channel
         if header.recipient is not None or self._called:
@@ -189,7 +189,7 @@ class Transcript:
             self._notes.append(Note("mended", f"The header of a message was repaired: {repair}"))
         if start.parsed.renamed_from is not None:
             tool = str(start.header.recipient).removeprefix(NAMESPACE)
-            reason = f"The header of a call of {tool} was written differently."
+            reason = f"The model wrote the name of the tool {tool} differently."
             self._notes.append(Note("renamed", reason, start.parsed.renamed_from))
 
     def _speaks_for_others(self, header: Header) -> bool:

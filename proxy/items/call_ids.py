@@ -1,4 +1,4 @@
-"Pairs the results of tools with the calls that they answer, also where clients use an id twice."
+"Pair the results of tools with the calls that they answer, even if a client uses an id twice."
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from llm.parts import ToolCallPart, ToolResultPart
 
 
 class CallIds:
-    """Follows a history, and finds the call of each result.
+    """Follows a history in order, and finds the call of each result.
 
-    Calls next to each other that have the same id are told apart by their order: all but the first get
-    another id, and so do their results. An id may be used again after its result.
+    If several calls have the same id before the first result arrives, their order tells them apart. All but
+    the first get another id, and so do their results. After a result, its id may be used for a new call.
     """
 
     def __init__(self) -> None:
-        # The calls that the next results answer, by the id that the client uses.
+        # The calls that the next results answer, by the ids that the client uses.
         self._calls: dict[str | None, list[ToolCallPart]] = {}
         self._has_result: set[str | None] = set()
 
     def add_call(self, call: ToolCallPart) -> ToolCallPart:
-        "Return the call, with an id that no call next to it has."
+        "Return the call, with another id if a call before it has the same one and no result yet."
         client_id = call.tool_call_id
         if client_id in self._has_result:
             self._has_result.remove(client_id)
@@ -32,7 +32,7 @@ class CallIds:
         return call
 
     def call_of(self, result: ToolResultPart) -> ToolCallPart | None:
-        "Return the call that this result answers, or None if it is unknown."
+        "Return the call that the result answers, or None if there is no call with its id."
         calls = self._calls.get(result.tool_call_id)
         if not calls:
             return None

@@ -115,7 +115,7 @@ class _HistoryBuilder:
         return len(self.messages) - 1
 
     def _fit(self, part: Part) -> list[Part]:
-        "Return what to append for a part: a call or result with its final id, or a text after a blank line."
+        "Return what to append for a part: a call or result with its final id, or text after a blank line."
         match part:
             case ToolCallPart():
                 return [self._call_ids.add_call(part)]

@@ -58,8 +58,8 @@ def looks_same(one: Message, other: Message) -> bool:
     return [*prefix_hashes([one])] == [*prefix_hashes([other])]
 
 
-def is_sent_for(message: Message, logged: Message) -> bool:
-    """Whether a client may have sent this message back for the logged one.
+def is_copy_of(message: Message, logged: Message) -> bool:
+    """Whether this message of a client may be a copy of the logged one.
 
     Some clients leave out the text next to calls.
     """

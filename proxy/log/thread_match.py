@@ -15,7 +15,7 @@ from typing import NamedTuple
 from llm.logs import LogStore, content_hash
 from llm.parts import Message, ToolResultPart
 
-from .fingerprint import count_instructions, is_sent_for, merges, prefix_hashes, tool_calls
+from .fingerprint import count_instructions, is_copy_of, merges, prefix_hashes, tool_calls
 from .llm_store import StoredPrefix
 from .logged_turn import StoredMessage
 from .queries import is_descendant, load_chain
@@ -158,7 +158,7 @@ class ThreadMatcher:
         answers = [message for message in prompt if message.role == "assistant"]
         if position and answers:
             last = load_chain(self._log, position.thread_tip)[-1].message
-            if is_sent_for(answers[-1], last):
+            if is_copy_of(answers[-1], last):
                 return position.thread_id
         return None
 
@@ -219,7 +219,7 @@ def _stored_prefix(
 def _logged_message(message: Message, logged: Mapping[str | None, Message]) -> Message:
     calls = tool_calls([message])
     candidate = logged.get(calls[0].tool_call_id) if calls else None
-    return candidate if candidate and is_sent_for(message, candidate) else message
+    return candidate if candidate and is_copy_of(message, candidate) else message
 
 
 def _with_call_ids(message: Message, ids: Mapping[str | None, str | None]) -> Message:

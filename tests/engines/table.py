@@ -64,13 +64,13 @@ FEATURES = {
     "every reasoning effort, none too": ["effort none", "effort low", "effort medium", "effort high"],
     "conversations and instructions": ["a conversation", "instructions"],
     "text beyond ASCII, markers spelled out": ["text beyond ASCII", "markers spelled out"],
-    "tools, their results, arguments asked for again": [
+    "tools, their results, arguments requested again": [
         "a tool and its result",
         "no arguments that fit",
         "arguments cut off",
     ],
     "`tool_choice`": ["a tool that must be called", "any tool", "no tool"],
-    "schemas bind the answer": [
+    "schemas constrain the answer": [
         "a schema",
         "a schema, not streamed",
         "a schema without reasoning",
@@ -78,11 +78,11 @@ FEATURES = {
     ],
     "stop strings": ["a stop string"],
     "`max_tokens`, `reasoning_tokens`": ["a limit", "a budget for reasoning"],
-    "log probabilities, with rivals": ["log probabilities", "rivals"],
+    "log probabilities, with alternatives": ["log probabilities", "rivals"],
     "seed, penalties": ["a seed", "penalties"],
     "an error for a prompt that is too long": ["a prompt that is too long"],
     BY_PROMPT: ["the_context_that_a_prompt_asks_for"],
-    "stops when nobody listens any more": ["who_stops_reading_stops_the_work"],
+    "stops when the answer is cancelled": ["who_stops_reading_stops_the_work"],
 }
 
 

@@ -1,6 +1,7 @@
-"""Markers and text that spells them out, from the server of llama.cpp, while a stop string holds text back.
+"""llama.cpp's server holds text back because of a stop string: markers and text that spells them out.
 
-A grammar makes the tiny model write the text. Without the bias it would write the marker's own token.
+A grammar makes the tiny model write the text. A bias decides whether it writes special tokens or spells them
+out.
 """
 
 from __future__ import annotations

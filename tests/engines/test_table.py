@@ -22,4 +22,4 @@ def test_table_has_the_results_of_the_run() -> None:
     assert table[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "transformers"]
     assert table["`tool_choice`"] == ["yes"] * 6
     assert table["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
-    assert table["stops when nobody listens any more"][0] == "not tested here"
+    assert table["stops when the answer is cancelled"][0] == "not tested here"

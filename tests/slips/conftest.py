@@ -1,4 +1,4 @@
-"A scripted Ollama, and the proxy before it. The tests of a module share both."
+"A scripted Ollama, and the proxy in front of it. The tests of a module share both."
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shared_ollama() -> Iterator[ScriptedOllama]:
 
 @pytest.fixture
 def ollama(shared_ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch) -> ScriptedOllama:
-    "The Ollama that the plugin asks."
+    "The Ollama that the plugin's models run on."
     monkeypatch.setenv("OLLAMA_HOST", shared_ollama.url)
     return shared_ollama
 

@@ -1,9 +1,9 @@
 """Four properties of a turn, whatever the model writes.
 
-`support.slips.grammar` draws the texts: harmony whose parts are lost, doubled, swapped, with free text at
-every joint. `support.slips.reading` says what is in them beyond doubt. Its docstring defines when a message
-is there, and when a call is readable. The engine cuts all text but the markers into single characters and
-obeys stop strings. Where the turn opened a message, it writes text that fits.
+`support.slips.grammar` draws the texts: harmony with parts that are lost, doubled or swapped, and with text
+between them. `support.slips.reading` says what they certainly contain. Its docstring defines when a message
+is there, and when a call is readable. The engine splits all text except markers into single characters, and
+obeys stop strings. If the turn has opened a message, the engine writes text that fits.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NUMBER_TEXT = '{"n": 1}'
 
 @dataclass
 class SlippingEngine:
-    "Writes the drawn texts where the model opens messages itself, and what fits everywhere else."
+    "Writes the drawn texts if the model has to open messages itself, and text that fits otherwise."
 
     drawn: Sequence[str]
     written: list[list[Token]] = field(default_factory=list)
@@ -125,9 +125,9 @@ def offered(request: dict[str, object]) -> set[str]:
 def test_no_marker_and_no_header_reaches_a_user(
     request: dict[str, object], drawn: list[str], stream: bool
 ) -> None:
-    """Nothing that comes of a turn has a marker in it, and all shown text is the text of a message.
+    """The output of a turn contains no marker, and all text that is shown is the text of a message.
 
-    A completion without any header is one message: its text is the answer.
+    If a completion has no header at all, its text is the answer.
     """
     turn = play(request, drawn, stream)
     values = [turn.reasoning, *(text for _, text in turn.shown)]

@@ -1,4 +1,4 @@
-"Each row through `/v1/chat/completions` of the proxy, before a scripted Ollama."
+"Each row through `/v1/chat/completions` of the proxy, in front of a scripted Ollama."
 
 from __future__ import annotations
 

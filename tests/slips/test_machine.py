@@ -1,4 +1,4 @@
-"Each row through the machine of the turn, with text that is cut at every character."
+"Each row through the machine of the turn, with text that is split at every character."
 
 from __future__ import annotations
 

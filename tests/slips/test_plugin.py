@@ -1,4 +1,4 @@
-"Each row through a model of the plugin, which asks a scripted Ollama."
+"Each row through a model of the plugin, which runs on a scripted Ollama."
 
 from __future__ import annotations
 

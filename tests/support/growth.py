@@ -1,4 +1,4 @@
-"How the time of a function grows with its input."
+"Measure how the time of a function grows with the size of its input."
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 def assert_linear(function: Callable[[str], object], text: Callable[[int], str]) -> None:
-    """Assert that the time is in proportion to the length of the text that `text` makes of a number.
+    """Assert that the time is proportional to the length of the text. `text` returns a text for a size.
 
-    Eight times the length takes eight times as long, or 64 times if the time is quadratic.
+    Eight times the size takes eight times as long, but 64 times if the time is quadratic.
     """
     assert _seconds(function, text(40_000)) < 24 * max(_seconds(function, text(5_000)), 0.002)
 

@@ -24,8 +24,8 @@ class Dialect(NamedTuple):
     """The differences between servers.
 
     `needs_max_tokens`: without a limit the server stops after 16 tokens.
-    `reports_tokens`: log probabilities have the tokens of text that the server held back. llama.cpp reports
-    such text as one token.
+    `reports_tokens`: log probabilities contain each token of text that the server held back. llama.cpp
+    reports such text as one token.
     `min_logprobs`: the smallest `logprobs` with which the server reports the chosen tokens.
     `repeat_penalty`: the name of that option. `schema_fields` returns the request fields for a schema.
     """

@@ -60,10 +60,10 @@ class ModelSource:
         return LoadOptions(str(self.path), context, options.get("threads"), options.get("gpu_layers"))
 
 
-# One for all completions, because it keeps what it has learned of the model.
+# The same object for all completions, because it keeps the ids of the model's markers.
 @lru_cache(maxsize=4)
 def _server(process: ModelProcess, read_timeout: float) -> LlamaServer:
-    "The process's own server. The file's header has shown that the model is gpt-oss."
+    "Return the server of a process. The header of the file has shown that the model is a gpt-oss."
     remedy = "Try again: the model will be loaded again."
     endpoint = Endpoint("llama.cpp", process.server, read_timeout, remedy)
     return LlamaServer(endpoint, is_gpt_oss=True)

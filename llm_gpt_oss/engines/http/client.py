@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 class ReadDelay(Protocol):
     def __call__(self, *, wakes_at_end: bool) -> float:
-        """Return for how many seconds the next data may stay unread, so that one read returns more of it.
+        """Return how many seconds the next data may stay unread, so that one read returns more of it.
 
         `wakes_at_end` says whether the end of the stream also ends the delay.
         """
@@ -160,7 +160,7 @@ class AsyncClient:
         """
         arguments = _arguments(self.endpoint, request)
         if read_delay and uses_loopback_transport(self.endpoint):
-            # So the end of the response is also the end of the connection, which ends the delay.
+            # Then the end of the response is also the end of the connection, which ends the delay.
             arguments["headers"] = {**arguments.get("headers", {}), "Connection": "close"}
         with translate_errors(self.endpoint):
             async with self._http.stream(**arguments) as response:

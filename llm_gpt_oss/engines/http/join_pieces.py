@@ -1,4 +1,4 @@
-"Joins pieces of an answer that nobody reads while the model writes it. The joined pieces mean the same."
+"Join pieces of an answer that is not streamed. The joined pieces have the same meaning."
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def join_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Join neighbouring pieces to as few as possible.
 
     Text, log probabilities and the sum of the tokens stay the same. A marker stays a piece by itself, and no
-    other piece becomes one. ASCII text is not joined to other text, because `turn/usage.py` counts the tokens
-    of the latter.
+    other piece becomes a marker. ASCII text is not joined to other text, because `turn/usage.py` counts the
+    tokens of other text.
     """
     run: list[Piece] = []
     for piece in pieces:

@@ -28,7 +28,7 @@ class NdjsonReader:
 
 
 def parse_object(data: bytes, line: bytes) -> Json:
-    "Return the JSON object. Raises StreamCut, with the beginning of `line`, where the data is no object."
+    "Return the JSON object. Raises StreamCut, with the beginning of `line`, if the data is not an object."
     try:
         # Not json.loads(): it needs five times as long for the line of one token.
         value = from_json(data)

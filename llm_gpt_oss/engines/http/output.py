@@ -9,11 +9,11 @@ from ...completion import Completion, Done, Json, Piece
 from ...streaming import Translator
 from .join_pieces import join_pieces
 
-# How long text may wait if nobody reads it as it arrives: this share of the time since the start, and at most
-# so many seconds.
+# How long text of an answer that is not streamed may wait: this share of the time since the start, and at
+# most this many seconds.
 DELAY_SHARE = 0.1
 MAX_DELAY = 0.05
-# The delay if the end of the stream does not have to wait for it.
+# The delay if the end of the stream also ends the delay.
 DELAY_BEFORE_END = 0.5
 
 EventReader = Translator[Json, Piece | Done]
@@ -63,7 +63,7 @@ class CompletionOutput:
         return [*_joined(items)] if self._batch else items
 
     def read_delay(self, *, wakes_at_end: bool) -> float:
-        "See `ReadDelay`. After the Done it is 0."
+        "Satisfy `ReadDelay`. The delay is 0 after the Done."
         if self._done or not self._batch:
             return 0.0
         return DELAY_BEFORE_END if wakes_at_end else self._max_delay(self._clock())

@@ -1,4 +1,4 @@
-"Splits the text of a stream where tokens end, which tells markers from text that spells them out."
+"Split the text of a stream where tokens end, to tell markers from text that spells them out."
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...completion import Completion, Logprob, Piece
 from ...harmony.markers import MARKER, MARKERS, length_before_partial_marker
 
-# How servers write a byte that is no character by itself.
+# How servers write a byte that is not a character by itself.
 PART_OF_CHARACTER = "\ufffd"
 
 
@@ -25,10 +25,10 @@ class Token(NamedTuple):
 
 
 def holds_text_back(completion: Completion) -> bool:
-    """Whether a server may hold text back, because a stop string may begin there.
+    """Whether the server may hold back text in which markers have to be recognized.
 
-    Then Ollama and llama.cpp send several tokens at once, and vLLM splits them anywhere. Under a grammar
-    nothing is a marker, so no one has to tell.
+    Servers hold text back if it may be the beginning of a stop string. Then Ollama and llama.cpp send several
+    tokens as one piece, and vLLM splits them anywhere. With a grammar nothing is a marker.
     """
     return bool(completion.stop) and completion.format is None
 
@@ -36,20 +36,21 @@ def holds_text_back(completion: Completion) -> bool:
 def needs_tokens(completion: Completion) -> bool:
     """Whether Ollama or llama.cpp has to report the tokens of its text.
 
-    They hold back only what a stop string may begin with. If it is a marker, no other marker begins so.
+    They hold back only text that may be the beginning of a stop string. If all stop strings are markers, they
+    hold back no other marker.
     """
     return holds_text_back(completion) and any(stop not in MARKERS for stop in completion.stop)
 
 
 class TokenSplitter:
-    """Makes pieces of a completion's text, with a special token always as a piece by itself.
+    """Splits a completion's text into pieces. A special token is always a piece by itself.
 
     `feed` takes text as it arrives, and the tokens reported with it. Text never arrives before its tokens.
-    `flush` ends the text of all tokens so far: what has not arrived was cut. Consecutive tokens of unknown
-    text are one piece. It ends where the next token of known text begins.
+    `flush` ends the text of all tokens so far: if some of it has not arrived, the server cut it. If the text
+    of consecutive tokens is unknown, they become one piece, which ends where the next known token begins.
 
-    A server may report no tokens, tokens that do not spell its text, or several tokens as one. Then a marker
-    and its spelled-out text cannot be told apart, and each counts as a marker.
+    A server may report no tokens, tokens that do not match its text, or several tokens as one. Then a marker
+    and text that spells it out cannot be told apart, and both count as a marker.
     """
 
     def __init__(self, completion: Completion) -> None:
@@ -71,7 +72,7 @@ class TokenSplitter:
                 yield from split_at_markers(self._take(length, len(self._tokens)))
 
     def restore(self) -> Iterator[Piece]:
-        "Yield the tokens whose text is missing, as the server reported them, if there is no other text left."
+        "Yield the text of the remaining tokens as the server reported it, if no text remains."
         if self._tokens and not self._text:
             yield from self.feed("".join(token.text or "" for token in self._tokens))
 
@@ -102,7 +103,7 @@ class TokenSplitter:
                 return
 
     def _unknown_tokens(self) -> tuple[int, int]:
-        "Return the number of tokens before the first one of known text, and the least length of their text."
+        "Return the number of tokens before the first known one, and the minimum length of their text."
         count = min_length = 0
         for text, _ in self._tokens:
             if text and PART_OF_CHARACTER not in text:
@@ -136,7 +137,7 @@ def split_at_markers(piece: Piece) -> Iterator[Piece]:
 
 
 def _as_text(piece: Piece) -> Iterator[Piece]:
-    "Yield the piece, but in two parts if it would be a marker."
+    "Yield the piece, in two parts if it would otherwise count as a marker."
     if piece.text in MARKERS:
         yield Piece(piece.text[:1])
         piece = Piece(piece.text[1:], piece.logprobs, max(1, piece.tokens - 1))

@@ -146,7 +146,7 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     MAX_UNREAD bytes, end the delay.
     """
 
-    # Other systems have no low-water mark, or none that the event loop's selector respects.
+    # Other systems have no low-water mark, or one that the event loop's selector ignores.
     wakes_at_end = sys.platform == "linux"
 
     def __init__(self) -> None:
@@ -260,7 +260,7 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._transport.resume_reading()
 
     def _set_low_water(self, size: int) -> None:
-        "Set how many bytes wake this process. The end of the connection always does."
+        "Set how many received bytes wake this process. The end of the connection always wakes it."
         if not self._ended:
             connection = self._transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)

@@ -50,8 +50,8 @@ class CompletionReader:
     def _tokens(self, event: Json) -> list[Token]:
         """Return the tokens of this event.
 
-        The text of a token stands in its log probability, but for text that was held back it is the whole
-        text. The ids of the tokens tell which of them are markers.
+        A log probability contains the text of its token, but if text was held back, it contains all of that
+        text. Then the ids of the tokens show which of them are markers.
         """
         probabilities = event.get("completion_probabilities") or ()
         logprobs = [parse_logprob(token, self._top_logprobs) for token in probabilities]

@@ -46,7 +46,7 @@ def props_request() -> Request[Json]:
 def markers_request(tag: str) -> Request[dict[int, str]]:
     """Return a request for the ids of harmony's markers.
 
-    `parse` raises NotGptOss if a marker is not one token for this model.
+    `parse` raises NotGptOss if a marker is not a single token of this model.
     """
 
     def parse(data: Json) -> dict[int, str]:

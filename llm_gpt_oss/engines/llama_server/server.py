@@ -13,9 +13,9 @@ from .requests import completion_request, markers_request
 class LlamaServer:
     """A `CompletionServer`.
 
-    `model_name` is the server's name for the model, where it has several. The ids of harmony's markers are
-    requested once: to tell markers from text that spells them out, and to check the model's family unless it
-    `is_gpt_oss` for certain.
+    `model_name` is the server's name for the model, if it has several. The ids of harmony's markers are
+    requested once, to tell markers from text that spells them out. They also show whether the model is a
+    gpt-oss. With `is_gpt_oss`, that is already known.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class GenerateReader:
         try:
             if text := _typed(line, "response", str):
                 self._has_text = True
-                # A line has the text of all its tokens. But of joined text, Ollama drops an incomplete
-                # character and everything after it, markers included.
+                # A line has the text of all its tokens. But if Ollama joins text, it drops an incomplete
+                # character and everything after it, including markers. The tokens restore them.
                 items += self._splitter.feed(text, _tokens(line))
                 items += self._splitter.restore()
                 items += self._splitter.flush()

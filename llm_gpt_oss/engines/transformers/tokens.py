@@ -82,8 +82,8 @@ _MARKER_BYTES = {marker.encode() for marker in MARKERS}
 class Detokenizer:
     """Turns the bytes of tokens into pieces, one for each token or for the tokens of a character.
 
-    Text that may be the start of a stop string is held back until that is decided. `stopped` is true after a
-    stop string. Neither the stop string nor the text after it becomes a piece.
+    Text that may be the start of a stop string is held back until more text shows whether it is one.
+    `stopped` is true after a stop string. Neither the stop string nor the text after it becomes a piece.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:

@@ -132,7 +132,7 @@ AnyMessage = Annotated[
 
 
 def to_messages(entries: Iterable[AnyMessage]) -> Iterator[Message]:
-    "llm's messages. A tool's result gets the id and the name of the call that it answers."
+    "Yield llm's messages. The result of a tool gets the id and the name of the call that it answers."
     call_ids = CallIds()
     for entry in entries:
         message = entry.to_message()

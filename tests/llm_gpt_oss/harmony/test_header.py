@@ -187,9 +187,9 @@ def test_repaired_headers(text: str, header: Header, repairs: list[str]) -> None
         for channel in ("final", "commentary", "analysis")
     ],
 )
-def test_recipients_that_are_no_tools(recipient: str, channel: str) -> None:
+def test_recipients_that_are_not_tools(recipient: str, channel: str) -> None:
     parsed = parse_header(f"<|channel|>{channel} to={recipient}", TOOLS, has_author=True)
-    assert parsed == ParsedHeader(Header("assistant", channel), (f"recipient {recipient} is no tool",))
+    assert parsed == ParsedHeader(Header("assistant", channel), (f"recipient {recipient} is not a tool",))
 
 
 @pytest.mark.parametrize(

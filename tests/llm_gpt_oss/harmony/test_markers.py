@@ -18,8 +18,8 @@ from llm_gpt_oss.harmony.markers import (
     RETURN,
     START,
     WORD_JOINER,
+    ends_inside_neutralised,
     length_before_partial_marker,
-    may_be_restored,
     neutralise,
     restore,
 )
@@ -156,13 +156,13 @@ def test_only_word_joiners_are_lost(text: str) -> None:
 
 
 @pytest.mark.parametrize("special", SPECIAL)
-def test_every_beginning_may_be_restored(special: str) -> None:
+def test_the_beginning_of_a_neutralised_token(special: str) -> None:
     copied = neutralise(special)
     beginnings = [copied[:end] for end in range(1, len(copied))]
-    assert [text for text in beginnings if not may_be_restored(f"a {text}")] == []
-    assert [text for text in beginnings if not may_be_restored(f"{copied}{text}")] == []
-    assert not may_be_restored(copied)
-    assert not may_be_restored(f"{copied}b")
+    assert [text for text in beginnings if not ends_inside_neutralised(f"a {text}")] == []
+    assert [text for text in beginnings if not ends_inside_neutralised(f"{copied}{text}")] == []
+    assert not ends_inside_neutralised(copied)
+    assert not ends_inside_neutralised(f"{copied}b")
 
 
 @pytest.mark.parametrize(
@@ -182,19 +182,19 @@ def test_every_beginning_may_be_restored(special: str) -> None:
         pytest.param(f"{WORD_JOINER}|end", id="only a word joiner"),
     ],
 )
-def test_other_text_may_not_be_restored(text: str) -> None:
-    assert not may_be_restored(text)
+def test_other_text_does_not_end_inside_a_neutralised_token(text: str) -> None:
+    assert not ends_inside_neutralised(text)
 
 
 @given(TEXT, st.data())
 def test_text_in_pieces_is_restored(text: str, data: st.DataObject) -> None:
-    "Text that waits while it may be restored comes out as the whole text would."
+    "Text that waits for the rest of a neutralised token is restored like the whole text."
     text = neutralise(text)
     cuts = data.draw(st.lists(st.integers(0, len(text)), unique=True).map(sorted))
     restored = waiting = ""
     for start, end in pairwise([0, *cuts, len(text)]):
         waiting += text[start:end]
-        if not may_be_restored(waiting):
+        if not ends_inside_neutralised(waiting):
             restored, waiting = restored + restore(waiting), ""
     assert restored + restore(waiting) == restore(text)
 
@@ -202,5 +202,5 @@ def test_text_in_pieces_is_restored(text: str, data: st.DataObject) -> None:
 def test_only_the_end_of_a_long_text_is_read() -> None:
     text = f"<{WORD_JOINER}|" * 100_000
     started = perf_counter()
-    assert [may_be_restored(text[: len(text) - end]) for end in range(100)].count(True) == 100
+    assert [ends_inside_neutralised(text[: len(text) - end]) for end in range(100)].count(True) == 100
     assert perf_counter() - started < 1

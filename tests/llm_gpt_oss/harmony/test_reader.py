@@ -482,7 +482,7 @@ def test_log_probabilities_of_a_restored_text() -> None:
     assert read(pieces, FINAL) == [TextDelta("<|end|>", 3, tokens), MessageEnd(None)]
 
 
-def test_text_waits_only_while_it_may_be_restored() -> None:
+def test_text_waits_only_inside_a_neutralised_token() -> None:
     reader = HarmonyReader(FINAL)
     arrived = [
         "".join(event.text for event in reader.feed(Piece(text)) if isinstance(event, TextDelta))

@@ -175,7 +175,7 @@ def test_tool_on_offer(written: str, tools: list[str], expected: str | None) -> 
     ],
     ids=str,
 )
-def test_recipients_that_are_no_tools(recipient: str) -> None:
+def test_recipients_that_are_not_tools(recipient: str) -> None:
     assert names_no_tool(recipient)
 
 

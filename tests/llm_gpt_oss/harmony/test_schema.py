@@ -310,7 +310,7 @@ def test_any_depth_is_printed(keyword: str) -> None:
     assert len(printed(object_with(deep))) < 3_000
 
 
-def test_values_that_are_no_json() -> None:
+def test_values_that_are_not_json() -> None:
     schema: Any = {1: 2, "properties": {3: {"default": date(2026, 1, 2), "enum": (4, date(2026, 1, 2))}}}
     assert printed(schema) == '{\n"3"?: 4 | "2026-01-02", // default: 2026-01-02\n}'
 

@@ -1,4 +1,4 @@
-"""No schema makes a prompt large: what is printed of any schema is short, the same every time, and quick."""
+"""No schema makes a prompt large: the types of any schema are short, always the same, and printed quickly."""
 
 from __future__ import annotations
 

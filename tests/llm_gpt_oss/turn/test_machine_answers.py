@@ -91,7 +91,7 @@ def test_the_header_of_an_answer_may_be_repeated() -> None:
     [
         pytest.param(f"<|channel|>??{NEXT}assistant{FINAL}Yes.", "??", id="a header without a message"),
         pytest.param(f"Oh{START}{FINAL}Yes.", "Oh", id="text before the first header"),
-        pytest.param(f"{FINAL}Yes.<|end|>Oh", "Oh", id="text behind the answer"),
+        pytest.param(f"{FINAL}Yes.<|end|>Oh", "Oh", id="text after the answer"),
         pytest.param(f"<|message|>Oh{NEXT}assistant{FINAL}Yes.", "Oh", id="a message without a channel"),
         pytest.param(
             f"<|channel|>final Oh{NEXT}assistant{FINAL}Yes.", "Oh", id="the answer's header without an end"
@@ -107,7 +107,7 @@ def test_text_without_a_whole_header_is_dropped(text: str, dropped: str) -> None
 @pytest.mark.parametrize(
     "text", ["<|channel|>??", "<|message|>Oh", "<|channel|>final Oh", "Oh<|constrain|>x"]
 )
-def test_text_without_a_whole_header_is_no_answer(text: str) -> None:
+def test_text_without_a_whole_header_is_not_an_answer(text: str) -> None:
     turn = play_turn(build_request(), text, "Yes.")
     assert (turn.tails[1], turn.parts) == (START + FINAL, [("final", "Yes.")])
     assert turn.notes == ["text_dropped", "answer_opened"]

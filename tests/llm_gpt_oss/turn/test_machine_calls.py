@@ -94,7 +94,7 @@ def test_a_preamble_before_a_call() -> None:
     assert turn.parts == [("analysis", "Hm."), ("commentary", "Looking up."), ("get_weather", OSLO)]
 
 
-def test_a_preamble_alone_is_no_answer() -> None:
+def test_a_preamble_alone_is_not_an_answer() -> None:
     turn = play_turn(build_request(), f"{PREAMBLE}Well.", "Yes.")
     assert turn.tails[1] == f"{START}{PREAMBLE}Well.<|end|>{START}{FINAL}"
     assert turn.parts == [("commentary", "Well."), ("final", "Yes.")]
@@ -137,7 +137,7 @@ FORGOTTEN = "Hm.<|channel|>commentary to=functions.get_weather<|message|>"
         ),
     ],
 )
-def test_a_call_behind_reasoning_without_an_end_is_a_call(
+def test_a_call_after_reasoning_without_an_end_is_a_call(
     fields: dict[str, Any], text: str, more: list[Part], notes: list[str]
 ) -> None:
     turn = play_turn(build_request(tools=TOOLS, **fields), FORGOTTEN + text, *more)
@@ -145,7 +145,7 @@ def test_a_call_behind_reasoning_without_an_end_is_a_call(
     assert (turn.notes, turn.machine.finish_reason) == (notes, "tool_calls")
 
 
-def test_a_call_of_another_tool_than_the_required_one_is_no_call() -> None:
+def test_a_call_of_another_tool_than_the_required_one_is_not_a_call() -> None:
     request = build_request(tools=TOOLS, required_tools=("add",))
     turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
     assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]
@@ -210,16 +210,16 @@ def test_a_call_beside_one_of_an_unknown_tool(known_first: bool) -> None:
     assert (turn.parts, turn.notes) == ([("get_weather", OSLO)], ["call_dropped"])
 
 
-def test_an_answer_behind_a_call_of_an_unknown_tool_is_the_answer() -> None:
+def test_an_answer_after_a_call_of_an_unknown_tool_is_the_answer() -> None:
     turn = play_turn(build_request(tools=TOOLS), f"{call_text(name='nobody')}<|end|>{START}{FINAL}Yes.")
     assert (turn.parts, turn.notes) == ([("final", "Yes.")], ["call_dropped"])
 
 
-# Text behind a call
+# Text after a call
 
 
 @pytest.mark.parametrize("header", [FINAL, PREAMBLE, THOUGHT])
-def test_text_behind_a_call_is_made_up(header: str) -> None:
+def test_text_after_a_call_is_made_up(header: str) -> None:
     turn = play_turn(build_request(tools=TOOLS), f"{call_text()}<|end|>{START}{header}It is warm.")
     assert (turn.parts, turn.machine.finish_reason) == ([("get_weather", OSLO)], "tool_calls")
     assert [(note.kind, note.raw) for note in turn.machine.notes] == [("text_dropped", "It is warm.")]

@@ -30,7 +30,7 @@ TRIP = {
 
 AROUND, OPEN, CONTROL = "text around the object", "brackets left open", "control characters in a string"
 QUOTES, CONSTANTS, COMMA = "single quotes", "Python's constants", "a comma before a closing bracket"
-SPACES, TWICE, CALL = "spaces that JSON does not have", "JSON encoded twice", "a call around the arguments"
+SPACES, TWICE, CALL = "spaces that JSON does not allow", "JSON encoded twice", "a call around the arguments"
 LONE = "the whole text was used as city"
 NOTHING = "dropped everything, because the tool takes no arguments"
 
@@ -498,7 +498,7 @@ def test_a_similar_key_is_dropped_where_the_parameter_is_given() -> None:
         row("a number", r'{"days":"2"}'),
     ],
 )
-def test_a_string_that_is_no_such_value_is_kept(text: str) -> None:
+def test_a_string_that_is_not_such_a_value_is_kept(text: str) -> None:
     arguments = parse_arguments(text, TRIP)
     assert isinstance(arguments, Arguments)
     assert (arguments.value, arguments.repairs) == (json.loads(text), ())

@@ -24,7 +24,7 @@ REQUEST = build_request(tools={"f": None, "get_weather": None})
 
 @dataclass
 class Transcribed:
-    "What a transcript made of a text. `parts` has the text of each message that was passed on."
+    "The result of a transcript. `parts` has the text of each message that was passed on."
 
     transcript: Transcript
     parts: dict[tuple[int, str], str]
@@ -165,7 +165,7 @@ THINK = Step("think", ANALYSIS)
             {},
             {},
             [StrayText("Done.", True), StrayText("Hm.", True)],
-            id="messages behind a call",
+            id="messages after a call",
         ),
         pytest.param(
             f"{call_opener('f')}{{}}{NEXT}{call_opener('nobody')}{{}}{NEXT}{FINAL}Done.",
@@ -173,7 +173,7 @@ THINK = Step("think", ANALYSIS)
             {},
             {},
             [StrayText("Done.", True)],
-            id="message behind a call and one of a tool that is not on offer",
+            id="message after a call and one of a tool that is not on offer",
         ),
         pytest.param(
             f"{call_opener('f')}{{}}{NEXT}{FINAL} ",
@@ -181,7 +181,7 @@ THINK = Step("think", ANALYSIS)
             {},
             {},
             [],
-            id="blank message behind a call",
+            id="blank message after a call",
         ),
         pytest.param(
             f"{call_opener('nobody')}{{}}{NEXT}{FINAL}Done.",
@@ -189,7 +189,7 @@ THINK = Step("think", ANALYSIS)
             {},
             {(1, "final"): "Done."},
             [],
-            id="answer behind a call of a tool that is not on offer",
+            id="answer after a call of a tool that is not on offer",
         ),
         pytest.param(
             f"{call_opener('f')}{{}}{NEXT}{call_opener('get_weather')}{{}}",
@@ -277,7 +277,7 @@ def test_plain_text(text: str, plain_text: str | None) -> None:
         pytest.param("<|channel|>commentary to=nobody<|message|>{}", [(None, False)], id="no tool"),
         pytest.param('<|channel|>commentary to=f {"a":1}', [("f", True)], id="JSON without a message marker"),
         pytest.param("<|channel|>commentary to=f go on", [("f", False)], id="text without a message marker"),
-        pytest.param("<|channel|>final to=user<|message|>Yes.", [], id="recipient that is no tool"),
+        pytest.param("<|channel|>final to=user<|message|>Yes.", [], id="recipient that is not a tool"),
         pytest.param(
             f"<|channel|>commentary to=f go on{NEXT}{FINAL}Yes.{NEXT}{call_opener('f')}{{}}",
             [("f", False), ("f", True)],
@@ -289,7 +289,7 @@ def test_calls(text: str, called: object) -> None:
     assert transcribe(text).called == called
 
 
-def test_text_behind_an_uncertain_call_is_shown() -> None:
+def test_text_after_an_uncertain_call_is_shown() -> None:
     assert transcribe(f"<|channel|>commentary to=f go on{NEXT}{FINAL}Yes.").parts == {(1, "final"): "Yes."}
 
 
@@ -363,15 +363,15 @@ MENDED = "The header of a message was repaired: "
         ),
         pytest.param(
             "<|channel|>final to=user<|message|>Yes.",
-            [Note("mended", f"{MENDED}recipient user is no tool")],
-            id="recipient that is no tool",
+            [Note("mended", f"{MENDED}recipient user is not a tool")],
+            id="recipient that is not a tool",
         ),
         pytest.param(
             "<|channel|>analysis Hm.", [Note("mended", f"{MENDED}header's end missing")], id="end missing"
         ),
         pytest.param(
             "<|channel|>commentary to=f <|constrain|>json<|message|>{}",
-            [Note("renamed", "The header of a call of f was written differently.", "f")],
+            [Note("renamed", "The model wrote the name of the tool f differently.", "f")],
             id="recipient without functions.",
         ),
         pytest.param(
@@ -379,7 +379,7 @@ MENDED = "The header of a message was repaired: "
             [
                 Note("mended", f"{MENDED}channel missing"),
                 Note("mended", f"{MENDED}header's end missing"),
-                Note("renamed", "The header of a call of f was written differently.", '"functions.f"'),
+                Note("renamed", "The model wrote the name of the tool f differently.", '"functions.f"'),
             ],
             id="renamed and repaired",
         ),
@@ -436,7 +436,7 @@ def test_messages_that_the_model_writes_for_others_are_left_out(header: str, aut
             f"{PREAMBLE}one two{NEXT}{FINAL}four", {"format": PERSON}, 2, id="preamble, with a schema"
         ),
         pytest.param("<|channel|>analysis to=functions.f<|message|>{}", {}, 0, id="call"),
-        pytest.param(f"{call_opener('f')}{{}}{NEXT}{THOUGHT}one", {}, 0, id="reasoning behind a call"),
+        pytest.param(f"{call_opener('f')}{{}}{NEXT}{THOUGHT}one", {}, 0, id="reasoning after a call"),
     ],
 )
 def test_reasoning_tokens(text: str, fields: dict[str, Any], reasoning_tokens: int) -> None:

@@ -1,6 +1,6 @@
-"""What the answer's text holds: with a schema the answer alone, with a stop string what comes before it.
+"""The text of an answer: with a schema only the answer, with a stop string only the text before it.
 
-A preamble of an answer with a schema goes to the reasoning. The log probabilities are those of the answer.
+With a schema, a preamble becomes reasoning. The log probabilities are those of the answer.
 """
 
 from __future__ import annotations

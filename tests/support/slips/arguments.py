@@ -1,6 +1,6 @@
 """Arguments of calls from end to end. `llm_gpt_oss/turn/test_tool_arguments.py` has the repairs one by one.
 
-They are repaired where that cannot change their meaning, or else requested again with their schema.
+They are repaired if that cannot change their meaning. Otherwise they are requested again, with their schema.
 """
 
 from __future__ import annotations

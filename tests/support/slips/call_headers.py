@@ -1,6 +1,6 @@
-"""Headers of calls. What stands where the recipient stands is the tool on offer, however it is spelled.
+"""Headers of calls. The word in the recipient's place is the tool on offer, however it is spelled.
 
-The name is stripped of what cannot be a part of it. If exactly one tool on offer is left, that one is called.
+The word is stripped of everything that is not part of a name. Then exactly one tool on offer must match.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ SPELLINGS: dict[str, tuple[str, Notes]] = {
     "a colon and a format": (" to=functions.get_weather:json", RENAMED),
     "a colon, a format and a marker": (f" to=functions.get_weather:json{JSON}", RENAMED),
     "a semicolon": (f" to=functions.get_weather;{JSON}", RENAMED),
-    "a space behind the dot": (f" to=functions. get_weather{JSON}", RENAMED),
-    "spaces behind the dot": (f" to=functions.   get_weather{JSON}", RENAMED),
-    "a line behind the dot": (f" to=functions.\nget_weather{JSON}", RENAMED),
+    "a space after the dot": (f" to=functions. get_weather{JSON}", RENAMED),
+    "spaces after the dot": (f" to=functions.   get_weather{JSON}", RENAMED),
+    "a line after the dot": (f" to=functions.\nget_weather{JSON}", RENAMED),
     "a space before the dot": (f" to=functions .get_weather{JSON}", RENAMED),
-    "a space behind the equals sign": (f" to= functions.get_weather{JSON}", None),
+    "a space after the equals sign": (f" to= functions.get_weather{JSON}", None),
     "a space before the equals sign": (f" to =functions.get_weather{JSON}", RENAMED),
-    "a colon behind to": (f" to:functions.get_weather{JSON}", RENAMED),
+    "a colon after to": (f" to:functions.get_weather{JSON}", RENAMED),
     "to in capitals": (f" TO=functions.get_weather{JSON}", RENAMED),
     "to twice": (f" to=to=functions.get_weather{JSON}", RENAMED),
     "the recipient twice": (f" to=functions.get_weather to=functions.get_weather{JSON}", None),
@@ -62,7 +62,7 @@ SPELLINGS: dict[str, tuple[str, Notes]] = {
     "code glued to the name": (" to=functions.get_weathercode", RENAMED),
     "a marker glued to the name": (" to=functions.get_weather<|constrain|>json", None),
     "the channel glued to the name": (f" to=functions.get_weathercommentary{JSON}", RENAMED),
-    "the channel behind the name": (f" to=functions.get_weather commentary{JSON}", None),
+    "the channel after the name": (f" to=functions.get_weather commentary{JSON}", None),
     "a format without its marker": (" to=functions.get_weather json", None),
     "code": (" to=functions.get_weather code", None),
     "no format": (" to=functions.get_weather", None),
@@ -80,8 +80,8 @@ SPELLINGS: dict[str, tuple[str, Notes]] = {
     "two dots": (f" to=functions..get_weather{JSON}", RENAMED),
     "no space before it": (f"to=functions.get_weather{JSON}", None),
     "the channel twice": (f"<|channel|>commentary to=functions.get_weather{JSON}", None),
-    "the channel behind it once more": (f" to=functions.get_weather<|channel|>commentary{JSON}", None),
-    "another channel behind it": (f" to=functions.get_weather<|channel|>analysis{JSON}", None),
+    "the channel after it once more": (f" to=functions.get_weather<|channel|>commentary{JSON}", None),
+    "another channel after it": (f" to=functions.get_weather<|channel|>analysis{JSON}", None),
 }
 
 # Whole headers, from the role on.
@@ -93,7 +93,7 @@ PLACES: dict[str, tuple[str, Notes]] = {
     "in the role, quoted": (f' to="functions.get_weather"<|channel|>commentary{JSON}', RENAMED),
     "in the role, with brackets": (f" to=functions.get_weather()<|channel|>commentary{JSON}", RENAMED),
     "in the role, glued to it": (f"to=functions.get_weather<|channel|>commentary{JSON}", None),
-    "in the role and behind the channel": (
+    "in the role and after the channel": (
         f" to=functions.get_weather<|channel|>commentary to=functions.get_weather{JSON}",
         None,
     ),
@@ -109,8 +109,8 @@ PLACES: dict[str, tuple[str, Notes]] = {
     "on a channel of question marks": (f"<|channel|>?? to=functions.get_weather{JSON}", None),
     "with an empty channel": (f"<|channel|> to=functions.get_weather{JSON}", None),
     "as the channel, with to": (f"<|channel|>to=functions.get_weather{JSON}", None),
-    "behind the channel without a space": (f"<|channel|>commentaryto=functions.get_weather{JSON}", None),
-    "behind two starts": (f"{START}<|channel|>commentary to=functions.get_weather{JSON}", None),
+    "after the channel without a space": (f"<|channel|>commentaryto=functions.get_weather{JSON}", None),
+    "after two starts": (f"{START}<|channel|>commentary to=functions.get_weather{JSON}", None),
 }
 
 # Names that need more than stripping. The call is given out, or dropped and the answer opened.
@@ -165,7 +165,7 @@ _NAME_STEP = {
     "as it should be": (".get_weather", NONE),
     "brackets": (".get_weather()", None),
     "functions twice": (".functions.get_weather", None),
-    "a space behind the dot": (". get_weather", None),
+    "a space after the dot": (". get_weather", None),
     "no dot": ("get_weather", None),
     "quotes": ('."get_weather"', None),
     "a format glued to it": (".get_weatherjson", None),
@@ -221,7 +221,7 @@ _OTHERS = [
         Request(WEATHER, stop=("STOP",)),
     ),
     Row(
-        "call's header, behind a preamble",
+        "call's header, after a preamble",
         [
             f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}"
             f"<|channel|>commentary get_weather{JSON}<|message|>{ARGUMENTS}<|call|>"

@@ -1,6 +1,6 @@
-"""Draws texts of a model that slips: messages whose parts are lost, doubled, swapped, or between other text.
+"""Hypothesis strategies for slips: messages with parts that are lost, doubled, swapped, or mixed with text.
 
-`reading` says what is in such a text beyond doubt, without the reader that is under test.
+`reading` says which messages such a text certainly contains, without the reader that is under test.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ JUNK = ["Oops", " Well.", "\n", "The result is 5.", "}", " ", "…", "Let me loo
 
 
 class Mutation(NamedTuple):
-    "A change of the parts of a message, at a place from 0 to 1."
+    "A change of the parts of a message. `place` is from 0, the first part, to 1, the last one."
 
     kind: str
     place: float
@@ -54,7 +54,7 @@ MUTATIONS = st.builds(
 
 @st.composite
 def _whole_parts(draw: st.DrawFn, number: int) -> list[str]:
-    "The parts of a message. Its body has the number, so that it can be told from others."
+    "Draw the parts of a message. Its body contains the number, so no other message has the same."
     start = [START, draw(st.sampled_from(ROLES))] if number else []
     header = [CHANNEL, draw(st.sampled_from(CHANNELS))]
     is_call = draw(st.booleans())

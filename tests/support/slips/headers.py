@@ -1,8 +1,8 @@
 """Headers that are broken, text outside of any message, and channels that harmony does not have.
 
-Text is the answer only under a header of the channel final. What has no such header is dropped with a note,
-or taken as reasoning: it is never shown. A channel whose name is close to one of the three is that one. Any
-other is treated as `commentary`, which may be shown as a preamble is.
+Only text under a header of the channel final is the answer. Text without a header is dropped with a note, or
+taken as reasoning, but never shown. A channel with a name that is similar to one of the three is that one.
+Any other is treated as `commentary`, which may be shown as a preamble.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ REPEATED = {
     "an end alone": f"<|end|>{START}",
 }
 
-# Slips that lose nothing: the message before, and the one behind, are whole.
+# Slips that lose nothing: the message before, and the one after, are whole.
 MENDED = {
     "no start": ANALYSIS,
     "no role": f"{ANALYSIS}<|start|>",
@@ -71,7 +71,7 @@ MENDED = {
     "a misspelt channel": f"<|channel|>anaylsis<|message|>T.<|end|>{START}",
     "a channel with a letter too few": f"<|channel|>analysi<|message|>T.<|end|>{START}",
     "a channel with a letter too many": f"<|channel|>analysiss<|message|>T.<|end|>{START}",
-    "a full stop behind the channel": f"<|channel|>analysis.<|message|>T.<|end|>{START}",
+    "a full stop after the channel": f"<|channel|>analysis.<|message|>T.<|end|>{START}",
     "a quoted channel": f'<|channel|>"analysis"<|message|>T.<|end|>{START}',
 }
 
@@ -95,7 +95,7 @@ ANSWERS = {
     "a letter too many": "<|channel|>finall<|message|>",
     "a space before it": "<|channel|> final<|message|>",
     "a line before it": "<|channel|>\nfinal<|message|>",
-    "a space behind it": "<|channel|>final <|message|>",
+    "a space after it": "<|channel|>final <|message|>",
     "a content type": "<|channel|>final json<|message|>",
     "a constrained content type": "<|channel|>final <|constrain|>json<|message|>",
     "an empty content type": "<|channel|>final <|constrain|><|message|>",
@@ -205,27 +205,27 @@ _OTHERS = [
         Want("The answer", reasoning="Think."),
     ),
     Row(
-        "header, a start behind the answer",
+        "header, a start after the answer",
         [f"{THOUGHT}{FINAL}The answer<|start|>assistant<|return|>"],
         Want("The answer", notes=None),
     ),
     Row(
-        "header, words behind the answer",
+        "header, words after the answer",
         [f"{THOUGHT}{FINAL}The answer<|end|>And more.<|return|>"],
         Want("The answer"),
     ),
     Row(
-        "header, words and a start behind the answer",
+        "header, words and a start after the answer",
         [f"{THOUGHT}{FINAL}The answer<|end|>And more.<|start|>assistant<|return|>"],
         Want("The answer"),
     ),
     Row(
-        "header, a header without a message behind the answer",
+        "header, a header without a message after the answer",
         [f"{THOUGHT}{FINAL}The answer<|end|>{START}<|channel|>analysis<|return|>"],
         Want("The answer", notes=None),
     ),
     Row(
-        "header, a thought behind the answer",
+        "header, a thought after the answer",
         [f"{THOUGHT}{FINAL}The answer<|end|>{START}<|channel|>analysis<|message|>Done.<|return|>"],
         Want("The answer", notes=None),
     ),
@@ -284,7 +284,7 @@ _OTHERS = [
         Want(finish_reason="length", notes=["length"]),
     ),
     Row(
-        "header, cut behind a thought",
+        "header, cut after a thought",
         [Cut(f"{THOUGHT}<|channel|>fin")],
         Want(finish_reason="length", notes=["length"], reasoning="Think."),
     ),
@@ -309,7 +309,7 @@ _OTHERS = [
         Request(tools=WEATHER),
     ),
     Row(
-        "header, a call behind text before the first header",
+        "header, a call after text before the first header",
         [f"I will look.{NEXT}{CALL}"],
         Want("", OSLO),
         Request(tools=WEATHER),

@@ -1,6 +1,6 @@
-"""What the model makes up behind a call that it ended with `<|end|>`: results, answers, questions.
+"""What the model makes up after a call that it ended with `<|end|>`: results, answers, questions.
 
-None of it is shown. Further calls behind a call are no inventions, as long as no result comes before them.
+None of it is shown. Further calls are not made up, unless a result comes before them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ AFTER_CALL = {
 def _after_call(name: str, text: str) -> Row:
     end = "" if "without an end" in name else "<|end|>"
     return Row(
-        f"behind a call, {name}",
+        f"after a call, {name}",
         [f"{THOUGHT}{OPEN_CALL}{end}{text}"],
         Want("", OSLO, notes=None, finish_reason="tool_calls"),
         Request(WEATHER),
@@ -56,37 +56,37 @@ def _after_call(name: str, text: str) -> Row:
 ROWS = [
     *spread([_after_call(name, text) for name, text in AFTER_CALL.items()], 2),
     Row(
-        "behind a call, another call",
+        "after a call, another call",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{NOTE}<|call|>"],
         Want("", [*OSLO, NOTED], notes=NONE),
         Request(TWO_TOOLS),
     ),
     Row(
-        "behind a call, a thought and another call",
+        "after a call, a thought and another call",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}<|channel|>analysis<|message|>And a note.{NEXT}{NOTE}<|call|>"],
         Want("", [*OSLO, NOTED], notes=None),
         Request(TWO_TOOLS),
     ),
     Row(
-        "behind a call, the same call",
+        "after a call, the same call",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{OPEN_CALL}<|call|>"],
         [Want("", [*OSLO, *OSLO], notes=None), Want("", OSLO)],
         Request(WEATHER),
     ),
     Row(
-        "behind a call, a result and another call",
+        "after a call, a result and another call",
         [f"{THOUGHT}{OPEN_CALL}<|end|>{RESULT}{START}{NOTE}<|call|>"],
         Want("", OSLO, notes=["spoke_for_others"]),
         Request(TWO_TOOLS),
     ),
     Row(
-        "behind a call, another call and an answer",
+        "after a call, another call and an answer",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{NOTE}{NEXT}{FINAL}It is sunny.<|return|>"],
         Want("", [*OSLO, NOTED], notes=None),
         Request(TWO_TOOLS),
     ),
     Row(
-        "behind a preamble and a call, an answer",
+        "after a preamble and a call, an answer",
         [
             f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}{OPEN_CALL}{NEXT}"
             f"{FINAL}Sunny.<|return|>"
@@ -95,19 +95,19 @@ ROWS = [
         Request(WEATHER),
     ),
     Row(
-        "behind a call, an answer with a stop string",
+        "after a call, an answer with a stop string",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{FINAL}It is sunny.<|return|>", "It is sunny."],
         Want("", OSLO, notes=None),
         Request(WEATHER, stop=("STOP",)),
     ),
     Row(
-        "behind a call, an answer with a schema",
+        "after a call, an answer with a schema",
         [f"{THOUGHT}{OPEN_CALL}{NEXT}{FINAL}{SCHEMA.want.text}", *SCHEMA.further],
         Want("", OSLO, notes=None),
         Request(WEATHER, schema=SCHEMA.request.schema),
     ),
     Row(
-        "behind a call with effort none, an answer",
+        "after a call with effort none, an answer",
         [f"{OPEN_CALL}{NEXT}{FINAL}It is sunny.<|return|>"],
         Want("", OSLO, notes=None),
         Request(WEATHER, effort="none"),

@@ -1,7 +1,7 @@
-"""Text that looks like a marker and is none, in answers, reasoning and arguments.
+"""Text that looks like a marker but is not one, in answers, reasoning and arguments.
 
-A marker is real only if it is a token. One that the model spells out is text. One that the prompt showed it
-in disguise, with an invisible character, comes out as it was.
+Only a special token is a marker. If the model spells it out, it is text. If the model copies a neutralised
+marker, which has an invisible character, from its prompt, the original text comes out.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _UNTOUCHED = [
     Row(f"an invisible character, {name}", [f"{THOUGHT}{FINAL}{text}<|return|>"], Want(text, notes=NONE))
     for name, text in {
         "between letters": "a\u2060b",
-        "behind an arrow bracket": "a <\u2060 b",
+        "after an arrow bracket": "a <\u2060 b",
         "in a tag": "<\u2060b>",
         "at the end": "The answer <\u2060",
         "in the middle of a marker at the end": "The answer <\u2060|en",

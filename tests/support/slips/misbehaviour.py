@@ -1,4 +1,4 @@
-"""The misbehaviours of gpt-oss-tiny, which it shows on command, and what has to come of them.
+"""The misbehaviours of gpt-oss-tiny, which it shows on command, and their expected outcomes.
 
 The rows have no texts: the model writes them. `tests/models/README.md` describes the model.
 """

@@ -26,7 +26,7 @@ MODEL = "gpt-oss:20b"
 
 
 class PiecesEngine:
-    """An engine that plays a row. Each marker is a piece, and so is each character of all other text.
+    """An engine that plays a row. Each marker is a piece, and each character of other text is one.
 
     It obeys stop strings, and gives log probabilities where they are requested.
     """
@@ -51,7 +51,7 @@ class PiecesEngine:
 
 
 def play_machine(row: Row, *, stream: bool) -> Outcome:
-    "Run the machine of the row's turn, with text that is cut at every character."
+    "Run the machine of the row's turn, with text that is split at every character."
     engine = PiecesEngine(row.wrote)
     model = GptOss(MODEL, Settings.from_env({}))
     options, fields = _prompt_fields(row.request)
@@ -99,7 +99,7 @@ class _Record:
 
 
 def play_plugin(row: Row, ollama: ScriptedOllama, *, stream: bool) -> Outcome:
-    "Prompt the plugin's model, which asks the scripted Ollama."
+    "Prompt the plugin's model, which runs on the scripted Ollama."
     ollama.play(row.wrote)
     outcome = play_model(row, MODEL, stream=stream)
     prompts = ollama.prompts
@@ -107,7 +107,7 @@ def play_plugin(row: Row, ollama: ScriptedOllama, *, stream: bool) -> Outcome:
 
 
 def play_model(row: Row, name: str, *, stream: bool) -> Outcome:
-    "Prompt a model by its name. The prompt that it was sent is not known."
+    "Prompt a model by its name. The outcome does not contain the text of the prompt."
     options, fields = _prompt_fields(row.request)
     response = llm.get_model(name).prompt(row.request.prompt, stream=stream, **fields, **options)
     events, error = [], None

@@ -1,11 +1,12 @@
-"""What is in a model's text beyond doubt: a second, strict reading, which the tests compare with ours.
+"""What a model's text certainly contains: a second, strict reader, which the tests compare with ours.
 
-- A body is the text between a `<|message|>` and the next marker that ends or begins a message. Where neither
-  a `<|message|>` nor a `<|channel|>` is, all text is one.
-- A message is *there* if its header is exactly as harmony defines it, if it stands at the start of the text
-  or behind `<|start|>assistant`, and if it ends with `<|end|>`, `<|return|>`, `<|call|>` or the text. Nothing
-  is there behind a message that the model wrote in the name of somebody else.
-- A final message is there only if nothing before it looks like a call: the model makes up what follows one.
+- A body is the text between a `<|message|>` and the next marker that ends or begins a message. If a text has
+  neither `<|message|>` nor `<|channel|>`, all of it is one body.
+- A message is *there* if its header is exactly as harmony defines it, if it is at the beginning of the text
+  or after `<|start|>assistant`, and if it ends with `<|end|>`, `<|return|>`, `<|call|>` or the end of the
+  text. After a message that the model wrote in the name of somebody else, no message is there.
+- A final message is there only if nothing before it looks like a call. The model makes up what follows a
+  call.
 - A call that is there is *readable* if its arguments are a JSON object.
 """
 

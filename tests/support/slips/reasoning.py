@@ -1,4 +1,4 @@
-"Calls of a model that must not reason, or has used up its budget: they are calls all the same."
+"Calls of a model that reasons although it may not, or has used up its budget. They are still calls."
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CALLS = {
     "a call on the channel analysis, with no functions": (
         f"{ANALYSIS} to=get_weather code<|message|>{ARGUMENTS}<|call|>"
     ),
-    "a call behind a thought": f"{ANALYSIS}<|message|>I need it.{NEXT}{CALL}",
-    "a call on the channel analysis behind a thought": (f"{ANALYSIS}<|message|>I need it.{NEXT}{AS_CODE}"),
-    "a call behind two thoughts": (
+    "a call after a thought": f"{ANALYSIS}<|message|>I need it.{NEXT}{CALL}",
+    "a call on the channel analysis after a thought": (f"{ANALYSIS}<|message|>I need it.{NEXT}{AS_CODE}"),
+    "a call after two thoughts": (
         f"{ANALYSIS}<|message|>I need it.{NEXT}{ANALYSIS}<|message|>Now.{NEXT}{CALL}"
     ),
-    "a call behind an empty thought": f"{ANALYSIS}<|message|>{NEXT}{CALL}",
-    "a call behind a thought without an end": f"{ANALYSIS}<|message|>I need it.{START}{CALL}",
-    "a call behind a header without a message": f"{ANALYSIS}{NEXT}{CALL}",
-    "a call behind a preamble": f"<|channel|>commentary<|message|>Let me look.{NEXT}{CALL}",
+    "a call after an empty thought": f"{ANALYSIS}<|message|>{NEXT}{CALL}",
+    "a call after a thought without an end": f"{ANALYSIS}<|message|>I need it.{START}{CALL}",
+    "a call after a header without a message": f"{ANALYSIS}{NEXT}{CALL}",
+    "a call after a preamble": f"<|channel|>commentary<|message|>Let me look.{NEXT}{CALL}",
     "a call at once": CALL,
 }
 # What comes before an answer there.
@@ -42,11 +42,11 @@ THOUGHTS = {
     "two thoughts": f"{ANALYSIS}<|message|>I need it.{NEXT}{ANALYSIS}<|message|>Now.{NEXT}",
     "a header without a message": f"{ANALYSIS}{NEXT}",
 }
-ORDERLY = {"a call at once", "a call behind a preamble"}
+ORDERLY = {"a call at once", "a call after a preamble"}
 
 
 def _calls(limit: str, request: Request, before: list[str | Cut]) -> list[Row]:
-    shown = {"a call behind a preamble": "Let me look."}
+    shown = {"a call after a preamble": "Let me look."}
     return [
         Row(
             f"{limit}, {name}",
@@ -93,7 +93,7 @@ ROWS = [
             Want("", OSLO, notes=None),
             Request(TWO_TOOLS, effort="none"),
         )
-        for name in ("a call on the channel analysis", "a call behind a thought")
+        for name in ("a call on the channel analysis", "a call after a thought")
     ),
     Row(
         "a budget that is not used up, a call",

@@ -1,4 +1,4 @@
-"""Recipients that are no tools, which make no calls: people, roles, nobody, a marker in place of a name."""
+"""Recipients that are not tools: people, roles, nobody, a marker in place of a name. They make no calls."""
 
 from __future__ import annotations
 

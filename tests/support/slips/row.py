@@ -1,9 +1,9 @@
-"""A row of the table of slips: what the model wrote, what was requested, and what has to come of it.
+"""A row of the table of slips: what the model wrote, what was requested, and the expected outcome.
 
 Row("a plain answer", [FINAL + "Yes.<|return|>"], Want("Yes.", notes=NONE))
 
-The texts have harmony's markers as they are. `spelled` is for a marker that the model spells out: it is no
-special token but ordinary text.
+Markers in these texts are special tokens. `spelled` makes text in which the model spells out the markers as
+ordinary text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FINAL = "<|channel|>final<|message|>"
 PREAMBLE = "<|channel|>commentary<|message|>Let me look.<|end|><|start|>assistant"
 NEXT = "<|end|><|start|>assistant"
 
-# Stands in a row's text between the `<` and the `|` of a marker that is spelled out.
+# This character is between the `<` and the `|` of a spelled-out marker in a row's text.
 _SPELLED = "\ue000"
 _SPLIT = re.compile(f"({MARKER.pattern})")
 
@@ -36,18 +36,18 @@ def spelled(text: str) -> str:
 
 
 def disguised(text: str) -> str:
-    "Return the text with its markers made harmless, as the prompt shows them to the model."
+    "Return the text with its markers neutralised, as the prompt shows them to the model."
     return text.replace("<|", f"<{WORD_JOINER}|")
 
 
 class Cut(NamedTuple):
-    "A text that a limit cut: the step's own limit, or that of the context."
+    "A text that was cut by a limit, of the step or of the context."
 
     text: str
 
 
 class Fails(NamedTuple):
-    "An error of the engine instead of a text, as Ollama words it."
+    "An error of the engine instead of a text, in Ollama's words."
 
     status: int
     message: str
@@ -63,9 +63,9 @@ class Token(NamedTuple):
 
 
 def tokens(text: str, *, characters: bool = False) -> list[Token]:
-    """Return the tokens of a text: a marker is one, and other text is cut into short ones.
+    """Return the tokens of a text. A marker is one token, and other text is split into short ones.
 
-    With `characters`, other text is cut between all its characters.
+    With `characters`, each character of other text is a token.
     """
     words = re.compile("." if characters else r"\s?[^\s<|>]{1,6}|\s+|.", re.DOTALL)
     cut: list[Token] = []
@@ -79,9 +79,9 @@ def tokens(text: str, *, characters: bool = False) -> list[Token]:
 
 
 def generated(text: str, stop: Sequence[str], *, characters: bool = False) -> tuple[list[Token], str | None]:
-    """Return what an engine generates of a text, and the stop string that ended it if one did.
+    """Return what an engine passes on of a text, and the stop string that ended it, if any.
 
-    The tokens of the stop string are not part of it, and neither is `<|return|>` or `<|call|>`.
+    The text before the stop string, or before `<|return|>` or `<|call|>`, is passed on.
     """
     written: list[Token] = []
     for token in tokens(text, characters=characters):
@@ -107,10 +107,9 @@ def _first_characters(written: Sequence[Token], length: int) -> list[Token]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was requested. `tools` are names with the JSON schemas of their parameters.
+    """What was requested. `tools` are names of tools with the JSON schemas of their parameters.
 
-    `allowed` are the tools that may be called (OpenAI's `allowed_tools`), `budget` is the limit of the
-    reasoning.
+    `allowed` are the tools that may be called (OpenAI's `allowed_tools`). `budget` limits the reasoning.
     """
 
     tools: Mapping[str, Json] = field(default_factory=dict)
@@ -142,12 +141,12 @@ Notes = Sequence[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What has to come of a row.
+    """The expected outcome of a row.
 
-    `text` is the whole text, or a pattern that the whole text matches. `reasoning` is not checked if it is
-    None. `notes` are kinds of notes, one of which the turn must have. SOME stands for any kind, NONE for a
-    turn without notes, None for either. `error` is the name of a class of `errors.py`. `in_prompt` are texts
-    that the last prompt must have.
+    `text` is the whole text, or a pattern that the whole text matches. If `reasoning` is None, it is not
+    checked. `notes` are kinds of notes. The turn must have at least one of them. SOME means a note of any
+    kind, NONE means no notes, and None means that notes are not checked. `error` is the name of a class of
+    `errors.py`. The last prompt must contain the texts in `in_prompt`.
     """
 
     text: str | re.Pattern[str] = ""
@@ -161,11 +160,11 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`wrote` has a text for each completion, `wants` the outcomes that are right: any one of them.
+    """A text for each completion (`wrote`), and the expected outcome (`wants`), or several possible ones.
 
     `mistakes` is how many slips the model makes. Each may cost one completion. `skipped` gives the reason for
-    each surface that cannot express the row. `machine_only` is for one of many rows that differ in spelling:
-    only the machine plays it.
+    each surface that cannot express the row. With `machine_only`, only the machine plays the row, because it
+    differs from others in spelling alone.
     """
 
     id: str
@@ -186,13 +185,13 @@ class Row:
 
 
 def spread(rows: Sequence[Row], step: int) -> list[Row]:
-    "Return the rows. Each `step`-th is played on all surfaces, and the others by the machine alone."
+    "Return the rows. Every `step`-th one is played on all surfaces, the others on the machine only."
     return [replace(row, machine_only=position % step != 0) for position, row in enumerate(rows)]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    "What came of a row on a surface. What a surface does not show is None."
+    "The outcome of a row on a surface. A field that the surface does not show is None."
 
     text: str
     reasoning: str
@@ -207,7 +206,7 @@ class Outcome:
 
 
 def differences(row: Row, outcome: Outcome) -> list[str]:
-    "Return what is wrong with an outcome. It is empty for a right one."
+    "Return what is wrong with an outcome, compared with the closest expected one."
     wrong = min((list(_differences(want, outcome)) for want in row.accepted), key=len)
     if outcome.completions > row.most_completions:
         wrong.append(f"{outcome.completions} completions, but at most {row.most_completions} are allowed")

@@ -33,7 +33,7 @@ SORRY = "Sorry.<|return|>"
 
 
 class Shape(NamedTuple):
-    "A kind of request, what the model writes after its slip, and what has to come of it."
+    "A kind of request, what the model writes after its slip, and the expected outcome."
 
     name: str
     request: Request

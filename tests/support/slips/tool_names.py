@@ -1,4 +1,4 @@
-"Tools whose names are in other scripts. They keep their meaning in the prompt, and calls of them are read."
+"Tools with names in other scripts. The prompt contains the names unchanged, and calls of them are found."
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Calls of tools that are not on offer: unknown ones, withheld ones, and those of the model's training.
+"""Calls of tools that are not on offer: unknown ones, excluded ones, and the model's built-in ones.
 
-Such a call is dropped with a note. Then the answer is opened, or the model reads that there is no such tool.
+Such a call is dropped with a note. Then the model is told that the tool is not available, or its answer is
+started.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ _WITHHELD = [
 
 _OTHERS = [
     Row(
-        "not on offer, behind a preamble",
+        "not on offer, after a preamble",
         [
             f"{THOUGHT}<|channel|>commentary<|message|>Let me look.{NEXT}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",
@@ -105,7 +106,7 @@ _OTHERS = [
         Request(WEATHER),
     ),
     Row(
-        "not on offer, behind an answer",
+        "not on offer, after an answer",
         [
             f"{THOUGHT}{FINAL}The answer<|end|>{START}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",
@@ -124,7 +125,7 @@ _OTHERS = [
         Request(WEATHER),
     ),
     Row(
-        "not on offer, behind one that is",
+        "not on offer, after one that is",
         [
             f"{THOUGHT}<|channel|>commentary to=functions.get_weather{JSON}<|message|>{ARGUMENTS}{NEXT}"
             f"<|channel|>commentary to=functions.delete_all{JSON}<|message|>{ARGUMENTS}<|call|>",

@@ -395,7 +395,7 @@ async def test_the_read_delay_keeps_data_unread() -> None:
 
 @pytest.mark.parametrize("closes", [True, False])
 async def test_the_read_delay_depends_on_who_closes_the_connection(play: Play, closes: bool) -> None:
-    "The client asks the server to close it. Only if the server says that it will, the end ends the delay."
+    "The client asks the server to close the connection. If the server agrees, the end ends the delay."
     calls: list[bool] = []
 
     def read_delay(*, wakes_at_end: bool) -> float:
