@@ -156,7 +156,7 @@ class TurnMachine:
         self.usage.restart()
 
     def _finish_step(self, done: Done) -> Iterator[Text | ToolCall]:
-        answer_without_header = self._answer_without_header()
+        answer_without_header = self._take_answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
             yield from self._pass_on(answer_without_header)
             self._stop_at_length()
@@ -243,7 +243,7 @@ class TurnMachine:
         else:
             self._on_empty_answer()
 
-    def _answer_without_header(self) -> list[Text]:
+    def _take_answer_without_header(self) -> list[Text]:
         "Return the answer if the model wrote no header at all. Otherwise add a note for the text left out."
         may_answer = self._step.type == "free" and not self._step.answer_follows
         if may_answer and (answer := self._transcript.text_without_header()):
@@ -335,7 +335,8 @@ class TurnMachine:
     def _on_empty_answer(self) -> None:
         """Request the answer once more. If there was no output yet, start over, with less reasoning.
 
-        Raises BadAnswer the second time. After output, an answer that was started for the model is the second.
+        Raises BadAnswer the second time. An answer that was started for the model counts as a second one if
+        there was output before.
         """
         is_second = self._output_started and "no answer" in self._retried
         if is_second or not self._first_time("empty answer"):
