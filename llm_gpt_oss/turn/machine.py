@@ -180,11 +180,14 @@ class TurnMachine:
         """
         messages, required = self._transcript.messages, self.request.required_tools
         self._messages += [parsed.message for parsed in messages if parsed.shown_as]
-        self._calls = [
-            parsed
-            for parsed in messages
-            if parsed.is_certain_call and (not required or parsed.tool in required)
-        ]
+        self._calls = []
+        for call in (parsed for parsed in messages if parsed.is_call):
+            if not call.is_certain_call:
+                self._drop_call(call, _why_uncertain(call))
+            elif required and call.tool not in required:
+                self._drop_call(call, "another tool is required")
+            else:
+                self._calls.append(call)
         if self._calls:
             yield from self._finish_calls()
         else:
@@ -220,15 +223,15 @@ class TurnMachine:
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
         self._messages += [text.message for text in texts]
         has_answer = any(text.shown_as == "final" for text in texts)
-        self._calls = [
-            message for message in parsed if message.tool and (message.is_certain_call or not has_answer)
-        ]
-        others = [message for message in parsed if message.is_call and message not in self._calls]
+        self._calls, others = [], []
+        for call in (message for message in parsed if message.is_call):
+            is_readable = call.is_certain_call or (call.tool and not has_answer)
+            (self._calls if is_readable else others).append(call)
         if others and self.request.tools and not (self._calls or has_answer) and self._first_time("refusal"):
             self._refuse_call(others[0])
             return
         for call in others:
-            self._drop_call(call, "its tool is not on offer" if call.tool is None else "its header is broken")
+            self._drop_call(call, _why_uncertain(call))
         if self._calls:
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
@@ -400,6 +403,10 @@ class TurnMachine:
 
 def _called(call: ParsedMessage) -> str:
     return call.tool or str(call.header.recipient)
+
+
+def _why_uncertain(call: ParsedMessage) -> str:
+    return "its tool is not on offer" if call.tool is None else "its header is broken"
 
 
 def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:

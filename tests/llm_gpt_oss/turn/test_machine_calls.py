@@ -149,6 +149,32 @@ def test_a_call_of_another_tool_than_the_required_one_is_no_call() -> None:
     request = build_request(tools=TOOLS, required_tools=("add",))
     turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
     assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_dropped", '{"city":"Oslo"}')]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"reasoning_budget": 9}, id="budget"),
+        pytest.param({"required_tools": ("get_weather",)}, id="named"),
+    ],
+)
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("commentary to=functions.nobody<|message|>", id="unknown tool"),
+        pytest.param("commentary to=functions.get_weather ", id="broken header"),
+    ],
+)
+def test_a_call_behind_reasoning_that_is_not_used_leaves_a_note(header: str, fields: dict[str, Any]) -> None:
+    request = build_request(tools={"get_weather": WEATHER}, **fields)
+    turn = play_turn(
+        request,
+        f"Hm.<|channel|>{header}look",
+        call_text() if "reasoning_budget" in fields else '{"city":"Oslo"}',
+    )
+    assert turn.parts == [("analysis", "Hm."), ("get_weather", OSLO)]
+    assert [note.raw for note in turn.machine.notes if note.kind == "call_dropped"] == ["look"]
 
 
 # Calls of tools that are not on offer
