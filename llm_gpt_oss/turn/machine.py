@@ -41,6 +41,8 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 BUSY_WAITS = (0.5, 1.0, 2.0)
 # How many tokens the model may reason before a call although it may not reason, or no longer.
 MAX_THOUGHT = 100
+# How many tokens to read behind the answer. Engines count the prompt's tokens when the completion ends.
+MAX_REST = 100
 LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
@@ -48,7 +50,7 @@ class TurnMachine:
     """Returns one completion after another, and reads what the engine answers to each.
 
     `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
-    `completion_is_over` says that the rest of the current completion is not needed.
+    `completion_is_over` says that the rest of the current completion is not needed: the caller has to stop it.
     """
 
     def __init__(self, request: TurnRequest) -> None:
@@ -98,10 +100,11 @@ class TurnMachine:
         if isinstance(item, Piece):
             yield from self._pass_on(self._transcript.feed(item))
             if self._transcript.is_answered:
-                self.completion_is_over = True
-                yield from self._end_completion(Done("stop"), hidden=0)
+                yield from self._limit_rest()
             elif self._step.type == "free" and not can_reason(self.request):
                 yield from self._limit_thought()
+        elif self._transcript.is_answered:
+            yield from self._end_completion(replace(item, reason="stop"), self._hidden_tokens(item))
         else:
             yield from self._end_completion(item, self._hidden_tokens(item))
 
@@ -193,16 +196,18 @@ class TurnMachine:
         else:
             self._step = after_reasoning(self.request)
 
-    def _limit_thought(self) -> Iterator[Text]:
-        "Start the answer if the model reasons on where it may not."
-        if self._transcript.reasoning_tokens <= MAX_THOUGHT:
-            return
-        yield from self._pass_on(self._transcript.finish())
-        self.usage.end_completion(Done("length"), hidden=0)
-        self.completion_is_over = True
-        self._messages += [parsed.message for parsed in self._transcript.messages if parsed.shown_as]
-        self._note("reasoning_cut", "The model reasoned beyond its limit, so the answer was started for it.")
-        self._step = final_answer(self.request)
+    def _limit_thought(self) -> Iterator[Text | ToolCall]:
+        "End the completion if the model reasons on where it may not."
+        if self._transcript.reasoning_tokens > MAX_THOUGHT:
+            self.completion_is_over = True
+            self._note("reasoning_cut", "The model reasoned beyond its limit, so the rest was left out.")
+            yield from self._end_completion(Done("stop"), hidden=0)
+
+    def _limit_rest(self) -> Iterator[Text | ToolCall]:
+        "End the completion behind the answer, as soon as the engine is not needed for the prompt's tokens."
+        if self.usage.prompt_tokens is not None or self._transcript.ignored_tokens > MAX_REST:
+            self.completion_is_over = True
+            yield from self._end_completion(Done("stop"), hidden=0)
 
     def _start_call(self, name: str) -> None:
         "Open a call of the required tool that the model named, or of the one with the closest name."
@@ -327,7 +332,8 @@ class TurnMachine:
         return validation_error(value, self.request.format)
 
     def _start_answer(self) -> None:
-        if not self._step.answer_follows:
+        # If the completion was ended here, its note says so already.
+        if not (self._step.answer_follows or self.completion_is_over):
             self._note(
                 "answer_opened", "The model stopped without an answer, so the answer was started for it."
             )

@@ -85,6 +85,7 @@ class Transcript:
     complete calls and the messages that the user sees. `dropped` are all others: text without a whole header,
     and messages that stand where they cannot belong to the turn. `raw` is the whole text, `reasoning_tokens`
     the number of tokens of reasoning in it. `is_answered` says that the answer of an `answer` step has ended.
+    `ignored_tokens` is how many tokens followed it.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Transcript:
         self.number = number
         self.reasoning_tokens = 0
         self.is_answered = False
+        self.ignored_tokens = 0
         self._request = request
         self._step = step
         self._notes = notes
@@ -122,12 +124,17 @@ class Transcript:
         return self.number - 1
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
-        self._usage.add_piece(piece)
+        tokens = self._usage.add_piece(piece)
         self.raw += piece.text
-        yield from self._read(() if self._reads_tool_name else self._reader.feed(piece))
+        if self.is_answered:
+            self.ignored_tokens += tokens
+            return
+        if not self._reads_tool_name:
+            yield from self._read(self._reader.feed(piece))
 
     def finish(self) -> Iterator[Text]:
-        yield from self._read(() if self._reads_tool_name else self._reader.finish())
+        if not (self._reads_tool_name or self.is_answered):
+            yield from self._read(self._reader.finish())
 
     def _read(self, events: Iterable[Event]) -> Iterator[Text]:
         for event in events:

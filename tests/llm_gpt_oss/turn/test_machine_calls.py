@@ -288,3 +288,23 @@ def test_long_reasoning_before_a_call_is_cut(fields: dict[str, Any]) -> None:
     assert MAX_THOUGHT < turn.machine.usage.reasoning_tokens <= MAX_THOUGHT + 3
     assert turn.notes == ["reasoning_cut"]
     assert turn.engine.closed == len(turn.completions)
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "parts", "notes"),
+    [
+        pytest.param(f"{FINAL}Yes.", [], [("final", "Yes.")], [], id="an answer"),
+        pytest.param(
+            call_text(name="nobody"), [FINAL + "No."], [("final", "No.")], ["call_dropped"], id="no tool"
+        ),
+        pytest.param("<|channel|>??", ["No."], [("final", "No.")], ["text_dropped"], id="a broken header"),
+    ],
+)
+def test_what_stands_before_long_reasoning_counts(
+    text: str, more: list[Part], parts: list[tuple[str, Any]], notes: list[str]
+) -> None:
+    long = f"{text}<|end|>{START}{THOUGHT}{'so ' * MAX_THOUGHT * 2}"
+    turn = play_turn(build_request(tools=TOOLS, uses_reasoning=False), long, *more)
+    assert [part for part in turn.parts if part[0] != "analysis"] == parts
+    assert turn.notes == ["reasoning_cut", *notes]
+    assert turn.engine.closed == len(turn.completions) == 1 + len(more)
