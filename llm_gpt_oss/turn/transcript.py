@@ -93,13 +93,15 @@ class Transcript:
     ) -> None:
         self.messages: list[ParsedMessage] = []
         self.dropped: list[StrayText] = []
-        self.raw = ""
         self.number = number
         self.reasoning_tokens = 0
         self.is_answered = False
         self.ignored_tokens = 0
         self._request = request
         self._step = step
+        self._pieces: list[str] = []
+        # The text so far of the current message.
+        self._texts: list[str] = []
         self._notes = notes
         self._usage = usage
         self._tools = tuple(request.tools)
@@ -109,6 +111,10 @@ class Transcript:
         # The text of a `name` step begins and ends inside a header, so there is no message to parse.
         self._reads_tool_name = step.type == "name"
         self._ignore = False
+
+    @property
+    def raw(self) -> str:
+        return "".join(self._pieces)
 
     def text_without_header(self) -> Text | None:
         "Return the whole completion as the answer if the model wrote no header at all, otherwise None."
@@ -125,7 +131,7 @@ class Transcript:
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
         tokens = self._usage.add_piece(piece)
-        self.raw += piece.text
+        self._pieces.append(piece.text)
         if self.is_answered:
             self.ignored_tokens += tokens
             return
@@ -147,6 +153,7 @@ class Transcript:
                     if not self._ignore and (self._message.is_call or self._message.shown_as):
                         self._note_repairs(event)
                 case MessageEnd() if self._message:
+                    self._message.text, self._texts = "".join(self._texts), []
                     if not self._ignore:
                         self._end_message(self._message)
                     self.is_answered = self._step.type == "answer" and bool(self._message.text.strip())
@@ -210,7 +217,7 @@ class Transcript:
         return True
 
     def _add_text(self, message: ParsedMessage, delta: TextDelta) -> Iterator[Text]:
-        message.text += delta.text
+        self._texts.append(delta.text)
         is_reasoning = message.shown_as == "analysis"
         self._usage.add_text(delta.text, delta.tokens, reasoning=is_reasoning)
         if is_reasoning:
