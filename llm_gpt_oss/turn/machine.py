@@ -50,7 +50,7 @@ class TurnMachine:
     """Returns one completion after another, and reads what the engine answers to each.
 
     `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
-    `completion_is_over` says that the rest of the current completion is not needed: the caller has to stop it.
+    `completion_is_over` says that the caller can stop the current completion: its rest is not needed.
     """
 
     def __init__(self, request: TurnRequest) -> None:
@@ -162,6 +162,9 @@ class TurnMachine:
         answer_without_header = self._answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
             yield from self._pass_on(answer_without_header)
+            for call in (*self._transcript.messages, *self._calls):
+                if call.is_call:
+                    self._drop_call(call, "the turn was cut")
             self._stop_at_length()
             yield from self._pass_on_buffered()
             return
