@@ -231,7 +231,8 @@ class TurnMachine:
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
         self._messages += [text.message for text in texts]
         has_answer = any(text.shown_as == "final" for text in texts)
-        self._calls, others = [], []
+        self._calls = []
+        others: list[ParsedMessage] = []
         for call in (message for message in parsed if message.is_call):
             is_readable = call.is_certain_call or (call.tool and not has_answer)
             (self._calls if is_readable else others).append(call)
