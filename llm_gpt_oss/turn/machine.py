@@ -236,12 +236,13 @@ class TurnMachine:
         for call in (message for message in parsed if message.is_call):
             is_readable = call.is_certain_call or (call.tool and not has_answer)
             (self._calls if is_readable else others).append(call)
-        if others and self.request.tools and not (self._calls or has_answer) and self._first_time("refusal"):
-            self._refuse_call(others[0])
-            return
+        may_refuse = others and self.request.tools and not (self._calls or has_answer)
+        refused = others.pop(0) if may_refuse and self._first_time("refusal") else None
         for call in others:
             self._drop_call(call, _why_uncertain(call))
-        if self._calls:
+        if refused:
+            self._refuse_call(refused)
+        elif self._calls:
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
             yield from self._pass_on(answer_without_header)

@@ -229,6 +229,12 @@ def test_the_model_is_told_once() -> None:
     )
 
 
+def test_each_call_of_an_unknown_tool_leaves_a_note() -> None:
+    calls = f"<|end|>{START}".join([call_text(name="nobody"), call_text(name="no_one")])
+    turn = play_turn(build_request(tools=TOOLS), calls, f"{FINAL}Yes.")
+    assert (turn.parts, turn.notes) == ([("final", "Yes.")], ["call_dropped", "call_dropped"])
+
+
 @pytest.mark.parametrize("known_first", [True, False])
 def test_a_call_beside_one_of_an_unknown_tool(known_first: bool) -> None:
     calls = [call_text(), call_text(name="nobody")][:: 1 if known_first else -1]
