@@ -7,7 +7,9 @@ The recipient of a call is `functions.NAME`. Models write it in other ways too, 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from itertools import takewhile
 from string import punctuation
 
 from .conversation import CHANNELS
@@ -18,10 +20,17 @@ NAMESPACE = "functions."
 _NO_TOOL = {"user", "all", "assistant", "system", "developer", "everyone", "none", "json", *CHANNELS}
 
 _QUOTES = str.maketrans("", "", "\"'`*")
-_BEFORE_NAME = re.compile(r"\W*(?:to[=:]|(?:functions?|tools?)[.:/\[({]+)*", re.IGNORECASE)
-_AFTER_NAME = re.compile(r"[])}>([{:?=,;|!/].*", re.DOTALL)
+_BEFORE_NAME = re.compile(r"\W*(?:to[=:]|(?:functions?|tools?)(?:->|[.:/\[({]+))*", re.IGNORECASE)
 # What follows the recipient in a header, and may be glued to it.
 _GLUED = re.compile(rf"(?:[._-]*(?:json|code|text|{'|'.join(CHANNELS)}))+", re.IGNORECASE)
+
+
+def is_name_character(char: str) -> bool:
+    """Whether a tool's name may have this character: a letter, mark or digit of any script, or `_`, `.`, `-`.
+
+    Hyphens and dots are not valid TypeScript, but the model reads and writes them correctly.
+    """
+    return char in "_.-" or char.isalnum() or unicodedata.category(char).startswith("M")
 
 
 def names_no_tool(recipient: str) -> bool:
@@ -37,7 +46,7 @@ def tool_on_offer(recipient: str, tools: Sequence[str]) -> str | None:
     if (name := recipient.removeprefix(NAMESPACE)) in tools:
         return name
     written = recipient.translate(_QUOTES)
-    name = _AFTER_NAME.sub("", _BEFORE_NAME.sub("", written, count=1))
+    name = "".join(takewhile(is_name_character, _BEFORE_NAME.sub("", written, count=1)))
     if not name or name in tools:
         return name or None
     letters = _letters(name)

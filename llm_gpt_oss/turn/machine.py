@@ -41,6 +41,8 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 BUSY_WAITS = (0.5, 1.0, 2.0)
 # How many tokens of reasoning may precede a call if reasoning is turned off, or its budget is used up.
 MAX_THOUGHT = 100
+# How many tokens to read after the answer. Engines count the prompt's tokens when the completion ends.
+MAX_REST = 100
 LOWER_EFFORT: dict[Effort | None, Effort] = {"high": "medium", "medium": "low"}
 
 
@@ -48,7 +50,7 @@ class TurnMachine:
     """Returns one completion after another, and reads the engine's answer to each.
 
     `finish_reason`, `notes` and `usage` are always up to date, so that an interrupted turn can be logged.
-    `completion_is_over` says that the rest of the current completion is not needed.
+    `completion_is_over` says that the caller can stop the current completion: its rest is not needed.
     """
 
     def __init__(self, request: TurnRequest) -> None:
@@ -98,10 +100,11 @@ class TurnMachine:
         if isinstance(item, Piece):
             yield from self._pass_on(self._transcript.feed(item))
             if self._transcript.is_answered:
-                self.completion_is_over = True
-                yield from self._end_completion(Done("stop"), hidden=0)
+                yield from self._limit_rest()
             elif self._step.type == "free" and not can_reason(self.request):
                 yield from self._limit_thought()
+        elif self._transcript.is_answered:
+            yield from self._end_completion(replace(item, reason="stop"), self._hidden_tokens(item))
         else:
             yield from self._end_completion(item, self._hidden_tokens(item))
 
@@ -159,6 +162,9 @@ class TurnMachine:
         answer_without_header = self._take_answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
             yield from self._pass_on(answer_without_header)
+            for call in (*self._transcript.messages, *self._calls):
+                if call.is_call:
+                    self._drop_call(call, "the turn was cut")
             self._stop_at_length()
             yield from self._pass_on_buffered()
             return
@@ -180,26 +186,31 @@ class TurnMachine:
         """
         messages, required = self._transcript.messages, self.request.required_tools
         self._messages += [parsed.message for parsed in messages if parsed.shown_as]
-        self._calls = [
-            parsed
-            for parsed in messages
-            if parsed.is_certain_call and (not required or parsed.tool in required)
-        ]
+        self._calls = []
+        for call in (parsed for parsed in messages if parsed.is_call):
+            if not call.is_certain_call:
+                self._drop_call(call, _why_uncertain(call))
+            elif required and call.tool not in required:
+                self._drop_call(call, "another tool is required")
+            else:
+                self._calls.append(call)
         if self._calls:
             yield from self._finish_calls()
         else:
             self._step = after_reasoning(self.request)
 
-    def _limit_thought(self) -> Iterator[Text]:
-        "Start the answer if the model reasons at length although it may not."
-        if self._transcript.reasoning_tokens <= MAX_THOUGHT:
-            return
-        yield from self._pass_on(self._transcript.finish())
-        self.usage.end_completion(Done("length"), hidden=0)
-        self.completion_is_over = True
-        self._messages += [parsed.message for parsed in self._transcript.messages if parsed.shown_as]
-        self._note("reasoning_cut", "The model reasoned beyond its limit, so the answer was started for it.")
-        self._step = final_answer(self.request)
+    def _limit_thought(self) -> Iterator[Text | ToolCall]:
+        "End the completion if the model reasons at length although it may not."
+        if self._transcript.reasoning_tokens > MAX_THOUGHT:
+            self.completion_is_over = True
+            self._note("reasoning_cut", "The model reasoned beyond its limit, so the rest was left out.")
+            yield from self._end_completion(Done("stop"), hidden=0)
+
+    def _limit_rest(self) -> Iterator[Text | ToolCall]:
+        "End the completion after the answer, as soon as the engine has counted the prompt's tokens."
+        if self.usage.prompt_tokens is not None or self._transcript.ignored_tokens > MAX_REST:
+            self.completion_is_over = True
+            yield from self._end_completion(Done("stop"), hidden=0)
 
     def _start_call(self, name: str) -> None:
         "Open a call of the required tool that the model named, or of the one with the closest name."
@@ -221,16 +232,18 @@ class TurnMachine:
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
         self._messages += [text.message for text in texts]
         has_answer = any(text.shown_as == "final" for text in texts)
-        self._calls = [
-            message for message in parsed if message.tool and (message.is_certain_call or not has_answer)
-        ]
-        others = [message for message in parsed if message.is_call and message not in self._calls]
-        if others and self.request.tools and not (self._calls or has_answer) and self._first_time("refusal"):
-            self._refuse_call(others[0])
-            return
+        self._calls = []
+        others: list[ParsedMessage] = []
+        for call in (message for message in parsed if message.is_call):
+            is_readable = call.is_certain_call or (call.tool and not has_answer)
+            (self._calls if is_readable else others).append(call)
+        may_refuse = others and self.request.tools and not (self._calls or has_answer)
+        refused = others.pop(0) if may_refuse and self._first_time("refusal") else None
         for call in others:
-            self._drop_call(call, "its tool is not on offer" if call.tool is None else "its header is broken")
-        if self._calls:
+            self._drop_call(call, _why_uncertain(call))
+        if refused:
+            self._refuse_call(refused)
+        elif self._calls:
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
             yield from self._pass_on(answer_without_header)
@@ -327,6 +340,8 @@ class TurnMachine:
     def _start_answer(self) -> None:
         if not self._step.answer_follows:
             self._retried.add("no answer")
+        # If the completion was ended here, its note says so already.
+        if not (self._step.answer_follows or self.completion_is_over):
             self._note(
                 "answer_opened", "The model stopped without an answer, so the answer was started for it."
             )
@@ -404,6 +419,10 @@ class TurnMachine:
 
 def _called(call: ParsedMessage) -> str:
     return call.tool or str(call.header.recipient)
+
+
+def _why_uncertain(call: ParsedMessage) -> str:
+    return "its tool is not on offer" if call.tool is None else "its header is broken"
 
 
 def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:

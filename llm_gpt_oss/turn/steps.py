@@ -36,6 +36,9 @@ NEXT_MESSAGE = START
 ANSWER_OPENER = f"{CHANNEL}final"
 TOOL_NAME_OPENER = f"{OPENER}{CHANNEL}commentary to=functions"
 
+# How many characters of an unknown tool's name are compared with each tool's: it may be a long text.
+_MAX_NAME = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -117,8 +120,10 @@ def tool_name(text: str) -> str:
 
 def closest_tool(name: str, allowed: Sequence[str]) -> str:
     "Return the allowed tool that this name means, or the one whose name is most similar to it."
-    similar = max(allowed, key=lambda tool: SequenceMatcher(None, name, tool).ratio())
-    return tool_on_offer(name, allowed) or similar
+    if tool := tool_on_offer(name, allowed):
+        return tool
+    start = name[:_MAX_NAME]
+    return max(allowed, key=lambda tool: SequenceMatcher(None, start, tool).ratio())
 
 
 def step_prompt(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
-# A name is part of a header (`to=functions.NAME`) and of `type NAME = …`, so no spaces, `<` or quotes.
-# Hyphens and dots are not valid TypeScript, but the model reads and writes them correctly.
-_PUNCTUATION = "_.-"
+from ..harmony.recipient import is_name_character
 
 
 class ToolNames:
@@ -40,10 +37,6 @@ class ToolNames:
 
 
 def _valid_name(name: str) -> str:
-    valid = "".join(char if _is_valid(char) else " " for char in name)
+    # A name is part of a header (`to=functions.NAME`) and of `type NAME = …`, so no spaces, `<` or quotes.
+    valid = "".join(char if is_name_character(char) else " " for char in name)
     return re.sub(" +", "_", valid).strip(".") or "tool"
-
-
-def _is_valid(char: str) -> bool:
-    "Whether a name may contain this character: a letter, mark or digit of any script, or some punctuation."
-    return char in _PUNCTUATION or char.isalnum() or unicodedata.category(char).startswith("M")

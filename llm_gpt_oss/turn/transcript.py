@@ -84,7 +84,8 @@ class Transcript:
     It numbers messages from `number` on, and adds to the `notes` and `usage` of the turn. `messages` are the
     complete calls and the messages that the user sees. `dropped` is the rest: text that belongs to no
     message, and messages in places where they are not shown. `raw` is the whole text, `reasoning_tokens` the
-    number of tokens of reasoning in it. `is_answered` says whether the answer of an `answer` step has ended.
+    number of tokens of reasoning in it. `is_answered` says whether the answer of an `answer` step has ended,
+    `ignored_tokens` how many tokens followed it.
     """
 
     def __init__(
@@ -92,12 +93,15 @@ class Transcript:
     ) -> None:
         self.messages: list[ParsedMessage] = []
         self.dropped: list[StrayText] = []
-        self.raw = ""
         self.number = number
         self.reasoning_tokens = 0
         self.is_answered = False
+        self.ignored_tokens = 0
         self._request = request
         self._step = step
+        self._pieces: list[str] = []
+        # The text so far of the current message.
+        self._texts: list[str] = []
         self._notes = notes
         self._usage = usage
         self._tools = tuple(request.tools)
@@ -107,6 +111,10 @@ class Transcript:
         # The text of a `name` step begins and ends inside a header, so there is no message to parse.
         self._reads_tool_name = step.type == "name"
         self._ignore = False
+
+    @property
+    def raw(self) -> str:
+        return "".join(self._pieces)
 
     def text_without_header(self) -> Text | None:
         "Return the whole completion as the answer if the model wrote no header at all, otherwise None."
@@ -122,12 +130,17 @@ class Transcript:
         return self.number - 1
 
     def feed(self, piece: Piece, /) -> Iterator[Text]:
-        self._usage.add_piece(piece)
-        self.raw += piece.text
-        yield from self._read(() if self._reads_tool_name else self._reader.feed(piece))
+        tokens = self._usage.add_piece(piece)
+        self._pieces.append(piece.text)
+        if self.is_answered:
+            self.ignored_tokens += tokens
+            return
+        if not self._reads_tool_name:
+            yield from self._read(self._reader.feed(piece))
 
     def finish(self) -> Iterator[Text]:
-        yield from self._read(() if self._reads_tool_name else self._reader.finish())
+        if not (self._reads_tool_name or self.is_answered):
+            yield from self._read(self._reader.finish())
 
     def _read(self, events: Iterable[Event]) -> Iterator[Text]:
         for event in events:
@@ -140,6 +153,7 @@ class Transcript:
                     if not self._ignore and (self._message.is_call or self._message.shown_as):
                         self._note_repairs(event)
                 case MessageEnd() if self._message:
+                    self._message.text, self._texts = "".join(self._texts), []
                     if not self._ignore:
                         self._end_message(self._message)
                     self.is_answered = self._step.type == "answer" and bool(self._message.text.strip())
@@ -203,7 +217,7 @@ class Transcript:
         return True
 
     def _add_text(self, message: ParsedMessage, delta: TextDelta) -> Iterator[Text]:
-        message.text += delta.text
+        self._texts.append(delta.text)
         is_reasoning = message.shown_as == "analysis"
         self._usage.add_text(delta.text, delta.tokens, reasoning=is_reasoning)
         if is_reasoning:

@@ -29,8 +29,11 @@ class Usage:
         "The tokens of ended completions, and those so far of the current one."
         return self._completed + self._current
 
-    def add_piece(self, piece: Piece) -> None:
-        self._current += max(piece.tokens, len(piece.logprobs), 1)
+    def add_piece(self, piece: Piece) -> int:
+        "Count a piece, and return the number of its tokens."
+        tokens = max(piece.tokens, len(piece.logprobs), 1)
+        self._current += tokens
+        return tokens
 
     def add_text(self, text: str, tokens: int, *, reasoning: bool) -> None:
         "Count text of a message. `tokens` is the number of pieces or tokens that it arrived in."

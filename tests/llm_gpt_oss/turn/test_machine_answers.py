@@ -25,7 +25,9 @@ from support.turn_requests import (
     play_turn,
 )
 
+from llm_gpt_oss.completion import Done
 from llm_gpt_oss.errors import BadAnswer
+from llm_gpt_oss.turn.machine import MAX_REST
 
 
 def test_a_buffered_answer_that_does_not_fit_is_requested_again() -> None:
@@ -65,17 +67,39 @@ def test_an_answer_with_a_step_of_its_own_is_not_taken_from_another_step(
     assert turn.machine.finish_reason == "stop"
 
 
-@pytest.mark.parametrize(
+MORE = pytest.mark.parametrize(
     "more",
     [f"{THOUGHT}Ah.", f"{FINAL}No.", call_text(), "Oh"],
     ids=["reasoning", "an answer", "a call", "text"],
 )
+
+
+@MORE
 @pytest.mark.parametrize("buffer_answer", [True, False], ids=["buffered", "streamed"])
 def test_the_answer_ends_with_its_message(buffer_answer: bool, more: str) -> None:
-    request = build_request(uses_reasoning=False, stop=("7",), buffer_answer=buffer_answer)
-    turn = play_turn(request, [*pieces(f"Yes.<|end|>{START}{more}"), AssertionError("the stream is read on")])
+    request = build_request(stop=("7",), buffer_answer=buffer_answer)
+    answer = [*pieces(f"Yes.<|end|>{START}{more}"), AssertionError("the stream is read on")]
+    turn = play_turn(request, THINKS, answer)
+    assert turn.parts == [("analysis", "Hm."), ("final", "Yes.")]
+    assert (turn.notes, turn.machine.finish_reason) == ([], "stop")
+    assert turn.engine.closed == 2
+
+
+@MORE
+@pytest.mark.parametrize("end", [Done("stop", 9, 30), Done("length", 9, 30)], ids=["ends", "cut"])
+def test_behind_the_answer_only_the_counts_are_read(more: str, end: Done) -> None:
+    turn = play_turn(build_request(uses_reasoning=False), [*pieces(f"Yes.<|end|>{START}{more}"), end])
     assert (turn.parts, turn.notes, turn.machine.finish_reason) == ([("final", "Yes.")], [], "stop")
-    assert (turn.engine.closed, turn.machine.usage.completion_tokens) == (1, 2)
+    assert (turn.machine.usage.prompt_tokens, turn.machine.usage.completion_tokens) == (9, 30)
+
+
+@MORE
+def test_a_long_text_behind_the_answer_is_not_read(more: str) -> None:
+    rest = pieces(f"{START}{more}" + " so" * (MAX_REST + 1))
+    answer = [*pieces("Yes.<|end|>"), *rest, AssertionError("the stream is read on")]
+    turn = play_turn(build_request(uses_reasoning=False), answer)
+    assert (turn.parts, turn.notes, turn.machine.finish_reason) == ([("final", "Yes.")], [], "stop")
+    assert (turn.engine.closed, turn.machine.usage.completion_tokens) == (1, MAX_REST + 3)
 
 
 def test_the_header_of_an_answer_may_be_repeated() -> None:

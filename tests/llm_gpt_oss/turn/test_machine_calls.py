@@ -149,6 +149,32 @@ def test_a_call_of_another_tool_than_the_required_one_is_not_a_call() -> None:
     request = build_request(tools=TOOLS, required_tools=("add",))
     turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
     assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_dropped", '{"city":"Oslo"}')]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"reasoning_budget": 9}, id="budget"),
+        pytest.param({"required_tools": ("get_weather",)}, id="named"),
+    ],
+)
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("commentary to=functions.nobody<|message|>", id="unknown tool"),
+        pytest.param("commentary to=functions.get_weather ", id="broken header"),
+    ],
+)
+def test_a_call_behind_reasoning_that_is_not_used_leaves_a_note(header: str, fields: dict[str, Any]) -> None:
+    request = build_request(tools={"get_weather": WEATHER}, **fields)
+    turn = play_turn(
+        request,
+        f"Hm.<|channel|>{header}look",
+        call_text() if "reasoning_budget" in fields else '{"city":"Oslo"}',
+    )
+    assert turn.parts == [("analysis", "Hm."), ("get_weather", OSLO)]
+    assert [note.raw for note in turn.machine.notes if note.kind == "call_dropped"] == ["look"]
 
 
 # Calls of tools that are not on offer
@@ -201,6 +227,12 @@ def test_the_model_is_told_once() -> None:
         [("final", "Yes.")],
         ["call_dropped", "call_dropped", "answer_opened"],
     )
+
+
+def test_each_call_of_an_unknown_tool_leaves_a_note() -> None:
+    calls = f"<|end|>{START}".join([call_text(name="nobody"), call_text(name="no_one")])
+    turn = play_turn(build_request(tools=TOOLS), calls, f"{FINAL}Yes.")
+    assert (turn.parts, turn.notes) == ([("final", "Yes.")], ["call_dropped", "call_dropped"])
 
 
 @pytest.mark.parametrize("known_first", [True, False])
@@ -262,3 +294,23 @@ def test_long_reasoning_before_a_call_is_cut(fields: dict[str, Any]) -> None:
     assert MAX_THOUGHT < turn.machine.usage.reasoning_tokens <= MAX_THOUGHT + 3
     assert turn.notes == ["reasoning_cut"]
     assert turn.engine.closed == len(turn.completions)
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "parts", "notes"),
+    [
+        pytest.param(f"{FINAL}Yes.", [], [("final", "Yes.")], [], id="an answer"),
+        pytest.param(
+            call_text(name="nobody"), [FINAL + "No."], [("final", "No.")], ["call_dropped"], id="no tool"
+        ),
+        pytest.param("<|channel|>??", ["No."], [("final", "No.")], ["text_dropped"], id="a broken header"),
+    ],
+)
+def test_what_stands_before_long_reasoning_counts(
+    text: str, more: list[Part], parts: list[tuple[str, Any]], notes: list[str]
+) -> None:
+    long = f"{text}<|end|>{START}{THOUGHT}{'so ' * MAX_THOUGHT * 2}"
+    turn = play_turn(build_request(tools=TOOLS, uses_reasoning=False), long, *more)
+    assert [part for part in turn.parts if part[0] != "analysis"] == parts
+    assert turn.notes == ["reasoning_cut", *notes]
+    assert turn.engine.closed == len(turn.completions) == 1 + len(more)

@@ -53,7 +53,7 @@ def test_all_steps_share_max_tokens(fields: dict[str, Any], script: list[Part], 
     # Each script has eight pieces, so the last one uses up max_tokens.
     turn = play_turn(build_request(max_tokens=8, **fields), *script)
     assert turn.machine.finish_reason == "length"
-    [note] = turn.machine.notes
+    *_, note = turn.machine.notes
     assert note.text.startswith(start)
     assert "-o max_tokens 8 is used up. Raise it" in note.text
     assert [completion.max_tokens for completion in turn.completions] == [8, 4][: len(script)]
@@ -95,6 +95,11 @@ def test_complete_calls_before_a_cut_one_are_not_made() -> None:
     # Calls that belong together are made together or not at all.
     turn = play_turn(build_request(tools=TOOLS), cut(f"{call_text()}<|end|>{START}{call_opener('add')}{{"))
     assert (turn.parts, turn.machine.finish_reason) == ([], "length")
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [
+        ("call_dropped", '{"city": "Oslo"}'),
+        ("call_dropped", "{"),
+        ("length", None),
+    ]
 
 
 # Counts

@@ -196,6 +196,7 @@ def test_tool_names(text: str, name: str) -> None:
         pytest.param("weather", ["sub", "add", "get_weather"], "get_weather", id="a half"),
         pytest.param("", ["b", "c", "a"], "b", id="nothing: the first"),
         pytest.param("xyz", ["b", "c", "a"], "b", id="like none: the first"),
+        pytest.param("b" * 100 + "a" * 900, ["a" * 50, "b" * 50], "b" * 50, id="a long text: its start"),
     ],
 )
 def test_the_closest_tool(name: str, allowed: list[str], closest: str) -> None:
