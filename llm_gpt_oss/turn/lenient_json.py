@@ -65,10 +65,14 @@ def parse_object(text: str) -> Json | None:
 
 
 def parse_value(text: str) -> Any:
-    "Parse valid JSON. Raises ValueError for anything else, and for infinite numbers and repeated keys."
+    """Parse valid JSON.
+
+    Raises ValueError for anything else, for infinite numbers and repeated keys, and for half of a surrogate
+    pair, which no file or database can hold.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys)
-        json.dumps(value, allow_nan=False)  # Python also parses NaN and infinity
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # Python also parses NaN
     except _RepeatedKey:
         raise
     except (ValueError, RecursionError):

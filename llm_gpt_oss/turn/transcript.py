@@ -118,11 +118,9 @@ class Transcript:
 
     def text_without_header(self) -> Text | None:
         "Return the whole completion as the answer if the model wrote no header at all, otherwise None."
-        if self.messages or not self.dropped or any(stray.has_header for stray in self.dropped):
+        if self.messages or len(self.dropped) != 1 or self.dropped[0].has_header:
             return None
-        text = "\n\n".join(stray.text for stray in self.dropped)
-        logprobs = tuple(logprob for stray in self.dropped for logprob in stray.logprobs)
-        return Text(self._next_number(), "final", text, logprobs)
+        return Text(self._next_number(), "final", self.dropped[0].text, self.dropped[0].logprobs)
 
     def _next_number(self) -> int:
         "Return the number of a new message."

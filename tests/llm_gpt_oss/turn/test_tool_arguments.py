@@ -50,7 +50,6 @@ def row(name: str, *values: Any) -> Any:
     [
         row("compact", '{"city":"Oslo"}', CITY),
         row("spaces and escapes", ' {\n  "city" : "Os\\u006co" }\n', CITY),
-        row("half a surrogate pair", '{"city":"half a \\ud83d"}', CITY),
         row("a fence in a string", '{"days": 1.0, "city": "```"}', TRIP),
         row("JSON in a string that may be one", '{"city":"{\\"a\\":1}","note":"{\\"a\\":1}"}', TRIP),
         row("broken JSON in a string", r"""{"city":"{'a': \\1, }]"}""", TRIP),
@@ -152,7 +151,6 @@ REPAIRED = [
         [AROUND, COMMA, CONSTANTS, QUOTES],
     ),
     row("non-breaking spaces", '{\u00a0"city":\u00a0"Os\u00a0lo"\u2003}', {"city": "Os\u00a0lo"}, [SPACES]),
-    row("half a surrogate pair", '{"city":"half a \\ud83d"}]', {"city": "half a \ud83d"}, [AROUND]),
     row("encoded twice", r'"{\"city\":\"Oslo\"}"', {"city": "Oslo"}, [TWICE]),
     row("encoded twice, whole", r'"{\"city\":\"\\\\1 \\n\"}"', {"city": "\\1 \n"}, [TWICE]),
     row("encoded twice, no outer quotes", r"{\"city\":\"a\\nb\"}" + "\n", {"city": "a\nb"}, [TWICE]),
@@ -285,6 +283,7 @@ def test_repairs(text: str, value: dict[str, Any], repairs: list[str]) -> None:
         row("null", "null", NO_OBJECT),
         # Numbers and depth.
         row("not a number", '{"days":NaN}', NO_OBJECT),
+        row("half a surrogate pair", '{"city":"half a \\ud83d"}', NO_OBJECT),
         row("infinity", '{"days":-Infinity}', NO_OBJECT),
         row("a number out of range", '{"days":1e999}', NO_OBJECT),
         row("a number out of range in Python", "{'days': 1e999}", NO_OBJECT),

@@ -250,7 +250,7 @@ def test_what_is_shown(
         pytest.param("Hello.", "Hello.", id="plain"),
         pytest.param(" Hello. \n", " Hello. \n", id="blanks around it"),
         pytest.param("assistant Hello.", " Hello.", id="only a role"),
-        pytest.param("Hello.<|end|><|start|>assistant There.", "Hello.\n\n There.", id="twice"),
+        pytest.param("Hello.<|end|><|start|>assistant There.", None, id="twice"),
         pytest.param("", None, id="nothing"),
         pytest.param(" \n", None, id="blank"),
         pytest.param("<|channel|>final Hello.", None, id="header without a message marker"),
