@@ -15,4 +15,4 @@ from support.slips.table import ON_ALL_SURFACES
 def test_row(row: Row, stream: bool, ollama: ScriptedOllama, client: TestClient) -> None:
     if reason := row.skipped.get("chat"):
         pytest.skip(reason)
-    assert differences(row, play_chat(row, ollama, client, stream=stream)) == []
+    assert "\n".join(differences(row, play_chat(row, ollama, client, stream=stream))) == ""

@@ -13,4 +13,4 @@ from support.slips.table import ROWS
 def test_row(row: Row, stream: bool) -> None:
     if reason := row.skipped.get("machine"):
         pytest.skip(reason)
-    assert differences(row, play_machine(row, stream=stream)) == []
+    assert "\n".join(differences(row, play_machine(row, stream=stream))) == ""

@@ -14,4 +14,4 @@ from support.slips.table import ON_ALL_SURFACES
 def test_row(row: Row, stream: bool, ollama: ScriptedOllama) -> None:
     if reason := row.skipped.get("plugin"):
         pytest.skip(reason)
-    assert differences(row, play_plugin(row, ollama, stream=stream)) == []
+    assert "\n".join(differences(row, play_plugin(row, ollama, stream=stream))) == ""

@@ -146,6 +146,8 @@ def test_every_turn_ends(turn_request: TurnRequest, script: list[list[Any]]) -> 
 @given(st.data())
 def test_the_turn_does_not_depend_on_how_the_text_is_cut(data: st.DataObject) -> None:
     request, script = data.draw(requests()), data.draw(parts)
+    # A completion that the machine ends itself has no counts of the engine: its pieces count as tokens.
+    request = replace(request, defaults=replace(request.defaults, max_tokens=None))
     scripts = [part for part in script if isinstance(part[-1], Done)] or [[*pieces(ANSWER), Done("stop")]]
     whole = [[*pieces("".join(p.text for p in part[:-1])), without_counts(part[-1])] for part in scripts] * 9
     other = [[*cut_anywhere(data, "".join(p.text for p in part[:-1])), part[-1]] for part in whole]
