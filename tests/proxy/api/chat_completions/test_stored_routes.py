@@ -295,6 +295,25 @@ async def test_messages() -> None:
         assert error_of(await proxy.get(f"{path}?limit=0")) == (400, "integer_below_min_value", "limit")
 
 
+async def test_messages_without_content() -> None:
+    "As go-openai sends them: it leaves out every empty text."
+    call = {"id": "call_1", "type": "function", "function": {"name": "look"}}
+    sent = [
+        {"role": "user", "content": "Look"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1"},
+    ]
+    engine = AsyncScriptedEngine(HELLO, HELLO)
+    async with proxied(engine) as proxy:
+        answer = await proxy.chat(*sent, tools=[LOOK], store=True)
+        assert answer.status_code == 200, answer.text
+        data = (await proxy.get(f"{PATH}/{answer.json()['id']}/messages")).json()["data"]
+        assert [each["content"] for each in data] == ["Look", None, None]
+        filled = [sent[0], {**sent[1], "content": ""}, {**sent[2], "content": ""}]
+        await proxy.chat(*filled, tools=[LOOK])
+    assert engine.asked[0].prompt == engine.asked[1].prompt
+
+
 async def test_messages_of_earlier_requests() -> None:
     async with proxied(AsyncScriptedEngine(CALLS, THINKS, HELLO)) as proxy:
         first = (await proxy.chat(user="Hi", tools=[LOOK])).json()["choices"][0]["message"]
