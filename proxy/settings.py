@@ -26,6 +26,8 @@ DEFAULT_MODEL = "gpt-oss:20b"
 WORKER_SETTINGS = "LLM_GPT_OSS_PROXY"
 
 ReasoningDisplay = Literal["text", "summary", "both"]
+# The names that chat completions have for the reasoning.
+ReasoningField = Literal["reasoning", "reasoning_content", "both"]
 LogPolicy = Literal["all", "respect-store", "off"]
 
 
@@ -48,7 +50,8 @@ class Settings:
 
     `reasoning` is where `/v1/responses` shows the chain of thought. `text`: as text, or as a summary if the
     request asks for one. `summary`: always as a summary, for clients that read nothing else and do not ask
-    for it. `both`: as both. `open_responses` uses the event names of Open Responses.
+    for it. `both`: as both. `open_responses` uses the event names of Open Responses. `reasoning_field` is the
+    field of `/v1/chat/completions` that holds the chain of thought; clients read one or the other.
     """
 
     host: str = "127.0.0.1"
@@ -71,6 +74,7 @@ class Settings:
     allow_model_changes: bool = False
     reasoning: ReasoningDisplay = "text"
     open_responses: bool = False
+    reasoning_field: ReasoningField = "both"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -13,7 +13,7 @@ from llm_gpt_oss.engines.registered import get_provider
 
 from ..http.api_keys import hash_key
 from ..http.trusted_hosts import host_of_origin
-from ..settings import LogPolicy, ReasoningDisplay, Settings
+from ..settings import LogPolicy, ReasoningDisplay, ReasoningField, Settings
 from .run_server import serve
 
 
@@ -87,6 +87,11 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     "--reasoning",
     type=click.Choice(get_args(ReasoningDisplay)),
     help="Where /v1/responses shows the chain of thought  [default: text, or summary if requested]",
+)
+@click.option(
+    "--reasoning-field",
+    type=click.Choice(get_args(ReasoningField)),
+    help="Where chat completions have the chain of thought  [default: both]",
 )
 @click.option("--open-responses", is_flag=True, help="Use the event names of Open Responses")
 @click.option("--workers", type=click.IntRange(1), help="Processes, each with its own queue  [default: 1]")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from secrets import token_hex
@@ -22,7 +22,7 @@ from llm.parts import Message
 from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
 from .fingerprint import tool_calls
-from .logged_turn import StoredMessage
+from .logged_turn import LoggedTurn, StoredMessage
 from .queries import load_chain
 
 TURNS = """
@@ -109,19 +109,8 @@ class ItemChain:
         kept_ids = {(hash, n): id for hash, n, id in rows}
         return [
             replace(entry, id=kept_ids.get((entry.hash, entry.n), entry.id))
-            for entry in self._computed_entries()
+            for entry in _computed_entries(self.messages, self._sources, self._custom_call_ids())
         ]
-
-    def _computed_entries(self) -> Iterator[ItemEntry]:
-        "The entries with ids that are computed from their turn or message."
-        custom = self._custom_call_ids()
-        counts: Counter[str] = Counter()
-        for stored in self.messages:
-            source = self._sources.get(stored.hash, stored.hash.removeprefix(HASH_PREFIX))
-            for n, message in enumerate(split_items(stored.message)):
-                (item,) = message_items(message, source, counts[source], custom)
-                counts[source] += 1
-                yield ItemEntry(item["id"], stored.hash, n, message, custom)
 
     def _turns(self, hashes: Sequence[str], answer_turn: str | None) -> list[_Turn]:
         """A turn for each message that a turn ended with.
@@ -141,6 +130,46 @@ class ItemChain:
         call_ids = [call.tool_call_id for call in tool_calls([stored.message for stored in self.messages])]
         rows = self._log.db.conn.execute(CUSTOM_CALLS, [json.dumps(call_ids)])
         return frozenset(call_id for (call_id,) in rows)
+
+
+def input_entries(log: LogStore, turn: LoggedTurn) -> list[ItemEntry]:
+    """The items of a turn's whole input: of the conversation that it continues, and of the request itself.
+
+    Instructions that were added for this answer are not part of it.
+    """
+    if turn.thread_id is not None:
+        hashes = {stored.hash for stored in turn.prompt[turn.added :]}
+        entries = ItemChain(log, turn.thread_id, turn.tip, turn.id).entries()
+        return [entry for entry in entries if entry.hash in hashes]
+    if turn.continues is not None:
+        known = ItemChain(log, turn.continues.thread_id, turn.continues.tip).entries()
+    else:
+        known = [*_computed_entries(turn.prompt[turn.added : turn.first_input], {}, turn.custom)]
+    return [*known, *request_entries(turn)]
+
+
+def request_entries(turn: LoggedTurn) -> list[ItemEntry]:
+    "The items of the request itself, with ids that are computed from their message."
+    return [*_computed_entries(turn.prompt[turn.first_input :], {}, turn.custom)]
+
+
+def answer_entries(turn: LoggedTurn) -> list[ItemEntry]:
+    "The items of the turn's answer, with ids that are computed from the turn."
+    sources = {stored.hash: turn.id for stored in turn.answer}
+    return [*_computed_entries(turn.answer, sources, turn.custom)]
+
+
+def _computed_entries(
+    messages: Iterable[StoredMessage], sources: Mapping[str, str], custom: Container[str]
+) -> Iterator[ItemEntry]:
+    "The entries with ids that are computed from their turn in `sources`, or from their message."
+    counts: Counter[str] = Counter()
+    for stored in messages:
+        source = sources.get(stored.hash, stored.hash.removeprefix(HASH_PREFIX))
+        for n, message in enumerate(split_items(stored.message)):
+            (item,) = message_items(message, source, counts[source], custom)
+            counts[source] += 1
+            yield ItemEntry(item["id"], stored.hash, n, message, custom)
 
 
 def _sources(chain: Sequence[StoredMessage], turns: Sequence[_Turn]) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from llm.logs import message_hash
 from llm.parts import Message, StreamEvent
 
-from ..generation import Finished, TokenUsage
+from ..generation import Finished, ThreadPosition, TokenUsage
 from .ids import end_time
 from .replay import replay_events
 from .turn import Turn
@@ -30,7 +30,8 @@ class LoggedTurn:
     `endpoint` is None for a turn that did not come through the proxy; `body` is empty then. `model` is as the
     client wrote it. The first `added` messages of `prompt` do not belong to the conversation, and the
     request's own messages begin at `first_input`. `tip` is the hash of the last message, or None until the
-    turn is in the database. `custom` are the ids of calls of custom tools. `raw` is llm's `response_json`.
+    turn is in the database. Until then `continues` is the position where it will be logged, if the request
+    names one. `custom` are the ids of calls of custom tools. `raw` is llm's `response_json`.
     """
 
     id: str
@@ -57,6 +58,7 @@ class LoggedTurn:
     custom: frozenset[str]
     raw: Mapping[str, Any]
     in_progress: bool = False
+    continues: ThreadPosition | None = None
 
     @property
     def finished(self) -> Finished:
@@ -104,6 +106,7 @@ def from_spool(turn: Turn, in_progress: bool) -> LoggedTurn:
         custom=frozenset(request.custom_calls),
         raw=raw,
         in_progress=in_progress,
+        continues=request.continues,
     )
 
 

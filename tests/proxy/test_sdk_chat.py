@@ -70,7 +70,9 @@ def test_create(sdk: SDK) -> None:
     completion = sdk.create(messages=[user("What is the capital of France?")])
     (choice,) = completion.choices
     assert (choice.message.content, choice.finish_reason) == ("The capital of France is Paris.", "stop")
-    assert "capital of France" in choice.message.to_dict()["reasoning"]
+    message = choice.message.to_dict()
+    assert "capital of France" in message["reasoning"]
+    assert message["reasoning_content"] == message["reasoning"]
     assert completion.usage is not None
     assert completion.usage.completion_tokens_details is not None
     assert (
@@ -94,7 +96,7 @@ def test_chunks(sdk: SDK) -> None:
     assert (last.choices, last.usage is not None) == ([], True)
     deltas = [chunk.choices[0].delta.to_dict() for chunk in answer_chunks]
     assert deltas[0] == {"role": "assistant", "content": "", "refusal": None}
-    assert {key for delta in deltas[1:] for key in delta} == {"reasoning", "content"}
+    assert {key for delta in deltas[1:] for key in delta} == {"reasoning", "reasoning_content", "content"}
     assert [chunk.choices[0].finish_reason for chunk in answer_chunks] == [None] * (
         len(answer_chunks) - 1
     ) + ["stop"]

@@ -60,6 +60,7 @@ OTHERS = Settings(
     workers=4,
     reasoning="both",
     open_responses=True,
+    reasoning_field="reasoning",
     reload=True,
     keep_alive=1.5,
     key_hash="abc",

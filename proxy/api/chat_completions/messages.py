@@ -1,7 +1,8 @@
 """The messages of a chat request, and their conversion to llm's messages.
 
 Typed as in OpenAI's SDK (`types/chat/chat_completion_message_param.py`). `reasoning` and `reasoning_content`
-are the two names under which clients send back a model's reasoning.
+are the two names under which clients send back a model's reasoning. Some libraries leave out empty texts,
+others send null: both mean an empty text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ...items.wire import RefusalContent, unsupported_content
 
 class TextContent(LenientBody):
     type: Literal["text"]
-    text: str
+    text: str | None = None
 
 
 class UnsupportedContent(LenientBody):
@@ -35,21 +36,24 @@ Content = Annotated[TextContent | RefusalContent | UnsupportedContent, Field(dis
 
 class FunctionCall(LenientBody):
     name: str
-    arguments: str
+    arguments: str | None = None
+
+    def to_part(self, call_id: str) -> Part:
+        return tool_call_part(self.name, self.arguments or "", call_id)
 
 
 class CustomCall(LenientBody):
     name: str
-    input: str
+    input: str | None = None
 
 
 class FunctionToolCall(LenientBody):
     id: str
-    type: Literal["function"] = "function"
+    type: Literal["function"] | None = None
     function: FunctionCall
 
     def to_part(self) -> Part:
-        return tool_call_part(self.function.name, self.function.arguments, self.id)
+        return self.function.to_part(self.id)
 
 
 class CustomToolCall(LenientBody):
@@ -58,33 +62,34 @@ class CustomToolCall(LenientBody):
     custom: CustomCall
 
     def to_part(self) -> Part:
-        return ToolCallPart(self.custom.name, {"input": self.custom.input}, self.id)
+        return ToolCallPart(self.custom.name, {"input": self.custom.input or ""}, self.id)
 
 
-class InstructionMessage(LenientBody):
+class ContentMessage(LenientBody):
+    content: str | list[Content] | None = None
+
+
+class InstructionMessage(ContentMessage):
     role: Literal["system", "developer"]
-    content: str | list[Content]
 
     def to_message(self) -> Message:
         return Message(self.role, [TextPart(content_text(self.content))])
 
 
-class UserMessage(LenientBody):
+class UserMessage(ContentMessage):
     role: Literal["user"]
-    content: str | list[Content]
 
     def to_message(self) -> Message:
         return Message("user", [TextPart(content_text(self.content))])
 
 
-class AssistantMessage(LenientBody):
+class AssistantMessage(ContentMessage):
     """A message of the assistant. `function_call` is the older form of `tool_calls`.
 
     `audio` is refused, since it refers to a message that this server does not have.
     """
 
     role: Literal["assistant"]
-    content: str | list[Content] | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
@@ -101,13 +106,12 @@ class AssistantMessage(LenientBody):
         if self.tool_calls:
             parts += [call.to_part() for call in self.tool_calls]
         if call := self.function_call:
-            parts.append(tool_call_part(call.name, call.arguments, ""))
+            parts.append(call.to_part(""))
         return Message("assistant", parts)
 
 
-class ToolMessage(LenientBody):
+class ToolMessage(ContentMessage):
     role: Literal["tool"]
-    content: str | list[Content] | None
     tool_call_id: str
     name: str | None = None
 
@@ -116,13 +120,12 @@ class ToolMessage(LenientBody):
         return Message("tool", [result])
 
 
-class FunctionMessage(LenientBody):
+class FunctionMessage(ContentMessage):
     role: Literal["function"]
-    content: str | None
     name: str
 
     def to_message(self) -> Message:
-        return Message("tool", [ToolResultPart(self.name, self.content or "", "")])
+        return Message("tool", [ToolResultPart(self.name, content_text(self.content), "")])
 
 
 AnyMessage = Annotated[
@@ -154,6 +157,6 @@ def content_text(content: str | Iterable[Content] | None) -> str:
 def _part_text(part: Content) -> str:
     match part:
         case TextContent(text=text) | RefusalContent(refusal=text):
-            return text
+            return text or ""
         case _:
             raise unsupported_content(part.type, "messages")

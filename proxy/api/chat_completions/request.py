@@ -11,6 +11,7 @@ from pydantic import Field
 from ...generation import GenerationRequest
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
+from ...settings import ReasoningField
 from ..shared_fields import (
     CacheRetention,
     Effort,
@@ -29,6 +30,7 @@ from .fields import FIELDS, NEUTRAL_VALUES
 from .formats import ResponseFormat
 from .messages import AnyMessage, TextContent, to_messages
 from .tools import AnyTool, ToolChoice, select_tools
+from .writer import REASONING_NAMES
 
 
 class Reasoning(Body):
@@ -46,9 +48,11 @@ class ReasoningFields(Body):
     include_reasoning: bool | None = None
     reasoning: Reasoning | None = None
 
-    @property
-    def show_reasoning(self) -> bool:
-        return self.include_reasoning is not False and not (self.reasoning and self.reasoning.exclude)
+    def reasoning_names(self, field: ReasoningField) -> tuple[str, ...]:
+        "Return the names of the answer's fields for the reasoning. There are none if the client excludes it."
+        if self.include_reasoning is False or (self.reasoning and self.reasoning.exclude):
+            return ()
+        return REASONING_NAMES if field == "both" else (field,)
 
 
 class Prediction(LenientBody):

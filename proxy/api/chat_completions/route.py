@@ -24,9 +24,10 @@ async def create(
     generations = body.choice_requests(generation)
     attempt = await state.attempt(client, len(generations))
     first = base_chunk(generation.model, attempt.answer_id)
+    names = body.reasoning_names(state.settings.reasoning_field)
 
     def writer(index: int) -> ChatWriter:
-        return ChatWriter(first, generation.custom_tools, index, reasoning=body.show_reasoning)
+        return ChatWriter(first, generation.custom_tools, index, reasoning_names=names)
 
     choices = Choices(state, client, attempt, generations, writer)
     return await choices.response(body, first, usage_json, accumulate)

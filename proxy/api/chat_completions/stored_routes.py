@@ -17,6 +17,7 @@ from ...inference.client_request import ClientRequest
 from ...log.fingerprint import tool_calls
 from ...log.logged_turn import LoggedTurn
 from ...log.replay import replay_events
+from ...settings import ReasoningField
 from ...state import StateDep, ViewerDep, receive
 from ..shared_fields import Metadata
 from .request import ReasoningFields
@@ -58,12 +59,15 @@ async def list_stored(
     descending = page.order == "desc"
     query = ListQuery(viewer, page.model, _metadata_filter(request), _after_turn(page.after), descending)
     turns = await state.log_reader.read(lambda log: list_completions(log, query, page.limit + 1))
-    return list_object([completion(each) for each in turns[: page.limit]], has_more=len(turns) > page.limit)
+    field = state.settings.reasoning_field
+    completions = [completion(each, field) for each in turns[: page.limit]]
+    return list_object(completions, has_more=len(turns) > page.limit)
 
 
 @router.get("/v1/chat/completions/{completion_id}")
 async def retrieve(state: StateDep, viewer: ViewerDep, completion_id: str) -> Chunk:
-    return completion(await state.log_reader.read(lambda log: find_completion(log, viewer, completion_id)))
+    turns = await state.log_reader.read(lambda log: find_completion(log, viewer, completion_id))
+    return completion(turns, state.settings.reasoning_field)
 
 
 @router.post("/v1/chat/completions/{completion_id}")
@@ -73,11 +77,10 @@ async def update(
     completion_id: str,
 ) -> Chunk:
     metadata = client.body.model.metadata or {}
-    return completion(
-        await state.log_writer.change(
-            lambda log: update_metadata(log, client.viewer, completion_id, metadata)
-        )
+    turns = await state.log_writer.change(
+        lambda log: update_metadata(log, client.viewer, completion_id, metadata)
     )
+    return completion(turns, state.settings.reasoning_field)
 
 
 @router.delete("/v1/chat/completions/{completion_id}")
@@ -95,7 +98,8 @@ async def list_messages(
     first, *_ = await state.log_reader.read(lambda log: find_completion(log, viewer, completion_id))
     logged = await state.log_reader.turn(first.id)
     assert logged  # a turn stays in the log
-    messages = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(request_messages(logged))]
+    sent = request_messages(logged, state.settings.reasoning_field)
+    messages = [{"id": f"{completion_id}-{n}", **each} for n, each in enumerate(sent)]
     return paginate(messages, page, default_order="asc")
 
 
@@ -120,17 +124,17 @@ def _after_turn(after: str | None) -> str | None:
     raise ApiError(400, message, code="invalid_value", param="after")
 
 
-def completion(turns: Sequence[LoggedTurn]) -> Chunk:
+def completion(turns: Sequence[LoggedTurn], field: ReasoningField) -> Chunk:
     "Return the completion as its client received it, or would have without streaming, and its metadata."
     first = turns[0]
     shared = base_chunk(first.body["model"], first.answer_id)
-    chunks = [chunk for index, turn in enumerate(turns) for chunk in _chunks(turn, shared, index)]
+    chunks = [chunk for index, turn in enumerate(turns) for chunk in _chunks(turn, shared, index, field)]
     usage = usage_json([turn.usage for turn in turns])
     return {**accumulate(chunks, usage), "metadata": dict(first.metadata)}
 
 
-def _chunks(turn: LoggedTurn, shared: Chunk, index: int) -> Iterator[Chunk]:
-    writer = ChatWriter(shared, custom_tools(turn), index, reasoning=show_reasoning(turn))
+def _chunks(turn: LoggedTurn, shared: Chunk, index: int, field: ReasoningField) -> Iterator[Chunk]:
+    writer = ChatWriter(shared, custom_tools(turn), index, reasoning_names=reasoning_names(turn, field))
     for event in turn.events():
         yield from writer.feed(event)
 
@@ -141,18 +145,18 @@ def custom_tools(turn: LoggedTurn) -> frozenset[str]:
     return frozenset(call.name for call in calls if call.tool_call_id in turn.custom)
 
 
-def show_reasoning(turn: LoggedTurn) -> bool:
-    return LoggedBody.model_validate(turn.body).show_reasoning
+def reasoning_names(turn: LoggedTurn, field: ReasoningField) -> tuple[str, ...]:
+    return LoggedBody.model_validate(turn.body).reasoning_names(field)
 
 
-def request_messages(logged: LoggedTurn) -> Iterator[dict[str, Any]]:
+def request_messages(logged: LoggedTurn, field: ReasoningField) -> Iterator[dict[str, Any]]:
     """Yield the messages of the request: its own as the client sent them, earlier ones as the log has them.
 
     Messages that the server added, such as the instruction for a verbosity, are left out.
     """
     sent = logged.body["messages"]
     for each in logged.prompt[logged.added : len(logged.prompt) - len(sent)]:
-        yield from _logged_message(each.message, logged)
+        yield from _logged_message(each.message, logged, field)
     yield from map(_sent_message, sent)
 
 
@@ -164,10 +168,11 @@ def _sent_message(sent: Mapping[str, Any]) -> dict[str, Any]:
     return {"refusal": None, **sent, "content": content, "content_parts": parts}
 
 
-def _logged_message(message: Message, logged: LoggedTurn) -> Iterator[dict[str, Any]]:
+def _logged_message(message: Message, logged: LoggedTurn, field: ReasoningField) -> Iterator[dict[str, Any]]:
     common = {"role": message.role, "refusal": None, "content_parts": None}
     if message.role == "assistant":
-        writer = ChatWriter({}, custom_tools(logged), 0, reasoning=show_reasoning(logged))
+        names = reasoning_names(logged, field)
+        writer = ChatWriter({}, custom_tools(logged), 0, reasoning_names=names)
         events = replay_events([message], pieces=None, logprobs=None, finished=None)
         chunks = (chunk for event in events for chunk in writer.feed(event))
         yield {**common, **accumulate(chunks, {})["choices"][0]["message"]}

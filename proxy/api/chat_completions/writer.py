@@ -1,12 +1,13 @@
 """Writes llm's events as chat completion chunks, and accumulates chunks to a chat completion.
 
-Types are those of OpenAI's SDK (`types/chat/chat_completion_chunk.py`). `reasoning` is the field for the
-model's reasoning that OpenAI recommends (openai-cookbook, "handle raw CoT").
+Types are those of OpenAI's SDK (`types/chat/chat_completion_chunk.py`). They have no field for the model's
+reasoning. OpenAI recommends `reasoning` (openai-cookbook, "handle raw CoT"), but some clients read only
+`reasoning_content`, which is DeepSeek's name. So an answer can have the same text under both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from typing import Any
 
 from llm.parts import StreamEvent
@@ -20,22 +21,27 @@ from ...log.ids import creation_time
 
 Chunk = dict[str, Any]
 
+REASONING_NAMES = ("reasoning", "reasoning_content")
+
 
 class ChatWriter:
     """A `Translator` from `StreamEvent` and `Finished` to chunks, for the choice `index` of an answer.
 
     `base` has the keys that all chunks of the answer share (`base_chunk`). `custom_tools` names the tools
-    that take free text. `reasoning` says whether to include the model's reasoning.
+    that take free text. `reasoning_names` are the fields that hold the model's reasoning; without any, the
+    answer does not include it.
 
     Calls of custom tools are chunked as OpenAI's API does it, though its types do not have them
     (https://github.com/openai/openai-openapi/issues/576).
     """
 
-    def __init__(self, base: Chunk, custom_tools: Container[str], index: int, *, reasoning: bool) -> None:
+    def __init__(
+        self, base: Chunk, custom_tools: Container[str], index: int, *, reasoning_names: Collection[str]
+    ) -> None:
         self._base = base
         self._custom_tools = custom_tools
         self._index = index
-        self._reasoning = reasoning
+        self._reasoning_names = reasoning_names
         self._call_count = 0
         self._started = False
 
@@ -62,7 +68,8 @@ class ChatWriter:
                 logprobs = event.logprobs if isinstance(event, AnswerEvent) else ()
                 return [self._chunk({"content": event.chunk}, logprobs=[_token_logprob(t) for t in logprobs])]
             case "reasoning":
-                return [self._chunk({"reasoning": event.chunk})] if self._reasoning else []
+                delta = dict.fromkeys(self._reasoning_names, event.chunk)
+                return [self._chunk(delta)] if delta else []
             case "tool_call_name":
                 self._call_count += 1
                 return [self._tool_call_chunk({"id": event.tool_call_id, **self._call_start(event.chunk)})]
@@ -162,7 +169,7 @@ def _new_choice(index: int) -> dict[str, Any]:
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
     "Append one choice of a chunk to the accumulated choice that has the same index."
     message, delta = choice["message"], chunk_choice["delta"]
-    for key in ("content", "reasoning"):
+    for key in ("content", *REASONING_NAMES):
         if delta.get(key):
             message[key] = (message.get(key) or "") + delta[key]
     for call in delta.get("tool_calls", ()):

@@ -4,40 +4,20 @@ items."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
 
 from ...http.errors import ApiError
-from ...http.pagination import Page, list_object, paginate
+from ...http.pagination import list_object
 from ...inference.client_request import ClientRequest
 from ...items.output import Item
-from ...log.items import ItemEntry
 from ...state import ProxyState, StateDep, ViewerDep, receive
+from ..item_lists import ItemFields, ItemPage, item_page, render_items
 from .conversation import ID_PREFIX, Conversation, create_conversation, find_conversation
 from .request import CreateConversation, CreateItems, UpdateConversation
 
 router = APIRouter()
-
-ENCRYPTED_CONTENT = "reasoning.encrypted_content"
-
-
-class ItemFields(BaseModel):
-    "The optional fields that items are returned with."
-
-    include: list[str] = []
-    # The name that OpenAI's clients use for a list in a query.
-    include_brackets: Annotated[list[str], Field(alias="include[]")] = []
-
-    @property
-    def include_encrypted(self) -> bool:
-        return ENCRYPTED_CONTENT in (*self.include, *self.include_brackets)
-
-
-class ItemPage(Page, ItemFields):
-    pass
 
 
 @router.post("/v1/conversations")
@@ -88,9 +68,7 @@ async def list_items(
     entries = await state.log_reader.read(
         lambda log: find_conversation(log, viewer, conversation_id).entries()
     )
-    by_id = {entry.id: entry for entry in entries}
-    ids = paginate([{"id": item_id} for item_id in by_id], page, default_order="desc")
-    return {**ids, "data": _items(state, [by_id[each["id"]] for each in ids["data"]], page)}
+    return item_page(entries, page, display=state.settings.reasoning)
 
 
 @router.post("/v1/conversations/{conversation_id}/items")
@@ -105,7 +83,7 @@ async def add_items(
     added = await state.log_writer.change(
         lambda log: find_conversation(log, client.viewer, conversation_id).add(items)
     )
-    return list_object(_items(state, added, fields), has_more=False)
+    return list_object(render_items(added, fields, display=state.settings.reasoning), has_more=False)
 
 
 @router.get("/v1/conversations/{conversation_id}/items/{item_id}")
@@ -119,7 +97,7 @@ async def retrieve_item(
     entry = await state.log_reader.read(
         lambda log: find_conversation(log, viewer, conversation_id).entry(item_id)
     )
-    (item,) = _items(state, [entry], fields)
+    (item,) = render_items([entry], fields, display=state.settings.reasoning)
     return item
 
 
@@ -153,7 +131,3 @@ def _conversation_object(conversation: Conversation) -> dict[str, Any]:
         "created_at": thread.created,
         "metadata": dict(thread.metadata),
     }
-
-
-def _items(state: ProxyState, entries: Sequence[ItemEntry], fields: ItemFields) -> list[Item]:
-    return [entry.item(shown=state.settings.reasoning, sealed=fields.include_encrypted) for entry in entries]

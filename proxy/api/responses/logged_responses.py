@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from ...http.disconnect import CLIENT_LEFT
 from ...http.errors import NO_RETRY, SERVER, ApiError
-from ...items.output import message_items
 from ...log.access import Viewer
 from ...log.fingerprint import tool_calls
 from ...log.ids import creation_time
+from ...log.items import ItemEntry, answer_entries, input_entries, request_entries
 from ...log.logged_turn import LoggedTurn
 from ...log.reader import LogReader
 from ...settings import Settings
+from ..item_lists import ENCRYPTED_CONTENT
 from .item_stream import Event
 from .response_object import new_response
 from .writer import ResponsesWriter
@@ -21,7 +23,6 @@ from .writer import ResponsesWriter
 ENDPOINT = "/v1/responses"
 # The prefixes with which an id may name a turn. The turn's own id has none.
 PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
-ENCRYPTED_CONTENT = "reasoning.encrypted_content"
 
 
 async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
@@ -29,11 +30,37 @@ async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> 
 
     Only responses with `store` set to false cannot be found.
     """
-    prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
-    turn = await reader.turn(response_id[len(prefix) :])
+    turn = await reader.turn(_turn_id(response_id))
     if turn is None or turn.deleted or not viewer.can_see(turn.actor):
         return None
     return turn if turn.stored or not (turn.endpoint or "").startswith(ENDPOINT) else None
+
+
+def _turn_id(response_id: str) -> str:
+    prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
+    return response_id[len(prefix) :]
+
+
+async def input_items(reader: LogReader, turn: LoggedTurn) -> list[ItemEntry]:
+    """The items that a response answers, with those of the conversation that it continues.
+
+    A response may continue others that are not in the database yet, which know the ids of their items.
+    """
+    turns = [turn]
+    while previous := await _unlogged_previous(reader, turns[0]):
+        turns.insert(0, previous)
+    entries = await reader.read(lambda log: input_entries(log, turns[0]))
+    for earlier, later in pairwise(turns):
+        entries += [*answer_entries(earlier), *request_entries(later)]
+    return entries
+
+
+async def _unlogged_previous(reader: LogReader, turn: LoggedTurn) -> LoggedTurn | None:
+    "The turn that an unlogged turn continues, if that was not logged either when the request came."
+    previous_id = turn.body.get("previous_response_id") if turn.endpoint == ENDPOINT else None
+    if turn.thread_id is not None or turn.continues is not None or previous_id is None:
+        return None
+    return await reader.turn(_turn_id(previous_id))
 
 
 def response_writer(
@@ -84,12 +111,3 @@ def logged_response(
     *_, last = logged_events(turn, settings, include_encrypted=include_encrypted)
     response: dict[str, Any] = last["response"]
     return response
-
-
-def input_items(turn: LoggedTurn) -> list[dict[str, Any]]:
-    "The items of the request itself, without the conversation that it continued and its instructions."
-    return [
-        item
-        for each in turn.prompt[turn.first_input :]
-        for item in message_items(each.message, each.hash.partition(":")[2], custom_call_ids=turn.custom)
-    ]

@@ -13,18 +13,18 @@ from fastapi.responses import JSONResponse
 from ...http import sse
 from ...http.disconnect import cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
-from ...http.pagination import Page, paginate
 from ...inference.client_request import ClientRequest
 from ...log.access import Viewer
 from ...log.logged_turn import LoggedTurn
 from ...log.spool import POLL_SECONDS
 from ...log.tables import mark_deleted
 from ...state import ProxyState, StateDep, ViewerDep, receive
+from ..item_lists import ENCRYPTED_CONTENT, ItemPage, item_page
 from .answer import ResponseRun
 from .background import Backgrounds, BackgroundsDep
 from .context import LocksDep, locked_generation
 from .item_stream import Event
-from .logged_responses import ENCRYPTED_CONTENT, find_response, input_items, logged_events, logged_response
+from .logged_responses import find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -108,10 +108,12 @@ async def cancel(
 
 @router.get("/v1/responses/{response_id}/input_items")
 async def list_input_items(
-    state: StateDep, viewer: ViewerDep, response_id: str, page: Annotated[Page, Query()]
+    state: StateDep, viewer: ViewerDep, response_id: str, page: Annotated[ItemPage, Query()]
 ) -> dict[str, Any]:
+    "The whole input that the response answers, with the conversation that it continues."
     logged = await _find(state, viewer, response_id)
-    return paginate(input_items(logged), page, default_order="desc")
+    entries = await input_items(state.log_reader, logged)
+    return item_page(entries, page, display=state.settings.reasoning)
 
 
 async def _find(state: ProxyState, viewer: Viewer, response_id: str) -> LoggedTurn:

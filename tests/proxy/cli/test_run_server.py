@@ -62,7 +62,7 @@ class TestOptions:
             "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
             " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
             " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin http://b.example:1"
-            " --allow-model-changes --database"
+            " --allow-model-changes --reasoning-field reasoning_content --database"
         )
         assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
         (settings,) = served_settings
@@ -83,6 +83,7 @@ class TestOptions:
             cors_origins=("https://a.example", "http://b.example:1"),
             all_models=True,
             allow_model_changes=True,
+            reasoning_field="reasoning_content",
         )
 
     def test_options_take_precedence_over_the_environment(

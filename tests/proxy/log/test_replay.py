@@ -17,7 +17,7 @@ from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent, logprob_json
 from llm_gpt_oss.turn.messages import PREAMBLE
-from proxy.api.chat_completions.writer import ChatWriter
+from proxy.api.chat_completions.writer import REASONING_NAMES, ChatWriter
 from proxy.api.responses import response_object as whole
 from proxy.api.responses.writer import ResponsesWriter
 from proxy.generation import Finished, GenerationRequest
@@ -166,7 +166,8 @@ RESPONSE = whole.new_response({}, id=f"resp_{TURN}", created_at=0, model="gpt-os
 
 
 def chat(events: Sequence[StreamEvent | Finished]) -> str:
-    return json.dumps([*translate(events, ChatWriter({}, ASK.custom_tools, 0, reasoning=True))])
+    writer = ChatWriter({}, ASK.custom_tools, 0, reasoning_names=REASONING_NAMES)
+    return json.dumps([*translate(events, writer)])
 
 
 def responses(events: Sequence[StreamEvent | Finished]) -> str:

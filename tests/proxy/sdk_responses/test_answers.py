@@ -115,7 +115,10 @@ def test_instructions_are_for_one_response(responses: ResponsesClient) -> None:
     assert "Ahoy" not in second.output_text
     assert "Ada" in second.output_text
     assert (second.instructions, second.previous_response_id) == (None, first.id)
-    assert [item.content[0].text for item in responses.input_items(second.id)] == ["What is my name?"]
+    items = responses.input_items(second.id)
+    assert [item.type for item in items] == ["message", *[item.type for item in first.output], "message"]
+    texts = [item.content[0].text for item in items if item.type == "message"]
+    assert texts == ["My name is Ada.", first.output_text, "What is my name?"]
 
 
 @BOTH

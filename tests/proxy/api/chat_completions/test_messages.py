@@ -50,9 +50,51 @@ def test_content(role: str, content: Any, expected: str) -> None:
     assert convert({"role": role, "content": content}) == [Message(role, [TextPart(expected)])]
 
 
-@pytest.mark.parametrize("content", ["", []])
-def test_empty_user_messages(content: Any) -> None:
-    assert parts({"role": "user", "content": content}) == [TextPart("")]
+EMPTY: list[Any] = [
+    pytest.param({"content": ""}, id="empty"),
+    pytest.param({"content": []}, id="no parts"),
+    pytest.param({"content": None}, id="null"),
+    pytest.param({}, id="missing"),
+    pytest.param({"content": [{"type": "text"}]}, id="part without a text"),
+    pytest.param({"content": [{"type": "text", "text": None}]}, id="part with null"),
+]
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+@pytest.mark.parametrize("content", EMPTY)
+def test_empty_content(role: str, content: dict[str, Any]) -> None:
+    assert convert({"role": role, **content}) == [Message(role, [TextPart("")])]
+
+
+@pytest.mark.parametrize("content", EMPTY)
+def test_empty_answers_and_results(content: dict[str, Any]) -> None:
+    called = {"role": "assistant", "tool_calls": [CALLED], **content}
+    result = {"role": "tool", "tool_call_id": "call_1", **content}
+    assert [message.parts for message in convert(called, result)] == [
+        [CALL],
+        [ToolResultPart("add", "", "call_1")],
+    ]
+    older = {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}, **content}
+    assert parts(older, {"role": "function", "name": "add", **content}) == [ToolResultPart("add", "", "")]
+
+
+@pytest.mark.parametrize(
+    "empty", [{}, {"arguments": None}, {"arguments": ""}], ids=["missing", "null", "empty"]
+)
+def test_calls_without_arguments(empty: dict[str, Any]) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "add", **empty}}
+    (part,) = parts({"role": "assistant", "tool_calls": [call]})
+    (older,) = parts({"role": "assistant", "function_call": {"name": "add", **empty}})
+    assert part.arguments == older.arguments == {}
+    assert part.provider_metadata == older.provider_metadata == {"gpt_oss": {"arguments": ""}}
+
+
+@pytest.mark.parametrize("empty", [{}, {"input": None}, {"input": ""}], ids=["missing", "null", "empty"])
+def test_custom_calls_without_input(empty: dict[str, Any]) -> None:
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "patch", **empty}}
+    assert parts({"role": "assistant", "tool_calls": [call]}) == [
+        ToolCallPart("patch", {"input": ""}, "call_1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +119,7 @@ def test_empty_user_messages(content: Any) -> None:
             [CALL],
             id="call without a type",
         ),
+        pytest.param({"tool_calls": [{**CALLED, "type": None}]}, [CALL], id="null for the type of a call"),
         pytest.param(
             {"tool_calls": [{**CALLED, "index": 0, "extra_content": {}}]}, [CALL], id="call with more to it"
         ),
@@ -233,8 +276,6 @@ def test_content_that_is_not_text_is_refused(content_type: str) -> None:
     [
         pytest.param({"role": "bot", "content": "Hi"}, id="unknown role"),
         pytest.param({"content": "Hi"}, id="no role"),
-        pytest.param({"role": "user"}, id="no content"),
-        pytest.param({"role": "user", "content": None}, id="null for a user's content"),
         pytest.param({"role": "user", "content": 5}, id="a number"),
         pytest.param({"role": "user", "content": [{"type": "video"}]}, id="unknown part"),
         pytest.param({"role": "user", "content": ["Hi"]}, id="bare strings in a list"),

@@ -242,15 +242,15 @@ def test_metadata() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, True),
-        ({"include_reasoning": True}, True),
-        ({"include_reasoning": False}, False),
-        ({"reasoning": {"exclude": False}}, True),
-        ({"reasoning": {"exclude": True}}, False),
+        ({}, ("reasoning", "reasoning_content")),
+        ({"include_reasoning": True}, ("reasoning", "reasoning_content")),
+        ({"include_reasoning": False}, ()),
+        ({"reasoning": {"exclude": False}}, ("reasoning", "reasoning_content")),
+        ({"reasoning": {"exclude": True}}, ()),
     ],
 )
-def test_show_reasoning(fields: dict[str, Any], expected: bool) -> None:
-    assert request(**fields).show_reasoning is expected
+def test_reasoning_names(fields: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert request(**fields).reasoning_names("both") == expected
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,36 @@ async def test_retrieve_a_streamed_completion() -> None:
         assert choice["finish_reason"] == "stop"
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        pytest.param("reasoning", {"reasoning": "Hm"}, id="reasoning"),
+        pytest.param("reasoning_content", {"reasoning_content": "Hm"}, id="reasoning_content"),
+        pytest.param("both", {"reasoning": "Hm", "reasoning_content": "Hm"}, id="both"),
+    ],
+)
+async def test_reasoning_field(field: str, expected: dict[str, str]) -> None:
+    def reasoning_in(message: dict[str, Any]) -> dict[str, str]:
+        return {key: value for key, value in message.items() if key.startswith("reasoning")}
+
+    engine = AsyncScriptedEngine(THINKS, THINKS, HELLO)
+    async with proxied(engine, reasoning_field=field) as proxy:
+        made = await create_completion(proxy)
+        stream = await proxy.chat(user="Hi again", store=True, stream=True, metadata={"a": "b"})
+        assert {name for name in ("reasoning", "reasoning_content") if f'"{name}"' in stream.text} == set(
+            expected
+        )
+        answered = {"role": "assistant", "content": "Hello"}
+        later = await create_completion(proxy, messages=[user("Hi"), answered, user("More")])
+        retrieved = await proxy.get(f"{PATH}/{made['id']}")
+        streamed = (await proxy.get(f"{PATH}?metadata[a]=b")).json()["data"]
+        updated = await proxy.post(f"{PATH}/{made['id']}", {"metadata": {}})
+        for each in (made, retrieved.json(), *streamed, updated.json()):
+            assert reasoning_in(each["choices"][0]["message"]) == expected
+        messages = (await proxy.get(f"{PATH}/{later['id']}/messages")).json()["data"]
+        assert reasoning_in(messages[1]) == expected
+
+
 async def test_only_stored_and_complete_completions_are_listed() -> None:
     broken = ["<|channel|>final<|message|>Hel", StreamCut("cut")]
     async with proxied(AsyncScriptedEngine(HELLO, broken, HELLO, broken, HELLO)) as proxy:
@@ -265,6 +295,25 @@ async def test_messages() -> None:
         assert error_of(await proxy.get(f"{path}?limit=0")) == (400, "integer_below_min_value", "limit")
 
 
+async def test_messages_without_content() -> None:
+    "As go-openai sends them: it leaves out every empty text."
+    call = {"id": "call_1", "type": "function", "function": {"name": "look"}}
+    sent = [
+        {"role": "user", "content": "Look"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1"},
+    ]
+    engine = AsyncScriptedEngine(HELLO, HELLO)
+    async with proxied(engine) as proxy:
+        answer = await proxy.chat(*sent, tools=[LOOK], store=True)
+        assert answer.status_code == 200, answer.text
+        data = (await proxy.get(f"{PATH}/{answer.json()['id']}/messages")).json()["data"]
+        assert [each["content"] for each in data] == ["Look", None, None]
+        filled = [sent[0], {**sent[1], "content": ""}, {**sent[2], "content": ""}]
+        await proxy.chat(*filled, tools=[LOOK])
+    assert engine.asked[0].prompt == engine.asked[1].prompt
+
+
 async def test_messages_of_earlier_requests() -> None:
     async with proxied(AsyncScriptedEngine(CALLS, THINKS, HELLO)) as proxy:
         first = (await proxy.chat(user="Hi", tools=[LOOK])).json()["choices"][0]["message"]
@@ -283,7 +332,8 @@ async def test_messages_of_earlier_requests() -> None:
         ]
         assert data[1]["tool_calls"] == [call]
         assert data[2]["tool_call_id"] == call["id"]
-        assert data[3]["reasoning"] == "Hm"  # not sent back, and put back from the log
+        # Not sent back, and put back from the log.
+        assert data[3]["reasoning"] == data[3]["reasoning_content"] == "Hm"
 
 
 # Who sees what

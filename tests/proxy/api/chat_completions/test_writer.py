@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -18,7 +19,14 @@ from support.openai_types import unknown_keys
 from llm_gpt_oss.completion import Logprob
 from llm_gpt_oss.streaming import translate
 from llm_gpt_oss.turn.events import AnswerEvent
-from proxy.api.chat_completions.writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
+from proxy.api.chat_completions.writer import (
+    REASONING_NAMES,
+    ChatWriter,
+    Chunk,
+    accumulate,
+    base_chunk,
+    usage_json,
+)
 from proxy.generation import Finished, GenerationRequest, TokenUsage
 
 TURN = "01hf7yat000000000000000001"
@@ -38,12 +46,15 @@ USAGE = TokenUsage(10, 5, 3)
 COUNTED = usage_json([USAGE])
 
 
-def write(*events: StreamEvent | Finished, index: int = 0, reasoning: bool = True) -> list[Chunk]:
-    writer = ChatWriter(base_chunk(ASK.model, TURN), ASK.custom_tools, index, reasoning=reasoning)
+def write(
+    *events: StreamEvent | Finished, index: int = 0, reasoning_names: Collection[str] = REASONING_NAMES
+) -> list[Chunk]:
+    base = base_chunk(ASK.model, TURN)
+    writer = ChatWriter(base, ASK.custom_tools, index, reasoning_names=reasoning_names)
     return list(translate(events, writer))
 
 
-def deltas(*events: StreamEvent | Finished, **options: bool) -> list[Any]:
+def deltas(*events: StreamEvent | Finished, **options: Any) -> list[Any]:
     "The deltas after the first one."
     first, *rest = [chunk["choices"][0]["delta"] for chunk in write(*events, **options)]
     assert first == ROLE
@@ -56,6 +67,11 @@ def done(reason: str = "stop") -> Finished:
 
 def think(text: str) -> StreamEvent:
     return StreamEvent("reasoning", text)
+
+
+def thought(text: str) -> dict[str, str]:
+    "The fields for reasoning."
+    return {"reasoning": text, "reasoning_content": text}
 
 
 def say(text: str, *logprobs: Logprob) -> StreamEvent:
@@ -96,7 +112,7 @@ HM = Logprob("Hm", -0.5, (72, 109), (Logprob("Hm", -0.5, (72, 109)), Logprob("Ah
     ("events", "expected"),
     [
         pytest.param([say("Hi"), say("!"), done()], [{"content": "Hi"}, {"content": "!"}, {}], id="text"),
-        pytest.param([think("hm"), say("Hi")], [{"reasoning": "hm"}, {"content": "Hi"}], id="reasoning"),
+        pytest.param([think("hm"), say("Hi")], [thought("hm"), {"content": "Hi"}], id="reasoning"),
         pytest.param(
             [StreamEvent("text", "So:"), *call("add", "{}")],
             [{"content": "So:"}, call_delta("add"), arguments_delta("{}")],
@@ -129,7 +145,7 @@ def test_custom_call_with_other_arguments(arguments: str) -> None:
 
 
 def test_hidden_reasoning() -> None:
-    assert deltas(think("hm"), say("Hi"), done(), reasoning=False) == [{"content": "Hi"}, {}]
+    assert deltas(think("hm"), say("Hi"), done(), reasoning_names=()) == [{"content": "Hi"}, {}]
 
 
 def test_unknown_events() -> None:
@@ -193,9 +209,7 @@ WROTE = {"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": 
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        pytest.param(
-            [think("h"), think("m"), say("Hi")], {"content": "Hi", "reasoning": "hm"}, id="reasoning"
-        ),
+        pytest.param([think("h"), think("m"), say("Hi")], {"content": "Hi", **thought("hm")}, id="reasoning"),
         pytest.param(call("add", '{"a":1}'), {"tool_calls": [CALLED]}, id="a call"),
         pytest.param(
             [say("So:"), *call("add", '{"a":1}'), *call("add", '{"a":1}', "call_2")],
@@ -204,7 +218,7 @@ WROTE = {"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": 
         ),
         pytest.param(call("patch", '{"input":"***"}'), {"tool_calls": [WROTE]}, id="a custom call"),
         pytest.param([], {"content": ""}, id="nothing: a text all the same"),
-        pytest.param([think("hm")], {"content": "", "reasoning": "hm"}, id="reasoning only"),
+        pytest.param([think("hm")], {"content": "", **thought("hm")}, id="reasoning only"),
     ],
 )
 def test_messages(events: list[StreamEvent], expected: dict[str, Any]) -> None:
@@ -262,14 +276,18 @@ def turns(draw: st.DrawFn) -> list[StreamEvent | Finished]:
 def test_chunks_match_the_sdk(events: list[StreamEvent | Finished]) -> None:
     for chunk in write(*events):
         assert set(unknown_keys(ChatCompletionChunk.model_validate(chunk, strict=True))) <= {
-            "ChoiceDelta.reasoning"
+            "ChoiceDelta.reasoning",
+            "ChoiceDelta.reasoning_content",
         }
 
 
 @given(turns())
 def test_completions_match_the_sdk(events: list[StreamEvent | Finished]) -> None:
     typed = ChatCompletion.model_validate(answer(*events), strict=True)
-    assert set(unknown_keys(typed)) <= {"ChatCompletionMessage.reasoning"}
+    assert set(unknown_keys(typed)) <= {
+        "ChatCompletionMessage.reasoning",
+        "ChatCompletionMessage.reasoning_content",
+    }
 
 
 def calls_of(message: ChatCompletionMessage) -> list[tuple[str, str, str]]:
@@ -289,7 +307,8 @@ def test_the_sdk_accumulates_the_same_completion(
     ours = ChatCompletion.model_validate(accumulate(chunks, COUNTED)).choices
     for their, our in zip(theirs, ours, strict=True):
         assert (their.message.content or "") == (our.message.content or "")
-        assert their.message.to_dict().get("reasoning") == our.message.to_dict().get("reasoning")
+        for name in REASONING_NAMES:
+            assert their.message.to_dict().get(name) == our.message.to_dict().get(name)
         assert calls_of(their.message) == calls_of(our.message)
         assert their.finish_reason == our.finish_reason
         assert their.logprobs == our.logprobs

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -98,10 +99,112 @@ async def test_previous_response_id() -> None:
         prompt = engine.asked[1].prompt
         assert "Look." in prompt
         assert "Be brief." not in prompt
-        inputs = (await proxy.get(f"{URL}/{second['id']}/input_items")).json()
-        assert [item["type"] for item in inputs["data"]] == ["function_call_output"]
         turns = proxy.turns()
         assert len({turn["thread_id"] for turn in turns}) == 1
+
+
+async def input_items(proxy: Proxied, id: str, **params: str) -> list[Any]:
+    answer = await proxy.get(f"{URL}/{id}/input_items", params=params)
+    assert answer.status_code == 200, answer.text
+    items: list[Any] = answer.json()["data"]
+    return items
+
+
+async def by_previous_response(proxy: Proxied) -> tuple[list[Any], list[Any]]:
+    "Three responses in a row, with other instructions each: the first two, and the input of the last."
+    made: list[Any] = []
+    for n in range(3):
+        previous = made[-1]["id"] if made else None
+        fields = {"instructions": f"Say {n}.", "previous_response_id": previous}
+        made.append(await create(proxy, f"Question {n}", **fields))
+    return made[:2], await input_items(proxy, made[2]["id"])
+
+
+async def by_conversation(proxy: Proxied) -> tuple[list[Any], list[Any]]:
+    conversation = (await proxy.post("/v1/conversations", {})).json()["id"]
+    fields = {"conversation": conversation}
+    made = [await create(proxy, f"Question {n}", instructions=f"Say {n}.", **fields) for n in range(3)]
+    listed = (await proxy.get(f"/v1/conversations/{conversation}/items")).json()["data"]
+    inputs = await input_items(proxy, made[2]["id"])
+    assert listed == [*made[2]["output"][::-1], *inputs]
+    return made[:2], inputs
+
+
+async def by_history(proxy: Proxied) -> tuple[list[Any], list[Any]]:
+    history: list[Any] = []
+    made: list[Any] = []
+    for n in range(3):
+        history.append({"role": "user", "content": f"Question {n}"})
+        made.append(await create(proxy, history))
+        history += made[-1]["output"]
+    return made[:2], await input_items(proxy, made[2]["id"])
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        pytest.param(by_previous_response, id="previous_response_id"),
+        pytest.param(by_conversation, id="conversation"),
+        pytest.param(by_history, id="history"),
+    ],
+)
+async def test_input_items_of_a_conversation(talk: Callable[[Proxied], Any]) -> None:
+    "Newest first, with the ids that the client received."
+    async with proxied(AsyncScriptedEngine(THOUGHT, THOUGHT, THOUGHT)) as proxy:
+        earlier, inputs = await talk(proxy)
+        *_, oldest = inputs
+        assert oldest["content"] == [{"type": "input_text", "text": "Question 0"}]
+        questions = [item for item in inputs if item.get("role") == "user"]
+        assert [item["content"][0]["text"] for item in questions] == [
+            "Question 2",
+            "Question 1",
+            "Question 0",
+        ]
+        outputs = [*earlier[1]["output"][::-1], *earlier[0]["output"][::-1]]
+        assert inputs == [questions[0], *outputs[:2], questions[1], *outputs[2:], questions[2]]
+
+
+async def test_pages_of_input_items() -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT, HELLO)) as proxy:
+        first = await create(proxy, "One")
+        second = await create(proxy, "Two", previous_response_id=first["id"])
+        newest_first = await input_items(proxy, second["id"])
+        assert len(newest_first) == 4
+        oldest_first = newest_first[::-1]
+        assert await input_items(proxy, second["id"], order="asc") == oldest_first
+        after = await input_items(proxy, second["id"], after=newest_first[0]["id"], limit="2")
+        assert after == newest_first[1:3]
+        at = f"{URL}/{second['id']}/input_items"
+        page = (await proxy.get(at, params={"order": "asc", "limit": "1"})).json()
+        assert page == {
+            "object": "list",
+            "data": oldest_first[:1],
+            "first_id": oldest_first[0]["id"],
+            "last_id": oldest_first[0]["id"],
+            "has_more": True,
+        }
+        for include in ("include", "include[]"):
+            sealed = await input_items(proxy, second["id"], **{include: "reasoning.encrypted_content"})
+            (reasoning,) = [item for item in sealed if item["type"] == "reasoning"]
+            assert reasoning == {**first["output"][0], "encrypted_content": reasoning["encrypted_content"]}
+        assert (await proxy.get(at, params={"after": "msg_1"})).json()["error"]["param"] == "after"
+
+
+async def test_input_items_in_the_background() -> None:
+    "While a response is in progress, its input is the one that it has afterwards."
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine) as proxy:
+        engine.go.set()
+        first = await create(proxy, "One", instructions="Say one.")
+        engine.go.clear()
+        engine.silent.clear()
+        second = await create(proxy, "Two", previous_response_id=first["id"], background=True)
+        await engine.silent.wait()
+        during = await input_items(proxy, second["id"])
+        engine.go.set()
+        await proxy.get(f"{URL}/{second['id']}", params={"stream": "true"})
+        assert await input_items(proxy, second["id"]) == during
+        assert during[1:3] == first["output"][::-1]
 
 
 async def test_unknown_ids() -> None:
