@@ -62,6 +62,7 @@ OTHERS = Settings(
     open_responses=True,
     reload=True,
     keep_alive=1.5,
+    idle_timeout=90,
     key_hash="abc",
     allow_unauthenticated=True,
     cors_origins=("https://app.example",),
