@@ -44,6 +44,11 @@ class HTTP11Protocol(HttpToolsProtocol):
         if not self.ignores_upgrade():
             super().on_message_complete()
 
+    def _should_upgrade(self) -> bool:
+        "Only a GET without a body changes to WebSocket. uvicorn would never answer another."
+        lengths = {value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        return self.parser.get_method() == b"GET" and lengths <= {b"0"} and super()._should_upgrade()
+
     def ignores_upgrade(self) -> bool:
         "Return whether the request offers another protocol, and not WebSocket."
         return self.parser.should_upgrade() and not self._should_upgrade()

@@ -89,6 +89,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
         listener.close()
     for connection in [*running.server_state.connections]:
         connection.shutdown()
+    for socket_ in served.listeners:
+        socket_.close()
 
 
 async def test_writes_are_sent_without_delay(server: Served) -> None:
@@ -275,16 +277,31 @@ async def test_many_pipelined_offers(server: Served) -> None:
     assert await exchange(server, head * 1500 + LAST) == [answer] * 1500 + [END]
 
 
-async def test_websocket(server: Served) -> None:
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "0"}], ids=["plain", "empty body"])
+async def test_websocket(server: Served, headers: dict[str, str]) -> None:
     host, port = server.address
-    async with connect(f"ws://{host}:{port}/", proxy=None) as client:
+    async with connect(f"ws://{host}:{port}/", proxy=None, additional_headers=headers) as client:
         await client.send("Hello")
         assert await client.recv() == "Hello"
 
 
 async def test_invalid_websocket_handshake(server: Served) -> None:
     handshake = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    assert (await exchange_bytes(server, handshake)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    answer = await exchange_bytes(server, handshake + LAST)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "body"),
+    [*BODIES[1:], *(pytest.param("GET", *each.values[1:], id=f"GET with {each.id}") for each in BODIES[3:])],
+)
+async def test_a_request_that_cannot_become_a_websocket(
+    server: Served, method: str, headers: str, body: str
+) -> None:
+    head, content, answer = request(method, "Connection: Upgrade\r\nUpgrade: websocket", headers, body)
+    assert await exchange(server, head + content, LAST) == [answer, END]
+    assert await exchange(server, head, content, LAST) == [answer, END]
 
 
 class TestIdleConnections:
