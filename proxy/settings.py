@@ -41,8 +41,8 @@ class Settings:
 
     `num_ctx` is the context length of all requests; None leaves it to the engine. Each of `workers` processes
     runs `max_concurrency` model calls at once, and `queue_size` more can wait. A stream that sends nothing
-    for `keep_alive` seconds gets a comment. With `log_policy` respect-store, only turns that a client wants
-    stored are logged.
+    for `keep_alive` seconds gets a comment. A connection without a request is closed after `idle_timeout`
+    seconds. With `log_policy` respect-store, only turns that a client wants stored are logged.
 
     `key_hash` is the hash of a key that is valid for this run (`api_keys.hash_key`). `allow_unauthenticated`
     lets other machines use the server without a key. `cors_origins` are the origins whose pages may use it.
@@ -67,6 +67,7 @@ class Settings:
     workers: int = 1
     reload: bool = False
     keep_alive: float = 10.0
+    idle_timeout: int = 75
     key_hash: str | None = field(default=None, repr=False)
     allow_unauthenticated: bool = False
     cors_origins: tuple[str, ...] = ()

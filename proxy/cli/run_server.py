@@ -164,13 +164,14 @@ def _without_garbage_collection() -> Iterator[None]:
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
-    from ..http.protocol import NoDelayProtocol
+    from ..http.protocol import HTTP11Protocol
 
     options: dict[str, Any] = {
-        "http": NoDelayProtocol,
+        "http": HTTP11Protocol,
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_keep_alive": settings.idle_timeout,
     }
     if settings.workers == 1 and not settings.reload:
         with _without_garbage_collection():

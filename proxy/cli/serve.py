@@ -94,6 +94,13 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     help="Where chat completions have the chain of thought  [default: both]",
 )
 @click.option("--open-responses", is_flag=True, help="Use the event names of Open Responses")
+@click.option(
+    "idle_timeout",
+    "--keep-alive",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="How long idle connections stay open  [default: 75]",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes, each with its own queue  [default: 1]")
 @click.option("--reload", is_flag=True, help="Restart when the code changes")
 def command(**options: Any) -> None:

@@ -1,23 +1,102 @@
-"""uvicorn's HTTP protocol, without the delay that TCP adds to small writes."""
+"""uvicorn's HTTP protocol, changed where clients lose time, the body of a request, or a connection."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Seconds that a client has to close its side of an idle connection.
+LINGER_SECONDS = 5
 
 
-class NoDelayProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Sets TCP_NODELAY on each connection.
+class HTTP11Protocol(HttpToolsProtocol):
+    """Sends small writes at once, ignores offers to change to HTTP/2, and closes idle connections gently.
 
-    asyncio sets it only on connections of sockets that it opened itself, and uvicorn hands it an open one.
-    Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for clients that
-    keep their connection open.
+    asyncio sets TCP_NODELAY only on connections of sockets that it opened itself, and uvicorn hands it an
+    open one. Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for
+    clients that keep their connection open.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.parser = RequestParser(self)
+        self._half_closed = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         connection = transport.get_extra_info("socket")
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._half_closed:
+            super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        if not self.ignores_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.ignores_upgrade():
+            super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        "Only a GET without a body changes to WebSocket. uvicorn would never answer another."
+        lengths = {value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
+        return self.parser.get_method() == b"GET" and lengths <= {b"0"} and super()._should_upgrade()
+
+    def ignores_upgrade(self) -> bool:
+        "Return whether the request offers another protocol, and not WebSocket."
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def head_without_upgrade(self) -> bytes:
+        "Return the head of the request that the parser read last, without its `Upgrade` headers."
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection: first our side, and the other when the client has closed its own.
+
+        A request that is on its way would be answered by a reset if the socket were closed at once.
+        """
+        self._half_closed = True
+        self.transport.write_eof()
+        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class RequestParser(httptools.HttpRequestParser):
+    """Reads requests that offer another protocol as if they did not.
+
+    llhttp stops after the head of such a request, and would read its body as the next request. So the head is
+    read once more, without the offer.
+    """
+
+    def __init__(self, protocol: HTTP11Protocol) -> None:
+        self._protocol = protocol
+        self._reset()
+
+    def _reset(self) -> None:
+        super().__init__(self._protocol)
+        # As in uvicorn: what follows `Connection: close` is skipped, and is no error of that request.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
+        rest = memoryview(data)
+        while True:
+            try:
+                return super().feed_data(rest)
+            except httptools.HttpParserUpgrade as stopped:
+                if not self._protocol.ignores_upgrade():
+                    raise
+                if self.get_method() == b"CONNECT":  # what follows belongs to no request
+                    raise httptools.HttpParserError("CONNECT is for proxies") from stopped
+                rest = rest[stopped.args[0] :]
+            head = self._protocol.head_without_upgrade()
+            self._reset()
+            super().feed_data(head)

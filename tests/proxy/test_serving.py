@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import time
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.scripted_server import HOLD
-from support.served_app import BEGIN, END, PATIENCE, Ollama, serving, until
+from support.served_app import BEGIN, CHAT, END, PATIENCE, Ollama, serving, until
+from websockets.sync.client import connect
 
 
 @pytest.fixture
@@ -39,6 +43,43 @@ def test_keep_alive_comments_while_the_engine_is_silent(path: Path) -> None:
         with server.asking(stream=True) as client:
             heard = until(client, b": keep-alive\n\n")
         assert heard.startswith(b"HTTP/1.1 200")
+
+
+# As Java's HTTP client sends it: the body comes later than the head.
+JAVA = f"""POST {CHAT} HTTP/1.1
+Connection: Upgrade, HTTP2-Settings
+Content-Length: %d
+Host: 127.0.0.1
+HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA
+Upgrade: h2c
+Content-Type: application/json
+
+""".replace("\n", "\r\n")
+
+
+def test_the_http_client_of_java(path: Path) -> None:
+    body = json.dumps({"model": "gpt-oss-tiny", "messages": [{"role": "user", "content": "Hi"}]}).encode()
+    with Ollama([*BEGIN, END]) as ollama, serving(path, ollama) as server:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+            for _ in range(2):
+                client.sendall(JAVA.encode() % len(body))
+                time.sleep(0.05)
+                client.sendall(body)
+                response = HTTPResponse(client)
+                response.begin()
+                assert (response.status, b"Hello" in response.read()) == (200, True)
+        server.logs((200, None), (200, None))
+
+
+def test_websocket(path: Path) -> None:
+    request = {"type": "response.create", "model": "gpt-oss-tiny", "input": "Hi"}
+    with Ollama([*BEGIN, END]) as ollama, serving(path, ollama) as server:
+        with connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client:
+            client.send(json.dumps(request))
+            events = [json.loads(client.recv(PATIENCE))]
+            while events[-1]["type"] != "response.completed":
+                events.append(json.loads(client.recv(PATIENCE)))
+        assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
 
 
 def test_streams_finish_when_the_server_stops(path: Path) -> None:

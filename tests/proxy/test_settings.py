@@ -63,6 +63,7 @@ OTHERS = Settings(
     reasoning_field="reasoning",
     reload=True,
     keep_alive=1.5,
+    idle_timeout=90,
     key_hash="abc",
     allow_unauthenticated=True,
     cors_origins=("https://app.example",),

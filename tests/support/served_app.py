@@ -27,11 +27,14 @@ SERVE = """
 import signal, sys, uvicorn
 from pathlib import Path
 from proxy.app import create_app
+from proxy.http.protocol import HTTP11Protocol
 from proxy.settings import Settings
 # uvicorn ends itself by the signal that stopped it, once all is done.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 app = create_app(Settings(database=Path(sys.argv[1]), model="gpt-oss-tiny", keep_alive=float(sys.argv[2])))
-config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=float(sys.argv[3]))
+config = uvicorn.Config(
+    app, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=float(sys.argv[3])
+)
 uvicorn.Server(config).run(sockets=[__import__("socket").socket(fileno=int(sys.argv[4]))])
 """
 PATIENCE = 30

@@ -29,7 +29,7 @@ from llm_gpt_oss.cli.target import bound_model
 from proxy.cli import run_server
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing, hash_key
-from proxy.http.protocol import NoDelayProtocol
+from proxy.http.protocol import HTTP11Protocol
 from proxy.settings import WORKER_SETTINGS, Settings
 
 
@@ -62,7 +62,7 @@ class TestOptions:
             "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
             " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
             " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin http://b.example:1"
-            " --allow-model-changes --reasoning-field reasoning_content --database"
+            " --allow-model-changes --reasoning-field reasoning_content --keep-alive 90 --database"
         )
         assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
         (settings,) = served_settings
@@ -76,6 +76,7 @@ class TestOptions:
             num_ctx=4096,
             max_concurrency=2,
             queue_size=3,
+            idle_timeout=90,
             workers=2,
             reload=True,
             key_hash=hash_key("sesame"),
@@ -107,6 +108,7 @@ class TestOptions:
         [
             (["--port", "65536"], "0<=x<=65535"),
             (["--num-ctx", "1"], "256<=x<=131072"),
+            (["--keep-alive", "0"], "x>=1"),
             (["--alias", "a"], "'a' should be NAME=MODEL"),
             (["--alias", "=b"], "'' should be NAME=MODEL"),
             (["--cors-origin", "*"], "'*' is not an origin"),
@@ -301,7 +303,7 @@ class TestRunning:
 
         monkeypatch.setattr(uvicorn, "run", run_)
         assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
-        common = {"app": "proxy.app:create_app", "http": NoDelayProtocol, "log_level": "warning"}
+        common = {"app": "proxy.app:create_app", "http": HTTP11Protocol, "timeout_keep_alive": 75}
         assert calls.items() >= {**common, **given}.items()
         assert calls["settings"].key_hash == hash_key("sesame")
         assert calls["settings"].port == calls["port"]
@@ -317,10 +319,11 @@ class TestRunning:
 
         calls: list[tuple[uvicorn.Config, int]] = []
         monkeypatch.setattr(uvicorn.Server, "run", run_)
-        assert run("serve", "--port", "0", "--num-ctx", "4096").exit_code == 0
+        assert run("serve", "--port", "0", "--num-ctx", "4096", "--keep-alive", "90").exit_code == 0
         ((config, port),) = calls
         settings: Settings = config.app.state.proxy.settings  # type: ignore[union-attr]
-        assert (settings.num_ctx, settings.port, config.http) == (4096, port, NoDelayProtocol)
+        assert (settings.num_ctx, settings.port, config.http) == (4096, port, HTTP11Protocol)
+        assert config.timeout_keep_alive == 90
         assert not os.environ[WORKER_SETTINGS]
 
     def test_failed_start(self, monkeypatch: pytest.MonkeyPatch) -> None:

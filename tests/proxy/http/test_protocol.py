@@ -1,50 +1,102 @@
+"Connections to a server in this process, byte by byte. Its application answers with what it received."
+
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httptools
 import pytest
 import uvicorn
+from websockets.asyncio.client import connect
 
-from proxy.http.protocol import NoDelayProtocol
-
-
-async def app(scope: object, receive: object, send: object) -> None:
-    raise AssertionError("nobody asks")
+from proxy.http import protocol
+from proxy.http.protocol import HTTP11Protocol
 
 
-accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": (await receive())["text"]})
+        await send({"type": "websocket.close"})
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        assert message["type"] == "http.request"
+        body, more = body + message["body"], message["more_body"]
+    names = [name.decode() for name, _ in scope["headers"]]
+    answer = json.dumps([scope["method"], scope["path"], body.decode(), names]).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [length(answer)]})
+    await send({"type": "http.response.body", "body": answer})
 
 
-class RecordingProtocol(NoDelayProtocol):
-    "Records its sockets, which stay open as long as the clients do."
+def length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", str(len(body)).encode()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        accepted.put_nowait(transport.get_extra_info("socket"))
+
+PATIENCE = 10
+
+
+class Served:
+    "Where the server listens, and the connections and packets that it got, in their order."
+
+    def __init__(self, path: Path) -> None:
+        self.listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
+        self.listeners[0].bind(("127.0.0.1", 0))
+        self.listeners[1].bind(str(path))
+        self.address: tuple[str, int] = self.listeners[0].getsockname()
+        self.accepted: asyncio.Queue[HTTP11Protocol] = asyncio.Queue()
+        self.received: asyncio.Queue[bytes] = asyncio.Queue()
+        self.lost: asyncio.Queue[HTTP11Protocol] = asyncio.Queue()
+
+    def protocol(self) -> type[HTTP11Protocol]:
+        class RecordingProtocol(HTTP11Protocol):
+            def connection_made(recorded, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                self.accepted.put_nowait(recorded)
+
+            def data_received(recorded, data: bytes) -> None:
+                super().data_received(data)
+                self.received.put_nowait(data)
+
+            def connection_lost(recorded, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                self.lost.put_nowait(recorded)
+
+        return RecordingProtocol
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[list[socket.socket]]:
-    listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
-    listeners[0].bind(("127.0.0.1", 0))
-    listeners[1].bind(str(tmp_path / "socket"))
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
+    served = Served(tmp_path / "socket")
     # No lifespan and no signals: only what happens to a connection.
-    running = uvicorn.Server(uvicorn.Config(app, http=RecordingProtocol, lifespan="off", log_level="warning"))
-    running.config.load()
-    running.lifespan = running.config.lifespan_class(running.config)
-    await running.startup(sockets=listeners)
-    yield listeners
-    await running.shutdown(sockets=listeners)
+    config = uvicorn.Config(
+        app, http=served.protocol(), lifespan="off", log_level="critical", timeout_keep_alive=600
+    )
+    running = uvicorn.Server(config)
+    config.load()
+    running.lifespan = config.lifespan_class(config)
+    await running.startup(sockets=served.listeners)
+    yield served
+    # Not shutdown(), which takes a tenth of a second.
+    for listener in running.servers:
+        listener.close()
+    for connection in [*running.server_state.connections]:
+        connection.shutdown()
+    for socket_ in served.listeners:
+        socket_.close()
 
 
-async def test_writes_are_sent_without_delay(server: list[socket.socket]) -> None:
-    for listener in server:
-        connect = {socket.AF_INET: tcp, socket.AF_UNIX: unix}[listener.family]
-        _, writer = await connect(listener)
-        connection = await accepted.get()
+async def test_writes_are_sent_without_delay(server: Served) -> None:
+    for listener in server.listeners:
+        _, writer = await {socket.AF_INET: tcp, socket.AF_UNIX: unix}[listener.family](listener)
+        connection = (await server.accepted.get()).transport.get_extra_info("socket")
         assert connection.family == listener.family
         if connection.family == socket.AF_INET:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -57,3 +109,231 @@ async def tcp(listener: socket.socket) -> tuple[asyncio.StreamReader, asyncio.St
 
 async def unix(listener: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_unix_connection(listener.getsockname())
+
+
+class Responses:
+    "The status and the body of each response in some bytes."
+
+    def __init__(self, data: bytes) -> None:
+        self.all: list[tuple[int, Any]] = []
+        self.body = b""
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(data)
+
+    def on_message_begin(self) -> None:
+        self.body = b""
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        self.all.append((status, json.loads(self.body)[:3] if status == 200 else None))
+
+
+# The last request of each connection. Its response shows that nothing was left over from the ones before.
+LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+END = (200, ["GET", "/last", ""])
+
+
+async def exchange(server: Served, *packets: bytes) -> list[tuple[int, Any]]:
+    "Return the responses to these packets, until the server closes the connection."
+    return Responses(await exchange_bytes(server, *packets)).all
+
+
+async def exchange_bytes(server: Served, *packets: bytes) -> bytes:
+    "Send each packet when the server has read the one before."
+    reader, writer = await tcp(server.listeners[0])
+    try:
+        for packet in packets:
+            writer.write(packet)
+            read = 0
+            while read < len(packet):
+                read += len(await asyncio.wait_for(server.received.get(), PATIENCE))
+        return await asyncio.wait_for(reader.read(), PATIENCE)
+    finally:
+        writer.close()
+
+
+OFFERS = [
+    pytest.param(
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB", id="h2c"
+    ),
+    pytest.param("Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB", id="h2c without Connection"),
+    pytest.param("Upgrade: h2c\r\nConnection: keep-alive", id="h2c with another Connection"),
+    pytest.param("Connection: Upgrade", id="Connection without Upgrade"),
+    pytest.param("Connection: upgrade\r\nUpgrade: TLS/1.0", id="TLS"),
+    pytest.param("connection: keep-alive,UPGRADE\r\nupgrade: foo", id="unknown"),
+    pytest.param("Connection: Upgrade\r\nUpgrade:", id="empty"),
+    pytest.param("Connection: Upgrade\r\nUpgrade: h2c, TLS/1.0, foo/2", id="several"),
+    pytest.param("Connection: Upgrade\r\nUpgrade: websocket, h2c", id="WebSocket or h2c"),
+    pytest.param("Connection: Upgrade\r\nUpgrade: foo\r\nUpgrade: h2c", id="two headers"),
+    pytest.param("Connection: Upgrade\r\nConnection: keep-alive\r\nUpgrade: websocket", id="two Connections"),
+    pytest.param("Upgrade: websocket", id="WebSocket without Connection"),
+]
+# What looks like another request, so that a body that is read twice shows.
+SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+BODIES = [
+    pytest.param("GET", "", "", id="GET"),
+    pytest.param("POST", "Content-Length: 0\r\n", "", id="empty"),
+    pytest.param("POST", "", "", id="no length"),
+    pytest.param("POST", f"X-Empty:\r\nContent-Length: {len(SMUGGLED)}\r\n", SMUGGLED, id="length"),
+    pytest.param(
+        "POST",
+        "Transfer-Encoding: chunked\r\n",
+        f"5\r\n{SMUGGLED[:5]}\r\n{len(SMUGGLED) - 5:x};x=y\r\n{SMUGGLED[5:]}\r\n0\r\nX-Trailer: a\r\n\r\n",
+        id="chunked",
+    ),
+]
+
+
+def request(method: str, offer: str, headers: str, body: str) -> tuple[bytes, bytes, tuple[int, Any]]:
+    "Return the head, the body, and the answer."
+    head = f"{method} /a%20b?c=d HTTP/1.1\r\nHost: a\r\n{offer}\r\nAccept: */*\r\n{headers}\r\n"
+    return head.encode(), body.encode(), (200, [method, "/a b", SMUGGLED if body else ""])
+
+
+@pytest.mark.parametrize(("method", "headers", "body"), BODIES)
+@pytest.mark.parametrize("offer", OFFERS)
+class TestOffers:
+    async def test_the_request_is_answered(
+        self, server: Served, offer: str, method: str, headers: str, body: str
+    ) -> None:
+        head, content, answer = request(method, offer, headers, body)
+        assert await exchange(server, head + content, LAST) == [answer, END]
+        assert await exchange(server, head, content, LAST) == [answer, END]
+
+    async def test_pipelined_requests(
+        self, server: Served, offer: str, method: str, headers: str, body: str
+    ) -> None:
+        head, content, answer = request(method, offer, headers, body)
+        plain, other, plain_answer = request("POST", "X-Plain: a", headers, body)
+        packet = (head + content) * 2 + plain + other + head + content + LAST
+        expected = [answer, answer, plain_answer, answer, END]
+        if method == "GET":
+            expected[2] = (200, ["POST", "/a b", ""])
+        assert await exchange(server, packet) == expected
+
+
+H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA"
+
+
+@pytest.mark.parametrize(("method", "headers", "body"), BODIES)
+async def test_every_cut(server: Served, method: str, headers: str, body: str) -> None:
+    head, content, answer = request(method, H2C, headers, body)
+    whole = head + content + LAST
+    for cut in range(1, len(whole)):
+        assert await exchange(server, whole[:cut], whole[cut:]) == [answer, END]
+    assert await exchange(server, *(bytes([byte]) for byte in whole)) == [answer, END]
+
+
+async def test_the_application_does_not_see_the_offer(server: Served) -> None:
+    answer = await exchange_bytes(
+        server, f"GET / HTTP/1.1\r\nHost: a\r\n{H2C}\r\nX-A: 1\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert json.loads(answer.split(b"\r\n\r\n")[1])[3] == [
+        "host",
+        "connection",
+        "http2-settings",
+        "x-a",
+        "connection",
+    ]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("POST / HTTP/1.1\r\nConnection: close, Upgrade", id="close"),
+        pytest.param("POST / HTTP/1.0\r\nConnection: Upgrade", id="HTTP/1.0"),
+    ],
+)
+async def test_the_connection_closes_as_without_an_offer(server: Served, head: str) -> None:
+    whole = f"{head}\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nabcd".encode()
+    assert await exchange(server, whole + LAST) == [(200, ["POST", "/", "abcd"])]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="two lengths"),
+        pytest.param("Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", id="two Content-Lengths"),
+        pytest.param("Content-Length: four\r\n\r\nabcd", id="no number"),
+        pytest.param("X-A: b\r\n Content-Length: 4\r\n\r\nabcd", id="folded header"),
+    ],
+)
+async def test_invalid_requests(server: Served, whole: str) -> None:
+    data = f"POST / HTTP/1.1\r\nHost: a\r\n{H2C}\r\n{whole}".encode()
+    assert await exchange(server, data + LAST) == [(400, None)]
+
+
+@pytest.mark.parametrize("target", ["/", "*", "a:1", "http://a/"])
+async def test_connect(server: Served, target: str) -> None:
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: a\r\n{H2C}\r\nContent-Length: {len(LAST)}\r\n\r\n".encode()
+    assert await exchange(server, head + LAST) == [(400, None)]
+
+
+async def test_many_pipelined_offers(server: Served) -> None:
+    head, _, answer = request("GET", H2C, "", "")
+    assert await exchange(server, head * 1500 + LAST) == [answer] * 1500 + [END]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "0"}], ids=["plain", "empty body"])
+async def test_websocket(server: Served, headers: dict[str, str]) -> None:
+    host, port = server.address
+    async with connect(f"ws://{host}:{port}/", proxy=None, additional_headers=headers) as client:
+        await client.send("Hello")
+        assert await client.recv() == "Hello"
+
+
+async def test_invalid_websocket_handshake(server: Served) -> None:
+    handshake = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    answer = await exchange_bytes(server, handshake + LAST)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "body"),
+    [*BODIES[1:], *(pytest.param("GET", *each.values[1:], id=f"GET with {each.id}") for each in BODIES[3:])],
+)
+async def test_a_request_that_cannot_become_a_websocket(
+    server: Served, method: str, headers: str, body: str
+) -> None:
+    head, content, answer = request(method, "Connection: Upgrade\r\nUpgrade: websocket", headers, body)
+    assert await exchange(server, head + content, LAST) == [answer, END]
+    assert await exchange(server, head, content, LAST) == [answer, END]
+
+
+class TestIdleConnections:
+    async def idle(self, server: Served) -> tuple[socket.socket, HTTP11Protocol]:
+        "Return a client that got an answer, and the server's side of its connection."
+        client = socket.create_connection(server.address)
+        client.setblocking(False)
+        connection = await server.accepted.get()
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await loop.sock_recv(client, 65536)).startswith(b"HTTP/1.1 200")
+        return client, connection
+
+    async def test_a_request_that_races_with_the_end_is_not_reset(self, server: Served) -> None:
+        client, connection = await self.idle(server)
+        loop = asyncio.get_running_loop()
+        with client:
+            connection.timeout_keep_alive_handler()
+            server.received.get_nowait()
+            await loop.sock_sendall(client, LAST)
+            assert await server.received.get() == LAST
+            assert await loop.sock_recv(client, 65536) == b""  # it was not run, so the client may repeat it
+            assert client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            assert not connection.transport.is_closing()
+        assert await asyncio.wait_for(server.lost.get(), PATIENCE) is connection
+
+    async def test_a_client_that_does_not_close(
+        self, server: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(protocol, "LINGER_SECONDS", 0)
+        client, connection = await self.idle(server)
+        with client:
+            connection.timeout_keep_alive_handler()
+            assert await asyncio.wait_for(server.lost.get(), PATIENCE) is connection
+            assert await asyncio.get_running_loop().sock_recv(client, 65536) == b""
