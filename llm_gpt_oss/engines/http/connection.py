@@ -16,8 +16,9 @@ from ...settings import ServerAddress
 from .endpoint import Endpoint
 from .transport import LoopbackTransport
 
-# Seconds. TLS needs a handshake, and its servers are further away.
-CONNECT_TIMEOUT, CONNECT_TIMEOUT_TLS = 1.0, 5.0
+# Seconds. TLS needs a handshake, and its servers are further away. This machine refuses a connection at once if
+# no server listens. If a busy server's queue is full, the system tries again after a second.
+CONNECT_TIMEOUT, LONG_CONNECT_TIMEOUT = 1.0, 5.0
 MAX_CONNECTIONS = 1000
 
 
@@ -42,7 +43,7 @@ def _options(endpoint: Endpoint, keepalive: float) -> dict[str, Any]:
     server = endpoint.server
     headers = httpx.Headers({"User-Agent": "llm-gpt-oss", "Accept-Encoding": "identity"})
     headers.update(dict(server.headers))
-    connect = CONNECT_TIMEOUT_TLS if _is_secure(server) else CONNECT_TIMEOUT
+    connect = LONG_CONNECT_TIMEOUT if _is_secure(server) or server.loopback else CONNECT_TIMEOUT
     return {
         "base_url": server.url,
         "headers": headers,
