@@ -16,8 +16,8 @@ from ...settings import ServerAddress
 from .endpoint import Endpoint
 from .transport import LoopbackTransport
 
-# Seconds. TLS needs a handshake, and its servers are further away. This machine refuses a connection at once if
-# no server listens. If a busy server's queue is full, the system tries again after a second.
+# Seconds. TLS needs a handshake, and its servers are further away. This machine refuses a connection at once
+# if no server listens. If a busy server's queue is full, the system tries again after a second.
 CONNECT_TIMEOUT, LONG_CONNECT_TIMEOUT = 1.0, 5.0
 MAX_CONNECTIONS = 1000
 
