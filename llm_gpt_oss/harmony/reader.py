@@ -65,9 +65,13 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class MessageEnd:
-    "The current message ends with this marker, or with the end of the text if it is None."
+    """The current message ends with this marker, or with the end of the text if it is None.
+
+    `repairs` names what was wrong with the message after its header.
+    """
 
     marker: str | None
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class HarmonyReader:
         # The part of the next header that has arrived, without START and MESSAGE.
         self._header_text: list[str] = []
         self._header_logprobs: list[Logprob] = []
+        # What was wrong with the text of the current message.
+        self._repairs: list[str] = []
         # Text whose end may be the beginning of a neutralised token.
         self._waiting: list[TextDelta] = []
 
@@ -135,7 +141,7 @@ class HarmonyReader:
         yield from self._restored_text()
         if self._in_message:
             self._in_message = False
-            yield MessageEnd(None)
+            yield self._message_end(None)
         else:
             yield from self._messages_without_marker(None)
 
@@ -184,11 +190,19 @@ class HarmonyReader:
         MESSAGE and CONSTRAIN have no meaning inside a message and are dropped.
         """
         if marker in (MESSAGE, CONSTRAIN):
+            self._repairs.append("a marker in the text was left out")
             return
         self._in_message = self._has_author = False
         if marker == CHANNEL:
             self._header_text.append(marker)
-        yield MessageEnd(marker if marker in END_MARKERS else END)
+        if marker not in END_MARKERS:
+            self._repairs.append("its end was missing")
+            marker = END
+        yield self._message_end(marker)
+
+    def _message_end(self, marker: str | None) -> MessageEnd:
+        repairs, self._repairs = tuple(dict.fromkeys(self._repairs)), []
+        return MessageEnd(marker, repairs)
 
     def _messages_without_marker(self, end: str | None) -> Iterator[Event]:
         "Yield the messages and stray text in the collected header text, which no `<|message|>` ended."

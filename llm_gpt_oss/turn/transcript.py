@@ -153,7 +153,7 @@ class Transcript:
                 case MessageEnd() if self._message:
                     self._message.text, self._texts = "".join(self._texts), []
                     if not self._ignore:
-                        self._end_message(self._message)
+                        self._end_message(self._message, event.repairs)
                     self.is_answered = self._step.type == "answer" and bool(self._message.text.strip())
                     self._message = None
                 case StrayText() if not self._ignore:
@@ -188,8 +188,10 @@ class Transcript:
             channel = "analysis"
         return channel if self._step.type != "think" or channel == "analysis" else None
 
-    def _end_message(self, message: ParsedMessage) -> None:
+    def _end_message(self, message: ParsedMessage, repairs: tuple[str, ...]) -> None:
         if message.is_call or message.shown_as:
+            if message.text.strip():
+                self._notes += [Note("mended", f"A message was repaired: {repair}.") for repair in repairs]
             self.messages.append(message)
             self._called = self._called or message.is_certain_call
         elif message.text.strip():

@@ -347,13 +347,22 @@ def test_constrained_text_has_no_markers(marker: str) -> None:
     assert messages(pieces, FINAL, constrained=True) == [(FINAL, "".join(pieces))]
 
 
-@pytest.mark.parametrize("marker", ["<|start|>", "<|end|>", "<|return|>", "<|call|>", "<|channel|>"])
+@pytest.mark.parametrize("marker", ["<|end|>", "<|return|>", "<|call|>"])
 def test_open_message_ends_at_a_marker(marker: str) -> None:
-    events = read(["ab", marker], FINAL)
-    assert events == [
-        TextDelta("ab"),
-        MessageEnd(marker if marker in ("<|return|>", "<|call|>") else "<|end|>"),
-    ]
+    assert read(["ab", marker], FINAL) == [TextDelta("ab"), MessageEnd(marker)]
+
+
+@pytest.mark.parametrize("marker", ["<|start|>", "<|channel|>"])
+def test_open_message_ends_where_another_one_begins(marker: str) -> None:
+    assert read(["ab", marker], FINAL) == [TextDelta("ab"), MessageEnd("<|end|>", ("its end was missing",))]
+
+
+def test_markers_in_a_text_are_one_repair_of_its_message() -> None:
+    events = read(
+        ["a", "<|message|>", "b", "<|constrain|>", "<|end|>", "<|start|>", "x", "<|message|>"], FINAL
+    )
+    ends = [event for event in events if isinstance(event, MessageEnd)]
+    assert ends == [MessageEnd("<|end|>", ("a marker in the text was left out",)), MessageEnd(None)]
 
 
 def test_empty_open_message() -> None:
@@ -473,7 +482,9 @@ def test_neutralised_marker_is_restored(marker: str) -> None:
     ],
 )
 def test_restored_deltas(pieces: list[str], expected: list[TextDelta]) -> None:
-    assert read(pieces, FINAL) == [*expected, MessageEnd(None)]
+    *deltas, end = read(pieces, FINAL)
+    assert deltas == expected
+    assert isinstance(end, MessageEnd)
 
 
 def test_log_probabilities_of_a_restored_text() -> None:

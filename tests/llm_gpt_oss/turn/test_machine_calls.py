@@ -127,7 +127,7 @@ FORGOTTEN = "Hm.<|channel|>commentary to=functions.get_weather<|message|>"
 
 
 @pytest.mark.parametrize(
-    ("fields", "text", "more", "notes"),
+    ("fields", "text", "more", "more_notes"),
     [
         pytest.param({"reasoning_budget": 9}, '{"city":"Oslo"}', [], [], id="budget"),
         pytest.param({"required_tools": ("get_weather",)}, '{"city":"Oslo"}', [], [], id="named"),
@@ -138,18 +138,22 @@ FORGOTTEN = "Hm.<|channel|>commentary to=functions.get_weather<|message|>"
     ],
 )
 def test_a_call_after_reasoning_without_an_end_is_a_call(
-    fields: dict[str, Any], text: str, more: list[Part], notes: list[str]
+    fields: dict[str, Any], text: str, more: list[Part], more_notes: list[str]
 ) -> None:
     turn = play_turn(build_request(tools=TOOLS, **fields), FORGOTTEN + text, *more)
     assert turn.parts == [("analysis", "Hm."), ("get_weather", OSLO)]
-    assert (turn.notes, turn.machine.finish_reason) == (notes, "tool_calls")
+    assert (turn.notes, turn.machine.finish_reason) == (["mended", *more_notes], "tool_calls")
+    assert turn.machine.notes[0].text == "A message was repaired: its end was missing."
 
 
 def test_a_call_of_another_tool_than_the_required_one_is_not_a_call() -> None:
     request = build_request(tools=TOOLS, required_tools=("add",))
     turn = play_turn(request, FORGOTTEN + '{"city":"Oslo"}', '{"a":1,"b":2}')
     assert turn.parts == [("analysis", "Hm."), ("add", {"a": 1, "b": 2})]
-    assert [(note.kind, note.raw) for note in turn.machine.notes] == [("call_dropped", '{"city":"Oslo"}')]
+    assert [(note.kind, note.raw) for note in turn.machine.notes] == [
+        ("mended", None),
+        ("call_dropped", '{"city":"Oslo"}'),
+    ]
 
 
 @pytest.mark.parametrize(
