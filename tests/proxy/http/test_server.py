@@ -45,6 +45,7 @@ async def test_it_wakes_regularly(monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.wait_for(server.third.wait(), 5)
     server.handle_exit(signal.SIGINT, None)
     await asyncio.wait_for(running, 0.5)
+    assert server.ticks > 3
 
 
 def test_a_signal_before_the_start_stops_it() -> None:
