@@ -340,11 +340,9 @@ class TurnMachine:
     def _start_answer(self) -> None:
         if not self._step.answer_follows:
             self._retried.add("no answer")
-        # If the completion was ended here, its note says so already.
-        if not (self._step.answer_follows or self.completion_is_over):
-            self._note(
-                "answer_opened", "The model stopped without an answer, so the answer was started for it."
-            )
+            if not self.completion_is_over:  # otherwise there is a note about its end
+                note = "The model stopped without an answer, so the answer was started for it."
+                self._note("answer_opened", note)
         self._step = final_answer(self.request)
 
     def _on_empty_answer(self) -> None:

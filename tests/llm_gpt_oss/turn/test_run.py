@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut
+from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut, pieces
 from support.turn_requests import (
     FINAL,
     PERSON,
@@ -67,6 +67,14 @@ async def run_async(request: TurnRequest, script: list[Part]) -> Any:
 CUT = StreamCut("cut")
 TABLE = [
     pytest.param({}, [WHOLE], [("analysis", "Hm."), ("final", "Yes.")], [], None, id="plain"),
+    pytest.param(
+        {"reasoning_budget": 9},
+        ["Hm.", [*pieces(f"Yes.<|end|>{START}"), AssertionError("the completion is read on")]],
+        [("analysis", "Hm."), ("final", "Yes.")],
+        [],
+        None,
+        id="a completion that the machine ends",
+    ),
     pytest.param(
         {"tools": TOOLS, "required_tools": ("get_weather", "add")},
         ["Hm.", ".add", '{"a":1,"b":2}'],
