@@ -187,7 +187,7 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def _drop_foreign_spaces(draft: Draft) -> Draft:
-    "Drop spaces between tokens that JSON does not allow, such as non-breaking ones."
+    "Drop spaces between tokens if JSON does not allow them, such as non-breaking ones."
     return replace(draft, tokens=[token for token in draft.tokens if not token.isspace()])
 
 
