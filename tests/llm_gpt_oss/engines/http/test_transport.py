@@ -71,7 +71,7 @@ async def test_limits_of_keepalive_connections(play: Callable[..., Scripted], li
         await http.get(server.url)
         await asyncio.sleep(0.05)
         await http.get(server.url)
-        assert server.gone.wait(2)
+        assert server.gone.wait(10)
 
 
 async def test_a_fast_sender_waits_for_a_slow_reader() -> None:
@@ -352,9 +352,9 @@ async def test_a_refused_connection_is_httpx_connect_error() -> None:
 
 
 async def test_a_full_pool_is_httpx_pool_timeout(play: Callable[..., Scripted]) -> None:
-    loopback = LoopbackTransport(httpx.Limits(max_connections=1))
+    loopback, timeout = LoopbackTransport(httpx.Limits(max_connections=1)), httpx.Timeout(10, pool=0.1)
     url = play((head(200, "Content-Length: 2"), HOLD)).url
-    async with httpx.AsyncClient(transport=loopback, timeout=0.1) as http, http.stream("GET", url):
+    async with httpx.AsyncClient(transport=loopback, timeout=timeout) as http, http.stream("GET", url):
         with pytest.raises(httpx.PoolTimeout):
             await http.get(url)
 

@@ -68,8 +68,8 @@ def test_errors(
 
 
 def test_a_read_timeout(play: Play, awaited: bool) -> None:
-    wanted = model("llama-server", read_timeout=0.2, url=play(KNOWN, sse(HI, HOLD)).url)
-    with pytest.raises(StreamCut, match=r"sent nothing for 0\.2 seconds"):
+    wanted = model("llama-server", read_timeout=0.5, url=play(KNOWN, sse(HI, HOLD)).url)
+    with pytest.raises(StreamCut, match=r"sent nothing for 0\.5 seconds"):
         complete(PROVIDER, wanted, COMPLETION, awaited=awaited)
 
 

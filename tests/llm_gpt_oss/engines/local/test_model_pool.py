@@ -55,7 +55,7 @@ def pool(loader: FakeLoader) -> Iterator[ModelPool]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -129,9 +129,11 @@ def test_callers_during_a_load_wait_for_it(pool: ModelPool, loader: FakeLoader) 
 
 def test_caller_whose_event_loop_ends_does_not_keep_the_model(pool: ModelPool, loader: FakeLoader) -> None:
     async def borrow() -> None:
-        threading.Timer(0.1, loader.go.set).start()
-        async with pool.aborrow(A, HEADER, keep_alive=0):
-            raise AssertionError("the caller has left")
+        try:
+            async with pool.aborrow(A, HEADER, keep_alive=0):
+                raise AssertionError("the caller has left")
+        finally:
+            threading.Timer(0.1, loader.go.set).start()
 
     loader.go.clear()
     with pytest.raises(asyncio.TimeoutError):

@@ -247,7 +247,7 @@ def test_closing_the_generator_closes_the_connection(play: Play) -> None:
         items = opened.complete(Completion(OFFICIAL, "p"))
         assert next(items) == Piece("Hello")
         items.close()
-        assert server.gone.wait(2)
+        assert server.gone.wait(10)
 
 
 def test_an_error_closes_the_connection_while_its_traceback_is_alive(play: Play) -> None:
@@ -255,7 +255,7 @@ def test_an_error_closes_the_connection_while_its_traceback_is_alive(play: Play)
     with engine(server.host) as opened:
         with pytest.raises(ContextOverflow) as caught:
             next(opened.complete(Completion(OFFICIAL, "p")))
-        assert server.gone.wait(2)
+        assert server.gone.wait(10)
         assert caught.tb
 
 
@@ -266,7 +266,7 @@ async def test_closing_the_async_generator_closes_the_connection(play: Play) -> 
         assert await anext(items) == Piece("Hello")
         await items.aclose()
         # This blocks the event loop, so the connection was closed before.
-        assert server.gone.wait(2)
+        assert server.gone.wait(10)
 
 
 async def test_closing_one_completion_does_not_affect_others(play: Play) -> None:
