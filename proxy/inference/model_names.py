@@ -17,6 +17,8 @@ from ..http.errors import ApiError
 from ..http.validation_errors import validation_api_error
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+# What clients write before and after a name: OpenAI's namespace on Hugging Face, and Ollama's default tag.
+NAMESPACE, DEFAULT_TAG = "openai/", ":latest"
 
 # llm's models with and without a key have no public type in common.
 AnyModel = llm.AsyncModel | llm.AsyncKeyModel
@@ -38,7 +40,9 @@ class ModelNames:
     """All names of models: tags and aliases of gpt-oss (`entries`), llm's other models as far as they have an
     async variant (`others`), and aliases that only this server knows, such as `gpt-4o` for `gpt-oss:20b`.
 
-    A client that cannot send a reasoning effort can append one to any name, as in `gpt-oss:20b-high`.
+    Clients also write names differently: in another case, with `openai/` in front, or with Ollama's default
+    tag `:latest`. A name that exists exactly as written takes precedence. A client that cannot send a
+    reasoning effort can append one to any name, as in `gpt-oss:20b-high`.
     """
 
     def __init__(
@@ -52,24 +56,45 @@ class ModelNames:
                 model = ResolvedModel(other.model.model_id, other=other.async_model)
                 for name in (other.model.model_id, *other.aliases):
                     self._models.setdefault(name, model)
-        self._models |= {name: self._models.get(tag, ResolvedModel(tag)) for name, tag in aliases.items()}
+        self._by_canonical_name = self._canonical_names()
+        self._models |= {
+            name: self._find(target) or ResolvedModel(target) for name, target in aliases.items()
+        }
+        self._by_canonical_name = self._canonical_names()
+
+    def _canonical_names(self) -> dict[str, ResolvedModel]:
+        "Index the models. Of names that differ only in their spelling, the first one counts."
+        return {_canonical_name(name): model for name, model in reversed(self._models.items())}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._models)
 
     def resolve(self, name: str) -> ResolvedModel:
         "Return the model that a name stands for. Raises ApiError for an unknown name."
-        if name in self._models:
-            return self._models[name]
-        base, _, effort = name.rpartition("-")
-        if effort in EFFORTS and base in self._models:
-            return replace(self._models[base], effort=effort)
+        if model := self._find(name):
+            return model
         raise ApiError(
             404,
             f"The model '{name[:100]}' does not exist here. Available models: {', '.join(self._models)}.",
             code="model_not_found",
             param="model",
         )
+
+    def _find(self, name: str) -> ResolvedModel | None:
+        "Return the model that a name, with or without an effort, stands for."
+        if model := self._find_without_effort(name):
+            return model
+        base, _, effort = name.removesuffix(DEFAULT_TAG).rpartition("-")
+        if effort.lower() in EFFORTS and (model := self._find_without_effort(base)):
+            return replace(model, effort=effort.lower())
+        return None
+
+    def _find_without_effort(self, name: str) -> ResolvedModel | None:
+        return self._models.get(name) or self._by_canonical_name.get(_canonical_name(name))
+
+
+def _canonical_name(name: str) -> str:
+    return name.casefold().removeprefix(NAMESPACE).removesuffix(DEFAULT_TAG)
 
 
 def adapt_to_model(

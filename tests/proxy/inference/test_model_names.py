@@ -43,15 +43,19 @@ OTHERS = [
 
 @pytest.fixture
 def names() -> ModelNames:
-    return ModelNames(
-        model_entries("tiny", {}), {"gpt-4o-mini": "gpt-oss-20b", "mine": "gpt-4o", "raw": "a/b:c"}, OTHERS
-    )
+    aliases = {
+        "gpt-4o-mini": "gpt-oss-20b",
+        "mine": "gpt-4o",
+        "raw": "a/b:c",
+        "quick": "openai/GPT-OSS-20b-low",
+    }
+    return ModelNames(model_entries("tiny", {}), aliases, OTHERS)
 
 
 def test_names(names: ModelNames) -> None:
     assert [*names] == [
         "gpt-oss:20b", "gpt-oss-20b", "gpt-oss:120b", "gpt-oss-120b", "tiny", "gpt-oss",
-        "others", "gpt-4o", "gpt-4o-mini", "mine", "raw",
+        "others", "gpt-4o", "gpt-4o-mini", "mine", "raw", "quick",
     ]  # fmt: skip
 
 
@@ -64,6 +68,18 @@ def test_names(names: ModelNames) -> None:
         ("gpt-4o-mini-high", "gpt-oss:20b", "high"),
         ("gpt-oss:20b-none", "gpt-oss:20b", "none"),
         ("raw", "a/b:c", None),
+        ("GPT-OSS", "tiny", None),
+        ("Gpt-Oss:120B", "gpt-oss:120b", None),
+        ("gpt-oss:latest", "tiny", None),
+        ("tiny:latest", "tiny", None),
+        ("openai/gpt-oss-20b", "gpt-oss:20b", None),
+        ("openai/gpt-oss:20b", "gpt-oss:20b", None),
+        ("OpenAI/GPT-OSS-120B", "gpt-oss:120b", None),
+        ("openai/gpt-oss-20b-High", "gpt-oss:20b", "high"),
+        ("gpt-oss-low:latest", "tiny", "low"),
+        ("RAW", "a/b:c", None),
+        ("quick", "gpt-oss:20b", "low"),
+        ("Quick-high", "gpt-oss:20b", "high"),
     ],
 )
 def test_resolve(names: ModelNames, name: str, tag: str, effort: str | None) -> None:
@@ -77,7 +93,24 @@ def test_resolve_another_plugins_model(names: ModelNames) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "gpt-5", "sync-only", "late", "gpt-oss:20b-", "gpt-oss:20b-hard", "-high"]
+    ("name", "tag"),
+    [
+        pytest.param("Mine", "Mine", id="as written"),
+        pytest.param("mine", "mine", id="another one as written"),
+        pytest.param("MINE", "Mine", id="the first in another case"),
+        pytest.param("openai/mine", "openai/mine", id="with a namespace of its own"),
+        pytest.param("GPT-OSS", "mine", id="an alias that replaces a name"),
+    ],
+)
+def test_the_exact_name_takes_precedence(name: str, tag: str) -> None:
+    tags = dict.fromkeys(("Mine", "mine", "openai/mine"), ())
+    names = ModelNames(model_entries(None, tags), {"gpt-oss": "mine"})
+    assert names.resolve(name).tag == tag
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "gpt-5", "sync-only", "late", "gpt-oss:20b-", "gpt-oss:20b-hard", "-high", "openai/", ":latest"],
 )
 def test_unknown_name(names: ModelNames, name: str) -> None:
     with pytest.raises(ApiError) as error:
