@@ -1,4 +1,5 @@
-"""Receives the body of a request: reads, limits, parses and validates it once, and returns it as a value."""
+"""Receives the body of a request: reads, decodes, limits, parses and validates it once, and returns it as a
+value."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from starlette.requests import ClientDisconnect
 from llm_gpt_oss.turn.strict_json import parse_json
 
 from .body_model import Body
+from .charset import to_utf8
+from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
 from .validation_errors import validation_api_error
@@ -27,7 +30,7 @@ MAX_VALUES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBody(Generic[B]):
-    "One request body in three forms: `raw` as it was sent, `json` as plain Python values, `model` validated."
+    "One request body in three forms: `raw` is JSON in UTF-8, `json` plain Python values, `model` validated."
 
     raw: bytes
     json: Any
@@ -37,8 +40,8 @@ class ReceivedBody(Generic[B]):
 async def receive_body(request: Request, model: type[B]) -> ReceivedBody[B]:
     """Receive, parse and validate the body of a request.
 
-    Raises ApiError: 413 for a body that is too long or has too many values, 400 for a body that is not JSON
-    or does not fit `model`.
+    Raises ApiError: 413 for a body that is too long or has too many values, 415 for an unknown
+    Content-Encoding, 400 for a body that is not JSON or does not fit `model`.
     """
     return parse_body(await read_bytes(request), model)
 
@@ -59,21 +62,26 @@ def parse_body(raw: bytes, model: type[B]) -> ReceivedBody[B]:
 
 
 async def read_bytes(request: Request) -> bytes:
-    "Read the body. Raises ApiError if it is too long, or if the client disconnects before its end."
+    """Read the body, decompress it, and convert it to UTF-8.
+
+    Raises ApiError if it is too long, if it cannot be decoded, or if the client disconnects before its end.
+    """
+    stream = request.stream()
     parts: list[bytes] = []
-    length = 0
     try:
-        async for part in request.stream():
-            length += len(part)
-            # Read all of a body that is too long: most clients read no answer before they have sent it.
-            if length <= MAX_BODY:
-                parts.append(part)
+        try:
+            decoder = BodyDecoder(request.headers.getlist("content-encoding"), MAX_BODY)
+            async for part in stream:
+                parts += decoder.feed(part)
+            decoder.finish()
+        except ApiError:
+            # Read all of a body that is refused: most clients read no answer before they have sent it.
+            async for _ in stream:
+                pass
+            raise
     except ClientDisconnect:
         raise ApiError(CLIENT_LEFT, "The client disconnected.") from None
-    if length > MAX_BODY:
-        message = f"The body is longer than {MAX_BODY // 2**20} MiB."
-        raise ApiError(413, message, code="request_too_large")
-    return b"".join(parts)
+    return to_utf8(b"".join(parts), request.headers.get("content-type", ""))
 
 
 def parse_body_json(raw: bytes) -> Any:

@@ -32,13 +32,18 @@ HOP_BY_HOP = {
 # These request headers are for the forwarding server: its host name, its keys, its check of origins. Ollama
 # has a different host name, needs other keys or none, and would reject origins that were allowed here.
 NOT_FORWARDED = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
+# These describe a body as the client sent it, not as it was decoded.
+OF_ENCODED_BODY = {b"content-encoding", b"content-length"}
 # The forwarding server sends its own values of these response headers.
 NOT_RETURNED = {b"date", b"server"}
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardedRequest:
-    "A client's request to forward. `path` is the path to request from Ollama, including the query."
+    """A client's request to forward. `path` is the path to request from Ollama, including the query.
+
+    A body in bytes is already decoded. A stream is forwarded in the encoding that the headers name.
+    """
 
     method: str
     path: str
@@ -68,8 +73,9 @@ async def forward(
     EngineError if the connection breaks before the response.
     """
     endpoint = ollama_endpoint(server, read_timeout)
+    is_decoded = isinstance(request.body, bytes)
     arguments: Any = {
-        "headers": _without(request.headers, NOT_FORWARDED),
+        "headers": _without(request.headers, NOT_FORWARDED | (OF_ENCODED_BODY if is_decoded else set())),
         "content": request.body or None,
     }
     with translate_errors(endpoint):

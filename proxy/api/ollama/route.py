@@ -64,7 +64,7 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
     try:
         body = await read_bytes(request)
     except ApiError as error:
-        return ollama_error(error.message, error.status)
+        return ollama_error(error.message, error.status, error.headers)
     writer = state.turn_logging.writer_for(headers)
     generation = logged_generation(f"/api/{path}", body) if writer else None
     turn = None

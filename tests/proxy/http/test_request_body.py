@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -11,20 +13,23 @@ from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.request_body import ReceivedBody, receive_body
 
+TEXT = '{"name":"é"}'
+
 
 class Named(Body):
     name: str
     more: Any = None
 
 
-def request(*parts: bytes, then: str = "http.disconnect") -> Request:
+def request(*parts: bytes, then: str = "http.disconnect", **headers: str) -> Request:
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages[-1]["more_body"] = False
 
     async def receive() -> Any:
         return messages.pop(0) if messages else {"type": then}
 
-    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+    lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "headers": lines}, receive)
 
 
 async def rejection(request: Request) -> ApiError:
@@ -48,7 +53,7 @@ async def test_body_in_several_chunks() -> None:
         b"{'name': 1}",
         b'{"name": "a"} {}',
         b'{"name": "\xff"}',
-        b"\xff\xfe{\x00}\x00",
+        b"\xff\xfe{\x00",
         b'{"name": "\\ud800"}',
         b'{"name": "a", "more": NaN}',
         b'{"name": "a", "more": -Infinity}',
@@ -81,6 +86,44 @@ async def test_a_body_that_is_too_long_is_read_to_its_end(monkeypatch: pytest.Mo
     assert (await http.receive())["type"] == "http.disconnect"
 
 
+async def test_compressed_body_in_several_chunks() -> None:
+    packed = gzip.compress(b'{"name":"a"}')
+    received = await receive_body(request(packed[:5], packed[5:], content_encoding="gzip"), Named)
+    assert received == ReceivedBody(b'{"name":"a"}', {"name": "a"}, Named(name="a"))
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param(TEXT.encode("utf-8-sig"), "application/json", id="byte order mark"),
+        pytest.param(TEXT.encode("utf-16"), "application/json", id="UTF-16"),
+        pytest.param(TEXT.encode("latin-1"), "application/json; charset=ISO-8859-1", id="Latin-1"),
+        pytest.param(TEXT.encode(), "application/x-www-form-urlencoded", id="the type that curl sends"),
+    ],
+)
+async def test_body_in_another_charset(body: bytes, content_type: str) -> None:
+    received = await receive_body(request(body, content_type=content_type), Named)
+    assert received == ReceivedBody(TEXT.encode(), {"name": "é"}, Named(name="é"))
+
+
+async def test_compressed_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_BODY", 2**20)
+    http = request(gzip.compress(b" " * 2**21), b"and", b"more", content_encoding="gzip")
+    error = await rejection(http)
+    assert (error.status, error.code) == (413, "request_too_large")
+    assert error.message == "The body is longer than 1 MiB when it is decompressed."
+    assert (await http.receive())["type"] == "http.disconnect"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"), [pytest.param("gzip", 400, id="damaged"), pytest.param("lzma", 415, id="unknown")]
+)
+async def test_body_that_cannot_be_decoded_is_read_to_its_end(encoding: str, status: int) -> None:
+    http = request(b'{"name":', b'"a"}', content_encoding=encoding)
+    assert (await rejection(http)).status == status
+    assert (await http.receive())["type"] == "http.disconnect"
+
+
 async def test_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_VALUES", 10)
     # The object, its two values, the two lists and their five.
@@ -107,6 +150,16 @@ async def test_client_that_disconnects_while_it_sends() -> None:
 async def test_errors_name_the_parameter() -> None:
     error = await rejection(request(b'{"name": 5}'))
     assert (error.status, error.code, error.param) == (400, "invalid_type", "name")
+
+
+async def test_encodings_of_an_endpoint() -> None:
+    body = json.dumps(MINIMAL).encode()
+    async with asking() as client:
+        answer = await client.post(CHAT, content=gzip.compress(body), headers={"content-encoding": "gzip"})
+        assert answer.status_code == 200
+        answer = await client.post(CHAT, content=body, headers={"content-encoding": "compress"})
+        assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "gzip, deflate, br, zstd")
+        assert answer.json()["error"]["code"] == "unsupported_content_encoding"
 
 
 async def test_errors_of_an_endpoint() -> None:

@@ -81,6 +81,21 @@ async def test_headers_that_are_not_for_ollama_stay_here(play: Play) -> None:
     assert "h2c" not in str(got)
 
 
+async def test_a_decoded_body_has_no_headers_of_its_encoding(play: Play) -> None:
+    ollama = play(answer({}), answer({}))
+    headers = [(b"Content-Encoding", b"gzip"), (b"Content-Length", b"14"), (b"Content-Type", b"a/b")]
+    await send(server(ollama.host), headers=headers, body=BODY + b" ")
+
+    async def upload() -> AsyncIterator[bytes]:
+        yield BODY
+
+    await send(server(ollama.host), headers=headers, body=upload())
+    decoded, encoded = [request.headers for request in ollama.requests]
+    assert (decoded["content-length"], decoded["content-type"]) == ("15", "a/b")
+    assert "content-encoding" not in decoded
+    assert (encoded["content-length"], encoded["content-encoding"]) == ("14", "gzip")
+
+
 async def test_the_servers_own_headers_go_along(play: Play) -> None:
     ollama = play(answer({}))
     where = server(ollama.host, ("Authorization", "Bearer of-ollama"))

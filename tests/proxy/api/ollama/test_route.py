@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -99,6 +100,20 @@ async def test_a_conversation_is_one_thread_with_its_reasoning() -> None:
                 ("assistant", "Bye"),
             ]
     assert first["thread_id"] == second["thread_id"]
+
+
+async def test_a_compressed_body_is_decoded_for_ollama_and_the_log() -> None:
+    with Ollama(answer(line("Hello", done=True, done_reason="stop"))) as ollama:
+        async with proxied() as proxy:
+            body = gzip.compress(json.dumps(CHAT).encode("utf-16"))
+            await proxy.client.post("/api/chat", content=body, headers={"content-encoding": "gzip"})
+            unknown = await proxy.client.post("/api/chat", content=body, headers={"content-encoding": "lzma"})
+            (turn,) = proxy.turns()
+    (request,) = ollama.requests
+    assert request.body == json.loads(turn["request"]) == CHAT
+    assert "content-encoding" not in request.headers
+    assert (unknown.status_code, unknown.headers["accept-encoding"]) == (415, "gzip, deflate, br, zstd")
+    assert unknown.json()["error"].startswith("The Content-Encoding 'lzma' is not supported.")
 
 
 async def test_generate_is_logged() -> None:
