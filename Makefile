@@ -14,9 +14,10 @@
 # bench   the benchmarks
 # slips   the table of mistakes that the model makes, with outcomes; ARGS="--failed" prints only rows that fail
 # engines the table of what each engine can do, from a run of its tests
+# clients real clients, installed outside the checkout and run against the server; ARGS="openai_go" runs only one
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint cog docs cover fuzz record bench slips engines
+.PHONY: run test lint cog docs cover fuzz record bench slips engines clients
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -72,6 +73,10 @@ slips: .venv/dev
 
 engines: .venv/dev
 	$(BIN)/python tests/engines/table.py
+	$(COG) -r $(PAGES)
+
+clients: .venv/dev
+	$(BIN)/python scripts/clients.py $(ARGS)
 	$(COG) -r $(PAGES)
 
 # pip reads dependency groups from 25.1 on.

@@ -61,6 +61,15 @@ def engines() -> str:
     return table(head, body)
 
 
+def clients() -> str:
+    "Which cases of each client passed in the last run of `make clients`."
+    sys.path[:0] = [str(ROOT / "tests")]
+    from support.clients.results import rows
+
+    head, *body = rows()
+    return table(head, body)
+
+
 def options() -> str:
     "The options of the models: names, accepted values, descriptions."
     fields = GptOssOptions.model_json_schema()["properties"]

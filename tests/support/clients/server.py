@@ -1,0 +1,94 @@
+"""The proxy in front of the clients' model, on a free port of this machine, in a thread.
+
+with serving(folder) as server:
+    ...  # server.url is its address, and server.requests are the requests so far
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from proxy.app import create_app
+from proxy.http.protocol import HTTP11Protocol
+from proxy.settings import Settings
+from support.clients.model import Model
+from support.served_app import wait_for
+
+
+@dataclass
+class Recorded:
+    "A request as the application received it, and the answer's status."
+
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    status: int | None = None
+    answer: bytes = field(default=b"", repr=False)
+
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+
+class Recorder:
+    "An ASGI application that records what another one gets and answers."
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.requests: list[Recorded] = []
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+        request = Recorded(scope["method"], path, headers)
+        self.requests.append(request)
+
+        async def receiving() -> Message:
+            message = await receive()
+            request.body += message.get("body", b"")
+            return message
+
+        async def sending(message: Message) -> None:
+            request.status = message.get("status", request.status)
+            request.answer += message.get("body", b"")
+            await send(message)
+
+        await self._app(scope, receiving, sending)
+
+
+@dataclass
+class Served:
+    url: str
+    port: int
+    requests: list[Recorded]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    recorder = Recorder(create_app(Settings(database=folder / "logs.db"), engine=Model()))
+    config = uvicorn.Config(recorder, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=server.run, args=[[listener]])
+        thread.start()
+        try:
+            wait_for(lambda: server.started or not thread.is_alive())
+            port: int = listener.getsockname()[1]
+            yield Served(f"http://127.0.0.1:{port}", port, recorder.requests)
+        finally:
+            server.should_exit = True
+            thread.join()
