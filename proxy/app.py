@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bindings
@@ -31,9 +30,11 @@ from .api.responses.context import ConversationLocks
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
+from .http.cors import Cors
 from .http.errors import ApiError, handle_error, handle_http_exception
-from .http.response_headers import EXPOSED, ResponseHeaders
+from .http.response_headers import ResponseHeaders
 from .http.trusted_hosts import TrustedHosts
+from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
 from .inference.engines import Engines
 from .inference.model_names import ModelNames
@@ -153,21 +154,9 @@ def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrou
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:
     "Yield the middleware, the outermost first."
+    ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
+    origins = TrustedOrigins(settings.cors_origins)
+    yield Middleware(Cors, origins=origins)
     yield Middleware(ResponseHeaders)
-    yield Middleware(
-        TrustedHosts,
-        names={settings.host},
-        origins=settings.cors_origins,
-        accept_any_host=settings.allow_unauthenticated,
-    )
-    if settings.cors_origins:
-        yield Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=("*",),
-            expose_headers=EXPOSED,
-        )
-    yield Middleware(
-        Auth, ring=KeyRing(settings.key_hash), allow_unauthenticated=settings.allow_unauthenticated
-    )
+    yield Middleware(TrustedHosts, names=(settings.host, *settings.allowed_hosts), origins=origins, ring=ring)
+    yield Middleware(Auth, ring=ring)

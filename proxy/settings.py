@@ -4,6 +4,7 @@
 |---|---|---|
 | API_HOST | --host | the address to listen on; 127.0.0.1 without it |
 | API_PORT | --port | the port, 0 for any free one; 8000 without it |
+| LLM_GPT_OSS_PROXY_KEY | --key | a key that clients must send, and that may see and change everything |
 | LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` stands for; gpt-oss:20b without it |
 | OLLAMA_HOST | | Ollama's address (`llm_gpt_oss.settings`) |
 
@@ -21,9 +22,12 @@ from typing import Any, Literal
 
 import llm
 
+from .key_hash import hash_given_key
+
 DEFAULT_MODEL = "gpt-oss:20b"
 # The variable that passes all settings, as JSON, to the processes that a server starts.
 WORKER_SETTINGS = "LLM_GPT_OSS_PROXY"
+KEY = "LLM_GPT_OSS_PROXY_KEY"
 
 ReasoningDisplay = Literal["text", "summary", "both"]
 # The names that chat completions have for the reasoning.
@@ -44,8 +48,9 @@ class Settings:
     for `keep_alive` seconds gets a comment. A connection without a request is closed after `idle_timeout`
     seconds. With `log_policy` respect-store, only turns that a client wants stored are logged.
 
-    `key_hash` is the hash of a key that is valid for this run (`api_keys.hash_key`). `allow_unauthenticated`
-    lets other machines use the server without a key. `cors_origins` are the origins whose pages may use it.
+    `key_hash` is the hash of a key that is valid for this run (`hash_key`). `allow_unauthenticated` lets
+    other machines use the server without a key. `allowed_hosts` are names under which clients without a key
+    may use it (`TrustedHosts`). `cors_origins` are the origins whose pages may use it (`TrustedOrigins`).
     `allow_model_changes` lets clients pull, create and delete Ollama's models.
 
     `reasoning` is where `/v1/responses` shows the chain of thought. `text`: as text, or as a summary if the
@@ -70,6 +75,7 @@ class Settings:
     idle_timeout: int = 75
     key_hash: str | None = field(default=None, repr=False)
     allow_unauthenticated: bool = False
+    allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
@@ -79,15 +85,20 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read API_HOST, API_PORT and LOCAL_LLM_MODEL. Empty ones count as unset.
+        """Read the variables above. Empty ones count as unset.
 
-        Raises ValueError for an invalid port.
+        Raises ValueError for an invalid port, and for a key that no client can send.
         """
         environ = os.environ if environ is None else environ
         host, port, model = (
             environ.get(name, "").strip() for name in ("API_HOST", "API_PORT", "LOCAL_LLM_MODEL")
         )
-        return cls(host=host or "127.0.0.1", port=_port(port or "8000"), model=model or DEFAULT_MODEL)
+        return cls(
+            host=host or "127.0.0.1",
+            port=_port(port or "8000"),
+            model=model or DEFAULT_MODEL,
+            key_hash=_key_hash(environ.get(KEY)),
+        )
 
     @classmethod
     def for_this_process(cls) -> Settings:
@@ -106,6 +117,7 @@ def _from_json(text: str) -> dict[str, Any]:
     return {
         **fields,
         "database": Path(fields["database"]),
+        "allowed_hosts": tuple(fields["allowed_hosts"]),
         "cors_origins": tuple(fields["cors_origins"]),
     }
 
@@ -120,3 +132,12 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise ValueError(f"API_PORT is {text!r}, but a port is a whole number from 0 to 65535")
+
+
+def _key_hash(key: str | None) -> str | None:
+    if not key:
+        return None
+    try:
+        return hash_given_key(key)
+    except ValueError as problem:
+        raise ValueError(f"{KEY} cannot be used: {problem}") from None

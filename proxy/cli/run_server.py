@@ -31,8 +31,8 @@ from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
-from ..http.trusted_hosts import host_in_url, is_local, normalize_host
-from ..settings import Settings
+from ..http.host_names import host_in_url, is_local, normalize_host
+from ..settings import KEY, Settings
 
 # Seconds that running answers get to finish when the server is stopped.
 GRACE_SECONDS = 30
@@ -93,14 +93,30 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     "Print the address, who can use the server, where it logs, and a line to paste into a shell."
     url = f"http://{host_in_url(LOOPBACK.get(settings.host, settings.host))}:{settings.port}"
     names = ", ".join(
-        "the one of --key" if key.name == COMMAND_LINE_KEY else key.name for key in ring.current()
+        f"the one of --key or {KEY}" if key.name == COMMAND_LINE_KEY else key.name for key in ring.current()
     )
     clients = "any machine" if settings.allow_unauthenticated else "this machine"
     log = "Not logging" if settings.log_policy == "off" else f"Logging to {settings.database}"
     click.echo(f"Serving {settings.model} at {url}", err=True)
     click.echo(f"Key: {names}" if names else f"Key: not required, for clients on {clients}", err=True)
     click.echo(log, err=True)
+    if not names:
+        warn_about_web_pages(settings)
     click.echo(f"export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
+
+
+def warn_about_web_pages(settings: Settings) -> None:
+    "Print which options let pages of the web use a server without keys."
+    allowed = [
+        *(f"--allowed-host '{name}'" for name in settings.allowed_hosts if name == "*"),
+        *(f"--cors-origin '{origin}'" for origin in settings.cors_origins if origin in ("*", "null")),
+    ]
+    for option in dict.fromkeys(allowed):
+        click.echo(
+            f"Warning: {option} lets any web page that somebody opens here use this server and read its log. "
+            "Name what you need instead, or make a key (`llm gpt-oss keys add NAME`).",
+            err=True,
+        )
 
 
 def warn_about_engine(model: BoundModel) -> None:

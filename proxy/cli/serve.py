@@ -11,8 +11,9 @@ import click
 from llm_gpt_oss.cli.target import tag
 from llm_gpt_oss.engines.registered import get_provider
 
-from ..http.api_keys import hash_key
-from ..http.trusted_hosts import host_of_origin
+from ..http.host_names import host_of, normalize_host
+from ..http.trusted_origins import is_origin_pattern
+from ..key_hash import hash_given_key
 from ..settings import LogPolicy, ReasoningDisplay, ReasoningField, Settings
 from .run_server import serve
 
@@ -25,20 +26,30 @@ def _aliases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 
 
 def _origins(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    if invalid := [value for value in values if host_of_origin(value) is None]:
+    if invalid := [value for value in values if not is_origin_pattern(value)]:
         raise click.BadParameter(
-            f"{invalid[0]!r} is not an origin such as https://app.example or http://localhost:3000"
+            f"{invalid[0]!r} is not an origin such as https://app.example, chrome-extension://* or null, "
+            "without a slash at its end"
         )
     return values
 
 
+def _host_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        name = value.removeprefix("*.")
+        if value != "*" and host_of(name) != normalize_host(name):
+            raise click.BadParameter(
+                f"{value!r} is not a name such as llm.example.com or *.example.com, "
+                "without a scheme and a port"
+            )
+    return values
+
+
 def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | None:
-    if key is None:
-        return None
-    # Clients send it in a header, which loses spaces around it.
-    if not key or key != key.strip() or not (key.isascii() and key.isprintable()):
-        raise click.BadParameter("a key is plain ASCII text without spaces around it")
-    return hash_key(key)
+    try:
+        return None if key is None else hash_given_key(key)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
 
 
 @click.command(name="serve")
@@ -72,8 +83,21 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     "-d", "--database", type=click.Path(path_type=Path, dir_okay=False), help="Log to this database"
 )
 @click.option("--log-policy", type=click.Choice(get_args(LogPolicy)), help="What is logged  [default: all]")
-@click.option("key_hash", "--key", callback=_key_hash, help="Require this key, for this run")
+@click.option(
+    "key_hash",
+    "--key",
+    callback=_key_hash,
+    help="Require this key, for this run  [default: LLM_GPT_OSS_PROXY_KEY]",
+)
 @click.option("--allow-unauthenticated", is_flag=True, help="Let other machines use it without a key")
+@click.option(
+    "allowed_hosts",
+    "--allowed-host",
+    multiple=True,
+    callback=_host_names,
+    metavar="NAME",
+    help="Let clients without a key use it under this name, such as llm.example.com",
+)
 @click.option("--allow-model-changes", is_flag=True, help="Let apps pull and delete Ollama's models")
 @click.option(
     "cors_origins",
@@ -81,7 +105,7 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     multiple=True,
     callback=_origins,
     metavar="ORIGIN",
-    help="Let web pages of this origin use it",
+    help="Let web pages of this origin use it, such as https://app.example or chrome-extension://*",
 )
 @click.option(
     "--reasoning",

@@ -6,7 +6,6 @@ object: each name has an object with the hash (`sha256`), `admin`, and when it w
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -23,8 +22,10 @@ import llm
 from llm_gpt_oss.catalog.json_file import edit_json
 from llm_gpt_oss.errors import BadRequest, GptOssError
 
+from ..key_hash import hash_key
+
 PREFIX = "sk-oss-"
-# The name of the key that was passed to `serve --key`. `add` does not allow it.
+# The name of the key in `serve --key` or LLM_GPT_OSS_PROXY_KEY. `add` does not allow it.
 COMMAND_LINE_KEY = "--key"
 
 
@@ -37,15 +38,6 @@ class Key:
     sha256: str
     admin: bool
     created: str | None = None
-
-
-def hash_key(key: str) -> str:
-    """Return the SHA-256 hash.
-
-    A key has 256 random bits, which nobody can guess, so one round without salt is enough. More rounds would
-    slow down each request.
-    """
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def find_key(key: str, keys: Iterable[Key]) -> Key | None:
@@ -118,9 +110,11 @@ class KeyRing:
     `has_keys` stays true after the last key was revoked: revoking a key should not let everybody in.
     """
 
-    def __init__(self, command_line_hash: str | None = None) -> None:
-        "`command_line_hash` is the hash of a key that is not in the file."
+    def __init__(self, command_line_hash: str | None = None, *, allow_unauthenticated: bool = False) -> None:
+        """`command_line_hash` is the hash of a key that is not in the file. `allow_unauthenticated` lets
+        clients of other machines use the server while there are no keys."""
         self._path = path()
+        self._allow_unauthenticated = allow_unauthenticated
         self._command_line = (
             () if command_line_hash is None else (Key(COMMAND_LINE_KEY, command_line_hash, admin=True),)
         )
@@ -138,6 +132,17 @@ class KeyRing:
         keys = (*self._command_line, *self._keys)
         self.has_keys = self.has_keys or bool(keys)
         return keys
+
+    def requires_key(self, *, remote: bool) -> bool:
+        """Return whether a client has to send a key. `remote` is whether it may be on another machine.
+
+        While the file cannot be used, every client has to, and no key is valid.
+        """
+        try:
+            self.current()
+        except GptOssError:
+            return True
+        return self.has_keys or (remote and not self._allow_unauthenticated)
 
 
 def _version(file: Path) -> object:

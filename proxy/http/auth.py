@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,11 +12,14 @@ from llm_gpt_oss.errors import GptOssError
 
 from .api_keys import Key, KeyRing, find_key
 from .errors import NO_RETRY, SERVER, ApiError, error_response
-from .trusted_hosts import is_remote
+from .host_names import is_remote
 
 # These paths need no key, since they show nothing of the log. All others do, including routes of plugins.
 PUBLIC = {"/", "/health"}
-HOW = "Send a key in a header (Authorization: Bearer KEY): OpenAI's clients take it from OPENAI_API_KEY."
+HOW = (
+    "Send a key in a header (Authorization: Bearer KEY, api-key: KEY, or x-api-key: KEY). "
+    "OpenAI's clients take it from OPENAI_API_KEY."
+)
 MAKE = "`llm gpt-oss keys add NAME` makes one, on the machine of this server."
 UNREADABLE = "The server cannot read its keys, so it accepts none. Its own output shows the reason."
 
@@ -25,18 +29,16 @@ log = logging.getLogger("uvicorn.error")
 class Auth:
     """ASGI middleware that answers 401 to clients without a valid key.
 
-    A key is required once there are any keys, and from clients of other machines unless
-    `allow_unauthenticated` is set. While none is required, any key is accepted: OpenAI's clients always send
-    one.
+    `ring` decides whether one is required. While none is, any key is accepted: OpenAI's clients always send
+    one. A client that sends several keys needs one that is valid.
 
     It sets `request.state.actor` to the name of the key, or None, and `request.state.admin` to whether the
     client may do everything.
     """
 
-    def __init__(self, app: ASGIApp, ring: KeyRing, *, allow_unauthenticated: bool) -> None:
+    def __init__(self, app: ASGIApp, ring: KeyRing) -> None:
         self._app = app
         self._ring = ring
-        self._allow_unauthenticated = allow_unauthenticated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and scope["path"] not in PUBLIC:
@@ -53,13 +55,14 @@ class Auth:
     def _authenticate(self, scope: Scope) -> Key | None:
         "Return the client's key, or None if it needs none. Raises ApiError for a missing or unknown key."
         keys = self._keys()
-        if not self._ring.has_keys and (self._allow_unauthenticated or not is_remote(scope)):
+        if not self._ring.requires_key(remote=is_remote(scope)):
             return None
-        scheme, _, text = Headers(scope=scope).get("authorization", "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not text.strip():
+        sent = list(sent_keys(Headers(scope=scope)))
+        if not sent:
             raise _unauthorized(f"You did not send a key. {HOW} {MAKE}", None)
-        if key := find_key(text.strip(), keys):
-            return key
+        for text in sent:
+            if key := find_key(text, keys):
+                return key
         raise _unauthorized(f"This server does not know the key that you sent. {MAKE}", "invalid_api_key")
 
     def _keys(self) -> tuple[Key, ...]:
@@ -68,6 +71,20 @@ class Auth:
         except GptOssError as problem:
             log.error("%s", problem)
             raise ApiError(500, UNREADABLE, SERVER, headers=NO_RETRY) from problem
+
+
+def sent_keys(headers: Headers) -> Iterator[str]:
+    """Yield the keys that a client sends: as OpenAI's clients do, then Azure's, then Anthropic's.
+
+    An empty header counts as none, and so does another scheme than Bearer: it is for a proxy in front of this
+    server.
+    """
+    for value in headers.getlist("authorization"):
+        scheme, _, key = value.strip().partition(" ")
+        if scheme.lower() == "bearer" and key.strip():
+            yield key.strip()
+    for name in ("api-key", "x-api-key"):
+        yield from filter(None, map(str.strip, headers.getlist(name)))
 
 
 def _unauthorized(message: str, code: str | None) -> ApiError:

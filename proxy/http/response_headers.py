@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import error_response
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-# The headers that a page of another origin may read.
-EXPOSED = ("x-request-id", "openai-processing-ms", "openai-version", "retry-after", "x-should-retry")
 
 
 class ResponseHeaders:

@@ -8,6 +8,7 @@ from pathlib import Path
 import llm
 import pytest
 
+from proxy.key_hash import hash_key
 from proxy.settings import WORKER_SETTINGS, Settings
 
 
@@ -25,7 +26,12 @@ def default() -> Settings:
         pytest.param({"API_PORT": "0"}, {"port": 0}, id="any port"),
         pytest.param({"API_PORT": "65535"}, {"port": 65535}, id="highest port"),
         pytest.param({"LOCAL_LLM_MODEL": "gpt-oss-tiny"}, {"model": "gpt-oss-tiny"}, id="model"),
-        pytest.param({"API_HOST": "", "API_PORT": " ", "LOCAL_LLM_MODEL": ""}, {}, id="empty is unset"),
+        pytest.param({"LLM_GPT_OSS_PROXY_KEY": "sesame"}, {"key_hash": hash_key("sesame")}, id="key"),
+        pytest.param(
+            {"API_HOST": "", "API_PORT": " ", "LOCAL_LLM_MODEL": "", "LLM_GPT_OSS_PROXY_KEY": ""},
+            {},
+            id="empty is unset",
+        ),
         pytest.param({"HOST": "0.0.0.0", "PORT": "1"}, {}, id="names of others"),
     ],
 )
@@ -37,6 +43,14 @@ def test_settings(environ: dict[str, str], changes: dict[str, object]) -> None:
 def test_invalid_port(port: str) -> None:
     with pytest.raises(ValueError, match=r"^API_PORT is .* from 0 to 65535$"):
         Settings.from_env({"API_PORT": port})
+
+
+@pytest.mark.parametrize("key", [" sesame", "sesame\n", "sésame", "ses\tame", " "])
+def test_invalid_key(key: str) -> None:
+    with pytest.raises(ValueError, match=r"^LLM_GPT_OSS_PROXY_KEY cannot be used: a key is") as error:
+        Settings.from_env({"LLM_GPT_OSS_PROXY_KEY": key})
+    assert key not in str(error.value) or key == " "
+    assert error.value.__suppress_context__
 
 
 def test_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +80,7 @@ OTHERS = Settings(
     idle_timeout=90,
     key_hash="abc",
     allow_unauthenticated=True,
+    allowed_hosts=("box.local",),
     cors_origins=("https://app.example",),
     all_models=True,
     allow_model_changes=True,

@@ -57,7 +57,7 @@ async def test_logged_fields_of_a_request() -> None:
 
 
 async def test_the_actor_is_the_name_of_the_key() -> None:
-    from proxy.http.api_keys import hash_key
+    from proxy.key_hash import hash_key
 
     async with proxied(AsyncScriptedEngine(HELLO), key_hash=hash_key("sesame")) as proxy:
         answer = await proxy.chat(user="Hi", headers={"Authorization": "Bearer sesame"})

@@ -31,7 +31,11 @@ HOP_BY_HOP = {
 }
 # These request headers are for the forwarding server: its host name, its keys, its check of origins. Ollama
 # has a different host name, needs other keys or none, and would reject origins that were allowed here.
-NOT_FORWARDED = {b"host", b"authorization", b"cookie", b"origin", b"referer", b"expect", b"accept-encoding"}
+NOT_FORWARDED = {
+    *(b"host", b"origin", b"referer"),
+    *(b"authorization", b"api-key", b"x-api-key", b"cookie"),
+    *(b"expect", b"accept-encoding"),
+}
 # These describe a body as the client sent it, not as it was decoded.
 OF_ENCODED_BODY = {b"content-encoding", b"content-length"}
 # The forwarding server sends its own values of these response headers.

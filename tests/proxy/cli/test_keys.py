@@ -4,7 +4,8 @@ import json
 
 from support.commands import run
 
-from proxy.http.api_keys import hash_key, read
+from proxy.http.api_keys import read
+from proxy.key_hash import hash_key
 
 
 def test_a_key_is_shown_once() -> None:

@@ -28,8 +28,9 @@ from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.cli.target import bound_model
 from proxy.cli import run_server
 from proxy.http import api_keys
-from proxy.http.api_keys import KeyRing, hash_key
+from proxy.http.api_keys import KeyRing
 from proxy.http.protocol import HTTP11Protocol
+from proxy.key_hash import hash_key
 from proxy.settings import WORKER_SETTINGS, Settings
 
 
@@ -61,7 +62,8 @@ class TestOptions:
         options = (
             "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
             " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
-            " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin http://b.example:1"
+            " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin chrome-extension://*"
+            " --allowed-host llm.example.com --allowed-host *.box.local"
             " --allow-model-changes --reasoning-field reasoning_content --keep-alive 90 --database"
         )
         assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
@@ -81,7 +83,8 @@ class TestOptions:
             reload=True,
             key_hash=hash_key("sesame"),
             allow_unauthenticated=True,
-            cors_origins=("https://a.example", "http://b.example:1"),
+            allowed_hosts=("llm.example.com", "*.box.local"),
+            cors_origins=("https://a.example", "chrome-extension://*"),
             all_models=True,
             allow_model_changes=True,
             reasoning_field="reasoning_content",
@@ -111,9 +114,12 @@ class TestOptions:
             (["--keep-alive", "0"], "x>=1"),
             (["--alias", "a"], "'a' should be NAME=MODEL"),
             (["--alias", "=b"], "'' should be NAME=MODEL"),
-            (["--cors-origin", "*"], "'*' is not an origin"),
-            (["--cors-origin", "null"], "'null' is not an origin"),
+            (["--cors-origin", "a.example"], "'a.example' is not an origin"),
             (["--cors-origin", "https://a.example/"], "is not an origin"),
+            (["--allowed-host", "https://a.example"], "'https://a.example' is not a name"),
+            (["--allowed-host", "a.example:8000"], "without a scheme and a port"),
+            (["--allowed-host", "*a.example"], "'*a.example' is not a name"),
+            (["--allowed-host", "*."], "'*.' is not a name"),
             (["--key", ""], "a key is plain ASCII text"),
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
@@ -129,9 +135,26 @@ class TestOptions:
     def test_the_key_is_not_shown(self, served_settings: list[Settings]) -> None:
         result = run("serve", "--key", "sesame")
         assert "sesame" not in result.output
-        assert "Key: the one of --key\n" in result.stderr
+        assert "Key: the one of --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
         assert "OPENAI_API_KEY=YOUR_KEY" in result.stderr
         assert "sesame" not in repr(served_settings)
+
+    def test_key_of_the_environment(
+        self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame")
+        result = run("serve", "--host", "0.0.0.0")
+        assert "Key: the one of --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
+        assert "sesame" not in result.output
+        run("serve", "--key", "other")
+        assert [each.key_hash for each in served_settings] == [hash_key("sesame"), hash_key("other")]
+
+    def test_invalid_key_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame street\n")
+        result = run("serve")
+        assert result.exit_code == 1
+        assert "LLM_GPT_OSS_PROXY_KEY cannot be used: a key is plain ASCII text" in result.stderr
+        assert "sesame" not in result.output
 
     def test_invalid_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("API_PORT", "http")
@@ -162,6 +185,22 @@ class TestAccess:
     @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.2"])
     def test_local_hosts(self, served_settings: list[Settings], host: str) -> None:
         assert run("serve", "--host", host).exit_code == 0
+
+    @pytest.mark.parametrize(
+        "option",
+        ["--allowed-host '*'", "--cors-origin '*'", "--cors-origin 'null'"],
+    )
+    def test_warning_about_web_pages(self, served_settings: list[Settings], option: str) -> None:
+        name, _, value = option.partition(" ")
+        words = (name, value.strip("'"))
+        assert f"Warning: {option} lets any web page" in run("serve", *words, *words).stderr
+        assert run("serve", *words, *words).stderr.count("Warning") == 1
+        assert "Warning" not in run("serve", *words, "--key", "sesame").stderr
+        assert len(served_settings) == 3
+
+    def test_no_warning_about_named_pages(self, served_settings: list[Settings]) -> None:
+        options = ("--allowed-host", "*.example.com", "--cors-origin", "chrome-extension://*")
+        assert "Warning" not in run("serve", *options).stderr
 
     def test_invalid_key_file(self, served_settings: list[Settings]) -> None:
         api_keys.path().write_text("{")

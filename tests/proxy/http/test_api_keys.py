@@ -10,7 +10,8 @@ import pytest
 
 from llm_gpt_oss.errors import BadRequest, GptOssError
 from proxy.http import api_keys
-from proxy.http.api_keys import COMMAND_LINE_KEY, Key, KeyRing, add, find_key, hash_key, read, revoke
+from proxy.http.api_keys import COMMAND_LINE_KEY, Key, KeyRing, add, find_key, read, revoke
+from proxy.key_hash import hash_key
 
 
 def test_only_the_hash_of_a_key_is_stored() -> None:
@@ -153,6 +154,25 @@ def test_command_line_key() -> None:
     add("app")
     assert [key.name for key in ring.current()] == [COMMAND_LINE_KEY, "app"]
     assert find_key("secret", ring.current()) == Key(COMMAND_LINE_KEY, hash_key("secret"), admin=True)
+
+
+@pytest.mark.parametrize(
+    ("allow_unauthenticated", "remote", "required"),
+    [(False, False, False), (False, True, True), (True, False, False), (True, True, False)],
+)
+def test_requires_key(allow_unauthenticated: bool, remote: bool, required: bool) -> None:
+    ring = KeyRing(allow_unauthenticated=allow_unauthenticated)
+    assert ring.requires_key(remote=remote) is required
+    add("app")
+    assert ring.requires_key(remote=remote)
+    revoke("app")
+    assert ring.requires_key(remote=remote)
+
+
+def test_an_invalid_file_requires_a_key() -> None:
+    ring = KeyRing(allow_unauthenticated=True)
+    api_keys.path().write_text("{")
+    assert ring.requires_key(remote=False)
 
 
 def test_the_ring_raises_for_an_invalid_file() -> None:

@@ -20,8 +20,9 @@ from support.requests import CHAT, MINIMAL, Greeting, asking, transport
 from proxy.app import create_app
 from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
-from proxy.http.api_keys import KeyRing, hash_key
+from proxy.http.api_keys import KeyRing
 from proxy.http.auth import Auth
+from proxy.key_hash import hash_key
 from proxy.settings import Settings
 
 OUTSIDE = ("192.168.1.5", 8000)
@@ -65,6 +66,40 @@ async def test_a_key_is_required_once_there_is_one() -> None:
                 assert (await client.get(path, headers=headers)).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        pytest.param([("api-key", "{me}")], 200, id="Azure's"),
+        pytest.param([("x-api-key", " {me} ")], 200, id="Anthropic's"),
+        pytest.param([("authorization", "Basic dTpw"), ("x-api-key", "{me}")], 200, id="a login of a proxy"),
+        pytest.param([("authorization", "Bearer any"), ("x-api-key", "{me}")], 200, id="the last is valid"),
+        pytest.param([("authorization", "Bearer {me}"), ("x-api-key", "any")], 200, id="the first is valid"),
+        pytest.param([("authorization", "Bearer {me}"), ("api-key", "{other}")], 200, id="both are valid"),
+        pytest.param([("authorization", "Bearer any"), ("authorization", "Bearer {me}")], 200, id="twice"),
+        pytest.param(
+            [("authorization", "Bearer any"), ("api-key", "any"), ("x-api-key", "a")], 401, id="none"
+        ),
+        pytest.param([("api-key", ""), ("x-api-key", " ")], 401, id="empty"),
+        pytest.param([("api-key", "Bearer {me}")], 401, id="with a scheme"),
+    ],
+)
+async def test_headers_that_have_a_key(headers: list[tuple[str, str]], code: int) -> None:
+    keys = {name: api_keys.add(name) for name in ("other", "me")}
+    sent = [(name, value.format_map(keys)) for name, value in headers]
+    async with asking(plugins=[ActorRoute()]) as client:
+        answer = await client.get("/who", headers=sent)
+    assert answer.status_code == code
+    if code == 200:
+        assert answer.json() == ["me", False]
+
+
+async def test_an_empty_header_is_no_key() -> None:
+    api_keys.add("app")
+    async with asking() as client:
+        answer = await client.get("/v1/models", headers={"x-api-key": "", "api-key": " "})
+    assert answer.json()["error"]["code"] is None
+
+
 async def test_public_paths_need_no_key() -> None:
     api_keys.add("app")
     async with asking() as client:
@@ -81,7 +116,9 @@ async def test_error_messages() -> None:
     for answer in (missing, wrong):
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
-    assert "Authorization: Bearer KEY" in missing.json()["error"]["message"]
+    for header in ("Authorization: Bearer KEY", "x-api-key: KEY", "api-key: KEY"):
+        assert header in missing.json()["error"]["message"]
+    assert "OPENAI_API_KEY" in missing.json()["error"]["message"]
     assert missing.json()["error"]["code"] is None
     assert wrong.json()["error"] == {
         "message": "This server does not know the key that you sent. "
@@ -169,7 +206,7 @@ def test_websockets_need_a_key() -> None:
 
     app = Starlette(
         routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")), allow_unauthenticated=False)],
+        middleware=[Middleware(Auth, ring=KeyRing(hash_key("secret")))],
     )
     with TestClient(app) as client:
         with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:

@@ -1,4 +1,4 @@
-"Which hosts and which web pages can use the server."
+"Which hosts and which web pages can use a server, with a key and without."
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket
 from support.requests import asking
 
-from proxy.http.api_keys import hash_key
-from proxy.http.trusted_hosts import TrustedHosts, host_in_url, host_of, host_of_origin, is_local, is_loopback
+from proxy.http import api_keys
+from proxy.http.api_keys import KeyRing
+from proxy.http.trusted_hosts import TrustedHosts
+from proxy.http.trusted_origins import TrustedOrigins
+from proxy.key_hash import hash_key
 
 OUTSIDE = ("192.168.1.5", 8000)
 EVIL = "https://evil.example"
+KEY = {"authorization": "Bearer sesame"}
+KEYED: dict[str, Any] = {"key_hash": hash_key("sesame")}
 
 
 async def status(headers: dict[str, str] | list[tuple[str, str]], **settings: Any) -> int:
@@ -24,20 +29,76 @@ async def status(headers: dict[str, str] | list[tuple[str, str]], **settings: An
         return (await client.get("/v1/models", headers=headers)).status_code
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.:1", "[::1]:8000", "127.0.0.1", "app.localhost:80"])
-async def test_local_hosts(host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST.:1",
+        "app.localhost:80",
+        "127.0.0.1",
+        "[::1]:8000",
+        "192.168.1.5:8000",
+        "0.0.0.0",
+        "[fd00::5]:8000",
+        "host.docker.internal:8000",
+        "HOST.containers.INTERNAL.",
+    ],
+)
+async def test_hosts_that_need_no_key(host: str) -> None:
     assert await status({"host": host}) == 200
 
 
+# A name with one label, and one that ends in `.local`, can be answered by anybody on the network.
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example:8000", "192.168.1.5", "0.0.0.0", "[::1", ""]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example:8000",
+        "127.0.0.1.evil.example",
+        "2130706433",
+        "internal",
+        "evilinternal",
+        "box",
+        "box.local",
+    ],
 )
-async def test_other_hosts(host: str) -> None:
+async def test_hosts_that_need_a_key(host: str) -> None:
     assert await status({"host": host}) == 403
+    assert await status({"host": host}, allow_unauthenticated=True, address=OUTSIDE) == 403
+    assert await status({"host": host, **KEY}, **KEYED) == 200
+    assert await status({"host": host}, **KEYED) == 401
 
 
-async def test_two_host_headers() -> None:
-    assert await status([("host", "localhost"), ("host", "localhost")]) == 403
+async def test_a_key_that_is_added_later_ends_the_check() -> None:
+    async with asking() as client:
+        headers = {"host": "llm.example.com"}
+        assert (await client.get("/v1/models", headers=headers)).status_code == 403
+        headers["authorization"] = f"Bearer {api_keys.add('app')}"
+        assert (await client.get("/v1/models", headers=headers)).status_code == 200
+
+
+async def test_an_unreadable_key_file_is_reported_under_every_name() -> None:
+    async with asking() as client:
+        api_keys.path().write_text("{")
+        answer = await client.get("/v1/models", headers={"host": "llm.example.com", "origin": EVIL})
+    assert answer.status_code == 500
+    assert "cannot read its keys" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "code"),
+    [
+        pytest.param("box.local", "BOX.local.:8000", 200, id="a name"),
+        pytest.param("Box.Local", "box.local", 200, id="in other case"),
+        pytest.param("box.local", "a.box.local", 403, id="a name below it"),
+        pytest.param("*.example.com", "a.b.example.com", 200, id="names below a name"),
+        pytest.param("*.example.com", "example.com", 403, id="the name itself"),
+        pytest.param("*.example.com", "evilexample.com", 403, id="a similar name"),
+        pytest.param("*", "evil.example", 200, id="all names"),
+    ],
+)
+async def test_allowed_hosts(allowed: str, host: str, code: int) -> None:
+    assert await status({"host": host}, allowed_hosts=(allowed,)) == code
 
 
 async def test_the_host_that_the_server_listens_on() -> None:
@@ -46,21 +107,36 @@ async def test_the_host_that_the_server_listens_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:1", "tauri://localhost"]
+    "headers",
+    [
+        pytest.param([("host", "localhost"), ("host", "localhost")], id="two"),
+        pytest.param([("host", "")], id="empty"),
+        pytest.param([("host", "[::1")], id="half an address"),
+        pytest.param([("host", "a" * 254)], id="too long"),
+    ],
 )
-async def test_local_origins(origin: str) -> None:
-    assert await status({"origin": origin}) == 200
+async def test_requests_without_one_valid_host(headers: list[tuple[str, str]]) -> None:
+    assert await status(headers) == 400
+    assert await status([*headers, *KEY.items()], **KEYED) == 400
 
 
-@pytest.mark.parametrize(
-    "origin", [EVIL, "null", "", "http://localhost.evil.example", "file://", "http://192.168.1.5"]
-)
+@pytest.mark.parametrize("origin", [EVIL, "null", "http://192.168.1.5", "chrome-extension://abc"])
 async def test_other_origins(origin: str) -> None:
     assert await status({"origin": origin}) == 403
+    assert await status({"origin": origin}, allow_unauthenticated=True, address=OUTSIDE) == 403
+    assert await status({"origin": origin}, cors_origins=(origin,)) == 200
+    assert await status({"origin": origin, **KEY}, **KEYED) == 200
+    assert await status({"origin": origin}, **KEYED) == 401
 
 
 async def test_every_origin_header_is_checked() -> None:
     assert await status([("origin", "http://localhost"), ("origin", EVIL)]) == 403
+
+
+@pytest.mark.parametrize("allowed_hosts", [(), ("mybox.lan",)])
+async def test_a_rebound_name_is_not_trusted_as_an_origin(allowed_hosts: tuple[str, ...]) -> None:
+    headers = {"host": "mybox.lan:8000", "origin": "http://mybox.lan:8000"}
+    assert await status(headers, allowed_hosts=allowed_hosts) == (200 if allowed_hosts else 403)
 
 
 async def test_error_messages() -> None:
@@ -68,175 +144,46 @@ async def test_error_messages() -> None:
         host = await client.get("/health", headers={"host": "evil.example"})
         origin = await client.post("/v1/chat/completions", headers={"origin": EVIL}, content=b"{")
     assert host.json()["error"] == {
-        "message": "The Host 'evil.example' is not a name of this server. "
-        "Use its address, such as 127.0.0.1.",
+        "message": "The Host 'evil.example' is not a name of this server. Use the server's IP address, or "
+        "start it with --allowed-host evil.example, or make a key (`llm gpt-oss keys add NAME`). With a key, "
+        "any name works.",
         "type": "invalid_request_error",
         "param": None,
         "code": "forbidden",
     }
-    assert "--cors-origin" in origin.json()["error"]["message"]
+    assert f"Start it with --cors-origin {EVIL} to allow them." in origin.json()["error"]["message"]
     assert origin.headers["x-request-id"].startswith("req_")
 
 
-async def test_remote_clients_may_use_any_host_but_only_its_own_origin() -> None:
-    client: dict[str, Any] = {"address": OUTSIDE, "allow_unauthenticated": True}
-    assert await status({"host": "mybox.lan"}, **client) == 200
-    assert await status({"host": "mybox.lan", "origin": "http://mybox.lan:8000"}, **client) == 200
-    assert await status({"host": "mybox.lan", "origin": EVIL}, **client) == 403
-    assert await status({"host": "[bad"}, **client) == 403
+def connect(headers: dict[str, str], ring: KeyRing) -> int:
+    "The status of a WebSocket handshake."
 
-
-async def test_remote_clients_with_a_key_may_use_any_host() -> None:
-    headers = {"host": "mybox.lan", "authorization": "Bearer sesame"}
-    assert await status(headers, address=OUTSIDE, key_hash=hash_key("sesame")) == 200
-    assert await status(headers, key_hash=hash_key("sesame")) == 403
-
-
-async def test_open_server_behind_a_tunnel() -> None:
-    assert await status({"host": "me.tunnel.example"}, allow_unauthenticated=True) == 200
-    assert await status({"host": "me.tunnel.example", "origin": EVIL}, allow_unauthenticated=True) == 403
-
-
-PREFLIGHT = {
-    "origin": EVIL,
-    "access-control-request-method": "POST",
-    "access-control-request-headers": "authorization,content-type,x-stainless-lang",
-}
-
-
-class TestCors:
-    async def preflight(self, **settings: Any) -> Any:
-        async with asking(**settings) as client:
-            return await client.options("/v1/chat/completions", headers=PREFLIGHT)
-
-    async def test_allowed_origin(self) -> None:
-        answer = await self.preflight(cors_origins=(EVIL,))
-        assert answer.status_code == 200
-        assert answer.headers["access-control-allow-origin"] == EVIL
-        assert answer.headers["access-control-allow-headers"] == PREFLIGHT["access-control-request-headers"]
-        assert "access-control-allow-credentials" not in answer.headers
-
-    async def test_allowed_origin_can_read_answers_and_errors(self) -> None:
-        async with asking(cors_origins=(EVIL,), key_hash="0" * 64) as client:
-            answer = await client.get("/v1/models", headers={"origin": EVIL})
-        assert answer.status_code == 401
-        assert answer.headers["access-control-allow-origin"] == EVIL
-        assert "x-request-id" in answer.headers["access-control-expose-headers"]
-
-    async def test_other_origin(self) -> None:
-        assert (await self.preflight(cors_origins=("https://app.example",))).status_code == 403
-        assert await status({"origin": EVIL}, cors_origins=("https://app.example",)) == 403
-
-    async def test_local_origin_that_is_not_allowed_cannot_read(self) -> None:
-        async with asking(cors_origins=(EVIL,)) as client:
-            answer = await client.get("/v1/models", headers={"origin": "http://localhost:3000"})
-        assert "access-control-allow-origin" not in answer.headers
-
-    async def test_no_cors_headers_without_allowed_origins(self) -> None:
-        async with asking() as client:
-            headers = {**PREFLIGHT, "origin": "http://localhost:3000"}
-            answer = await client.options("/v1/chat/completions", headers=headers)
-        assert answer.status_code == 405
-        assert not [name for name in answer.headers if name.startswith("access-control")]
-
-
-def test_websockets_are_checked() -> None:
     async def echo(socket: WebSocket) -> None:
         await socket.accept()
         await socket.close()
 
+    arguments: Any = {"names": (), "origins": TrustedOrigins(()), "ring": ring}
     app = Starlette(
-        routes=[WebSocketRoute("/v1/responses", echo)],
-        middleware=[Middleware(TrustedHosts, names=(), origins=(), accept_any_host=False)],
+        routes=[WebSocketRoute("/v1/responses", echo)], middleware=[Middleware(TrustedHosts, **arguments)]
     )
-    client = TestClient(app)
-    with client.websocket_connect("/v1/responses", headers={"host": "localhost"}):
-        pass
-    for headers in ({"host": "localhost", "origin": EVIL}, {"host": "evil.example"}):
-        with (
-            pytest.raises(WebSocketDenialResponse) as rejected,
-            client.websocket_connect("/v1/responses", headers=headers),
-        ):
-            pass
-        assert rejected.value.status_code == 403
+    try:
+        with TestClient(app).websocket_connect("/v1/responses", headers=headers):
+            return 101
+    except WebSocketDenialResponse as rejected:
+        return rejected.status_code
 
 
 @pytest.mark.parametrize(
-    ("header", "host"),
+    ("headers", "code"),
     [
-        ("localhost", "localhost"),
-        ("LOCALHOST:8000", "localhost"),
-        ("localhost.:8000", "localhost"),
-        ("127.0.0.1:8000", "127.0.0.1"),
-        ("[::1]:8000", "::1"),
-        ("[::1]", "::1"),
-        ("my_service.internal:80", "my_service.internal"),
-        ("", None),
-        (":8000", None),
-        ("[::1", None),
-        ("::1", None),
-        ("localhost:", None),
-        ("localhost:http", None),
-        ("me@localhost", None),
-        ("localhost/evil", None),
-        ("localhost evil", None),
-        ("localhost\n", None),
-        ("löcalhost", None),
+        pytest.param({"host": "localhost"}, 101, id="local"),
+        pytest.param(
+            {"host": "localhost", "origin": "http://localhost:3000"}, 101, id="a page on this machine"
+        ),
+        pytest.param({"host": "localhost", "origin": EVIL}, 403, id="another origin"),
+        pytest.param({"host": "evil.example", "origin": "http://evil.example"}, 403, id="a rebound name"),
     ],
 )
-def test_host_of(header: str, host: str | None) -> None:
-    assert host_of(header) == host
-
-
-@pytest.mark.parametrize(
-    ("header", "host"),
-    [
-        ("http://localhost:3000", "localhost"),
-        ("https://Evil.Example", "evil.example"),
-        ("https://evil.example.", "evil.example"),
-        ("http://[::1]:8000", "::1"),
-        ("tauri://localhost", "localhost"),
-        ("chrome-extension://abc", "abc"),
-        ("null", None),
-        ("", None),
-        ("localhost", None),
-        ("file://", None),
-        ("http://localhost/", None),
-        ("http://localhost.evil@evil.example", None),
-        ("*", None),
-    ],
-)
-def test_host_of_origin(header: str, host: str | None) -> None:
-    assert host_of_origin(header) == host
-
-
-@pytest.mark.parametrize(
-    ("name", "local"),
-    [
-        ("localhost", True),
-        ("app.localhost", True),
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("", False),
-        ("localhost.evil.example", False),
-        ("notlocalhost", False),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.168.1.5", False),
-        ("::ffff:192.168.1.5", False),
-        ("127.0.0.1.evil.example", False),
-        ("2130706433", False),
-    ],
-)
-def test_is_local(name: str, local: bool) -> None:
-    assert is_local(name) is local
-
-
-def test_is_loopback_of_a_name() -> None:
-    assert is_loopback("testserver") is None
-
-
-def test_host_in_url() -> None:
-    assert (host_in_url("::1"), host_in_url("localhost")) == ("[::1]", "localhost")
+def test_websockets_are_checked(headers: dict[str, str], code: int) -> None:
+    assert connect(headers, KeyRing()) == code
+    assert connect(headers, KeyRing(hash_key("sesame"))) == 101

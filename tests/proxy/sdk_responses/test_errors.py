@@ -17,7 +17,7 @@ from support.sdk_responses import (
 )
 
 from llm_gpt_oss.errors import BadAnswer, StreamCut
-from proxy.http.api_keys import hash_key
+from proxy.key_hash import hash_key
 
 STREAM = pytest.mark.parametrize("stream", [False, True], ids=["create", "stream"])
 

@@ -62,6 +62,8 @@ async def test_headers_that_are_not_for_ollama_stay_here(play: Play) -> None:
     headers = [
         (b"Host", b"evil.example"),
         (b"Authorization", b"Bearer of-the-proxy"),
+        (b"API-Key", b"of-the-proxy"),
+        (b"X-API-Key", b"of-the-proxy"),
         (b"Cookie", b"a=b"),
         (b"Origin", b"http://app.example"),
         (b"Accept-Encoding", b"gzip"),
@@ -77,7 +79,7 @@ async def test_headers_that_are_not_for_ollama_stay_here(play: Play) -> None:
     assert got["user-agent"] == "ollama-python"
     assert got["x-own"] == "ä"
     assert got["accept-encoding"] == "identity"
-    assert not got.keys() & {"authorization", "cookie", "origin", "x-hop", "upgrade"}
+    assert not got.keys() & {"api-key", "x-api-key", "authorization", "cookie", "origin", "x-hop", "upgrade"}
     assert "h2c" not in str(got)
 
 

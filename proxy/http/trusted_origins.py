@@ -1,0 +1,62 @@
+"""The origins whose web pages may use the server, without a flag and with one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from .host_names import host_of, host_of_origin, is_local
+
+# Only installed apps have these origins: no browser gives one to a page of the web. Ollama allows the same
+# ones (AllowedOrigins in its envconfig/config.go).
+APP_ORIGINS = ("app://*", "file://*", "tauri://*", "vscode-file://*", "vscode-webview://*")
+# A page on any port of this address is on this machine.
+UNSPECIFIED = "0.0.0.0"
+_PATTERN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]*", re.ASCII | re.IGNORECASE)
+
+
+class TrustedOrigins:
+    """Decides whether pages of an origin may use the server.
+
+    They may if they are on this machine, on the host that the request names, in an installed app, or if one
+    of `patterns` matches their origin. In a pattern, `*` stands for any text.
+    """
+
+    def __init__(self, patterns: Collection[str]) -> None:
+        alternatives = [_to_regex(pattern) for pattern in (*APP_ORIGINS, *patterns)]
+        self._pattern = re.compile("|".join(alternatives), re.IGNORECASE)
+
+    def trust(self, headers: Headers) -> bool:
+        "Return whether the request is from a page of a trusted origin. False if it has no Origin header."
+        # A request with several Origin headers is from no browser. Joined, they are no origin.
+        origin = ", ".join(headers.getlist("origin"))
+        if not origin:
+            return False
+        if self._pattern.fullmatch(origin):
+            return True
+        name = host_of_origin(origin)
+        if name is None:
+            return False
+        return is_local(name) or name == UNSPECIFIED or name == host_of(headers.get("host", ""))
+
+
+def is_origin_pattern(text: str) -> bool:
+    "Whether this is an origin, `null`, `*`, or an origin in which `*` stands for any text."
+    return _PATTERN.fullmatch(text) is not None
+
+
+def is_preflight(scope: Scope, headers: Headers) -> bool:
+    "Whether a browser asks if a page may send a request. See https://fetch.spec.whatwg.org/#cors-preflight-fetch."
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "OPTIONS"
+        and "origin" in headers
+        and "access-control-request-method" in headers
+    )
+
+
+def _to_regex(pattern: str) -> str:
+    return ".*".join(re.escape(part) for part in pattern.split("*"))

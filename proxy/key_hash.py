@@ -1,0 +1,23 @@
+"""The hash of an API key, which is all that the server keeps of it."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def hash_key(key: str) -> str:
+    """Return the SHA-256 hash.
+
+    A key has 256 random bits, which nobody can guess, so one round without salt is enough. More rounds would
+    slow down each request.
+    """
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def hash_given_key(key: str) -> str:
+    """Return the hash of a key that somebody chose. Raises ValueError, without the key, if no client can send
+    it."""
+    # Clients send it in a header, which loses spaces around it.
+    if not key or key != key.strip() or not (key.isascii() and key.isprintable()):
+        raise ValueError("a key is plain ASCII text without spaces around it")
+    return hash_key(key)
