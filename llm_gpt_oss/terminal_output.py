@@ -15,7 +15,7 @@ import llm
 from .llm_internals import has_output
 
 if TYPE_CHECKING:
-    from .turn.transcript import Note
+    from .turn.note import Note
 
 # The notes that tell how the printed answer differs from what was requested. All notes are in the log.
 PRINTED_KINDS = ("length", "truncated", "misfit")

@@ -14,6 +14,7 @@ from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
 from ..harmony.conversation import Effort, Header, Message
 from .messages import call_message
+from .note import Note
 from .request import TurnRequest
 from .schema_check import validation_error
 from .steps import (
@@ -31,7 +32,7 @@ from .steps import (
     tool_name,
 )
 from .tool_arguments import parse_arguments
-from .transcript import Note, ParsedMessage, Text, ToolCall, Transcript
+from .transcript import ParsedMessage, Text, ToolCall, Transcript
 from .truncation import drop_oldest_turns
 from .usage import Usage
 
@@ -57,7 +58,7 @@ class TurnMachine:
         self.request = request
         self.completion_is_over = False
         self.usage = Usage()
-        self.notes: list[Note] = []
+        self.notes: list[Note] = [*request.notes]
         self.finish_reason: FinishReason | None = None
         self._conversation = request.conversation
         self._seed = request.defaults.sampling.seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
 import llm
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -13,8 +13,7 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from ..completion import Json
 from ..errors import BadRequest
 from ..harmony import conversation as harmony
-from ..harmony.conversation import CHANNELS, Conversation, Developer, Header, ResponseFormat, System
-from ..options import GptOssOptions
+from ..harmony.conversation import CHANNELS, Conversation, Developer, Effort, Header, ResponseFormat, System
 from .strict_json import parse_json
 from .tool_arguments import canonical_json
 from .tool_names import ToolNames
@@ -26,37 +25,66 @@ PREAMBLE = {METADATA: {"channel": "commentary"}}
 SEPARATOR = {METADATA: {"channel": "none"}}
 
 INSTRUCTION_ROLES = ("system", "developer")
+# The author of a tool's result whose call is unknown. Harmony needs a name there.
+UNKNOWN_TOOL = "functions.unknown"
 
 USER = Header("user")
+# OpenAI's API refuses these characters and white space in names. In a header, some of them have a meaning.
+NOT_IN_NAMES = "<>|\\/ "
+MAX_NAME = 64
 ASSISTANT = {channel: Header("assistant", channel) for channel in CHANNELS}
 
 
 def harmony_conversation(
-    prompt: llm.Prompt, tools: Sequence[llm.Tool], names: ToolNames, date: str
+    messages: Sequence[Message],
+    tools: Sequence[llm.Tool],
+    names: ToolNames,
+    date: str,
+    *,
+    effort: Effort,
+    schema: Any = None,
 ) -> Conversation:
-    """Return `prompt.messages` as a harmony conversation, with `prompt.schema` as response format.
+    """Return the messages as a harmony conversation, with `schema` as response format.
 
     The model may call only `tools`, although the history can contain calls of other tools. `date` is the
     current date for the prompt (YYYY-MM-DD). Raises BadRequest for messages that a text model cannot read.
     """
-    options = cast(GptOssOptions, prompt.options)
-    messages = prompt.messages
-    leading = list(takewhile(lambda message: message.role in INSTRUCTION_ROLES, messages))
+    leading = list(takewhile(_is_leading_instruction, messages))
     rest = tuple(_messages(messages[len(leading) :], names))
     instructions = [text for message in leading if (text := _text(message.parts))]
     instructions += _past_tools(rest, {f"functions.{names.model_name(tool.name)}" for tool in tools})
     return Conversation(
-        System(current_date=date, effort=options.effort),
+        System(current_date=date, effort=effort),
         Developer(
             "\n\n".join(instructions) or None,
             tuple(
                 harmony.Tool(names.model_name(tool.name), tool.description, tool_parameters(tool))
                 for tool in tools
             ),
-            _response_formats(prompt.schema),
+            _response_formats(schema),
         ),
         rest,
     )
+
+
+def name_metadata(name: str | None) -> Json | None:
+    "Return the `provider_metadata` of a message whose author has a name. `_` replaces what no name may have."
+    fitting = (
+        char if char.isprintable() and char not in NOT_IN_NAMES else "_" for char in (name or "").strip()
+    )
+    header_name = "".join(fitting)[:MAX_NAME]
+    return {METADATA: {"name": header_name}} if header_name else None
+
+
+def author_name(message: Message) -> str | None:
+    "Return the name of a message's author, as it is written in the header."
+    name = (message.provider_metadata or {}).get(METADATA, {}).get("name")
+    return name if isinstance(name, str) else None
+
+
+def _is_leading_instruction(message: Message) -> bool:
+    "Whether the message is part of the instructions. One with a name needs a header of its own."
+    return message.role in INSTRUCTION_ROLES and author_name(message) is None
 
 
 def ends_in_open_message(messages: Sequence[harmony.Message]) -> bool:
@@ -71,9 +99,10 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
         match message.role:
             case "system" | "developer":
                 if text := _text(message.parts):
-                    yield harmony.Message(Header("developer"), f"# Instructions\n\n{text}")
+                    header = Header("developer", name=author_name(message))
+                    yield harmony.Message(header, f"# Instructions\n\n{text}")
             case "user":
-                yield harmony.Message(USER, _text(message.parts))
+                yield harmony.Message(Header("user", name=author_name(message)), _text(message.parts))
             case "assistant":
                 called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
                 yield from _assistant(message.parts, called, names)
@@ -147,27 +176,22 @@ def arguments_text(part: ToolCallPart) -> str:
 
 def _result(part: Part, called: dict[str, str], names: ToolNames) -> harmony.Message:
     match part:
-        case ToolResultPart(attachments=[_, *_]):
-            raise _unsupported_part(part)
-        case ToolResultPart(name=name, output=output, tool_call_id=call_id):
+        case ToolResultPart(name=name, tool_call_id=call_id):
             name = name or called.get(call_id or "", "")
-            if not name:
-                raise BadRequest(
-                    f"A tool result answers the call {call_id!r}, which is not in the conversation.",
-                    param="messages",
-                    remedy="Send the assistant's message with that call, or name the tool in the result.",
-                )
-            author = f"functions.{names.model_name(name)}"
-            return harmony.Message(
-                Header("tool", "commentary", "assistant", name=author),
-                output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=repr),
-            )
+            author = f"functions.{names.model_name(name)}" if name else UNKNOWN_TOOL
+            return harmony.Message(Header("tool", "commentary", "assistant", name=author), output_text(part))
         case TextPart() | ReasoningPart() | ToolCallPart():
             raise BadRequest(
                 "A message with the role tool contains something that is not a tool result.", param="messages"
             )
         case _:
             raise _unsupported_part(part)
+
+
+def output_text(result: ToolResultPart) -> str:
+    "Return what the tool returned, as JSON if it is not text."
+    output: Any = result.output
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=repr)
 
 
 def _text(parts: Sequence[Part]) -> str:
@@ -182,8 +206,7 @@ def _text(parts: Sequence[Part]) -> str:
 
 
 def _unsupported_part(part: Part) -> BadRequest:
-    attached = isinstance(part, AttachmentPart) or getattr(part, "attachments", None)
-    what = "an attachment" if attached else f"a {type(part).__name__}"
+    what = "an attachment" if isinstance(part, AttachmentPart) else f"a {type(part).__name__}"
     return BadRequest(
         f"A message contains {what}, but gpt-oss reads text only.",
         param="messages",

@@ -12,7 +12,9 @@ from ..completion import Completion, Json
 from ..errors import BadRequest
 from ..harmony.conversation import Conversation
 from ..options import GptOssOptions
+from .history import history_notes, readable_messages
 from .messages import ends_in_open_message, harmony_conversation, tool_parameters
+from .note import Note
 from .schema_check import schema_error
 from .tool_names import ToolNames
 
@@ -29,6 +31,7 @@ class TurnRequest:
     - `reasoning_budget`: the maximum number of tokens for reasoning.
     - `continue_final_message`: the last message is the assistant's, and the model continues it.
     - `buffer_answer`: the answer is not streamed, so it can be validated before it is returned.
+    - `notes`: what the model does not get of the history.
     """
 
     conversation: Conversation
@@ -43,6 +46,7 @@ class TurnRequest:
     continue_final_message: bool = False
     truncate: bool = False
     buffer_answer: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> tuple[TurnRequest, ToolNames]:
@@ -57,7 +61,10 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
     offered = [] if options.tool_choice == "none" else tools
     # llm passes the same options to each round of a chain, which would never end if each had to call a tool.
     required = [] if prompt.tool_results else _required_tools(options.tool_choice, tools)
-    conversation = harmony_conversation(prompt, offered, names, date)
+    messages = readable_messages(prompt.messages)
+    conversation = harmony_conversation(
+        messages, offered, names, date, effort=options.effort, schema=prompt.schema
+    )
     return TurnRequest(
         conversation,
         Completion(
@@ -80,6 +87,7 @@ def turn_request(prompt: llm.Prompt, model: str, *, stream: bool, date: str) -> 
         continue_final_message=ends_in_open_message(conversation.messages),
         truncate=bool(options.truncate),
         buffer_answer=not stream,
+        notes=tuple(history_notes(messages)),
     ), names
 
 

@@ -9,6 +9,7 @@ from ..completion import Logprob, Piece
 from ..harmony.conversation import Header, Message
 from ..harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, StrayText, TextDelta
 from ..harmony.recipient import NAMESPACE
+from .note import Note
 from .request import TurnRequest
 from .steps import Step
 from .tool_arguments import Arguments
@@ -36,15 +37,6 @@ class ToolCall:
     message: int
     name: str
     arguments: Arguments
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    "What a reader of the log should know about a turn. `raw` is the model's own text if it was changed."
-
-    kind: str
-    text: str
-    raw: str | None = None
 
 
 @dataclass(slots=True)

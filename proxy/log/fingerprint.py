@@ -16,7 +16,7 @@ from llm.logs import HASH_PREFIX, canonical_json
 from llm.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart
 from pydantic_core import to_json
 
-from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA
+from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA, author_name
 
 # Neighbours with one of these roles count as one message: results of several calls may come in one message or
 # in several.
@@ -42,7 +42,7 @@ def prefix_hashes(messages: Sequence[Message], before: str | None = None) -> Ite
     merged: _MergedMessage | None = None
     for message in messages:
         if merged is None or not merges(merged, message):
-            before, merged = tip, _MergedMessage(message.role)
+            before, merged = tip, _MergedMessage(message)
         merged.add(message)
         tip = merged.hash(before)
         yield tip
@@ -74,10 +74,14 @@ def tool_calls(messages: Sequence[Message]) -> list[ToolCallPart]:
 
 
 class _MergedMessage:
-    "What is visible of neighbouring messages that count as one: their text, and calls and results as JSON."
+    """What is visible of neighbouring messages that count as one: their author, their text, and calls and
+    results as JSON.
+    """
 
-    def __init__(self, role: str) -> None:
-        self.role = role
+    def __init__(self, first: Message) -> None:
+        self.role = first.role
+        name = author_name(first)
+        self._author = f"{first.role}:{name}" if name else first.role
         self._text = ""
         self._calls: list[bytes] = []
         self._results: list[bytes] = []
@@ -94,12 +98,12 @@ class _MergedMessage:
                     self._results.append(to_json([part.name, part.output]))
 
     def hash(self, before: str | None) -> str | None:
-        "As `llm.logs.content_hash` of `[before, role, text, calls and results]`, a few times faster."
+        "As `llm.logs.content_hash` of `[before, author, text, calls and results]`, a few times faster."
         text = self._text.strip() if self.role == "assistant" else self._text
         others = self._calls + self._results
         if not text and not others:
             return before
-        written = to_json((before, self.role, text, ()))
+        written = to_json((before, self._author, text, ()))
         if others:
             written = written.removesuffix(b"]]") + b",".join(others) + b"]]"
         return HASH_PREFIX + blake2b(written, digest_size=16).hexdigest()

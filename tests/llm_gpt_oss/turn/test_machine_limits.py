@@ -21,7 +21,8 @@ from support.turn_requests import (
     play_turn,
 )
 
-from llm_gpt_oss.turn.transcript import Note, ToolCall
+from llm_gpt_oss.turn.note import Note
+from llm_gpt_oss.turn.transcript import ToolCall
 
 CUT, NO_ROOM = "The answer was cut: ", "The reasoning left no room for an answer: "
 LENGTH = [

@@ -36,6 +36,7 @@ from llm_gpt_oss.turn.messages import (
     call_message,
     ends_in_open_message,
     harmony_conversation,
+    name_metadata,
     tool_parameters,
 )
 from llm_gpt_oss.turn.tool_names import ToolNames
@@ -50,10 +51,14 @@ def to_conversation(
     schema: Any = None,
     **options: Any,
 ) -> Conversation:
-    prompt = llm.Prompt(
-        None, MODEL, messages=messages, schema=schema, options=MODEL.Options(**options), tools=tools
+    return harmony_conversation(
+        messages,
+        tools,
+        ToolNames(tool.name for tool in tools),
+        "2026-11-22",
+        effort=MODEL.Options(**options).effort,
+        schema=schema,
     )
-    return harmony_conversation(prompt, tools, ToolNames(tool.name for tool in tools), "2026-11-22")
 
 
 def to_texts(*messages: Message, **kwargs: Any) -> list[tuple[str, str]]:
@@ -401,29 +406,15 @@ def test_no_schema_is_no_response_format(schema: Any) -> None:
 
 # What cannot be sent.
 
-TEXT_ONLY = "A message contains an attachment, but gpt-oss reads text only."
-WITHOUT_IT = "Leave it out, or pass a text file's content with -f FILE."
 
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        user("look", ATTACHED),
-        user(AttachmentPart()),
-        system(ATTACHED),
-        Message("developer", [ATTACHED]),
-        assistant("a", ATTACHED),
-        tool_message(ATTACHED),
-        tool_message(result_part(attachments=[llm.Attachment(type="image/png", content=b"x")])),
-        assistant(result_part(attachments=[llm.Attachment(type="image/png", content=b"x")])),
-    ],
-)
+@pytest.mark.parametrize("message", [user("look", ATTACHED), user(AttachmentPart()), system(ATTACHED)])
 def test_attachments(message: Message) -> None:
-    for before in ([], [user("q")]):
-        with pytest.raises(BadRequest) as refused:
-            to_conversation(*before, message)
-        error = refused.value
-        assert (error.message, error.remedy, error.param) == (TEXT_ONLY, WITHOUT_IT, "messages")
+    with pytest.raises(BadRequest) as refused:
+        to_conversation(user("q"), message)
+    error = refused.value
+    assert error.message == "A message contains an attachment, but gpt-oss reads text only."
+    assert error.remedy == "Leave it out, or pass a text file's content with -f FILE."
+    assert error.param == "messages"
 
 
 @pytest.mark.parametrize(
@@ -454,11 +445,48 @@ def test_parts_and_roles_that_harmony_does_not_have(message: Message, error: str
     ],
 )
 def test_a_result_without_a_call(messages: list[Message]) -> None:
-    with pytest.raises(BadRequest, match="which is not in the conversation") as refused:
-        to_conversation(*messages)
-    assert refused.value.param == "messages"
-    assert (
-        refused.value.remedy == "Send the assistant's message with that call, or name the tool in the result."
+    results = [text for header, text in to_texts(*messages) if header.startswith("functions.unknown/")]
+    assert results == ["1"]
+
+
+# Names of authors.
+
+
+@pytest.mark.parametrize(
+    ("name", "header_name"),
+    [
+        pytest.param("ann", "ann", id="a name"),
+        pytest.param(" Ann Lee\n", "Ann_Lee", id="white space"),
+        pytest.param("Zoë-1.b:c", "Zoë-1.b:c", id="other characters"),
+        pytest.param("x to=functions.f", "x_to=functions.f", id="a recipient"),
+        pytest.param("<|channel|>final", "__channel__final", id="a marker"),
+        pytest.param("a\u2028\x00b", "a__b", id="characters that cannot be seen"),
+        pytest.param("n" * 70, "n" * 64, id="long"),
+        pytest.param(" ", None, id="white space alone"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_names(name: str | None, header_name: str | None) -> None:
+    metadata = name_metadata(name)
+    assert metadata == ({"gpt_oss": {"name": header_name}} if header_name else None)
+    conversation = to_conversation(user("q", provider_metadata=metadata))
+    assert conversation.messages == (harmony.Message(Header("user", name=header_name), "q"),)
+
+
+def test_names_in_the_prompt() -> None:
+    ann = name_metadata("ann")
+    conversation = to_conversation(
+        system("Be brief."),
+        system("An example.", provider_metadata=ann),
+        user("Hi", provider_metadata=ann),
+        Message("assistant", [TextPart("Hello")], provider_metadata=ann),
+    )
+    assert conversation.developer.instructions == "Be brief."
+    assert render(conversation).endswith(
+        "<|start|>developer:ann<|message|># Instructions\n\nAn example.<|end|>"
+        "<|start|>user:ann<|message|>Hi<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>Hello<|end|>"
     )
 
 

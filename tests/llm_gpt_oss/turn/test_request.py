@@ -10,7 +10,7 @@ import llm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, assistant, user
+from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart, ToolCallPart, assistant, user
 from support.scripted_engine import ScriptedEngine
 
 from llm_gpt_oss.completion import Completion, Done, Piece, Sampling
@@ -21,6 +21,7 @@ from llm_gpt_oss.harmony.markers import MARKER
 from llm_gpt_oss.harmony.prompt import OPENER, render_header, render_message
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
+from llm_gpt_oss.turn.machine import TurnMachine
 from llm_gpt_oss.turn.request import TurnRequest, turn_request
 from llm_gpt_oss.turn.steps import opening
 from llm_gpt_oss.turn.steps import step_prompt as text_of
@@ -168,6 +169,14 @@ def test_a_tool_choice_lasts_until_the_first_result(choice: str) -> None:
     turn, _ = build(tools=TOOLS, tool_choice=choice, tool_results=results)
     assert turn.required_tools == ()
     assert [*turn.tools] == ["get_weather", "get_time", "a.b-c"]
+
+
+def test_notes_on_the_history() -> None:
+    image = AttachmentPart(llm.Attachment(type="image/png", content=b"x"))
+    turn, _ = build(user("q", image), assistant("a"), user("r"))
+    assert turn.conversation.messages[0].text == "q\n[image: this model cannot see it]"
+    assert [note.kind for note in turn.notes] == ["attachment_dropped"]
+    assert TurnMachine(turn).notes == [*turn.notes]
 
 
 def test_tools_that_were_called_and_must_not_be_called_now_are_named() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from llm.logs import content_hash
 from llm.parts import AttachmentPart, Message, ToolResultPart
 from support.logged_turns import assistant, call, reasoning, result, system, user
 
-from llm_gpt_oss.turn.messages import tool_call_part
+from llm_gpt_oss.turn.messages import name_metadata, tool_call_part
 from proxy.log.fingerprint import count_instructions, looks_same, prefix_hashes, tool_calls
 
 HI = user("Hi")
@@ -61,6 +62,7 @@ def test_looks_the_same(one: list[Message], other: list[Message]) -> None:
         pytest.param([HI], [user("Hi ")], id="white space of a user"),
         pytest.param([user("a"), user("b")], [user("ab")], id="two messages of a user"),
         pytest.param([HI], [assistant("Hi")], id="role"),
+        pytest.param([HI], [replace(HI, provider_metadata=name_metadata("ann"))], id="name"),
         pytest.param([HI, HI], [HI], id="said twice"),
         pytest.param([assistant(call("1", "see"))], [assistant(call("1", "look"))], id="another tool"),
         pytest.param([assistant(call("1", x=1))], [assistant(call("1", x=2))], id="other arguments"),
