@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from http import HTTPStatus
 from typing import Any
 
 import httptools
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
+
+from .errors import ApiError, error_response
 
 # Seconds that a client has to close its side of an idle connection.
 LINGER_SECONDS = 5
@@ -49,6 +54,20 @@ class HTTP11Protocol(HttpToolsProtocol):
         lengths = {value for name, value in self.headers if name in (b"content-length", b"transfer-encoding")}
         return self.parser.get_method() == b"GET" and lengths <= {b"0"} and super()._should_upgrade()
 
+    def handle_websocket_upgrade(self) -> None:
+        "Let websockets read the handshake, unless it is over its limits: then it would never answer."
+        lines = [len(self.url) + len("GET  HTTP/1.1\r\n")]
+        lines += [len(name) + len(value) + len(": \r\n") for name, value in self.headers]
+        if len(self.headers) <= MAX_NUM_HEADERS and max(lines) <= MAX_LINE_LENGTH:
+            super().handle_websocket_upgrade()
+            return
+        message = (
+            f"A WebSocket handshake has at most {MAX_NUM_HEADERS} headers, and {MAX_LINE_LENGTH} characters "
+            "in each line."
+        )
+        self.transport.write(to_bytes(error_response(ApiError(431, message))))
+        self.transport.close()
+
     def ignores_upgrade(self) -> bool:
         "Return whether the request offers another protocol, and not WebSocket."
         return self.parser.should_upgrade() and not self._should_upgrade()
@@ -68,6 +87,13 @@ class HTTP11Protocol(HttpToolsProtocol):
         self._half_closed = True
         self.transport.write_eof()
         self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def to_bytes(response: Response) -> bytes:
+    "Return the response as HTTP/1.1, the last one of its connection."
+    lines = [b"HTTP/1.1 %d %s" % (response.status_code, HTTPStatus(response.status_code).phrase.encode())]
+    lines += [b"%s: %s" % header for header in (*response.raw_headers, (b"connection", b"close"))]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
 class RequestParser(httptools.HttpRequestParser):

@@ -285,6 +285,39 @@ async def test_websocket(server: Served, headers: dict[str, str]) -> None:
         assert await client.recv() == "Hello"
 
 
+HANDSHAKE = """GET {path} HTTP/1.1
+Host: a
+Connection: Upgrade
+Upgrade: websocket
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+{headers}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        pytest.param("/", "X: 1\n" * 123, 101, id="128 headers"),
+        pytest.param("/", "X: 1\n" * 124, 431, id="129 headers"),
+        pytest.param("/", f"X: {'a' * 8187}\n", 101, id="a line of 8192"),
+        pytest.param("/", f"X: {'a' * 8188}\n", 431, id="a line of 8193"),
+        pytest.param(f"/{'a' * 8176}", "", 101, id="a path of 8177"),
+        pytest.param(f"/{'a' * 8177}", "", 431, id="a path of 8178"),
+    ],
+)
+async def test_limits_of_a_websocket_handshake(server: Served, path: str, headers: str, status: int) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(HANDSHAKE.format(path=path, headers=headers).replace("\n", "\r\n").encode())
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode()
+    assert head.split()[1] == str(status)
+    if status == 431:
+        answer = json.loads(await asyncio.wait_for(reader.read(), PATIENCE))
+        assert "at most 128 headers, and 8192 characters" in answer["error"]["message"]
+        assert "connection: close" in head
+    writer.close()
+
+
 async def test_invalid_websocket_handshake(server: Served) -> None:
     handshake = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     answer = await exchange_bytes(server, handshake + LAST)
