@@ -23,6 +23,9 @@ HOW = (
 MAKE = "`llm gpt-oss keys add NAME` makes one, on the machine of this server."
 UNREADABLE = "The server cannot read its keys, so it accepts none. Its own output shows the reason."
 
+# What precedes a key in the name of a subprotocol of a WebSocket.
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+
 log = logging.getLogger("uvicorn.error")
 
 
@@ -77,7 +80,8 @@ def sent_keys(headers: Headers) -> Iterator[str]:
     """Yield the keys that a client sends: as OpenAI's clients do, then Azure's, then Anthropic's.
 
     An empty header counts as none, and so does another scheme than Bearer: it is for a proxy in front of this
-    server.
+    server. A page cannot set headers of a WebSocket, so it offers its key as a subprotocol, as for OpenAI's
+    Realtime API.
     """
     for value in headers.getlist("authorization"):
         scheme, _, key = value.strip().partition(" ")
@@ -85,6 +89,9 @@ def sent_keys(headers: Headers) -> Iterator[str]:
             yield key.strip()
     for name in ("api-key", "x-api-key"):
         yield from filter(None, map(str.strip, headers.getlist(name)))
+    for name in ", ".join(headers.getlist("sec-websocket-protocol")).split(","):
+        if name.strip().startswith(KEY_SUBPROTOCOL):
+            yield name.strip().removeprefix(KEY_SUBPROTOCOL)
 
 
 def _unauthorized(message: str, code: str | None) -> ApiError:

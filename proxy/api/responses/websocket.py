@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
 
+from ...http.auth import KEY_SUBPROTOCOL
 from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
 from ...http.request_body import ReceivedBody, parse_body_json, validate_body
@@ -35,7 +36,9 @@ READ_AHEAD = 8
 
 @router.websocket("/v1/responses")
 async def serve(socket: WebSocket, state: StateDep, locks: LocksDep) -> None:
-    await socket.accept()
+    # A browser that offers subprotocols gives up if none of them is selected.
+    names = [name for name in socket.scope["subprotocols"] if name and not name.startswith(KEY_SUBPROTOCOL)]
+    await socket.accept(subprotocol=names[0] if names else None)
     session = ResponsesSession(socket, state, locks)
     await run_until_first_ends(session.read(), session.answer())
 

@@ -211,6 +211,9 @@ def test_websockets_need_a_key() -> None:
     with TestClient(app) as client:
         with client.websocket_connect("/v1/responses", headers=bearer("secret")) as socket:
             assert socket.receive_text() == "--key"
+        for names in (["openai-insecure-api-key.secret"], ["realtime", "openai-insecure-api-key.secret"]):
+            with client.websocket_connect("/v1/responses", subprotocols=names) as socket:
+                assert socket.receive_text() == "--key"
         with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect("/v1/responses"):
             pass
     assert refused.value.status_code == 401

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine
 
 from llm_gpt_oss.errors import EngineError
 from proxy.app import create_app
+from proxy.key_hash import hash_key
 from proxy.settings import Settings
 
 HELLO = "<|channel|>final<|message|>Hello"
@@ -20,11 +21,13 @@ WORLD = "<|channel|>final<|message|>World"
 
 
 @contextmanager
-def connected(engine: Any, **settings: Any) -> Iterator[WebSocketTestSession]:
+def connected(
+    engine: Any, subprotocols: Sequence[str] | None = None, **settings: Any
+) -> Iterator[WebSocketTestSession]:
     app = create_app(Settings(**settings), engine=engine, new_id=counting_ids())
     with (
         TestClient(app, base_url="http://localhost") as client,
-        client.websocket_connect("ws://localhost/v1/responses") as socket,
+        client.websocket_connect("ws://localhost/v1/responses", subprotocols=subprotocols) as socket,
     ):
         yield socket
 
@@ -111,6 +114,22 @@ def test_a_disconnect_ends_the_response() -> None:
         while json.loads(socket.receive_text())["type"] != "response.output_text.delta":
             pass
     assert engine.open == 0
+
+
+@pytest.mark.parametrize(
+    ("offered", "selected"),
+    [
+        pytest.param([], None, id="an empty header"),
+        pytest.param(["realtime", "openai-insecure-api-key.sesame"], "realtime", id="as browsers do"),
+        pytest.param(["openai-insecure-api-key.sesame", "realtime"], "realtime", id="the key first"),
+        pytest.param(["openai-insecure-api-key.sesame"], None, id="a key alone is not repeated"),
+    ],
+)
+def test_subprotocols(offered: list[str], selected: str | None) -> None:
+    key_hash = hash_key("sesame") if offered else None
+    with connected(AsyncScriptedEngine(HELLO), offered, key_hash=key_hash) as socket:
+        assert socket.accepted_subprotocol == selected
+        assert events_of(socket)[-1]["type"] == "response.completed"
 
 
 def test_untrusted_origins_are_rejected() -> None:
