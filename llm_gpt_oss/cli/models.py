@@ -67,6 +67,7 @@ def add(
         llm gpt-oss models add gpt-oss-safeguard:20b --alias safeguard
         llm gpt-oss models add mine --gguf gpt-oss-20b-mxfp4.gguf --context 32768
         llm gpt-oss models add big --completions http://10.0.0.5:8000 --model openai/gpt-oss-120b
+        llm gpt-oss models add box --proxy http://box:8000 --key laptop
         llm gpt-oss models add full --transformers openai/gpt-oss-20b
     """
     binding = engine_binding(engine, label, engine_options)

@@ -9,6 +9,7 @@ from .embedded.provider import EmbeddedProvider
 from .hookspecs import EngineProvider, hookimpl
 from .llama_server.provider import LlamaServerProvider
 from .ollama.provider import OllamaProvider
+from .proxy.provider import ProxyProvider
 from .transformers.provider import TransformersProvider
 
 PROVIDERS: tuple[EngineProvider, ...] = (
@@ -16,6 +17,7 @@ PROVIDERS: tuple[EngineProvider, ...] = (
     EmbeddedProvider(),
     LlamaServerProvider(),
     CompletionsProvider(),
+    ProxyProvider(),
     TransformersProvider(),
 )
 

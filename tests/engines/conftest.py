@@ -1,8 +1,8 @@
 """Fixtures that run a test on each engine, with the tiny model.
 
 Ollama and vLLM answer from cassettes. `llama-server` and `completions` use the HTTP server of the embedded
-engine, and Transformers a folder that is converted from the same file. Engines that are not installed are
-skipped with a reason.
+engine, `proxy` a proxy with the embedded engine, and Transformers a folder that is converted from the same
+file. Engines that are not installed are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from pathlib import Path
 import llm
 import pytest
 from support import hugging_face, tiny
+from support.proxy_thread import proxy_thread
 
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 from llm_gpt_oss.settings import ServerAddress
+from proxy.app import create_app
+from proxy.settings import Settings
 
 NAME = "gpt-oss-tiny"
 # "vllm" and "completions" are the engine completions, with vLLM and with the server of llama.cpp.
-ENGINES = ("ollama", "embedded", "llama-server", "completions", "vllm", "transformers")
+ENGINES = ("ollama", "embedded", "llama-server", "completions", "vllm", "proxy", "transformers")
+EMBEDDED = {"gguf": str(tiny.FILE), "context": tiny.CONTEXT, "threads": 1, "gpu_layers": 0}
+PROXIED = "gpt-oss-tiny-there"
 RECORDED = {"ollama": (pytest.mark.vcr, pytest.mark.tiny), "vllm": (pytest.mark.vcr, pytest.mark.vllm)}
 
 
@@ -36,6 +41,13 @@ def server() -> Iterator[ServerAddress]:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return hugging_face.write_model(tmp_path_factory.mktemp("hf"))
+
+
+@pytest.fixture
+def proxy_url(tmp_path: Path) -> Iterator[str]:
+    models_file.add(PROXIED, [], EngineBinding("embedded", EMBEDDED))
+    with proxy_thread(create_app(Settings(database=tmp_path / "server.db"))) as url:
+        yield url
 
 
 @pytest.fixture(params=[pytest.param(name, marks=RECORDED.get(name, ())) for name in ENGINES])
@@ -55,12 +67,8 @@ def engine(request: pytest.FixtureRequest) -> str:
         if find_spec("xllamacpp") is None:
             pytest.skip("needs the engine embedded: pip install xllamacpp")
         options = {
-            "embedded": lambda: {
-                "gguf": str(tiny.FILE),
-                "context": tiny.CONTEXT,
-                "threads": 1,
-                "gpu_layers": 0,
-            },
+            "embedded": lambda: EMBEDDED,
+            "proxy": lambda: {"url": request.getfixturevalue("proxy_url"), "model": PROXIED},
             "llama-server": lambda: _server_options(request.getfixturevalue("server")),
             "completions": lambda: {
                 **_server_options(request.getfixturevalue("server")),

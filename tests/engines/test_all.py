@@ -17,7 +17,7 @@ from cases import CASES, CaseResult, asks, run_case
 
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 
-LLAMA_CPP = ("embedded", "llama-server", "completions")
+LLAMA_CPP = ("embedded", "llama-server", "completions", "proxy")
 EXPECTED = Path(__file__).with_name("expected.json")
 
 
@@ -58,6 +58,7 @@ BY_PROMPT = {
     "llama-server": False,
     "completions": False,
     "vllm": False,
+    "proxy": True,
     "transformers": True,
 }
 

@@ -19,7 +19,7 @@ def test_table_has_every_test() -> None:
 
 def test_table_has_the_results_of_the_run() -> None:
     table = {row[0]: row[1:] for row in rows()}
-    assert table[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "transformers"]
-    assert table["`tool_choice`"] == ["yes"] * 6
+    assert table[""] == ["ollama", "embedded", "llama-server", "completions", "vllm", "proxy", "transformers"]
+    assert table["`tool_choice`"] == ["yes"] * 7
     assert table["context length by `-o num_ctx`"][:3] == ["yes", "yes", "no: where the server is started"]
     assert table["stops when the answer is cancelled"][0] == "not tested here"

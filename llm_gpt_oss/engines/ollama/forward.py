@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -53,6 +53,11 @@ class ForwardedRequest:
     path: str
     headers: RawHeaders
     body: bytes | AsyncIterable[bytes]
+
+    def with_body(self, body: bytes) -> ForwardedRequest:
+        "Return this request with another body."
+        headers = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
+        return replace(self, headers=headers, body=body)
 
 
 @dataclass(frozen=True, slots=True)

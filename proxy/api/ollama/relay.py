@@ -1,59 +1,60 @@
-"""A response that forwards one request to Ollama and streams Ollama's answer back."""
+"""A response that passes on the answer of Ollama, or of another engine in Ollama's form."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, forward
-from llm_gpt_oss.errors import EngineUnreachable, GptOssError
+from llm_gpt_oss.engines.ollama.forward import ForwardedResponse
+from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, GptOssError
 
 from ...http.disconnect import CLIENT_LEFT, cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
-from ...state import ProxyState
 from .turn_log import ForwardedTurn
 
 
 class Relay(Response):
-    """Ollama's answer, each piece sent as it arrives.
+    """The answer that `open_answer` returns, each piece sent as it arrives.
 
-    The turn is logged before the answer ends, but after its last byte was sent. The request to Ollama is
-    cancelled when the client disconnects.
+    The turn is logged before the answer ends, but after its last byte was sent. The work is cancelled when
+    the client disconnects. With `is_upload`, the request's body is still being read from the client.
     """
 
     def __init__(
         self,
         request: Request,
-        forwarded: ForwardedRequest,
-        state: ProxyState,
+        open_answer: Callable[[], AbstractAsyncContextManager[ForwardedResponse]],
         turn: ForwardedTurn | None = None,
+        *,
+        is_upload: bool = False,
     ) -> None:
         super().__init__()
         self._request = request
-        self._forwarded = forwarded
-        self._state = state
+        self._open_answer = open_answer
         self._turn = turn
+        self._is_upload = is_upload
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = self._relay(scope, receive, send)
         # Both mean that the client disconnected, so it cannot receive an error.
         with suppress(ApiError, ClientDisconnect):
-            # An upload is still being read from the client, which notices a disconnect as well.
-            if isinstance(self._forwarded.body, bytes):
-                await cancel_on_disconnect(self._request.receive, work)
-            else:
+            # Whoever reads an upload notices a disconnect as well.
+            if self._is_upload:
                 await work
+            else:
+                await cancel_on_disconnect(self._request.receive, work)
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status = await self._forward(send)
+            status = await self._send_answer(send)
         except asyncio.CancelledError:
             await self._end_turn(CLIENT_LEFT, "The client disconnected.")
             raise
@@ -66,10 +67,9 @@ class Relay(Response):
         await self._end_turn(status, None)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _forward(self, send: Send) -> int:
-        "Return the status of Ollama's answer when all of it was sent."
-        read_timeout = self._state.plugin_settings.read_timeout
-        async with forward(self._state.ollama_address(), self._forwarded, read_timeout) as answer:
+    async def _send_answer(self, send: Send) -> int:
+        "Return the status of the answer when all of it was sent."
+        async with self._open_answer() as answer:
             self._started = True
             start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
             await send(start)
@@ -86,9 +86,17 @@ class Relay(Response):
 
 def _error_response(error: GptOssError) -> Response:
     headers = {"Retry-After": "5"} if isinstance(error, EngineUnreachable) else {}
-    return ollama_error(str(error), to_api_error(error).status, headers)
+    details: dict[str, Any] = {}
+    if isinstance(error, ContextOverflow):  # by the names of llama.cpp, whose errors Ollama passes on
+        details = {"n_prompt_tokens": error.prompt_tokens, "n_ctx": error.context_length}
+    return ollama_error(str(error), to_api_error(error).status, headers, details)
 
 
-def ollama_error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    "Return an error in the form that Ollama's clients read."
-    return JSONResponse({"error": message}, status, headers)
+def ollama_error(
+    message: str,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Response:
+    "Return an error in the form that Ollama's clients read. `details` are more fields of it."
+    return JSONResponse({"error": message, **(details or {})}, status, headers)

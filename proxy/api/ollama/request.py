@@ -12,8 +12,6 @@ import llm
 from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from pydantic import BaseModel, Field
 
-from llm_gpt_oss.turn.strict_json import parse_json
-
 from ...generation import GenerationRequest
 
 
@@ -91,13 +89,13 @@ LOGGED_ENDPOINTS: dict[str, type[ChatBody | GenerateBody]] = {
 }
 
 
-def logged_generation(endpoint: str, body: bytes) -> GenerationRequest | None:
-    """Return the generation to log, or None if there is nothing to log.
+def logged_generation(endpoint: str, data: Any) -> GenerationRequest | None:
+    """Return the generation to log of a request with this body, as JSON, or None if there is nothing to log.
 
     There is nothing for another endpoint, a request without messages, and an invalid body.
     """
     try:
-        request = LOGGED_ENDPOINTS[endpoint].model_validate(parse_json(body))
+        request = LOGGED_ENDPOINTS[endpoint].model_validate(data)
     except (KeyError, ValueError):
         return None
     if not (messages := request.to_messages()):

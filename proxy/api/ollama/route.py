@@ -1,26 +1,37 @@
 """`/api/...`: Ollama's own API. Requests are forwarded to Ollama as they are, and chats and generations
-logged.
+logged. Raw completions of a model that runs on another engine are answered by that engine.
 
 Ollama's documentation (docs/api.md) lists its endpoints.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import ValidationError
 
-from llm_gpt_oss.engines.ollama.forward import ForwardedRequest
+from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE
+from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, ForwardedResponse
+from llm_gpt_oss.engines.ollama.forward import forward as forward_to_ollama
+from llm_gpt_oss.turn.strict_json import parse_json
 
 from ...http.errors import ApiError
 from ...http.request_body import read_bytes
 from ...state import ProxyState, StateDep, ViewerDep
+from .raw_completion import RawBody, complete, is_raw
 from .relay import Relay, ollama_error
 from .request import logged_generation
 from .turn_log import ForwardedTurn
 
 router = APIRouter()
+
+OpenAnswer = Callable[[], AbstractAsyncContextManager[ForwardedResponse]]
 
 OPEN: dict[str, tuple[str, ...]] = {
     "chat": ("POST",),
@@ -47,7 +58,7 @@ BLOB = re.compile(r"blobs/sha256[:-][0-9a-f]{64}")
 @router.head("/")
 async def heartbeat(request: Request, state: StateDep) -> Response:
     "Ollama's clients send this to check whether Ollama runs."
-    return Relay(request, ForwardedRequest("HEAD", "/", request.headers.raw, b""), state)
+    return Relay(request, _from_ollama(state, ForwardedRequest("HEAD", "/", request.headers.raw, b"")))
 
 
 @router.api_route(
@@ -60,17 +71,65 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
     target = f"/api/{path}?{request.url.query}".removesuffix("?")
     headers = request.headers
     if name == "blobs" and request.method == "POST":
-        return Relay(request, ForwardedRequest(request.method, target, headers.raw, request.stream()), state)
+        upload = ForwardedRequest(request.method, target, headers.raw, request.stream())
+        return Relay(request, _from_ollama(state, upload), is_upload=True)
     try:
         body = await read_bytes(request)
     except ApiError as error:
         return ollama_error(error.message, error.status, error.headers)
+    data = _parsed(body) if name in ("chat", "generate") else None
+    forwarded = ForwardedRequest(request.method, target, headers.raw, body)
+    try:
+        if name == "generate" and is_raw(data):
+            open_answer = _from_engine(state, forwarded, data)
+        else:
+            open_answer = _from_ollama(state, forwarded)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        return ollama_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
     writer = state.turn_logging.writer_for(headers)
-    generation = logged_generation(f"/api/{path}", body) if writer else None
+    generation = logged_generation(f"/api/{path}", data) if writer else None
     turn = None
     if writer and generation:
         turn = ForwardedTurn(generation, body, headers, viewer, writer, state.turn_logging, state.plugins)
-    return Relay(request, ForwardedRequest(request.method, target, headers.raw, body), state, turn)
+    return Relay(request, open_answer, turn)
+
+
+def _parsed(body: bytes) -> Any:
+    "Return the JSON value of a body, or None if it is not JSON."
+    try:
+        return parse_json(body)
+    except ValueError:
+        return None
+
+
+def _from_ollama(state: ProxyState, forwarded: ForwardedRequest) -> OpenAnswer:
+    return lambda: forward_to_ollama(state.ollama_address(), forwarded, state.plugin_settings.read_timeout)
+
+
+def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> OpenAnswer:
+    """Return what opens the answer to a raw completion: on the engine that runs the model.
+
+    An alias of this server stands for its model, as in the rest of the API. A name that the server does not
+    know is Ollama's. Raises ValidationError for a body that the model's engine cannot read.
+    """
+    name = data.get("model")
+    try:
+        tag = state.model_names.resolve(str(name)).tag
+    except ApiError:
+        return _from_ollama(state, forwarded)
+    if state.bound_model(tag).engine == DEFAULT_ENGINE:
+        if tag != name:
+            forwarded = forwarded.with_body(json.dumps({**data, "model": tag}).encode())
+        return _from_ollama(state, forwarded)
+    body = RawBody.model_validate(data)
+    return lambda: complete(
+        state.engine_for(tag),
+        body.to_completion(tag),
+        state.queue,
+        model=body.model,
+        stream=body.stream is not False,
+    )
 
 
 def _rejection(state: ProxyState, name: str, method: str) -> Response | None:

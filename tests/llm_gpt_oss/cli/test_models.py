@@ -97,6 +97,11 @@ FILE = str(tiny.FILE)
             id="completions",
         ),
         pytest.param(
+            ["--proxy", "http://box:8000", "--key", "laptop"],
+            EngineBinding("proxy", {"url": "http://box:8000", "key": "laptop"}),
+            id="proxy",
+        ),
+        pytest.param(
             ["--gguf", FILE, "--label", "tiny"],
             EngineBinding("embedded", {"gguf": FILE, "label": "tiny"}),
             id="label",
@@ -131,7 +136,7 @@ def test_add_with_engine_options(
     ("arguments", "message"),
     [
         (["--gguf", FILE, "--llama-server", "a"], "A model runs on one engine"),
-        (["--key", "k"], "type --gguf, --llama-server, --completions or --transformers."),
+        (["--key", "k"], "type --gguf, --llama-server, --completions, --proxy or --transformers."),
         (["--transformers", "a/b", "--gpu-layers", "1", "--key", "k"], "does not take --gpu-layers."),
         (["--transformers", "a/b", "--key", "k"], "The engine transformers does not take --key."),
         (["--transformers", "./nowhere"], "There is no folder ./nowhere"),

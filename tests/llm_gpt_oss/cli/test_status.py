@@ -30,11 +30,12 @@ def test_status_as_text(ollama: WebServer) -> None:
         "Logging    on",
     ]
     assert re.fullmatch(r"Others     embedded: .*; no model for it", others[0])
-    assert others[1:3] == [
+    assert others[1:4] == [
         "           llama-server: no model was added with --llama-server URL",
         "           completions: no model was added with --completions URL",
+        "           proxy: no model was added with --proxy URL",
     ]
-    assert re.fullmatch(r"           transformers: .*; no model for it", others[3])
+    assert re.fullmatch(r"           transformers: .*; no model for it", others[4])
     assert result.stderr == ""
 
 
@@ -44,7 +45,7 @@ def test_status_as_json(ollama: WebServer) -> None:
     result = run("status", "--json")
     assert result.exit_code == 0
     status = json.loads(result.stdout)
-    assert list(status.pop("engines")) == ["embedded", "llama-server", "completions", "transformers"]
+    assert list(status.pop("engines")) == ["embedded", "llama-server", "completions", "proxy", "transformers"]
     assert status == {
         "engine": "ollama",
         "server": ollama.url,

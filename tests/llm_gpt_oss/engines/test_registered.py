@@ -12,7 +12,7 @@ from llm_gpt_oss.engines.hookspecs import EngineProvider, hookimpl
 from llm_gpt_oss.engines.registered import get_provider, load_providers
 from llm_gpt_oss.errors import GptOssError
 
-BUILT_IN = ["ollama", "embedded", "llama-server", "completions", "transformers"]
+BUILT_IN = ["ollama", "embedded", "llama-server", "completions", "proxy", "transformers"]
 
 
 class MyProvider:

@@ -13,7 +13,7 @@ HI = {"role": "user", "content": "Hi"}
 
 
 def parse(endpoint: str, **fields: Any) -> GenerationRequest | None:
-    return logged_generation(endpoint, json.dumps({"model": "x", **fields}).encode())
+    return logged_generation(endpoint, json.loads(json.dumps({"model": "x", **fields})))
 
 
 def chat(*messages: dict[str, Any], **fields: Any) -> GenerationRequest:
@@ -115,16 +115,6 @@ def test_requests_that_are_not_logged(endpoint: str, fields: dict[str, Any]) -> 
     assert parse(endpoint, **fields) is None
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b'{"model": "x", "prompt": "\xff"}',
-        b'{"model": "x", "prompt": "Hi", "options": {"temperature": 1e999}}',
-        b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
-    ],
-)
-def test_invalid_bodies(body: bytes) -> None:
-    assert logged_generation("/api/generate", body) is None
+@pytest.mark.parametrize("data", [None, [], "", {"model": 5}, {"prompt": "Hi"}])
+def test_invalid_bodies(data: object) -> None:
+    assert logged_generation("/api/generate", data) is None

@@ -125,6 +125,24 @@ async def test_generate_is_logged() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": 1e999}}',
+        b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
+    ],
+)
+async def test_invalid_bodies_are_forwarded_and_not_logged(body: bytes) -> None:
+    with Ollama(answer({"error": "invalid"}, 400)) as ollama:
+        async with proxied() as proxy:
+            response = await proxy.client.post("/api/generate", content=body)
+            assert proxy.turns() == []
+    assert (response.status_code, response.json()) == (400, {"error": "invalid"})
+    assert len(ollama.requests) == 1
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/api/tags"),
