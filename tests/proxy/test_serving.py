@@ -74,7 +74,8 @@ def test_the_http_client_of_java(path: Path) -> None:
 def test_websocket(path: Path) -> None:
     request = {"type": "response.create", "model": "gpt-oss-tiny", "input": "Hi"}
     with Ollama([*BEGIN, END]) as ollama, serving(path, ollama) as server:
-        with connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client:
+        url = f"ws://127.0.0.1:{server.port}/v1/responses"
+        with connect(url, proxy=None, open_timeout=PATIENCE) as client:
             client.send(json.dumps(request))
             events = [json.loads(client.recv(PATIENCE))]
             while events[-1]["type"] != "response.completed":
