@@ -18,6 +18,7 @@ from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from .api import embeddings, health, models
+from .api.anthropic import route as anthropic
 from .api.chat_completions import route as chat_completions
 from .api.chat_completions import stored_routes
 from .api.completions import route as completions
@@ -59,6 +60,7 @@ ROUTES = (
     websocket,
     conversations,
     completions,
+    anthropic,
     embeddings,
     ollama,
     models,

@@ -48,7 +48,7 @@ class Auth:
             try:
                 key = self._authenticate(scope)
             except ApiError as error:
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
             state = scope.setdefault("state", {})
             state["actor"] = key.name if key else None

@@ -13,6 +13,7 @@ import llm
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from llm_gpt_oss.errors import (
     BadAnswer,
@@ -27,6 +28,8 @@ from llm_gpt_oss.errors import (
     Unauthorized,
     UnusableSchema,
 )
+
+from .anthropic_errors import anthropic_body, anthropic_status, is_anthropic
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -135,13 +138,23 @@ def _retry_headers(shape: ErrorShape) -> Mapping[str, str]:
     return {"Retry-After": str(shape.retry_after)}
 
 
-def error_response(error: Exception) -> JSONResponse:
+def error_response(error: Exception, scope: Scope) -> JSONResponse:
+    "Return the answer to a request that failed, in the form of the API that the request is meant for."
     api_error = to_api_error(error)
+    if is_anthropic(scope):
+        status = anthropic_status(api_error.status)
+        return JSONResponse(anthropic_error_body(api_error, scope), status, headers=api_error.headers)
     return JSONResponse(api_error.body, api_error.status, headers=api_error.headers)
 
 
+def anthropic_error_body(error: ApiError, scope: Scope) -> dict[str, Any]:
+    "Return the body of an error as Anthropic's API has it, for the request of `scope`."
+    request_id = scope.get("state", {}).get("request_id")
+    return anthropic_body(error.status, error.message, error.code, request_id)
+
+
 async def handle_error(request: Request, error: Exception) -> JSONResponse:
-    return error_response(error)
+    return error_response(error, request.scope)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -157,4 +170,5 @@ async def handle_http_exception(request: Request, error: Exception) -> JSONRespo
             )
         case status:
             api_error = ApiError(status, str(error.detail))
-    return JSONResponse(api_error.body, api_error.status, headers=error.headers)
+    api_error.headers.update(error.headers or {})
+    return error_response(api_error, request.scope)

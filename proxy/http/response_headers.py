@@ -1,4 +1,4 @@
-"""The headers that OpenAI's clients expect in every answer."""
+"""The headers that clients of OpenAI's and Anthropic's APIs expect in every answer."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class ResponseHeaders:
         started_at = time.perf_counter()
         sent_id = Headers(scope=scope).get("x-request-id", "")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else f"req_{secrets.token_hex(16)}"
+        # Anthropic's errors have it in their body.
+        scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -40,6 +42,7 @@ class ResponseHeaders:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
+                headers["request-id"] = request_id  # Anthropic's name for it
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - started_at) * 1000))
                 headers["openai-version"] = "2020-10-01"
             await send(message)
@@ -48,5 +51,5 @@ class ResponseHeaders:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
             if not started:
-                await error_response(error)(scope, receive, send_with_headers)
+                await error_response(error, scope)(scope, receive, send_with_headers)
             raise

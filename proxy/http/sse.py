@@ -37,10 +37,10 @@ def named_frame(event: dict[str, Any]) -> bytes:
 class EventStream(Response):
     """A streamed answer: `frames` as bytes, each sent in a write of its own.
 
-    If no frame comes for `keep_alive` seconds, a comment is sent. The answer starts with the first frame or
-    comment, or at the end of `frames`. An error before that is raised, so it can still be an HTTP status. A
-    later one becomes the last frame, made by `error_frame`. The next frame is read from `frames` only after
-    the one before was sent. `frames` is closed as soon as the client disconnects.
+    If no frame comes for `keep_alive` seconds, `keep_alive_frame` is sent. The answer starts with the first
+    frame of either kind, or at the end of `frames`. An error before that is raised, so it can still be an
+    HTTP status. A later one becomes the last frame, made by `error_frame`. The next frame is read from
+    `frames` only after the one before was sent. `frames` is closed as soon as the client disconnects.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class EventStream(Response):
         frames: AsyncGenerator[bytes, None],
         error_frame: Callable[[Exception], bytes],
         keep_alive: float,
+        keep_alive_frame: bytes = KEEP_ALIVE,
     ) -> None:
         super().__init__(media_type="text/event-stream", headers={"cache-control": "no-cache"})
         del self.headers["content-length"]
         self._frames = frames
         self._error_frame = error_frame
         self._keep_alive_seconds = keep_alive
+        self._keep_alive_frame = keep_alive_frame
         self._started = False
         self._sent_since_check = False
         self._lock = asyncio.Lock()
@@ -79,7 +81,7 @@ class EventStream(Response):
         while True:
             await asyncio.sleep(self._keep_alive_seconds)
             if not self._sent_since_check:
-                await self._put(send, KEEP_ALIVE)
+                await self._put(send, self._keep_alive_frame)
             self._sent_since_check = False
 
     async def _put(self, send: Send, frame: bytes, *, more: bool = True) -> None:

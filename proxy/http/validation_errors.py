@@ -103,7 +103,8 @@ async def handle_validation_error(request: Request, error: Exception) -> JSONRes
     "Answer an invalid parameter in the path or the query."
     assert isinstance(error, RequestValidationError)
     errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
-    return error_response(validation_api_error(errors, {**request.query_params, **request.path_params}))
+    api_error = validation_api_error(errors, {**request.query_params, **request.path_params})
+    return error_response(api_error, request.scope)
 
 
 def path_text(path: Iterable[Step]) -> str:

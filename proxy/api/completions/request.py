@@ -9,7 +9,7 @@ from llm.parts import Message, TextPart
 from pydantic import Field
 
 from ...generation import GenerationRequest
-from ...inference.model_names import EFFORTS
+from ...inference.model_names import names_effort
 from ..shared_fields import INT32, Effort, Sampling, StreamOptions, refuse_unsupported, unsupported_parameter
 from ..text_inputs import TextInput, parse_texts
 from .fields import FIELDS, NEUTRAL_VALUES
@@ -84,9 +84,8 @@ class CompletionRequest(Sampling):
         yield Message("user", [TextPart(text)])
 
     def _options(self) -> Iterator[tuple[str, Any]]:
-        # A model's name may end with an effort, which an option would override.
-        effort_in_name = self.model.rpartition("-")[2] in EFFORTS
-        yield "reasoning_effort", self.reasoning_effort or (None if effort_in_name else "none")
+        default = None if names_effort(self.model) else "none"
+        yield "reasoning_effort", self.reasoning_effort or default
         yield "max_tokens", self.max_tokens or 16
         yield "top_logprobs", self.logprobs
         # If the model calls a tool anyway, the plugin makes it answer instead.

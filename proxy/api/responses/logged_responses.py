@@ -22,7 +22,7 @@ from .writer import ResponsesWriter
 
 ENDPOINT = "/v1/responses"
 # The prefixes with which an id may name a turn. The turn's own id has none.
-PREFIXES = ("resp_", "chatcmpl-", "cmpl-")
+PREFIXES = ("resp_", "chatcmpl-", "cmpl-", "msg_")
 
 
 async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
