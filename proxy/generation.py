@@ -31,7 +31,7 @@ class GenerationRequest:
     the names of tools whose only argument is free text, `custom_call_ids` the calls of such tools in
     `messages`. `store` is whether the client wants the turn stored, `replayable` whether it can ask for the
     stream again. `input_field` and `schema_field` are the fields of the request that hold the messages and
-    the schema.
+    the schema. `default_effort` is the reasoning effort unless `options` or the name of the model has one.
 
     `messages` holds `added` per-request instructions, then `known` messages that are already logged at
     `continues`, then the new ones. `message_of_entry` has one number for each entry of the request's list of
@@ -56,6 +56,7 @@ class GenerationRequest:
     continues: ThreadPosition | None = None
     message_of_entry: tuple[int, ...] = ()
     custom_call_ids: frozenset[str] = frozenset()
+    default_effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

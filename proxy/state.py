@@ -171,7 +171,8 @@ class ProxyState:
         model = resolved.other or AsyncGptOss(
             resolved.tag, self.plugin_settings, self.engine_for(resolved.tag)
         )
-        defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": resolved.effort}
+        effort = resolved.effort or generation.default_effort
+        defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": effort}
         defaults = {name: value for name, value in defaults.items() if value is not None}
         return adapt_to_model(generation, model, defaults), model
 

@@ -97,11 +97,6 @@ def _canonical_name(name: str) -> str:
     return name.casefold().removeprefix(NAMESPACE).removesuffix(DEFAULT_TAG)
 
 
-def names_effort(name: str) -> bool:
-    "Whether a model's name ends with a reasoning effort, which an option of the request would override."
-    return name.rpartition("-")[2] in EFFORTS
-
-
 def adapt_to_model(
     generation: GenerationRequest, model: AnyModel, defaults: Mapping[str, Any]
 ) -> GenerationRequest:

@@ -12,7 +12,6 @@ from llm_gpt_oss.turn.schema_check import schema_error
 from ...generation import GenerationRequest
 from ...http.body_model import LenientBody
 from ...http.errors import ApiError
-from ...inference.model_names import names_effort
 from ..shared_fields import Effort, Probability, clamp, refuse_unsupported
 from .fields import FIELDS, NEUTRAL_VALUES
 from .messages import AnyMessage, TextBlock, system_messages, to_history
@@ -96,6 +95,7 @@ class MessagesRequest(LenientBody):
             stream=bool(self.stream),
             schema_field="output_config.format",
             message_of_entry=history.message_of_entry,
+            default_effort=None if self.thinking else UNSEEN_EFFORT,
         )
 
     def _schema(self) -> dict[str, Any] | None:
@@ -122,9 +122,6 @@ class MessagesRequest(LenientBody):
         yield "stop", [text for text in self.stop_sequences or () if text] or None
 
     def _effort(self) -> str | None:
-        "Return the reasoning effort, or None where the model's default or its name decides."
         if self.thinking and self.thinking.type == "disabled":
             return "none"
-        if self.output_config and self.output_config.effort:
-            return self.output_config.effort
-        return None if self.thinking or names_effort(self.model) else UNSEEN_EFFORT
+        return self.output_config.effort if self.output_config else None

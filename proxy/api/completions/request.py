@@ -9,7 +9,6 @@ from llm.parts import Message, TextPart
 from pydantic import Field
 
 from ...generation import GenerationRequest
-from ...inference.model_names import names_effort
 from ..shared_fields import INT32, Effort, Sampling, StreamOptions, refuse_unsupported, unsupported_parameter
 from ..text_inputs import TextInput, parse_texts
 from .fields import FIELDS, NEUTRAL_VALUES
@@ -73,6 +72,7 @@ class CompletionRequest(Sampling):
                 stream=bool(self.stream),
                 input_field="prompt",
                 added=1 if self.suffix else 0,
+                default_effort="none",
             )
             for text in self.prompts()
             for choice in range(self.choices_per_prompt)
@@ -84,8 +84,7 @@ class CompletionRequest(Sampling):
         yield Message("user", [TextPart(text)])
 
     def _options(self) -> Iterator[tuple[str, Any]]:
-        default = None if names_effort(self.model) else "none"
-        yield "reasoning_effort", self.reasoning_effort or default
+        yield "reasoning_effort", self.reasoning_effort
         yield "max_tokens", self.max_tokens or 16
         yield "top_logprobs", self.logprobs
         # If the model calls a tool anyway, the plugin makes it answer instead.

@@ -191,6 +191,21 @@ async def test_default_context_length_and_effort_of_a_name() -> None:
     assert engine.asked[0].context_length is None
 
 
+@pytest.mark.parametrize(
+    ("model", "fields", "effort"),
+    [
+        pytest.param("gpt-oss", {}, "low", id="of the endpoint"),
+        pytest.param("mine", {}, "high", id="of the model's name"),
+        pytest.param("mine", {"output_config": {"effort": "medium"}}, "medium", id="of the request"),
+    ],
+)
+async def test_default_effort_of_an_endpoint(model: str, fields: dict[str, Any], effort: str) -> None:
+    engine = Greeting()
+    async with asking(engine, aliases={"mine": "gpt-oss-high"}) as client:
+        await client.post("/v1/messages", json={**MINIMAL, "model": model, **fields})
+    assert f"Reasoning: {effort}" in engine.asked[0].prompt
+
+
 async def test_option_that_only_the_model_can_validate() -> None:
     async with asking() as client:
         answer = await client.post(CHAT, json={**MINIMAL, "keep_alive": "soon"})

@@ -20,7 +20,6 @@ from proxy.http.errors import ApiError
 HEADERS = {"betas", "user_profile_id", "workspace_id"}
 # The API has them, but not the SDK any more.
 OLDER = {"output_format", "temperature", "top_k", "top_p"}
-UNSEEN = {"reasoning_effort": "low"}
 WEATHER = {"name": "get_weather", "description": "Weather", "input_schema": {"type": "object"}}
 ANSWER = {"type": "object", "properties": {"name": {"type": "string"}}}
 
@@ -44,16 +43,16 @@ def test_every_covered_field_is_parsed() -> None:
 
 
 OPTIONS: list[Any] = [
-    pytest.param({}, UNSEEN, id="nothing"),
-    pytest.param({"max_tokens": 7}, {"max_tokens": 7, **UNSEEN}, id="max_tokens"),
-    pytest.param({"max_tokens": 0}, {"max_tokens": 1, **UNSEEN}, id="only the cache"),
-    pytest.param({"max_tokens": 2**40}, {"max_tokens": 2**31 - 1, **UNSEEN}, id="many tokens"),
-    pytest.param({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"], **UNSEEN}, id="stop"),
-    pytest.param({"stop_sequences": [""]}, UNSEEN, id="empty stop"),
-    pytest.param({"stop_sequences": []}, UNSEEN, id="no stop"),
+    pytest.param({}, {}, id="nothing"),
+    pytest.param({"max_tokens": 7}, {"max_tokens": 7}, id="max_tokens"),
+    pytest.param({"max_tokens": 0}, {"max_tokens": 1}, id="only the cache"),
+    pytest.param({"max_tokens": 2**40}, {"max_tokens": 2**31 - 1}, id="many tokens"),
+    pytest.param({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"]}, id="stop"),
+    pytest.param({"stop_sequences": [""]}, {}, id="empty stop"),
+    pytest.param({"stop_sequences": []}, {}, id="no stop"),
     pytest.param(
         {"temperature": 1, "top_p": 0.5, "top_k": 5},
-        {"temperature": 1, "top_p": 0.5, "top_k": 5, **UNSEEN},
+        {"temperature": 1, "top_p": 0.5, "top_k": 5},
         id="sampling",
     ),
     pytest.param({"thinking": {"type": "adaptive"}}, {}, id="adaptive"),
@@ -74,25 +73,22 @@ OPTIONS: list[Any] = [
         {"reasoning_effort": "none"},
         id="no thinking with an effort",
     ),
-    pytest.param({"model": "gpt-oss-high"}, {}, id="effort in the name"),
-    pytest.param({"tool_choice": {"type": "auto"}}, {"tool_choice": "auto", **UNSEEN}, id="auto"),
-    pytest.param({"tool_choice": {"type": "none"}}, {"tool_choice": "none", **UNSEEN}, id="none"),
-    pytest.param(
-        {"tool_choice": {"type": "any"}, "tools": [WEATHER]}, {"tool_choice": "required", **UNSEEN}, id="any"
-    ),
+    pytest.param({"tool_choice": {"type": "auto"}}, {"tool_choice": "auto"}, id="auto"),
+    pytest.param({"tool_choice": {"type": "none"}}, {"tool_choice": "none"}, id="none"),
+    pytest.param({"tool_choice": {"type": "any"}, "tools": [WEATHER]}, {"tool_choice": "required"}, id="any"),
     pytest.param(
         {"tool_choice": {"type": "tool", "name": "get_weather"}, "tools": [WEATHER]},
-        {"tool_choice": "get_weather", **UNSEEN},
+        {"tool_choice": "get_weather"},
         id="tool",
     ),
     pytest.param(
         {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
-        {"tool_choice": "auto", "parallel_tool_calls": False, **UNSEEN},
+        {"tool_choice": "auto", "parallel_tool_calls": False},
         id="one call",
     ),
     pytest.param(
         {"tool_choice": {"type": "auto", "disable_parallel_tool_use": False}},
-        {"tool_choice": "auto", **UNSEEN},
+        {"tool_choice": "auto"},
         id="several calls",
     ),
     pytest.param(
@@ -105,7 +101,7 @@ OPTIONS: list[Any] = [
             "speed": "fast",
             "unknown": 1,
         },
-        UNSEEN,
+        {},
         id="without effect",
     ),
 ]
@@ -116,6 +112,18 @@ def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
     generation = parse(**fields).generation_request()
     assert generation.options == options
     GptOssOptions(**generation.options)
+
+
+@pytest.mark.parametrize(
+    ("thinking", "effort"),
+    [
+        pytest.param(None, "low", id="missing"),
+        pytest.param({"type": "adaptive"}, None, id="adaptive"),
+        pytest.param({"type": "disabled"}, None, id="disabled"),
+    ],
+)
+def test_default_effort(thinking: Any, effort: str | None) -> None:
+    assert parse(thinking=thinking).generation_request().default_effort == effort
 
 
 def test_generation() -> None:

@@ -17,7 +17,7 @@ from proxy.http.errors import ApiError
 
 OWN = {"keep_alive", "min_p", "reasoning_effort", "repetition_penalty", "top_k"}
 # What every request asks for that does not say otherwise.
-DEFAULTS = {"reasoning_effort": "none", "max_tokens": 16, "tool_choice": "none"}
+DEFAULTS = {"max_tokens": 16, "tool_choice": "none"}
 
 
 def parse(**fields: Any) -> CompletionRequest:
@@ -75,14 +75,9 @@ def test_options(fields: dict[str, Any], options: dict[str, Any]) -> None:
     GptOssOptions(**generation.options)
 
 
-def test_an_effort_in_the_model_name_is_not_overridden() -> None:
-    (generation,) = parse(model="gpt-oss:20b-high").generation_requests()
-    assert "reasoning_effort" not in generation.options
-
-
-def test_reasoning_effort_overrides_the_model_name() -> None:
-    (generation,) = parse(model="gpt-oss:20b-high", reasoning_effort="low").generation_requests()
-    assert generation.options["reasoning_effort"] == "low"
+def test_default_effort() -> None:
+    (generation,) = parse().generation_requests()
+    assert (generation.default_effort, "reasoning_effort" in generation.options) == ("none", False)
 
 
 def test_prompts_become_user_messages() -> None:
