@@ -144,7 +144,11 @@ def error_response(error: Exception, scope: Scope) -> JSONResponse:
     if is_anthropic(scope):
         status = anthropic_status(api_error.status)
         return JSONResponse(anthropic_error_body(api_error, scope), status, headers=api_error.headers)
-    return JSONResponse(api_error.body, api_error.status, headers=api_error.headers)
+    return openai_response(api_error)
+
+
+def openai_response(error: ApiError) -> JSONResponse:
+    return JSONResponse(error.body, error.status, headers=error.headers)
 
 
 def anthropic_error_body(error: ApiError, scope: Scope) -> dict[str, Any]:

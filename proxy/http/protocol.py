@@ -12,7 +12,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
-from .errors import ApiError, error_response
+from .errors import ApiError, openai_response
 
 # Seconds that a client has to close its side of an idle connection.
 LINGER_SECONDS = 5
@@ -65,7 +65,7 @@ class HTTP11Protocol(HttpToolsProtocol):
             f"A WebSocket handshake has at most {MAX_NUM_HEADERS} headers, and {MAX_LINE_LENGTH} characters "
             "in each line."
         )
-        self.transport.write(to_bytes(error_response(ApiError(431, message))))
+        self.transport.write(to_bytes(openai_response(ApiError(431, message))))
         self.transport.close()
 
     def ignores_upgrade(self) -> bool:
