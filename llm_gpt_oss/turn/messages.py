@@ -158,14 +158,18 @@ def arguments_metadata(arguments: Json, text: str) -> Json | None:
     return None if text == canonical_json(arguments) else {METADATA: {"arguments": text}}
 
 
-def tool_call_part(name: str, text: str, call_id: str) -> ToolCallPart:
-    "Return the part of a call that an OpenAI client sends back. It equals the part in the logged turn."
+def tool_call_part(name: str, arguments: str | Json, call_id: str) -> ToolCallPart:
+    """Return the part of a call that an OpenAI client sends back. It equals the part in the logged turn.
+
+    The arguments are JSON text, or the object that some clients send instead.
+    """
+    text = arguments if isinstance(arguments, str) else canonical_json(arguments)
     try:
         value = parse_json(text)
     except ValueError:
         value = None
-    arguments = value if isinstance(value, dict) else {}
-    return ToolCallPart(name, arguments, call_id, provider_metadata=arguments_metadata(arguments, text))
+    parsed = value if isinstance(value, dict) else {}
+    return ToolCallPart(name, parsed, call_id, provider_metadata=arguments_metadata(parsed, text))
 
 
 def arguments_text(part: ToolCallPart) -> str:

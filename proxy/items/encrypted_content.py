@@ -26,19 +26,27 @@ def to_encrypted_content(text: str) -> str:
     return urlsafe_b64encode(VERSION + checksum(data) + compressed).decode().rstrip("=")
 
 
+def read_encrypted_content(token: str) -> str | None:
+    "Return the text that a token contains, or None if `to_encrypted_content` did not make all of it."
+    try:
+        return _decompress(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, zlib.error):
+        return None
+
+
 def from_encrypted_content(token: str) -> str:
     """Return the text that a token contains.
 
     Raises ApiError for a token that `to_encrypted_content` did not make.
     """
-    try:
-        return _decompress(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, zlib.error):
+    text = read_encrypted_content(token)
+    if text is None:
         message = (
             "An item has an 'encrypted_content' that this server did not create, or only part of one. "
             "Leave the item out, or send its text as 'content'."
         )
-        raise ApiError(400, message, code="invalid_encrypted_content", param="input") from None
+        raise ApiError(400, message, code="invalid_encrypted_content", param="input")
+    return text
 
 
 def _decompress(data: bytes) -> str:

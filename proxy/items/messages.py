@@ -18,24 +18,28 @@ from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, tool_call_part
 
 from ..http.errors import ApiError
 from .call_ids import CallIds
-from .encrypted_content import from_encrypted_content
+from .content import (
+    Content,
+    assistant_parts,
+    content_metadata,
+    joined_text,
+    refuse_attachments,
+    text_parts,
+)
+from .encrypted_content import from_encrypted_content, read_encrypted_content
 from .ids import parse_item_id
 from .summary import summary_message
 from .wire import (
     AnyItem,
     CompactionItem,
-    Content,
     CustomToolCallItem,
     FunctionCallItem,
     ItemReference,
     MessageItem,
     ReasoningItem,
     ReasoningText,
-    RefusalContent,
     SummaryText,
-    TextContent,
     ToolOutputItem,
-    unsupported_content,
 )
 
 # Separates two texts of one message.
@@ -60,7 +64,7 @@ def item_references(items: Iterable[AnyItem]) -> set[str]:
     ids = {
         item.id
         for item in items
-        if isinstance(item, ItemReference) or (isinstance(item, ReasoningItem) and not _has_content(item))
+        if isinstance(item, ItemReference) or (isinstance(item, ReasoningItem) and not _own_reasoning(item))
     }
     return {id for id in ids if id and parse_item_id(id)}
 
@@ -71,17 +75,33 @@ def to_messages(
     """`referenced` has the items that `item_references` named and the log has: each as a message that holds
     that item alone. `history` is the conversation that the items continue.
 
-    Raises ApiError for a reference to an unknown item, content that is not text, `encrypted_content` of
-    another server, and the output of an unknown call.
+    Raises ApiError for a reference to an unknown item, and for a compaction of another server.
     """
     builder = _HistoryBuilder(history)
     message_of_item, custom_call_ids = [], set()
     for item in items:
         message = _to_message(item, referenced)
         message_of_item.append(builder.add(message) if message else builder.next_index)
-        if isinstance(item, CustomToolCallItem):
+        if isinstance(item, CustomToolCallItem) and item.call_id:
             custom_call_ids.add(item.call_id)
     return History(builder.messages, tuple(message_of_item), frozenset(custom_call_ids))
+
+
+def check_newest_message(items: Iterable[AnyItem]) -> None:
+    "Raises ApiError if the newest user message has an attachment. In the history, text stands for it."
+    refuse_attachments([_role_and_content(item) for item in items], "input")
+
+
+def _role_and_content(item: AnyItem) -> tuple[str, Content]:
+    match item:
+        case MessageItem(role=role, content=content):
+            return role, content
+        case ToolOutputItem():
+            return "tool", None
+        case CompactionItem():
+            return "developer", None
+        case _:
+            return "assistant", None
 
 
 class _HistoryBuilder:
@@ -127,12 +147,9 @@ class _HistoryBuilder:
                 return [part]
 
     def _with_call(self, result: ToolResultPart) -> ToolResultPart:
-        "Return the result with the id and the name of its call."
+        "Return the result with the id and the name of its call, if there is one."
         if call := self._call_ids.call_of(result):
             return replace(result, name=call.name, tool_call_id=call.tool_call_id)
-        if not result.name:
-            message = f"No tool call found for the output with call_id '{(result.tool_call_id or '')[:100]}'."
-            raise ApiError(400, f"{message} Send the call before its output.", param="input")
         return result
 
 
@@ -157,21 +174,21 @@ def _to_message(item: AnyItem, referenced: Mapping[str, Message]) -> Message | N
     "Return the item as a message, or None for an item with nothing to read in it."
     match item:
         case MessageItem(role="assistant", phase=phase):
-            text = "\n".join(_texts(item.content))
-            part = TextPart(text, provider_metadata=PREAMBLE if phase == "commentary" else None)
-            return Message("assistant", [part]) if text else None
+            parts = assistant_parts(item.content, PREAMBLE if phase == "commentary" else None)
+            return Message("assistant", parts) if parts else None
         case MessageItem(role=role):
-            return Message(role, [TextPart(text) for text in _texts(item.content)])
+            return Message(role, [*text_parts(item.content)])
         case ReasoningItem():
             reasoning = _reasoning(item, referenced)
-            return Message("assistant", [ReasoningPart(reasoning)]) if reasoning else None
+            return Message("assistant", [reasoning]) if reasoning else None
         case FunctionCallItem(arguments=arguments, call_id=call_id):
-            return Message("assistant", [tool_call_part(_full_name(item), arguments, call_id)])
+            return Message("assistant", [tool_call_part(_full_name(item), arguments or "", call_id or "")])
         case CustomToolCallItem(input=text, call_id=call_id):
-            return Message("assistant", [ToolCallPart(_full_name(item), {"input": text}, call_id)])
-        case ToolOutputItem(call_id=call_id):
-            output = "\n".join(_texts(item.output))
-            return Message("tool", [ToolResultPart(_full_name(item), output, call_id or "")])
+            call = ToolCallPart(_full_name(item), {"input": text or ""}, call_id or "")
+            return Message("assistant", [call])
+        case ToolOutputItem(output=output, call_id=call_id):
+            result = ToolResultPart(_full_name(item), joined_text(output), call_id or "")
+            return Message("tool", [replace(result, provider_metadata=content_metadata(output))])
         case ItemReference(id=id):
             if id in referenced:
                 return referenced[id]
@@ -186,31 +203,19 @@ def _full_name(item: FunctionCallItem | CustomToolCallItem | ToolOutputItem) -> 
     return f"{item.namespace}.{item.name}" if item.namespace and item.name else item.name or ""
 
 
-def _has_content(item: ReasoningItem) -> bool:
-    "Whether the item carries its reasoning. A summary may be shorter than that."
-    return bool(_joined(item.content) or item.encrypted_content)
+def _own_reasoning(item: ReasoningItem) -> str | None:
+    "Return the reasoning that the item itself carries. A summary may be shorter than that."
+    return _joined(item.content) or read_encrypted_content(item.encrypted_content or "")
 
 
-def _reasoning(item: ReasoningItem, referenced: Mapping[str, Message]) -> str:
-    if _has_content(item):
-        return _joined(item.content) or from_encrypted_content(item.encrypted_content or "")
+def _reasoning(item: ReasoningItem, referenced: Mapping[str, Message]) -> ReasoningPart | None:
+    "Return the reasoning as a part. It is redacted if only another server can decrypt it."
     logged = referenced.get(item.id or "")
     texts = [part.text for part in logged.parts if isinstance(part, ReasoningPart)] if logged else []
-    return "".join(texts) or _joined(item.summary)
+    if text := _own_reasoning(item) or "".join(texts) or _joined(item.summary):
+        return ReasoningPart(text)
+    return ReasoningPart("", redacted=True) if item.encrypted_content else None
 
 
 def _joined(texts: Sequence[ReasoningText | SummaryText] | None) -> str:
-    return "\n".join(part.text for part in texts or ())
-
-
-def _texts(content: str | Iterable[Content]) -> list[str]:
-    "Return the texts of the content. Raises ApiError for content that is not text."
-    return [content] if isinstance(content, str) else [_text(part) for part in content]
-
-
-def _text(part: Content) -> str:
-    match part:
-        case TextContent(text=text) | RefusalContent(refusal=text):
-            return text
-        case _:
-            raise unsupported_content(part.type, "input")
+    return "\n".join(part.text for part in texts or () if part.text)

@@ -12,48 +12,24 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ..http.body_model import LenientBody
-from ..http.errors import ApiError
-
-
-class TextContent(LenientBody):
-    type: Literal["input_text", "output_text", "text"]
-    text: str
-
-
-class RefusalContent(LenientBody):
-    type: Literal["refusal"]
-    refusal: str
-
-
-class UnsupportedContent(LenientBody):
-    "Content that gpt-oss cannot read. It is parsed so that the error can name its type."
-
-    type: Literal["input_image", "input_file", "input_audio", "computer_screenshot"]
-
-
-Content = Annotated[TextContent | RefusalContent | UnsupportedContent, Field(discriminator="type")]
-
-
-def unsupported_content(content_type: str, param: str) -> ApiError:
-    message = f"gpt-oss reads text only: it cannot take a part of type '{content_type}'."
-    return ApiError(400, message, code="unsupported_content_type", param=param)
+from .content import Content
 
 
 class MessageItem(LenientBody):
     type: Literal["message"]
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[Content]
+    content: Content = None
     phase: Literal["commentary", "final_answer"] | None = None
 
 
 class ReasoningText(LenientBody):
     type: Literal["reasoning_text", "text"]
-    text: str
+    text: str | None = None
 
 
 class SummaryText(LenientBody):
     type: Literal["summary_text"]
-    text: str
+    text: str | None = None
 
 
 class ReasoningItem(LenientBody):
@@ -65,19 +41,21 @@ class ReasoningItem(LenientBody):
 
 
 class FunctionCallItem(LenientBody):
+    "Some clients send the arguments as an object."
+
     type: Literal["function_call"]
-    call_id: str
+    call_id: str | None = None
     name: str
     namespace: str | None = None
-    arguments: str
+    arguments: str | dict[str, Any] | None = None
 
 
 class CustomToolCallItem(LenientBody):
     type: Literal["custom_tool_call"]
-    call_id: str
+    call_id: str | None = None
     name: str
     namespace: str | None = None
-    input: str
+    input: str | None = None
 
 
 class ToolOutputItem(LenientBody):
@@ -87,7 +65,7 @@ class ToolOutputItem(LenientBody):
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
-    output: str | list[Content]
+    output: Content = None
 
 
 class ItemReference(LenientBody):
@@ -135,10 +113,15 @@ UNSUPPORTED_ITEMS = {
 
 
 def _add_type(item: Any) -> Any:
-    "Adds the `type` that clients may omit from messages and item references, and refuses unsupported items."
+    """Adds the `type` that clients may omit from messages and item references, and refuses unsupported items.
+
+    Ollama reads roles in upper and lower case, so clients send them in both.
+    """
     if not isinstance(item, dict):
         return item
-    item_type = item.get("type")
+    item_type = item.get("type") or None
+    if isinstance(role := item.get("role"), str) and not role.islower():
+        item = {**item, "role": role.lower()}
     if isinstance(item_type, str) and item_type in UNSUPPORTED_ITEMS:
         instead = UNSUPPORTED_ITEMS[item_type]
         reason = f"items of type '{item_type}' are not supported here"

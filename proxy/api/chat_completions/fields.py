@@ -11,7 +11,10 @@ from typing import Any
 from ...http.body_model import Decision
 
 FIELDS: dict[str, tuple[Decision, str]] = {
-    "messages": ("honoured", "all roles; text only: images, audio and files are refused"),
+    "messages": (
+        "honoured",
+        "all roles; text stands for images, audio and files of the history; the newest may have none",
+    ),
     "model": ("honoured", ""),
     "audio": ("refused", "gpt-oss writes text only"),
     "frequency_penalty": ("honoured", ""),

@@ -1,42 +1,38 @@
 """The messages of a chat request, and their conversion to llm's messages.
 
 Typed as in OpenAI's SDK (`types/chat/chat_completion_message_param.py`). `reasoning` and `reasoning_content`
-are the two names under which clients send back a model's reasoning. Some libraries leave out empty texts,
-others send null: both mean an empty text.
+are the two names under which clients send back a model's reasoning. Some libraries leave out what is empty,
+others send null: both mean the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 
-from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from pydantic import Field
+from llm.parts import Message, Part, ReasoningPart, ToolCallPart, ToolResultPart
+from pydantic import BeforeValidator, Field
 
-from llm_gpt_oss.turn.messages import tool_call_part
+from llm_gpt_oss.turn.messages import name_metadata, tool_call_part
 
 from ...http.body_model import LenientBody
 from ...items.call_ids import CallIds
-from ...items.wire import RefusalContent, unsupported_content
-
-
-class TextContent(LenientBody):
-    type: Literal["text"]
-    text: str | None = None
-
-
-class UnsupportedContent(LenientBody):
-    "Content that gpt-oss cannot read. It is parsed so that the error can name its type."
-
-    type: Literal["image_url", "input_audio", "file"]
-
-
-Content = Annotated[TextContent | RefusalContent | UnsupportedContent, Field(discriminator="type")]
+from ...items.content import (
+    AttachmentContent,
+    Content,
+    assistant_parts,
+    content_metadata,
+    joined_text,
+    refuse_attachments,
+    text_part,
+)
 
 
 class FunctionCall(LenientBody):
+    "Some clients send the arguments as an object."
+
     name: str
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
 
     def to_part(self, call_id: str) -> Part:
         return tool_call_part(self.name, self.arguments or "", call_id)
@@ -48,94 +44,123 @@ class CustomCall(LenientBody):
 
 
 class FunctionToolCall(LenientBody):
-    id: str
-    type: Literal["function"] | None = None
+    id: str | None = None
+    type: Literal["function", ""] | None = None
     function: FunctionCall
 
     def to_part(self) -> Part:
-        return self.function.to_part(self.id)
+        return self.function.to_part(self.id or "")
 
 
 class CustomToolCall(LenientBody):
-    id: str
+    id: str | None = None
     type: Literal["custom"]
     custom: CustomCall
 
     def to_part(self) -> Part:
-        return ToolCallPart(self.custom.name, {"input": self.custom.input or ""}, self.id)
+        return ToolCallPart(self.custom.name, {"input": self.custom.input or ""}, self.id or "")
 
 
-class ContentMessage(LenientBody):
-    content: str | list[Content] | None = None
+class SpokenAnswer(LenientBody):
+    transcript: str | None = None
 
 
-class InstructionMessage(ContentMessage):
-    role: Literal["system", "developer"]
+class ReasoningDetail(LenientBody):
+    "A part of OpenRouter's `reasoning_details`: https://openrouter.ai/docs/use-cases/reasoning-tokens"
+
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+
+
+class ChatMessage(LenientBody):
+    content: Content = None
+
+
+class NamedMessage(ChatMessage):
+    role: Literal["system", "developer", "user"]
+    name: str | None = None
 
     def to_message(self) -> Message:
-        return Message(self.role, [TextPart(content_text(self.content))])
+        return Message(self.role, [text_part(self.content)], provider_metadata=name_metadata(self.name))
 
 
-class UserMessage(ContentMessage):
-    role: Literal["user"]
-
-    def to_message(self) -> Message:
-        return Message("user", [TextPart(content_text(self.content))])
-
-
-class AssistantMessage(ContentMessage):
+class AssistantMessage(ChatMessage):
     """A message of the assistant. `function_call` is the older form of `tool_calls`.
 
-    `audio` is refused, since it refers to a message that this server does not have.
+    `audio` is a spoken answer of another server.
     """
 
     role: Literal["assistant"]
     reasoning: str | None = None
     reasoning_content: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
     refusal: str | None = None
     tool_calls: list[FunctionToolCall | CustomToolCall] | None = None
     function_call: FunctionCall | None = None
-    audio: None = None
+    audio: SpokenAnswer | None = None
 
     def to_message(self) -> Message:
-        parts: list[Part] = []
-        if reasoning := self.reasoning or self.reasoning_content:
-            parts.append(ReasoningPart(reasoning))
-        if text := content_text(self.content) or self.refusal:
-            parts.append(TextPart(text))
+        reasoning = self._reasoning()
+        parts = assistant_parts(self._content())
+        if reasoning and not any(isinstance(part, ReasoningPart) for part in parts):
+            parts.insert(0, reasoning)
         if self.tool_calls:
             parts += [call.to_part() for call in self.tool_calls]
         if call := self.function_call:
             parts.append(call.to_part(""))
         return Message("assistant", parts)
 
+    def _content(self) -> Content:
+        "Return the content, or what takes its place."
+        if joined_text(self.content) or not (self.refusal or self.audio):
+            return self.content
+        spoken = self.audio and self.audio.transcript
+        return self.refusal or spoken or [AttachmentContent(type="audio")]
 
-class ToolMessage(ContentMessage):
-    role: Literal["tool"]
-    tool_call_id: str
+    def _reasoning(self) -> ReasoningPart | None:
+        "Return the reasoning in a field of its own. It is redacted if only another server can decrypt it."
+        details = self.reasoning_details or []
+        texts = [detail.text for detail in details if detail.text]
+        texts = texts or [detail.summary for detail in details if detail.summary]
+        if text := self.reasoning or self.reasoning_content or "".join(texts):
+            return ReasoningPart(text)
+        return ReasoningPart("", redacted=True) if any(detail.data for detail in details) else None
+
+
+class ToolMessage(ChatMessage):
+    "The result of a tool. `function` is the older role."
+
+    role: Literal["tool", "function"]
+    tool_call_id: str | None = None
     name: str | None = None
 
     def to_message(self) -> Message:
-        result = ToolResultPart(self.name or "", content_text(self.content), self.tool_call_id)
+        result = ToolResultPart(self.name or "", joined_text(self.content), self.tool_call_id or "")
+        result.provider_metadata = content_metadata(self.content)
         return Message("tool", [result])
 
 
-class FunctionMessage(ContentMessage):
-    role: Literal["function"]
-    name: str
-
-    def to_message(self) -> Message:
-        return Message("tool", [ToolResultPart(self.name, content_text(self.content), "")])
+def _fit_role(message: Any) -> Any:
+    "Ollama reads roles in upper and lower case, so clients send them in both."
+    if isinstance(message, dict) and isinstance(role := message.get("role"), str) and not role.islower():
+        return {**message, "role": role.lower()}
+    return message
 
 
 AnyMessage = Annotated[
-    InstructionMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage,
-    Field(discriminator="role"),
+    Annotated[NamedMessage | AssistantMessage | ToolMessage, Field(discriminator="role")],
+    BeforeValidator(_fit_role),
 ]
 
 
-def to_messages(entries: Iterable[AnyMessage]) -> Iterator[Message]:
-    "Yield llm's messages. The result of a tool gets the id and the name of the call that it answers."
+def to_messages(entries: Sequence[AnyMessage]) -> Iterator[Message]:
+    """Yield llm's messages. The result of a tool gets the id and the name of the call that it answers.
+
+    Raises ApiError if the newest user message has an attachment. In the history, text stands for it.
+    """
+    roles = ["tool" if isinstance(entry, ToolMessage) else entry.role for entry in entries]
+    refuse_attachments([*zip(roles, (entry.content for entry in entries), strict=True)], "messages")
     call_ids = CallIds()
     for entry in entries:
         message = entry.to_message()
@@ -145,18 +170,3 @@ def to_messages(entries: Iterable[AnyMessage]) -> Iterator[Message]:
             elif isinstance(part, ToolResultPart) and (call := call_ids.call_of(part)):
                 part.name, part.tool_call_id = part.name or call.name, call.tool_call_id
         yield message
-
-
-def content_text(content: str | Iterable[Content] | None) -> str:
-    "The text of a message's content. Raises ApiError for content that is not text."
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(_part_text(part) for part in content)
-
-
-def _part_text(part: Content) -> str:
-    match part:
-        case TextContent(text=text) | RefusalContent(refusal=text):
-            return text or ""
-        case _:
-            raise unsupported_content(part.type, "messages")

@@ -11,6 +11,7 @@ from pydantic import Field
 from ...generation import GenerationRequest
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
+from ...items.content import TextContent
 from ...settings import ReasoningField
 from ..shared_fields import (
     CacheRetention,
@@ -28,7 +29,7 @@ from ..shared_fields import (
 )
 from .fields import FIELDS, NEUTRAL_VALUES
 from .formats import ResponseFormat
-from .messages import AnyMessage, TextContent, to_messages
+from .messages import AnyMessage, to_messages
 from .tools import AnyTool, ToolChoice, select_tools
 from .writer import REASONING_NAMES
 

@@ -11,7 +11,8 @@ from ...http.body_model import Decision
 FIELDS: dict[str, tuple[Decision, str]] = {
     "input": (
         "honoured",
-        "text, or items of any type with text in them; images, audio and files are refused",
+        "text, or items of any type with text in them; text stands for images, audio and files of the "
+        "history; the newest message may have none",
     ),
     "model": ("honoured", ""),
     "access_programs": ("no effect", ""),

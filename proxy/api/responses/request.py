@@ -12,7 +12,7 @@ from pydantic import Field
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
-from ...items.messages import History, to_messages
+from ...items.messages import History, check_newest_message, to_messages
 from ...items.messages import item_references as references_of
 from ...items.wire import AnyItem
 from ..shared_fields import (
@@ -204,6 +204,8 @@ class ResponsesRequest(Sampling):
         if self.background and not self.is_stored:
             message = "A response in the background must be stored. Leave 'store' out, or set it to true."
             raise ApiError(400, message, code="invalid_value", param="background")
+        if isinstance(self.input, list):
+            check_newest_message(self.input)
 
     def _new_input(self, context: RequestContext) -> History:
         "The messages that this request adds to the conversation."

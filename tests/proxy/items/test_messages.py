@@ -17,7 +17,7 @@ from proxy.http.errors import ApiError
 from proxy.items import output
 from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.ids import item_id
-from proxy.items.messages import History, item_references, to_messages
+from proxy.items.messages import History, check_newest_message, item_references, to_messages
 from proxy.items.summary import summary_message
 from proxy.items.wire import AnyItem
 
@@ -25,6 +25,8 @@ ITEMS: TypeAdapter[list[Any]] = TypeAdapter(list[AnyItem])
 TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 GAP = TextPart("\n\n", provider_metadata=SEPARATOR)
 ADD = ToolCallPart("add", {"a": 1}, "call_1")
+IMAGE = "[image: this model cannot see it]"
+ATTACHED = {"gpt_oss": {"attachments": 1}}
 HI = {"role": "user", "content": "Hi"}
 CALLED = {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"a":1}'}
 WROTE = {"type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** x"}
@@ -72,6 +74,8 @@ def error_of(*raw_items: dict[str, Any]) -> ApiError:
         pytest.param([], [], id="nothing"),
         pytest.param([part("Hi"), part("there")], ["Hi", "there"], id="parts"),
         pytest.param([part("Hi", "text")], ["Hi"], id="of a conversation"),
+        pytest.param([part("Hi", "output_text")], ["Hi"], id="of an answer"),
+        pytest.param([{"type": "thinking", "thinking": "Hm"}], ["Hm"], id="reasoning"),
     ],
 )
 def test_messages(role: str, content: Any, texts: list[str]) -> None:
@@ -87,10 +91,16 @@ def test_messages(role: str, content: Any, texts: list[str]) -> None:
         pytest.param([part("Hi", "output_text")], "Hi", id="part"),
         pytest.param([part("Hi", "output_text"), part("there", "output_text")], "Hi\nthere", id="parts"),
         pytest.param([{"type": "refusal", "refusal": "No."}], "No.", id="refusal"),
+        pytest.param([part("Hi", "text")], "Hi", id="text"),
     ],
 )
 def test_assistant_texts(content: Any, text: str) -> None:
     assert parts(assistant_item(content)) == [TextPart(text)]
+
+
+def test_reasoning_in_the_content() -> None:
+    item = assistant_item([part("Hm", "reasoning_text"), part("Hi", "output_text")])
+    assert parts(item) == [ReasoningPart("Hm"), TextPart("Hi")]
 
 
 def test_phases() -> None:
@@ -107,19 +117,69 @@ def test_empty_assistant_texts_are_dropped() -> None:
     )
 
 
-@pytest.mark.parametrize("item_type", ["input_image", "input_file", "input_audio", "computer_screenshot"])
-@pytest.mark.parametrize("where", ["message", "output"])
-def test_content_that_is_not_text_is_refused(item_type: str, where: str) -> None:
-    content = [part("Look:"), {"type": item_type, "image_url": "data:"}]
-    error = error_of(
-        *(
-            [{"role": "user", "content": content}]
-            if where == "message"
-            else [CALLED, {**RESULT, "output": content}]
+@pytest.mark.parametrize("role", ["user", "system", "developer"])
+def test_attachments(role: str) -> None:
+    content = [part("Look:"), {"type": "input_image", "image_url": "data:"}]
+    assert convert({"role": role, "content": content}).messages == [
+        Message(role, [TextPart("Look:"), TextPart(IMAGE, provider_metadata=ATTACHED)])
+    ]
+
+
+def test_attachments_of_the_assistant() -> None:
+    content = [part("Look:", "output_text"), {"type": "input_image"}]
+    marks = {"channel": "commentary", "attachments": 1}
+    assert parts(assistant_item(content, phase="commentary")) == [
+        TextPart(f"Look:\n{IMAGE}", provider_metadata={"gpt_oss": marks})
+    ]
+
+
+def test_attachments_of_outputs() -> None:
+    output = [part("Look:"), {"type": "input_image"}, {"type": "computer_screenshot"}]
+    assert convert(CALLED, {**RESULT, "output": output}).messages[1].parts == [
+        ToolResultPart(
+            "add",
+            f"Look:\n{IMAGE}\n{IMAGE}",
+            "call_1",
+            provider_metadata={"gpt_oss": {"attachments": 2}},
         )
-    )
-    assert (error.status, error.code) == (400, "unsupported_content_type")
-    assert f"'{item_type}'" in error.message
+    ]
+
+
+PICTURE = {"role": "user", "content": [part("Look:"), {"type": "input_image"}]}
+SEARCHED = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
+
+
+@pytest.mark.parametrize(
+    ("items", "param"),
+    [
+        pytest.param([PICTURE], "input[0].content[1]", id="alone"),
+        pytest.param([HI, PICTURE], "input[1].content[1]", id="last"),
+        pytest.param(
+            [assistant_item("a"), PICTURE, {"role": "developer", "content": ""}],
+            "input[1].content[1]",
+            id="before instructions",
+        ),
+        pytest.param([PICTURE, HI], None, id="before another message"),
+        pytest.param([PICTURE, assistant_item("a")], None, id="answered"),
+        pytest.param([PICTURE, CALLED, RESULT], None, id="tools were called for it"),
+        pytest.param([PICTURE, {**THOUGHT}], None, id="thought about"),
+        pytest.param([PICTURE, SEARCHED], None, id="searched for"),
+        pytest.param([PICTURE, {"id": f"msg_{TURN}_1"}], None, id="answered by reference"),
+        pytest.param([CALLED, RESULT, PICTURE], None, id="returned by a tool"),
+        pytest.param([CALLED, {**RESULT, "output": PICTURE["content"]}], None, id="in an output"),
+        pytest.param([{**PICTURE, "role": "system"}], None, id="of the system"),
+        pytest.param([HI], None, id="text"),
+    ],
+)
+def test_attachments_of_the_newest_user_message(items: list[dict[str, Any]], param: str | None) -> None:
+    if param is None:
+        check_newest_message(parse(*items))
+        return
+    with pytest.raises(ApiError) as caught:
+        check_newest_message(parse(*items))
+    error = caught.value
+    assert (error.status, error.code, error.param) == (400, "unsupported_content_type", param)
+    assert "'input_image'" in error.message
 
 
 # Calls and their outputs
@@ -215,15 +275,94 @@ def test_outputs_that_name_their_tool(fields: dict[str, Any], result: ToolResult
     assert parts({**RESULT, **fields}) == [result]
 
 
-@pytest.mark.parametrize("fields", [{}, {"call_id": None}, {"namespace": "crm"}])
-def test_output_of_an_unknown_call(fields: dict[str, Any]) -> None:
-    error = error_of(HI, {**RESULT, **fields})
-    assert (error.status, error.code) == (400, None)
+@pytest.mark.parametrize(
+    ("fields", "call_id"),
+    [({}, "call_1"), ({"call_id": None}, ""), ({"call_id": ""}, ""), ({"namespace": "crm"}, "call_1")],
+    ids=["unknown", "null", "empty", "a namespace alone"],
+)
+def test_outputs_without_a_call(fields: dict[str, Any], call_id: str) -> None:
+    assert convert(HI, {**RESULT, **fields}).messages[1].parts == [ToolResultPart("", "2", call_id)]
+
+
+@pytest.mark.parametrize("empty", [{}, {"call_id": None}, {"call_id": ""}], ids=["missing", "null", "empty"])
+def test_calls_without_an_id(empty: dict[str, Any]) -> None:
+    add, write = ({key: value for key, value in call.items() if key != "call_id"} for call in (CALLED, WROTE))
+    output = {"type": "function_call_output", **empty, "output": "2"}
+    history = convert({**add, **empty}, {**write, **empty}, output, {**output, "output": "3"})
+    calls, first, second = [message.parts for message in history.messages]
+    assert [(part.name, part.tool_call_id) for part in calls if isinstance(part, ToolCallPart)] == [
+        ("add", ""),
+        ("patch", "_2"),
+    ]
+    assert [*first, *second] == [ToolResultPart("add", "2", ""), ToolResultPart("patch", "3", "_2")]
+
+
+def test_arguments_that_are_an_object() -> None:
+    assert parts({**CALLED, "arguments": {"a": 1}}) == [ADD]
+
+
+# Each field that client libraries leave out when it is empty.
+EMPTY_FIELDS: list[Any] = [
+    pytest.param({"role": "user", "content": "Hi"}, "content", {"content": []}, id="user"),
+    pytest.param({"role": "system", "content": "Hi"}, "content", {"content": []}, id="system"),
+    pytest.param({"role": "developer", "content": "Hi"}, "content", {"content": []}, id="developer"),
+    pytest.param(assistant_item("Hi"), "content", {"content": ""}, id="assistant"),
+    pytest.param({"role": "user", "content": [part("Hi")]}, "content.0.text", {"content": ""}, id="text"),
+    pytest.param(
+        assistant_item([{"type": "refusal", "refusal": "No."}]),
+        "content.0.refusal",
+        {"content": ""},
+        id="refusal",
+    ),
+    pytest.param(assistant_item("Hi", phase="final_answer"), "phase", {}, id="phase"),
+    pytest.param(CALLED, "arguments", {"arguments": ""}, id="arguments"),
+    pytest.param(CALLED, "namespace", {}, id="namespace"),
+    pytest.param(WROTE, "input", {"input": ""}, id="input of a custom tool"),
+    pytest.param(RESULT, "output", {"output": ""}, id="output"),
+    pytest.param({**RESULT, "type": "custom_tool_call_output"}, "output", {"output": ""}, id="custom output"),
+    pytest.param({**THOUGHT, "summary": [part("Hm", "summary_text")]}, "summary", {}, id="summary"),
+    pytest.param(
+        {**THOUGHT, "summary": [part("Hm", "summary_text")]}, "summary.0.text", {"summary": []}, id="its text"
+    ),
+    pytest.param({**THOUGHT, "content": [part("Hm", "reasoning_text")]}, "content", {}, id="reasoning"),
+    pytest.param(
+        {**THOUGHT, "content": [part("Hm", "reasoning_text")]},
+        "content.0.text",
+        {"content": []},
+        id="text of reasoning",
+    ),
+    pytest.param({**THOUGHT, "encrypted_content": ""}, "encrypted_content", {}, id="encrypted content"),
+    pytest.param(THOUGHT, "id", {}, id="id of reasoning"),
+    pytest.param({**CALLED, "id": "fc_1"}, "id", {}, id="id"),
+    pytest.param({**CALLED, "status": "completed"}, "status", {}, id="status"),
+]
+
+
+@pytest.mark.parametrize("empty", ["missing", "null"])
+@pytest.mark.parametrize(("item", "path", "same"), EMPTY_FIELDS)
+def test_missing_is_null(item: dict[str, Any], path: str, same: dict[str, Any], empty: str) -> None:
+    changed = json.loads(json.dumps(item))
+    *steps, last = path.split(".")
+    holder = changed
+    for step in steps:
+        holder = holder[int(step)] if step.isdigit() else holder[step]
+    holder.pop(last, None)
+    if empty == "null":
+        holder[last] = None
+    expected = {**item, **same} if same else {key: value for key, value in item.items() if key != last}
+    assert texts_of(convert(changed)) == texts_of(convert(expected))
+
+
+def texts_of(history: History) -> list[tuple[str, str]]:
+    "The visible text of each message, whether in parts or not."
+    return [
+        (message.role, "".join(str(getattr(part, "text", part)) for part in message.parts))
+        for message in history.messages
+    ]
 
 
 def test_skipped_items() -> None:
-    searched = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
-    assert convert(HI, assistant_item("a"), searched, CALLED, searched) == History(
+    assert convert(HI, assistant_item("a"), SEARCHED, CALLED, SEARCHED) == History(
         [Message("user", [TextPart("Hi")]), Message("assistant", [TextPart("a"), ADD])],
         (0, 1, 1, 1, 1),
         frozenset(),
@@ -270,8 +409,13 @@ def test_reasoning_with_the_id_of_another_item() -> None:
     assert convert(THOUGHT, referenced={THOUGHT["id"]: Message("assistant", [TextPart("Hi")])}).messages == []
 
 
-def test_encrypted_content_of_another_server() -> None:
-    assert error_of({**THOUGHT, "encrypted_content": "gAAAAABo"}).code == "invalid_encrypted_content"
+@pytest.mark.parametrize("token", ["gAAAAABo", "The user greets me.", to_encrypted_content("hm" * 50)[:-9]])
+def test_encrypted_content_that_cannot_be_read(token: str) -> None:
+    thought = {**THOUGHT, "encrypted_content": token}
+    assert parts(thought) == [ReasoningPart("", redacted=True)]
+    assert parts(thought, referenced=KNOWN) == [ReasoningPart("hm")]
+    assert parts({**thought, "summary": [part("hm", "summary_text")]}) == [ReasoningPart("hm")]
+    assert item_references(parse(thought)) == {THOUGHT["id"]}
 
 
 # References

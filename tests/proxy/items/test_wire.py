@@ -118,6 +118,8 @@ def test_unsupported_items(item_type: str) -> None:
         ),
         pytest.param({"id": "msg_1"}, wire.ItemReference, id="reference"),
         pytest.param({"type": None, "id": "msg_1"}, wire.ItemReference, id="null and reference"),
+        pytest.param({"type": "", "id": "msg_1"}, wire.ItemReference, id="empty and reference"),
+        pytest.param({"role": "USER", "content": "Hi"}, wire.MessageItem, id="role in upper case"),
         pytest.param(
             {"id": "msg_1", "role": "user", "content": []}, wire.MessageItem, id="message with its id"
         ),
@@ -136,41 +138,21 @@ def test_items_without_a_type(item: dict[str, Any], item_type: type[BaseModel]) 
         pytest.param({}, "missing_required_parameter", "type", id="nothing"),
         pytest.param("Hi", "invalid_type", None, id="a string"),
         pytest.param({"role": "tool", "content": ""}, "invalid_value", "role", id="unknown role"),
-        pytest.param({"role": "user"}, "missing_required_parameter", "content", id="no content"),
-        pytest.param({"role": "user", "content": None}, "invalid_type", "content", id="null"),
         pytest.param({"role": "user", "content": ["Hi"]}, "invalid_type", "content[0]", id="bare strings"),
         pytest.param(
-            {"role": "user", "content": [{"type": "image_url"}]},
+            {"role": "user", "content": [{"type": "hologram"}]},
             "invalid_value",
             "content[0].type",
             id="part",
         ),
         pytest.param(
-            {"role": "user", "content": [{"type": "input_text"}]},
-            "missing_required_parameter",
-            "content[0].text",
-            id="no text",
-        ),
-        pytest.param(
             {"role": "assistant", "content": "", "phase": "analysis"}, "invalid_value", "phase", id="phase"
         ),
         pytest.param(
-            {"type": "function_call", "call_id": "c", "name": "f", "arguments": {}},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": []},
             "invalid_type",
             "arguments",
-            id="arguments as an object",
-        ),
-        pytest.param(
-            {"type": "function_call", "name": "f", "arguments": ""},
-            "missing_required_parameter",
-            "call_id",
-            id="no call id",
-        ),
-        pytest.param(
-            {"type": "function_call_output", "call_id": "c"},
-            "missing_required_parameter",
-            "output",
-            id="output",
+            id="arguments as a list",
         ),
         pytest.param(
             {"type": "reasoning", "content": [{"type": "reasoning_text", "text": 5}]},

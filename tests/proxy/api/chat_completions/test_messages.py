@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 import pytest
@@ -10,6 +11,7 @@ from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a role on 3.10
 
+from llm_gpt_oss.turn.messages import tool_call_part
 from proxy.api.chat_completions.messages import AnyMessage, to_messages
 from proxy.http.errors import ApiError
 
@@ -17,6 +19,7 @@ READER: TypeAdapter[list[Any]] = TypeAdapter(list[AnyMessage])
 CALLED = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
 WROTE = {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
 CALL = ToolCallPart("add", {"a": 1}, "call_1")
+ATTACHED = {"gpt_oss": {"attachments": 1}}
 
 
 def convert(*messages: dict[str, Any]) -> list[Message]:
@@ -44,6 +47,9 @@ def text(text: str) -> dict[str, str]:
         ),
         pytest.param([{**text("Hi"), "cache_control": {"type": "ephemeral"}}], "Hi", id="cache control"),
         pytest.param([{"type": "refusal", "refusal": "No."}], "No.", id="refusal"),
+        pytest.param([{"type": "input_text", "text": "Hi"}], "Hi", id="of a response's input"),
+        pytest.param([{"type": "output_text", "text": "Hi", "annotations": []}], "Hi", id="of a response"),
+        pytest.param([text("Hi"), {"type": "refusal"}], "Hi\n", id="refusal without a text"),
     ],
 )
 def test_content(role: str, content: Any, expected: str) -> None:
@@ -57,6 +63,7 @@ EMPTY: list[Any] = [
     pytest.param({}, id="missing"),
     pytest.param({"content": [{"type": "text"}]}, id="part without a text"),
     pytest.param({"content": [{"type": "text", "text": None}]}, id="part with null"),
+    pytest.param({"content": [{"type": "refusal", "refusal": None}]}, id="refusal with null"),
 ]
 
 
@@ -151,6 +158,70 @@ def test_assistant(message: dict[str, Any], expected: list[Any]) -> None:
     assert parts({"role": "assistant", **message}) == expected
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param([{"type": "thinking", "thinking": "hm"}], ReasoningPart("hm"), id="thinking"),
+        pytest.param([{"type": "thinking", "thinking": [text("hm")]}], ReasoningPart("hm"), id="in parts"),
+        pytest.param([{"type": "reasoning", "reasoning": "hm"}], ReasoningPart("hm"), id="reasoning"),
+        pytest.param([{"type": "reasoning", "text": "hm"}], ReasoningPart("hm"), id="text"),
+        pytest.param([{"type": "reasoning_text", "text": "hm"}], ReasoningPart("hm"), id="of a response"),
+        pytest.param(
+            [{"type": "redacted_thinking", "data": "…"}], ReasoningPart("", redacted=True), id="redacted"
+        ),
+    ],
+)
+def test_reasoning_in_the_content(message: list[Any], expected: ReasoningPart) -> None:
+    assert parts({"role": "assistant", "content": [*message, text("Hi")]}) == [expected, TextPart("Hi")]
+    both = {"role": "assistant", "content": [*message, text("Hi")], "reasoning": "hm"}
+    assert parts(both) == [expected, TextPart("Hi")]
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        pytest.param(
+            [{"type": "reasoning.text", "text": "h"}, {"type": "reasoning.text", "text": "m"}],
+            ReasoningPart("hm"),
+            id="texts",
+        ),
+        pytest.param([{"type": "reasoning.summary", "summary": "hm"}], ReasoningPart("hm"), id="summary"),
+        pytest.param(
+            [{"type": "reasoning.encrypted", "data": "…"}], ReasoningPart("", redacted=True), id="encrypted"
+        ),
+        pytest.param(
+            [{"type": "reasoning.encrypted", "data": "…"}, {"type": "reasoning.text", "text": "hm"}],
+            ReasoningPart("hm"),
+            id="both",
+        ),
+    ],
+)
+def test_reasoning_details(details: list[Any], expected: ReasoningPart) -> None:
+    message = {"role": "assistant", "content": "Hi", "reasoning_details": details}
+    assert parts(message) == [expected, TextPart("Hi")]
+    assert parts({**message, "reasoning": "So."}) == [ReasoningPart("So."), TextPart("Hi")]
+
+
+def test_arguments_that_are_an_object() -> None:
+    call = {**CALLED, "function": {"name": "add", "arguments": {"a": 1}}}
+    assert parts({"role": "assistant", "tool_calls": [call]}) == [CALL]
+
+
+@pytest.mark.parametrize("empty", [{}, {"id": None}, {"id": ""}], ids=["missing", "null", "empty"])
+def test_calls_without_an_id(empty: dict[str, Any]) -> None:
+    call = {"type": "", "function": {"name": "add", "arguments": "{}"}, **empty}
+    wrote = {"type": "custom", "custom": {"name": "patch", "input": "x"}, **empty}
+    _, first, second = convert(
+        {"role": "assistant", "tool_calls": [call, wrote]},
+        {"role": "tool", "content": "2"},
+        {"role": "tool", "tool_call_id": "", "content": "3"},
+    )
+    assert [*first.parts, *second.parts] == [
+        ToolResultPart("add", "2", ""),
+        ToolResultPart("patch", "3", "_2"),
+    ]
+
+
 def test_arguments_keep_their_text() -> None:
     call = {**CALLED, "function": {"name": "add", "arguments": '{"a": 1}'}}
     (part,) = parts({"role": "assistant", "tool_calls": [call]})
@@ -193,6 +264,22 @@ def test_results_of_several_calls() -> None:
     assert [part.name for message in (first, second) for part in message.parts] == ["patch", "add"]
 
 
+@pytest.mark.parametrize("empty", [{}, {"tool_call_id": None}, {"tool_call_id": ""}])
+def test_results_without_an_id(empty: dict[str, Any]) -> None:
+    "They answer the calls in order, or the call of the tool that they name."
+    calls = {"role": "assistant", "tool_calls": [CALLED, WROTE]}
+    result = {"role": "tool", "content": "2", **empty}
+    assert [
+        part.tool_call_id for message in convert(calls, result, result)[1:] for part in message.parts
+    ] == [
+        "call_1",
+        "call_2",
+    ]
+    named = convert(calls, {**result, "name": "patch"}, result)[1:]
+    assert [part.tool_call_id for message in named for part in message.parts] == ["call_2", "call_1"]
+    assert parts(calls, {**result, "name": "other"}) == [ToolResultPart("other", "2", "")]
+
+
 def test_result_of_an_unknown_call() -> None:
     assert parts(RESULT) == [ToolResultPart("", "2", "call_1")]
 
@@ -204,7 +291,45 @@ def test_function_messages() -> None:
     ]
 
 
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+@pytest.mark.parametrize("name", ["ann", "", None])
+def test_names(role: str, name: str | None) -> None:
+    metadata = {"gpt_oss": {"name": name}} if name else None
+    assert convert({"role": role, "content": "Hi", "name": name}) == [
+        Message(role, [TextPart("Hi")], provider_metadata=metadata)
+    ]
+
+
+@pytest.mark.parametrize("role", ["System", "DEVELOPER", "User", "Assistant"])
+def test_roles_in_any_case(role: str) -> None:
+    assert convert({"role": role, "content": "Hi"}) == [Message(role.lower(), [TextPart("Hi")])]
+
+
 # Clients
+
+
+GO_OPENAI = """[
+{"role":"system"},
+{"role":"user","content":"Switch the light on."},
+{"role":"assistant","tool_calls":[{"id":"call_1","type":"function","function":{"name":"light"}}]},
+{"role":"tool","tool_call_id":"call_1"},
+{"role":"assistant"},
+{"role":"user","content":[{"type":"text"},{"type":"text","text":"And now?"}]}
+]"""
+
+
+def test_go_openai() -> None:
+    "It leaves out each field that is empty, the content of a result among them."
+    messages = list(to_messages(READER.validate_python(json.loads(GO_OPENAI))))
+    call = tool_call_part("light", "", "call_1")
+    assert [message.parts for message in messages] == [
+        [TextPart("")],
+        [TextPart("Switch the light on.")],
+        [call],
+        [ToolResultPart("light", "", "call_1")],
+        [],
+        [TextPart("\nAnd now?")],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -258,17 +383,73 @@ def test_every_field_of_every_role_in_the_sdk(role: str) -> None:
 # Refused
 
 
-@pytest.mark.parametrize("content_type", ["image_url", "input_audio", "file"])
-def test_content_that_is_not_text_is_refused(content_type: str) -> None:
+PICTURE = {"role": "user", "content": [text("Look:"), {"type": "image_url", "image_url": {"url": "data:"}}]}
+CALLS = {"role": "assistant", "tool_calls": [CALLED]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "index"),
+    [
+        pytest.param([], [], 0, id="alone"),
+        pytest.param([{"role": "user"}, {"role": "assistant", "content": "a"}], [], 2, id="after an answer"),
+        pytest.param([], [{"role": "system", "content": "s"}], 0, id="before instructions"),
+    ],
+)
+def test_attachments_of_the_newest_user_message(before: list[Any], after: list[Any], index: int) -> None:
     with pytest.raises(ApiError) as caught:
-        convert(
-            {
-                "role": "user",
-                "content": [text("Look:"), {"type": content_type, content_type: {"url": "data:"}}],
-            }
-        )
-    assert (caught.value.status, caught.value.code) == (400, "unsupported_content_type")
-    assert f"'{content_type}'" in caught.value.message
+        convert(*before, PICTURE, *after)
+    error = caught.value
+    assert (error.status, error.code) == (400, "unsupported_content_type")
+    assert error.param == f"messages[{index}].content[1]"
+    assert "'image_url'" in error.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param([], [{"role": "assistant", "content": "a"}, {"role": "user"}], id="answered"),
+        pytest.param([], [{"role": "user", "content": "b"}], id="before another message"),
+        pytest.param([], [CALLS, RESULT], id="tools were called for it"),
+        pytest.param([CALLS, RESULT], [], id="returned by a tool"),
+        pytest.param(
+            [{"role": "assistant", "function_call": CALLED["function"]}, {"role": "function", "name": "add"}],
+            [],
+            id="returned by a function",
+        ),
+    ],
+)
+def test_attachments_of_the_history(before: list[Any], after: list[Any]) -> None:
+    assert convert(*before, PICTURE, *after)[len(before)] == Message(
+        "user", [TextPart("Look:\n[image: this model cannot see it]", provider_metadata=ATTACHED)]
+    )
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "assistant"])
+def test_attachments_of_other_roles(role: str) -> None:
+    assert parts({**PICTURE, "role": role}) == [
+        TextPart("Look:\n[image: this model cannot see it]", provider_metadata=ATTACHED)
+    ]
+
+
+def test_attachments_of_results() -> None:
+    assert parts(CALLS, {**RESULT, "content": [text("2"), {"type": "image_url"}]}) == [
+        ToolResultPart("add", "2\n[image: this model cannot see it]", "call_1", provider_metadata=ATTACHED)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("audio", "part"),
+    [
+        pytest.param(
+            {"id": "audio_1"},
+            TextPart("[audio: this model cannot hear it]", provider_metadata=ATTACHED),
+            id="an id",
+        ),
+        pytest.param({"id": "audio_1", "data": "…", "transcript": "Hi"}, TextPart("Hi"), id="a transcript"),
+    ],
+)
+def test_spoken_answers(audio: dict[str, Any], part: TextPart) -> None:
+    assert parts({"role": "assistant", "content": None, "audio": audio}) == [part]
 
 
 @pytest.mark.parametrize(
@@ -277,13 +458,8 @@ def test_content_that_is_not_text_is_refused(content_type: str) -> None:
         pytest.param({"role": "bot", "content": "Hi"}, id="unknown role"),
         pytest.param({"content": "Hi"}, id="no role"),
         pytest.param({"role": "user", "content": 5}, id="a number"),
-        pytest.param({"role": "user", "content": [{"type": "video"}]}, id="unknown part"),
+        pytest.param({"role": "user", "content": [{"type": "hologram"}]}, id="unknown part"),
         pytest.param({"role": "user", "content": ["Hi"]}, id="bare strings in a list"),
-        pytest.param({"role": "tool", "content": "2"}, id="a result of no call"),
-        pytest.param(
-            {"role": "assistant", "tool_calls": [{**CALLED, "id": None}]}, id="a call without an id"
-        ),
-        pytest.param({"role": "assistant", "audio": {"id": "audio_1"}}, id="audio that is elsewhere"),
         pytest.param({"role": "assistant", "reasoning": ["hm"]}, id="reasoning that is no text"),
     ],
 )

@@ -145,10 +145,10 @@ async def test_empty_conversation() -> None:
     ("path", "body", "code", "param"),
     [
         ("", {"items": [EASY] * 21}, "array_above_max_length", "items"),
-        ("", {"items": [{"role": "user"}]}, "missing_required_parameter", "items[0].content"),
+        ("", {"items": [{"content": "Hi"}]}, "missing_required_parameter", "items[0].type"),
+        ("", {"items": [{"role": "user", "content": 5}]}, "invalid_type", "items[0].content"),
         ("", {"items": [{"type": "item_reference", "id": "msg_1"}]}, None, "items"),
         ("", {"items": [{"type": "computer_call"}]}, "invalid_value", "items[0]"),
-        ("", {"items": [{"type": "function_call_output", "call_id": "x", "output": ""}]}, None, "items"),
         ("", {"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
         ("", {"x": 1}, "unknown_parameter", "x"),
         ("/{id}", {}, "missing_required_parameter", "metadata"),
