@@ -36,7 +36,7 @@ def main() -> int:
     failed = 0
     for client in CLIENTS:
         if not chosen or client.slug in chosen:
-            failed += not run_client(client, base / client.slug)
+            failed += not run_client(client, base / client.folder)
     return 1 if failed else 0
 
 
@@ -54,6 +54,7 @@ def run_client(client: Client, folder: Path) -> bool:
     requests = []
     outcomes = {}
     with tempfile.TemporaryDirectory() as log, serving(Path(log)) as server:
+        server.begin(client.slug)
         for case in client.cases:
             output = run_case(client, case, folder, server)
             passed = CASES[case] in output and answered(case, server.requests)
@@ -81,10 +82,10 @@ def run_case(client: Client, case: str, folder: Path, server: Served) -> str:
         "ANTHROPIC_API_KEY": "any",
         "DO_NOT_TRACK": "1",
     }
-    with (folder / f"{case}.log").open("w") as log:
+    with (folder / f"{client.slug}-{case}.log").open("w") as log:
         try:
             result = subprocess.run(
-                ["nice", *client.installer.command(folder, PROGRAMS / client.program), case],
+                ["nice", "-n", "5", *client.installer.command(folder, PROGRAMS / client.program), case],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -107,7 +108,7 @@ def answered(case: str, requests: list[Recorded]) -> bool:
 
 def report(client: Client, case: str, folder: Path, requests: list[Recorded], output: str) -> None:
     "Print where a case failed, with the requests that got an error."
-    print(f"    see {folder / f'{case}.log'}; it printed {output[-300:]!r}")
+    print(f"    see {folder / f'{client.slug}-{case}.log'}; it printed {output[-300:]!r}")
     for request in requests:
         if request.status != 200:
             print(f"    {request.method} {request.path}: {request.status} {request.answer.decode()[:500]}")

@@ -44,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_replay(server: Served, path: Any) -> None:
     requests = read_requests(path)
+    server.begin(path.stem)
     last = {request["case"]: texts(send(server, request)) for request in requests}
     missing = {case: text for case, text in last.items() if ANSWERS[case] not in text}
     assert missing == {}

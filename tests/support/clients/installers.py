@@ -1,4 +1,4 @@
-"""How clients are installed, each into a folder of its own, and how their programs run.
+"""How clients are installed, and how their programs run. Clients of the same packages share a folder.
 
 An installer's `install` does nothing if the folder has the packages already. It raises NotInstalled if they
 cannot be had.
@@ -18,6 +18,8 @@ from typing import Protocol
 from xml.etree import ElementTree
 
 SECONDS = 1500
+# pip of the environment that runs this, which is faster than to install pip for each client.
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", "venv/bin/python"]
 QUIET = {"NPM_CONFIG_FUND": "false", "NPM_CONFIG_AUDIT": "false", "CARGO_BUILD_JOBS": "1", "GOFLAGS": "-p=1"}
 
 
@@ -26,6 +28,10 @@ class NotInstalled(Exception):
 
 
 class Installer(Protocol):
+    @property
+    def packages(self) -> tuple[str, ...]:
+        "What is installed. The first package is the client itself."
+
     def install(self, folder: Path, program: Path) -> None:
         "Install the packages and put the program into the folder. Raises NotInstalled."
 
@@ -43,7 +49,7 @@ def run(folder: Path, *commands: list[str]) -> str:
         for command in commands:
             try:
                 result = subprocess.run(
-                    ["nice", *command],
+                    ["nice", "-n", "5", *command],
                     cwd=folder,
                     env={**os.environ, **QUIET},
                     stdin=subprocess.DEVNULL,
@@ -77,8 +83,8 @@ class Pip:
         once(
             folder,
             self.packages,
-            [sys.executable, "-m", "venv", "venv"],
-            ["venv/bin/python", "-m", "pip", "install", "--disable-pip-version-check", *self.packages],
+            [sys.executable, "-m", "venv", "--without-pip", "venv"],
+            [*PIP, "install", "--no-compile", *self.packages],
         )
 
     def command(self, folder: Path, program: Path) -> list[str]:
@@ -96,11 +102,10 @@ class Npm:
 
     def install(self, folder: Path, program: Path) -> None:
         shutil.copy(program, folder)
-        (folder / "package.json").touch()
         once(folder, self.packages, ["npm", "init", "--yes"], ["npm", "install", *self.packages])
 
     def command(self, folder: Path, program: Path) -> list[str]:
-        return ["node", program.name]
+        return ["sh" if program.suffix == ".sh" else "node", program.name]
 
     def version(self, folder: Path) -> str:
         name = re.sub(r"(?<=.)@.*", "", self.packages[0])
@@ -110,11 +115,11 @@ class Npm:
 
 @dataclass(frozen=True)
 class Go:
-    modules: tuple[str, ...]
+    packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
         shutil.copy(program, folder / "main.go")
-        once(folder, self.modules, ["go", "mod", "init", "client"], ["go", "get", *self.modules])
+        once(folder, self.packages, ["go", "mod", "init", "client"], ["go", "get", *self.packages])
         run(folder, ["go", "mod", "tidy"], ["go", "build", "-o", "client", "main.go"])
 
     def command(self, folder: Path, program: Path) -> list[str]:
@@ -122,15 +127,17 @@ class Go:
 
     def version(self, folder: Path) -> str:
         return (
-            run(folder, ["go", "list", "-m", "-f", "{{.Version}}", self.modules[0]]).strip().removeprefix("v")
+            run(folder, ["go", "list", "-m", "-f", "{{.Version}}", self.packages[0]])
+            .strip()
+            .removeprefix("v")
         )
 
 
 @dataclass(frozen=True)
 class Maven:
-    "`coordinates` are `group:artifact:version`."
+    "`packages` are `group:artifact:version`."
 
-    coordinates: tuple[str, ...]
+    packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
         shutil.copy(program, folder)
@@ -143,14 +150,14 @@ class Maven:
         }.items():
             ElementTree.SubElement(project, name).text = value
         dependencies = ElementTree.SubElement(project, "dependencies")
-        for coordinate in self.coordinates:
+        for coordinate in self.packages:
             dependency = ElementTree.SubElement(dependencies, "dependency")
             for name, value in zip(("groupId", "artifactId", "version"), coordinate.split(":"), strict=True):
                 ElementTree.SubElement(dependency, name).text = value
         ElementTree.ElementTree(project).write(folder / "pom.xml")
         once(
             folder,
-            self.coordinates,
+            self.packages,
             ["mvn", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=lib"],
         )
         run(folder, ["javac", "-parameters", "-cp", "lib/*", "-d", "classes", program.name])
@@ -159,18 +166,18 @@ class Maven:
         return ["java", "-cp", f"classes{os.pathsep}lib/*", program.stem]
 
     def version(self, folder: Path) -> str:
-        return self.coordinates[0].split(":")[2]
+        return self.packages[0].split(":")[2]
 
 
 @dataclass(frozen=True)
 class Cargo:
-    "`crates` are arguments of `cargo add`, each crate with its features."
+    "`packages` are arguments of `cargo add`: a crate and its features."
 
-    crates: tuple[str, ...]
+    packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
-        commands = [["cargo", "add", *crate.split()] for crate in self.crates]
-        once(folder, self.crates, ["cargo", "init", "--name", "client", "--vcs", "none"], *commands)
+        commands = [["cargo", "add", *crate.split()] for crate in self.packages]
+        once(folder, self.packages, ["cargo", "init", "--name", "client", "--vcs", "none"], *commands)
         shutil.copy(program, folder / "src/main.rs")
         run(folder, ["cargo", "build"])
 
@@ -178,7 +185,7 @@ class Cargo:
         return [str(folder / "target/debug/client")]
 
     def version(self, folder: Path) -> str:
-        name = self.crates[0].split()[0]
+        name = self.packages[0].split()[0]
         found = re.search(rf'name = "{name}"\nversion = "(.+)"', (folder / "Cargo.lock").read_text())
         assert found
         return found[1]
@@ -188,7 +195,7 @@ class Cargo:
 class System:
     "A program of the operating system, such as curl. The client's program is a shell script."
 
-    name: str
+    packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
         shutil.copy(program, folder)
@@ -198,7 +205,7 @@ class System:
         return ["sh", program.name]
 
     def version(self, folder: Path) -> str:
-        return run(folder, [self.name, "--version"]).split()[1]
+        return run(folder, [self.packages[0], "--version"]).split()[1]
 
 
 def pip(*packages: str) -> Pip:
@@ -222,4 +229,4 @@ def cargo(*crates: str) -> Cargo:
 
 
 def system(name: str) -> System:
-    return System(name)
+    return System((name,))

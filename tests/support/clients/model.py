@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from support.scripted_engine import pieces
@@ -20,6 +21,15 @@ CAPITAL = "The capital of Peru is Lima."
 WEATHER = "Sunny in Oslo"
 FORECAST = "It is sunny in Oslo."
 DOG = {"name": "Rex", "age": 3}
+# The arguments of each tool that the model calls for the weather. Coding agents have a shell.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "get_weather": {"city": "Oslo"},
+    "Weather-get_weather": {"city": "Oslo"},
+    "exec_command": {"cmd": f"echo {WEATHER}"},
+    "shell_command": {"command": f"echo {WEATHER}"},
+    "bash": {"command": f"echo {WEATHER}", "description": "Print the weather"},
+    "final_answer": {"answer": FORECAST},
+}
 
 ANALYSIS, FINAL = "<|channel|>analysis<|message|>", "<|channel|>final<|message|>"
 TOOL = re.compile(r"^type ([^\s=]+) = ", re.MULTILINE)
@@ -65,13 +75,13 @@ def _reply(history: str) -> tuple[str | None, str]:
     tools = TOOL.findall(history)
     question = history.rpartition("<|start|>user")[2]
     if WEATHER in question:
-        return None, FORECAST
-    if "weather" in question and "get_weather" in tools:
-        return "get_weather", _arguments("get_weather")
+        return ("final_answer", _arguments("final_answer")) if "final_answer" in tools else (None, FORECAST)
+    if "weather" in question and (tool := next((each for each in tools if each in ARGUMENTS), None)):
+        return tool, _arguments(tool)
     if "dog" in question:
         return next(iter(tools), None), json.dumps(DOG)
     return None, CAPITAL
 
 
 def _arguments(tool: str) -> str:
-    return json.dumps({"city": "Oslo"} if tool == "get_weather" else DOG)
+    return json.dumps(ARGUMENTS.get(tool, DOG))

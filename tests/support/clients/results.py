@@ -14,7 +14,7 @@ def rows() -> list[list[str]]:
 def _row(client: Client) -> list[str]:
     found = read_results().get(client.slug)
     if found is None:
-        return [client.name, "not installed", *("" for _ in CASES)]
+        return [client.name, "not run", *("" for _ in CASES)]
     outcomes = (found["cases"].get(case, "-") for case in CASES)
     return [
         client.name,

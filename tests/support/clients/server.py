@@ -1,14 +1,17 @@
 """The proxy in front of the clients' model, on a free port of this machine, in a thread.
 
 with serving(folder) as server:
-    ...  # server.url is its address, and server.requests are the requests so far
+    server.begin("openai_go")
+    ...  # server.url is its address, and server.requests are the requests that it got
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from ulid import ULID
 
 from proxy.app import create_app
 from proxy.http.protocol import HTTP11Protocol
@@ -70,16 +74,34 @@ class Recorder:
         await self._app(scope, receiving, sending)
 
 
+class TurnIds:
+    "The ids of turns. Requests refer to them, so a client that is run again gets the same."
+
+    def __init__(self) -> None:
+        self._next = itertools.count()
+
+    def begin(self, client: str) -> None:
+        self._next = itertools.count(zlib.crc32(client.encode()) << 32)
+
+    def __call__(self) -> str:
+        return str(ULID.from_int(next(self._next))).lower()
+
+
 @dataclass
 class Served:
-    url: str
     port: int
     requests: list[Recorded]
+    begin: Callable[[str], None]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    recorder = Recorder(create_app(Settings(database=folder / "logs.db"), engine=Model()))
+    ids = TurnIds()
+    recorder = Recorder(create_app(Settings(database=folder / "logs.db"), engine=Model(), new_id=ids))
     config = uvicorn.Config(recorder, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -87,8 +109,7 @@ def serving(folder: Path) -> Iterator[Served]:
         thread.start()
         try:
             wait_for(lambda: server.started or not thread.is_alive())
-            port: int = listener.getsockname()[1]
-            yield Served(f"http://127.0.0.1:{port}", port, recorder.requests)
+            yield Served(listener.getsockname()[1], recorder.requests, ids.begin)
         finally:
             server.should_exit = True
             thread.join()
