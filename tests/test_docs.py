@@ -79,7 +79,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 
 def test_every_language_is_tested_or_only_shown() -> None:
-    tested = {"bash", "console", "python", "sql", "json", "toml", "yaml", "ini", "dockerfile"}
+    tested = {"bash", "console", "python", "sql", "json", "toml", "yaml", "ini"}
     only_shown = {"text", "javascript", "nginx"}
     found = {language for text in PAGES.values() for language, _ in BLOCK.findall(text)}
     assert found == tested | only_shown
@@ -117,8 +117,6 @@ def scripts() -> Iterator[str]:
         yield text
     for (text,) in (param.values for param in blocks("console")):
         yield from (line[2:] for line in text.splitlines() if line.startswith("$ "))
-    for (text,) in (param.values for param in blocks("dockerfile")):
-        yield from (" ".join(json.loads(words)) for words in re.findall(r"^CMD (.*)$", text, re.MULTILINE))
 
 
 def program(command: list[str]) -> tuple[str, list[str]]:
@@ -214,12 +212,6 @@ def test_ini_parses(text: str) -> None:
     parser = configparser.ConfigParser()
     parser.read_string(text)
     assert parser.sections()
-
-
-@pytest.mark.parametrize("text", blocks("dockerfile"))
-def test_a_dockerfile_has_known_instructions(text: str) -> None:
-    known = {"FROM", "COPY", "RUN", "USER", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
-    assert {line.split()[0] for line in text.splitlines()} <= known
 
 
 def test_workflows_parse() -> None:

@@ -54,8 +54,9 @@ def serve(settings: Settings) -> None:
     if not is_local(settings.host) and not settings.allow_unauthenticated and not ring.has_keys:
         raise click.ClickException(
             f"{settings.host or 'An empty host'} can be reached from other machines, so anybody there could "
-            "use the server and read its log. Make a key (`llm gpt-oss keys add NAME`), or type "
-            "--allow-unauthenticated if that is what you want, or leave --host at 127.0.0.1."
+            "use the server and read its log. Make a key (`llm gpt-oss keys add NAME`), or set "
+            f"{KEY}, or type --allow-unauthenticated if that is what you want, or leave --host "
+            "at 127.0.0.1."
         )
     with listening(settings.host, settings.port) as listener, _stop_quietly():
         settings = replace(settings, port=listener.getsockname()[1])

@@ -20,6 +20,8 @@ from .errors import ApiError
 DONE = b"data: [DONE]\n\n"
 # A comment. Clients ignore it, but it keeps proxies from closing a connection that seems idle.
 KEEP_ALIVE = b": keep-alive\n\n"
+# The second one keeps nginx from collecting frames: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class EventStream(Response):
         keep_alive: float,
         keep_alive_frame: bytes = KEEP_ALIVE,
     ) -> None:
-        super().__init__(media_type="text/event-stream", headers={"cache-control": "no-cache"})
+        super().__init__(media_type="text/event-stream", headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self._frames = frames
         self._error_frame = error_frame

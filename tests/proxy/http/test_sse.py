@@ -86,6 +86,7 @@ async def test_each_frame_is_a_write_of_its_own() -> None:
     assert dict(start["headers"]) == {
         b"content-type": b"text/event-stream; charset=utf-8",
         b"cache-control": b"no-cache",
+        b"x-accel-buffering": b"no",
     }
     assert [(body["body"], body.get("more_body", False)) for body in bodies] == [
         (b"a", True),
