@@ -6,6 +6,7 @@
 | OLLAMA_HEADERS | more HTTP headers: a JSON object, or `Name: value`, separated by line ends or semicolons |
 | LOCAL_LLM_MODEL | the tag of the model to use |
 | LLM_GPT_OSS_ENGINE | the engine of models that were added without one. Default: ollama |
+| OLLAMA_CONTEXT_LENGTH | the default context length, as you set it for Ollama. `status` shows it |
 | OLLAMA_MODELS | the folder of Ollama's models on this machine. The engine `embedded` can load them |
 | LLM_GPT_OSS_DATE | the current date in the prompt, YYYY-MM-DD. Default: today |
 | LLM_GPT_OSS_TIMEOUT | how many seconds to wait for the next data from the server. Default: 600 |
@@ -32,7 +33,7 @@ from .errors import GptOssError
 
 HOST, HEADERS, MODEL = "OLLAMA_HOST", "OLLAMA_HEADERS", "LOCAL_LLM_MODEL"
 ENGINE, DATE, TIMEOUT = "LLM_GPT_OSS_ENGINE", "LLM_GPT_OSS_DATE", "LLM_GPT_OSS_TIMEOUT"
-MODELS_FOLDER = "OLLAMA_MODELS"
+MODELS_FOLDER, CONTEXT_LENGTH = "OLLAMA_MODELS", "OLLAMA_CONTEXT_LENGTH"
 DEFAULT_READ_TIMEOUT = 600.0
 # A socket cannot wait longer than 2**31 milliseconds.
 MAX_READ_TIMEOUT = 1_000_000
@@ -96,7 +97,7 @@ class Settings(NamedTuple):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         "Read the variables. An empty variable counts as unset."
-        names = (HOST, HEADERS, MODEL, ENGINE, MODELS_FOLDER, DATE, TIMEOUT)
+        names = (HOST, HEADERS, MODEL, ENGINE, CONTEXT_LENGTH, MODELS_FOLDER, DATE, TIMEOUT)
         return cls({name: text for name in names if (text := environ.get(name, "").strip())})
 
     def with_engine(self, name: str | None) -> Settings:
@@ -106,6 +107,10 @@ class Settings(NamedTuple):
     def with_keepalive(self, seconds: float) -> Settings:
         "Return these settings with another `keepalive_seconds`."
         return self._replace(keepalive_seconds=seconds)
+
+    def with_read_timeout(self, seconds: float) -> Settings:
+        "Return these settings with another `read_timeout`, as text like the variable's."
+        return self._replace(variables={**self.variables, TIMEOUT: str(seconds)})
 
     @property
     def server(self) -> ServerAddress:
@@ -128,6 +133,12 @@ class Settings(NamedTuple):
         if text := self.variables.get(MODELS_FOLDER):
             return (Path(text).expanduser(),)
         return (Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
+
+    @property
+    def ollama_context_length(self) -> int | None:
+        "Ollama's default context length. None for an invalid value, which Ollama ignores too."
+        text = self.variables.get(CONTEXT_LENGTH, "")
+        return int(text) or None if text.isascii() and text.isdecimal() else None
 
     @property
     def date(self) -> str | None:

@@ -39,6 +39,7 @@ from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
 from .inference.engines import Engines
 from .inference.model_names import ModelNames
+from .inference.model_statuses import ModelStatuses
 from .inference.queue import Queue
 from .log.ids import new_id
 from .log.policy import TurnLogging
@@ -121,6 +122,7 @@ def _create_state(
         model_names=ModelNames(entries, settings.aliases, others),
         engine_for=(lambda tag: engine) if engine else engines.engine_for,
         bound_model=engines.bound_model,
+        model_status=_no_status if engine else ModelStatuses(engines.bound_model).status,
         queue=Queue(settings.max_concurrency, settings.queue_size),
         log_writer=log_writer,
         log_reader=LogReader(settings.database),
@@ -129,6 +131,10 @@ def _create_state(
         plugins=Plugins(plugins),
     )
     return state, engines
+
+
+async def _no_status(tag: str) -> None:
+    "Nothing is known of the models of an engine that was passed."
 
 
 def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> Lifespan[FastAPI]:
@@ -147,11 +153,10 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
 
 
 def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrounds) -> None:
-    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and health's probe."
+    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep` and `LocksDep`."
     app.state.proxy = state
     app.state.backgrounds = backgrounds
     app.state.locks = ConversationLocks()
-    app.state.probe = health.Probe(state)
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:

@@ -23,6 +23,7 @@ from starlette.requests import HTTPConnection
 
 from llm_gpt_oss.catalog.binding import BoundModel, ollama_key
 from llm_gpt_oss.completion import AsyncEngine
+from llm_gpt_oss.engines.hookspecs import ModelStatus
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.settings import ServerAddress
@@ -57,6 +58,7 @@ class ProxyState:
     """The parts of a running proxy, one of each.
 
     `engine_for` returns the engine of a tag; it raises GptOssError if the tag's binding cannot be used.
+    `model_status` returns what the engine of a tag reports, or None if it takes too long.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class ProxyState:
     model_names: ModelNames
     engine_for: Callable[[str], AsyncEngine]
     bound_model: Callable[[str], BoundModel]
+    model_status: Callable[[str], Awaitable[ModelStatus | None]]
     queue: Queue
     log_writer: LogWriter
     log_reader: LogReader

@@ -74,6 +74,7 @@ def status_rows(status: Status) -> list[tuple[str, str]]:
         ("Model", status.model),
         ("Installed", installed if checked.size is None else f"yes, {format_size(checked.size)}"),
         ("Loaded", ", ".join(["yes", *_memory_details(checked)]) if checked.loaded else no),
+        *([("Context", _context(checked))] if checked.context_length or checked.trained_context else []),
         ("Log", f"{status.log}, {log_size}"),
         ("Logging", "on" if status.logging else "off: `llm logs on` turns it on"),
         *(("" if number else "Others", other) for number, other in enumerate(others)),
@@ -82,11 +83,14 @@ def status_rows(status: Status) -> list[tuple[str, str]]:
 
 def _memory_details(status: ModelStatus) -> list[str]:
     details = [format_memory(status.memory, status.memory_on_gpu or 0)] if status.memory else []
-    if status.context_length:
-        details.append(f"context of {status.context_length} tokens")
     if status.expires_at:
         details.append(f"until {format_time(status.expires_at)}")
     return details
+
+
+def _context(status: ModelStatus) -> str:
+    length = f"{status.context_length} tokens" if status.context_length else "unknown"
+    return f"{length}, at most {status.trained_context}" if status.trained_context else length
 
 
 @click.command(name="status")

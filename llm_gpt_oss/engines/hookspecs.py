@@ -60,6 +60,11 @@ class ModelStatus:
     `installed` and `loaded` describe the model. `size`, `memory` and `memory_on_gpu` are bytes. `expires_at`
     is the time at which the engine unloads the model, in ISO 8601. `problem` is an error message with its
     remedy, or None if a prompt would be answered.
+
+    `context_length` is how many tokens a prompt and its answer can have together. With `fixed_context`, the
+    option `num_ctx` does not change it. `trained_context` is the context length that the model was trained
+    for. `parameters` and `vocabulary` count the model's weights and tokens, and `embedding_length` is the
+    width of its layers. A number that the engine does not report is None.
     """
 
     address: str
@@ -68,10 +73,26 @@ class ModelStatus:
     size: int | None = None
     loaded: bool = False
     context_length: int | None = None
+    fixed_context: bool = False
+    trained_context: int | None = None
+    parameters: int | None = None
+    vocabulary: int | None = None
+    embedding_length: int | None = None
     memory: int | None = None
     memory_on_gpu: int | None = None
     expires_at: str | None = None
     problem: str | None = None
+
+    @property
+    def missing(self) -> bool:
+        "Whether the engine answers, and does not have the model."
+        return self.version is not None and not self.installed
+
+    def context_with(self, num_ctx: int | None) -> int | None:
+        "Return the context length of a prompt with this option `num_ctx`, None if it is unknown."
+        if num_ctx is None or self.fixed_context:
+            return self.context_length
+        return min(num_ctx, self.trained_context or num_ctx)
 
 
 class EngineProvider(Protocol):

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-
-from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
-from llm_gpt_oss.catalog.tags import same_model
-from llm_gpt_oss.engines.http.client import AsyncClient
-from llm_gpt_oss.engines.ollama.answers import ModelInfo, RunningModel
-from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
-from llm_gpt_oss.engines.ollama.requests import ps, tags
-from llm_gpt_oss.engines.registered import get_provider
-from llm_gpt_oss.errors import GptOssError
 
 from ..state import ProxyState, StateDep
 
 router = APIRouter()
 
 EngineState = Literal["unreachable", "no model", "loading", "ready"]
-
-# Seconds that the engine may take to report its state, and seconds for which a report is used.
-TIMEOUT = 1.0
-MAX_AGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,65 +29,21 @@ class EngineHealth:
     loaded: bool = False
 
 
-class Probe:
-    "Checks the engine's health, at most once a second for all clients together."
-
-    def __init__(self, state: ProxyState, clock: Callable[[], float] = time.monotonic) -> None:
-        self._state = state
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._latest: tuple[float, EngineHealth] | None = None
-
-    async def health(self) -> EngineHealth:
-        async with self._lock:
-            if self._latest is None or self._clock() - self._latest[0] >= MAX_AGE:
-                health = await self._check()
-                self._latest = self._clock(), health
-            return self._latest[1]
-
-    async def _check(self) -> EngineHealth:
-        tag = self._state.settings.model
-        model = self._state.bound_model(tag)
-        if model.engine != DEFAULT_ENGINE:
-            return await self._check_provider(model)
-        try:
-            pulled, running = await asyncio.wait_for(self._ollama_models(), TIMEOUT)
-        except (GptOssError, asyncio.TimeoutError):
-            return EngineHealth("unreachable")
-        if any(same_model(each.name, tag) for each in running):
-            return EngineHealth("ready", loaded=True)
-        if not any(same_model(each.name, tag) for each in pulled):
-            return EngineHealth("no model")
-        return EngineHealth("loading" if self._state.queue.running else "ready")
-
-    async def _check_provider(self, model: BoundModel) -> EngineHealth:
-        "Check an engine other than Ollama, in a thread: it may read files, or wait for a server."
-        check = asyncio.to_thread(lambda: get_provider(model.engine).model_status(model, model.api_key()))
-        try:
-            status = await asyncio.wait_for(check, TIMEOUT)
-        except (GptOssError, asyncio.TimeoutError):
-            return EngineHealth("unreachable")
-        if status.problem:
-            return EngineHealth("no model" if status.version and not status.installed else "unreachable")
-        return EngineHealth("ready", loaded=status.loaded)
-
-    async def _ollama_models(self) -> tuple[list[ModelInfo], list[RunningModel]]:
-        "Return the models on Ollama's disk, and those in its memory."
-        async with AsyncClient(ollama_endpoint(self._state.ollama_address())) as client:
-            return await asyncio.gather(client.send(tags()), client.send(ps()))
-
-
-async def _probe(request: Request) -> Probe:
-    probe: Probe = request.app.state.probe
-    return probe
+async def _engine_health(state: ProxyState) -> EngineHealth:
+    status = await state.model_status(state.settings.model)
+    if status is None or status.version is None:
+        return EngineHealth("unreachable")
+    if status.problem:
+        return EngineHealth("no model")
+    if status.loaded:
+        return EngineHealth("ready", loaded=True)
+    return EngineHealth("loading" if state.queue.running else "ready")
 
 
 @router.get("/health")
-async def health(
-    request: Request, state: StateDep, probe: Annotated[Probe, Depends(_probe)], ready: str | None = None
-) -> JSONResponse:
+async def health(request: Request, state: StateDep, ready: str | None = None) -> JSONResponse:
     "200 if the server itself works. With `?ready=1`, 503 if a prompt would fail."
-    engine = await probe.health()
+    engine = await _engine_health(state)
     queue = state.queue
     is_ready = engine.state in ("ready", "loading") and not queue.is_full
     body: dict[str, Any] = {

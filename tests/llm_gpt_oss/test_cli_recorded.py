@@ -44,7 +44,8 @@ def test_status_of_a_loaded_model() -> None:
     assert re.search(r"^Engine     ollama: [0-9.]+ at http://", status)
     assert f"\nModel      {model()}\n" in status
     assert re.search(r"\nInstalled  yes, [0-9.]+ [MG]B\n", status)
-    assert re.search(r"\nLoaded     yes, [0-9.]+ [MG]B on .*, context of \d+ tokens, until ", status)
+    assert re.search(r"\nLoaded     yes, [0-9.]+ [MG]B on .*, until ", status)
+    assert re.search(r"\nContext    \d+ tokens, at most \d+\n", status)
     assert "\nLogging    on\n" in status
     assert sh("gpt-oss", "unload").stdout == f"{model()} is unloaded.\n"
 

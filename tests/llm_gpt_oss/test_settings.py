@@ -211,6 +211,7 @@ def test_blank_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
         "OLLAMA_HEADERS",
         "LOCAL_LLM_MODEL",
         "LLM_GPT_OSS_ENGINE",
+        "OLLAMA_CONTEXT_LENGTH",
         "OLLAMA_MODELS",
         "LLM_GPT_OSS_DATE",
         "LLM_GPT_OSS_TIMEOUT",
@@ -236,6 +237,17 @@ def test_invalid_timeout(text: str) -> None:
 def test_settings_are_immutable() -> None:
     with pytest.raises(AttributeError):
         Settings().variables = {}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("8192", 8192), ("", None), ("0", None), ("-1", None), ("8k", None), ("٣", None)]
+)
+def test_ollamas_context_length(text: str, length: int | None) -> None:
+    assert Settings.from_env({"OLLAMA_CONTEXT_LENGTH": text}).ollama_context_length == length
+
+
+def test_with_read_timeout() -> None:
+    assert Settings.from_env({"LLM_GPT_OSS_TIMEOUT": "never"}).with_read_timeout(1.5).read_timeout == 1.5
 
 
 def test_folders_of_ollamas_models(monkeypatch: pytest.MonkeyPatch) -> None:

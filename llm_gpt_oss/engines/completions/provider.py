@@ -70,7 +70,7 @@ class CompletionsProvider:
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client
         from ..http.endpoint import display_url, model_endpoint, server_model_name
-        from .requests import models_request
+        from ..http.model_card import card_context_length, card_numbers, models_request
 
         address = display_url(model)
         name = server_model_name(model) or model.tag
@@ -86,9 +86,15 @@ class CompletionsProvider:
             ids = ", ".join(str(card.get("id")) for card in cards) or "none"
             reason = f"The server has no model {name}. It has: {ids}. Name one of them with --model."
             return ModelStatus(address, version="with OpenAI's API", problem=reason)
-        length = card.get("max_model_len") or (card.get("meta") or {}).get("n_ctx")
-        server = str(card.get("owned_by", "with OpenAI's API"))
-        return ModelStatus(address, version=server, installed=True, loaded=True, context_length=length)
+        return ModelStatus(
+            address,
+            version=str(card.get("owned_by", "with OpenAI's API")),
+            installed=True,
+            loaded=True,
+            context_length=card_context_length(card),
+            fixed_context=True,
+            **card_numbers(card),
+        )
 
 
 def _dialect(model: BoundModel) -> Dialect:

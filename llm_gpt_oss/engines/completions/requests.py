@@ -89,11 +89,6 @@ def completion_request(
     return Request("/v1/completions", lambda data: data, without_none(body))
 
 
-def models_request() -> Request[list[Json]]:
-    "The models of the server, as OpenAI's API describes them."
-    return Request("/v1/models", lambda data: data.get("data") or [])
-
-
 def token_count_request(completion: Completion, model_name: str, server_name: str) -> Request[int]:
     """Return a request that counts the prompt's tokens. Its answer is how many tokens the context has left.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...catalog.binding import BoundModel
 from ...completion import Completion, Done, Piece
 from ...errors import EngineError, GptOssError
+from ..gguf_header import GgufHeader
 from ..http.endpoint import Endpoint
 from ..http.engine import AsyncHttpEngine, HttpEngine
 from ..llama_server.server import LlamaServer
@@ -19,7 +20,7 @@ from ..local.load_options import context_length, keep_alive
 from ..local.load_time import LoadTime
 from ..local.model_pool import ModelPool
 from .downloads import find_download
-from .gguf import GgufHeader, check_loadable, read_header
+from .gguf import check_loadable, read_header
 from .loaded_models import pool
 from .process import LoadOptions, ModelProcess
 
@@ -53,7 +54,7 @@ class ModelSource:
         return header
 
     def load_options(self, completion: Completion) -> LoadOptions:
-        context = context_length(self._model, completion, self.header.trained_context)
+        context = context_length(self._model, completion.context_length, self.header.trained_context)
         if find_spec("xllamacpp") is None:
             raise EngineError("The engine embedded needs xllamacpp, which is not installed.", remedy=INSTALL)
         options = self._model.engine_options

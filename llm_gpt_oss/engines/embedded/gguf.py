@@ -1,12 +1,13 @@
-"""Read the header of a GGUF file up to the vocabulary: architecture, context length, layers."""
+"""Read the header of a GGUF file up to the vocabulary."""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from ...errors import GptOssError, NotGptOss
+from ..gguf_header import GgufHeader
 
 # Types of values, as numbered in the description of the format.
 STRING, ARRAY = 8, 9
@@ -15,27 +16,6 @@ NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 MAX_KEYS, MAX_LENGTH = 1000, 1 << 20
 
 LLAMA_CPP, OLLAMA = "gpt-oss", "gptoss"
-
-
-class GgufHeader(NamedTuple):
-    """What a file says about its model. `size` is the size of the file.
-
-    Each layer needs `kv_bytes_per_token` bytes of memory for a token of its context. The context of every
-    second layer is a window of `sliding_window` tokens; that of the others is the whole context.
-    """
-
-    architecture: str
-    size: int
-    trained_context: int = 0
-    layers: int = 0
-    kv_bytes_per_token: int = 0
-    sliding_window: int = 0
-
-    def required_memory(self, context: int) -> int:
-        "Return the bytes that the model needs with this context length."
-        windowed = self.layers // 2
-        tokens = (self.layers - windowed) * context + windowed * min(context, self.sliding_window)
-        return self.size + self.kv_bytes_per_token * tokens
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -51,23 +31,7 @@ def read_header(path: Path) -> GgufHeader:
             f"{path} is not a readable GGUF file: {problem}.",
             remedy="The download may be incomplete.",
         ) from problem
-    name = str(metadata.get("general.architecture"))
-
-    def number(key: str) -> int:
-        value = metadata.get(f"{name}.{key}", 0)
-        return value if isinstance(value, int) else 0
-
-    # Keys and values of the attention have 16 bits.
-    kv_bytes_per_token = 2 * number("attention.head_count_kv")
-    kv_bytes_per_token *= number("attention.key_length") + number("attention.value_length")
-    return GgufHeader(
-        name,
-        size,
-        trained_context=number("context_length"),
-        layers=number("block_count"),
-        kv_bytes_per_token=kv_bytes_per_token,
-        sliding_window=number("attention.sliding_window"),
-    )
+    return GgufHeader.from_metadata(metadata, size)
 
 
 def check_loadable(path: Path, header: GgufHeader) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 from functools import cache
 
+from ..gguf_header import GgufHeader
 from ..local.model_pool import ModelPool
-from .gguf import GgufHeader
 from .process import LoadOptions, ModelProcess
 
 

@@ -21,8 +21,8 @@ from typing import IO, Any
 
 from ...errors import EngineError, GptOssError
 from ...settings import ServerAddress
+from ..gguf_header import GgufHeader
 from ..local import memory
-from .gguf import GgufHeader
 
 HOST = Path(__file__).with_name("host.py")
 # The number of completions that llama.cpp works on at once.

@@ -62,6 +62,7 @@ class EmbeddedProvider:
         return f"{_version() or 'xllamacpp is not installed'}; {'; '.join(parts) or 'no model for it'}"
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
+        from ..local.load_options import context_length
         from .engine import INSTALL, ModelSource
         from .loaded_models import pool
 
@@ -69,17 +70,19 @@ class EmbeddedProvider:
         address = str(model.engine_options.get("gguf", "no file"))
         try:
             address = str(weights.path)
-            size = weights.header.size
+            header = weights.header
         except GptOssError as problem:
             return ModelStatus(address, version=_version(), problem=str(problem))
-        load = pool().find_loaded(address)
         return ModelStatus(
             address,
             version=_version(),
             installed=True,
-            size=size,
-            loaded=load is not None,
-            context_length=load.context if load else None,
+            size=header.size,
+            loaded=pool().find_loaded(address) is not None,
+            context_length=context_length(model, None, header.trained_context),
+            trained_context=header.trained_context or None,
+            parameters=header.parameters or None,
+            embedding_length=header.embedding_length or None,
             problem=None if _version() else f"xllamacpp is not installed. {INSTALL}",
         )
 

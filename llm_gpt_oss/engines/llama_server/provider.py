@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import TYPE_CHECKING
 
 from ...catalog.binding import BoundModel
-from ...completion import AsyncEngine, Engine
-from ...errors import GptOssError
+from ...completion import AsyncEngine, Engine, Json
+from ...errors import EngineError, GptOssError
 from ...settings import Settings
 from ..hookspecs import EngineOption, ModelStatus
 from ..shared_options import SERVER_HEADERS, SERVER_KEY, SERVER_MODEL
+
+if TYPE_CHECKING:
+    from ..http.client import Client
 
 SERVER_NAME = "llama-server"  # in error messages
 
@@ -52,7 +56,8 @@ class LlamaServerProvider:
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client
-        from ..http.endpoint import display_url, model_endpoint
+        from ..http.endpoint import display_url, model_endpoint, server_model_name
+        from ..http.model_card import card_numbers
         from .requests import markers_request, props_request
 
         address = display_url(model)
@@ -60,6 +65,7 @@ class LlamaServerProvider:
             with Client(model_endpoint(SERVER_NAME, model, key)) as client:
                 props = client.send(props_request())
                 client.send(markers_request(model.tag))
+                card = _model_card(client, server_model_name(model))
         except GptOssError as problem:
             return ModelStatus(address, problem=str(problem))
         return ModelStatus(
@@ -68,4 +74,17 @@ class LlamaServerProvider:
             installed=True,
             loaded=True,
             context_length=(props.get("default_generation_settings") or {}).get("n_ctx"),
+            fixed_context=True,
+            **card_numbers(card),
         )
+
+
+def _model_card(client: Client, name: str | None) -> Json:
+    "Return what the server says about the model with this name, or about its only one. It may say nothing."
+    from ..http.model_card import models_request
+
+    try:
+        cards = client.send(models_request())
+    except EngineError:
+        return {}
+    return next((card for card in cards if card.get("id") == name), cards[0] if cards else {})

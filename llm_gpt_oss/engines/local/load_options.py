@@ -14,12 +14,13 @@ DEFAULT_KEEP_ALIVE = 300.0
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def context_length(model: BoundModel, completion: Completion, trained: int) -> int:
+def context_length(model: BoundModel, num_ctx: int | None, trained: int) -> int:
     """Return the context length in tokens, but no more than `trained`.
 
-    `trained` is the context length that the model was trained for, 0 if it is unknown.
+    `num_ctx` is the option of the prompt, None if it has none. `trained` is the context length that the model
+    was trained for, 0 if it is unknown.
     """
-    length = completion.context_length or model.engine_options.get("context") or DEFAULT_CONTEXT
+    length = num_ctx or model.engine_options.get("context") or DEFAULT_CONTEXT
     return min(int(length), trained) if trained else int(length)
 
 

@@ -17,7 +17,7 @@ def available_memory() -> int | None:
 
     Systems other than Linux do not report it: there it is all installed memory, or None if that is unknown.
     """
-    return _available_on_linux() if MEMINFO.exists() else _installed_memory()
+    return _available_on_linux() if MEMINFO.exists() else installed_memory()
 
 
 def _available_on_linux() -> int | None:
@@ -34,7 +34,8 @@ def _left_in_container() -> int | None:
         return None
 
 
-def _installed_memory() -> int | None:
+def installed_memory() -> int | None:
+    "Return all memory of this machine in bytes, None if it is unknown."
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows, or a system without these names

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from ..gguf_header import GgufHeader
 from .wire import Embeddings, PullLine, Show, Tag
+
+UNKNOWN_HEADER = GgufHeader("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,24 @@ class RunningModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails:
-    "The family of a model, and all families that its file names."
+    """The family of a model, all families that its file names, and the file's metadata.
+
+    `context_length` is the context length that the model file sets, if it does.
+    """
 
     family: str
     families: tuple[str, ...] = ()
+    header: GgufHeader = UNKNOWN_HEADER
+    context_length: int | None = None
 
     @classmethod
     def from_json(cls, data: Show) -> ModelDetails:
         details, model_info = data["details"], data.get("model_info") or {}
         family = details.get("family") or model_info.get("general.architecture", "")
-        return cls(family, tuple(details.get("families") or ()))
+        header = GgufHeader.from_metadata(model_info) if model_info else UNKNOWN_HEADER
+        num_ctx = re.search(r"^num_ctx\s+(\d{1,9})$", data.get("parameters") or "", re.MULTILINE)
+        context_length = int(num_ctx[1]) if num_ctx else None
+        return cls(family, tuple(details.get("families") or ()), header, context_length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from ...catalog.tags import same_model
 from ...errors import EngineError, NotGptOss
+from ...settings import Settings
 from ..hookspecs import ModelStatus
 from ..http.client import Client
-from .answers import ModelInfo, RunningModel
-from .family import family_request, is_official
-from .requests import ps, tags, version
+from .answers import ModelDetails, ModelInfo, RunningModel
+from .default_context import default_context_length
+from .family import family_request, is_official, require_gpt_oss
+from .requests import ps, show, tags, version
 
 
 def find_installed(client: Client, tag: str) -> ModelInfo | None:
@@ -29,26 +31,55 @@ def check_family(client: Client, tag: str) -> None:
         client.send(family_request(tag))
 
 
-def model_status(client: Client, tag: str, address: str) -> ModelStatus:
+def model_status(client: Client, tag: str, settings: Settings) -> ModelStatus:
     "Return the status, with the first problem that prevents an answer."
-    status = ModelStatus(address)
+    status = ModelStatus(client.endpoint.server.url)
     try:
         status = replace(status, version=client.send(version()))
         if (model := find_installed(client, tag)) is None:
             return replace(status, problem=f"Ollama has no model {tag}. Type `llm gpt-oss pull {tag}`.")
         status = replace(status, installed=True, size=model.size)
-        check_family(client, tag)
+        details = _details(client, tag)
         running = find_running(client, tag)
     except (EngineError, NotGptOss) as problem:
         return replace(status, problem=str(problem))
+    status = _with_details(status, details)
+    length = (
+        (running and running.context_length) or details.context_length or default_context_length(settings)
+    )
+    if length:
+        status = replace(status, context_length=min(length, status.trained_context or length))
     return status if running is None else _with_memory(status, running)
+
+
+def _details(client: Client, tag: str) -> ModelDetails:
+    "Return the details. Raises NotGptOss for another family, and EngineError if Ollama does not tell."
+    try:
+        details = client.send(show(tag))
+    except EngineError:
+        # Prompts to these tags do not need the details either.
+        if is_official(tag):
+            return ModelDetails("")
+        raise
+    if not is_official(tag):
+        require_gpt_oss(tag, details)
+    return details
+
+
+def _with_details(status: ModelStatus, details: ModelDetails) -> ModelStatus:
+    header = details.header
+    return replace(
+        status,
+        trained_context=header.trained_context or None,
+        parameters=header.parameters or None,
+        embedding_length=header.embedding_length or None,
+    )
 
 
 def _with_memory(status: ModelStatus, running: RunningModel) -> ModelStatus:
     return replace(
         status,
         loaded=True,
-        context_length=running.context_length,
         memory=running.size,
         memory_on_gpu=running.size_vram,
         expires_at=running.expires_at,

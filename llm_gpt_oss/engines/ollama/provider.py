@@ -50,4 +50,4 @@ class OllamaProvider:
 
         server = model.settings.server.with_key(key)
         with Client(ollama_endpoint(server, model.settings.read_timeout)) as client:
-            return model_status(client, model.tag, server.url)
+            return model_status(client, model.tag, model.settings)

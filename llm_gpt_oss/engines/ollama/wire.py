@@ -63,10 +63,15 @@ class Tag(TypedDict, total=False):
 
 
 class Show(TypedDict, total=False):
-    "The answer to POST /api/show."
+    """The answer to POST /api/show.
+
+    `parameters` has a line for each option of the model file, such as `num_ctx  4096`. `model_info` is the
+    metadata of the GGUF file.
+    """
 
     details: Details
-    model_info: dict[str, Any]
+    parameters: str
+    model_info: dict[str, Any] | None
 
 
 class PullLine(TypedDict, total=False):

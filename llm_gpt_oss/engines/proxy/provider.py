@@ -53,6 +53,7 @@ class ProxyProvider:
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         from ..http.client import Client
         from ..http.endpoint import display_url
+        from ..http.model_card import card_context_length, card_numbers
         from .server import health_request, model_request, proxied_model, proxy_endpoint
 
         status, name = ModelStatus(display_url(model)), proxied_model(model)
@@ -60,9 +61,10 @@ class ProxyProvider:
             with Client(proxy_endpoint(model, key)) as client:
                 health = client.send(health_request())
                 status = replace(status, version=f"llm-gpt-oss {health['version']}")
-                client.send(model_request(name))
+                card = client.send(model_request(name))
         except GptOssError as problem:
             return replace(status, problem=str(problem))
+        status = replace(status, context_length=card_context_length(card), **card_numbers(card))
         if name not in (DEFAULT_ALIAS, health.get("model")):
             return replace(status, installed=True)  # the server reports only the state of its default model
         engine_problems = {

@@ -27,8 +27,8 @@ class ModelSource:
     def folder(self) -> ModelFolder:
         return read_folder(find_folder(weights_location(self._model)))
 
-    def context_length(self, completion: Completion) -> int:
-        return context_length(self._model, completion, self.folder.trained_context)
+    def context_length(self, num_ctx: int | None) -> int:
+        return context_length(self._model, num_ctx, self.folder.trained_context)
 
 
 def _check(completion: Completion) -> None:
@@ -50,7 +50,7 @@ class TransformersEngine(_Engine):
 
     def complete(self, completion: Completion) -> Generator[Piece | Done, None, None]:
         _check(completion)
-        context = self._source.context_length(completion)
+        context = self._source.context_length(completion.context_length)
         seconds = keep_alive(self._model, completion)
         with self._models.borrow(self._source.folder, context, seconds) as thread:
             load_time = LoadTime(thread)
@@ -75,7 +75,7 @@ class AsyncTransformersEngine(_Engine):
 
     async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
         _check(completion)
-        context = await asyncio.to_thread(self._source.context_length, completion)
+        context = await asyncio.to_thread(self._source.context_length, completion.context_length)
         seconds = keep_alive(self._model, completion)
         async with self._models.aborrow(self._source.folder, context, seconds) as thread:
             load_time = LoadTime(thread)

@@ -27,7 +27,8 @@ class ModelFolder:
     """What the folder says about its model. `size` is the size of the files in bytes.
 
     All layers together need `kv_bytes_per_token` bytes of memory for a token of the context.
-    `packed_weights` is the number of weights that are packed as MXFP4.
+    `packed_weights` is the number of weights that are packed as MXFP4. `vocabulary` counts the tokens, and
+    `embedding_length` is the width of the layers.
     """
 
     path: str
@@ -35,6 +36,8 @@ class ModelFolder:
     trained_context: int
     kv_bytes_per_token: int
     packed_weights: int = 0
+    vocabulary: int | None = None
+    embedding_length: int | None = None
 
     def required_memory(self, context: int, packed: bool) -> int:
         """Return the bytes that the model needs with this context length.
@@ -103,11 +106,20 @@ def read_folder(path: Path) -> ModelFolder:
         experts = layers * int(config["num_local_experts"])
         packed_weights = experts * 3 * width * expert_width if is_packed else 0
         trained_context = int(config["max_position_embeddings"])
+        vocabulary = None if config.get("vocab_size") is None else int(config["vocab_size"])
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise GptOssError(f"{path / CONFIG} cannot be used: {problem!r}.") from problem
     # Keys and values with 16 bits.
     kv_bytes_per_token = 2 * 2 * layers * heads * head_width
-    return ModelFolder(str(path), size, trained_context, kv_bytes_per_token, packed_weights)
+    return ModelFolder(
+        str(path),
+        size,
+        trained_context,
+        kv_bytes_per_token,
+        packed_weights,
+        vocabulary,
+        embedding_length=width,
+    )
 
 
 def _weight_files(path: Path) -> set[str]:

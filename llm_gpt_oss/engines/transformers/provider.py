@@ -65,7 +65,8 @@ class TransformersProvider:
         version, address = _version(), "no folder"
         try:
             address = weights_location(model)
-            folder = ModelSource(model).folder
+            source = ModelSource(model)
+            folder = source.folder
         except GptOssError as problem:
             return ModelStatus(address, version=version, problem=str(problem))
         return ModelStatus(
@@ -74,6 +75,10 @@ class TransformersProvider:
             installed=True,
             size=folder.size,
             loaded=pool().find_loaded(folder.path) is not None,
+            context_length=source.context_length(None),
+            trained_context=folder.trained_context,
+            vocabulary=folder.vocabulary,
+            embedding_length=folder.embedding_length,
             problem=None if version else f"torch or transformers is not installed. {INSTALL}",
         )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.commands import INSTALLED, LOADED
+from support.commands import INSTALLED, LOADED, SHOWN
 from support.webserver import WebServer, lines, serving
 
 
@@ -15,6 +15,7 @@ def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
         web.routes = {
             "/api/version": lines({"version": "0.33.0"}),
             "/api/tags": lines({"models": [INSTALLED]}),
+            "/api/show": lines(SHOWN),
             "/api/ps": lines({"models": [LOADED]}),
             "/api/generate": lines({"done": True, "done_reason": "load"}),
             "/api/pull": lines({"status": "pulling manifest"}, {"status": "success"}),

@@ -159,7 +159,7 @@ def test_options_that_do_not_fit_are_refused(arguments: list[str], message: str)
 def test_the_help_names_the_engines_of_each_option() -> None:
     text = " ".join(run("models", "add", "--help").stdout.split())
     assert "--volume INTEGER RANGE echo: how loud [1<=x<=11]" in text
-    assert "--key NAME llama-server, completions, echo: " in text
+    assert "--key NAME llama-server, completions, proxy, echo: " in text
 
 
 @pytest.mark.parametrize(

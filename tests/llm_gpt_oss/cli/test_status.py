@@ -20,12 +20,13 @@ def test_status_as_text(ollama: WebServer) -> None:
     until = format_time(LOADED["expires_at"])
     result = run("status")
     assert result.exit_code == 0
-    own, others = result.stdout.splitlines()[:6], result.stdout.splitlines()[6:]
+    own, others = result.stdout.splitlines()[:7], result.stdout.splitlines()[7:]
     assert own == [
         f"Engine     ollama: 0.33.0 at {ollama.url}",
         "Model      gpt-oss:20b",
         "Installed  yes, 13.8 GB",
-        f"Loaded     yes, 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}",
+        f"Loaded     yes, 14.0 GB 50 % on the GPU, until {until}",
+        "Context    8192 tokens, at most 131072",
         f"Log        {llm.user_dir()}/logs.db, nothing yet",
         "Logging    on",
     ]
@@ -58,6 +59,11 @@ def test_status_as_json(ollama: WebServer) -> None:
         "size": 13_780_000_000,
         "loaded": True,
         "context_length": 8192,
+        "fixed_context": False,
+        "trained_context": 131072,
+        "parameters": 20_914_757_184,
+        "vocabulary": None,
+        "embedding_length": 2880,
         "memory": 14_000_000_000,
         "memory_on_gpu": 7_000_000_000,
         "expires_at": LOADED["expires_at"],

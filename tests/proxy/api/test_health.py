@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +10,12 @@ from support.scripted_server import HOLD, Refusing, Scripted, answer
 from support.webserver import Answer, WebServer, lines, serving
 
 from llm_gpt_oss.completion import AsyncEngine
-from proxy.api import health
-from proxy.api.health import EngineHealth, Probe, home
+from proxy.api.health import home
+from proxy.inference import model_statuses
 
 MODEL = "gpt-oss-tiny"
+VERSION = lines({"version": "0.33.0"})
+SHOWN = lines({"details": {"family": "gptoss"}})
 TINY = lines({"models": [{"name": "gpt-oss-tiny:latest"}]})
 NONE = lines({"models": []})
 
@@ -23,9 +24,9 @@ NONE = lines({"models": []})
 def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
     "An Ollama that has the model on its disk, but not in memory."
     with serving() as web:
-        web.routes |= {"/api/tags": TINY, "/api/ps": NONE}
+        web.routes |= {"/api/version": VERSION, "/api/tags": TINY, "/api/show": SHOWN, "/api/ps": NONE}
         monkeypatch.setenv("OLLAMA_HOST", web.url)
-        monkeypatch.setattr(health, "TIMEOUT", 60)  # a busy machine is no bug
+        monkeypatch.setattr(model_statuses, "TIMEOUT", 60)  # a busy machine is no bug
         yield web
 
 
@@ -74,6 +75,12 @@ async def test_ready_tells_whether_a_prompt_would_be_answered(
     assert (response, body["engine"], body["loaded"]) == (status, engine, loaded)
 
 
+async def test_a_model_of_another_family_is_not_ready(ollama: WebServer) -> None:
+    ollama.routes["/api/show"] = lines({"details": {"family": "bert"}})
+    status, body = await health_of("?ready=1")
+    assert (status, body["engine"]) == (503, "no model")
+
+
 async def test_another_server_at_ollamas_address(monkeypatch: pytest.MonkeyPatch) -> None:
     with Scripted(answer("not found", 404)) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.host)
@@ -82,7 +89,7 @@ async def test_another_server_at_ollamas_address(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_ollama_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "TIMEOUT", 0.05)
+    monkeypatch.setattr(model_statuses, "TIMEOUT", 0.05)
     with Scripted((HOLD,)) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.host)
         status, body = await health_of("?ready=1")
@@ -107,21 +114,6 @@ async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
 async def test_logging_is_off(ollama: WebServer) -> None:
     async with proxied(model=MODEL, log_policy="off") as proxy:
         assert (await proxy.get("/health")).json()["log"] == "off"
-
-
-async def test_the_engine_is_checked_once_a_second(ollama: WebServer) -> None:
-    now = 0.0
-    async with proxied(model=MODEL) as proxy:
-        probe = Probe(proxy.app.state.proxy, lambda: now)
-        both = await asyncio.gather(probe.health(), probe.health())
-        assert both == [EngineHealth("ready"), EngineHealth("ready")]
-        ollama.routes["/api/ps"] = TINY
-        now = 0.9
-        assert await probe.health() == EngineHealth("ready")
-        assert len(ollama.requests) == 2
-        now = 1.0
-        assert await probe.health() == EngineHealth("ready", loaded=True)
-        assert len(ollama.requests) == 4
 
 
 async def home_page(proxy: Proxied, **headers: str) -> tuple[str, str]:

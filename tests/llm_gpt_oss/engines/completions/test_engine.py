@@ -100,14 +100,16 @@ def test_model_status(play: Play) -> None:
     url = play(answer({"data": [CARD]})).url
     found = PROVIDER.model_status(model("completions", url=url, model="openai/gpt-oss-20b"), None)
     assert (found.version, found.installed, found.context_length) == ("vllm", True, 131072)
+    assert (found.context_with(4096), found.trained_context) == (131072, None)
     found = PROVIDER.model_status(model("completions", url=url), None)
     assert found.problem == (
         "The server has no model tiny. It has: openai/gpt-oss-20b. Name one of them with --model."
     )
-    one = {"id": "/x.gguf", "owned_by": "llamacpp", "meta": {"n_ctx": 4096}}
+    assert found.missing
+    one = {"id": "/x.gguf", "owned_by": "llamacpp", "meta": {"n_ctx": 4096, "n_ctx_train": 131072}}
     url = play(answer({"data": [one]})).url
     found = PROVIDER.model_status(model("completions", url=url, dialect="llama.cpp"), None)
-    assert (found.version, found.context_length) == ("llamacpp", 4096)
+    assert (found.version, found.context_length, found.trained_context) == ("llamacpp", 4096, 131072)
     url = play(answer({"data": []})).url
     assert "It has: none." in str(PROVIDER.model_status(model("completions", url=url), None).problem)
     with Refusing() as host:

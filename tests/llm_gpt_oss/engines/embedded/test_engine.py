@@ -201,6 +201,7 @@ def test_model_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: Mod
         False,
         None,
     )
+    assert (status.context_length, status.trained_context, status.embedding_length) == (4096, 131072, 256)
     (tmp_path / "x").write_bytes(gguf_header({"general.architecture": "llama"}))
     status = PROVIDER.model_status(model("embedded", gguf=str(tmp_path / "x")), None)
     assert "only gpt-oss reads harmony" in str(status.problem)

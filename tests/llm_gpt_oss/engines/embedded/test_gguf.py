@@ -6,7 +6,8 @@ import pytest
 from support import tiny
 from support.gguf_files import gguf_header
 
-from llm_gpt_oss.engines.embedded.gguf import GgufHeader, check_loadable, read_header
+from llm_gpt_oss.engines.embedded.gguf import check_loadable, read_header
+from llm_gpt_oss.engines.gguf_header import GgufHeader
 from llm_gpt_oss.errors import GptOssError, NotGptOss
 
 METADATA = {
@@ -26,7 +27,13 @@ METADATA = {
 def test_tiny_model() -> None:
     header = read_header(tiny.FILE)
     assert header == GgufHeader(
-        "gpt-oss", tiny.FILE.stat().st_size, 131072, layers=8, kv_bytes_per_token=1024, sliding_window=128
+        "gpt-oss",
+        tiny.FILE.stat().st_size,
+        131072,
+        layers=8,
+        kv_bytes_per_token=1024,
+        sliding_window=128,
+        embedding_length=256,
     )
 
 

@@ -16,8 +16,9 @@ from support import tiny
 from support.gguf_files import write_with_architecture
 
 from llm_gpt_oss.engines.embedded import host, process
-from llm_gpt_oss.engines.embedded.gguf import GgufHeader, read_header
+from llm_gpt_oss.engines.embedded.gguf import read_header
 from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
+from llm_gpt_oss.engines.gguf_header import GgufHeader
 from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.errors import EngineError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from support.engine_prompts import complete, first_item, model
-from support.scripted_server import CUT, HOLD, Refusing, Scripted, answer, sse
+from support.scripted_server import CUT, HOLD, Refusing, Reply, Scripted, answer, sse
 
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.engines.llama_server.provider import LlamaServerProvider
@@ -95,10 +95,34 @@ def test_model_status(play: Play) -> None:
     found = PROVIDER.model_status(model("llama-server", url=server.url), None)
     assert (found.address, found.version, found.context_length) == (server.url, "b1-abc", 1024)
     assert (found.installed, found.loaded, found.problem) == (True, True, None)
+    assert (found.trained_context, found.context_with(512), found.missing) == (None, 1024, False)
     with Refusing() as host:
         found = PROVIDER.model_status(model("llama-server", url=f"http://me:secret@{host}"), None)
     assert found.address == f"http://{host}"
     assert "does not answer" in str(found.problem)
+
+
+META = {"n_ctx_train": 131072, "n_params": 7379296, "n_vocab": 2048, "n_embd": 256, "size": 14909068}
+
+
+@pytest.mark.parametrize(
+    ("cards", "parameters"),
+    [
+        pytest.param(answer({"data": [{"id": "/x.gguf", "meta": META}]}), 7379296, id="its only model"),
+        pytest.param(
+            answer({"data": [{"id": "other"}, {"id": "mine", "meta": META}]}), 7379296, id="one of several"
+        ),
+        pytest.param(answer({"data": [{"id": "/x.gguf", "meta": None}]}), None, id="still loading"),
+        pytest.param(answer({"data": []}), None, id="no model"),
+        pytest.param(answer({"error": "no such path"}, 404), None, id="no list"),
+    ],
+)
+def test_model_status_has_the_numbers_of_the_server(play: Play, cards: Reply, parameters: int | None) -> None:
+    server = play(answer({}), KNOWN, cards)
+    found = PROVIDER.model_status(model("llama-server", url=server.url, model="mine"), None)
+    assert (found.problem, found.parameters) == (None, parameters)
+    if parameters:
+        assert (found.size, found.trained_context, found.vocabulary) == (14909068, 131072, 2048)
 
 
 def test_summary() -> None:

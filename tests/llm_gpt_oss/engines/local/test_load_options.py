@@ -20,8 +20,7 @@ from llm_gpt_oss.engines.local.load_options import context_length, keep_alive, k
     ],
 )
 def test_context_length(options: Any, requested: int | None, trained: int, context: int) -> None:
-    completion = Completion("tiny", "p", context_length=requested)
-    assert context_length(model("embedded", **options), completion, trained) == context
+    assert context_length(model("embedded", **options), requested, trained) == context
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.embedded.gguf import GgufHeader
 from llm_gpt_oss.engines.embedded.process import LoadOptions
+from llm_gpt_oss.engines.gguf_header import GgufHeader
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 A, B = LoadOptions("a", 1), LoadOptions("b", 1)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.completion import Completion, Sampling
+from llm_gpt_oss.engines.gguf_header import GgufHeader
 from llm_gpt_oss.engines.http.request import Request
 from llm_gpt_oss.engines.ollama.answers import (
     EmbeddingResult,
@@ -116,7 +117,17 @@ def test_requests(made: Request[Any], method_and_path: tuple[str, str], body: di
 
 # Recorded, without the fields that are not used.
 DETAILS = {"family": "gpt-oss", "families": ["gpt-oss"]}
-FACTS = {"general.architecture": "gpt-oss"}
+FACTS = {
+    "general.architecture": "gpt-oss",
+    "general.parameter_count": 7379296,
+    "gpt-oss.context_length": 131072,
+    "gpt-oss.embedding_length": 256,
+    "tokenizer.ggml.tokens": None,
+}
+HEADER = GgufHeader("gpt-oss", trained_context=131072, parameters=7379296, embedding_length=256)
+PARAMETERS = (
+    "temperature                    0\nnum_ctx                        4096\ntop_p                          1"
+)
 
 ANSWERS: list[tuple[Request[Any], dict[str, Any], Any]] = [
     (version(), {"version": "0.24.0"}, "0.24.0"),
@@ -148,11 +159,16 @@ ANSWERS: list[tuple[Request[Any], dict[str, Any], Any]] = [
     ),
     (
         show("t"),
-        {"details": DETAILS, "model_info": FACTS},
-        ModelDetails("gpt-oss", ("gpt-oss",)),
+        {"details": DETAILS, "model_info": FACTS, "parameters": PARAMETERS},
+        ModelDetails("gpt-oss", ("gpt-oss",), HEADER, context_length=4096),
     ),
-    (show("t"), {"details": {"families": None}, "model_info": FACTS}, ModelDetails("gpt-oss")),
+    (
+        show("t"),
+        {"details": {"families": None}, "model_info": FACTS},
+        ModelDetails("gpt-oss", header=HEADER),
+    ),
     (show("t"), {"details": {"family": "bert"}}, ModelDetails("bert")),
+    (show("t"), {"details": {"family": "bert"}, "parameters": "stop  num_ctx 5"}, ModelDetails("bert")),
     (pull("t"), {"status": "pulling manifest"}, PullStatus("pulling manifest")),
     (
         pull("t"),

@@ -151,9 +151,12 @@ def test_status_of_the_default_model(
 
 
 def test_status_of_another_model(play: Play) -> None:
-    server = play(answer({**HEALTH, "engine": "unreachable"}), answer(CARD))
+    numbers = {"context_length": 8192, "max_model_len": 8192, "meta": {"n_ctx": 8192, "n_ctx_train": 131072}}
+    server = play(answer({**HEALTH, "engine": "unreachable"}), answer({**CARD, **numbers}))
     found = PROVIDER.model_status(model("proxy", url=server.url, model="big"), None)
     assert (found.installed, found.loaded, found.problem) == (True, False, None)
+    assert (found.context_length, found.trained_context) == (8192, 131072)
+    assert found.context_with(32768) == 32768
 
 
 def test_status_of_a_model_that_the_server_does_not_have(play: Play) -> None:

@@ -337,8 +337,8 @@ def test_unknown_free_memory_is_not_checked(
 
 def test_context_is_limited_to_the_trained_one(tiny: BoundModel) -> None:
     source = ModelSource(tiny)
-    assert source.context_length(request()) == 16384
-    assert source.context_length(request(context_length=10**6)) == 131072
+    assert source.context_length(None) == 16384
+    assert source.context_length(10**6) == 131072
 
 
 def test_summary(tiny: BoundModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,6 +354,8 @@ def test_model_status(tiny: BoundModel, monkeypatch: pytest.MonkeyPatch) -> None
     status = PROVIDER.model_status(tiny, None)
     assert (status.address, status.version, status.size) == (tiny.engine_options["weights"], "torch 2", 1002)
     assert (status.installed, status.loaded, status.problem) == (True, False, None)
+    assert (status.context_length, status.trained_context, status.vocabulary) == (16384, 131072, 2048)
+    assert (status.context_with(4096), status.context_with(10**6)) == (4096, 131072)
     write_placeholder(Path(str(tiny.engine_options["weights"])), model_type="llama")
     assert "only gpt-oss reads harmony" in str(PROVIDER.model_status(tiny, None).problem)
     with pytest.raises(GptOssError, match="only gpt-oss reads harmony"):

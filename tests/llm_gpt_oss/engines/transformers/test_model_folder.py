@@ -23,8 +23,16 @@ from llm_gpt_oss.settings import Settings
 
 def test_config(tmp_path: Path) -> None:
     folder = read_folder(write_placeholder(tmp_path))
-    assert folder == ModelFolder(str(tmp_path), 1002, 131072, 2 * 2 * 8 * 4 * 64)
+    assert folder == ModelFolder(
+        str(tmp_path), 1002, 131072, 2 * 2 * 8 * 4 * 64, vocabulary=2048, embedding_length=256
+    )
     assert folder.required_memory(100, packed=False) == 1002 + 100 * 8192
+
+
+def test_config_without_the_size_of_the_vocabulary(tmp_path: Path) -> None:
+    config = json.loads((write_placeholder(tmp_path) / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": None}))
+    assert read_folder(tmp_path).vocabulary is None
 
 
 def test_unpacked_weights_need_more_memory(tmp_path: Path) -> None:
