@@ -18,6 +18,7 @@ from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from .api import embeddings, health, models
+from .api.anthropic import models as anthropic_models
 from .api.anthropic import route as anthropic
 from .api.chat_completions import route as chat_completions
 from .api.chat_completions import stored_routes
@@ -64,6 +65,7 @@ ROUTES = (
     anthropic,
     embeddings,
     ollama,
+    anthropic_models,
     models,
     health,
 )

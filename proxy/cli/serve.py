@@ -73,7 +73,7 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     multiple=True,
     callback=_aliases,
     metavar="NAME=MODEL",
-    help="Another name for a model, such as gpt-4o=gpt-oss:20b",
+    help="Another name for a model, such as gpt-4o=gpt-oss:20b or 'claude-*=gpt-oss:20b'",
 )
 @click.option("--all-models", is_flag=True, help="Serve all of llm's models, not only gpt-oss")
 @click.option("--num-ctx", type=click.IntRange(256, 131072), help="Context length of all requests")

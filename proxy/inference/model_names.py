@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,7 +39,8 @@ class ResolvedModel:
 
 class ModelNames:
     """All names of models: tags and aliases of gpt-oss (`entries`), llm's other models as far as they have an
-    async variant (`others`), and aliases that only this server knows, such as `gpt-4o` for `gpt-oss:20b`.
+    async variant (`others`), and aliases that only this server knows, such as `gpt-4o` for `gpt-oss:20b`. In
+    an alias `*` stands for any characters; it counts if nothing else has the name.
 
     Clients also write names differently: in another case, with `openai/` in front, or with Ollama's default
     tag `:latest`. A name that exists exactly as written takes precedence. A client that cannot send a
@@ -48,6 +50,7 @@ class ModelNames:
     def __init__(
         self, entries: list[ModelEntry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
     ) -> None:
+        self._patterns: dict[re.Pattern[str], ResolvedModel] = {}
         self._models = {
             name: ResolvedModel(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)
         }
@@ -57,10 +60,10 @@ class ModelNames:
                 for name in (other.model.model_id, *other.aliases):
                     self._models.setdefault(name, model)
         self._by_canonical_name = self._canonical_names()
-        self._models |= {
-            name: self._find(target) or ResolvedModel(target) for name, target in aliases.items()
-        }
+        resolved = {name: self._find(target) or ResolvedModel(target) for name, target in aliases.items()}
+        self._models |= {name: model for name, model in resolved.items() if "*" not in name}
         self._by_canonical_name = self._canonical_names()
+        self._patterns = {_pattern(name): model for name, model in resolved.items() if "*" in name}
 
     def _canonical_names(self) -> dict[str, ResolvedModel]:
         "Index the models. Of names that differ only in their spelling, the first one counts."
@@ -75,7 +78,8 @@ class ModelNames:
             return model
         raise ApiError(
             404,
-            f"The model '{name[:100]}' does not exist here. Available models: {', '.join(self._models)}.",
+            f"The model '{name[:100]}' does not exist here. Available models: {', '.join(self._models)}. "
+            f"Start the server with --alias '{name[:100]}=MODEL' to give one of them this name.",
             code="model_not_found",
             param="model",
         )
@@ -87,10 +91,14 @@ class ModelNames:
         base, _, effort = name.removesuffix(DEFAULT_TAG).rpartition("-")
         if effort.lower() in EFFORTS and (model := self._find_without_effort(base)):
             return replace(model, effort=effort.lower())
-        return None
+        return next((model for pattern, model in self._patterns.items() if pattern.fullmatch(name)), None)
 
     def _find_without_effort(self, name: str) -> ResolvedModel | None:
         return self._models.get(name) or self._by_canonical_name.get(_canonical_name(name))
+
+
+def _pattern(alias: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, alias.split("*"))), re.IGNORECASE)
 
 
 def _canonical_name(name: str) -> str:

@@ -13,8 +13,9 @@ from ...generation import GenerationRequest
 from ...http.body_model import LenientBody
 from ...http.errors import ApiError
 from ..shared_fields import Effort, Probability, clamp, refuse_unsupported
+from .blocks import TextBlock
 from .fields import FIELDS, NEUTRAL_VALUES
-from .messages import AnyMessage, TextBlock, system_messages, to_history
+from .messages import AnyMessage, system_messages, to_history
 from .tools import AnyTool, ToolChoice, select_tools
 from .writer import ThinkingDisplay
 

@@ -48,6 +48,9 @@ def names() -> ModelNames:
         "mine": "gpt-4o",
         "raw": "a/b:c",
         "quick": "openai/GPT-OSS-20b-low",
+        "claude-opus-*": "gpt-oss:120b-high",
+        "claude-*": "gpt-oss",
+        "claude-here": "raw",
     }
     return ModelNames(model_entries("tiny", {}), aliases, OTHERS)
 
@@ -55,7 +58,7 @@ def names() -> ModelNames:
 def test_names(names: ModelNames) -> None:
     assert [*names] == [
         "gpt-oss:20b", "gpt-oss-20b", "gpt-oss:120b", "gpt-oss-120b", "tiny", "gpt-oss",
-        "others", "gpt-4o", "gpt-4o-mini", "mine", "raw", "quick",
+        "others", "gpt-4o", "gpt-4o-mini", "mine", "raw", "quick", "claude-here",
     ]  # fmt: skip
 
 
@@ -80,6 +83,10 @@ def test_names(names: ModelNames) -> None:
         ("RAW", "a/b:c", None),
         ("quick", "gpt-oss:20b", "low"),
         ("Quick-high", "gpt-oss:20b", "high"),
+        ("claude-opus-5", "gpt-oss:120b", "high"),
+        ("Claude-sonnet-5[1m]", "tiny", None),
+        ("claude-here", "raw", None),
+        ("claude-here-low", "raw", "low"),
     ],
 )
 def test_resolve(names: ModelNames, name: str, tag: str, effort: str | None) -> None:
@@ -117,6 +124,7 @@ def test_unknown_name(names: ModelNames, name: str) -> None:
         names.resolve(name)
     assert (error.value.status, error.value.code, error.value.param) == (404, "model_not_found", "model")
     assert "Available models: gpt-oss:20b," in error.value.message
+    assert f"--alias '{name}=MODEL'" in error.value.message
 
 
 def generation_request(**fields: Any) -> GenerationRequest:

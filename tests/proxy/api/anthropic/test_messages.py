@@ -10,7 +10,9 @@ from anthropic.types.tool_result_block_param import Content as ResultContent
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from pydantic import TypeAdapter, ValidationError
 
-from proxy.api.anthropic.messages import BILLING_HEADER, AnyMessage, TextBlock, system_messages, to_history
+from llm_gpt_oss.turn.history import attachments_metadata
+from proxy.api.anthropic.blocks import TextBlock
+from proxy.api.anthropic.messages import BILLING_HEADER, AnyMessage, system_messages, to_history
 from proxy.http.errors import ApiError
 from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.messages import BLANK_LINE
@@ -88,8 +90,8 @@ READABLE: list[Any] = [
         id="document of text",
     ),
     pytest.param(
-        [{"type": "document", "source": {"type": "content", "content": [text("a"), IMAGE]}}],
-        [f"a\n{SEEN}"],
+        [{"type": "document", "source": {"type": "content", "content": [text("a")]}}],
+        ["a"],
         id="document of blocks",
     ),
     pytest.param(
@@ -111,6 +113,11 @@ def test_blocks_of_the_user(blocks: list[Any], expected: list[str]) -> None:
         pytest.param(IMAGE, SEEN, id="image"),
         pytest.param(PDF, "[file a.pdf: this model cannot read it]", id="file"),
         pytest.param(
+            {"type": "document", "source": {"type": "content", "content": [text("c"), IMAGE]}},
+            f"c\n{SEEN}",
+            id="image in a document",
+        ),
+        pytest.param(
             {"type": "document", "source": {"type": "file", "file_id": "x"}},
             "[file: this model cannot read it]",
             id="file without a title",
@@ -119,11 +126,13 @@ def test_blocks_of_the_user(blocks: list[Any], expected: list[str]) -> None:
 )
 def test_what_the_model_cannot_read(block: Any, expected: str) -> None:
     "It is a placeholder in earlier messages and in results of tools, and refused in the newest message."
-    assert convert(user(text("a"), block), assistant(text("b")), user(text("c")))[0] == Message(
-        "user", [TextPart("a"), TextPart(expected)]
-    )
+    one = attachments_metadata(1)
+    texts = [TextPart("a"), TextPart(expected, provider_metadata=one)]
+    assert convert(user(text("a"), block), assistant(text("b")), user(text("c")))[0].parts == texts
     result = {**RESULT, "content": [text("a"), block]}
-    assert convert(assistant(CALL), user(result))[1].parts[0].output == f"a\n{expected}"
+    _, tool, after = convert(assistant(CALL), user(result, text("a"), block))
+    assert tool.parts == [ToolResultPart("add", f"a\n{expected}", "toolu_1", provider_metadata=one)]
+    assert after.parts == texts
     newest = [user(text("a"), block), {"role": "system", "content": "b"}]
     with pytest.raises(ApiError) as raised:
         convert(user(text("x")), assistant(text("y")), *newest)
@@ -187,8 +196,10 @@ def test_thinking(block: dict[str, Any], expected: str) -> None:
         pytest.param({"type": "redacted_thinking"}, id="nothing"),
     ],
 )
-def test_unreadable_thinking_of_another_model_is_left_out(block: dict[str, Any]) -> None:
-    assert convert(assistant(block, text("Hi."))) == [Message("assistant", [TextPart("Hi.")])]
+def test_thinking_that_only_another_provider_can_read(block: dict[str, Any]) -> None:
+    "It leaves a note in the turn."
+    parts = [ReasoningPart("", redacted=True), TextPart("Hi.")]
+    assert convert(assistant(block, text("Hi."))) == [Message("assistant", parts)]
 
 
 def test_texts_of_an_answer_are_separated_as_in_the_log() -> None:
