@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import Lifespan
 
 from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bindings
@@ -34,6 +35,8 @@ from .http.api_keys import KeyRing
 from .http.auth import Auth
 from .http.cors import Cors
 from .http.errors import ApiError, handle_error, handle_http_exception
+from .http.head_requests import HeadRequests
+from .http.paths import CanonicalPaths
 from .http.response_headers import ResponseHeaders
 from .http.trusted_hosts import TrustedHosts
 from .http.trusted_origins import TrustedOrigins
@@ -93,15 +96,18 @@ def create_app(
     settings = settings or Settings.for_this_process()
     state, engines = _create_state(settings, engine, new_id, plugins)
     backgrounds = Backgrounds(state.log_writer.folder)
+    # `include_router` would build each route a second time.
+    routes = [route for module in ROUTES for route in module.router.routes]
     app = FastAPI(
         title="llm-gpt-oss",
         lifespan=_lifespan(state, engines, backgrounds),
-        # `include_router` would build each route a second time.
-        routes=[route for module in ROUTES for route in module.router.routes],
+        routes=routes,
+        # Clients do not repeat a POST where a redirect points to.
+        redirect_slashes=False,
         # FastAPI's documentation pages load scripts from other servers.
         docs_url=None,
         redoc_url=None,
-        middleware=list(_middleware(settings)),
+        middleware=list(_middleware(settings, [route.path for route in routes if isinstance(route, Route)])),
         exception_handlers=ERROR_HANDLERS,
     )
     _provide_dependencies(app, state, backgrounds)
@@ -161,11 +167,13 @@ def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrou
     app.state.locks = ConversationLocks()
 
 
-def _middleware(settings: Settings) -> Iterator[Middleware]:
+def _middleware(settings: Settings, paths: Sequence[str]) -> Iterator[Middleware]:
     "Yield the middleware, the outermost first."
     ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
     origins = TrustedOrigins(settings.cors_origins)
     yield Middleware(Cors, origins=origins)
     yield Middleware(ResponseHeaders)
+    yield Middleware(CanonicalPaths, routes=paths)
     yield Middleware(TrustedHosts, names=(settings.host, *settings.allowed_hosts), origins=origins, ring=ring)
     yield Middleware(Auth, ring=ring)
+    yield Middleware(HeadRequests)

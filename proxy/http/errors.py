@@ -11,8 +11,9 @@ from typing import Any
 
 import llm
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import Scope
 
 from llm_gpt_oss.errors import (
@@ -161,18 +162,35 @@ async def handle_error(request: Request, error: Exception) -> JSONResponse:
     return error_response(error, request.scope)
 
 
-async def handle_http_exception(request: Request, error: Exception) -> JSONResponse:
+async def handle_http_exception(request: Request, error: Exception) -> Response:
     "Answer a request that the framework itself rejects: an unknown path, or a method that the path lacks."
     assert isinstance(error, HTTPException)
     line = f"{request.method} {request.scope['path']}"
     match error.status_code:
         case 404:
-            api_error = ApiError(404, f"Invalid URL ({line}).", code="unknown_url")
-        case 405:
-            api_error = ApiError(
-                405, f"Not allowed: {line}. Use another method.", code="method_not_supported"
+            root = str(request.base_url).rstrip("/")
+            message = (
+                f"Invalid URL ({line}). The base URL of this server is {root}/v1 for clients of OpenAI's "
+                f"API, and {root} for clients of Ollama's and Anthropic's."
             )
+            api_error = ApiError(404, message, code="unknown_url")
+        case 405:
+            methods = _allowed_methods(request)
+            headers = {"Allow": ", ".join(methods)}
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
+            message = f"Not allowed: {line}. Use {' or '.join(methods)}."
+            api_error = ApiError(405, message, code="method_not_supported", headers=headers)
         case status:
-            api_error = ApiError(status, str(error.detail))
-    api_error.headers.update(error.headers or {})
+            api_error = ApiError(status, str(error.detail), headers=error.headers)
     return error_response(api_error, request.scope)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    "Return the methods of all routes for the path. The framework names only those of the first."
+    path = request.scope["path"]
+    routes = [
+        route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)
+    ]
+    methods = {method for route in routes for method in route.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from llm_gpt_oss.turn.strict_json import parse_json
@@ -18,6 +19,7 @@ from .charset import to_utf8
 from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
+from .paths import deployment
 from .validation_errors import validation_api_error
 
 B = TypeVar("B", bound=Body)
@@ -43,7 +45,7 @@ async def receive_body(request: Request, model: type[B]) -> ReceivedBody[B]:
     Raises ApiError: 413 for a body that is too long or has too many values, 415 for an unknown
     Content-Encoding, 400 for a body that is not JSON or does not fit `model`.
     """
-    return parse_body(await read_bytes(request), model)
+    return parse_body(await read_bytes(request), model, deployment(request))
 
 
 def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
@@ -55,9 +57,15 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
     return received_body
 
 
-def parse_body(raw: bytes, model: type[B]) -> ReceivedBody[B]:
-    "Parse and validate a body. Raises ApiError if it is not JSON or does not fit `model`."
+def parse_body(raw: bytes, model: type[B], deployment: str | None = None) -> ReceivedBody[B]:
+    """Parse and validate a body. Raises ApiError if it is not JSON or does not fit `model`.
+
+    `deployment` is the model that the path names. It replaces the body's, as on Azure.
+    """
     json = parse_body_json(raw)
+    if deployment and isinstance(json, dict) and "model" in model.model_fields:
+        json = {**json, "model": deployment}
+        raw = to_json(json)
     return ReceivedBody(raw, json, validate_body(json, model))
 
 

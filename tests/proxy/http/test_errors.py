@@ -141,6 +141,15 @@ async def test_unknown_paths_and_methods(method: str, path: str, status: int, co
     assert ("allow" in answer.headers) == (status == 405)
 
 
+async def test_an_unknown_path_is_answered_with_the_base_url() -> None:
+    async with asking() as http:
+        answer = await http.post("http://localhost:8123/v1/audio/speech")
+    assert answer.json()["error"]["message"] == (
+        "Invalid URL (POST /v1/audio/speech). The base URL of this server is http://localhost:8123/v1 for "
+        "clients of OpenAI's API, and http://localhost:8123 for clients of Ollama's and Anthropic's."
+    )
+
+
 async def test_other_errors_of_the_framework() -> None:
     from fastapi import HTTPException, Request
 
