@@ -78,7 +78,9 @@ def name_metadata(name: str | None) -> Json | None:
 
 def author_name(message: Message) -> str | None:
     "Return the name of a message's author, as it is written in the header."
-    name = (message.provider_metadata or {}).get(METADATA, {}).get("name")
+    if not message.provider_metadata:
+        return None
+    name = message.provider_metadata.get(METADATA, {}).get("name")
     return name if isinstance(name, str) else None
 
 
@@ -102,7 +104,8 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                     header = Header("developer", name=author_name(message))
                     yield harmony.Message(header, f"# Instructions\n\n{text}")
             case "user":
-                yield harmony.Message(Header("user", name=author_name(message)), _text(message.parts))
+                name = author_name(message)
+                yield harmony.Message(Header("user", name=name) if name else USER, _text(message.parts))
             case "assistant":
                 called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
                 yield from _assistant(message.parts, called, names)

@@ -78,6 +78,8 @@ class _MergedMessage:
     results as JSON.
     """
 
+    __slots__ = ("_author", "_calls", "_results", "_text", "role")
+
     def __init__(self, first: Message) -> None:
         self.role = first.role
         name = author_name(first)
@@ -88,14 +90,13 @@ class _MergedMessage:
 
     def add(self, message: Message) -> None:
         for part in message.parts:
-            match part:
-                case TextPart():
-                    self._text += part.text
-                case ToolCallPart():
-                    arguments = part.arguments or _unreadable_arguments(part)
-                    self._calls.append(canonical_json([part.name, arguments]).encode())
-                case ToolResultPart():
-                    self._results.append(to_json([part.name, part.output]))
+            if isinstance(part, TextPart):
+                self._text += part.text
+            elif isinstance(part, ToolCallPart):
+                arguments = part.arguments or _unreadable_arguments(part)
+                self._calls.append(canonical_json([part.name, arguments]).encode())
+            elif isinstance(part, ToolResultPart):
+                self._results.append(to_json([part.name, part.output]))
 
     def hash(self, before: str | None) -> str | None:
         "As `llm.logs.content_hash` of `[before, author, text, calls and results]`, a few times faster."

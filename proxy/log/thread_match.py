@@ -15,6 +15,7 @@ from typing import NamedTuple
 from llm.logs import LogStore, content_hash
 from llm.parts import Message, ToolResultPart
 
+from .chain_cache import ChainCache
 from .fingerprint import count_instructions, is_copy_of, merges, prefix_hashes, tool_calls
 from .llm_store import StoredPrefix
 from .logged_turn import StoredMessage
@@ -84,8 +85,9 @@ def hash_prompt(messages: Sequence[Message]) -> HashedPrompt:
 class ThreadMatcher:
     "Matches requests with one log. A request continues only turns of its own actor."
 
-    def __init__(self, log: LogStore) -> None:
+    def __init__(self, log: LogStore, chains: ChainCache | None = None) -> None:
         self._log = log
+        self._chains = chains or ChainCache()
         self._connection = log.db.conn
 
     def history(self, messages: Sequence[Message], actor: str | None, logged: int = 0) -> list[Message]:
@@ -105,7 +107,7 @@ class ThreadMatcher:
         if match is None:
             return _with_messages(prompt, self._with_reasoning(messages, actor), 0, 0)
         first = prompt.instructions
-        chain = load_chain(self._log, match.position.tip)
+        chain = self._chains.load(self._log, match.position.tip)
         while chain and [*prefix_hashes([chain[-1].message])] == [None]:
             chain.pop()  # it broke off before anything was visible, so nothing continues it
         chain_instructions = count_instructions([stored.message for stored in chain])

@@ -22,6 +22,7 @@ from llm.parts import Message
 
 from ..http.errors import log_unavailable
 from . import tables
+from .chain_cache import ChainCache
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
 from .spool import Spool
 from .thread_match import HashedPrompt, ThreadMatcher
@@ -51,8 +52,9 @@ class LogWriter:
         self._waiting = 0
         self._begun_ids: set[str] = set()
         self._finished: deque[tuple[Turn, Future[None]]] = deque()
-        # What `begin` computed, until the turn is written. Only the log's thread uses it.
+        # Only the log's thread uses these. What `begin` computed is kept until the turn is written.
         self._prompts: dict[str, HashedPrompt] = {}
+        self._chains = ChainCache()
 
     @property
     def status(self) -> str:
@@ -125,7 +127,7 @@ class LogWriter:
         request = turn.request
         messages, shortened = turn.prompt, request
         try:
-            matcher = ThreadMatcher(self._file.opened())
+            matcher = ThreadMatcher(self._file.opened(), self._chains)
             if request.continues:
                 messages = matcher.history(messages, request.actor, request.added + request.known)
             else:
