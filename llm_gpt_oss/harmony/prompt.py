@@ -83,13 +83,18 @@ def _is_analysis(header: Header) -> bool:
 
 def _first_messages(system: System | None, developer: Developer) -> Iterator[Message]:
     "Yield the system and the developer message. An empty one is left out."
-    roles: tuple[tuple[Role, Iterator[str]], ...] = (
-        ("system", _system_sections(system, bool(developer.tools)) if system else iter(())),
-        ("developer", _developer_sections(developer)),
-    )
-    for role, sections in roles:
-        if text := "\n\n".join(sections):
+    texts: dict[Role, str] = {
+        "system": system_text(system, has_tools=bool(developer.tools)) if system else "",
+        "developer": "\n\n".join(_developer_sections(developer)),
+    }
+    for role, text in texts.items():
+        if text:
             yield Message(Header(role), text)
+
+
+def system_text(system: System, *, has_tools: bool) -> str:
+    "Return the text of the system message. `has_tools` says whether the developer message has any."
+    return "\n\n".join(_system_sections(system, has_tools))
 
 
 def _system_sections(system: System, has_tools: bool) -> Iterator[str]:

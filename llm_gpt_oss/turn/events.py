@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import llm
 from llm.parts import StreamEvent
 
 from ..completion import Logprob
-from .machine import TurnMachine
 from .messages import PREAMBLE, SEPARATOR, arguments_metadata
+from .note import Note
+from .request import TurnRequest
 from .tool_names import ToolNames
 from .transcript import Text, ToolCall
+from .usage import Usage
+
+
+class TurnState(Protocol):
+    "What the record of a turn says besides its events. A `TurnMachine` has it."
+
+    @property
+    def request(self) -> TurnRequest: ...
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def notes(self) -> list[Note]: ...
+
+    @property
+    def finish_reason(self) -> str | None: ...
 
 
 @dataclass
@@ -31,12 +49,12 @@ class EventWriter:
 
     def __init__(
         self,
-        machine: TurnMachine,
+        state: TurnState,
         tool_names: ToolNames,
         new_id: Callable[[], str],
         clock: Callable[[], float],
     ) -> None:
-        self._machine = machine
+        self._state = state
         self._tool_names = tool_names
         self._new_id = new_id
         self._clock = clock
@@ -88,12 +106,12 @@ class EventWriter:
         "Set the calls, usage and outcome of `response`, also for a turn that was interrupted."
         for call in self._calls:
             response.add_tool_call(call)
-        usage = self._machine.usage
+        usage = self._state.usage
         details = usage.details()
         if self._first_token_ms is not None:
             details["time_to_first_token_ms"] = round(self._first_token_ms - self._start_ms)
         response.set_usage(input=usage.prompt_tokens, output=usage.completion_tokens, details=details)
-        response.set_resolved_model(self._machine.request.defaults.model)
+        response.set_resolved_model(self._state.request.defaults.model)
         response.response_json = {
             "outcome": self._outcome(),
             "completions": usage.completions,
@@ -101,8 +119,8 @@ class EventWriter:
         }
 
     def _outcome(self) -> dict[str, Any]:
-        notes = [{key: value for key, value in asdict(note).items() if value} for note in self._machine.notes]
-        return {"finish_reason": self._machine.finish_reason, "notes": notes}
+        notes = [{key: value for key, value in asdict(note).items() if value} for note in self._state.notes]
+        return {"finish_reason": self._state.finish_reason, "notes": notes}
 
 
 def _part_index(message: int) -> int:

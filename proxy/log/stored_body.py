@@ -12,7 +12,7 @@ from typing import Any
 SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
 REPLACED_SECRET = "…"
 # Fields that programs send again with each request. Long ones are stored once, however many turns use them.
-SHARED_FIELDS = ("tools", "instructions", "system", "response_format", "text", "format")
+SHARED_FIELDS = ("tools", "instructions", "system", "response_format", "text", "format", "prompt")
 # From this length on, in characters of JSON.
 LONG = 400
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import llm
 from llm.parts import Message, StreamEvent
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.http.ndjson import NdjsonReader
-from llm_gpt_oss.errors import StreamCut
+from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.llm_internals import set_times
 
 from ...generation import GenerationRequest
@@ -31,7 +31,6 @@ class Line(BaseModel):
     done_reason: str | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
-    error: Any = None
 
     def events(self) -> Iterator[StreamEvent]:
         message = self.message or ChatMessage(content=self.response, thinking=self.thinking)
@@ -45,19 +44,20 @@ class Line(BaseModel):
             yield StreamEvent("tool_call_args", arguments, tool_call_id=call.id)
 
 
-class ForwardedReader:
+class ForwardedReader(ABC):
     """Reads an answer from bytes that may be split anywhere. `clock` returns seconds.
 
     `error` is the error in the answer, if there is one. `first_ms` is the time until its first text or call.
     """
 
+    finish_reason: str | None = None
+
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._started = clock()
         self._lines = NdjsonReader()
-        self._events: list[StreamEvent] = []
-        self._last = Line()
-        self.finish_reason: str | None = None
+        self._done = False
+        self.events: list[StreamEvent] = []
         self.error: str | None = None
         self.first_ms: int | None = None
 
@@ -66,37 +66,46 @@ class ForwardedReader:
 
     def finish(self) -> None:
         self._read(self._lines.finish())
-        if not self._last.done and not self.error:
+        self._add(self._finish())
+        if not self._done and not self.error:
             self.error = "The answer ended in the middle."
+
+    @abstractmethod
+    def _translate(self, data: Json) -> Iterable[StreamEvent]:
+        "Return the events of a line. Raises ValidationError or GptOssError for one of an unexpected form."
+
+    def _finish(self) -> Iterable[StreamEvent]:
+        "Return the events that only the end of the answer makes complete."
+        return ()
+
+    @abstractmethod
+    def _record(self, response: llm.Response) -> None:
+        "Set the usage and the outcome of the response."
 
     def _read(self, lines: Iterator[Json]) -> None:
         if self.error:
             return
         try:
             for data in lines:
-                self._add(Line.model_validate(data))
-        except (StreamCut, ValidationError, RecursionError) as error:
+                self._done = data.get("done") is True
+                self._add(self._translate(data))
+                if data.get("error") is not None:
+                    self.error = str(data["error"])
+        except (GptOssError, ValidationError, RecursionError) as error:
             self.error = f"The answer could not be read: {error}"
 
-    def _add(self, line: Line) -> None:
-        self._last = line
-        events = [*line.events()]
-        if events and self.first_ms is None:
-            self.first_ms = round(self._seconds() * 1000)
-        self._events += events
-        if self._events and self._events[-1].type == "tool_call_args":
-            self.finish_reason = "tool_calls"
-        elif line.done:
-            self.finish_reason = line.done_reason
-        if line.error is not None:
-            self.error = str(line.error)
+    def _add(self, events: Iterable[StreamEvent]) -> None:
+        for event in events:
+            if self.first_ms is None:
+                self.first_ms = round(self._seconds() * 1000)
+            self.events.append(event)
 
     def _seconds(self) -> float:
         return self._clock() - self._started
 
     def response(self, request: GenerationRequest, messages: Sequence[Message]) -> llm.Response:
         "The answer so far as llm's response to `messages`: the request's, or more if the log has more."
-        response = _ReplayModel(request.model, self._events).prompt(
+        response = _ReplayModel(request.model, self.events).prompt(
             messages=list(messages),
             tools=list(request.tools),
             schema=dict(request.schema) if request.schema else None,
@@ -106,11 +115,32 @@ class ForwardedReader:
         list(response.stream_events())  # type: ignore[no-untyped-call]
         seconds = self._seconds()
         set_times(response, datetime.now(timezone.utc) - timedelta(seconds=seconds), seconds)
+        self._record(response)
+        return response
+
+
+class ChatReader(ForwardedReader):
+    "Reads an answer of which Ollama has parsed the text."
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._last = Line()
+
+    def _translate(self, data: Json) -> Iterator[StreamEvent]:
+        self._last = Line.model_validate(data)
+        yield from self._last.events()
+
+    @property
+    def finish_reason(self) -> str | None:  # type: ignore[override]
+        if self.events and self.events[-1].type == "tool_call_args":
+            return "tool_calls"
+        return self._last.done_reason if self._last.done else None
+
+    def _record(self, response: llm.Response) -> None:
         response.set_usage(input=self._last.prompt_eval_count, output=self._last.eval_count)
         if self._last.model:
             response.set_resolved_model(self._last.model)
         response.response_json = {"outcome": {"finish_reason": self.finish_reason, "notes": []}}
-        return response
 
 
 class _AnyOptions(llm.Options):

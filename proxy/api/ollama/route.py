@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -24,10 +25,13 @@ from llm_gpt_oss.turn.strict_json import parse_json
 from ...http.errors import ApiError
 from ...http.request_body import read_bytes
 from ...state import ProxyState, StateDep, ViewerDep
+from .harmony_request import harmony_request
 from .raw_completion import RawBody, complete, is_raw
+from .raw_reader import RawReader
+from .reader import ChatReader
 from .relay import Relay, ollama_error
 from .request import logged_generation
-from .turn_log import ForwardedTurn
+from .turn_log import ForwardedTurn, LoggedCompletion
 
 router = APIRouter()
 
@@ -88,11 +92,33 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         first = problem.errors(include_url=False)[0]
         return ollama_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
     writer = state.turn_logging.writer_for(headers)
-    generation = logged_generation(f"/api/{path}", data) if writer else None
-    turn = None
-    if writer and generation:
-        turn = ForwardedTurn(generation, body, headers, viewer, writer, state.turn_logging, state.plugins)
+    completion = _logged_completion(state, f"/api/{path}", data, body) if writer else None
+    turn = ForwardedTurn(completion, headers, viewer, writer, state) if writer and completion else None
     return Relay(request, open_answer, turn)
+
+
+def _logged_completion(state: ProxyState, endpoint: str, data: Any, body: bytes) -> LoggedCompletion | None:
+    "Return what is logged of a request with this body, or None if that is nothing."
+    if endpoint == "/api/generate" and is_raw(data):
+        name = str(data.get("model"))
+        if harmony := harmony_request(endpoint, data, _tag(state, name) or name):
+            return LoggedCompletion(
+                harmony.generation,
+                json.dumps(harmony.body, ensure_ascii=False),
+                RawReader(harmony, time.monotonic),
+                harmony.begun_answer if harmony.continues_turn else (),
+            )
+    if generation := logged_generation(endpoint, data):
+        return LoggedCompletion(generation, body.decode(), ChatReader(time.monotonic))
+    return None
+
+
+def _tag(state: ProxyState, name: str) -> str | None:
+    "Return the tag that a name stands for, None for a name that this server does not know."
+    try:
+        return state.model_names.resolve(name).tag
+    except ApiError:
+        return None
 
 
 def _parsed(body: bytes) -> Any:
@@ -114,9 +140,7 @@ def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> O
     know is Ollama's. Raises ValidationError for a body that the model's engine cannot read.
     """
     name = data.get("model")
-    try:
-        tag = state.model_names.resolve(str(name)).tag
-    except ApiError:
+    if (tag := _tag(state, str(name))) is None:
         return _from_ollama(state, forwarded)
     if state.bound_model(tag).engine == DEFAULT_ENGINE:
         if tag != name:

@@ -219,6 +219,17 @@ class TestOllama:
                 assert (await post(proxy, **fields)).status_code == 200
         assert ollama.requests[0].body == {**RAW, **fields, "model": model}
 
+    async def test_what_only_ollama_can_read_is_forwarded_and_logged(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fields = {"model": "gpt-oss:20b", "prompt": "<|start|>user<|message|>Hi<|end|><|start|>assistant"}
+        with Scripted(stream({"response": "Hi", "done": True})) as ollama:
+            monkeypatch.setenv("OLLAMA_HOST", ollama.host)
+            async with proxied() as proxy:
+                assert (await post(proxy, **fields, top_logprobs=50)).status_code == 200
+                [turn] = proxy.turns()
+        assert json.loads(turn["request"])["prompt"] == fields["prompt"]
+
     async def test_a_model_whose_engine_cannot_be_opened(self, monkeypatch: pytest.MonkeyPatch) -> None:
         models_file.add("mine", [], EngineBinding("no-such-engine", {}))
         with Scripted(answer({})) as ollama:

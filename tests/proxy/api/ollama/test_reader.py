@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart
 
-from proxy.api.ollama.reader import ForwardedReader
+from proxy.api.ollama.reader import ChatReader
 from proxy.generation import GenerationRequest
 
 USER = Message("user", [TextPart("Hi")])
@@ -27,15 +27,15 @@ def call(name: str, call_id: str | None = None, **arguments: Any) -> dict[str, A
     return {**({"id": call_id} if call_id else {}), "function": {"name": name, "arguments": arguments}}
 
 
-def read(*pieces: bytes) -> ForwardedReader:
-    reader = ForwardedReader(lambda: 0.0)
+def read(*pieces: bytes) -> ChatReader:
+    reader = ChatReader(lambda: 0.0)
     for piece in pieces:
         reader.feed(piece)
     reader.finish()
     return reader
 
 
-def answer(reader: ForwardedReader) -> list[Message]:
+def answer(reader: ChatReader) -> list[Message]:
     return list(reader.response(ASK, ASK.messages).messages())
 
 
@@ -95,7 +95,7 @@ def test_answer_without_a_final_line_break() -> None:
 
 def test_response_for_the_log() -> None:
     seconds = iter([10.0, 10.25, 5010.0])
-    reader = ForwardedReader(lambda: next(seconds))
+    reader = ChatReader(lambda: next(seconds))
     reader.feed(body(line(content=""), line(content="a")))
     assert reader.first_ms == 250
     reader.feed(body(END))
@@ -113,7 +113,7 @@ def test_response_for_the_log() -> None:
 
 
 def test_response_before_the_answer() -> None:
-    turn = ForwardedReader(lambda: 0.0).response(ASK, ASK.messages)
+    turn = ChatReader(lambda: 0.0).response(ASK, ASK.messages)
     assert turn.messages() == []
     assert turn.resolved_model is None
 
