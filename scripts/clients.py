@@ -61,7 +61,7 @@ def run_client(client: Client, folder: Path) -> bool:
             outcomes[case] = "passed" if passed else "failed"
             print(f"  {case}: {outcomes[case]}", flush=True)
             if passed:
-                requests += [stored(case, each, [folder, ROOT]) for each in server.requests]
+                requests += [stored(case, each, [folder, ROOT, Path.home()]) for each in server.requests]
             else:
                 report(client, case, folder, server.requests, output)
             server.requests.clear()

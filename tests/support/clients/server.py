@@ -28,6 +28,9 @@ from proxy.settings import Settings
 from support.clients.model import Model
 from support.served_app import wait_for
 
+# The key of a scope that has the offers to upgrade of a request.
+OFFER = "upgrade_headers"
+
 
 @dataclass
 class Recorded:
@@ -55,7 +58,8 @@ class Recorder:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        received = [*scope.get(OFFER, ()), *scope["headers"]]
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in received]
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         request = Recorded(scope["method"], path, headers)
@@ -72,6 +76,22 @@ class Recorder:
             await send(message)
 
         await self._app(scope, receiving, sending)
+
+
+class RecordingProtocol(HTTP11Protocol):
+    "Tells the recorder of the offers to upgrade that the server ignores."
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._offer: list[tuple[bytes, bytes]] = []
+
+    def head_without_upgrade(self) -> bytes:
+        self._offer = [header for header in self.headers if header[0] == b"upgrade"]
+        return super().head_without_upgrade()
+
+    def on_headers_complete(self) -> None:
+        self.scope[OFFER] = self._offer
+        super().on_headers_complete()
 
 
 class TurnIds:
@@ -102,7 +122,9 @@ class Served:
 def serving(folder: Path) -> Iterator[Served]:
     ids = TurnIds()
     recorder = Recorder(create_app(Settings(database=folder / "logs.db"), engine=Model(), new_id=ids))
-    config = uvicorn.Config(recorder, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        recorder, http=RecordingProtocol, log_level="warning", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=server.run, args=[[listener]])

@@ -69,7 +69,7 @@ CLIENTS = [
     Client("LangChain, Responses", "langchain_responses.py", pip("langchain-openai", "langchain")),
     Client("Pydantic AI, chat", "pydantic_ai_chat.py", pip("pydantic-ai-slim[openai]")),
     Client("Pydantic AI, Responses", "pydantic_ai_responses.py", pip("pydantic-ai-slim[openai]")),
-    Client("LlamaIndex", "llama_index.py", pip("llama-index-llms-openai-like")),
+    Client("LlamaIndex", "llama_index_client.py", pip("llama-index-llms-openai-like")),
     Client("AutoGen", "autogen.py", pip("autogen-ext[openai]", "autogen-agentchat")),
     Client(
         "Instructor",
@@ -103,6 +103,13 @@ CLIENTS = [
     Client("Hugging Face's client for JavaScript", "huggingface_js.mjs", npm("@huggingface/inference")),
     Client("Codex", "codex.sh", npm("@openai/codex"), without=("structured",)),
     Client("opencode", "opencode.sh", npm("opencode-ai"), without=("structured",)),
+    Client("Anthropic's SDK for Python", "anthropic_python.py", pip("anthropic")),
+    Client(
+        "Anthropic's SDK for JavaScript",
+        "anthropic_js.mjs",
+        npm("@anthropic-ai/sdk"),
+        without=("structured",),
+    ),
     Client("openai-go", "openai_go.go", go("github.com/openai/openai-go/v3")),
     Client("go-openai", "go_openai.go", go("github.com/sashabaranov/go-openai")),
     Client("LangChainGo", "langchaingo.go", go("github.com/tmc/langchaingo")),
@@ -115,7 +122,7 @@ CLIENTS = [
             "org.slf4j:slf4j-nop:2.0.17",
         ),
     ),
-    Client("OpenAI's SDK for Java", "OpenaiJava.java", maven("com.openai:openai-java:LATEST")),
+    Client("OpenAI's SDK for Java", "OpenaiJava.java", maven("com.openai:openai-java:4.105.0")),
     Client(
         "async-openai",
         "async_openai.rs",
