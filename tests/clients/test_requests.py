@@ -8,26 +8,40 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
-from pydantic import BaseModel
+from support import anthropic_sdk, openai_types
 from support.clients.model import DOG
 from support.clients.records import REQUESTS, Json, read_requests
 from support.clients.server import Served, serving
 from support.clients.table import CASES
-from support.openai_types import check_events
 
 FILES = sorted(REQUESTS.glob("*.json"))
 # What the answer to the last request of a case contains.
 ANSWERS = {**CASES, "structured": json.dumps(DOG)}
-# OpenAI's class of an answer, and of an event of a stream, by the end of the path.
-WHOLE: dict[str, type[BaseModel]] = {"/chat/completions": ChatCompletion, "/responses": Response}
-EVENT: dict[str, type[BaseModel]] = {"/chat/completions": ChatCompletionChunk}
+
+
+def check_chunks(events: list[Json]) -> None:
+    for event in events:
+        ChatCompletionChunk.model_validate(event)
+
+
+# What checks an answer, and the events of a stream, by the end of the path.
+WHOLE: dict[str, Callable[[Json], object]] = {
+    "chat/completions": ChatCompletion.model_validate,
+    "responses": Response.model_validate,
+    "messages": anthropic_sdk.check_message,
+}
+STREAM: dict[str, Callable[[list[Json]], object]] = {
+    "chat/completions": check_chunks,
+    "responses": openai_types.check_events,
+    "messages": anthropic_sdk.check_events,
+}
 # The keys of texts, whole or in pieces.
 TEXTS = {"text", "content", "delta", "arguments", "partial_json", "thinking", "reasoning"}
 
@@ -64,23 +78,15 @@ def send(server: Served, request: Json) -> list[Json]:
             response.begin()
             answer = response.read()
             assert response.status == 200, answer
+    endpoint = request["path"].removeprefix("/v1/")
     if not answer.startswith((b"data:", b"event:", b":")):
         whole = json.loads(answer)
-        check(request["path"], [whole], WHOLE)
+        WHOLE[endpoint](whole)
         return [whole]
     frames = [line[5:].strip() for line in answer.decode().splitlines() if line.startswith("data:")]
     events = [json.loads(frame) for frame in frames if frame != "[DONE]"]
-    if request["path"].endswith("/responses"):
-        check_events(events)
-    check(request["path"], events, EVENT)
+    STREAM[endpoint](events)
     return events
-
-
-def check(path: str, values: list[Json], classes: dict[str, type[BaseModel]]) -> None:
-    for end, expected in classes.items():
-        if path.endswith(end):
-            for value in values:
-                expected.model_validate(value)
 
 
 def texts(value: Any) -> str:
