@@ -11,8 +11,7 @@ from pydantic import Field
 from llm_gpt_oss.turn.history import attachment_text, attachments_metadata
 
 from ...http.body_model import LenientBody
-from ...http.errors import ApiError
-from ...items.encrypted_content import from_encrypted_content
+from ...items.encrypted_content import read_encrypted_content
 
 
 class ReadableBlock(LenientBody):
@@ -102,7 +101,7 @@ ResultBlock = Annotated[UserBlock | ToolReferenceBlock, Field(discriminator="typ
 
 class ToolResultBlock(LenientBody):
     type: Literal["tool_result"]
-    tool_use_id: str
+    tool_use_id: str | None = None
     content: str | list[ResultBlock] | None = None
     is_error: bool | None = None
 
@@ -112,7 +111,7 @@ class ToolResultBlock(LenientBody):
         return ToolResultPart(
             "",
             f"Error: {text}" if self.is_error else text,
-            self.tool_use_id,
+            self.tool_use_id or "",
             provider_metadata=attachments_metadata(count_attachments(blocks)),
         )
 
@@ -125,7 +124,7 @@ class ThinkingBlock(LenientBody):
     signature: str | None = None
 
     def to_part(self) -> ReasoningPart:
-        return _reasoning_part(_signed_reasoning(self.signature) or self.thinking)
+        return _reasoning_part(read_encrypted_content(self.signature or "") or self.thinking)
 
 
 class RedactedThinkingBlock(LenientBody):
@@ -133,17 +132,17 @@ class RedactedThinkingBlock(LenientBody):
     data: str | None = None
 
     def to_part(self) -> ReasoningPart:
-        return _reasoning_part(_signed_reasoning(self.data))
+        return _reasoning_part(read_encrypted_content(self.data or ""))
 
 
 class ToolUseBlock(LenientBody):
     type: Literal["tool_use"]
-    id: str
+    id: str | None = None
     name: str
     input: dict[str, Any] | None = None
 
     def to_part(self) -> ToolCallPart:
-        return ToolCallPart(self.name, self.input or {}, self.id)
+        return ToolCallPart(self.name, self.input or {}, self.id or "")
 
 
 class SkippedBlock(LenientBody):
@@ -182,14 +181,6 @@ def _read(block: ReadableBlock) -> str:
 
 def _lines(*texts: str | None) -> str:
     return "\n".join(filter(None, texts))
-
-
-def _signed_reasoning(signature: str | None) -> str:
-    "Return the reasoning in a signature. It is empty if this server did not make the signature."
-    try:
-        return from_encrypted_content(signature or "")
-    except ApiError:
-        return ""
 
 
 def _reasoning_part(text: str | None) -> ReasoningPart:

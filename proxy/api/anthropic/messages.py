@@ -122,5 +122,8 @@ def _check_readable(entries: Sequence[AnyMessage], index: int) -> None:
     for position, block in enumerate(content_blocks(entries[index].content)):
         if isinstance(block, ReadableBlock) and block.attachments:
             place = f"messages[{index}].content[{position}]"
-            message = f"gpt-oss reads text only, but '{place}' has an image or a file. Leave it out."
+            message = (
+                f"gpt-oss reads text only, but '{place}' has an image or a file. Leave it out, or send what "
+                "it contains as text."
+            )
             raise ApiError(400, message, code="unsupported_content_type", param=place)

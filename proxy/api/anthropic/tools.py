@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import llm
 from pydantic import Discriminator, Field, Tag
 
 from ...http.body_model import LenientBody
+from ...http.errors import ApiError
 from ...items.tools import ResolvedChoice, ToolChoiceMode, apply_choice, tool_choice_error
 
 MODES: dict[str, ToolChoiceMode] = {"auto": "auto", "any": "required", "none": "none"}
@@ -59,10 +60,16 @@ class ToolChoice(LenientBody):
         return ResolvedChoice(name=self.name)
 
 
-def select_tools(tools: Iterable[AnyTool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
+def select_tools(tools: Sequence[AnyTool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
     """Return the tools to offer the model, and the plugin's `tool_choice` option.
 
-    Raises ApiError if the choice names a tool that is not offered.
+    Raises ApiError if none of the tools can be offered, and if the choice names a tool that is not offered.
     """
     offered = [tool.to_tool() for tool in tools if isinstance(tool, CustomTool)]
+    if tools and not offered:
+        message = (
+            f"gpt-oss cannot call a tool of type '{tools[0].type}', which Anthropic defines. Send tools with "
+            "an 'input_schema'."
+        )
+        raise ApiError(400, message, code="unsupported_parameter", param="tools")
     return apply_choice(offered, choice.resolve() if choice else ResolvedChoice())

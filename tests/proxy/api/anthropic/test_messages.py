@@ -211,9 +211,17 @@ def test_texts_of_an_answer_are_separated_as_in_the_log() -> None:
     ]
 
 
-def test_a_call_without_input() -> None:
-    sent = {"type": "tool_use", "id": "toolu_1", "name": "now", "input": None}
-    assert convert(assistant(sent))[0].parts == [ToolCallPart("now", {}, "toolu_1")]
+@pytest.mark.parametrize("empty", [{"id": None, "input": None}, {"id": "", "input": {}}, {}], ids=str)
+def test_a_call_without_an_id_and_without_input(empty: dict[str, Any]) -> None:
+    call, result = convert(
+        assistant({"type": "tool_use", "name": "now", **empty}), user({"type": "tool_result"})
+    )
+    assert call.parts == [ToolCallPart("now", {}, "")]
+    assert result.parts == [ToolResultPart("now", "", "")]
+
+
+def test_a_result_without_a_call() -> None:
+    assert convert(user(RESULT)) == [Message("tool", [ToolResultPart("", "2", "toolu_1")])]
 
 
 def test_the_last_message_of_each_entry() -> None:
@@ -260,7 +268,7 @@ def test_every_block_of_a_result_is_read(block_type: str) -> None:
         pytest.param(user({"type": "hologram"}), id="unknown block"),
         pytest.param(user({"type": "container_upload", "file_id": "x"}), id="container"),
         pytest.param(user(CALL), id="call of the user"),
-        pytest.param(user({"type": "tool_result", "content": "x"}), id="result without an id"),
+        pytest.param(assistant({"type": "tool_use", "id": "x"}), id="call without a name"),
         pytest.param(assistant(IMAGE), id="image of the assistant"),
         pytest.param(assistant({**CALL, "input": "{}"}), id="input as a text"),
         pytest.param(user({**RESULT, "content": [CALL]}), id="call in a result"),

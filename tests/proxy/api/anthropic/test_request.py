@@ -188,6 +188,12 @@ def test_schema(fields: dict[str, Any], schema: Any) -> None:
             "invalid_json_schema",
             id="schema",
         ),
+        pytest.param(
+            {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+            "tools",
+            "unsupported_parameter",
+            id="only tools of Anthropic",
+        ),
         pytest.param({"tool_choice": {"type": "tool"}}, "tool_choice", "invalid_value", id="no name"),
         pytest.param(
             {"tool_choice": {"type": "tool", "name": "x"}, "tools": [WEATHER]},
