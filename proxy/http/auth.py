@@ -18,7 +18,7 @@ from .host_names import is_remote
 PUBLIC = {"/", "/health"}
 HOW = (
     "Send a key in a header (Authorization: Bearer KEY, api-key: KEY, or x-api-key: KEY). "
-    "OpenAI's clients take it from OPENAI_API_KEY."
+    "OpenAI's clients take it from OPENAI_API_KEY, Anthropic's from ANTHROPIC_API_KEY."
 )
 MAKE = "`llm gpt-oss keys add NAME` makes one, on the machine of this server."
 UNREADABLE = "The server cannot read its keys, so it accepts none. Its own output shows the reason."
