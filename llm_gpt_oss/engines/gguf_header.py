@@ -51,3 +51,11 @@ class GgufHeader(NamedTuple):
         windowed = self.layers // 2
         tokens = (self.layers - windowed) * context + windowed * min(context, self.sliding_window)
         return self.size + self.kv_bytes_per_token * tokens
+
+    def longest_context(self, memory: int) -> int | None:
+        """Return the longest context for which so many bytes of memory suffice: the trained one, or a half, a
+        quarter and so on of it. None if there is none, or if the header does not have the numbers."""
+        if not (self.layers and self.kv_bytes_per_token):
+            return None
+        contexts = (self.trained_context >> halvings for halvings in range(self.trained_context.bit_length()))
+        return next((context for context in contexts if self.required_memory(context) <= memory), None)

@@ -63,8 +63,9 @@ class ModelStatus:
 
     `context_length` is how many tokens a prompt and its answer can have together. With `fixed_context`, the
     option `num_ctx` does not change it. `trained_context` is the context length that the model was trained
-    for. `parameters` and `vocabulary` count the model's weights and tokens, and `embedding_length` is the
-    width of its layers. A number that the engine does not report is None.
+    for, and `possible_context` the longest one that fits into this machine's memory. `parameters` and
+    `vocabulary` count the model's weights and tokens, and `embedding_length` is the width of its layers. A
+    number that the engine does not report is None.
     """
 
     address: str
@@ -75,6 +76,7 @@ class ModelStatus:
     context_length: int | None = None
     fixed_context: bool = False
     trained_context: int | None = None
+    possible_context: int | None = None
     parameters: int | None = None
     vocabulary: int | None = None
     embedding_length: int | None = None

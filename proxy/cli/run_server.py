@@ -21,11 +21,9 @@ from typing import Any
 import click
 
 import llm_gpt_oss
-from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE, BoundModel
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import UNBOUND, read_bindings
-from llm_gpt_oss.catalog.tags import same_model
-from llm_gpt_oss.cli.target import connect
-from llm_gpt_oss.engines.ollama.requests import tags
+from llm_gpt_oss.engines.hookspecs import ModelStatus
 from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
@@ -34,6 +32,8 @@ from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
 from ..http.host_names import host_in_url, is_local, normalize_host
 from ..settings import KEY, Settings
 
+# Context lengths for agents, whose instructions and tools are about 10,000 tokens: a good one, and the least.
+AGENT_CONTEXTS = (32_768, 16_384)
 # Seconds that running answers get to finish when the server is stopped.
 GRACE_SECONDS = 30
 # How many more objects there are before the garbage collector searches the new ones.
@@ -120,23 +120,32 @@ def warn_about_web_pages(settings: Settings) -> None:
         )
 
 
-def warn_about_engine(model: BoundModel) -> None:
-    "Print why the engine could not answer at the moment. It may start later than this server."
-    if model.engine == DEFAULT_ENGINE:
-        warn_about_ollama(model.tag)
-    elif problem := get_provider(model.engine).model_status(model, model.api_key()).problem:
-        click.echo(f"{problem} Until then apps get an error.", err=True)
+def warn_about_engine(model: BoundModel, num_ctx: int | None = None) -> None:
+    """Print why the engine could not answer at the moment. It may start later than this server.
 
-
-def warn_about_ollama(model: str) -> None:
+    If it can, print how to get a longer context, unless `num_ctx` sets its length.
+    """
     try:
-        with connect() as client:
-            pulled = any(same_model(entry.name, model) for entry in client.send(tags()))
+        status = get_provider(model.engine).model_status(model, model.api_key())
     except GptOssError as problem:
-        click.echo(f"{problem} Until then apps get an error.", err=True)
-        return
-    if not pulled:
-        click.echo(f"Ollama does not have {model} yet. Type `ollama pull {model}`.", err=True)
+        status = ModelStatus("", problem=str(problem))
+    if status.problem:
+        click.echo(f"{status.problem} Until then apps get an error.", err=True)
+    elif num_ctx is None and (longer := longer_context(status)):
+        click.echo(
+            f"{model.tag} has a context of {status.context_length} tokens. Coding agents need "
+            f"{AGENT_CONTEXTS[-1]} or more, and there is memory for that: type `llm gpt-oss serve --num-ctx "
+            f"{longer}`.",
+            err=True,
+        )
+
+
+def longer_context(status: ModelStatus) -> int | None:
+    "Return a context length for agents that fits into memory, None if the model has one or nothing is known."
+    length, possible = status.context_length, status.possible_context
+    if status.fixed_context or not length or not possible or length >= AGENT_CONTEXTS[-1]:
+        return None
+    return next((context for context in AGENT_CONTEXTS if context <= possible), None)
 
 
 def _default_model(settings: Settings) -> BoundModel:
@@ -147,7 +156,7 @@ def _default_model(settings: Settings) -> BoundModel:
 
 def _check_engine(settings: Settings) -> None:
     "Check the engine in another thread, so that nothing waits for it."
-    Thread(target=warn_about_engine, args=[_default_model(settings)], daemon=True).start()
+    Thread(target=warn_about_engine, args=[_default_model(settings), settings.num_ctx], daemon=True).start()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from ...errors import EngineError, NotGptOss
 from ...settings import Settings
 from ..hookspecs import ModelStatus
 from ..http.client import Client
+from ..local import gpu, memory
 from .answers import ModelDetails, ModelInfo, RunningModel
 from .default_context import default_context_length
 from .family import family_request, is_official, require_gpt_oss
@@ -44,6 +45,8 @@ def model_status(client: Client, tag: str, settings: Settings) -> ModelStatus:
     except (EngineError, NotGptOss) as problem:
         return replace(status, problem=str(problem))
     status = _with_details(status, details)
+    if client.endpoint.server.loopback:
+        status = replace(status, possible_context=_possible_context(details, model, running))
     length = (
         (running and running.context_length) or details.context_length or default_context_length(settings)
     )
@@ -74,6 +77,15 @@ def _with_details(status: ModelStatus, details: ModelDetails) -> ModelStatus:
         parameters=header.parameters or None,
         embedding_length=header.embedding_length or None,
     )
+
+
+def _possible_context(details: ModelDetails, model: ModelInfo, running: RunningModel | None) -> int | None:
+    "Return the longest context that fits into the free memory, and into what the model itself has now."
+    free = memory.available_memory()
+    if free is None:
+        return None
+    header = details.header._replace(size=model.size)
+    return header.longest_context(free + gpu.gpu_memory().least + (running.size if running else 0))
 
 
 def _with_memory(status: ModelStatus, running: RunningModel) -> ModelStatus:

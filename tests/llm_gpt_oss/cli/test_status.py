@@ -13,6 +13,7 @@ from support.webserver import WebServer, lines
 from llm_gpt_oss.cli.terminal import format_time
 from llm_gpt_oss.engines.embedded import loaded_models
 from llm_gpt_oss.engines.embedded.process import ModelProcess
+from llm_gpt_oss.engines.local import memory
 from llm_gpt_oss.engines.local.model_pool import ModelPool
 
 
@@ -40,7 +41,8 @@ def test_status_as_text(ollama: WebServer) -> None:
     assert result.stderr == ""
 
 
-def test_status_as_json(ollama: WebServer) -> None:
+def test_status_as_json(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 20_000_000_000)
     (llm.user_dir() / "logs.db").write_bytes(b"12345")
     (llm.user_dir() / "logs-off").touch()
     result = run("status", "--json")
@@ -61,6 +63,7 @@ def test_status_as_json(ollama: WebServer) -> None:
         "context_length": 8192,
         "fixed_context": False,
         "trained_context": 131072,
+        "possible_context": 131072,
         "parameters": 20_914_757_184,
         "vocabulary": None,
         "embedding_length": 2880,

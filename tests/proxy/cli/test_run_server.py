@@ -20,12 +20,17 @@ from urllib.request import Request, urlopen
 import click
 import pytest
 import uvicorn
-from support.commands import INSTALLED, TAG, run
-from support.webserver import lines, serving
+from support.commands import INSTALLED, SHOWN, TAG, run
+from support.webserver import WebServer, lines, serving
 
 from llm_gpt_oss.catalog import models_file
+from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.cli.target import bound_model
+from llm_gpt_oss.engines.hookspecs import ModelStatus
+from llm_gpt_oss.engines.local import gpu, memory
+from llm_gpt_oss.engines.ollama.provider import OllamaProvider
+from llm_gpt_oss.settings import Settings as PluginSettings
 from proxy.cli import run_server
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
@@ -38,7 +43,7 @@ from proxy.settings import WORKER_SETTINGS, Settings
 def served_settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     "The settings of the servers that would have been started."
     settings: list[Settings] = []
-    monkeypatch.setattr(run_server, "warn_about_engine", lambda model: None)
+    monkeypatch.setattr(run_server, "warn_about_engine", lambda model, num_ctx: None)
     monkeypatch.setattr(run_server, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
@@ -283,8 +288,23 @@ class TestEngines:
 
 
 class TestOllama:
-    def warning(self, capsys: pytest.CaptureFixture[str], model: str = TAG) -> str:
-        run_server.warn_about_ollama(model)
+    @pytest.fixture
+    def ollama(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+        "An Ollama with gpt-oss:20b, on a machine without a GPU that has 20 GB of free memory."
+        monkeypatch.setattr(gpu, "gpu_memory", lambda: gpu.GpuMemory(0, 0))
+        monkeypatch.setattr(memory, "available_memory", lambda: 20_000_000_000)
+        with serving() as web:
+            monkeypatch.setenv("OLLAMA_HOST", web.url)
+            web.routes = {
+                "/api/version": lines({"version": "0.33.0"}),
+                "/api/tags": lines({"models": [INSTALLED]}),
+                "/api/show": lines(SHOWN),
+                "/api/ps": lines({"models": []}),
+            }
+            yield web
+
+    def warning(self, capsys: pytest.CaptureFixture[str], tag: str = TAG, num_ctx: int | None = None) -> str:
+        run_server.warn_about_engine(BoundModel(tag, PluginSettings.from_env()), num_ctx)
         return capsys.readouterr().err
 
     def test_ollama_is_not_running(
@@ -301,23 +321,52 @@ class TestOllama:
         monkeypatch.setenv("OLLAMA_HOST", "no address")
         assert self.warning(capsys).startswith("OLLAMA_HOST cannot be used")
 
-    def test_model_that_is_not_pulled(
-        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    def test_model_that_is_not_pulled(self, capsys: pytest.CaptureFixture[str], ollama: WebServer) -> None:
+        assert self.warning(capsys, "other") == (
+            "Ollama has no model other. Type `llm gpt-oss pull other`. Until then apps get an error.\n"
+        )
+
+    def test_short_context(self, capsys: pytest.CaptureFixture[str], ollama: WebServer) -> None:
+        assert self.warning(capsys) == (
+            "gpt-oss:20b has a context of 4096 tokens. Coding agents need 16384 or more, and there is memory "
+            "for that: type `llm gpt-oss serve --num-ctx 32768`.\n"
+        )
+        assert self.warning(capsys, num_ctx=4096) == ""
+
+    @pytest.mark.parametrize(
+        ("free", "longer"),
+        [
+            pytest.param(20e9, 32768, id="enough"),
+            pytest.param(14.3e9, 16384, id="little"),
+            pytest.param(14e9, None, id="too little"),
+            pytest.param(None, None, id="unknown"),
+        ],
+    )
+    def test_the_longer_context_fits_into_memory(
+        self, ollama: WebServer, monkeypatch: pytest.MonkeyPatch, free: float | None, longer: int | None
     ) -> None:
-        with serving() as web:
-            web.routes = {"/api/tags": lines({"models": [INSTALLED]})}
-            monkeypatch.setenv("OLLAMA_HOST", web.url)
-            assert self.warning(capsys) == ""
-            assert (
-                self.warning(capsys, "other") == "Ollama does not have other yet. Type `ollama pull other`.\n"
-            )
+        monkeypatch.setattr(memory, "available_memory", lambda: free)
+        status = OllamaProvider().model_status(BoundModel(TAG, PluginSettings.from_env()), None)
+        assert run_server.longer_context(status) == longer
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            pytest.param({"context_length": 16384}, id="long enough"),
+            pytest.param({"context_length": None}, id="unknown"),
+            pytest.param({"fixed_context": True}, id="of a server that cannot change it"),
+        ],
+    )
+    def test_no_longer_context(self, fields: dict[str, Any]) -> None:
+        status = ModelStatus("", **{"context_length": 4096, "possible_context": 131072, **fields})
+        assert run_server.longer_context(status) is None
 
 
 class TestRunning:
     @pytest.fixture(autouse=True)
     def isolated(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(WORKER_SETTINGS, "")
-        monkeypatch.setattr(run_server, "warn_about_engine", lambda model: None)
+        monkeypatch.setattr(run_server, "warn_about_engine", lambda model, num_ctx: None)
         threshold = gc.get_threshold()
         yield
         gc.unfreeze()

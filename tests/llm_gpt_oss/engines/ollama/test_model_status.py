@@ -9,7 +9,7 @@ from support.webserver import Answer, WebServer, lines, serving
 
 from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.engines.hookspecs import ModelStatus
-from llm_gpt_oss.engines.local import gpu
+from llm_gpt_oss.engines.local import gpu, memory
 from llm_gpt_oss.engines.local.gpu import UNLIMITED, GpuMemory
 from llm_gpt_oss.engines.ollama.default_context import default_context_length
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
@@ -108,6 +108,32 @@ def test_another_tag_needs_details(ollama: WebServer) -> None:
     status = status_of(ollama, "tiny")
     assert "only gpt-oss reads harmony" in str(status.problem)
     assert (status.installed, status.missing) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("free", "gpu_memory", "loaded", "longest"),
+    [
+        # Twelve layers keep the whole context, with 2 KB a token.
+        pytest.param(20e9, 0, [], 131072, id="all of it"),
+        pytest.param(14.3e9, 0, [], 16384, id="an eighth"),
+        pytest.param(13e9, 0, [], None, id="not even the model"),
+        pytest.param(1e9, 24e9, [], 131072, id="on the GPU"),
+        pytest.param(1e9, 0, [LOADED], 32768, id="in the memory that it has"),
+        pytest.param(None, 0, [], None, id="unknown"),
+    ],
+)
+def test_possible_context(
+    ollama: WebServer,
+    monkeypatch: pytest.MonkeyPatch,
+    free: float | None,
+    gpu_memory: float,
+    loaded: list[Any],
+    longest: int | None,
+) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: free)
+    monkeypatch.setattr(gpu, "gpu_memory", lambda: GpuMemory(int(gpu_memory), UNLIMITED))
+    ollama.routes["/api/ps"] = lines({"models": loaded})
+    assert status_of(ollama).possible_context == longest
 
 
 def test_missing_model(ollama: WebServer) -> None:
