@@ -29,6 +29,8 @@ OTHER_VARIABLES = {
     "LLM_GPT_OSS_OLLAMA_RELEASE": "Where `llm gpt-oss setup` downloads Ollama from, like its option `--from`",
     "API_HOST": "The address that `llm gpt-oss serve` listens on. Default: 127.0.0.1",
     "API_PORT": "The port that `llm gpt-oss serve` listens on. Default: 8000",
+    "LLM_GPT_OSS_PROXY_ALIASES": "More names of models for `llm gpt-oss serve`, like its option `--alias`: "
+    "`NAME=MODEL`, separated by spaces",
     "LLM_GPT_OSS_PROXY_KEY": "A key that clients of `llm gpt-oss serve` must send, like its option `--key`",
     "LLM_GPT_OSS_PROXY": "Internal: `serve` passes its settings to its worker processes in it",
 }

@@ -4,18 +4,19 @@
 |---|---|---|
 | API_HOST | --host | the address to listen on; 127.0.0.1 without it |
 | API_PORT | --port | the port, 0 for any free one; 8000 without it |
+| LLM_GPT_OSS_PROXY_ALIASES | --alias | more names of models: `NAME=MODEL`, separated by spaces |
 | LLM_GPT_OSS_PROXY_KEY | --key | a key that clients must send, and that may see and change everything |
 | LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` stands for; gpt-oss:20b without it |
 | OLLAMA_HOST | | Ollama's address (`llm_gpt_oss.settings`) |
 
-An option takes precedence over its variable.
+An option takes precedence over its variable. An alias does so over another one with its name.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,7 @@ DEFAULT_MODEL = "gpt-oss:20b"
 # The variable that passes all settings, as JSON, to the processes that a server starts.
 WORKER_SETTINGS = "LLM_GPT_OSS_PROXY"
 KEY = "LLM_GPT_OSS_PROXY_KEY"
+ALIASES = "LLM_GPT_OSS_PROXY_ALIASES"
 
 ReasoningDisplay = Literal["text", "summary", "both"]
 # The names that chat completions have for the reasoning.
@@ -87,7 +89,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the variables above. Empty ones count as unset.
 
-        Raises ValueError for an invalid port, and for a key that no client can send.
+        Raises ValueError for an invalid port or alias, and for a key that no client can send.
         """
         environ = os.environ if environ is None else environ
         host, port, model = (
@@ -97,6 +99,7 @@ class Settings:
             host=host or "127.0.0.1",
             port=_port(port or "8000"),
             model=model or DEFAULT_MODEL,
+            aliases=_aliases(environ.get(ALIASES, "")),
             key_hash=_key_hash(environ.get(KEY)),
         )
 
@@ -132,6 +135,24 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise ValueError(f"API_PORT is {text!r}, but a port is a whole number from 0 to 65535")
+
+
+def parse_aliases(texts: Iterable[str]) -> dict[str, str]:
+    "Return the model of each name. Raises ValueError for a text that is not `NAME=MODEL`."
+    aliases = {}
+    for text in texts:
+        name, _, model = text.partition("=")
+        if not name or not model:
+            raise ValueError(f"{text!r} should be NAME=MODEL")
+        aliases[name] = model
+    return aliases
+
+
+def _aliases(text: str) -> dict[str, str]:
+    try:
+        return parse_aliases(text.split())
+    except ValueError as problem:
+        raise ValueError(f"{ALIASES} cannot be used: {problem}, and spaces separate several") from None
 
 
 def _key_hash(key: str | None) -> str | None:

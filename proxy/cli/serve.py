@@ -14,15 +14,15 @@ from llm_gpt_oss.engines.registered import get_provider
 from ..http.host_names import host_of, normalize_host
 from ..http.trusted_origins import is_origin_pattern
 from ..key_hash import hash_given_key
-from ..settings import LogPolicy, ReasoningDisplay, ReasoningField, Settings
+from ..settings import LogPolicy, ReasoningDisplay, ReasoningField, Settings, parse_aliases
 from .run_server import serve
 
 
 def _aliases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    aliases = dict(value.partition("=")[::2] for value in values)
-    if invalid := [name for name, model in aliases.items() if not name or not model]:
-        raise click.BadParameter(f"{invalid[0]!r} should be NAME=MODEL")
-    return aliases
+    try:
+        return parse_aliases(values)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from problem
 
 
 def _origins(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,6 +144,7 @@ def command(**options: Any) -> None:
     except ValueError as problem:
         raise click.ClickException(str(problem)) from problem
     changes = {name: value for name, value in options.items() if value is not None}
+    changes["aliases"] = {**settings.aliases, **changes["aliases"]}
     if "model" in changes:
         changes["model"] = tag(changes["model"])
     if "engine" in changes:

@@ -28,6 +28,11 @@ def default() -> Settings:
         pytest.param({"LOCAL_LLM_MODEL": "gpt-oss-tiny"}, {"model": "gpt-oss-tiny"}, id="model"),
         pytest.param({"LLM_GPT_OSS_PROXY_KEY": "sesame"}, {"key_hash": hash_key("sesame")}, id="key"),
         pytest.param(
+            {"LLM_GPT_OSS_PROXY_ALIASES": " gpt-4o=gpt-oss:20b\n claude-*=gpt-oss "},
+            {"aliases": {"gpt-4o": "gpt-oss:20b", "claude-*": "gpt-oss"}},
+            id="aliases",
+        ),
+        pytest.param(
             {"API_HOST": "", "API_PORT": " ", "LOCAL_LLM_MODEL": "", "LLM_GPT_OSS_PROXY_KEY": ""},
             {},
             id="empty is unset",
@@ -43,6 +48,12 @@ def test_settings(environ: dict[str, str], changes: dict[str, object]) -> None:
 def test_invalid_port(port: str) -> None:
     with pytest.raises(ValueError, match=r"^API_PORT is .* from 0 to 65535$"):
         Settings.from_env({"API_PORT": port})
+
+
+@pytest.mark.parametrize("alias", ["gpt-4o", "=gpt-oss", "gpt-4o="])
+def test_invalid_alias(alias: str) -> None:
+    with pytest.raises(ValueError, match=r"^LLM_GPT_OSS_PROXY_ALIASES cannot be used: '.*' should be NAME"):
+        Settings.from_env({"LLM_GPT_OSS_PROXY_ALIASES": f"a=b {alias}"})
 
 
 @pytest.mark.parametrize("key", [" sesame", "sesame\n", "sésame", "ses\tame", " "])

@@ -107,6 +107,17 @@ class TestOptions:
             ("127.0.0.1", "mine"),
         ]
 
+    def test_aliases_of_the_environment_and_of_options(
+        self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_ALIASES", "a=gpt-oss:20b b=gpt-oss:20b")
+        run("serve")
+        run("serve", "--alias", "b=gpt-oss:120b")
+        assert [settings.aliases for settings in served_settings] == [
+            {"a": "gpt-oss:20b", "b": "gpt-oss:20b"},
+            {"a": "gpt-oss:20b", "b": "gpt-oss:120b"},
+        ]
+
     def test_the_model_may_be_an_alias(self, served_settings: list[Settings]) -> None:
         run("serve", "--model", "gpt-oss-120b")
         assert served_settings[0].model == "gpt-oss:120b"
@@ -118,7 +129,7 @@ class TestOptions:
             (["--num-ctx", "1"], "256<=x<=131072"),
             (["--keep-alive", "0"], "x>=1"),
             (["--alias", "a"], "'a' should be NAME=MODEL"),
-            (["--alias", "=b"], "'' should be NAME=MODEL"),
+            (["--alias", "=b"], "'=b' should be NAME=MODEL"),
             (["--cors-origin", "a.example"], "'a.example' is not an origin"),
             (["--cors-origin", "https://a.example/"], "is not an origin"),
             (["--allowed-host", "https://a.example"], "'https://a.example' is not a name"),
