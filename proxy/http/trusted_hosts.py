@@ -7,6 +7,7 @@ reveals. A page has no key, so where one is required, neither header is checked.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -17,7 +18,11 @@ from .errors import ApiError, error_response
 from .host_names import host_of, is_ip_address, is_local, is_remote, normalize_host
 from .trusted_origins import TrustedOrigins, is_preflight
 
+# How many different refusals are logged. A page could make any number of them.
+MAX_LOGGED = 20
 ONE_HOST = "The request must have one Host header, with the name or address of this server."
+
+log = logging.getLogger("uvicorn.error")
 
 
 class TrustedHosts:
@@ -29,6 +34,8 @@ class TrustedHosts:
 
     Everywhere, a request without exactly one valid Host gets 400, and a preflight request of an origin that
     is not trusted gets 403.
+
+    The first refusal of each host and origin is logged, since a browser does not show the answer.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str], origins: TrustedOrigins, ring: KeyRing) -> None:
@@ -38,9 +45,11 @@ class TrustedHosts:
         self._endings = (".internal", *(name[1:] for name in normalized - self._names))
         self._origins = origins
         self._ring = ring
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and (error := self._error(scope)):
+            self._log(error.message)
             await error_response(error, scope)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -60,6 +69,12 @@ class TrustedHosts:
         ):
             return ApiError(403, _untrusted_origin(headers["origin"]), code="forbidden")
         return None
+
+    def _log(self, message: str) -> None:
+        if message not in self._logged and len(self._logged) < MAX_LOGGED:
+            self._logged.add(message)
+            # Quoted, since clients control the text.
+            log.warning("A request was refused: %r", message)
 
     def _is_trusted(self, host: str) -> bool:
         return is_local(host) or is_ip_address(host) or host in self._names or host.endswith(self._endings)

@@ -14,7 +14,7 @@ from support.requests import asking
 
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
-from proxy.http.trusted_hosts import TrustedHosts
+from proxy.http.trusted_hosts import MAX_LOGGED, TrustedHosts
 from proxy.http.trusted_origins import TrustedOrigins
 from proxy.key_hash import hash_key
 
@@ -153,6 +153,18 @@ async def test_error_messages() -> None:
     }
     assert f"Start it with --cors-origin {EVIL} to allow them." in origin.json()["error"]["message"]
     assert origin.headers["x-request-id"].startswith("req_")
+
+
+async def test_refusals_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with asking() as client:
+        for headers in [{"origin": EVIL}, {"origin": EVIL}, {"host": "evil.example"}, {}]:
+            await client.get("/v1/models", headers=headers)
+        origin, host = (record.getMessage() for record in caplog.records if record.name == "uvicorn.error")
+        assert f"--cors-origin {EVIL}" in origin
+        assert "--allowed-host evil.example" in host
+        for number in range(MAX_LOGGED):
+            await client.get("/v1/models", headers={"host": f"{number}.evil.example"})
+    assert caplog.text.count("A request was refused") == MAX_LOGGED
 
 
 def connect(headers: dict[str, str], ring: KeyRing) -> int:

@@ -48,11 +48,6 @@ def tool(**fields: Any) -> dict[str, Any]:
         (message(role="robot"), "invalid_value", "messages[0].role"),
         (message(role=None), "invalid_type", "messages[0].role"),
         (message(role=[]), "invalid_type", "messages[0].role"),
-        (
-            {"messages": [{"role": "tool", "content": "1"}]},
-            "missing_required_parameter",
-            "messages[0].tool_call_id",
-        ),
         (message(content=5), "invalid_type", "messages[0].content"),
         (message(content={}), "invalid_type", "messages[0].content"),
         (part(), "missing_required_parameter", "messages[0].content[1].type"),
