@@ -7,10 +7,18 @@ What each part of a message becomes is tested in `items/test_content.py`, `items
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.responses import ResponseItem
+from pydantic import TypeAdapter
+from support.client_histories import ITEM, MESSAGE
+from support.fuzzed_app import FuzzedApp, one_app_for_all
 from support.proxied_engine import HELLO, Proxied, proxied
+from support.requests import Greeting
 from support.scripted_engine import AsyncScriptedEngine
 
 UNSEEN = "[image: this model cannot see it]"
@@ -125,3 +133,55 @@ async def test_the_names_of_authors() -> None:
         threads = [turn["thread_id"] for turn in proxy.turns()]
         assert len({*threads}) == 3
         assert threads[1] == threads[3]
+
+
+# Any history in OpenAI's shapes. A question after an answer has nothing in it that could be refused.
+
+LISTED_ITEM: TypeAdapter[Any] = TypeAdapter(ResponseItem)
+ANSWER = {"role": "assistant", "content": "Yes."}
+
+
+@pytest.fixture
+def app() -> Iterator[FuzzedApp]:
+    app = FuzzedApp(proxied(Greeting()))
+    yield app
+    app.close()
+
+
+def check(answer: Any, refusable: bool) -> None:
+    if answer.status_code != 200:
+        assert refusable, answer.text
+        assert error_of(answer)[:2] == (400, "unsupported_content_type")
+
+
+def check_items(answer: Any) -> None:
+    assert answer.status_code == 200, answer.text
+    for item in answer.json()["data"]:
+        LISTED_ITEM.validate_json(json.dumps(item))
+
+
+@one_app_for_all
+@given(st.lists(MESSAGE, min_size=1, max_size=4))
+def test_any_chat(app: FuzzedApp, messages: list[Any]) -> None:
+    check(app.run(app.opened.chat(*messages)), refusable=True)
+    check(app.run(app.opened.chat(*messages, ANSWER, QUESTION)), refusable=False)
+
+
+@one_app_for_all
+@given(st.lists(ITEM, min_size=1, max_size=4))
+def test_any_response(app: FuzzedApp, items: list[Any]) -> None:
+    answer = app.run(respond(app.opened, *items, ANSWER, QUESTION))
+    check(answer, refusable=False)
+    response_id = answer.json()["id"]
+    check_items(app.run(app.opened.get(f"/v1/responses/{response_id}/input_items")))
+    check(app.run(respond(app.opened, *items, previous_response_id=response_id)), refusable=True)
+
+
+@one_app_for_all
+@given(st.lists(ITEM, max_size=4))
+def test_any_conversation(app: FuzzedApp, items: list[Any]) -> None:
+    created = app.run(app.opened.post("/v1/conversations", {"items": items}))
+    assert created.status_code == 200, created.text
+    conversation = created.json()["id"]
+    check_items(app.run(app.opened.get(f"/v1/conversations/{conversation}/items")))
+    check(app.run(respond(app.opened, QUESTION, conversation=conversation)), refusable=False)
