@@ -1,4 +1,6 @@
-"""What the log keeps of a request's body: everything but secrets and what the log already has."""
+"""What the log keeps of a request's body: everything but secrets, the contents of files, and what the log
+already has.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,11 @@ from typing import Any
 # Texts under these keys are not kept, wherever they are in the body.
 SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
 REPLACED_SECRET = "…"
+# Images, audio and files are data URLs, or base64 under one of these keys. Of long ones only the beginning is
+# kept: the model does not get them, and they can be as long as all texts of a year.
+FILE_FIELDS = ("data", "file_data")
+MAX_FILE = 1000
+KEPT_OF_FILE = 50
 # Fields that programs send again with each request. Long ones are stored once, however many turns use them.
 SHARED_FIELDS = ("tools", "instructions", "system", "response_format", "text", "format", "prompt")
 # From this length on, in characters of JSON.
@@ -35,20 +42,23 @@ def shorten(body: Any, entries: int) -> Any:
 
 
 def to_text(body: Any) -> str:
-    "The body as JSON text, without its secrets."
+    "The body as JSON text, without its secrets and the contents of its files."
     text = _dumps(body)
-    return _dumps(_without_secrets(body)) if _may_hold_secrets(text) else text
+    return _dumps(_redacted(body)) if _may_need_redaction(text) else text
 
 
-def without_secrets(text: str, parsed: Any = None) -> Any:
-    "The value of a body that is JSON text, without its secrets. `parsed` is its value where that is known."
+def redacted_value(text: str, parsed: Any = None) -> Any:
+    """The value of a body that is JSON text, without its secrets and the contents of its files.
+
+    `parsed` is its value where that is known.
+    """
     body = json.loads(text) if parsed is None else parsed
-    return _without_secrets(body) if _may_hold_secrets(text) else body
+    return _redacted(body) if _may_need_redaction(text) else body
 
 
-def text_without_secrets(text: str) -> str:
-    "A body that is JSON text, without its secrets."
-    return _dumps(without_secrets(text)) if _may_hold_secrets(text) else text
+def redacted_text(text: str) -> str:
+    "A body that is JSON text, without its secrets and the contents of its files."
+    return _dumps(redacted_value(text)) if _may_need_redaction(text) else text
 
 
 def split_shared_fields(body: Any) -> tuple[Any, list[SharedField]]:
@@ -75,23 +85,29 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _may_hold_secrets(text: str) -> bool:
-    """Whether JSON text has to be searched for secrets, which takes long for a long conversation.
+def _may_need_redaction(text: str) -> bool:
+    """Whether JSON text has to be searched for secrets and files, which takes long for a long conversation.
 
     A key may be written with escapes."""
     lowered = text.lower()
-    return "\\u" in lowered or any(secret in lowered for secret in SECRETS)
+    marks = ("\\u", ";base64,", *(f'"{field}"' for field in FILE_FIELDS), *SECRETS)
+    return any(mark in lowered for mark in marks)
 
 
-def _without_secrets(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     match value:
         case dict():
             return {
-                key: REPLACED_SECRET
-                if key.lower() in SECRETS and isinstance(field, str)
-                else _without_secrets(field)
+                key: _redacted_text(key, field) if isinstance(field, str) else _redacted(field)
                 for key, field in value.items()
             }
         case list():
-            return [_without_secrets(item) for item in value]
+            return [_redacted(item) for item in value]
     return value
+
+
+def _redacted_text(key: str, text: str) -> str:
+    if key.lower() in SECRETS:
+        return REPLACED_SECRET
+    is_file = len(text) > MAX_FILE and (key in FILE_FIELDS or text.startswith("data:"))
+    return f"{text[:KEPT_OF_FILE]}…" if is_file else text

@@ -65,7 +65,7 @@ def _request_fields(request: RequestRecord) -> dict[str, Any]:
     if request.left_out:
         body = stored_body.to_text(request.content)
     else:
-        body = stored_body.text_without_secrets(request.body)
+        body = stored_body.redacted_text(request.body)
     values = {field.name: getattr(request, field.name) for field in fields(RequestRecord)}
     del values["parsed"]
     return {**values, "body": body}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from llm.parts import Message, TextPart, ToolResultPart
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter
 
 from ...http.body_model import Body
 from ...http.errors import ApiError
 from ...http.pagination import Page, list_object, paginate
 from ...inference.client_request import ClientRequest
+from ...items.content import Content, TextContent, joined_text
 from ...log.fingerprint import tool_calls
 from ...log.logged_turn import LoggedTurn
 from ...log.replay import replay_events
@@ -34,6 +35,8 @@ from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 router = APIRouter()
 
 _METADATA = re.compile(r"metadata\[(.+)\]", re.DOTALL)
+CONTENT: TypeAdapter[Any] = TypeAdapter(Content)
+TEXT_TYPES = get_args(TextContent.model_fields["type"].annotation)
 # A completion cannot have more metadata than this.
 MAX_METADATA = 16
 
@@ -162,10 +165,19 @@ def request_messages(logged: LoggedTurn, field: ReasoningField) -> Iterator[dict
 
 def _sent_message(sent: Mapping[str, Any]) -> dict[str, Any]:
     content = sent.get("content")
-    parts = content if isinstance(content, list) else None
-    if parts:
-        content = "\n".join(part.get("text") or part.get("refusal") or "" for part in parts)
-    return {"refusal": None, **sent, "content": content, "content_parts": parts}
+    if not isinstance(content, list):
+        return {"refusal": None, **sent, "content": content, "content_parts": None}
+    text = joined_text(CONTENT.validate_python(content))
+    return {"refusal": None, **sent, "content": text, "content_parts": [*_stored_parts(content)] or None}
+
+
+def _stored_parts(content: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    "Yield the parts that `types/chat/chat_completion_store_message.py` has: texts and images."
+    for part in content:
+        if part["type"] in TEXT_TYPES:
+            yield {**part, "type": "text", "text": part.get("text") or ""}
+        elif part["type"] == "image_url":
+            yield {**part}
 
 
 def _logged_message(message: Message, logged: LoggedTurn, field: ReasoningField) -> Iterator[dict[str, Any]]:

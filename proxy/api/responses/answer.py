@@ -18,7 +18,7 @@ from ...http.errors import ApiError, to_api_error
 from ...inference.client_request import ClientRequest
 from ...inference.run import Run
 from ...log.idempotency import Attempt
-from ...log.stored_body import without_secrets
+from ...log.stored_body import redacted_value
 from ...state import ProxyState
 from .item_stream import Event
 from .logged_responses import response_writer
@@ -123,7 +123,7 @@ class ResponseRun:
         async with self._generation as generation:
             run = await self._state.start_run(generation, self._client, self._attempt)
             writer = response_writer(
-                without_secrets(self._client.body.raw.decode(), self._client.body.json),
+                redacted_value(self._client.body.raw.decode(), self._client.body.json),
                 self.turn_id,
                 generation.model,
                 generation.custom_tools,

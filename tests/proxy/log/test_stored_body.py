@@ -8,11 +8,11 @@ from support.logged_turns import turn, user
 
 from proxy.log.stored_body import (
     join_shared_fields,
+    redacted_text,
+    redacted_value,
     shorten,
     split_shared_fields,
-    text_without_secrets,
     to_text,
-    without_secrets,
 )
 from proxy.log.turn_json import to_json
 
@@ -28,15 +28,41 @@ from proxy.log.turn_json import to_json
     ],
 )
 def test_secrets_are_replaced(sent: Any, kept: Any) -> None:
-    assert without_secrets(json.dumps(sent)) == kept
-    assert json.loads(text_without_secrets(json.dumps(sent))) == kept
+    assert redacted_value(json.dumps(sent)) == kept
+    assert json.loads(redacted_text(json.dumps(sent))) == kept
     assert json.loads(to_text(sent)) == kept
     assert b'"x"' not in to_json(turn(user("Hi"), body=json.dumps(sent)))
 
 
+FILE = "QUFB" * 500
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param(f"data:image/png;base64,{FILE}", f"data:image/png;base64,{FILE[:28]}…", id="data URL"),
+        pytest.param(f"https://example.com/{FILE}", f"https://example.com/{FILE}", id="URL"),
+        pytest.param("data:image/png;base64,AAAA", "data:image/png;base64,AAAA", id="short"),
+    ],
+)
+def test_images_are_shortened(sent: str, kept: str) -> None:
+    for image in ({"url": sent}, sent):
+        body = {"messages": [{"content": [{"type": "image_url", "image_url": image}]}]}
+        expected = {"url": kept} if isinstance(image, dict) else kept
+        assert json.loads(to_text(body))["messages"][0]["content"][0]["image_url"] == expected
+        assert redacted_value(json.dumps(body)) == json.loads(redacted_text(json.dumps(body)))
+
+
+@pytest.mark.parametrize("field", ["data", "file_data"])
+def test_files_are_shortened(field: str) -> None:
+    body = {"content": [{"type": "input_audio", "input_audio": {field: FILE, "text": FILE}}]}
+    kept = {field: f"{FILE[:50]}…", "text": FILE}
+    assert json.loads(to_text(body))["content"][0]["input_audio"] == kept
+
+
 def test_a_secret_whose_key_is_written_with_escapes() -> None:
     body = r'{"\u0061pi_key": "x"}'
-    assert without_secrets(body) == {"api_key": "…"}
+    assert redacted_value(body) == {"api_key": "…"}
     assert b'"x"' not in to_json(turn(user("Hi"), body=body))
 
 

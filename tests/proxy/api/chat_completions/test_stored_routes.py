@@ -295,6 +295,32 @@ async def test_messages() -> None:
         assert error_of(await proxy.get(f"{path}?limit=0")) == (400, "integer_below_min_value", "limit")
 
 
+async def test_parts_of_the_content() -> None:
+    "The SDK knows two types of them, and clients send more."
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    parts = [
+        {"type": "input_text", "text": "One"},
+        {"type": "text"},
+        image,
+        {"type": "file", "file": {"filename": "a.pdf"}},
+    ]
+    sent = [{"role": "user", "content": parts}, {"role": "assistant", "content": [{"type": "refusal"}]}]
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        made = (await proxy.chat(*sent, user="Hi", store=True)).json()
+        data = (await proxy.get(f"{PATH}/{made['id']}/messages")).json()["data"]
+    assert data[0]["content"].split("\n") == [
+        "One",
+        "",
+        "[image: this model cannot see it]",
+        "[file a.pdf: this model cannot read it]",
+    ]
+    texts = [{"type": "text", "text": text} for text in ("One", "")]
+    assert data[0]["content_parts"] == [*texts, image]
+    assert (data[1]["content"], data[1]["content_parts"]) == ("", None)
+    for each in data:
+        ChatCompletionStoreMessage.model_validate({**each, "role": "assistant"})
+
+
 async def test_messages_without_content() -> None:
     "As go-openai sends them: it leaves out every empty text."
     call = {"id": "call_1", "type": "function", "function": {"name": "look"}}
