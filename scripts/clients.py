@@ -61,7 +61,9 @@ def run_client(client: Client, folder: Path) -> bool:
             outcomes[case] = "passed" if passed else "failed"
             print(f"  {case}: {outcomes[case]}", flush=True)
             if passed:
-                requests += [stored(case, each, [folder, ROOT, Path.home()]) for each in server.requests]
+                requests += [
+                    stored(case, each, [folder, ROOT, Path.home()]) for each in server.requests if each.body
+                ]
             else:
                 report(client, case, folder, server.requests, output)
             server.requests.clear()
@@ -101,16 +103,18 @@ def run_case(client: Client, case: str, folder: Path, server: Served) -> str:
 
 
 def answered(case: str, requests: list[Recorded]) -> bool:
-    "Whether each request got an answer, and as a stream where the case is about that."
+    "Whether each request got an answer, and as a stream where the case is about that. Probes have no body."
     streamed = any(b"data:" in request.answer for request in requests)
-    return all(request.status == 200 for request in requests) and (streamed or case != "stream")
+    return all(request.status == 200 for request in requests if request.body) and (
+        streamed or case != "stream"
+    )
 
 
 def report(client: Client, case: str, folder: Path, requests: list[Recorded], output: str) -> None:
     "Print where a case failed, with the requests that got an error."
     print(f"    see {folder / f'{client.slug}-{case}.log'}; it printed {output[-300:]!r}")
     for request in requests:
-        if request.status != 200:
+        if request.status != 200 and request.body:
             print(f"    {request.method} {request.path}: {request.status} {request.answer.decode()[:500]}")
             print(f"      {request.body.decode()[:2000]}", flush=True)
 

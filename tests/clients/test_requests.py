@@ -78,7 +78,7 @@ def send(server: Served, request: Json) -> list[Json]:
             response.begin()
             answer = response.read()
             assert response.status == 200, answer
-    endpoint = request["path"].removeprefix("/v1/")
+    endpoint = request["path"].removeprefix("/v1/").partition("?")[0]
     if not answer.startswith((b"data:", b"event:", b":")):
         whole = json.loads(answer)
         WHOLE[endpoint](whole)

@@ -27,6 +27,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "Weather-get_weather": {"city": "Oslo"},
     "exec_command": {"cmd": f"echo {WEATHER}"},
     "shell_command": {"command": f"echo {WEATHER}"},
+    "Bash": {"command": f"echo {WEATHER}", "description": "Print the weather"},
+    "run_shell_command": {"command": f"echo {WEATHER}", "is_background": False},
     "bash": {"command": f"echo {WEATHER}", "description": "Print the weather"},
     "final_answer": {"answer": FORECAST},
 }
@@ -79,7 +81,7 @@ def _reply(history: str) -> tuple[str | None, str]:
     if "weather" in question and (tool := next((each for each in tools if each in ARGUMENTS), None)):
         return tool, _arguments(tool)
     if "dog" in question:
-        return next(iter(tools), None), json.dumps(DOG)
+        return next((each for each in tools if each not in ARGUMENTS), None), json.dumps(DOG)
     return None, CAPITAL
 
 

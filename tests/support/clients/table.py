@@ -102,6 +102,8 @@ CLIENTS = [
     Client("Hugging Face's client for Python", "huggingface_hub_client.py", pip("huggingface_hub")),
     Client("Hugging Face's client for JavaScript", "huggingface_js.mjs", npm("@huggingface/inference")),
     Client("Codex", "codex.sh", npm("@openai/codex"), without=("structured",)),
+    Client("Claude Code", "claude_code.sh", npm("@anthropic-ai/claude-code")),
+    Client("Qwen Code", "qwen_code.sh", npm("@qwen-code/qwen-code"), without=("structured", "reasoning")),
     Client("opencode", "opencode.sh", npm("opencode-ai"), without=("structured",)),
     Client("Anthropic's SDK for Python", "anthropic_python.py", pip("anthropic")),
     Client(
@@ -121,6 +123,16 @@ CLIENTS = [
             "dev.langchain4j:langchain4j:1.19.0",
             "org.slf4j:slf4j-nop:2.0.17",
         ),
+    ),
+    Client(
+        "Spring AI",
+        "SpringAi.java",
+        maven(
+            "org.springframework.ai:spring-ai-openai:1.1.2",
+            "org.springframework.ai:spring-ai-client-chat:1.1.2",
+            "org.slf4j:slf4j-nop:2.0.17",
+        ),
+        without=("reasoning",),
     ),
     Client("OpenAI's SDK for Java", "OpenaiJava.java", maven("com.openai:openai-java:4.105.0")),
     Client(
