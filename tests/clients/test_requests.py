@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPResponse
 from typing import Any
 
@@ -18,7 +18,7 @@ from openai.types.responses import Response
 from support import anthropic_sdk, openai_types
 from support.clients.model import DOG
 from support.clients.records import REQUESTS, Json, read_requests
-from support.clients.server import Served, serving
+from support.clients.server import Served
 from support.clients.table import CASES
 
 FILES = sorted(REQUESTS.glob("*.json"))
@@ -44,15 +44,6 @@ STREAM: dict[str, Callable[[list[Json]], object]] = {
 }
 # The keys of texts, whole or in pieces.
 TEXTS = {"text", "content", "delta", "arguments", "partial_json", "thinking", "reasoning"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("clients")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LLM_USER_PATH", str(folder))
-        with serving(folder) as server:
-            yield server
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])

@@ -13,7 +13,7 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -41,7 +41,7 @@ class Recorded:
     headers: list[tuple[str, str]]
     body: bytes = b""
     status: int | None = None
-    answer: bytes = field(default=b"", repr=False)
+    answer: bytes = b""
 
     def json(self) -> Any:
         return json.loads(self.body) if self.body else None
