@@ -69,9 +69,9 @@ def harmony_conversation(
 
 def name_metadata(name: str | None) -> Json | None:
     "Return the `provider_metadata` of a message whose author has a name. `_` replaces what no name may have."
-    fitting = (
-        char if char.isprintable() and char not in NOT_IN_NAMES else "_" for char in (name or "").strip()
-    )
+    if not name:
+        return None
+    fitting = (char if char.isprintable() and char not in NOT_IN_NAMES else "_" for char in name.strip())
     header_name = "".join(fitting)[:MAX_NAME]
     return {METADATA: {"name": header_name}} if header_name else None
 

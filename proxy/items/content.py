@@ -115,6 +115,8 @@ def joined_text(content: str | Iterable[ContentPart] | None) -> str:
 
 def text_part(content: Content, metadata: Mapping[str, Any] | None = None) -> TextPart:
     "Return the content as one part, with this `provider_metadata` and what is to be known of attachments."
+    if isinstance(content, str) and not metadata:
+        return TextPart(content)  # nearly all messages of a long history
     return TextPart(joined_text(content), provider_metadata=content_metadata(content, metadata))
 
 
@@ -135,8 +137,9 @@ def assistant_parts(content: Content, metadata: Mapping[str, Any] | None = None)
 
 def content_metadata(content: Content, metadata: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     "Return the `provider_metadata` of a part that holds this content."
-    parts = content if isinstance(content, list) else ()
-    marks = attachments_metadata(sum(isinstance(part, AttachmentContent) for part in parts)) or {}
+    if not isinstance(content, list):
+        return dict(metadata) if metadata else None
+    marks = attachments_metadata(sum(isinstance(part, AttachmentContent) for part in content)) or {}
     merged = {**(metadata or {}).get(METADATA, {}), **marks.get(METADATA, {})}
     return {METADATA: merged} if merged else None
 
