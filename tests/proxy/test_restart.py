@@ -263,7 +263,7 @@ def test_workers(path: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, *WORKERS, str(path)], env=environ, stderr=subprocess.PIPE, text=True
         )
-        timer = threading.Timer(PATIENCE * 2, process.kill)
+        timer = threading.Timer(PATIENCE * 5, process.kill)
         timer.start()
         assert process.stderr
         with closing(process.stderr):

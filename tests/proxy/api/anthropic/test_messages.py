@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 from anthropic.types import ContentBlockParam
 from anthropic.types.tool_result_block_param import Content as ResultContent
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import get_type_hints
 
 from llm_gpt_oss.turn.history import attachments_metadata
 from proxy.api.anthropic.blocks import TextBlock
