@@ -10,6 +10,7 @@ llm.ModelError
     │   ├── EngineBusy        its queue is full
     │   ├── Unauthorized      it needs a key, or a different one
     │   ├── ModelMissing      it does not have the model
+    │   ├── OutOfMemory       the model and its context do not fit into its memory
     │   ├── StreamCut         its answer ended in the middle
     │   └── EmptyStream       its answer was empty
     ├── NotGptOss             the model is not of the gpt-oss family
@@ -92,6 +93,10 @@ class Unauthorized(EngineError):
 
 class ModelMissing(EngineError):
     "The engine does not have the model."
+
+
+class OutOfMemory(EngineError):
+    "The model and its context do not fit into the engine's memory."
 
 
 class StreamCut(EngineError):

@@ -21,6 +21,9 @@ class Usage:
         self.completion_ms = 0.0
         self._completed = 0
         self._current = 0
+        # Tokens and milliseconds of the completions with a rate.
+        self._timed_tokens = 0
+        self._timed_ms = 0.0
         # Tokens with non-ASCII characters, by whether they are reasoning.
         self._non_ascii: dict[bool, int] = {True: 0, False: 0}
 
@@ -48,15 +51,18 @@ class Usage:
             self.prompt_tokens = done.prompt_tokens
         self.completions += 1
         non_ascii = sum(self._non_ascii.values())
-        if done.completion_tokens is None:
-            self._completed += self._current + hidden
-        else:
-            self._completed += done.completion_tokens
-            missing = max(0, done.completion_tokens - hidden - self._current)
-            self.reasoning_tokens += round(missing * self._non_ascii[True] / non_ascii) if non_ascii else 0
+        counted = self._current + hidden
+        tokens = counted if done.completion_tokens is None else done.completion_tokens
+        self._completed += tokens
+        missing = max(0, tokens - counted)
+        self.reasoning_tokens += round(missing * self._non_ascii[True] / non_ascii) if non_ascii else 0
         self.load_ms += done.load_ms or 0
         self.prompt_ms += done.prompt_ms or 0
         self.completion_ms += done.completion_ms or 0
+        # The time of a single token is no rate: llama.cpp reports a microsecond for it.
+        if done.completion_ms and tokens > 1:
+            self._timed_tokens += tokens
+            self._timed_ms += done.completion_ms
         self._current, self._non_ascii = 0, {True: 0, False: 0}
 
     def restart(self) -> None:
@@ -71,6 +77,6 @@ class Usage:
             "completion_ms": round(self.completion_ms),
             "reasoning_tokens": min(self.reasoning_tokens, self.completion_tokens),
         }
-        if self.completion_ms > 0:
-            details["tokens_per_second"] = round(self._completed / self.completion_ms * 1000, 1)
+        if self._timed_ms > 0:
+            details["tokens_per_second"] = round(self._timed_tokens / self._timed_ms * 1000, 1)
         return details

@@ -26,6 +26,7 @@ from llm_gpt_oss.errors import (
     GptOssError,
     ModelMissing,
     NotGptOss,
+    OutOfMemory,
     Unauthorized,
     UnusableSchema,
 )
@@ -80,6 +81,10 @@ class ErrorShape:
 
 
 SHORTEN = "Send fewer or shorter messages, or start the server with a longer context (--num-ctx)."
+FREE_MEMORY = (
+    "Unload other models or close other programs where the engine runs, or start the server with a shorter "
+    "context (--num-ctx)."
+)
 
 SHAPES: dict[type[llm.ModelError], ErrorShape] = {
     ContextOverflow: ErrorShape(400, INVALID, "context_length_exceeded", remedy=SHORTEN),
@@ -90,6 +95,7 @@ SHAPES: dict[type[llm.ModelError], ErrorShape] = {
     EngineUnreachable: ErrorShape(503, SERVER, "engine_unreachable", retry_after=5),
     EngineBusy: ErrorShape(503, SERVER, "engine_busy", retry_after=2),
     Unauthorized: ErrorShape(502, SERVER, "engine_unauthorized"),
+    OutOfMemory: ErrorShape(502, SERVER, "out_of_memory", remedy=FREE_MEMORY),
     EngineError: ErrorShape(502, SERVER, "engine_error"),
     BadAnswer: ErrorShape(
         502, SERVER, "bad_answer", retry_after=0, remedy="Change the wording of the prompt."

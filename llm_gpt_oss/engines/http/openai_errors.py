@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ...errors import ContextOverflow, EngineError, GptOssError, ModelMissing, Unauthorized
 from .server_errors import (
+    OUT_OF_MEMORY,
     ErrorResponse,
     Rule,
     busy,
+    out_of_memory,
     overflow_counts,
     overflow_message,
     rejected,
@@ -36,6 +38,10 @@ def _overflow(response: ErrorResponse) -> GptOssError:
     return context_overflow(response.server, *overflow_counts(response))
 
 
+def _out_of_memory(response: ErrorResponse) -> GptOssError:
+    return out_of_memory(response, "Close other programs there, or start the server with a shorter context.")
+
+
 def _unauthorized(response: ErrorResponse) -> GptOssError:
     message = f"{response.server} needs an API key, or a different one."
     remedy = "Type `llm keys set NAME`, and add the model with `--key NAME`."
@@ -55,6 +61,7 @@ def _no_completion_api(response: ErrorResponse) -> GptOssError:
 RULES = (
     Rule((), r"exceeds? the (available )?context|maximum context length|maximum model length", _overflow),
     Rule((), r"(?i)json.?schema|guided|structured.?output|grammar", unusable_schema),
+    Rule((), OUT_OF_MEMORY, _out_of_memory),
     Rule((401, 403), "", _unauthorized),
     Rule((404,), r"(?i)model .*(does not exist|not found)", _model_missing),
     Rule((404, 405), "", _no_completion_api),

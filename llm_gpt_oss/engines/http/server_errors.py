@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...completion import Json
-from ...errors import BadRequest, EmptyStream, EngineBusy, EngineError, GptOssError, StreamCut, UnusableSchema
+from ...errors import (
+    BadRequest,
+    EmptyStream,
+    EngineBusy,
+    EngineError,
+    GptOssError,
+    OutOfMemory,
+    StreamCut,
+    UnusableSchema,
+)
 
 MAX_TEXT = 500
 
@@ -22,15 +31,20 @@ class ErrorResponse:
     """An error as the server reported it.
 
     `server` is the server's name in messages. `status` is the HTTP status, None for an error inside a stream.
-    `text` is one printable line. `model` is the model of the request, if it has one. `details` are the other
-    fields of the error objects, those of inner objects first.
+    `full_text` is one printable line. `model` is the model of the request, if it has one. `details` are the
+    other fields of the error objects, those of inner objects first.
     """
 
     server: str
     status: int | None
-    text: str
+    full_text: str
     model: str | None
     details: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        "The text as messages show it. It can be several pages of a log."
+        return self.full_text[:MAX_TEXT].rstrip(".")
 
     @property
     def code(self) -> int | None:
@@ -49,7 +63,7 @@ class Rule:
 
     def matches(self, response: ErrorResponse) -> bool:
         return (not self.codes or response.code in self.codes) and bool(
-            re.search(self.pattern, response.text)
+            re.search(self.pattern, response.full_text)
         )
 
 
@@ -101,7 +115,7 @@ def _to_json(value: object) -> str:
 
 def _one_line(text: str) -> str:
     "Without line breaks and control characters, because the text is printed to a terminal."
-    return "".join(filter(str.isprintable, " ".join(text.split())))[:MAX_TEXT].rstrip(".")
+    return "".join(filter(str.isprintable, " ".join(text.split()))).rstrip(".")
 
 
 # Errors that all servers have.
@@ -118,7 +132,23 @@ def overflow_message(prompt_tokens: int | None, context_length: int | None, owne
     "Return the message for a prompt that is too long. `owner` is whose context it is, such as `the model's`."
     prompt = f"prompt of {prompt_tokens} tokens" if prompt_tokens else "prompt"
     context = f"context of {context_length}" if context_length else "context"
+    if prompt_tokens and prompt_tokens == context_length:
+        return f"The {prompt} fills {owner} {context} and leaves no room for an answer."
     return f"The {prompt} is longer than {owner} {context}."
+
+
+# What llama.cpp and the libraries of GPUs say (see Ollama's llm/status.go), vLLM, and older versions of
+# Ollama.
+OUT_OF_MEMORY = (
+    r"(?i)out of (device |host )?memory|(cuda|hip)Malloc failed|failed to allocate|allocation failed"
+    r"|(not enough|insufficient|requires more system) memory|ErrorOutOf(Device|Host)?Memory|OutOfMemoryError"
+    r"|vk_error_out_of_(device|host)_memory|unable to load full model on GPU"
+)
+
+
+def out_of_memory(response: ErrorResponse, remedy: str) -> GptOssError:
+    message = f"{response.server} does not have enough memory: {response.text}."
+    return OutOfMemory(message, status=response.status, remedy=remedy)
 
 
 def unusable_schema(response: ErrorResponse) -> GptOssError:

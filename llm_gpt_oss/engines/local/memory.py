@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ...errors import EngineError
+from ...errors import OutOfMemory
 
 MEMINFO = Path("/proc/meminfo")
 # The limit and the usage of a container, in control groups version 2.
@@ -44,13 +44,13 @@ def installed_memory() -> int | None:
 
 def insufficient_memory(
     path: str, context: int, required: int, available: int, gpu: int, *, reason: str = "", advice: str = ""
-) -> EngineError:
+) -> OutOfMemory:
     """Return the error for a model that would not fit. Sizes are in bytes, `gpu` is the free memory of GPUs.
 
     `reason` explains why the model needs so much, `advice` is added to the remedy.
     """
     on_gpu = f" and {_gigabytes(gpu)} on the GPU" if gpu else ""
-    return EngineError(
+    return OutOfMemory(
         f"{path} needs about {_gigabytes(required)} of memory with a context of {context} tokens{reason}, "
         f"and {_gigabytes(available)} are free{on_gpu}.",
         remedy="Close other programs, type `-o num_ctx 4096` for a shorter context, or use a smaller model."

@@ -6,9 +6,11 @@ import re
 
 from ...errors import ContextOverflow, EngineError, GptOssError, ModelMissing, NotGptOss, Unauthorized
 from ..http.server_errors import (
+    OUT_OF_MEMORY,
     ErrorResponse,
     Rule,
     busy,
+    out_of_memory,
     overflow_counts,
     overflow_message,
     rejected,
@@ -94,8 +96,17 @@ def _not_ollama(response: ErrorResponse) -> GptOssError:
 
 
 def _out_of_memory(response: ErrorResponse) -> GptOssError:
-    remedy = "Free some memory, or try a shorter context with `-o num_ctx 4096`."
-    return EngineError(f"Ollama says: {response.text}.", status=response.status, remedy=remedy)
+    remedy = (
+        "Unload other models with `llm gpt-oss unload TAG`, close other programs, or try a shorter context "
+        "with `-o num_ctx 4096`."
+    )
+    return out_of_memory(response, remedy)
+
+
+def _cloud_disabled(response: ErrorResponse) -> GptOssError:
+    message = f"{response.model or 'The model'} runs in Ollama's cloud, which is disabled: {response.text}."
+    remedy = "Use a model that runs locally, such as gpt-oss:20b, or unset OLLAMA_NO_CLOUD where Ollama runs."
+    return EngineError(message, status=response.status, remedy=remedy)
 
 
 def _rejected(response: ErrorResponse) -> GptOssError:
@@ -105,14 +116,15 @@ def _rejected(response: ErrorResponse) -> GptOssError:
 
 # Ollama uses 400 for an error in one version and 500 in another, and sends the same error inside a stream.
 RULES = (
-    Rule((), r"exceeds the (available )?context|longer than the context", _overflow),
+    Rule((), r"exceeds (the|maximum) (available )?context|longer than the context", _overflow),
     Rule(
         (), r"JSON schema|json_schema|invalid format|vocabulary required for format|grammar", unusable_schema
     ),
     Rule((), r"does not support (generate|completion)", _not_gpt_oss),
     Rule((), r"pull model manifest: file does not exist", _not_in_registry),
     Rule((), r"HTTP response to HTTPS client|not look like a TLS handshake", _registry_without_tls),
-    Rule((), r"requires more system memory", _out_of_memory),
+    Rule((), OUT_OF_MEMORY, _out_of_memory),
+    Rule((), r"cloud is disabled", _cloud_disabled),
     Rule((301, 302, 303, 307, 308), "", _redirect),
     Rule((401,), "", _unauthorized),
     Rule((403,), "^$", _host_rejected),

@@ -113,6 +113,14 @@ def test_no_rate_without_a_time() -> None:
     assert "tokens_per_second" not in usage.details()
 
 
+def test_a_single_token_has_no_rate() -> None:
+    usage = Usage()
+    usage.end_completion(Done("length", 10, 1, completion_ms=0.001), hidden=0)
+    assert "tokens_per_second" not in usage.details()
+    usage.end_completion(Done("stop", 10, 20, completion_ms=1000), hidden=0)
+    assert usage.details()["tokens_per_second"] == 20.0
+
+
 def test_never_more_reasoning_than_tokens() -> None:
     usage = Usage()
     count(usage, ("a", True), ("b", True))

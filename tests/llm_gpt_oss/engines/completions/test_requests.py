@@ -113,5 +113,5 @@ def test_the_tokens_that_the_context_has_left(counted: dict[str, Any], remaining
 
 
 def test_a_prompt_that_fills_the_context() -> None:
-    with pytest.raises(ContextOverflow, match="prompt of 100 tokens is longer than vLLM's context of 100"):
+    with pytest.raises(ContextOverflow, match="prompt of 100 tokens fills vLLM's context of 100"):
         COUNT.parse({"count": 100, "max_model_len": 100})

@@ -17,6 +17,7 @@ from llm_gpt_oss.errors import (
     EngineError,
     GptOssError,
     ModelMissing,
+    OutOfMemory,
     Unauthorized,
     UnusableSchema,
 )
@@ -88,7 +89,16 @@ def test_error_answers(status: int, body: Any, error_type: type[GptOssError], wo
 
 def test_an_error_inside_a_stream_has_a_code_of_its_own() -> None:
     assert type(error(None, KEY)) is Unauthorized
-    assert type(error(None, {"error": "out of memory"})) is EngineError
+    assert type(error(None, {"error": "out of luck"})) is EngineError
+
+
+def test_out_of_memory() -> None:
+    raised = error(None, {"error": "CUDA out of memory. Tried to allocate 2.00 GiB"})
+    assert type(raised) is OutOfMemory
+    assert str(raised) == (
+        "llama-server does not have enough memory: CUDA out of memory. Tried to allocate 2.00 GiB. "
+        "Close other programs there, or start the server with a shorter context."
+    )
 
 
 def test_the_error_has_the_counts_of_an_overflow() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_gpt_oss.engines.http.server_errors import ErrorResponse, to_error, unwrap
+from llm_gpt_oss.engines.http.server_errors import ErrorResponse, Rule, failed, to_error, unwrap
 from llm_gpt_oss.errors import EngineError
 
 BODIES: list[tuple[object, str, dict[str, Any]]] = [
@@ -20,8 +20,13 @@ BODIES: list[tuple[object, str, dict[str, Any]]] = [
     ({"other": 1}, '{"other": 1}', {}),
     (None, "null", {}),
     ("two\n lines\x1b[1m.", "two lines[1m", {}),
-    ("x" * 1000, "x" * 500, {}),
 ]
+
+
+def test_messages_show_the_beginning_of_a_long_text() -> None:
+    response = ErrorResponse("S", 500, "x" * 499 + "..y", None, {})
+    assert response.text == "x" * 499
+    assert Rule((), "y$", failed).matches(response)
 
 
 @pytest.mark.parametrize(("body", "text", "details"), BODIES)

@@ -15,6 +15,7 @@ from llm_gpt_oss.errors import (
     GptOssError,
     ModelMissing,
     NotGptOss,
+    OutOfMemory,
     Unauthorized,
     UnusableSchema,
 )
@@ -97,9 +98,10 @@ ANSWERS = [
     (403, "", EngineError, "IP address in OLLAMA_HOST"),
     (
         403,
-        body("ollama cloud is disabled"),
+        body("ollama cloud is disabled: remote model is unavailable"),
         EngineError,
-        "Ollama failed with an error (403): ollama cloud is disabled.",
+        "tag runs in Ollama's cloud, which is disabled: ollama cloud is disabled: remote model is "
+        "unavailable. Use a model that runs locally",
     ),
     (
         503,
@@ -109,11 +111,13 @@ ANSWERS = [
     ),
     (429, body("too many requests"), EngineBusy, "Try again in a moment"),
     (
-        500,
-        body("model requires more system memory (13.1 GiB) than is available"),
-        EngineError,
-        "`-o num_ctx 4096`",
+        400,
+        nested("request (4096 tokens) exceeds the context", n_prompt_tokens=4096, n_ctx=4096),
+        ContextOverflow,
+        "The prompt of 4096 tokens fills the model's context of 4096 and leaves no room for an answer. "
+        "Request a longer context with `-o num_ctx 8192`",
     ),
+    (400, body("input after truncation exceeds maximum context length"), ContextOverflow, "longer"),
     (
         500,
         body("llama runner process has terminated"),
@@ -132,6 +136,37 @@ ANSWERS = [
     (501, body("this model does not support embeddings"), EngineError, "does not support embeddings"),
     (400, body("unexpected EOF"), BadRequest, "unexpected EOF"),
 ]
+
+
+# Of llm/status.go and ml/device.go in Ollama v0.33, of llama.cpp, and of older versions.
+MEMORY = [
+    "model requires more system memory (13.1 GiB) than is available (3.2 GiB)",
+    "insufficient memory - required allocations: {...}",
+    "error: Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
+    "llama-server process has terminated: exit status 1: cudaMalloc failed: out of memory",
+    "ggml_backend_cuda_buffer_type_alloc_buffer: hipMalloc failed",
+    "llama_init_from_model: failed to allocate context",
+    "ggml_vulkan: Device memory allocation failed",
+    "vk::Device::allocateMemory: ErrorOutOfDeviceMemory",
+    "VK_ERROR_OUT_OF_DEVICE_MEMORY",
+    "ROCm error: out of device memory",
+    "not enough memory to load the model",
+    "unable to load full model on GPU",
+    "error: a long log\n" * 200 + "cudaMalloc failed: out of memory",
+]
+
+
+@pytest.mark.parametrize("status", [500, 503, 400, None])
+@pytest.mark.parametrize("text", MEMORY, ids=lambda text: text[:40])
+def test_out_of_memory(text: str, status: int | None) -> None:
+    error = error_of(status, body(text) if status else text, "tag")
+    assert type(error) is OutOfMemory
+    assert error.status == status
+    assert error.message.startswith(f"Ollama does not have enough memory: {text[:16]}")
+    assert len(error.message) < 600
+    assert error.remedy is not None
+    assert "Unload other models" in error.remedy
+    assert "`-o num_ctx 4096`" in error.remedy
 
 
 @pytest.mark.parametrize(("status", "text", "error_type", "words"), ANSWERS)
