@@ -1,5 +1,7 @@
-"""`/api/...`: Ollama's own API. Requests are forwarded to Ollama as they are, and chats and generations
-logged. Raw completions of a model that runs on another engine are answered by that engine.
+"""`/api/...`: Ollama's own API. Requests are forwarded to Ollama as they are, except for `load_options`.
+
+Chats and generations are logged. Raw completions of a model that runs on another engine are answered by that
+engine.
 
 Ollama's documentation (docs/api.md) lists its endpoints.
 """
@@ -26,6 +28,7 @@ from ...http.errors import ApiError
 from ...http.request_body import read_bytes
 from ...state import ProxyState, StateDep, ViewerDep
 from .harmony_request import harmony_request
+from .load_options import missing_load_options
 from .raw_completion import RawBody, complete, is_raw
 from .raw_reader import RawReader
 from .reader import ChatReader
@@ -87,7 +90,7 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         if name == "generate" and is_raw(data):
             open_answer = _from_engine(state, forwarded, data)
         else:
-            open_answer = _from_ollama(state, forwarded)
+            open_answer = _from_ollama(state, forwarded, data)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         return ollama_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
@@ -129,7 +132,10 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-def _from_ollama(state: ProxyState, forwarded: ForwardedRequest) -> OpenAnswer:
+def _from_ollama(state: ProxyState, forwarded: ForwardedRequest, data: Any = None) -> OpenAnswer:
+    "Return what opens Ollama's answer. `data` is the value of a body that may need more fields."
+    if isinstance(data, dict) and (missing := missing_load_options(data, state)):
+        forwarded = forwarded.with_body(json.dumps({**data, **missing}, ensure_ascii=False).encode())
     return lambda: forward_to_ollama(state.ollama_address(), forwarded, state.plugin_settings.read_timeout)
 
 
@@ -141,11 +147,12 @@ def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> O
     """
     name = data.get("model")
     if (tag := _tag(state, str(name))) is None:
-        return _from_ollama(state, forwarded)
+        return _from_ollama(state, forwarded, data)
     if state.bound_model(tag).engine == DEFAULT_ENGINE:
         if tag != name:
-            forwarded = forwarded.with_body(json.dumps({**data, "model": tag}).encode())
-        return _from_ollama(state, forwarded)
+            data = {**data, "model": tag}
+            forwarded = forwarded.with_body(json.dumps(data, ensure_ascii=False).encode())
+        return _from_ollama(state, forwarded, data)
     body = RawBody.model_validate(data)
     return lambda: complete(
         state.engine_for(tag),

@@ -217,7 +217,8 @@ class TestOllama:
             monkeypatch.setenv("OLLAMA_HOST", ollama.host)
             async with proxied() as proxy:
                 assert (await post(proxy, **fields)).status_code == 200
-        assert ollama.requests[0].body == {**RAW, **fields, "model": model}
+        load_options = {"shift": False} if model.startswith("gpt-oss") else {}
+        assert ollama.requests[0].body == {**RAW, **fields, "model": model, **load_options}
 
     async def test_what_only_ollama_can_read_is_forwarded_and_logged(
         self, monkeypatch: pytest.MonkeyPatch

@@ -116,6 +116,53 @@ async def test_a_compressed_body_is_decoded_for_ollama_and_the_log() -> None:
     assert unknown.json()["error"].startswith("The Content-Encoding 'lzma' is not supported.")
 
 
+OPTIONS = {"temperature": 0}
+
+
+@pytest.mark.parametrize(
+    ("sent", "num_ctx", "added"),
+    [
+        pytest.param({}, None, {"shift": False}, id="shift"),
+        pytest.param({"shift": None}, None, {"shift": False}, id="null"),
+        pytest.param({"shift": True}, None, {}, id="the client's shift"),
+        pytest.param({"shift": False}, None, {}, id="the same shift"),
+        pytest.param({}, 8192, {"shift": False, "options": {"num_ctx": 8192}}, id="context"),
+        pytest.param(
+            {"shift": True, "options": OPTIONS}, 8192, {"options": {**OPTIONS, "num_ctx": 8192}}, id="options"
+        ),
+        pytest.param({"options": {"num_ctx": 4096}}, 8192, {"shift": False}, id="the context of the client"),
+        pytest.param({"options": "odd"}, 8192, {"shift": False}, id="options of the wrong type"),
+    ],
+)
+async def test_a_model_is_not_loaded_again(sent: Json, num_ctx: int | None, added: Json) -> None:
+    body = {**CHAT, "model": "gpt-oss:20b", **sent}
+    with Ollama(answer(line("Hello", done=True, done_reason="stop"))) as ollama:
+        async with proxied(num_ctx=num_ctx) as proxy:
+            for path in ("/api/chat", "/api/generate"):
+                await proxy.post(path, body)
+            logged = [json.loads(turn["request"]) for turn in proxy.turns()]
+    assert [request.body for request in ollama.requests] == [{**body, **added}] * 2
+    assert logged in ([], [body])  # there is no turn if Ollama cannot read the request
+
+
+@pytest.mark.parametrize(
+    ("model", "is_served"),
+    [
+        pytest.param("gpt-oss", True, id="without a tag"),
+        pytest.param("GPT-OSS:20B", True, id="upper case"),
+        pytest.param("llama3", False, id="of Ollama"),
+        pytest.param("my-alias", False, id="an alias, which Ollama does not know"),
+        pytest.param("gpt-oss-like", False, id="an alias with a star"),
+        pytest.param(None, False, id="none"),
+    ],
+)
+async def test_other_models_are_forwarded_unchanged(model: str | None, is_served: bool) -> None:
+    with Ollama(answer(line("Hello", done=True, done_reason="stop"))) as ollama:
+        async with proxied(aliases={"my-alias": "gpt-oss:20b", "*": "gpt-oss:20b"}, num_ctx=8192) as proxy:
+            await proxy.post("/api/chat", {**CHAT, "model": model})
+    assert ("shift" in ollama.requests[0].body) == is_served
+
+
 async def test_generate_is_logged() -> None:
     with Ollama(stream({"response": "Hello"}, {"done": True, "done_reason": "length"})):
         async with proxied() as proxy:
