@@ -122,7 +122,7 @@ async def test_too_many_dimensions() -> None:
             "input",
             id="long",
         ),
-        pytest.param("out of memory", 500, 502, "engine_error", None, id="broken"),
+        pytest.param("out of memory", 500, 502, "out_of_memory", None, id="memory"),
     ],
 )
 async def test_errors_of_ollama(
