@@ -19,12 +19,13 @@ from llm_gpt_oss.engines.http.request import Request as EngineRequest
 from llm_gpt_oss.engines.ollama.answers import EmbeddingResult
 from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
 from llm_gpt_oss.engines.ollama.requests import embed
-from llm_gpt_oss.errors import ContextOverflow, EngineError
+from llm_gpt_oss.errors import ContextOverflow, EngineError, ModelMissing
 
 from ..http.body_model import Body
 from ..http.disconnect import cancel_on_disconnect
-from ..http.errors import ApiError, to_api_error
+from ..http.errors import ApiError
 from ..http.request_body import ReceivedBody, body_of
+from ..inference.model_names import EMBEDDING_MODELS, no_embeddings
 from ..state import ProxyState, StateDep
 from .text_inputs import TextInput, parse_texts
 
@@ -69,8 +70,8 @@ async def create(
     received: Annotated[ReceivedBody[EmbeddingRequest], Depends(body_of(EmbeddingRequest))],
 ) -> dict[str, Any]:
     body = received.model
-    api_request = body.api_request(state.settings.aliases.get(body.model, body.model))
-    result = await cancel_on_disconnect(request.receive, _embed(state, api_request))
+    api_request = body.api_request(state.model_names.embedding_tag(body.model))
+    result = await cancel_on_disconnect(request.receive, _embed(state, api_request, body.model))
     for vector in result.vectors:
         # Ollama ignores `dimensions` if the model's vectors are shorter.
         if body.dimensions not in (None, len(vector)):
@@ -87,15 +88,25 @@ async def create(
     }
 
 
-async def _embed(state: ProxyState, api_request: EngineRequest[EmbeddingResult]) -> EmbeddingResult:
+async def _embed(
+    state: ProxyState, api_request: EngineRequest[EmbeddingResult], name: str
+) -> EmbeddingResult:
+    "Return Ollama's embeddings. `name` is the model's name in errors. Raises ApiError and GptOssError."
     read_timeout = state.plugin_settings.read_timeout
     async with AsyncClient(ollama_endpoint(state.ollama_address(), read_timeout)) as client:
         try:
             return await client.send(api_request)
-        except ContextOverflow as error:
-            raise to_api_error(error, param="input") from error
+        except ContextOverflow:
+            message = "'input' has a text that is longer than the model's context. Send shorter texts."
+            raise ApiError(400, message, code="context_length_exceeded", param="input") from None
+        except ModelMissing:
+            message = (
+                f"Ollama has no model '{api_request.model}'. {EMBEDDING_MODELS} Type `ollama pull "
+                f"nomic-embed-text`. Start the server with --alias '{name[:100]}=nomic-embed-text' to give it"
+                " this name."
+            )
+            raise ApiError(404, message, code="model_not_found", param="model") from None
         except EngineError as error:
-            if error.status == 501:  # Ollama's status for a model that generates text
-                message = f"The model '{api_request.model}' cannot make embeddings."
-                raise ApiError(400, message, code="model_not_supported", param="model") from None
+            if error.status == 501:  # Ollama's status for a model that writes text
+                raise no_embeddings(name) from None
             raise

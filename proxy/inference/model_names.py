@@ -20,6 +20,7 @@ from ..http.validation_errors import validation_api_error
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # What clients write before and after a name: OpenAI's namespace on Hugging Face, and Ollama's default tag.
 NAMESPACE, DEFAULT_TAG = "openai/", ":latest"
+EMBEDDING_MODELS = "Use an embedding model of Ollama, such as nomic-embed-text."
 
 # llm's models with and without a key have no public type in common.
 AnyModel = llm.AsyncModel | llm.AsyncKeyModel
@@ -59,6 +60,7 @@ class ModelNames:
                 model = ResolvedModel(other.model.model_id, other=other.async_model)
                 for name in (other.model.model_id, *other.aliases):
                     self._models.setdefault(name, model)
+        self._text_models = {model.tag for model in self._models.values()}
         self._by_canonical_name = self._canonical_names()
         resolved = {name: self._find(target) or ResolvedModel(target) for name, target in aliases.items()}
         self._models |= {name: model for name, model in resolved.items() if "*" not in name}
@@ -84,6 +86,17 @@ class ModelNames:
             param="model",
         )
 
+    def embedding_tag(self, name: str) -> str:
+        """Return Ollama's tag of the embedding model that a name stands for: mostly the name itself.
+
+        Raises ApiError for a model that writes text. An alias such as `*` for such a model does not count.
+        """
+        model = self._find_without_effort(name)
+        if model and model.tag in self._text_models:
+            raise no_embeddings(name)
+        model = model or self._find_pattern(name)
+        return name if model is None or model.tag in self._text_models else model.tag
+
     def _find(self, name: str) -> ResolvedModel | None:
         "Return the model that a name, with or without an effort, stands for."
         if model := self._find_without_effort(name):
@@ -91,10 +104,19 @@ class ModelNames:
         base, _, effort = name.removesuffix(DEFAULT_TAG).rpartition("-")
         if effort.lower() in EFFORTS and (model := self._find_without_effort(base)):
             return replace(model, effort=effort.lower())
+        return self._find_pattern(name)
+
+    def _find_pattern(self, name: str) -> ResolvedModel | None:
         return next((model for pattern, model in self._patterns.items() if pattern.fullmatch(name)), None)
 
     def _find_without_effort(self, name: str) -> ResolvedModel | None:
         return self._models.get(name) or self._by_canonical_name.get(_canonical_name(name))
+
+
+def no_embeddings(name: str) -> ApiError:
+    "Return the error for a model that writes text."
+    message = f"The model '{name[:100]}' cannot make embeddings. {EMBEDDING_MODELS}"
+    return ApiError(400, message, code="model_not_supported", param="model")
 
 
 def _pattern(alias: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from time import perf_counter
 
 from ...completion import Completion, Done, Piece
-from ...errors import EngineError, GptOssError
+from ...errors import EngineError, GptOssError, OutOfMemory
 from ..local import memory
 from .generation import Model, PrefixCache, generate
 from .model_folder import INSTALL, ModelFolder
@@ -86,9 +86,11 @@ def _next_item(steps: Steps) -> Piece | Done | None:
     except GptOssError:
         raise
     except Exception as problem:
-        out_of_memory = type(problem).__name__ == "OutOfMemoryError"
-        remedy = "Type a smaller `-o num_ctx`, or close other programs." if out_of_memory else None
-        raise EngineError(f"Transformers failed: {_first_line(problem)}.", remedy=remedy) from problem
+        message = f"Transformers failed: {_first_line(problem)}."
+        if type(problem).__name__ == "OutOfMemoryError":
+            remedy = "Type a smaller `-o num_ctx`, or close other programs."
+            raise OutOfMemory(message, remedy=remedy) from problem
+        raise EngineError(message) from problem
 
 
 def _insufficient_memory(

@@ -75,6 +75,55 @@ async def test_alias() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "tag"),
+    [
+        pytest.param("openai/Text-Embedding-3-Small", "embed-tiny", id="in another spelling"),
+        pytest.param("text-embedding-ada-002", "embed-other", id="with a star"),
+        pytest.param("nomic-embed-text", "nomic-embed-text", id="of Ollama"),
+    ],
+)
+async def test_aliases(model: str, tag: str) -> None:
+    aliases = {"text-embedding-3-small": "embed-tiny", "text-*": "embed-other", "*": "gpt-oss:20b"}
+    response, asked = await post(answer(VECTORS), model=model, aliases=aliases)
+    assert (asked[0]["model"], response.json()["model"]) == (tag, model)
+
+
+@pytest.mark.parametrize("model", ["gpt-oss", "gpt-oss:20b", "openai/gpt-oss:20b", "gpt-4o"])
+async def test_models_that_write_text_are_not_loaded(model: str) -> None:
+    response, asked = await post(answer(VECTORS), model=model, aliases={"gpt-4o": "gpt-oss:20b"})
+    assert asked == []
+    assert (response.status_code, response.json()["error"]) == (
+        400,
+        {
+            "message": f"The model '{model}' cannot make embeddings. "
+            "Use an embedding model of Ollama, such as nomic-embed-text.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "model_not_supported",
+        },
+    )
+
+
+async def test_message_about_a_model_that_ollama_does_not_have() -> None:
+    response, _ = await post(
+        answer({"error": 'model "x" not found, try pulling it first'}, 404), model="text-embedding-3-large"
+    )
+    assert response.json()["error"]["message"] == (
+        "Ollama has no model 'text-embedding-3-large'. Use an embedding model of Ollama, such as "
+        "nomic-embed-text. "
+        "Type `ollama pull nomic-embed-text`. Start the server with "
+        "--alias 'text-embedding-3-large=nomic-embed-text' to give it this name."
+    )
+
+
+async def test_message_about_a_text_that_is_too_long() -> None:
+    response, _ = await post(answer({"error": "the input length exceeds the context length"}, 400))
+    assert response.json()["error"]["message"] == (
+        "'input' has a text that is longer than the model's context. Send shorter texts."
+    )
+
+
+@pytest.mark.parametrize(
     ("fields", "param"),
     [
         pytest.param({"input": ""}, "input", id="empty"),
@@ -104,7 +153,7 @@ async def test_too_many_dimensions() -> None:
     ("message", "ollama_status", "status", "code", "param"),
     [
         pytest.param(
-            'model "x" not found, try pulling it first', 404, 404, "model_not_found", None, id="tag"
+            'model "x" not found, try pulling it first', 404, 404, "model_not_found", "model", id="tag"
         ),
         pytest.param(
             "this model does not support embeddings",

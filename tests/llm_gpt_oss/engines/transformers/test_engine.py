@@ -28,7 +28,7 @@ from llm_gpt_oss.engines.transformers import provider as transformers_provider
 from llm_gpt_oss.engines.transformers.engine import AsyncTransformersEngine, ModelSource, TransformersEngine
 from llm_gpt_oss.engines.transformers.model_thread import ModelThread
 from llm_gpt_oss.engines.transformers.provider import TransformersProvider
-from llm_gpt_oss.errors import BadRequest, EngineError, GptOssError, NotGptOss
+from llm_gpt_oss.errors import BadRequest, EngineError, GptOssError, NotGptOss, OutOfMemory
 
 PROVIDER = TransformersProvider()
 ANSWER = "x" * 50 + "<|return|>"
@@ -116,7 +116,7 @@ def test_exceptions_become_engine_errors(machine: Machine, tiny: BoundModel, awa
     with pytest.raises(EngineError, match=r"^Transformers failed: bang\.$"):
         complete(PROVIDER, tiny, request(), awaited=awaited)
     machine.parrot.error = OutOfMemoryError("CUDA out of memory")
-    with pytest.raises(EngineError, match=r"CUDA out of memory\. Type a smaller `-o num_ctx`"):
+    with pytest.raises(OutOfMemory, match=r"CUDA out of memory\. Type a smaller `-o num_ctx`"):
         complete(PROVIDER, tiny, request(), awaited=awaited)
     with pytest.raises(BadRequest, match="-o num_ctx"):
         complete(PROVIDER, tiny, request(context_length=6), awaited=awaited)
