@@ -5,19 +5,22 @@ from __future__ import annotations
 import click
 
 from ..engines.http.client import Client
-from ..engines.ollama.requests import load
-from ..setup.model import find_running
+from ..engines.ollama.model_status import find_running
+from ..engines.ollama.requests import load, ps
+from .running_models import describe, other_models, other_name
 from .target import connect, ollama_tag
-from .terminal import format_memory
 
 
 def load_model(client: Client, tag: str) -> None:
-    "Load the model into memory, and print how much memory it uses."
+    "Load the model into memory, and print what is in memory then."
     click.echo(f"Loading {tag} into memory", err=True)
     client.send(load(tag))
-    model = find_running(client, tag)
-    used = f": {format_memory(model.size, model.size_vram)}" if model else ""
-    click.echo(f"{tag} is loaded{used}.")
+    running = client.send(ps())
+    model = find_running(client, tag, running)
+    details = f": {describe(model)}.{other_name(tag, model)}" if model else "."
+    click.echo(f"{tag} is loaded{details}")
+    for line in other_models(running, model):
+        click.echo(line)
 
 
 @click.command(name="warm")

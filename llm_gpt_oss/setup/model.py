@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from ..engines.http.client import Client
 from ..engines.ollama.answers import PullStatus
-from ..engines.ollama.model_status import check_family, find_installed, find_running
+from ..engines.ollama.model_status import check_family, find_installed
 from ..engines.ollama.requests import pull
 from ..errors import EngineError, StreamCut
 from .progress import Progress, Report, run_with_retries
 
-__all__ = ["check_family", "find_installed", "find_running", "pull_model"]
+__all__ = ["check_family", "find_installed", "pull_model"]
 
 
 def pull_model(client: Client, tag: str, report: Report, *, insecure: bool = False) -> None:

@@ -14,6 +14,11 @@ from support import ollama_registry
 from support.shell import column, sh
 from vcr.cassette import Cassette
 
+from llm_gpt_oss.cli.target import connect
+from llm_gpt_oss.engines.http.request import Request
+from llm_gpt_oss.engines.ollama.requests import load, unload
+from llm_gpt_oss.errors import ModelMissing
+
 recorded = pytest.mark.vcr
 
 REGISTRY = "127.0.0.1:5123"
@@ -41,13 +46,14 @@ def test_status_of_a_loaded_model() -> None:
     warmed = sh("gpt-oss", "warm")
     assert re.fullmatch(rf"{model()} is loaded: [0-9.]+ [MG]B on .*\.\n", warmed.stdout)
     status = sh("gpt-oss", "status").stdout
-    assert re.search(r"^Engine     ollama: [0-9.]+ at http://", status)
+    assert re.search(r"^Engine     ollama: \S+ at http://", status)
     assert f"\nModel      {model()}\n" in status
     assert re.search(r"\nInstalled  yes, [0-9.]+ [MG]B\n", status)
     assert re.search(r"\nLoaded     yes, [0-9.]+ [MG]B on .*, until ", status)
     assert re.search(r"\nContext    \d+ tokens, at most \d+\n", status)
     assert "\nLogging    on\n" in status
-    assert sh("gpt-oss", "unload").stdout == f"{model()} is unloaded.\n"
+    with connect() as client:
+        assert client.send(unload(model())) == "unload"
 
 
 @recorded
@@ -86,10 +92,10 @@ def test_status_of_another_model_family() -> None:
 
 
 @recorded
-@pytest.mark.parametrize("command", ["warm", "unload"])
-def test_warm_and_unload_need_the_model(command: str) -> None:
-    result = sh("gpt-oss", command, "gpt-oss:no-such-tag", fails=True)
-    assert "Error: Ollama has no model gpt-oss:no-such-tag. Type `ollama pull " in result.stderr
+@pytest.mark.parametrize("request_for", [load, unload], ids=["warm", "unload"])
+def test_warm_and_unload_need_the_model(request_for: Callable[[str], Request[str]]) -> None:
+    with connect() as client, pytest.raises(ModelMissing, match="Ollama has no model gpt-oss:no-such-tag"):
+        client.send(request_for("gpt-oss:no-such-tag"))
 
 
 @recorded

@@ -13,30 +13,36 @@ UNKNOWN_HEADER = GgufHeader("")
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    "A model on the server's disk. `size` is in bytes."
+    "A model on the server's disk. `size` is in bytes. Names with the same `digest` are the same model."
 
     name: str
     size: int
+    digest: str = ""
 
     @classmethod
     def from_json(cls, tag: Tag) -> ModelInfo:
-        return cls(tag["name"], tag.get("size", 0))
+        return cls(tag["name"], tag.get("size", 0), tag.get("digest", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class RunningModel:
-    "A model in the server's memory. Sizes are in bytes, `expires_at` is a time in Ollama's format."
+    """A model in the server's memory. Sizes are in bytes, `expires_at` is a time in Ollama's format.
+
+    `name` is the one that it was loaded with. Other names with the same `digest` are the same model.
+    """
 
     name: str
     size: int
     size_vram: int
     context_length: int | None = None
     expires_at: str | None = None
+    digest: str = ""
 
     @classmethod
     def from_json(cls, tag: Tag) -> RunningModel:
         sizes = tag.get("size", 0), tag.get("size_vram", 0)
-        return cls(tag["name"], *sizes, tag.get("context_length"), tag.get("expires_at"))
+        digest = tag.get("digest", "")
+        return cls(tag["name"], *sizes, tag.get("context_length"), tag.get("expires_at"), digest)
 
 
 @dataclass(frozen=True, slots=True)

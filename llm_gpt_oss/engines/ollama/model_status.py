@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...catalog.tags import same_model
@@ -21,9 +22,16 @@ def find_installed(client: Client, tag: str) -> ModelInfo | None:
     return next((model for model in client.send(tags()) if same_model(model.name, tag)), None)
 
 
-def find_running(client: Client, tag: str) -> RunningModel | None:
-    "Return the model in the server's memory, or None."
-    return next((model for model in client.send(ps()) if same_model(model.name, tag)), None)
+def find_running(client: Client, tag: str, running: Sequence[RunningModel]) -> RunningModel | None:
+    """Return the model among those in the server's memory, or None.
+
+    Ollama lists a model under the name that it was loaded with, which may be another one of the same model.
+    """
+    if model := next((model for model in running if same_model(model.name, tag)), None):
+        return model
+    if not running or not (installed := find_installed(client, tag)):
+        return None
+    return next((model for model in running if model.digest and model.digest == installed.digest), None)
 
 
 def check_family(client: Client, tag: str) -> None:
@@ -41,7 +49,7 @@ def model_status(client: Client, tag: str, settings: Settings) -> ModelStatus:
             return replace(status, problem=f"Ollama has no model {tag}. Type `llm gpt-oss pull {tag}`.")
         status = replace(status, installed=True, size=model.size)
         details = _details(client, tag)
-        running = find_running(client, tag)
+        running = find_running(client, tag, client.send(ps()))
     except (EngineError, NotGptOss) as problem:
         return replace(status, problem=str(problem))
     status = _with_details(status, details)

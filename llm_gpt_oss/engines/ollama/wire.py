@@ -53,9 +53,13 @@ class Details(TypedDict, total=False):
 
 
 class Tag(TypedDict, total=False):
-    "A model in the answer to GET /api/tags or /api/ps. Only the latter has the last three fields."
+    """A model in the answer to GET /api/tags or /api/ps. Only the latter has the last three fields.
+
+    Names with the same `digest` are the same model.
+    """
 
     name: str
+    digest: str
     size: int
     size_vram: int
     context_length: int

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import llm
 import pytest
-from support.commands import run
-from support.webserver import WebServer, lines
+from support.commands import INSTALLED, LOADED, run
+from support.webserver import Answer, WebServer, lines
+
+from llm_gpt_oss.cli.terminal import format_time
 
 
 def test_pull_shows_progress(ollama: WebServer) -> None:
@@ -28,17 +30,56 @@ def test_pull_of_an_invalid_tag(ollama: WebServer) -> None:
     assert result.stderr.startswith("Error: 'not a tag' is not a model name.")
 
 
-def test_warm_and_unload(ollama: WebServer) -> None:
+UNTIL = format_time(LOADED["expires_at"])
+DETAILS = f"14.0 GB 50 % on the GPU, context of 8192 tokens, until {UNTIL}"
+
+
+def test_warm(ollama: WebServer) -> None:
     result = run("warm")
-    assert result.stdout == "gpt-oss:20b is loaded: 14.0 GB 50 % on the GPU.\n"
+    assert result.stdout == f"gpt-oss:20b is loaded: {DETAILS}.\n"
     assert result.stderr == "Loading gpt-oss:20b into memory\n"
     ollama.routes["/api/ps"] = lines({"models": []})
     assert run("warm").stdout == "gpt-oss:20b is loaded.\n"
-    ollama.bodies.clear()
+
+
+def test_unload(ollama: WebServer) -> None:
     ollama.routes["/api/generate"] = lines({"done": True, "done_reason": "unload"})
-    assert run("unload", "gpt-oss-120b").stdout == "gpt-oss:120b is unloaded.\n"
-    assert ollama.bodies[0]["model"] == "gpt-oss:120b"
-    assert ollama.bodies[0]["keep_alive"] == 0
+    assert run("unload").stdout == "gpt-oss:20b is unloaded.\n"
+    assert ollama.bodies[-1] == {"model": "gpt-oss:20b", "stream": False, "keep_alive": 0}
+    ollama.routes["/api/ps"] = lines({"models": []})
+    assert run("unload", "gpt-oss-120b").stdout == "gpt-oss:120b was not loaded.\n"
+    assert ollama.bodies[-1]["model"] == "gpt-oss:120b"
+
+
+@pytest.mark.parametrize("command", ["warm", "unload"])
+def test_warm_and_unload_need_the_model(ollama: WebServer, command: str) -> None:
+    ollama.routes["/api/generate"] = Answer(b'{"error": "model \'gpt-oss:x\' not found"}', 404)
+    result = run(command, "gpt-oss:x")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Error: Ollama has no model gpt-oss:x. Type `ollama pull " in result.stderr
+
+
+def test_other_models_in_memory_are_named(ollama: WebServer) -> None:
+    other = {"name": "llama3:8b", "size": 5_000_000_000}
+    ollama.routes["/api/ps"] = lines({"models": [other, LOADED]})
+    line = "Also loaded: llama3:8b, 5.0 GB on the CPU.\n"
+    assert run("warm").stdout == f"gpt-oss:20b is loaded: {DETAILS}.\n{line}"
+    assert run("unload").stdout == f"gpt-oss:20b is unloaded.\n{line}"
+    ollama.routes["/api/ps"] = lines({"models": [other]})
+    assert run("unload").stdout == f"gpt-oss:20b was not loaded.\n{line}"
+
+
+def test_a_model_that_was_loaded_with_another_name(ollama: WebServer) -> None:
+    ollama.routes["/api/ps"] = lines({"models": [{**LOADED, "name": "mine:latest", "digest": "abc"}]})
+    ollama.routes["/api/tags"] = lines({"models": [{**INSTALLED, "digest": "abc"}]})
+    same = "Ollama calls it mine:latest, which is the same model.\n"
+    assert run("warm").stdout == f"gpt-oss:20b is loaded: {DETAILS}. {same}"
+    assert run("unload").stdout == f"gpt-oss:20b is unloaded. {same}"
+    assert f"Loaded     yes, 14.0 GB 50 % on the GPU, until {UNTIL}\n" in run("status").stdout
+    ollama.routes["/api/tags"] = lines({"models": [{**INSTALLED, "digest": "abd"}]})
+    assert run("unload").stdout.startswith("gpt-oss:20b was not loaded.\nAlso loaded: mine:latest, ")
+    ollama.routes["/api/tags"] = lines({"models": []})
+    assert run("unload").stdout.startswith("gpt-oss:20b was not loaded.\n")
 
 
 def test_aliases_of_llm_are_accepted(ollama: WebServer) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import llm
 import pytest
 from click.testing import CliRunner
-from support.commands import TAG, run
+from support.commands import LOADED, TAG, run
 from support.fake_ollama import PID_FILE, SCRIPT, free_port, kill, tar
 from support.webserver import Answer, WebServer, lines
 
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.cli import gpt_oss
 from llm_gpt_oss.cli import setup as setup_command
+from llm_gpt_oss.cli.terminal import format_time
 from llm_gpt_oss.setup.progress import Progress
 
 
@@ -40,11 +41,13 @@ HELLO = "$ llm -m {0} 'Say hello in one short sentence.'\n{0} says hello, low\n"
 
 
 def test_setup_with_everything_installed(ollama: WebServer) -> None:
+    until = format_time(LOADED["expires_at"])
     result = run("setup")
     assert result.stdout == (
         f"Ollama 0.33.0 answers at {ollama.url}.\n"
         "gpt-oss:20b is installed.\n"
-        "gpt-oss:20b is loaded: 14.0 GB 50 % on the GPU.\n\n" + HELLO.format(TAG)
+        f"gpt-oss:20b is loaded: 14.0 GB 50 % on the GPU, context of 8192 tokens, until {until}.\n\n"
+        + HELLO.format(TAG)
     )
     assert "/api/pull" not in [path for path, _ in ollama.requests]
     assert not models_file.models_path().exists()

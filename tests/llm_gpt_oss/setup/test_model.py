@@ -8,6 +8,8 @@ from support.webserver import Answer, WebServer, lines
 
 from llm_gpt_oss.engines.http.client import Client
 from llm_gpt_oss.engines.ollama.endpoint import ollama_endpoint
+from llm_gpt_oss.engines.ollama.model_status import find_running
+from llm_gpt_oss.engines.ollama.requests import ps
 from llm_gpt_oss.errors import EngineError, EngineUnreachable, ModelMissing, StreamCut
 from llm_gpt_oss.settings import ServerAddress
 from llm_gpt_oss.setup import model
@@ -84,5 +86,6 @@ def test_models_are_found_by_any_spelling(ollama: Client, web: WebServer) -> Non
     web.routes["/api/ps"] = lines({"models": [{"name": "b:latest", "size": 2, "size_vram": 1}]})
     assert model.find_installed(ollama, "a") is not None
     assert model.find_installed(ollama, "b") is None
-    assert model.find_running(ollama, "library/b") is not None
-    assert model.find_running(ollama, "a") is None
+    running = ollama.send(ps())
+    assert find_running(ollama, "library/b", running) is not None
+    assert find_running(ollama, "a", running) is None

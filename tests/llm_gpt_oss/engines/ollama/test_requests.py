@@ -131,6 +131,7 @@ PARAMETERS = (
 
 ANSWERS: list[tuple[Request[Any], dict[str, Any], Any]] = [
     (version(), {"version": "0.24.0"}, "0.24.0"),
+    (version(), {"version": "0.33.0-rc1"}, "0.33.0-rc1"),
     (tags(), {"models": None}, []),
     (
         tags(),
