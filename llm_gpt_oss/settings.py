@@ -6,7 +6,7 @@
 | OLLAMA_HEADERS | more HTTP headers: a JSON object, or `Name: value`, separated by line ends or semicolons |
 | LOCAL_LLM_MODEL | the tag of the model to use |
 | LLM_GPT_OSS_ENGINE | the engine of models that were added without one. Default: ollama |
-| OLLAMA_CONTEXT_LENGTH | the default context length, as you set it for Ollama. `status` shows it |
+| OLLAMA_CONTEXT_LENGTH | Ollama's default context length, if you set one for Ollama: then models report it |
 | OLLAMA_MODELS | the folder of Ollama's models on this machine. The engine `embedded` can load them |
 | LLM_GPT_OSS_DATE | the current date in the prompt, YYYY-MM-DD. Default: today |
 | LLM_GPT_OSS_TIMEOUT | how many seconds to wait for the next data from the server. Default: 600 |
