@@ -41,17 +41,18 @@ class StreamReader(Generic[T]):
 
     def feed(self, data: bytes, /) -> Iterator[T]:
         for value in self._objects.feed(data):
-            yield _parse(self._endpoint, self._request, value)
+            yield parse(self._endpoint, self._request, value)
 
     def finish(self) -> Iterator[T]:
         for value in self._objects.finish():
-            yield _parse(self._endpoint, self._request, value)
+            yield parse(self._endpoint, self._request, value)
 
 
-def _parse(endpoint: Endpoint, request: Request[T], value: Any) -> T:
+def parse(endpoint: Endpoint, request: Request[T], value: Any) -> T:
+    "Return what the request's `parse` makes of a JSON value. Raises the error that the value reports."
     if not isinstance(value, dict):
         raise endpoint.api.wrong_api(f"{request.path} returned no JSON object")
-    if "error" in value or value.get("object") == "error":
+    if value.get("error") is not None or value.get("object") == "error":
         raise to_error(endpoint.api.error_rules, endpoint.name, None, value, request.model)
     try:
         return request.parse(value)
@@ -65,7 +66,7 @@ def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Res
         value = response.json()
     except (ValueError, RecursionError):
         value = None
-    return _parse(endpoint, request, value)
+    return parse(endpoint, request, value)
 
 
 def _raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:

@@ -70,23 +70,28 @@ def _certificates(server: ServerAddress) -> ssl.SSLContext:
 
 
 @contextmanager
-def translate_errors(endpoint: Endpoint, error_type: type[EngineError] = EngineError) -> Iterator[None]:
-    "Convert httpx's errors. `error_type` is the error for an answer that is late or incomplete."
+def translate_errors(
+    endpoint: Endpoint, error_type: type[EngineError] = EngineError, http: Any = httpx
+) -> Iterator[None]:
+    """Convert the errors of httpx, or of another module with its names.
+
+    `error_type` is the error for an answer that is late or incomplete.
+    """
     name_at_url = f"{endpoint.name} at {endpoint.server.url}"
     try:
         yield
-    except httpx.ConnectTimeout as error:
+    except http.ConnectTimeout as error:
         raise _unreachable(endpoint, "the connection timed out") from error
-    except (httpx.ConnectError, httpx.ProxyError) as error:
+    except (http.ConnectError, http.ProxyError) as error:
         raise _unreachable(endpoint, _reason(error)) from error
-    except httpx.PoolTimeout as error:
+    except http.PoolTimeout as error:
         message = f"{MAX_CONNECTIONS} requests to {endpoint.name} are running, and none has finished."
         raise EngineBusy(message, remedy="Try again when some of them have finished.") from error
-    except httpx.TimeoutException as error:
+    except http.TimeoutException as error:
         message = f"{name_at_url} sent nothing for {endpoint.read_timeout:g} seconds."
         remedy = "If it needs longer, set LLM_GPT_OSS_TIMEOUT to more seconds."
         raise error_type(message, remedy=remedy) from error
-    except httpx.RequestError as error:
+    except http.RequestError as error:
         message = f"The connection to {name_at_url} was lost: {_reason(error)}."
         raise error_type(message, remedy="The server may have been stopped. Its log may say why.") from error
 
