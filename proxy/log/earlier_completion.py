@@ -19,6 +19,8 @@ from .thread_match import hash_prompt
 
 # An answer of more parts is not looked for: its beginnings would be hashed one by one.
 MAX_PARTS = 50
+# How many turns are compared. A client may ask for several answers to the same prompt at the same time.
+MAX_TURNS = 20
 
 LATEST = """
 select turns.id, turns.datetime_utc, turns.input_tokens, turns.output_tokens, turns.token_details,
@@ -27,9 +29,9 @@ from json_each(:visible_tips) as visible
 join gpt_oss_requests as request on request.visible_tip = visible.value
 join turns on turns.id = request.turn_id
 where request.endpoint = :endpoint and request.actor is :actor and request.status = 200
-    and request.instructions is :instructions and not request.deleted
+    and turns.model = :model and request.instructions is :instructions and not request.deleted
 order by turns.id desc
-limit 1
+limit :limit
 """
 
 
@@ -46,11 +48,16 @@ class EarlierCompletion(NamedTuple):
 
 
 def find_earlier_completion(
-    log: LogStore, endpoint: str, actor: str | None, prompt: Sequence[Message], begun: Sequence[Message]
+    log: LogStore,
+    endpoint: str,
+    model: str,
+    actor: str | None,
+    prompt: Sequence[Message],
+    begun: Sequence[Message],
 ) -> EarlierCompletion | None:
     """Return the actor's last turn that answered this prompt with the beginning of `begun`, or None.
 
-    `begun` is the answer so far. A turn that failed is not returned.
+    `begun` is the answer of `model` so far. A turn that failed is not returned.
     """
     parts = [part for message in begun for part in message.parts]
     if len(parts) > MAX_PARTS:
@@ -60,25 +67,25 @@ def find_earlier_completion(
     values = {
         "visible_tips": json.dumps(list(dict.fromkeys(map(hashed.hash_with, beginnings)))),
         "endpoint": endpoint,
+        "model": model,
         "actor": actor,
+        "limit": MAX_TURNS,
         "instructions": hashed.instructions_hash,
     }
-    row = next(log.db.query(LATEST, values), None)
-    turn = load_turn(log, row["id"]) if row else None
-    if row is None or turn is None:
-        return None
-    answer = [part for stored in turn.answer for part in stored.message.parts]
-    if not _reasoning(parts).startswith(_reasoning(answer)):
-        return None
-    return EarlierCompletion(
-        row["id"],
-        datetime.fromisoformat(row["datetime_utc"]),
-        row["first_token_ms"],
-        row["input_tokens"],
-        row["output_tokens"] or 0,
-        json.loads(row["token_details"] or "{}"),
-        turn.raw,
-    )
+    for row in log.db.query(LATEST, values):
+        turn = load_turn(log, row["id"])
+        answer = [part for stored in turn.answer for part in stored.message.parts] if turn else []
+        if turn and _reasoning(parts).startswith(_reasoning(answer)):
+            return EarlierCompletion(
+                row["id"],
+                datetime.fromisoformat(row["datetime_utc"]),
+                row["first_token_ms"],
+                row["input_tokens"],
+                row["output_tokens"] or 0,
+                json.loads(row["token_details"] or "{}"),
+                turn.raw,
+            )
+    return None
 
 
 def _reasoning(parts: Sequence[Part]) -> str:

@@ -59,8 +59,11 @@ class RawBody(BaseModel):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     keep_alive: str | int | float | None = None
 
-    def to_completion(self, tag: str) -> Completion:
-        "Return the completion to run with the model `tag`."
+    def to_completion(self, tag: str, context_length: int | None = None) -> Completion:
+        """Return the completion to run with the model `tag`.
+
+        `context_length` is the one that it has if the request has none.
+        """
         options = self.options or RawOptions()
         names = Sampling.__dataclass_fields__
         return Completion(
@@ -70,7 +73,7 @@ class RawBody(BaseModel):
             stop=tuple(options.stop or ()),
             max_tokens=options.num_predict if (options.num_predict or 0) > 0 else None,
             top_logprobs=(self.top_logprobs or 0) if self.logprobs else None,
-            context_length=options.num_ctx,
+            context_length=options.num_ctx or context_length,
             keep_alive=self.keep_alive,
             sampling=Sampling(**{name: getattr(options, name) for name in names}),
         )

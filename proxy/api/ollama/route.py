@@ -156,7 +156,7 @@ def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> O
     body = RawBody.model_validate(data)
     return lambda: complete(
         state.engine_for(tag),
-        body.to_completion(tag),
+        body.to_completion(tag, state.settings.num_ctx),
         state.queue,
         model=body.model,
         stream=body.stream is not False,

@@ -95,12 +95,14 @@ class ForwardedTurn:
 
     async def _earlier_completion(self, messages: Sequence[Message]) -> EarlierCompletion | None:
         "Return the turn of the requests that began this answer, or None."
-        begun, endpoint = self._completion.begun, self._completion.generation.endpoint
+        begun, generation, actor = self._completion.begun, self._completion.generation, self._record.actor
         if not begun:
             return None
         try:
             return await self._state.log_reader.read(
-                lambda log: find_earlier_completion(log, endpoint, self._record.actor, messages, begun)
+                lambda log: find_earlier_completion(
+                    log, generation.endpoint, generation.model, actor, messages, begun
+                )
             )
         except (ApiError, OSError, sqlite3.Error):
             return None  # then each request is a turn of its own

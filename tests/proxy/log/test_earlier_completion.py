@@ -27,6 +27,7 @@ async def found(
     *,
     prompt: list[Message] = HI,
     actor: str | None = None,
+    model: str = "x",
     endpoint: str = "/api/generate",
     status: int = 200,
 ) -> bool:
@@ -46,7 +47,8 @@ async def found(
     log = open_log(path)
     try:
         log.db["gpt_oss_requests"].update(turn["id"], {"status": status})
-        earlier = find_earlier_completion(log, endpoint, actor, prompt, [Message("assistant", begun)])
+        answer_so_far = [Message("assistant", begun)]
+        earlier = find_earlier_completion(log, endpoint, model, actor, prompt, answer_so_far)
     finally:
         log.db.close()
     assert earlier is None or earlier.turn_id == turn["id"]
@@ -78,6 +80,7 @@ async def test_what_continues_it(
     "fields",
     [
         {"actor": "ada"},
+        {"model": "y"},
         {"endpoint": "/v1/completions"},
         {"status": 499},
         {"prompt": [Message("user", [TextPart("Hello")])]},

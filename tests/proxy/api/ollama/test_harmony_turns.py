@@ -249,6 +249,20 @@ def test_a_preamble_and_an_answer_in_the_history(path: Path) -> None:
     assert stored(second.prompt)[1] == stored(first.answer)[0]
 
 
+def test_several_answers_to_one_prompt_at_the_same_time(path: Path) -> None:
+    "Each second completion replaces the turn of its own first one."
+    other = THINK.replace("Hm.", "Well.")
+    with there(path, THINK, other, '{"a": 1}', '{"a": 2}') as model:
+        url = f"{model.bound_model.engine_options['url']}/api/generate"
+        for begun in ("", "", "Hm.", "Well."):
+            thought = f"<|channel|>analysis<|message|>{begun}<|end|>{OPENER}<|channel|>final<|message|>"
+            httpx.post(url, json=RAW | {"prompt": USER + OPENER + (thought if begun else "")})
+    assert [visible(stored(turn.answer)) for turn in turns(path)] == [
+        [("assistant", "reasoning", "Hm.", None), ("assistant", "text", '{"a": 1}', None)],
+        [("assistant", "reasoning", "Well.", None), ("assistant", "text", '{"a": 2}', None)],
+    ]
+
+
 def test_the_same_prompt_twice_is_two_turns(path: Path) -> None:
     with there(path, THINK, '{"a": 1}', THINK, '{"a": 1}') as model:
         for _ in range(2):

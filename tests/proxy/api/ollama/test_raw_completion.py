@@ -122,6 +122,14 @@ async def test_what_the_engine_completes(fields: dict[str, Any], completion: Com
     assert engine.asked == [completion]
 
 
+async def test_the_context_length_of_the_server() -> None:
+    engine = AsyncScriptedEngine("Hi", "Hi")
+    async with proxied(engine, num_ctx=1024) as proxy:
+        await post(proxy)
+        await post(proxy, options={"num_ctx": 512})
+    assert [completion.context_length for completion in engine.asked] == [1024, 512]
+
+
 @pytest.mark.parametrize(
     ("error", "status", "body"),
     [
