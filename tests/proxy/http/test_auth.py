@@ -75,6 +75,7 @@ async def test_a_key_is_required_once_there_is_one() -> None:
         pytest.param([("authorization", "Bearer any"), ("x-api-key", "{me}")], 200, id="the last is valid"),
         pytest.param([("authorization", "Bearer {me}"), ("x-api-key", "any")], 200, id="the first is valid"),
         pytest.param([("authorization", "Bearer {me}"), ("api-key", "{other}")], 200, id="both are valid"),
+        pytest.param([("x-api-key", "{other}"), ("api-key", "{me}")], 200, id="the order is fixed"),
         pytest.param([("authorization", "Bearer any"), ("authorization", "Bearer {me}")], 200, id="twice"),
         pytest.param(
             [("authorization", "Bearer any"), ("api-key", "any"), ("x-api-key", "a")], 401, id="none"
