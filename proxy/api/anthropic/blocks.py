@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,8 @@ from ...items.encrypted_content import read_encrypted_content
 class ReadableBlock(LenientBody):
     "Content that the model gets as text."
 
-    def read(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self) -> str: ...
 
     @property
     def attachments(self) -> int:

@@ -179,9 +179,8 @@ def accumulate(events: Iterable[Event]) -> dict[str, Any]:
 
 
 def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
-    match delta:
-        case {"type": "input_json_delta", "partial_json": arguments}:
-            block["input"] = from_json(arguments)
-        case {"type": _, **value}:
-            for name, text in value.items():
-                block[name] += text
+    if delta["type"] == "input_json_delta":
+        block["input"] = from_json(delta["partial_json"])
+    else:
+        (name,) = delta.keys() - {"type"}
+        block[name] += delta[name]

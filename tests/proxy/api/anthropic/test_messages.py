@@ -203,6 +203,11 @@ def test_thinking_that_only_another_provider_can_read(block: dict[str, Any]) -> 
     assert convert(assistant(block, text("Hi."))) == [Message("assistant", parts)]
 
 
+def test_what_servers_did_is_left_out_of_an_answer() -> None:
+    search = {"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}}
+    assert convert(assistant(search, text("Hi."))) == [Message("assistant", [TextPart("Hi.")])]
+
+
 def test_texts_of_an_answer_are_separated_as_in_the_log() -> None:
     assert convert(assistant(text("a"), CALL, text("b")))[0].parts == [
         TextPart("a"),
