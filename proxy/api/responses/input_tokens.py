@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
+from pydantic import BeforeValidator
 
 from ...http.disconnect import cancel_on_disconnect
 from ...inference.client_request import ClientRequest
@@ -14,11 +15,15 @@ from .request import ResponsesRequest
 
 router = APIRouter()
 
+DEFAULT_MODEL = "gpt-oss"
+
 
 class InputTokensRequest(ResponsesRequest):
-    "`personality` has no effect, since the model has only one."
+    "`personality` has no effect, since the model has only one. The model may be missing or null."
 
-    model: str = "gpt-oss"
+    model: Annotated[str, BeforeValidator(lambda model: DEFAULT_MODEL if model is None else model)] = (
+        DEFAULT_MODEL
+    )
     personality: str | None = None
 
 
