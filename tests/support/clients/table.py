@@ -104,6 +104,8 @@ CLIENTS = [
     Client("Codex", "codex.sh", npm("@openai/codex"), without=("structured",)),
     Client("Claude Code", "claude_code.sh", npm("@anthropic-ai/claude-code")),
     Client("Qwen Code", "qwen_code.sh", npm("@qwen-code/qwen-code"), without=("structured", "reasoning")),
+    Client("pi", "pi.sh", npm("@mariozechner/pi-coding-agent"), without=("structured",)),
+    Client("Continue", "continue_cli.sh", npm("@continuedev/cli"), without=("structured", "reasoning")),
     Client("opencode", "opencode.sh", npm("opencode-ai"), without=("structured",)),
     Client("Anthropic's SDK for Python", "anthropic_python.py", pip("anthropic")),
     Client(
