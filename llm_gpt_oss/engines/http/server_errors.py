@@ -44,7 +44,7 @@ class ErrorResponse:
     @property
     def text(self) -> str:
         "The text as messages show it. It can be several pages of a log."
-        return self.full_text[:MAX_TEXT].rstrip(".")
+        return self.full_text[:MAX_TEXT].rstrip(". ")
 
     @property
     def code(self) -> int | None:

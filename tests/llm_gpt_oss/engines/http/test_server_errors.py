@@ -24,8 +24,8 @@ BODIES: list[tuple[object, str, dict[str, Any]]] = [
 
 
 def test_messages_show_the_beginning_of_a_long_text() -> None:
-    response = ErrorResponse("S", 500, "x" * 499 + "..y", None, {})
-    assert response.text == "x" * 499
+    response = ErrorResponse("S", 500, "x" * 498 + ". y", None, {})
+    assert response.text == "x" * 498
     assert Rule((), "y$", failed).matches(response)
 
 
