@@ -103,6 +103,13 @@ def test_compressed_parts_follow_each_other(encoding: str) -> None:
     assert error.message.startswith(f"The body is not valid {encoding}: there is more data after its end.")
 
 
+@pytest.mark.parametrize("form", ["deflate", "raw deflate", "br"])
+def test_other_encodings_have_one_part(form: str) -> None:
+    part = PACK[form](b"a")
+    for parts in ([part + part], [part, part]):
+        assert refused(parts, form.split()[-1]).code == "invalid_encoding"
+
+
 @pytest.mark.parametrize(("encoding", "pack"), FORMS)
 def test_invalid_data(encoding: str, pack: Callable[[bytes], bytes]) -> None:
     packed = pack(TEXT)

@@ -11,7 +11,7 @@ from support.requests import CHAT, MINIMAL, asking
 from proxy.http import request_body
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
-from proxy.http.request_body import ReceivedBody, receive_body
+from proxy.http.request_body import ReceivedBody, parse_body, receive_body
 
 TEXT = '{"name":"é"}'
 
@@ -131,6 +131,18 @@ async def test_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (await receive_body(request(fits), Named)).model.more
     error = await rejection(request(fits.replace(b"3", b"3,4,5")))
     assert (error.status, error.code) == (413, "request_too_large")
+
+
+class Asking(Body):
+    model: str
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"model":"body"}'])
+def test_the_model_of_the_path_replaces_that_of_the_body(raw: bytes) -> None:
+    received = parse_body(raw, Asking, "path")
+    assert received == ReceivedBody(b'{"model":"path"}', {"model": "path"}, Asking(model="path"))
+    named = b'{"name":"a"}'
+    assert parse_body(named, Named, "path").raw == named
 
 
 async def test_client_that_disconnects_while_it_sends() -> None:
