@@ -1,7 +1,7 @@
 """`/api/...`: Ollama's own API. Requests are forwarded to Ollama as they are, except for `load_options`.
 
-Chats and generations are logged. Raw completions of a model that runs on another engine are answered by that
-engine.
+Chats and generations are logged. A model that runs on another engine is described here, and its engine
+answers raw completions.
 
 Ollama's documentation (docs/api.md) lists its endpoints.
 """
@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE
@@ -59,6 +59,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "pull": ("POST",),
     "push": ("POST",),
 }
+# What Ollama says of a gpt-oss, for clients that check the family of a model before they prompt it.
+DESCRIPTION = {
+    "details": {"family": "gptoss", "families": ["gptoss"]},
+    "model_info": {"general.architecture": "gptoss"},
+    "capabilities": ["completion"],
+}
 BLOB = re.compile(r"blobs/sha256[:-][0-9a-f]{64}")
 
 
@@ -84,6 +90,8 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         body = await read_bytes(request)
     except ApiError as error:
         return ollama_error(error.message, error.status, error.headers)
+    if name == "show" and _other_engine(state, _parsed(body)):
+        return JSONResponse(DESCRIPTION)
     data = _parsed(body) if name in ("chat", "generate") else None
     forwarded = ForwardedRequest(request.method, target, headers.raw, body)
     try:
@@ -116,12 +124,19 @@ def _logged_completion(state: ProxyState, endpoint: str, data: Any, body: bytes)
     return None
 
 
+def _other_engine(state: ProxyState, data: Any) -> str | None:
+    "Return the tag of the model that a request names, if the model runs on another engine than Ollama."
+    tag = _tag(state, str(data.get("model"))) if isinstance(data, dict) else None
+    return tag if tag and state.bound_model(tag).engine != DEFAULT_ENGINE else None
+
+
 def _tag(state: ProxyState, name: str) -> str | None:
-    "Return the tag that a name stands for, None for a name that this server does not know."
+    "Return the tag of gpt-oss that a name stands for, None for a name that this server does not know."
     try:
-        return state.model_names.resolve(name).tag
+        model = state.model_names.resolve(name)
     except ApiError:
         return None
+    return None if model.other else model.tag
 
 
 def _parsed(body: bytes) -> Any:
@@ -146,10 +161,9 @@ def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> O
     know is Ollama's. Raises ValidationError for a body that the model's engine cannot read.
     """
     name = data.get("model")
-    if (tag := _tag(state, str(name))) is None:
-        return _from_ollama(state, forwarded, data)
-    if state.bound_model(tag).engine == DEFAULT_ENGINE:
-        if tag != name:
+    if (tag := _other_engine(state, data)) is None:
+        tag = _tag(state, str(name))
+        if tag not in (None, name):
             data = {**data, "model": tag}
             forwarded = forwarded.with_body(json.dumps(data, ensure_ascii=False).encode())
         return _from_ollama(state, forwarded, data)

@@ -14,6 +14,7 @@ from support.scripted_server import Scripted, answer, stream
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece, Sampling
+from llm_gpt_oss.engines.ollama.answers import ModelDetails
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineUnreachable, StreamCut
 
 RAW = {"model": "mine", "prompt": "<|start|>user", "raw": True}
@@ -202,6 +203,19 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
         running.cancel()
         await asyncio.wait([running], timeout=10)
     assert (engine.asked, engine.open) == (1, 0)
+
+
+async def test_the_family_of_a_model_on_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    "The plugin checks it, unless the tag is an official one."
+    with Scripted(answer({"details": {"family": "bert"}})) as ollama:
+        monkeypatch.setenv("OLLAMA_HOST", ollama.host)
+        async with proxied() as proxy:
+            mine = (await proxy.post("/api/show", {"model": "m"})).json()
+            other = (await proxy.post("/api/show", {"model": "gpt-oss:20b"})).json()
+            invalid = await proxy.post("/api/show", [])
+    assert ModelDetails.from_json(mine).family == "gptoss"
+    assert other == invalid.json() == {"details": {"family": "bert"}}
+    assert [request.body for request in ollama.requests] == [{"model": "gpt-oss:20b"}, []]
 
 
 class TestOllama:
