@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
@@ -96,10 +96,12 @@ class Client:
         "Answer a question, or the last of the messages."
         return self._sender.send(requests.chat(model or self._model, messages, fields))
 
-    def stream(self, messages: Messages, *, model: str | None = None, **fields: Any) -> Iterator[Delta]:
+    def stream(
+        self, messages: Messages, *, model: str | None = None, **fields: Any
+    ) -> Generator[Delta, None, None]:
         """Yield the answer to `chat` as it is written. The last delta has the whole answer.
 
-        Closing the iterator stops the model.
+        Closing the generator stops the model.
         """
         answer = ChatAnswer()
         request = requests.chat_chunks(model or self._model, messages, fields)
@@ -156,7 +158,7 @@ class AsyncClient:
 
     async def stream(
         self, messages: Messages, *, model: str | None = None, **fields: Any
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         "See `Client.stream`. Close it with `contextlib.aclosing` if you do not read it to its end."
         answer = ChatAnswer()
         request = requests.chat_chunks(model or self._model, messages, fields)

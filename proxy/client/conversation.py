@@ -45,8 +45,8 @@ class Conversation:
     def send(self, text: str) -> None:
         """Print the answer to this message.
 
-        The answer may be interrupted by KeyboardInterrupt. What was printed of it then stays a part of the
-        conversation. After an error, the message is no part of it.
+        What was printed of an answer stays a part of the conversation, also if an error or KeyboardInterrupt
+        ends it. If nothing was printed, the message is no part of the conversation either.
         """
         question = {"role": "user", "content": text}
         printed: list[str] = []
@@ -60,18 +60,17 @@ class Conversation:
 
     def _print_answer(self, messages: list[Json], printed: list[str]) -> Answer | None:
         "Print the deltas of an answer, and add its text to `printed`."
-        answer = None
-        open_line: Callable[[], None] | None = None
-        with closing(self._client.stream(messages, **self._fields)) as deltas:  # type: ignore[type-var]
+        answer, is_in_reasoning = None, False
+        with closing(self._client.stream(messages, **self._fields)) as deltas:
             for delta in deltas:
                 answer = delta.answer
                 if delta.reasoning and self._shows_reasoning:
                     click.echo(click.style(delta.reasoning, dim=True), nl=False, err=True)
-                    open_line = _end_line_of_reasoning
+                    is_in_reasoning = True
                 if delta.text:
-                    if open_line:
-                        open_line()
-                        open_line = None
+                    if is_in_reasoning:
+                        click.echo(err=True)
+                        is_in_reasoning = False
                     printed.append(delta.text)
                     if not self._prints_json:
                         click.echo(delta.text, nl=False)
@@ -80,10 +79,6 @@ class Conversation:
         else:
             click.echo()
         return answer
-
-
-def _end_line_of_reasoning() -> None:
-    click.echo(err=True)
 
 
 def hold(conversation: Conversation, read_line: Callable[[], str]) -> None:

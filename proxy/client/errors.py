@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gpt_oss.engines.http.server_errors import ErrorResponse, Rule, busy, failed, rejected
+from llm_gpt_oss.engines.http.server_errors import ErrorResponse, Rule, busy, failed
 from llm_gpt_oss.errors import (
     BadRequest,
     ContextOverflow,
@@ -39,9 +39,10 @@ def _overflow(response: ErrorResponse) -> GptOssError:
 
 
 def _rejected(response: ErrorResponse) -> GptOssError:
+    # The server's own text says what to change.
     param = response.details.get("param")
-    error = rejected(response, param if isinstance(param, str) else None)
-    return BadRequest(error.message, param=error.param if isinstance(error, BadRequest) else None)
+    message = f"The server rejects the request: {response.text}."
+    return BadRequest(message, param=param if isinstance(param, str) else None)
 
 
 def _not_this_server(response: ErrorResponse) -> GptOssError:

@@ -172,7 +172,7 @@ def test_closing_a_stream_ends_the_answer(play: Play, sdk: bool) -> None:
     with Client(server.url, sdk=sdk) as client:
         deltas = client.stream("Hi")
         assert next(deltas) == Delta("Hi")
-        deltas.close()  # type: ignore[attr-defined]
+        deltas.close()
         assert server.gone.wait(5)
 
 

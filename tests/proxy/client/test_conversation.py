@@ -126,7 +126,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(
                 yield next(stream)
                 raise KeyboardInterrupt
             finally:
-                stream.close()  # type: ignore[attr-defined]
+                stream.close()
 
         monkeypatch.setattr(client, "stream", interrupted)
         conversation = Conversation(client)
