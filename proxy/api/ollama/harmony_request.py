@@ -29,6 +29,8 @@ from ...generation import GenerationRequest
 from .raw_completion import RawBody
 
 INSTRUCTIONS = "# Instructions\n\n"
+# A prompt with a longer beginning of the answer is not read: llm takes quadratic time to put it together.
+MAX_BEGUN = 200
 # The options of a completion by their names in Ollama, where the plugin has another name.
 OPTION_NAMES = {"num_predict": "max_tokens"}
 
@@ -74,7 +76,7 @@ def harmony_request(endpoint: str, data: Json, tag: str) -> HarmonyRequest | Non
         return None
     completion = body.to_completion(tag)
     conversation, begun = _split_answer(prompt)
-    if not conversation.messages:
+    if not conversation.messages or len(begun) > MAX_BEGUN:
         return None
     developer = conversation.developer
     schema = developer.formats[0].schema if developer.formats else None

@@ -360,6 +360,7 @@ def test_the_beginning_of_an_answer(path: Path, complete: Complete) -> None:
         "Why is the sky blue?",
         f"<|start|>user<|message|>Hi<|channel|>{OPENER}",
         f"<|start|>system<|message|>Reasoning: low<|end|>{OPENER}",
+        USER + f"{OPENER}<|channel|>final<|message|>Hello<|end|>" * 201 + OPENER,
         OPENER,
     ],
 )
