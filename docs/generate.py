@@ -20,6 +20,7 @@ from llm_gpt_oss import settings
 from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.options import GptOssOptions
 from proxy.http.errors import SHAPES, ErrorShape
+from proxy.http.field_table import FieldTable
 
 ROOT = Path(__file__).parent.parent
 
@@ -109,10 +110,19 @@ def environment() -> str:
     return table(["variable", "meaning"], rows)
 
 
-def fields(decisions: Mapping[str, tuple[str, str]]) -> str:
-    "The fields of an endpoint's request (its FIELDS): whether the server honours each, and its limits."
-    rows = ((f"`{name}`", decision, note) for name, (decision, note) in decisions.items())
-    return table(["field", "support", "notes"], rows)
+def fields(field_table: FieldTable) -> str:
+    """The fields of an endpoint's request (its FIELDS): what the server does with each, and its limits.
+
+    Fields that are not honoured share a row if the same is done with them."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for name, field in field_table.items():
+        note = "; ".join(filter(None, (f"as `{field.target}`" if field.target else "", field.note)))
+        own_row = name if field.decision == "honoured" else ""
+        rows.setdefault((field.decision, note, own_row), []).append(f"`{name}`")
+    return table(
+        ["field", "support", "notes"],
+        ((", ".join(names), decision, note) for (decision, note, _), names in rows.items()),
+    )
 
 
 def errors() -> str:

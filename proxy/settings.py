@@ -55,6 +55,8 @@ class Settings:
     may use it (`TrustedHosts`). `cors_origins` are the origins whose pages may use it (`TrustedOrigins`).
     `allow_model_changes` lets clients pull, create and delete Ollama's models.
 
+    `strict` refuses requests with fields that this server does not know. Otherwise it ignores them.
+
     `reasoning` is where `/v1/responses` shows the chain of thought. `text`: as text, or as a summary if the
     request asks for one. `summary`: always as a summary, for clients that read nothing else and do not ask
     for it. `both`: as both. `open_responses` uses the event names of Open Responses. `reasoning_field` is the
@@ -81,6 +83,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
+    strict: bool = False
     reasoning: ReasoningDisplay = "text"
     open_responses: bool = False
     reasoning_field: ReasoningField = "both"

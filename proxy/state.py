@@ -198,11 +198,16 @@ ViewerDep = Annotated[Viewer, Depends(_viewer)]
 
 
 def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
-    "The dependency for a request whose body is a `model`. Raises ApiError for any other body."
+    """The dependency for a request whose body is a `model`. Raises ApiError for any other body.
+
+    It sets `request.state.ignored`, from which `ResponseHeaders` tells the client which fields it ignored.
+    """
 
     # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
     async def client_request(request: Request) -> ClientRequest[B]:
-        body = await receive_body(request, model)
+        state = await _state(request)
+        body = await receive_body(request, model, strict=state.settings.strict)
+        request.state.ignored = body.ignored
         return ClientRequest(request, body, await _viewer(request))
 
     return client_request

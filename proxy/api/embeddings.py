@@ -10,9 +10,9 @@ from __future__ import annotations
 import struct
 from base64 import b64encode
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from llm_gpt_oss.engines.http.client import AsyncClient
 from llm_gpt_oss.engines.http.request import Request as EngineRequest
@@ -24,20 +24,37 @@ from llm_gpt_oss.errors import ContextOverflow, EngineError, ModelMissing
 from ..http.body_model import Body
 from ..http.disconnect import cancel_on_disconnect
 from ..http.errors import ApiError
-from ..http.request_body import ReceivedBody, body_of
+from ..http.field_table import FieldTable, honoured, no_effect, translated
+from ..inference.client_request import ClientRequest
 from ..inference.model_names import EMBEDDING_MODELS, no_embeddings
-from ..state import ProxyState, StateDep
+from ..state import ProxyState, StateDep, receive
+from .extensions import NO_EFFECT
+from .shared_fields import Whole
 from .text_inputs import TextInput, parse_texts
 
 router = APIRouter()
 
+FIELDS = FieldTable(
+    {
+        "input": honoured("one text or several; token ids are refused"),
+        "model": honoured(),
+        "dimensions": honoured("if the model can make vectors of that length"),
+        "encoding_format": honoured("float and base64"),
+        "user": no_effect(),
+        "prompt": translated("input"),
+        **{name: field for name, field in NO_EFFECT.items() if "." not in name},
+    }
+)
+
 
 class EmbeddingRequest(Body):
-    "All fields of OpenAI's SDK (`types/embedding_create_params.py`). `user` has no effect."
+    "All fields of OpenAI's SDK (`types/embedding_create_params.py`)."
+
+    FIELDS: ClassVar[FieldTable] = FIELDS
 
     model: str
     input: TextInput
-    dimensions: int | None = None
+    dimensions: Whole | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None
 
@@ -65,13 +82,12 @@ class EmbeddingRequest(Body):
 
 @router.post("/v1/embeddings")
 async def create(
-    request: Request,
     state: StateDep,
-    received: Annotated[ReceivedBody[EmbeddingRequest], Depends(body_of(EmbeddingRequest))],
+    client: Annotated[ClientRequest[EmbeddingRequest], Depends(receive(EmbeddingRequest))],
 ) -> dict[str, Any]:
-    body = received.model
+    body = client.body.model
     api_request = body.api_request(state.model_names.embedding_tag(body.model))
-    result = await cancel_on_disconnect(request.receive, _embed(state, api_request, body.model))
+    result = await cancel_on_disconnect(client.request.receive, _embed(state, api_request, body.model))
     for vector in result.vectors:
         # Ollama ignores `dimensions` if the model's vectors are shorter.
         if body.dimensions not in (None, len(vector)):

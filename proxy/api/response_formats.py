@@ -1,8 +1,12 @@
-"""The format of an answer, typed as in OpenAI's SDK (`types/shared_params/response_format_*.py`)."""
+"""The format of an answer, typed as in OpenAI's SDK (`types/shared_params/response_format_*.py`).
+
+Each format has `answer_schema`, which returns the JSON schema of the answer. Its argument is the path of the
+format in the request. It raises ApiError for an invalid schema.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -11,10 +15,15 @@ from llm_gpt_oss.turn.schema_check import schema_error
 from ..http.body_model import Body
 from ..http.errors import ApiError
 
+# The name of a schema without one.
+DEFAULT_NAME = "response"
+
 
 class JsonSchema(Body):
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-    schema_: dict[str, Any] = Field(alias="schema", default_factory=dict)
+    "OpenAI requires a name, and allows only some characters in it. This server needs none, and takes any."
+
+    name: str | None = None
+    schema_: dict[str, Any] | None = Field(alias="schema", default=None)
     description: str | None = None
     strict: bool | None = None
 
@@ -23,22 +32,30 @@ class JsonSchema(Body):
 
         Raises ApiError for an invalid schema. `param` is the path of this object in the request.
         """
-        if reason := schema_error(self.schema_):
-            message = f"Invalid schema for {param.partition('.')[0]} '{self.name}': {reason}."
-            raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
+        schema = _checked(self.schema_ or {}, param, self.name)
         annotations = {"title": self.name, "description": self.description}
-        return {**self.schema_, **{name: value for name, value in annotations.items() if value}}
+        return {**schema, **{name: value for name, value in annotations.items() if value}}
 
 
 class PlainFormat(Body):
     type: Literal["text"]
 
-    def answer_schema(self) -> None:
+    def answer_schema(self, param: str) -> None:
         return None
 
 
 class JsonObjectFormat(Body):
-    type: Literal["json_object"]
+    "`schema` is not OpenAI's: servers of local models have it."
 
-    def answer_schema(self) -> dict[str, Any]:
-        return {"type": "object"}
+    type: Literal["json_object"]
+    schema_: dict[str, Any] | None = Field(alias="schema", default=None)
+
+    def answer_schema(self, param: str) -> dict[str, Any]:
+        return _checked(self.schema_, param, None) if self.schema_ else {"type": "object"}
+
+
+def _checked(schema: dict[str, Any], param: str, name: str | None) -> dict[str, Any]:
+    if reason := schema_error(schema):
+        message = f"Invalid schema for {param.partition('.')[0]} '{name or DEFAULT_NAME}': {reason}."
+        raise ApiError(400, message, code="invalid_json_schema", param=f"{param}.schema")
+    return schema

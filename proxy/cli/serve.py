@@ -117,6 +117,7 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
     type=click.Choice(get_args(ReasoningField)),
     help="Where chat completions have the chain of thought  [default: both]",
 )
+@click.option("--strict", is_flag=True, help="Refuse requests with unknown fields, as OpenAI's API does")
 @click.option("--open-responses", is_flag=True, help="Use the event names of Open Responses")
 @click.option(
     "idle_timeout",

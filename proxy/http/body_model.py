@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-# What an endpoint does with a field of OpenAI's SDK. Each endpoint has a table of them.
-Decision = Literal["honoured", "no effect", "refused"]
+from .field_table import FieldTable
 
 
 class Body(BaseModel):
-    "A JSON object that a client sends. Types are not converted, and unknown fields are errors."
+    """A JSON object that a client sends. Types are not converted.
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    Fields that it does not have are kept, so that `unknown_fields` can name them. The body of a request has a
+    table that decides on its fields and on those of the objects in it.
+    """
+
+    FIELDS: ClassVar[FieldTable] = FieldTable()
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    def unused_fields(self) -> Iterator[str]:
+        "Yield the fields that have no effect in this body, because of what other fields hold."
+        yield from ()
 
 
 class LenientBody(Body):

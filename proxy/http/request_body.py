@@ -1,9 +1,7 @@
-"""Receives the body of a request: reads, decodes, limits, parses and validates it once, and returns it as a
-value."""
+"""Receives the body of a request: reads, decodes, limits, parses, translates and validates it once."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +17,9 @@ from .charset import to_utf8
 from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
+from .field_table import translate
 from .paths import deployment
+from .unknown_fields import unknown_fields, unknown_parameter
 from .validation_errors import validation_api_error
 
 B = TypeVar("B", bound=Body)
@@ -32,33 +32,34 @@ MAX_VALUES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBody(Generic[B]):
-    "One request body in three forms: `raw` is JSON in UTF-8, `json` plain Python values, `model` validated."
+    """One request body in three forms: `raw` is JSON in UTF-8, `json` plain Python values, `model` validated.
+
+    `json` and `model` have OpenAI's names and forms where the client used others that the endpoint's table
+    knows. `translated` is whether `json` differs from `raw`. `ignored` are the paths of the fields that this
+    server does not know, and of those that have no effect in this body.
+    """
 
     raw: bytes
     json: Any
     model: B
+    translated: bool = False
+    ignored: tuple[str, ...] = ()
 
 
-async def receive_body(request: Request, model: type[B]) -> ReceivedBody[B]:
-    """Receive, parse and validate the body of a request.
+async def receive_body(request: Request, model: type[B], *, strict: bool = False) -> ReceivedBody[B]:
+    """Receive, parse and read the body of a request.
 
     Raises ApiError: 413 for a body that is too long or has too many values, 415 for an unknown
-    Content-Encoding, 400 for a body that is not JSON or does not fit `model`.
+    Content-Encoding, 400 for a body that is not JSON or does not fit `model`, and with `strict` for one that
+    has unknown fields.
     """
-    return parse_body(await read_bytes(request), model, deployment(request))
+    return parse_body(await read_bytes(request), model, deployment(request), strict=strict)
 
 
-def body_of(model: type[B]) -> Callable[[Request], Awaitable[ReceivedBody[B]]]:
-    "Return the FastAPI dependency for a request whose body is a `model`."
-
-    async def received_body(request: Request) -> ReceivedBody[B]:
-        return await receive_body(request, model)
-
-    return received_body
-
-
-def parse_body(raw: bytes, model: type[B], deployment: str | None = None) -> ReceivedBody[B]:
-    """Parse and validate a body. Raises ApiError if it is not JSON or does not fit `model`.
+def parse_body(
+    raw: bytes, model: type[B], deployment: str | None = None, *, strict: bool = False
+) -> ReceivedBody[B]:
+    """Parse and read a body. Raises ApiError for anything but a JSON object that fits `model`.
 
     `deployment` is the model that the path names. It replaces the body's, as on Azure.
     """
@@ -66,7 +67,35 @@ def parse_body(raw: bytes, model: type[B], deployment: str | None = None) -> Rec
     if deployment and isinstance(json, dict) and "model" in model.model_fields:
         json = {**json, "model": deployment}
         raw = to_json(json)
-    return ReceivedBody(raw, json, validate_body(json, model))
+    return read_body(raw, json, model, strict=strict)
+
+
+def read_body(raw: bytes, sent: Any, model: type[B], *, strict: bool = False) -> ReceivedBody[B]:
+    """Read a body that is parsed already: `sent` is the value of `raw`.
+
+    Raises ApiError for a body that does not fit `model`, and with `strict` for one that has unknown fields.
+    """
+    translated, sources = translate(sent, model.FIELDS)
+    try:
+        validated = model.model_validate(translated)
+    except ValidationError as problem:
+        errors = problem.errors(include_url=False)
+        raise validation_api_error(errors, translated, sources) from None
+    ignored = unknown_fields(validated)
+    if strict and ignored:
+        raise unknown_parameter(ignored[0])
+    json = _as_read(translated, validated)
+    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *validated.unused_fields()))
+
+
+def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:
+    "Return the JSON with what the types of the model made of a value: 10 for 10.0, null for no limit."
+    changed = {
+        name: value
+        for name, value in vars(model).items()
+        if isinstance(value, int | str | None) and name in json and type(value) is not type(json[name])
+    }
+    return {**json, **changed} if changed else json
 
 
 async def read_bytes(request: Request) -> bytes:
@@ -103,14 +132,6 @@ def parse_body_json(raw: bytes) -> Any:
         message = f"The body has more than {MAX_VALUES} values."
         raise ApiError(413, message, code="request_too_large")
     return json
-
-
-def validate_body(json: Any, model: type[B]) -> B:
-    "Return the JSON as a `model`. Raises ApiError that names the first invalid parameter."
-    try:
-        return model.model_validate(json)
-    except ValidationError as problem:
-        raise validation_api_error(problem.errors(include_url=False), json) from None
 
 
 def _has_too_many_values(json: Any) -> bool:

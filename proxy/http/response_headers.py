@@ -1,4 +1,4 @@
-"""The headers that clients of OpenAI's and Anthropic's APIs expect in every answer."""
+"""The headers that clients of OpenAI's and Anthropic's APIs expect, and one that names the ignored fields."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import error_response
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+# Names of fields may have any character. A header may not, and a comma separates two names.
+_UNSAFE = re.compile(r"[^\w.\[\]-]", re.ASCII)
 
 
 class ResponseHeaders:
     """ASGI middleware that adds a request id, the client's own if it sent one, and the time until the answer
-    began.
+    began. `x-llm-ignored` names the fields in `request.state.ignored`.
 
     An error that nothing else handled is answered here, so that the answer has these headers too, and raised
     again for the server's own log.
@@ -30,10 +32,11 @@ class ResponseHeaders:
             await self._app(scope, receive, send)
             return
         started_at = time.perf_counter()
+        state = scope.setdefault("state", {})
         sent_id = Headers(scope=scope).get("x-request-id", "")
         request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else f"req_{secrets.token_hex(16)}"
         # Anthropic's errors have it in their body.
-        scope.setdefault("state", {})["request_id"] = request_id
+        state["request_id"] = request_id
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -45,6 +48,8 @@ class ResponseHeaders:
                 headers["request-id"] = request_id  # Anthropic's name for it
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - started_at) * 1000))
                 headers["openai-version"] = "2020-10-01"
+                if ignored := state.get("ignored"):
+                    headers["x-llm-ignored"] = ", ".join(_UNSAFE.sub("_", path) for path in ignored)
             await send(message)
 
         try:

@@ -6,7 +6,7 @@ OpenAI does not document the codes. These were seen in answers of its API.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -78,8 +78,13 @@ class Problem:
         return EXPECTED.get(self.type)
 
 
-def validation_api_error(errors: Sequence[Mapping[str, Any]], json: Any) -> ApiError:
-    "Return the error about the first invalid value in `json`. `errors` are pydantic's."
+def validation_api_error(
+    errors: Sequence[Mapping[str, Any]], json: Any, sources: Mapping[tuple[str, ...], tuple[str, ...]] = {}
+) -> ApiError:
+    """Return the error about the first invalid value in `json`. `errors` are pydantic's.
+
+    `sources` has the paths that the client used for those that were translated (`field_table.translate`).
+    """
     problems = [_problem(error, json) for error in islice(errors, MAX_ERRORS)]
     first = problems[0].path
     # Each alternative of a union has its own errors. The client probably meant the alternative that matched
@@ -87,16 +92,13 @@ def validation_api_error(errors: Sequence[Mapping[str, Any]], json: Any) -> ApiE
     related = [each for each in problems if each.path[: len(first)] == first[: len(each.path)]]
     furthest = max(len(each.path) for each in related)
     deepest = [each for each in related if len(each.path) == furthest and each.path[: len(first)] == first]
-    worst = min(deepest, key=_rank)
+    worst = min(deepest, key=lambda problem: problem.expected is not None)
+    for target, source in sources.items():
+        if worst.path[: len(target)] == target:
+            worst = replace(worst, path=(*source, *worst.path[len(target) :]))
     if worst.expected is None:
         return _invalid_value(worst)
     return _invalid_type([each.expected for each in deepest if each.expected], worst)
-
-
-def _rank(problem: Problem) -> int:
-    """Rank errors at one path: an alternative that has the field comes first, and of those one whose type
-    fits."""
-    return 2 if problem.type == "extra_forbidden" else 1 if problem.expected else 0
 
 
 async def handle_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -109,7 +111,7 @@ async def handle_validation_error(request: Request, error: Exception) -> JSONRes
 
 def path_text(path: Iterable[Step]) -> str:
     "Return the path as OpenAI writes it, such as `messages[0].content`."
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _problem(error: Mapping[str, Any], json: Any) -> Problem:
@@ -160,8 +162,6 @@ def _invalid_value(problem: Problem) -> ApiError:
     match problem.type:
         case "missing":
             code, message = "missing_required_parameter", f"Missing required parameter: '{param}'."
-        case "extra_forbidden":
-            code, message = "unknown_parameter", f"Unknown parameter: '{param}'."
         case "literal_error" | "enum":
             value, supported = str(problem.value)[:MAX_QUOTED], problem.context["expected"]
             message = f"Invalid value for '{param}': '{value}'. Supported values are: {supported}."

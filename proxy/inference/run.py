@@ -74,7 +74,7 @@ class Run:
         self._first_token_ms: int | None = None
         self._record = RequestRecord(
             generation.endpoint,
-            client.body.raw.decode(),
+            "" if client.body.translated else client.body.raw.decode(),
             client.viewer.actor,
             client.request.headers.get("user-agent"),
             generation.store,
@@ -87,6 +87,7 @@ class Run:
             continues=generation.continues,
             sent=entry_distances,
             custom_calls=sorted(generation.custom_call_ids),
+            ignored=[*client.body.ignored],
             parsed=client.body.json,
         )
         self._response = self._prompt(generation.messages)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import llm
 from pydantic_core import from_json
 
 from ..http.body_model import Body
 from ..http.errors import ApiError
+
+C = TypeVar("C")
 
 # A custom tool takes free text. The model sees a function with one string parameter.
 FREE_TEXT = {
@@ -45,7 +47,28 @@ class Grammar(Body):
         return f"{description}\n{rule}" if description else rule
 
 
+def distinct_tools(tools: Iterable[llm.Tool]) -> list[llm.Tool]:
+    """The tools without repetitions. Raises ApiError if two tools that differ have the same name.
+
+    Clients that collect tools from several servers send some of them twice.
+    """
+    by_name: dict[str, llm.Tool] = {}
+    for tool in tools:
+        if by_name.setdefault(tool.name, tool) != tool:
+            message = (
+                f"Tool names must be unique, but there are two different tools with the name '{tool.name}'. "
+                "Rename one of them."
+            )
+            raise ApiError(400, message, code="invalid_value", param="tools")
+    return [*by_name.values()]
+
+
 ToolChoiceMode = Literal["none", "auto", "required"]
+
+
+def effective_choice(choice: C, tools: Sequence[object] | None) -> C | None:
+    "Return the tool choice of a request, or None for one that requires a call where there are no tools."
+    return None if choice == "required" and not tools else choice
 
 
 @dataclass(frozen=True, slots=True)

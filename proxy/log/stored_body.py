@@ -19,7 +19,16 @@ FILE_FIELDS = ("data", "file_data")
 MAX_FILE = 1000
 KEPT_OF_FILE = 50
 # Fields that programs send again with each request. Long ones are stored once, however many turns use them.
-SHARED_FIELDS = ("tools", "instructions", "system", "response_format", "text", "format", "prompt")
+SHARED_FIELDS = (
+    "tools",
+    "functions",
+    "instructions",
+    "system",
+    "response_format",
+    "text",
+    "format",
+    "prompt",
+)
 # From this length on, in characters of JSON.
 LONG = 400
 
@@ -37,7 +46,7 @@ def shorten(body: Any, entries: int) -> Any:
     "The body without the first entries of its list of messages or items."
     if not entries:
         return body
-    field = "input" if "input" in body else "messages"
+    field = "input" if isinstance(body.get("input"), list) else "messages"
     return {**body, field: body[field][entries:]}
 
 

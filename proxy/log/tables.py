@@ -17,11 +17,12 @@ LISTED = "/v1/chat/completions"
 # Append-only: a released migration is never changed.
 #
 # gpt_oss_requests has a row for each turn of the proxy. `instructions` and `visible_tip` are hashes of the
-# conversation up to and including the answer (`fingerprint`). `request` is the body without what the log has
-# already: `continues` counts the entries of its list of messages or items that earlier turns of the thread
-# hold. The first `added` messages of the prompt do not belong to the conversation, and the request's own
-# messages begin at `first_input`. `answer_id` is the turn of the answer's first choice. `llm logs` shows
-# `deleted` turns, the API does not.
+# conversation up to and including the answer (`fingerprint`). `request` is the body without what the log
+# has already: `continues` counts the entries of its list of messages or items that earlier turns of the
+# thread hold. `ignored` is a JSON list of the body's fields that the server ignored. The first `added`
+# messages of the prompt do not belong to the conversation, and the request's own messages begin at
+# `first_input`. `answer_id` is the turn of the answer's first choice. `llm logs` shows `deleted` turns, the
+# API does not.
 #
 # gpt_oss_request_fields has the long fields of a body, such as the tools of an agent, which programs repeat
 # in each request. gpt_oss_field_values has each value once, by the hash of its JSON text. Rows from before
@@ -121,6 +122,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "create index gpt_oss_request_fields_value on gpt_oss_request_fields (value_id)",
         ),
     ),
+    ("m004_ignored", ("alter table gpt_oss_requests add column ignored text",)),
 )
 
 
@@ -175,6 +177,7 @@ def insert_request(
         "model": request.model,
         "answer_id": request.answer_id or turn.id,
         "idempotency_key": request.idempotency_key,
+        "ignored": json.dumps(request.ignored, ensure_ascii=False) if request.ignored else None,
         "added": request.added,
         "first_input": request.added + request.known,
         "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,

@@ -22,6 +22,7 @@ class RequestRecord:
     """What the log keeps of a request beside its turn.
 
     `body` is JSON as the client sent it (`turn.strict_json`), and `parsed` its value, where that is known.
+    `body` is empty if the server changed the value. `ignored` are the paths of fields that it ignored.
     `actor` is the name of the API key, `client` the User-Agent. `first_token_ms` counts from the start of the
     run; `queue_ms` is the time that it waited for a slot. Repairs and retries are in `outcome.notes` of the
     turn's own `response_json`.
@@ -54,6 +55,7 @@ class RequestRecord:
     sent: Sequence[int] = field(default_factory=list)
     custom_calls: Sequence[str] = field(default_factory=list)
     pieces: Sequence[Sequence[int]] | None = None
+    ignored: Sequence[str] = field(default_factory=list)
     left_out: int = 0
     parsed: Any = None
 

@@ -62,13 +62,15 @@ def from_json(text: str | bytes) -> Turn:
 
 
 def _request_fields(request: RequestRecord) -> dict[str, Any]:
-    if request.left_out:
-        body = stored_body.to_text(request.content)
-    else:
-        body = stored_body.redacted_text(request.body)
     values = {field.name: getattr(request, field.name) for field in fields(RequestRecord)}
     del values["parsed"]
-    return {**values, "body": body}
+    return {**values, "body": _body_text(request)}
+
+
+def _body_text(request: RequestRecord) -> str:
+    if request.body:
+        return stored_body.redacted_text(request.body)
+    return stored_body.to_text(request.content)
 
 
 def _request_record(data: dict[str, Any]) -> RequestRecord:

@@ -6,44 +6,40 @@ versions of it have. All others are ignored.
 
 from __future__ import annotations
 
-from typing import Any
+from ...http.field_table import FieldTable, honoured, no_effect, refused
 
-from ...http.body_model import Decision
-
-FIELDS: dict[str, tuple[Decision, str]] = {
-    "messages": (
-        "honoured",
-        "texts, thinking, tool calls and results; earlier images and files become a placeholder",
-    ),
-    "model": ("honoured", ""),
-    "max_tokens": ("honoured", "includes thinking; unlimited by default"),
-    "billing_policy": ("no effect", ""),
-    "cache_control": ("no effect", "here and in all blocks: the engine caches by prefix"),
-    "compaction": ("refused", "ask for a summary in a message"),
-    "container": ("refused", "this server runs no code"),
-    "context_management": ("no effect", "nothing is removed from the conversation"),
-    "diagnostics": ("no effect", ""),
-    "fallback_credit_token": ("no effect", ""),
-    "fallbacks": ("no effect", ""),
-    "inference_geo": ("no effect", ""),
-    "mcp_servers": ("refused", "your client has to call MCP tools; send them in `tools`"),
-    "metadata": ("no effect", "it is logged with the request"),
-    "output_config": ("honoured", "effort; format, which always constrains the answer"),
-    "service_tier": ("no effect", "there is only one tier"),
-    "speed": ("no effect", ""),
-    "stop_sequences": ("honoured", "they end the answer, not the thinking; `stop_reason` is end_turn then"),
-    "stream": ("honoured", ""),
-    "system": ("honoured", "a text or text blocks"),
-    "thinking": ("honoured", "type, budget_tokens, display; without it, the model thinks a little, unseen"),
-    "thread": ("refused", "send the whole conversation in `messages`"),
-    "tool_choice": ("honoured", "enforced; disable_parallel_tool_use: at most one call"),
-    "tools": ("honoured", "tools with an `input_schema`; those that Anthropic defines are left out"),
-    # Older.
-    "output_format": ("honoured", "the older name of `output_config.format`, which takes precedence"),
-    "temperature": ("honoured", "up to 2"),
-    "top_k": ("honoured", ""),
-    "top_p": ("honoured", ""),
-}
-
-# Values of refused fields that have no effect, so they are accepted.
-NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {"mcp_servers": ([],)}
+FIELDS = FieldTable(
+    {
+        "messages": honoured(
+            "texts, thinking, tool calls and results; earlier images and files become a placeholder",
+        ),
+        "model": honoured(),
+        "max_tokens": honoured("includes thinking; unlimited by default"),
+        "billing_policy": no_effect(),
+        "cache_control": no_effect("here and in all blocks: the engine caches by prefix"),
+        "compaction": refused("ask for a summary in a message"),
+        "container": refused("this server runs no code"),
+        "context_management": no_effect("nothing is removed from the conversation"),
+        "diagnostics": no_effect(),
+        "fallback_credit_token": no_effect(),
+        "fallbacks": no_effect(),
+        "inference_geo": no_effect(),
+        "mcp_servers": refused("your client has to call MCP tools; send them in `tools`", []),
+        "metadata": no_effect("it is logged with the request"),
+        "output_config": honoured("effort; format, which always constrains the answer"),
+        "service_tier": no_effect("there is only one tier"),
+        "speed": no_effect(),
+        "stop_sequences": honoured("they end the answer, not the thinking; `stop_reason` is end_turn then"),
+        "stream": honoured(),
+        "system": honoured("a text or text blocks"),
+        "thinking": honoured("type, budget_tokens, display; without it, the model thinks a little, unseen"),
+        "thread": refused("send the whole conversation in `messages`"),
+        "tool_choice": honoured("enforced; disable_parallel_tool_use: at most one call"),
+        "tools": honoured("tools with an `input_schema`; those that Anthropic defines are left out"),
+        # Older.
+        "output_format": honoured("the older name of `output_config.format`, which takes precedence"),
+        "temperature": honoured("up to 2"),
+        "top_k": honoured(),
+        "top_p": honoured(),
+    }
+)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from llm_gpt_oss.turn.schema_check import schema_error
 
 from ...generation import GenerationRequest
-from ...http.body_model import LenientBody
+from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
-from ..shared_fields import Effort, Probability, clamp, refuse_unsupported
+from ...http.field_table import FieldTable
+from ..shared_fields import Effort, Probability, clamp
 from .blocks import TextBlock
-from .fields import FIELDS, NEUTRAL_VALUES
+from .fields import FIELDS
 from .messages import AnyMessage, system_messages, to_history
 from .tools import AnyTool, ToolChoice, select_tools
 from .writer import ThinkingDisplay
@@ -40,7 +41,9 @@ class OutputConfig(LenientBody):
     format: OutputFormat | None = None
 
 
-class MessagesRequest(LenientBody):
+class MessagesRequest(Body):
+    FIELDS: ClassVar[FieldTable] = FIELDS
+
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=0)] | None = None
@@ -56,24 +59,6 @@ class MessagesRequest(LenientBody):
     top_k: Annotated[int, Field(ge=0)] | None = None
     top_p: Probability | None = None
 
-    # Without effect.
-    billing_policy: Any = None
-    cache_control: Any = None
-    context_management: Any = None
-    diagnostics: Any = None
-    fallback_credit_token: Any = None
-    fallbacks: Any = None
-    inference_geo: Any = None
-    metadata: Any = None
-    service_tier: Any = None
-    speed: Any = None
-
-    # Refused with an error that names the field, whatever the type of its value.
-    compaction: Any = None
-    container: Any = None
-    mcp_servers: Any = None
-    thread: Any = None
-
     @property
     def thinking_display(self) -> ThinkingDisplay:
         "How the answer shows the model's reasoning. A client that does not ask for it may not expect it."
@@ -83,7 +68,6 @@ class MessagesRequest(LenientBody):
 
     def generation_request(self) -> GenerationRequest:
         "Return the request to the model. Raises ApiError for values that are not supported."
-        refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         tools, choice = select_tools(self.tools or (), self.tool_choice)
         history = to_history([*system_messages(self.system)], self.messages)
         return GenerationRequest(

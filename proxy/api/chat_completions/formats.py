@@ -14,9 +14,8 @@ class JsonSchemaFormat(Body):
     type: Literal["json_schema"]
     json_schema: JsonSchema
 
-    def answer_schema(self) -> dict[str, Any]:
-        "Return the JSON schema of the answer. Raises ApiError for an invalid schema."
-        return self.json_schema.titled_schema("response_format.json_schema")
+    def answer_schema(self, param: str) -> dict[str, Any]:
+        return self.json_schema.titled_schema(f"{param}.json_schema")
 
 
 ResponseFormat = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

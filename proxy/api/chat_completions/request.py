@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from llm.parts import Message, TextPart
 from pydantic import Field
 
 from ...generation import GenerationRequest
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
+from ...http.field_table import FieldTable
 from ...items.content import TextContent
+from ...items.tools import distinct_tools, effective_choice
 from ...settings import ReasoningField
 from ..shared_fields import (
     CacheRetention,
-    Effort,
     Metadata,
+    OptionalEffort,
+    OptionalVerbosity,
     PromptCacheOptions,
     SafetyIdentifier,
     Sampling,
     StreamOptions,
-    TokenCount,
-    Verbosity,
+    TokenLimit,
+    TopLogprobs,
+    Whole,
     clamp,
-    refuse_unsupported,
     verbosity_instructions,
 )
-from .fields import FIELDS, NEUTRAL_VALUES
+from .fields import FIELDS
 from .formats import ResponseFormat
 from .messages import AnyMessage, to_messages
-from .tools import AnyTool, ToolChoice, select_tools
+from .tools import (
+    AnyTool,
+    Function,
+    FunctionChoice,
+    FunctionTool,
+    ToolChoice,
+    ToolName,
+    has_functions,
+    select_tools,
+)
 from .writer import REASONING_NAMES
 
 
 class Reasoning(Body):
     "OpenRouter's reasoning options: https://openrouter.ai/docs/use-cases/reasoning-tokens"
 
-    effort: Effort | None = None
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    effort: OptionalEffort = None
+    max_tokens: Annotated[Whole, Field(ge=0)] | None = None
     exclude: bool | None = None
     enabled: bool | None = None
 
@@ -62,24 +75,30 @@ class Prediction(LenientBody):
 
 
 class ChatRequest(Sampling, ReasoningFields):
+    FIELDS: ClassVar[FieldTable] = FIELDS
+
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
+    function_call: Literal["none", "auto"] | ToolName | None = None
+    functions: list[Function] | None = None
+    instructions: str | None = None
     logprobs: bool | None = None
-    max_completion_tokens: TokenCount | None = None
-    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenLimit = None
+    max_tokens: TokenLimit = None
     metadata: Metadata | None = None
     modalities: list[Literal["text"]] | None = None
-    n: Annotated[int, Field(ge=1, le=16)] | None = None
+    n: Annotated[Whole, Field(ge=1, le=16)] | None = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: Effort | None = None
+    reasoning_effort: OptionalEffort = None
     response_format: ResponseFormat | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tool_choice: ToolChoice | None = None
     tools: list[AnyTool] | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    verbosity: Verbosity | None = None
+    top_logprobs: TopLogprobs | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    verbosity: OptionalVerbosity = None
 
     # Without effect: only their types are checked.
     prediction: Prediction | None = None
@@ -90,34 +109,50 @@ class ChatRequest(Sampling, ReasoningFields):
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     user: str | None = None
 
-    # Refused with an error that names the field, whatever the type of its value.
-    audio: Any = None
-    function_call: Any = None
-    functions: Any = None
-    logit_bias: Any = None
-    moderation: Any = None
-    web_search_options: Any = None
-
     @property
     def include_usage(self) -> bool:
         "Whether a stream ends with a chunk that has the usage."
         return bool(self.stream_options and self.stream_options.include_usage)
 
+    @property
+    def uses_functions(self) -> bool:
+        "Whether the client sent `functions`, the older form of `tools`, and expects answers in that form."
+        return has_functions(self.tools, self.functions)
+
+    @property
+    def _tools(self) -> Sequence[AnyTool]:
+        if self.uses_functions:
+            return [FunctionTool(type="function", function=each) for each in self.functions or ()]
+        return self.tools or ()
+
+    @property
+    def _choice(self) -> ToolChoice | None:
+        if not self.uses_functions:
+            return effective_choice(self.tool_choice, self.tools)
+        if isinstance(self.function_call, ToolName):
+            return FunctionChoice(type="function", function=self.function_call)
+        return self.function_call
+
+    def unused_fields(self) -> Iterator[str]:
+        if not self.uses_functions and self._choice is not self.tool_choice:
+            yield "tool_choice"
+
     def generation_request(self) -> GenerationRequest:
         "Return the request to the model. Raises ApiError for values that are not supported."
-        refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' requires 'logprobs'. Set 'logprobs' to true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
-        tools, choice = select_tools([tool.to_tool() for tool in self.tools or ()], self.tool_choice)
-        added = list(verbosity_instructions(self.verbosity))
+        tools, choice = select_tools(distinct_tools(tool.to_tool() for tool in self._tools), self._choice)
+        added = [*verbosity_instructions(self.verbosity)]
+        if self.instructions:
+            added.append(Message("system", [TextPart(self.instructions)]))
         return GenerationRequest(
             "/v1/chat/completions",
             self.model,
             (*added, *to_messages(self.messages)),
             tuple(tools),
-            frozenset(tool.custom.name for tool in self.tools or () if tool.type == "custom"),
-            self.response_format.answer_schema() if self.response_format else None,
+            frozenset(tool.custom.name for tool in self._tools if tool.type == "custom"),
+            self.response_format.answer_schema("response_format") if self.response_format else None,
             {name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
             store=bool(self.store),
@@ -141,6 +176,8 @@ class ChatRequest(Sampling, ReasoningFields):
         yield "max_tokens", clamp(self.max_completion_tokens or self.max_tokens)
         yield "tool_choice", tool_choice
         yield "logprobs", self.logprobs
-        yield "parallel_tool_calls", self.parallel_tool_calls
+        # An answer with `function_call` has one call.
+        yield "parallel_tool_calls", False if self.uses_functions else self.parallel_tool_calls
+        yield "truncate", True if self.truncation == "auto" else None
         yield from self.sampling_options()
         yield "top_logprobs", self.top_logprobs if self.logprobs else None

@@ -27,7 +27,13 @@ async def create(
     names = body.reasoning_names(state.settings.reasoning_field)
 
     def writer(index: int) -> ChatWriter:
-        return ChatWriter(first, generation.custom_tools, index, reasoning_names=names)
+        return ChatWriter(
+            first,
+            generation.custom_tools,
+            index,
+            reasoning_names=names,
+            as_function_call=body.uses_functions,
+        )
 
     choices = Choices(state, client, attempt, generations, writer)
     return await choices.response(body, first, usage_json, accumulate)

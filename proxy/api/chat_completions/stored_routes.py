@@ -30,6 +30,7 @@ from .stored_completions import (
     parse_completion_id,
     update_metadata,
 )
+from .tools import has_functions
 from .writer import ChatWriter, Chunk, accumulate, base_chunk, usage_json
 
 router = APIRouter()
@@ -137,9 +138,19 @@ def completion(turns: Sequence[LoggedTurn], field: ReasoningField) -> Chunk:
 
 
 def _chunks(turn: LoggedTurn, shared: Chunk, index: int, field: ReasoningField) -> Iterator[Chunk]:
-    writer = ChatWriter(shared, custom_tools(turn), index, reasoning_names=reasoning_names(turn, field))
+    writer = _writer(turn, shared, index, field)
     for event in turn.events():
         yield from writer.feed(event)
+
+
+def _writer(turn: LoggedTurn, shared: Chunk, index: int, field: ReasoningField) -> ChatWriter:
+    return ChatWriter(
+        shared,
+        custom_tools(turn),
+        index,
+        reasoning_names=reasoning_names(turn, field),
+        as_function_call=has_functions(turn.body.get("tools"), turn.body.get("functions")),
+    )
 
 
 def custom_tools(turn: LoggedTurn) -> frozenset[str]:
@@ -183,8 +194,7 @@ def _stored_parts(content: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, An
 def _logged_message(message: Message, logged: LoggedTurn, field: ReasoningField) -> Iterator[dict[str, Any]]:
     common = {"role": message.role, "refusal": None, "content_parts": None}
     if message.role == "assistant":
-        names = reasoning_names(logged, field)
-        writer = ChatWriter({}, custom_tools(logged), 0, reasoning_names=names)
+        writer = _writer(logged, {}, 0, field)
         events = replay_events([message], pieces=None, logprobs=None, finished=None)
         chunks = (chunk for event in events for chunk in writer.feed(event))
         yield {**common, **accumulate(chunks, {})["choices"][0]["message"]}

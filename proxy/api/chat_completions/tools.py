@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import llm
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from ...http.body_model import Body
+from ...http.body_model import Body, LenientBody
 from ...items.tools import FREE_TEXT, Grammar, ResolvedChoice, TextFormat, ToolChoiceMode, apply_choice
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -28,6 +29,11 @@ class FunctionTool(Body):
 
     def to_tool(self) -> llm.Tool:
         return llm.Tool(self.function.name, self.function.description, self.function.parameters or {})
+
+
+def has_functions(tools: Sequence[object] | None, functions: Sequence[object] | None) -> bool:
+    "Whether a request offers its tools as `functions`, as OpenAI's API did before it had `tools`."
+    return bool(functions) and not tools
 
 
 class GrammarFormat(Body):
@@ -59,10 +65,9 @@ class CustomTool(Body):
 AnyTool = Annotated[FunctionTool | CustomTool, Field(discriminator="type")]
 
 
-class ToolName(Body):
+class ToolName(LenientBody):
     "A reference to a tool. Some clients send the whole tool; everything but its name is ignored."
 
-    model_config = ConfigDict(extra="ignore")
     name: str
 
 

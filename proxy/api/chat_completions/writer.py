@@ -29,19 +29,27 @@ class ChatWriter:
 
     `base` has the keys that all chunks of the answer share (`base_chunk`). `custom_tools` names the tools
     that take free text. `reasoning_names` are the fields that hold the model's reasoning; without any, the
-    answer does not include it.
+    answer does not include it. With `as_function_call` a call is a `function_call`, the answer to a request
+    that has `functions`.
 
     Calls of custom tools are chunked as OpenAI's API does it, though its types do not have them
     (https://github.com/openai/openai-openapi/issues/576).
     """
 
     def __init__(
-        self, base: Chunk, custom_tools: Container[str], index: int, *, reasoning_names: Collection[str]
+        self,
+        base: Chunk,
+        custom_tools: Container[str],
+        index: int,
+        *,
+        reasoning_names: Collection[str],
+        as_function_call: bool = False,
     ) -> None:
         self._base = base
         self._custom_tools = custom_tools
         self._index = index
         self._reasoning_names = reasoning_names
+        self._as_function_call = as_function_call
         self._call_count = 0
         self._started = False
 
@@ -60,7 +68,8 @@ class ChatWriter:
 
     def _translate(self, event: StreamEvent | Finished) -> list[Chunk]:
         if isinstance(event, Finished):
-            return [self._chunk({}, finish_reason=event.reason)]
+            is_call = self._as_function_call and event.reason == "tool_calls"
+            return [self._chunk({}, finish_reason="function_call" if is_call else event.reason)]
         match event.type:
             case "text" | "reasoning" if not event.chunk:
                 return []  # other plugins' models may send empty texts, which the log does not keep
@@ -70,6 +79,10 @@ class ChatWriter:
             case "reasoning":
                 delta = dict.fromkeys(self._reasoning_names, event.chunk)
                 return [self._chunk(delta)] if delta else []
+            case "tool_call_name" if self._as_function_call:
+                return [self._chunk({"function_call": {"name": event.chunk, "arguments": ""}})]
+            case "tool_call_args" if self._as_function_call:
+                return [self._chunk({"function_call": {"arguments": event.chunk.strip() or "{}"}})]
             case "tool_call_name":
                 self._call_count += 1
                 return [self._tool_call_chunk({"id": event.tool_call_id, **self._call_start(event.chunk)})]
@@ -155,8 +168,8 @@ def accumulate(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]
         for delta in chunk["choices"]:
             _add(choices.setdefault(delta["index"], _new_choice(delta["index"])), delta)
     for choice in choices.values():
-        # Clients expect a text unless there are tool calls. Only then may it be null.
-        if "tool_calls" not in choice["message"]:
+        # Clients expect a text unless there are calls. Only then may it be null.
+        if not choice["message"].keys() & {"tool_calls", "function_call"}:
             choice["message"]["content"] = choice["message"]["content"] or ""
     return {**base, "object": "chat.completion", "choices": [*choices.values()], "usage": usage}
 
@@ -172,6 +185,9 @@ def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
     for key in ("content", *REASONING_NAMES):
         if delta.get(key):
             message[key] = (message.get(key) or "") + delta[key]
+    for key, text in delta.get("function_call", {}).items():
+        call = message.setdefault("function_call", {})
+        call[key] = call.get(key, "") + text
     for call in delta.get("tool_calls", ()):
         calls = message.setdefault("tool_calls", [])
         if "id" in call:

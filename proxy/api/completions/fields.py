@@ -6,36 +6,50 @@ send.
 
 from __future__ import annotations
 
-from typing import Any
+from ...http.field_table import FieldTable, honoured, no_effect, translated
+from ..extensions import REFUSED, extension_fields
+from ..shared_fields import INT32
 
-from ...http.body_model import Decision
 
-FIELDS: dict[str, tuple[Decision, str]] = {
-    "model": ("honoured", ""),
-    "prompt": ("honoured", "one text or several, each as a user message; token ids are refused"),
-    "best_of": ("honoured", "only if it equals `n`"),
-    "echo": ("honoured", "not together with `logprobs`"),
-    "frequency_penalty": ("honoured", ""),
-    "logit_bias": ("refused", "Ollama has no such option"),
-    "logprobs": ("honoured", "up to 5 alternatives for each token"),
-    "max_tokens": ("honoured", "16 by default, as in OpenAI's API"),
-    "n": ("honoured", "up to 16, generated one after the other"),
-    "presence_penalty": ("honoured", ""),
-    "seed": ("honoured", "each choice has its own, derived from this one"),
-    "stop": ("honoured", "up to 4 strings"),
-    "stream": ("honoured", ""),
-    "stream_options": ("honoured", "include_usage"),
-    "suffix": ("honoured", "as an instruction to the model"),
-    "temperature": ("honoured", ""),
-    "top_p": ("honoured", ""),
-    "user": ("no effect", ""),
-    # Not OpenAI's.
-    "keep_alive": ("honoured", ""),
-    "min_p": ("honoured", ""),
-    "reasoning_effort": ("honoured", "none by default; reasoning is not returned, but counts as tokens"),
-    "repetition_penalty": ("honoured", ""),
-    "top_k": ("honoured", ""),
+def unlimited(max_tokens: object) -> object:
+    "Return the highest limit for the values that stand for none: no value stands for OpenAI's default."
+    return INT32 if max_tokens in (0, -1) and not isinstance(max_tokens, bool) else max_tokens
+
+
+OPENAI_FIELDS = {
+    "model": honoured(),
+    "prompt": honoured("one text or several, each as a user message; token ids are refused"),
+    "best_of": honoured("only if it equals `n`"),
+    "echo": honoured("not together with `logprobs`"),
+    "frequency_penalty": honoured(),
+    "logit_bias": REFUSED["logit_bias"],
+    "logprobs": honoured("up to 5 alternatives for each token"),
+    "max_tokens": honoured("16 by default, as in OpenAI's API; 0 and -1 for no limit", unlimited),
+    "n": honoured("up to 16, generated one after the other"),
+    "presence_penalty": honoured(),
+    "seed": honoured("each choice has its own, derived from this one"),
+    "stop": honoured(),
+    "stream": honoured(),
+    "stream_options": honoured("include_usage"),
+    "suffix": honoured("as an instruction to the model"),
+    "temperature": honoured(),
+    "top_p": honoured(),
+    "user": no_effect(),
 }
-
-# Values of refused fields that have no effect, so they are accepted.
-NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {"logit_bias": ({},)}
+# Fields of clients of local models.
+OTHER_FIELDS = {
+    "keep_alive": honoured(),
+    "min_p": honoured(),
+    "num_ctx": honoured("a changed context length makes Ollama load the model again"),
+    "reasoning_effort": honoured("none by default; reasoning is not returned, but counts as tokens"),
+    "repetition_penalty": honoured(),
+    "top_k": honoured(),
+}
+FIELDS = FieldTable(
+    {
+        **OPENAI_FIELDS,
+        **OTHER_FIELDS,
+        "max_completion_tokens": translated("max_tokens"),
+        **extension_fields(effort="reasoning_effort", max_tokens="max_tokens"),
+    }
+)

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from llm.parts import Message, TextPart
 from pydantic import Field
 
 from ...generation import GenerationRequest
-from ..shared_fields import INT32, Effort, Sampling, StreamOptions, refuse_unsupported, unsupported_parameter
+from ...http.field_table import FieldTable
+from ...http.unknown_fields import unsupported_parameter
+from ..shared_fields import OptionalEffort, Sampling, StreamOptions, TokenLimit, Whole, clamp
 from ..text_inputs import TextInput, parse_texts
-from .fields import FIELDS, NEUTRAL_VALUES
+from .fields import FIELDS
 
 SUFFIX_INSTRUCTION = (
     "The user's message is the beginning of a text. Write what stands between it and the following end, "
     "and nothing else: neither the beginning nor the end again.\n\n{suffix}"
 )
 
-StopString = Annotated[str, Field(min_length=1)]
+# OpenAI's own default.
+DEFAULT_MAX_TOKENS = 16
 
 
 class CompletionRequest(Sampling):
+    FIELDS: ClassVar[FieldTable] = FIELDS
+
     model: str
     prompt: TextInput
-    best_of: int | None = None
+    best_of: Whole | None = None
     echo: bool | None = None
-    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=INT32)] | None = None
-    n: Annotated[int, Field(ge=1, le=16)] | None = None
-    reasoning_effort: Effort | None = None
-    stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = None
+    logprobs: Annotated[Whole, Field(ge=0, le=5)] | None = None
+    max_tokens: TokenLimit = None
+    n: Annotated[Whole, Field(ge=1, le=16)] | None = None
+    reasoning_effort: OptionalEffort = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     suffix: str | None = None
-    top_k: Annotated[int, Field(ge=0, le=INT32)] | None = None
 
     # Without effect: only its type is checked.
     user: str | None = None
-
-    # Refused with an error that names the field, whatever the type of its value.
-    logit_bias: Any = None
 
     @property
     def choices_per_prompt(self) -> int:
@@ -56,7 +56,6 @@ class CompletionRequest(Sampling):
 
     def generation_requests(self) -> list[GenerationRequest]:
         "One request for each choice of the answer. Raises ApiError for values that are not supported."
-        refuse_unsupported(dict(self), FIELDS, NEUTRAL_VALUES)
         if self.best_of not in (None, self.choices_per_prompt):
             raise unsupported_parameter("best_of", "leave it out, or send the same number as 'n'")
         if self.echo and self.logprobs is not None:
@@ -85,7 +84,7 @@ class CompletionRequest(Sampling):
 
     def _options(self) -> Iterator[tuple[str, Any]]:
         yield "reasoning_effort", self.reasoning_effort
-        yield "max_tokens", self.max_tokens or 16
+        yield "max_tokens", clamp(self.max_tokens or DEFAULT_MAX_TOKENS)
         yield "top_logprobs", self.logprobs
         # If the model calls a tool anyway, the plugin makes it answer instead.
         yield "tool_choice", "none"

@@ -21,7 +21,7 @@ from ...log.idempotency import Attempt
 from ...log.ids import creation_time
 from ...log.logged_turn import with_hashes
 from ...state import ProxyState, StateDep, receive
-from ..shared_fields import CacheRetention, PromptCacheOptions, TokenCount
+from ..shared_fields import CacheRetention, PromptCacheOptions, TokenLimit
 from .context import load_context
 from .request import ImageOptions, ResponsesRequest
 from .response_object import usage_json
@@ -47,7 +47,7 @@ class CompactRequest(Body):
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
-    max_output_tokens: TokenCount | None = None
+    max_output_tokens: TokenLimit = None
 
     # Without effect: only their types are checked.
     image: ImageOptions | None = None

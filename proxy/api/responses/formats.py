@@ -13,9 +13,8 @@ class JsonSchemaFormat(JsonSchema):
     type: Literal["json_schema"]
     schema_: dict[str, Any] = Field(alias="schema")
 
-    def answer_schema(self) -> dict[str, Any]:
-        "Return the JSON schema of the answer. Raises ApiError for an invalid schema."
-        return self.titled_schema("text.format")
+    def answer_schema(self, param: str) -> dict[str, Any]:
+        return self.titled_schema(param)
 
 
 Format = Annotated[PlainFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]

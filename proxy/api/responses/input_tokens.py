@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends
 from pydantic import BeforeValidator
 
 from ...http.disconnect import cancel_on_disconnect
+from ...http.field_table import FieldTable, no_effect
 from ...inference.client_request import ClientRequest
 from ...state import StateDep, receive
 from .context import load_context
+from .fields import FIELDS
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -20,6 +22,8 @@ DEFAULT_MODEL = "gpt-oss"
 
 class InputTokensRequest(ResponsesRequest):
     "`personality` has no effect, since the model has only one. The model may be missing or null."
+
+    FIELDS: ClassVar[FieldTable] = FieldTable({**FIELDS, "personality": no_effect()})
 
     model: Annotated[str, BeforeValidator(lambda model: DEFAULT_MODEL if model is None else model)] = (
         DEFAULT_MODEL

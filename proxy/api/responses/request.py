@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from llm.parts import Message, TextPart
 from pydantic import Field
@@ -12,27 +12,31 @@ from pydantic import Field
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
+from ...http.field_table import FieldTable
 from ...items.messages import History, check_newest_message, to_messages
 from ...items.messages import item_references as references_of
+from ...items.tools import effective_choice
 from ...items.wire import AnyItem
 from ..shared_fields import (
+    EMPTY_AS_NULL,
     CacheMode,
     CacheRetention,
-    Effort,
     Metadata,
+    OptionalEffort,
+    OptionalVerbosity,
     SafetyIdentifier,
     Sampling,
-    TokenCount,
-    Verbosity,
+    TokenLimit,
+    TopLogprobs,
+    Whole,
     clamp,
-    refuse_unsupported,
     verbosity_instructions,
 )
 from .fields import FIELDS
 from .formats import Format
 from .tools import AnyTool, ToolChoice, callable_tools, select_tools
 
-Summary = Literal["auto", "concise", "detailed"]
+Summary = Annotated[Literal["auto", "concise", "detailed"] | None, EMPTY_AS_NULL]
 Includable = Literal[
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
@@ -66,16 +70,16 @@ class Reasoning(Body):
     """
 
     context: Literal["auto", "current_turn", "all_turns"] | None = None
-    effort: Effort | None = None
-    generate_summary: Summary | None = None
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    effort: OptionalEffort = None
+    generate_summary: Summary = None
+    max_tokens: Annotated[Whole, Field(ge=0)] | None = None
     mode: str | None = None
-    summary: Summary | None = None
+    summary: Summary = None
 
 
 class TextOptions(Body):
     format: Format | None = None
-    verbosity: Verbosity | None = None
+    verbosity: OptionalVerbosity = None
 
 
 class ConversationId(Body):
@@ -93,7 +97,7 @@ class BackgroundOptions(LenientBody):
 
 class ContextManagement(LenientBody):
     type: str
-    compact_threshold: int | None = None
+    compact_threshold: Whole | None = None
 
 
 class ImageOptions(LenientBody):
@@ -112,13 +116,15 @@ class StreamOptions(LenientBody):
 
 
 class ResponsesRequest(Sampling):
+    FIELDS: ClassVar[FieldTable] = FIELDS
+
     model: str
     background: bool | None = None
     conversation: str | ConversationId | None = None
     include: list[Includable] | None = None
     input: str | list[AnyItem] | None = None
     instructions: str | None = None
-    max_output_tokens: TokenCount | None = None
+    max_output_tokens: TokenLimit = None
     metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
@@ -128,17 +134,16 @@ class ResponsesRequest(Sampling):
     text: TextOptions | None = None
     tool_choice: ToolChoice | None = None
     tools: list[AnyTool] | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    top_logprobs: TopLogprobs | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
     # Without effect: only their types are checked, because clients' types are strict about those that the
     # response repeats.
     access_programs: AccessPrograms | None = None
     background_options: BackgroundOptions | None = None
-    client_metadata: dict[str, Any] | None = None
     context_management: list[ContextManagement] | None = None
     image: ImageOptions | None = None
-    max_tool_calls: int | None = None
+    max_tool_calls: Whole | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: ResponsesCacheOptions | None = None
     prompt_cache_retention: CacheRetention | None = None
@@ -146,10 +151,6 @@ class ResponsesRequest(Sampling):
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
-
-    # Refused with an error that names the field, whatever the type of its value.
-    moderation: Any = None
-    prompt: Any = None
 
     @property
     def conversation_id(self) -> str | None:
@@ -172,7 +173,8 @@ class ResponsesRequest(Sampling):
         added = [*self._instructions()]
         known = len(context.history)
         available = callable_tools(self.tools or ())
-        tools, choice = select_tools(available.tools, self.tool_choice)
+        choice = effective_choice(self.tool_choice, self.tools)
+        tools, option = select_tools(available.tools, choice)
         text = self.text or TextOptions()
         return GenerationRequest(
             "/v1/responses",
@@ -180,8 +182,8 @@ class ResponsesRequest(Sampling):
             (*added, *context.history, *new_input.messages),
             tuple(tools),
             available.custom_names,
-            text.format.answer_schema() if text.format else None,
-            {name: value for name, value in self._options(choice) if value is not None},
+            text.format.answer_schema("text.format") if text.format else None,
+            {name: value for name, value in self._options(option) if value is not None},
             stream=bool(self.stream),
             store=self.is_stored,
             metadata=self.metadata or {},
@@ -195,9 +197,12 @@ class ResponsesRequest(Sampling):
             custom_call_ids=new_input.custom_call_ids,
         )
 
+    def unused_fields(self) -> Iterator[str]:
+        if effective_choice(self.tool_choice, self.tools) is not self.tool_choice:
+            yield "tool_choice"
+
     def check(self) -> None:
         "Check the values, without the log. Raises ApiError for values that are not supported."
-        refuse_unsupported(dict(self), FIELDS)
         if self.previous_response_id is not None and self.conversation is not None:
             message = "Send one of 'previous_response_id' and 'conversation', not both."
             raise ApiError(400, message, code="mutually_exclusive_parameters", param="previous_response_id")

@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...generation import TokenUsage
+from ...http.body_model import Body
 from ...http.errors import ApiError
+from ...items.tools import TextFormat
+from ..response_formats import DEFAULT_NAME
+from .tools import CustomTool, FunctionTool, GrammarFormat, NamespaceTool
 
 Json = dict[str, Any]
 
@@ -82,7 +86,7 @@ def _conversation(conversation: str | Json | None) -> Json | None:
 
 def _reasoning(reasoning: Json) -> Json:
     summary = reasoning.get("summary") or reasoning.get("generate_summary")
-    return {"effort": reasoning.get("effort"), "summary": summary}
+    return {"effort": reasoning.get("effort") or None, "summary": summary}
 
 
 def _text(text: Json) -> Json:
@@ -94,20 +98,34 @@ def _text(text: Json) -> Json:
 
 def _format(format: Json) -> Json:
     if format["type"] != "json_schema":
-        return format
-    return {**format, "description": format.get("description"), "strict": format.get("strict") or False}
+        return {"type": format["type"]}
+    return {
+        "type": "json_schema",
+        "name": format.get("name") or DEFAULT_NAME,
+        "description": format.get("description"),
+        "schema": format["schema"],
+        "strict": format.get("strict") or False,
+    }
 
 
 def _tool(tool: Json) -> Json:
-    "The tool with the keys that the SDK's types require."
+    "The tool with the keys that the SDK's types require, and without those that they do not have."
     match tool:
         case {"type": "function"}:
-            return {"description": None, "parameters": None, "strict": True, **tool}
+            return {"description": None, "parameters": None, "strict": True, **_known(tool, FunctionTool)}
         case {"type": "custom"}:
-            return {"description": None, "format": {"type": "text"}, **tool}
+            format = {**(tool.get("format") or {"type": "text"})}
+            known = _known(format, GrammarFormat if format["type"] == "grammar" else TextFormat)
+            return {"description": None, **_known(tool, CustomTool), "format": known}
         case _:
             tools = [_tool(inner) for inner in tool["tools"]]
-            return {**tool, "description": tool.get("description") or "", "tools": tools}
+            known = _known(tool, NamespaceTool)
+            return {**known, "description": tool.get("description") or "", "tools": tools}
+
+
+def _known(value: Json, model: type[Body]) -> Json:
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    return {name: field for name, field in value.items() if name in names}
 
 
 def as_queued(response: Json) -> Json:

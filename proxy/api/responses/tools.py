@@ -9,7 +9,6 @@ import llm
 from pydantic import Field
 
 from ...http.body_model import Body, LenientBody
-from ...http.errors import ApiError
 from ...items.tools import (
     FREE_TEXT,
     Grammar,
@@ -17,6 +16,7 @@ from ...items.tools import (
     TextFormat,
     ToolChoiceMode,
     apply_choice,
+    distinct_tools,
     tool_choice_error,
 )
 
@@ -119,19 +119,21 @@ class CallableTools(NamedTuple):
 def callable_tools(tools: Sequence[AnyTool]) -> CallableTools:
     """The tools that the model can call. A tool of a namespace is called `namespace.name`.
 
-    Raises ApiError if two tools have the same name.
+    Raises ApiError if two different tools have the same name.
     """
-    by_name: dict[str, llm.Tool] = {}
-    custom_names = set()
-    for name, tool, namespace_description in _flatten(tools):
-        if name in by_name:
-            message = f"Tool names must be unique, but there are two tools with the name '{name}'."
-            raise ApiError(400, message, code="invalid_value", param="tools")
-        description = "\n\n".join(filter(None, (namespace_description, tool.model_description)))
-        by_name[name] = llm.Tool(name, description or None, tool.input_schema)
-        if tool.type == "custom":
-            custom_names.add(name)
-    return CallableTools([*by_name.values()], frozenset(custom_names))
+    named = [
+        (
+            llm.Tool(
+                name,
+                "\n\n".join(filter(None, (of_namespace, tool.model_description))) or None,
+                tool.input_schema,
+            ),
+            tool.type,
+        )
+        for name, tool, of_namespace in _flatten(tools)
+    ]
+    custom_names = frozenset(tool.name for tool, tool_type in named if tool_type == "custom")
+    return CallableTools(distinct_tools(tool for tool, _ in named), custom_names)
 
 
 def _flatten(tools: Sequence[AnyTool]) -> Iterator[tuple[str, FunctionTool | CustomTool, str | None]]:

@@ -18,7 +18,7 @@ from llm.parts import Message
 from ...http.auth import KEY_SUBPROTOCOL
 from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
-from ...http.request_body import ReceivedBody, parse_body_json, validate_body
+from ...http.request_body import parse_body_json, read_body
 from ...inference.client_request import ClientRequest
 from ...log.access import viewer_of
 from ...state import ProxyState, StateDep
@@ -105,7 +105,9 @@ class ResponsesSession:
         headers = [header for header in scope["headers"] if header[0] not in REQUEST_HEADERS]
         state = {**scope.get("state", {})}
         request = Request({**scope, "type": "http", "method": "POST", "headers": headers, "state": state})
-        received = ReceivedBody(json.dumps(body).encode(), body, validate_body(body, ResponsesRequest))
+        received = read_body(
+            json.dumps(body).encode(), body, ResponsesRequest, strict=self._state.settings.strict
+        )
         return ClientRequest(request, received, await viewer_of(request, self._state.plugins))
 
     async def _send(self, event: dict[str, Any]) -> None:

@@ -134,7 +134,6 @@ async def test_message_about_a_text_that_is_too_long() -> None:
         pytest.param({"input": None}, "input", id="null"),
         pytest.param({"dimensions": 0}, "dimensions", id="no dimensions"),
         pytest.param({"encoding_format": "hex"}, "encoding_format", id="format"),
-        pytest.param({"inputs": "one"}, "inputs", id="unknown field"),
     ],
 )
 async def test_rejected_requests(fields: dict[str, Any], param: str) -> None:

@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 import proxy.app  # noqa: F401 - it imports all requests
 from proxy.http.body_model import Body
 
-# The metadata is all that these two requests hold. A format with a schema of null would be none.
-EXCEPTIONS = {"UpdateCompletion.metadata", "UpdateConversation.metadata", "JsonSchema.schema_"}
+# The metadata is all that these two requests hold.
+EXCEPTIONS = {"UpdateCompletion.metadata", "UpdateConversation.metadata"}
 
 
 def subclasses(cls: type[Body]) -> Iterator[type[Body]]:

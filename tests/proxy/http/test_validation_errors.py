@@ -73,7 +73,7 @@ def tool(**fields: Any) -> dict[str, Any]:
         ({"stream": "yes"}, "invalid_type", "stream"),
         ({"stop": 5}, "invalid_type", "stop"),
         ({"stop": [5]}, "invalid_type", "stop[0]"),
-        ({"stop": ["a"] * 5}, "array_above_max_length", "stop"),
+        ({"stop": ["a"] * 257}, "array_above_max_length", "stop"),
         ({"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
         ({"metadata": {str(i): "" for i in range(17)}}, "object_above_max_properties", "metadata"),
         ({"tools": [{}]}, "missing_required_parameter", "tools[0].type"),
@@ -81,10 +81,8 @@ def tool(**fields: Any) -> dict[str, Any]:
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "tools[0].function"),
         (tool(function={}), "missing_required_parameter", "tools[0].function.name"),
         (tool(function={"name": ""}), "empty_string", "tools[0].function.name"),
-        (tool(colour="red"), "unknown_parameter", "tools[0].colour"),
         ({"tool_choice": "maybe"}, "invalid_value", "tool_choice"),
         ({"tool_choice": 5}, "invalid_type", "tool_choice"),
-        ({"colour": "red"}, "unknown_parameter", "colour"),
     ],
 )
 def test_chat_request(sent: dict[str, Any], code: str, param: str) -> None:

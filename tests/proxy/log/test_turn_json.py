@@ -25,6 +25,7 @@ def test_a_turn_survives_as_json() -> None:
         finish_reason="stop",
         continues=ThreadPosition("01", None, append=True),
         custom_calls=["call_1"],
+        ignored=["colour"],
         pieces=[[1, 1], [5]],
     )
     response = before.response

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llm.parts import Message, StreamEvent
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
+from openai.types.chat.chat_completion_message import FunctionCall
 from openai.types.completion_usage import CompletionUsage
 from pydantic import ValidationError
 from support.openai_types import unknown_keys
@@ -47,10 +48,19 @@ COUNTED = usage_json([USAGE])
 
 
 def write(
-    *events: StreamEvent | Finished, index: int = 0, reasoning_names: Collection[str] = REASONING_NAMES
+    *events: StreamEvent | Finished,
+    index: int = 0,
+    reasoning_names: Collection[str] = REASONING_NAMES,
+    as_function_call: bool = False,
 ) -> list[Chunk]:
     base = base_chunk(ASK.model, TURN)
-    writer = ChatWriter(base, ASK.custom_tools, index, reasoning_names=reasoning_names)
+    writer = ChatWriter(
+        base,
+        ASK.custom_tools,
+        index,
+        reasoning_names=reasoning_names,
+        as_function_call=as_function_call,
+    )
     return list(translate(events, writer))
 
 
@@ -142,6 +152,33 @@ def test_deltas(events: list[StreamEvent | Finished], expected: list[Any]) -> No
 def test_custom_call_with_other_arguments(arguments: str) -> None:
     *_, last = deltas(*call("patch", arguments))
     assert last == {"tool_calls": [{"index": 0, "custom": {"input": arguments}}]}
+
+
+def test_function_calls() -> None:
+    "As OpenAI's API answers to `functions`."
+    events = [think("hm"), *call("add", '{"a":1}'), done("tool_calls")]
+    chunks = write(*events, as_function_call=True)
+    assert [chunk["choices"][0]["delta"] for chunk in chunks[2:]] == [
+        {"function_call": {"name": "add", "arguments": ""}},
+        {"function_call": {"arguments": '{"a":1}'}},
+        {},
+    ]
+    for chunk in chunks:
+        ChatCompletionChunk.model_validate(chunk, strict=True)
+    (choice,) = ChatCompletion.model_validate(accumulate(chunks, COUNTED), strict=True).choices
+    assert (choice.finish_reason, choice.message.content) == ("function_call", None)
+    assert choice.message.function_call == FunctionCall(name="add", arguments='{"a":1}')
+
+
+def test_answer_without_a_function_call() -> None:
+    (choice,) = accumulate(write(say("Hi"), done(), as_function_call=True), COUNTED)["choices"]
+    assert (choice["finish_reason"], choice["message"]) == ("stop", message(content="Hi"))
+
+
+def test_function_call_without_arguments() -> None:
+    chunks = write(*call("add", ""), done("tool_calls"), as_function_call=True)
+    (choice,) = accumulate(chunks, COUNTED)["choices"]
+    assert choice["message"]["function_call"] == {"name": "add", "arguments": "{}"}
 
 
 def test_hidden_reasoning() -> None:

@@ -150,7 +150,6 @@ async def test_empty_conversation() -> None:
         ("", {"items": [{"type": "item_reference", "id": "msg_1"}]}, None, "items"),
         ("", {"items": [{"type": "computer_call"}]}, "invalid_value", "items[0]"),
         ("", {"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
-        ("", {"x": 1}, "unknown_parameter", "x"),
         ("/{id}", {}, "missing_required_parameter", "metadata"),
         ("/{id}/items", {}, "missing_required_parameter", "items"),
         ("/{id}/items", {"items": [EASY] * 21}, "array_above_max_length", "items"),

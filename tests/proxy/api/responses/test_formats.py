@@ -23,6 +23,10 @@ def parse(value: Any) -> Any:
     [
         pytest.param({"type": "text"}, None, id="text"),
         pytest.param({"type": "json_object"}, {"type": "object"}, id="json_object"),
+        pytest.param({"type": "json_object", "schema": None}, {"type": "object"}, id="a null schema"),
+        pytest.param({"type": "json_object", "schema": {"type": "array"}}, {"type": "array"}, id="a schema"),
+        pytest.param({"type": "json_schema", "schema": {}}, {}, id="no name"),
+        pytest.param({**DOG, "name": "a dog!"}, {"title": "a dog!", "type": "object"}, id="an odd name"),
         pytest.param(DOG, {"title": "dog", "type": "object"}, id="json_schema"),
         pytest.param(
             {**DOG, "description": "A dog", "strict": True},
@@ -35,12 +39,13 @@ def parse(value: Any) -> Any:
     ],
 )
 def test_formats(value: dict[str, Any], schema: dict[str, Any] | None) -> None:
-    assert parse(value).answer_schema() == schema
+    assert parse(value).answer_schema("text.format") == schema
 
 
-def test_invalid_schema() -> None:
+@pytest.mark.parametrize("value", [DOG, {"type": "json_object"}], ids=lambda value: str(value["type"]))
+def test_invalid_schema(value: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as caught:
-        parse({**DOG, "schema": {"type": "dog"}}).answer_schema()
+        parse({**value, "schema": {"type": "dog"}}).answer_schema("text.format")
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "text.format.schema")
 
 
@@ -50,8 +55,7 @@ def test_invalid_schema() -> None:
         {"type": "xml"},
         {"type": "grammar"},
         {"type": "json_schema", "name": "dog"},
-        {"type": "json_schema", "schema": {}},
-        {**DOG, "name": "a dog"},
+        {**DOG, "name": 5},
         {"type": "json_schema", "json_schema": {"name": "dog", "schema": {}}},
     ],
 )

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from openai.types.responses import ResponseIncludable
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
-from pydantic import ValidationError
 from support.sdk_types import allowed_values
 from typing_extensions import get_type_hints
 
@@ -21,7 +20,7 @@ from proxy.api.responses.fields import FIELDS
 from proxy.api.responses.request import Includable, RequestContext, ResponsesRequest
 from proxy.generation import GenerationRequest, ThreadPosition
 from proxy.http.errors import ApiError, to_api_error
-from proxy.http.validation_errors import validation_api_error
+from proxy.http.request_body import parse_body
 from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.wire import UNSUPPORTED_ITEMS
 
@@ -35,7 +34,7 @@ TURN = "01k3zq8w5m7xv9e2r4t6y8b0cd"
 
 
 def request(**fields: Any) -> ResponsesRequest:
-    return ResponsesRequest.model_validate_json(json.dumps({**HI, **fields}))
+    return parse_body(json.dumps({**HI, **fields}).encode(), ResponsesRequest).model
 
 
 def make_generation(context: RequestContext | None = None, **fields: Any) -> GenerationRequest:
@@ -62,13 +61,9 @@ def test_every_field_of_the_sdk_is_covered() -> None:
     assert ResponseCreateParamsStreaming.__annotations__.keys() - FIELDS.keys() == set()
 
 
-def test_every_covered_field_is_parsed() -> None:
-    assert ResponsesRequest.model_fields.keys() == FIELDS.keys()
-
-
-def test_unknown_fields_are_refused() -> None:
-    with pytest.raises(ValidationError, match="messages"):
-        request(messages=[])
+def test_every_field_that_is_read_is_covered() -> None:
+    read = {name for name in FIELDS if DECIDED[name] == "honoured" and "." not in name} | WITHOUT_EFFECT
+    assert ResponsesRequest.model_fields.keys() == read
 
 
 HONOURED: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -77,6 +72,7 @@ HONOURED: dict[str, tuple[Any, dict[str, Any]]] = {
     "keep_alive": ("10m", {"keep_alive": "10m"}),
     "max_output_tokens": (10, {"max_tokens": 10}),
     "min_p": (0.1, {"min_p": 0.1}),
+    "num_ctx": (8192, {"num_ctx": 8192}),
     "parallel_tool_calls": (False, {"parallel_tool_calls": False}),
     "presence_penalty": (-0.5, {"presence_penalty": -0.5}),
     "reasoning": ({"effort": "low", "max_tokens": 5}, {"reasoning_effort": "low", "reasoning_tokens": 5}),
@@ -101,10 +97,14 @@ ELSEWHERE = {
     "store",
     "stream",
     "text",
+    "text.format",
     "tool_choice",
     "tools",
 }
-DECIDED = {name: decision for name, (decision, _) in FIELDS.items()}
+DECIDED = {name: field.decision for name, field in FIELDS.items()}
+SDK_HINTS = get_type_hints(ResponseCreateParamsStreaming)
+# OpenAI's. Those of others are never looked at.
+WITHOUT_EFFECT = {name for name in SDK_HINTS if DECIDED[name] == "no effect"}
 
 
 def test_every_field_has_a_test() -> None:
@@ -117,10 +117,9 @@ def test_honoured(name: str) -> None:
     assert options(**{name: value}) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if DECIDED[name] == "no effect"])
+@pytest.mark.parametrize("name", sorted(WITHOUT_EFFECT))
 def test_no_effect(name: str) -> None:
-    hints = {**get_type_hints(ResponseCreateParamsStreaming), "client_metadata": dict[str, object]}
-    for value in allowed_values(hints[name]):
+    for value in allowed_values(SDK_HINTS[name]):
         assert make_generation(**{name: value}) == make_generation(), value
 
 
@@ -128,10 +127,10 @@ def test_no_effect(name: str) -> None:
 def test_refused(name: str) -> None:
     error = error_of(**{name: {"any": "thing"}})
     assert (error.status, error.code, error.param) == (400, "unsupported_parameter", name)
-    assert FIELDS[name][1] in error.message
+    assert FIELDS[name].note in error.message
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if name not in HI])
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in HI and "." not in name])
 def test_null_equals_leaving_out(name: str) -> None:
     assert make_generation(**{name: None}) == make_generation()
 
@@ -158,7 +157,8 @@ def test_minimal_request() -> None:
         pytest.param(
             {"max_output_tokens": 10**12}, {"max_tokens": 2**31 - 1}, id="more than any engine counts"
         ),
-        pytest.param({"seed": -1}, {"seed": 2**31 - 1}, id="a negative seed is a seed"),
+        pytest.param({"seed": -2}, {"seed": 2**31 - 2}, id="a negative seed is a seed"),
+        pytest.param({"seed": -1}, {}, id="a random seed"),
         pytest.param({"stop": ["a", ""]}, {"stop": ["a"]}, id="an empty stop string"),
         pytest.param({"top_k": -1}, {"top_k": 0}, id="all, in vLLM's words"),
         pytest.param({"top_logprobs": 0}, {}, id="no rivals"),
@@ -238,8 +238,8 @@ def test_allowed_tools() -> None:
     assert generation.options == {"tool_choice": "required"}
 
 
-@pytest.mark.parametrize("tools", [None, [], [{"type": "mcp", "server_label": "x"}]])
-def test_required_without_tools(tools: Any) -> None:
+def test_required_with_hosted_tools_only() -> None:
+    tools = [{"type": "mcp", "server_label": "x"}]
     assert error_of(tools=tools, tool_choice="required").param == "tool_choice"
 
 
@@ -338,8 +338,7 @@ def test_no_input_without_a_history(value: Any, code: str) -> None:
 
 
 def test_model_is_required() -> None:
-    with pytest.raises(ValidationError):
-        ResponsesRequest.model_validate_json('{"input": "Hi"}')
+    assert error_of(model=None).param == "model"
 
 
 # What is no request
@@ -360,7 +359,7 @@ def test_model_is_required() -> None:
         {"input": [{"type": "telepathy"}]},
         {"instructions": [{"role": "user", "content": "Hi"}]},
         {"keep_alive": "soon"},
-        {"max_output_tokens": 0},
+        {"max_output_tokens": -3},
         {"max_tool_calls": "5"},
         {"metadata": {"a": 1}},
         {"metadata": {str(number): "a" for number in range(17)}},
@@ -373,17 +372,16 @@ def test_model_is_required() -> None:
         {"reasoning": "high"},
         {"reasoning": {"effort": "most"}},
         {"reasoning": {"summary": "long"}},
-        {"reasoning": {"exclude": True}},
         {"repetition_penalty": 0},
         {"seed": "1"},
-        {"stop": ["a", "b", "c", "d", "e"]},
+        {"stop": ["a"] * 257},
         {"store": "yes"},
         {"stream": "yes"},
         {"temperature": 2.1},
         {"text": "json"},
         {"text": {"format": "json_object"}},
         {"text": {"verbosity": "none"}},
-        {"tool_choice": "any"},
+        {"tool_choice": "some"},
         {"tools": {}},
         {"top_k": -2},
         {"top_logprobs": 21},
@@ -393,9 +391,10 @@ def test_model_is_required() -> None:
     ids=lambda fields: json.dumps(fields)[:40],
 )
 def test_invalid_values(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ApiError) as caught:
         request(**fields)
-    assert {error["loc"][0] for error in caught.value.errors()} == fields.keys()
+    assert caught.value.param
+    assert caught.value.param.partition(".")[0].partition("[")[0] in fields
 
 
 @pytest.mark.parametrize(
@@ -412,15 +411,12 @@ def test_invalid_values(fields: dict[str, Any]) -> None:
         ({"tools": [{**ADD, "name": "a.b"}]}, "invalid_value", "tools[0].name"),
         ({"tool_choice": {"type": "function"}}, "missing_required_parameter", "tool_choice.name"),
         ({"text": {"format": {"type": "xml"}}}, "invalid_value", "text.format.type"),
-        ({"messages": []}, "unknown_parameter", "messages"),
         ({"reasoning": {"effort": "most"}}, "invalid_value", "reasoning.effort"),
         ({"conversation": {}}, "missing_required_parameter", "conversation.id"),
     ],
 )
 def test_errors_name_the_parameter(fields: dict[str, Any], code: str, param: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        request(**fields)
-    error = validation_api_error(caught.value.errors(include_url=False), {**HI, **fields})
+    error = error_of(**fields)
     assert (error.code, error.param) == (code, param)
 
 
@@ -464,7 +460,7 @@ FEW = st.lists(st.sampled_from(sorted(VALUES)), max_size=3, unique=True).flatmap
 def test_options_are_valid_for_the_plugin(fields: dict[str, Any]) -> None:
     try:
         generation = make_generation(**fields)
-    except (ValidationError, ApiError):
+    except ApiError:
         return
     assert GptOssOptions(**generation.options).model_fields_set == {*generation.options}
 
@@ -496,13 +492,10 @@ NEARLY: st.SearchStrategy[Any] = st.recursive(
 
 def generation_or_error(body_json: Any, context: RequestContext) -> GenerationRequest | ApiError:
     "The request as a route makes it, or its error."
-    body = json.dumps(body_json)
     try:
-        parsed = ResponsesRequest.model_validate_json(body)
+        parsed = parse_body(json.dumps(body_json).encode(), ResponsesRequest).model
         parsed.check()
         return parsed.generation_request(context)
-    except ValidationError as invalid:
-        error = validation_api_error(invalid.errors(include_url=False), json.loads(body))
     except Exception as exception:
         error = to_api_error(exception)
     assert 400 <= error.status < 500
