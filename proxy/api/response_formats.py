@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from llm_gpt_oss.turn.schema_check import schema_error
 
@@ -45,10 +45,12 @@ class PlainFormat(Body):
 
 
 class JsonObjectFormat(Body):
-    "`schema` is not OpenAI's: servers of local models have it."
+    "`schema` is not OpenAI's: servers of local models have it. Hugging Face's clients call it `value`."
 
     type: Literal["json_object"]
-    schema_: dict[str, Any] | None = Field(alias="schema", default=None)
+    schema_: dict[str, Any] | None = Field(
+        alias="schema", validation_alias=AliasChoices("schema", "value"), default=None
+    )
 
     def answer_schema(self, param: str) -> dict[str, Any]:
         return _checked(self.schema_, param, None) if self.schema_ else {"type": "object"}

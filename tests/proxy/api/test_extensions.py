@@ -176,6 +176,9 @@ def test_reasoning_tokens(fields: dict[str, Any], expected: int | None) -> None:
         pytest.param({"format": SCHEMA}, SCHEMA, id="Ollama, schema"),
         pytest.param({"json_schema": SCHEMA}, SCHEMA, id="llama.cpp"),
         pytest.param({"response_format": {"type": "json_object", "schema": SCHEMA}}, SCHEMA, id="Together"),
+        pytest.param(
+            {"response_format": {"type": "json_object", "value": SCHEMA}}, SCHEMA, id="Hugging Face"
+        ),
         pytest.param({"response_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA, id="flat"),
         pytest.param(
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}},
