@@ -6,7 +6,7 @@ so that validation reports them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Json = dict[str, Any]
@@ -64,13 +64,13 @@ def chat_format(format: Any) -> Any:
 
 
 def chat_messages(items: Any) -> Any:
-    """Return messages for the `input` of a response. Raises ValueError for items that no message can hold."""
+    "Return messages for the `input` of a response. Raises ValueError for items that no message can hold."
     if isinstance(items, str):
         return [{"role": "user", "content": items}]
     return list(_messages(items)) if isinstance(items, list) else items
 
 
-def _messages(items: Iterable[Any]) -> Iterable[Any]:
+def _messages(items: Iterable[Any]) -> Iterator[Any]:
     caller: Json | None = None
     for item in items:
         match item:

@@ -50,6 +50,7 @@ FIELDS = FieldTable(
         **OPENAI_FIELDS,
         **OTHER_FIELDS,
         "max_completion_tokens": translated("max_tokens"),
+        "reasoning.effort": translated("reasoning_effort"),
         **extension_fields(effort="reasoning_effort", max_tokens="max_tokens"),
     }
 )

@@ -70,6 +70,7 @@ NONE = {"reasoning_effort": "none"}
         pytest.param(
             {"enable_thinking": False, "chat_template_kwargs": {"enable_thinking": False}}, NONE, id="both"
         ),
+        pytest.param({"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}, id="OpenRouter"),
         pytest.param({"think": False}, NONE, id="Ollama"),
         pytest.param({"think": True}, {}, id="Ollama, on"),
         pytest.param({"think": "low"}, {"reasoning_effort": "low"}, id="Ollama, low"),
