@@ -1,7 +1,7 @@
 """What the server does with each field of a Messages request.
 
 The fields are those of Anthropic's SDK (`types/beta/message_create_params.py`), then those that only older
-versions of it have. All others are ignored.
+versions of it have.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from ...generation import GenerationRequest
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
 from ...http.field_table import FieldTable
-from ..shared_fields import Effort, Probability, clamp
+from ..shared_fields import Effort, Probability, Whole, clamp
 from .blocks import TextBlock
 from .fields import FIELDS
 from .messages import AnyMessage, system_messages, to_history
-from .tools import AnyTool, ToolChoice, select_tools
+from .tools import AnthropicTool, AnyTool, ToolChoice, select_tools
 from .writer import ThinkingDisplay
 
 # For a request without `thinking`. Claude would not think at all, and the client may have set `max_tokens`
@@ -27,7 +27,7 @@ UNSEEN_EFFORT = "low"
 
 class Thinking(LenientBody):
     type: Literal["adaptive", "between_tools", "disabled", "enabled"]
-    budget_tokens: Annotated[int, Field(ge=0)] | None = None
+    budget_tokens: Annotated[Whole, Field(ge=0)] | None = None
     display: str | None = None
 
 
@@ -46,7 +46,7 @@ class MessagesRequest(Body):
 
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=0)] | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None
     stop_sequences: list[str] | None = None
@@ -56,7 +56,7 @@ class MessagesRequest(Body):
     thinking: Thinking | None = None
     tool_choice: ToolChoice | None = None
     tools: list[AnyTool] | None = None
-    top_k: Annotated[int, Field(ge=0)] | None = None
+    top_k: Annotated[Whole, Field(ge=-1)] | None = None
     top_p: Probability | None = None
 
     @property
@@ -66,9 +66,22 @@ class MessagesRequest(Body):
             return "none"
         return "signature" if self.thinking.display == "omitted" else "text"
 
+    @property
+    def _choice(self) -> ToolChoice | None:
+        "The tool choice, unless it requires a call where there are no tools."
+        requires_call = self.tool_choice is not None and self.tool_choice.type == "any"
+        return None if requires_call and not self.tools else self.tool_choice
+
+    def unused_fields(self) -> Iterator[str]:
+        if self._choice is not self.tool_choice:
+            yield "tool_choice"
+        for index, tool in enumerate(self.tools or ()):
+            if isinstance(tool, AnthropicTool):
+                yield f"tools[{index}]"
+
     def generation_request(self) -> GenerationRequest:
         "Return the request to the model. Raises ApiError for values that are not supported."
-        tools, choice = select_tools(self.tools or (), self.tool_choice)
+        tools, choice = select_tools(self.tools or (), self._choice)
         history = to_history([*system_messages(self.system)], self.messages)
         return GenerationRequest(
             "/v1/messages",

@@ -10,7 +10,13 @@ from pydantic import Discriminator, Field, Tag
 
 from ...http.body_model import LenientBody
 from ...http.errors import ApiError
-from ...items.tools import ResolvedChoice, ToolChoiceMode, apply_choice, tool_choice_error
+from ...items.tools import (
+    ResolvedChoice,
+    ToolChoiceMode,
+    apply_choice,
+    distinct_tools,
+    tool_choice_error,
+)
 
 MODES: dict[str, ToolChoiceMode] = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -63,9 +69,10 @@ class ToolChoice(LenientBody):
 def select_tools(tools: Sequence[AnyTool], choice: ToolChoice | None) -> tuple[list[llm.Tool], str | None]:
     """Return the tools to offer the model, and the plugin's `tool_choice` option.
 
-    Raises ApiError if none of the tools can be offered, and if the choice names a tool that is not offered.
+    Raises ApiError if none of the tools can be offered, if different ones have the same name, and if the
+    choice names a tool that is not offered.
     """
-    offered = [tool.to_tool() for tool in tools if isinstance(tool, CustomTool)]
+    offered = distinct_tools(tool.to_tool() for tool in tools if isinstance(tool, CustomTool))
     if tools and not offered:
         message = (
             f"gpt-oss cannot call a tool of type '{tools[0].type}', which Anthropic defines. Send tools with "

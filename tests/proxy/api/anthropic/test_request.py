@@ -46,6 +46,8 @@ def test_every_field_that_is_read_is_covered() -> None:
 OPTIONS: list[Any] = [
     pytest.param({}, {}, id="nothing"),
     pytest.param({"max_tokens": 7}, {"max_tokens": 7}, id="max_tokens"),
+    pytest.param({"max_tokens": 7.0, "top_k": 5.0}, {"max_tokens": 7, "top_k": 5}, id="whole numbers"),
+    pytest.param({"top_k": -1}, {"top_k": 0}, id="unlimited top_k"),
     pytest.param({"max_tokens": 0}, {"max_tokens": 1}, id="only the cache"),
     pytest.param({"max_tokens": 2**40}, {"max_tokens": 2**31 - 1}, id="many tokens"),
     pytest.param({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"]}, id="stop"),
@@ -100,7 +102,6 @@ OPTIONS: list[Any] = [
             "metadata": {"user_id": "me"},
             "service_tier": "auto",
             "speed": "fast",
-            "unknown": 1,
         },
         {},
         id="without effect",
@@ -195,6 +196,12 @@ def test_schema(fields: dict[str, Any], schema: Any) -> None:
             "unsupported_parameter",
             id="only tools of Anthropic",
         ),
+        pytest.param(
+            {"tools": [WEATHER, {**WEATHER, "description": "Other"}]},
+            "tools",
+            "invalid_value",
+            id="same name",
+        ),
         pytest.param({"tool_choice": {"type": "tool"}}, "tool_choice", "invalid_value", id="no name"),
         pytest.param(
             {"tool_choice": {"type": "tool", "name": "x"}, "tools": [WEATHER]},
@@ -243,6 +250,21 @@ PROVIDED: list[Any] = [
     {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
     {"type": "mcp_toolset", "mcp_server_name": "x"},
 ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "unused"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"tools": [WEATHER], "tool_choice": {"type": "any"}}, [], id="a tool"),
+        pytest.param({"tools": [PROVIDED[0], WEATHER, PROVIDED[1]]}, ["tools[0]", "tools[2]"], id="left out"),
+        pytest.param({"tool_choice": {"type": "any"}}, ["tool_choice"], id="no tools"),
+    ],
+)
+def test_unused_fields(fields: dict[str, Any], unused: list[str]) -> None:
+    body = parse(**fields)
+    assert [*body.unused_fields()] == unused
+    body.generation_request()
 
 
 @pytest.mark.parametrize("tool", PROVIDED, ids=lambda tool: str(tool["type"]))
