@@ -35,6 +35,23 @@ def event_of(frame: str) -> dict[str, Any]:
     return event
 
 
+async def test_what_is_ignored_is_named() -> None:
+    tools = [{"type": "bash_20250124", "name": "bash"}, {"name": "now", "input_schema": {}}]
+    body = {**BODY, "colour": 1, "speed": "fast", "tools": tools}
+    async with asking() as client:
+        answer = await client.post("/v1/messages", json=body)
+    assert (answer.status_code, answer.headers["x-llm-ignored"]) == (200, "colour, tools[0]")
+
+
+async def test_unknown_fields_are_refused_if_the_server_is_strict() -> None:
+    async with asking(strict=True) as client:
+        answer = await client.post("/v1/messages", json={**BODY, "colour": 1})
+    assert answer.json()["error"] == {
+        "type": "invalid_request_error",
+        "message": "Unknown parameter: 'colour'.",
+    }
+
+
 async def test_a_silent_stream_is_pinged() -> None:
     engine = HeldEngine()
     app = create_app(Settings(log_policy="off", keep_alive=0.001), engine=engine)
