@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,17 +27,10 @@ class Provider:
 
     def model_status(self, model: BoundModel, key: str | None) -> ModelStatus:
         self.checked.append(model)
-        self.go.wait()
+        self.go.wait(60)  # so that a failing test ends
         if self.error:
             raise self.error
         return STATUS
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    provider = Provider()
-    yield provider
-    provider.go.set()  # a check that still waits would keep its thread
 
 
 class Clock:
@@ -58,8 +50,8 @@ def statuses_with(
     return ModelStatuses(lambda tag: BoundModel(tag, Settings()), clock)
 
 
-async def test_clients_share_a_check(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
-    clock = Clock()
+async def test_clients_share_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, clock = Provider(), Clock()
     statuses = statuses_with(monkeypatch, provider, clock)
     assert await asyncio.gather(statuses.status("a"), statuses.status("a")) == [STATUS, STATUS]
     clock.now = MAX_AGE - 0.1
@@ -72,10 +64,8 @@ async def test_clients_share_a_check(monkeypatch: pytest.MonkeyPatch, provider: 
     assert provider.checked[0].settings.read_timeout == READ_TIMEOUT
 
 
-async def test_an_engine_that_does_not_answer_is_asked_once(
-    monkeypatch: pytest.MonkeyPatch, provider: Provider
-) -> None:
-    clock = Clock()
+async def test_an_engine_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, clock = Provider(), Clock()
     statuses = statuses_with(monkeypatch, provider, clock, answers=False)
     monkeypatch.setattr(model_statuses, "TIMEOUT", 0.05)
     assert await statuses.status("a") is None
@@ -89,9 +79,8 @@ async def test_an_engine_that_does_not_answer_is_asked_once(
     assert await statuses.status("a") == STATUS
 
 
-async def test_cancelled_clients_leave_the_check_to_others(
-    monkeypatch: pytest.MonkeyPatch, provider: Provider
-) -> None:
+async def test_cancelled_clients_leave_the_check_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = Provider()
     statuses = statuses_with(monkeypatch, provider, Clock(), answers=False)
     monkeypatch.setattr(model_statuses, "TIMEOUT", 60)
     client, other = (asyncio.ensure_future(statuses.status("a")) for _ in range(2))
