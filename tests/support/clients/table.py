@@ -30,7 +30,7 @@ CASES = {
 class Client:
     """One row of the table in docs/clients.md.
 
-    `without` are the cases that it has no means for. `seconds` is how long one case may take.
+    `without` are the cases that its program does not have. `seconds` is how long one case may take.
     """
 
     name: str
