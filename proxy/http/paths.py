@@ -28,10 +28,12 @@ class CanonicalPaths:
         openai = "|".join({re.escape(name[1]) for name in names if name[0] == "v1"})
         others = "|".join({re.escape(name[0]) for name in names if name[0] != "v1"})
         # Base URLs of others end with /openai (Azure), /openai/v1 (Groq) and /api/v1 (OpenRouter).
+        # DOTALL: a match that fails at a line break would be tried again from each /models before it.
         self._openai = re.compile(
-            rf"(?:/v1|/openai|/api/v1)*(?:/deployments/(?P<deployment>.+?))?(?P<path>/(?:{openai})(?:/.*)?)"
+            rf"(?:/v1|/openai|/api/v1)*(?:/deployments/(?P<deployment>.+?))?(?P<path>/(?:{openai})(?:/.*)?)",
+            re.DOTALL,
         )
-        self._others = re.compile(rf"(?:/v1|/openai)*(?P<path>/(?:{others})(?:/.*)?)")
+        self._others = re.compile(rf"(?:/v1|/openai)*(?P<path>/(?:{others})(?:/.*)?)", re.DOTALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import openai
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient, WebSocketDenialResponse
+from support.growth import assert_linear
 from support.proxied_engine import proxied
 from support.requests import CHAT, MINIMAL, Greeting, asking
 from support.scripted_engine import AsyncScriptedEngine
@@ -50,6 +52,7 @@ async def seen(path: str, kind: str = "http") -> tuple[str, str | None]:
         ("/models", "/v1/models"),
         ("/models/", "/v1/models"),
         ("/models/openai/gpt-oss", "/v1/models/openai/gpt-oss"),
+        ("/models/a\nb", "/v1/models/a\nb"),
         ("/v1/models/v1/models", "/v1/models/v1/models"),
         ("/api/v1/chat/completions", CHAT),
         ("/openai/v1/chat/completions", CHAT),
@@ -106,6 +109,21 @@ async def test_path_with_a_deployment(path: str, expected: str, model: str) -> N
 )
 async def test_paths_that_mean_no_route_stay_as_they_are(path: str) -> None:
     assert await seen(path) == (path, None)
+
+
+@pytest.mark.parametrize("end", ["", "x", "\n", "/\n"], ids=["routes", "no route", "line break", "line"])
+@pytest.mark.parametrize(
+    "part", ["/models", "/v1", "/openai/v1", "/api", "/api/v1", "/deployments/models", "/a"]
+)
+@pytest.mark.parametrize("start", ["", "/deployments/x"], ids=["path", "deployment"])
+def test_no_path_keeps_the_server_busy(start: str, part: str, end: str) -> None:
+    app = CanonicalPaths(Seen(), ROUTES)
+
+    def read(path: str) -> None:
+        with suppress(StopIteration):
+            app({"type": "http", "path": path}, None, None).__await__().send(None)  # type: ignore[arg-type]
+
+    assert_linear(read, lambda size: start + part * (size // len(part)) + end)
 
 
 @pytest.mark.parametrize(
