@@ -16,10 +16,15 @@ from .errors import ApiError, openai_response
 
 # Seconds that a client has to close its side of an idle connection.
 LINGER_SECONDS = 5
+# Bytes of a request's head that are kept while its end has not arrived. Nobody has sent a key yet.
+MAX_HEAD = 64 * 2**10
 
 
 class HTTP11Protocol(HttpToolsProtocol):
     """Sends small writes at once, ignores offers to change to HTTP/2, and closes idle connections gently.
+
+    It limits the head of a request, and drops trailers, the headers after a chunked body: uvicorn would keep
+    any number of them, and take a trailer for a header.
 
     asyncio sets TCP_NODELAY only on connections of sockets that it opened itself, and uvicorn hands it an
     open one. Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for
@@ -30,6 +35,8 @@ class HTTP11Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.parser = RequestParser(self)
         self._half_closed = False
+        self._in_head = True
+        self._unfinished = 0  # bytes since a part of a request was complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         connection = transport.get_extra_info("socket")
@@ -38,14 +45,35 @@ class HTTP11Protocol(HttpToolsProtocol):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._half_closed:
-            super().data_received(data)
+        if self._half_closed:
+            return
+        self._unfinished += len(data)
+        super().data_received(data)
+        if self._unfinished > MAX_HEAD and not self.transport.is_closing():
+            self._refuse(
+                f"The head of the request is longer than {MAX_HEAD // 2**10} KiB. "
+                "Send fewer and shorter headers, and a shorter URL."
+            )
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._in_head, self._unfinished = False, 0
         if not self.ignores_upgrade():
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._unfinished = 0
         if not self.ignores_upgrade():
             super().on_message_complete()
 
@@ -61,10 +89,13 @@ class HTTP11Protocol(HttpToolsProtocol):
         if len(self.headers) <= MAX_NUM_HEADERS and max(lines) <= MAX_LINE_LENGTH:
             super().handle_websocket_upgrade()
             return
-        message = (
+        self._refuse(
             f"A WebSocket handshake has at most {MAX_NUM_HEADERS} headers, and {MAX_LINE_LENGTH} characters "
             "in each line."
         )
+
+    def _refuse(self, message: str) -> None:
+        "Answer that the head is too large, and close the connection."
         self.transport.write(to_bytes(openai_response(ApiError(431, message))))
         self.transport.close()
 

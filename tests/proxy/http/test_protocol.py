@@ -15,7 +15,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from proxy.http import protocol
-from proxy.http.protocol import HTTP11Protocol
+from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -77,7 +77,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
     served = Served(tmp_path / "socket")
     # No lifespan and no signals: only what happens to a connection.
     config = uvicorn.Config(
-        app, http=served.protocol(), lifespan="off", log_level="critical", timeout_keep_alive=600
+        app, http=served.protocol(), lifespan="off", log_config=None, timeout_keep_alive=600
     )
     running = uvicorn.Server(config)
     config.load()
@@ -335,6 +335,58 @@ async def test_a_request_that_cannot_become_a_websocket(
     head, content, answer = request(method, "Connection: Upgrade\r\nUpgrade: websocket", headers, body)
     assert await exchange(server, head + content, LAST) == [answer, END]
     assert await exchange(server, head, content, LAST) == [answer, END]
+
+
+class TestLargeHeads:
+    @pytest.mark.parametrize(
+        "start",
+        [
+            pytest.param("GET /", id="URL"),
+            pytest.param("GET / HTTP/1.1\r\nHost: a\r\nX-A: ", id="header"),
+            pytest.param("GET / HTTP/1.1\r\nHost: a\r\n" + "X-A: b\r\n" * 5000, id="headers"),
+            pytest.param(f"GET / HTTP/1.1\r\nHost: a\r\n{H2C}\r\nX-A: ", id="offer"),
+        ],
+    )
+    async def test_a_head_that_does_not_end(self, server: Served, start: str) -> None:
+        packet = start.encode().ljust(MAX_HEAD + 1, b"a")
+        head, _, answer = (await exchange_bytes(server, packet)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 431 ")
+        assert "longer than 64 KiB" in json.loads(answer)["error"]["message"]
+
+    async def test_trailers_that_do_not_end(self, server: Served) -> None:
+        head, body, _ = request("POST", "Transfer-Encoding: chunked", "", "0\r\nX-A: ")
+        trailer = b"a" * (MAX_HEAD + 1 - len(body))
+        assert (await exchange_bytes(server, head, body + trailer)).startswith(b"HTTP/1.1 431 ")
+
+    async def test_the_limit(self, server: Served) -> None:
+        start = b"GET / HTTP/1.1\r\nHost: a\r\nX-A: ".ljust(MAX_HEAD, b"a")
+        assert await exchange(server, start, b"\r\n\r\n" + LAST) == [(200, ["GET", "/", ""]), END]
+
+    async def test_bodies_and_many_requests_are_not_limited(self, server: Served) -> None:
+        text = "a" * (MAX_HEAD - 100)
+        long = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {3 * len(text)}\r\n\r\n{text}".encode()
+        short = f"GET / HTTP/1.1\r\nHost: a\r\nX-A: {text}\r\n\r\n".encode()
+        packets = [long, text.encode(), text.encode(), short, short, short, LAST]
+        answers = [(200, ["POST", "/", text * 3]), *[(200, ["GET", "/", ""])] * 3, END]
+        assert await exchange(server, *packets) == answers
+
+    async def test_a_websocket_whose_handshake_is_long(self, server: Served) -> None:
+        headers = f"X: {'a' * 8000}\n" * 12
+        handshake = HANDSHAKE.format(path="/", headers=headers).replace("\n", "\r\n").encode()
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(handshake)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        writer.close()
+
+
+async def test_a_trailer_is_no_header(server: Served) -> None:
+    head, body, _ = request(
+        "POST", "Transfer-Encoding: chunked", "", "1\r\na\r\n0\r\nX-Api-Key: guess\r\nHost: b\r\n\r\n"
+    )
+    answer = await exchange_bytes(server, head + body + LAST)
+    names = json.loads(answer.split(b"\r\n\r\n")[1].partition(b"HTTP/1.1")[0])[3]
+    assert names == ["host", "transfer-encoding", "accept"]
 
 
 class TestIdleConnections:
