@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +24,8 @@ HOW = (
 MAKE = "`llm gpt-oss keys add NAME` makes one, on the machine of this server."
 UNREADABLE = "The server cannot read its keys, so it accepts none. Its own output shows the reason."
 
+# How many keys of one request are tried. More are guesses.
+MAX_KEYS = 8
 # What precedes a key in the name of a subprotocol of a WebSocket.
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 
@@ -33,7 +36,7 @@ class Auth:
     """ASGI middleware that answers 401 to clients without a valid key.
 
     `ring` decides whether one is required. While none is, any key is accepted: OpenAI's clients always send
-    one. A client that sends several keys needs one that is valid.
+    one. A client that sends several keys needs a valid one among the first `MAX_KEYS`.
 
     It sets `request.state.actor` to the name of the key, or None, and `request.state.admin` to whether the
     client may do everything.
@@ -60,7 +63,7 @@ class Auth:
         keys = self._keys()
         if not self._ring.requires_key(remote=is_remote(scope)):
             return None
-        sent = list(sent_keys(Headers(scope=scope)))
+        sent = list(islice(sent_keys(Headers(scope=scope)), MAX_KEYS))
         if not sent:
             raise _unauthorized(f"You did not send a key. {HOW} {MAKE}", None)
         for text in sent:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import Scope
 
 # RFC 9110, 7.2, as far as browsers use it; and RFC 6454, 6.1. A name has at most 253 characters.
-_NAME = r"(\[[0-9a-f:.]{2,45}\]|[\w.-]{1,253})(?::\d{1,5})?"
+_NAME = r"(\[[0-9a-f:.]{2,45}\]|[\w-][\w.-]{0,252})(?::\d{1,5})?"
 _HOST = re.compile(_NAME, re.ASCII | re.IGNORECASE)
 _ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{_NAME}", re.ASCII | re.IGNORECASE)
 

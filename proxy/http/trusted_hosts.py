@@ -8,6 +8,7 @@ reveals. A page has no key, so where one is required, neither header is checked.
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -16,11 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .api_keys import KeyRing
 from .errors import ApiError, error_response
 from .host_names import host_of, is_ip_address, is_local, is_remote, normalize_host
-from .trusted_origins import TrustedOrigins, is_preflight
+from .trusted_origins import TrustedOrigins, is_origin, is_preflight
 
 # How many different refusals are logged. A page could make any number of them.
 MAX_LOGGED = 20
 ONE_HOST = "The request must have one Host header, with the name or address of this server."
+ONE_ORIGIN = "The request may have one Origin header, with the origin of a page such as https://app.example."
 
 log = logging.getLogger("uvicorn.error")
 
@@ -32,8 +34,8 @@ class TrustedHosts:
     `.internal`, or one of `names`, and an Origin must be trusted. In `names`, `*.example.com` stands for all
     names below it, and `*` for all names.
 
-    Everywhere, a request without exactly one valid Host gets 400, and a preflight request of an origin that
-    is not trusted gets 403.
+    Everywhere, a request without exactly one valid Host gets 400, and a preflight request or a WebSocket of
+    an origin that is not trusted gets 403.
 
     The first refusal of each host and origin is logged, since a browser does not show the answer.
     """
@@ -65,9 +67,10 @@ class TrustedHosts:
         if (
             "origin" in headers
             and not self._origins.trust(headers)
-            and (is_preflight(scope, headers) or not self._requires_key(scope))
+            and (_can_guess_keys(scope, headers) or not self._requires_key(scope))
         ):
-            return ApiError(403, _untrusted_origin(headers["origin"]), code="forbidden")
+            origin = ", ".join(headers.getlist("origin"))
+            return ApiError(403, _untrusted_origin(origin), code="forbidden")
         return None
 
     def _log(self, message: str) -> None:
@@ -83,6 +86,11 @@ class TrustedHosts:
         return self._ring.requires_key(remote=is_remote(scope))
 
 
+def _can_guess_keys(scope: Scope, headers: Headers) -> bool:
+    "Whether a page would learn from the answer that a key is valid: without this, it could try many."
+    return scope["type"] == "websocket" or is_preflight(scope, headers)
+
+
 def _untrusted_host(host: str) -> str:
     return (
         f"The Host '{host}' is not a name of this server. Use the server's IP address, or start it with "
@@ -91,7 +99,10 @@ def _untrusted_host(host: str) -> str:
 
 
 def _untrusted_origin(origin: str) -> str:
+    # Whoever sends the header must not choose what a person pastes into a shell.
+    if not is_origin(origin):
+        return ONE_ORIGIN
     return (
-        f"Pages of '{origin[:100]}' may not use this server. "
-        f"Start it with --cors-origin {origin[:100]} to allow them."
+        f"Pages of '{origin}' may not use this server. "
+        f"Start it with --cors-origin {shlex.quote(origin)} to allow them."
     )

@@ -13,6 +13,8 @@ from .host_names import host_of, host_of_origin, is_local
 # Only installed apps have these origins: no browser gives one to a page of the web. Ollama allows the same
 # ones (AllowedOrigins in its envconfig/config.go).
 APP_ORIGINS = ("app://*", "file://*", "tauri://*", "vscode-file://*", "vscode-webview://*")
+# The longest origin of a page has a name of 253 characters. Patterns take longer for longer texts.
+MAX_ORIGIN = 300
 # A page on any port of this address is on this machine.
 UNSPECIFIED = "0.0.0.0"
 _PATTERN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]*", re.ASCII | re.IGNORECASE)
@@ -33,7 +35,7 @@ class TrustedOrigins:
         "Return whether the request is from a page of a trusted origin. False if it has no Origin header."
         # A request with several Origin headers is from no browser. Joined, they are no origin.
         origin = ", ".join(headers.getlist("origin"))
-        if not origin:
+        if not origin or len(origin) > MAX_ORIGIN:
             return False
         if self._pattern.fullmatch(origin):
             return True
@@ -46,6 +48,11 @@ class TrustedOrigins:
 def is_origin_pattern(text: str) -> bool:
     "Whether this is an origin, `null`, `*`, or an origin in which `*` stands for any text."
     return _PATTERN.fullmatch(text) is not None
+
+
+def is_origin(text: str) -> bool:
+    "Whether this can be the origin of a page: `null`, or one without `*`."
+    return len(text) <= MAX_ORIGIN and "*" not in text and is_origin_pattern(text)
 
 
 def is_preflight(scope: Scope, headers: Headers) -> bool:

@@ -21,7 +21,7 @@ from proxy.app import create_app
 from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
-from proxy.http.auth import Auth
+from proxy.http.auth import MAX_KEYS, Auth
 from proxy.key_hash import hash_key
 from proxy.settings import Settings
 
@@ -92,6 +92,18 @@ async def test_headers_that_have_a_key(headers: list[tuple[str, str]], code: int
     assert answer.status_code == code
     if code == 200:
         assert answer.json() == ["me", False]
+
+
+async def test_one_request_cannot_try_many_keys() -> None:
+    key = api_keys.add("app")
+    async with asking() as client:
+        for guesses, code in [(MAX_KEYS - 1, 200), (MAX_KEYS, 401)]:
+            headers = [("x-api-key", "guess")] * guesses + [("x-api-key", key)]
+            assert (await client.get("/v1/models", headers=headers)).status_code == code
+            guess = "openai-insecure-api-key."
+            protocols = ", ".join([f"{guess}guess"] * guesses + [guess + key])
+            answer = await client.get("/v1/models", headers={"sec-websocket-protocol": protocols})
+            assert answer.status_code == code
 
 
 async def test_an_empty_header_is_no_key() -> None:

@@ -14,7 +14,7 @@ from support.requests import asking
 
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
-from proxy.http.trusted_hosts import MAX_LOGGED, TrustedHosts
+from proxy.http.trusted_hosts import MAX_LOGGED, ONE_ORIGIN, TrustedHosts
 from proxy.http.trusted_origins import TrustedOrigins
 from proxy.key_hash import hash_key
 
@@ -111,6 +111,7 @@ async def test_the_host_that_the_server_listens_on() -> None:
     [
         pytest.param([("host", "localhost"), ("host", "localhost")], id="two"),
         pytest.param([("host", "")], id="empty"),
+        pytest.param([("host", ".")], id="no name"),
         pytest.param([("host", "[::1")], id="half an address"),
         pytest.param([("host", "a" * 254)], id="too long"),
     ],
@@ -153,6 +154,33 @@ async def test_error_messages() -> None:
     }
     assert f"Start it with --cors-origin {EVIL} to allow them." in origin.json()["error"]["message"]
     assert origin.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    ("origin", "advice"),
+    [
+        pytest.param("null", "--cors-origin null", id="null"),
+        pytest.param("app-shell://", "--cors-origin app-shell://", id="no name"),
+        pytest.param("https://a$(reboot)", "--cors-origin 'https://a$(reboot)'", id="what a shell would run"),
+        pytest.param("*", None, id="every page"),
+        pytest.param("https://*", None, id="many pages"),
+        pytest.param("https://a; reboot", None, id="no origin"),
+        pytest.param(f"https://{'a' * 300}", None, id="too long"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+async def test_the_advice_about_an_origin_is_safe_to_type(origin: str, advice: str | None) -> None:
+    async with asking() as client:
+        answer = await client.get("/v1/models", headers={"origin": origin})
+    message = answer.json()["error"]["message"]
+    assert answer.status_code == 403
+    assert message == ONE_ORIGIN if advice is None else f"Start it with {advice} to" in message
+
+
+async def test_no_advice_about_several_origins() -> None:
+    async with asking() as client:
+        answer = await client.get("/v1/models", headers=[("origin", EVIL), ("origin", EVIL)])
+    assert answer.json()["error"]["message"] == ONE_ORIGIN
 
 
 async def test_refusals_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -198,4 +226,17 @@ def connect(headers: dict[str, str], ring: KeyRing) -> int:
 )
 def test_websockets_are_checked(headers: dict[str, str], code: int) -> None:
     assert connect(headers, KeyRing()) == code
-    assert connect(headers, KeyRing(hash_key("sesame"))) == 101
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        pytest.param({"host": "llm.example.com"}, 101, id="a program"),
+        pytest.param(
+            {"host": "llm.example.com", "origin": "https://llm.example.com"}, 101, id="its own page"
+        ),
+        pytest.param({"host": "localhost", "origin": EVIL}, 403, id="a page that could guess keys"),
+    ],
+)
+def test_websockets_with_a_key(headers: dict[str, str], code: int) -> None:
+    assert connect(headers, KeyRing(hash_key("sesame"))) == code

@@ -94,6 +94,11 @@ def test_patterns(pattern: str, origin: str, matches: bool) -> None:
     assert trusted(origin, pattern) is matches
 
 
+def test_a_longer_text_is_no_origin() -> None:
+    assert trusted("https://" + "a" * 292, "https://*")
+    assert not trusted("https://" + "a" * 293, "https://*")
+
+
 @pytest.mark.parametrize(
     ("text", "valid"),
     [
