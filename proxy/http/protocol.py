@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,8 @@ from .errors import ApiError, openai_response
 
 # Seconds that a client has to close its side of an idle connection.
 LINGER_SECONDS = 5
+# uvicorn logs this error for each handshake that is answered with 401 or 403. It does not say which.
+REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 # Bytes of a request's head that are kept while its end has not arrived. Nobody has sent a key yet.
 MAX_HEAD = 64 * 2**10
 
@@ -87,6 +90,7 @@ class HTTP11Protocol(HttpToolsProtocol):
         lines = [len(self.url) + len("GET  HTTP/1.1\r\n")]
         lines += [len(name) + len(value) + len(": \r\n") for name, value in self.headers]
         if len(self.headers) <= MAX_NUM_HEADERS and max(lines) <= MAX_LINE_LENGTH:
+            self.logger.addFilter(is_no_refused_handshake)
             super().handle_websocket_upgrade()
             return
         self._refuse(
@@ -118,6 +122,10 @@ class HTTP11Protocol(HttpToolsProtocol):
         self._half_closed = True
         self.transport.write_eof()
         self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def is_no_refused_handshake(record: logging.LogRecord) -> bool:
+    return record.msg != REFUSED_HANDSHAKE
 
 
 def to_bytes(response: Response) -> bytes:

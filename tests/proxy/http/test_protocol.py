@@ -19,6 +19,10 @@ from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/refused":
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"refused"})
+        return
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
@@ -316,6 +320,16 @@ async def test_limits_of_a_websocket_handshake(server: Served, path: str, header
         assert "at most 128 headers, and 8192 characters" in answer["error"]["message"]
         assert "connection: close" in head
     writer.close()
+
+
+async def test_a_refused_websocket_is_no_error_of_the_server(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    handshake = HANDSHAKE.format(path="/refused", headers="").replace("\n", "\r\n").encode()
+    answer = await exchange_bytes(server, handshake)
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert answer.endswith(b"refused")
+    assert not caplog.records
 
 
 async def test_invalid_websocket_handshake(server: Served) -> None:
