@@ -40,7 +40,8 @@ class ProxyHookSpecs:
         `app.include_router(router)`.
 
         The routes are protected by the same keys and trusted hosts as the built-in ones. If two have the same
-        path, the built-in route wins.
+        path, the built-in route wins. A GET must not change anything: without keys, any web page can request
+        it.
         """
 
     @hookspec

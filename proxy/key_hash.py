@@ -15,8 +15,10 @@ def hash_key(key: str) -> str:
 
 
 def hash_given_key(key: str) -> str:
-    """Return the hash of a key that somebody chose. Raises ValueError, without the key, if no client can send
-    it."""
+    """Return the hash of a key that somebody chose.
+
+    Raises ValueError if no client can send it. The error does not contain the key.
+    """
     # Clients send it in a header, which loses spaces around it.
     if not key or key != key.strip() or not (key.isascii() and key.isprintable()):
         raise ValueError("a key is plain ASCII text without spaces around it")

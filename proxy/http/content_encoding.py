@@ -44,7 +44,8 @@ class BodyDecoder:
     """Decodes a body part by part. `headers` are the request's Content-Encoding headers.
 
     Raises ApiError: 415 for an encoding that is not in `DECOMPRESSORS`, 400 for data that is damaged or
-    incomplete, and 413 if there are more than `limit` bytes before, between or after the encodings.
+    incomplete, and 413 if it has more than `limit` bytes as it was sent, or after any of its encodings is
+    decoded.
     """
 
     def __init__(self, headers: Iterable[str], limit: int) -> None:
@@ -77,7 +78,7 @@ class BodyDecoder:
 
 
 class EncodingDecoder:
-    "Decodes one encoding. A body without any data has no encoding."
+    "Decodes one encoding. An empty body is valid in each."
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -110,11 +111,15 @@ class EncodingDecoder:
     def _next_part(self, data: bytes) -> Decompressor:
         self._parts += 1
         if self._parts > (MAX_PARTS if self._has_parts else 1):
-            raise self._error("there is more data after its end")
+            has_many = f"it has more than {MAX_PARTS} compressed parts"
+            raise self._error(has_many if self._has_parts else "there is more data after its end")
         return self._new(data)
 
     def _error(self, reason: str) -> ApiError:
-        message = f"The body is not valid {self._name}: {reason}. Send it again, or without Content-Encoding."
+        message = (
+            f"The body is not valid {self._name}: {reason}. Compress it again, or send it without "
+            "Content-Encoding."
+        )
         return ApiError(400, message, code="invalid_encoding")
 
 
@@ -186,7 +191,8 @@ def _zstd(data: bytes) -> Decompressor:
     return decompressor
 
 
-# Makes a decompressor for data that begins like this, and whether compressed parts can follow each other.
+# For each encoding: what makes a decompressor for data that begins like this, and whether several compressed
+# parts can follow each other.
 DECOMPRESSORS: dict[str, tuple[Callable[[bytes], Decompressor], bool]] = {
     "gzip": (_gzip, True),
     "x-gzip": (_gzip, True),

@@ -54,7 +54,7 @@ class Cors:
 
 
 def add_headers(headers: MutableHeaders, origin: str | None) -> None:
-    "Let a page of this trusted origin read the answer and all of its headers."
+    "Let a page of this trusted origin, if there is one, read the answer and all of its headers."
     headers.add_vary_header("Origin")
     if origin is not None:
         names = sorted({name for name, _ in headers.raw} - SAFELISTED - {b"vary"})

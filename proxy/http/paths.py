@@ -16,7 +16,7 @@ _DEPLOYMENT = "deployment"
 
 
 class CanonicalPaths:
-    """ASGI middleware that replaces a path by that of a route, if it can mean nothing else.
+    """ASGI middleware that replaces a path that can mean only one route by the path of this route.
 
     `routes` are the paths of the server's own routes. This belongs before the checks of hosts and keys, since
     these have to see the path that the router sees.

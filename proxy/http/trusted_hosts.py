@@ -2,7 +2,8 @@
 
 Such a page could use the server through the user's browser. It could send a plain request, which its Origin
 header reveals. Or it could use DNS rebinding, where its own name points to 127.0.0.1, which the Host header
-reveals. A page has no key, so where one is required, neither header is checked.
+reveals. A page has no key, so where one is required, neither header is checked, unless the page could use the
+answer to find a key.
 """
 
 from __future__ import annotations

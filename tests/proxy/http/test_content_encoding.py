@@ -100,14 +100,18 @@ def test_compressed_parts_follow_each_other(encoding: str) -> None:
     parts = [PACK[encoding](b"a"), PACK[encoding](b""), PACK[encoding](b"b")]
     assert decoded(parts, encoding) == decoded(b"".join(parts), encoding) == b"ab"
     error = refused(PACK[encoding](b"") * (MAX_PARTS + 1), encoding)
-    assert error.message.startswith(f"The body is not valid {encoding}: there is more data after its end.")
+    assert error.message.startswith(
+        f"The body is not valid {encoding}: it has more than 100 compressed parts."
+    )
 
 
 @pytest.mark.parametrize("form", ["deflate", "raw deflate", "br"])
 def test_other_encodings_have_one_part(form: str) -> None:
     part = PACK[form](b"a")
     for parts in ([part + part], [part, part]):
-        assert refused(parts, form.split()[-1]).code == "invalid_encoding"
+        error = refused(parts, form.split()[-1])
+        assert error.code == "invalid_encoding"
+        assert form == "br" or "there is more data after its end" in error.message
 
 
 @pytest.mark.parametrize(("encoding", "pack"), FORMS)
@@ -123,7 +127,8 @@ def test_invalid_data(encoding: str, pack: Callable[[bytes], bytes]) -> None:
 
 def test_message_about_incomplete_data() -> None:
     assert refused(gzip.compress(TEXT)[:-1], "gzip").message == (
-        "The body is not valid gzip: it ends too early. Send it again, or without Content-Encoding."
+        "The body is not valid gzip: it ends too early. "
+        "Compress it again, or send it without Content-Encoding."
     )
 
 
