@@ -6,6 +6,7 @@ installed here keeps the outcomes of an earlier run. The exit status is 1 if a c
 
     make clients                             # all of tests/support/clients/table.py
     make clients ARGS="openai_chat openai_go"
+    make clients ARGS=--ci                   # those that CI runs
     CLIENTS_DIR=/tmp/clients make clients    # where they are installed, instead of a temporary folder
 """
 
@@ -30,10 +31,13 @@ from support.clients.table import CLIENTS, PROGRAMS, Client  # noqa: E402
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run real clients against the server.")
     parser.add_argument("client", nargs="*", help="only these: names of programs without suffix")
-    chosen = set(parser.parse_args().client)
+    parser.add_argument("--ci", action="store_true", help="only those that CI runs")
+    arguments = parser.parse_args()
+    chosen = set(arguments.client)
     if unknown := chosen - {client.slug for client in CLIENTS}:
         parser.error(f"no client is called {', '.join(sorted(unknown))}: see {PROGRAMS.relative_to(ROOT)}")
     base = Path(os.environ.get("CLIENTS_DIR", Path(tempfile.gettempdir()) / "llm-gpt-oss-clients"))
+    chosen |= {client.slug for client in CLIENTS if arguments.ci and client.in_ci}
     clients = [client for client in CLIENTS if client.slug in chosen or not chosen]
     with tempfile.TemporaryDirectory() as folder:
         _isolate(folder)
