@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
+from dataclasses import dataclass, replace
 
 from llm.parts import ToolCallPart, ToolResultPart
+
+
+@dataclass(slots=True)
+class _Call:
+    part: ToolCallPart
+    has_result: bool = False
+
+
+class _Queue(deque[_Call]):
+    "Calls in their order. A call leaves the front once it has a result, unless it is the last one."
+
+    def first(self) -> _Call | None:
+        "Return the first call without a result, or the last one if all have results."
+        while len(self) > 1 and self[0].has_result:
+            self.popleft()
+        return self[0] if self else None
 
 
 class CallIds:
@@ -16,34 +33,36 @@ class CallIds:
     """
 
     def __init__(self) -> None:
-        # The calls that the next results answer, by the ids that the client uses.
-        self._calls: dict[str, list[ToolCallPart]] = {}
-        self._has_result: set[str] = set()
+        self._all = _Queue()
+        self._by_name: dict[str, _Queue] = {}
+        # By the ids that the client uses.
+        self._by_id: dict[str, _Queue] = {}
 
-    def add_call(self, call: ToolCallPart) -> ToolCallPart:
+    def add_call(self, part: ToolCallPart) -> ToolCallPart:
         "Return the call, with another id if a call before it has the same one and no result yet."
-        client_id = call.tool_call_id or ""
-        if client_id in self._has_result:
-            self._has_result.remove(client_id)
-            del self._calls[client_id]
-        calls = self._calls.setdefault(client_id, [])
-        if calls:
-            call = replace(call, tool_call_id=f"{client_id}_{len(calls) + 1}")
-        calls.append(call)
-        return call
+        client_id = part.tool_call_id or ""
+        same_id = self._by_id.setdefault(client_id, _Queue())
+        if same_id and same_id[0].has_result:
+            same_id.clear()
+        if same_id:
+            part = replace(part, tool_call_id=f"{client_id}_{len(same_id) + 1}")
+        call = _Call(part)
+        for queue in (self._all, self._by_name.setdefault(part.name, _Queue()), same_id):
+            queue.append(call)
+        return part
 
     def call_of(self, result: ToolResultPart) -> ToolCallPart | None:
         "Return the call that the result answers, or None if there is none."
-        client_id = result.tool_call_id or self._unanswered_id(result.name)
-        calls = self._calls.get(client_id)
-        if not calls:
+        call = self._find(result)
+        if call is None:
             return None
-        self._has_result.add(client_id)
-        return calls.pop(0) if len(calls) > 1 else calls[0]
+        call.has_result = True
+        return call.part
 
-    def _unanswered_id(self, name: str) -> str:
-        "Return the client's id of the first call that has no result, if it is a call of this tool."
-        unanswered = (id for id in self._calls if id not in self._has_result)
-        if not name:
-            return next(unanswered, "")
-        return next((id for id in unanswered if self._calls[id][0].name == name), "")
+    def _find(self, result: ToolResultPart) -> _Call | None:
+        if result.tool_call_id:
+            same_id = self._by_id.get(result.tool_call_id)
+            return same_id.first() if same_id else None
+        same_tool = self._by_name.get(result.name) if result.name else self._all
+        call = same_tool.first() if same_tool else None
+        return None if call is None or call.has_result else call

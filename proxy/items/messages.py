@@ -109,6 +109,8 @@ class _HistoryBuilder:
 
     def __init__(self, history: Iterable[Message]) -> None:
         self.messages: list[Message] = []
+        # Whether the last message has a text. Searching it for each item would take long.
+        self._has_text = False
         self._call_ids = CallIds()
         for message in history:
             for part in message.parts:
@@ -130,8 +132,10 @@ class _HistoryBuilder:
         "Returns the index of the message that holds it now."
         if not (message.role == "assistant" and self._ends_with_assistant):
             self.messages.append(replace(message, parts=[]))
+            self._has_text = False
         for part in message.parts:
             self.messages[-1].parts += self._fit(part)
+            self._has_text = self._has_text or isinstance(part, TextPart)
         return len(self.messages) - 1
 
     def _fit(self, part: Part) -> list[Part]:
@@ -141,7 +145,7 @@ class _HistoryBuilder:
                 return [self._call_ids.add_call(part)]
             case ToolResultPart():
                 return [self._with_call(part)]
-            case TextPart() if self._ends_with_assistant and _has_text(self.messages[-1]):
+            case TextPart() if self._ends_with_assistant and self._has_text:
                 return [BLANK_LINE, part]
             case _:
                 return [part]

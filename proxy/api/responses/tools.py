@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import llm
@@ -178,16 +178,46 @@ def select_tools(tools: list[llm.Tool], choice: ToolChoice | None) -> tuple[list
 
     Raises ApiError if the choice names a tool that is not among `tools`.
     """
-    return apply_choice(tools, _resolve_choice([tool.name for tool in tools], choice))
+    return apply_choice(tools, _resolve_choice(ToolNames([tool.name for tool in tools]), choice))
 
 
-def _resolve_choice(names: Sequence[str], choice: ToolChoice | None) -> ResolvedChoice:
+class ToolNames:
+    "The full names of the tools on offer, found by the namespace and by the name in it."
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._of_namespace: dict[str, list[str]] = {}
+        self._by_name: dict[str, list[str]] = {}
+        for full_name in names:
+            namespace, _, name = full_name.rpartition(".")
+            self._of_namespace.setdefault(namespace, []).append(full_name)
+            self._by_name.setdefault(name, []).append(full_name)
+
+    def full_name(self, tool: ToolName) -> str:
+        "The name with its namespace, which clients may omit if only one tool has that name."
+        if tool.namespace:
+            return f"{tool.namespace}.{tool.name}"
+        matches = self._by_name.get(tool.name, [])
+        return matches[0] if len(matches) == 1 else tool.name
+
+    def allowed(self, allowed: ToolName | NamespaceName | HostedToolName) -> list[str]:
+        "The full names of the tools that an entry of the allowed tools stands for."
+        match allowed:
+            case ToolName():
+                return [self.full_name(allowed)]
+            case NamespaceName(name=namespace):
+                # The name of an unknown namespace matches no tool, so `apply_choice` reports it.
+                return self._of_namespace.get(namespace) or [namespace]
+            case _:
+                return []
+
+
+def _resolve_choice(names: ToolNames, choice: ToolChoice | None) -> ResolvedChoice:
     match choice:
         case AllowedTools(mode=mode, tools=allowed):
-            allowed_names = {name for each in allowed for name in _allowed_names(names, each)}
+            allowed_names = {name for each in allowed for name in names.allowed(each)}
             return ResolvedChoice(mode, allowed=allowed_names)
         case ToolName():
-            return ResolvedChoice(name=_full_name(names, choice))
+            return ResolvedChoice(name=names.full_name(choice))
         case HostedToolName(type=tool_type):
             raise tool_choice_error(
                 f"The tool choice is the hosted tool '{tool_type}', which this server does not have. "
@@ -195,22 +225,3 @@ def _resolve_choice(names: Sequence[str], choice: ToolChoice | None) -> Resolved
             )
         case _:
             return ResolvedChoice(choice)
-
-
-def _allowed_names(names: Sequence[str], allowed: ToolName | NamespaceName | HostedToolName) -> list[str]:
-    match allowed:
-        case ToolName():
-            return [_full_name(names, allowed)]
-        case NamespaceName(name=namespace):
-            # The name of an unknown namespace matches no tool, so `apply_choice` reports it.
-            return [name for name in names if name.rpartition(".")[0] == namespace] or [namespace]
-        case _:
-            return []
-
-
-def _full_name(names: Sequence[str], tool: ToolName) -> str:
-    "The name with its namespace, which clients may omit if only one tool has that name."
-    if tool.namespace:
-        return f"{tool.namespace}.{tool.name}"
-    matches = [name for name in names if name.rpartition(".")[2] == tool.name]
-    return matches[0] if len(matches) == 1 else tool.name
