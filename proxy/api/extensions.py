@@ -15,7 +15,7 @@ from .shared_fields import Effort
 # What an empty or disabled field holds.
 EMPTY: tuple[Any, ...] = (False, "", [], {})
 
-USE_FORMAT = "send `response_format`, or `text.format` to `/v1/responses`"
+USE_FORMAT = "send `response_format` to `/v1/chat/completions`, or `text.format` to `/v1/responses`"
 NO_TOKEN_LIMITS = "the engines cannot choose among tokens in this way"
 NO_SEARCH = "there is no web search"
 BY_PREFIX = "the engine caches by prefix"
@@ -47,6 +47,8 @@ REFUSED: Mapping[str, RequestField] = {
     "documents": refused("send the texts in a message", *EMPTY),
     "enable_search": refused(NO_SEARCH, *EMPTY),
     "search_parameters": refused(NO_SEARCH, *EMPTY),
+    "web_search_options": refused(NO_SEARCH),
+    "audio": refused("gpt-oss writes text only"),
     "plugins": refused("there are no plugins that a request can choose", *EMPTY),
 }
 _NO_EFFECT: Mapping[str, tuple[str, ...]] = {
@@ -107,6 +109,7 @@ def extension_fields(*, effort: str, max_tokens: str) -> FieldTable:
             "enable_thinking": translated(effort, effort_of_switch, "false: none"),
             "think": translated(effort, effort_of_think, "an effort; false: none"),
             "thinking.type": translated(effort, effort_of_type, "disabled: none"),
+            "reasoning.enabled": translated(effort, effort_of_switch, "false: none"),
             "max_new_tokens": translated(max_tokens),
             "n_predict": translated(max_tokens, token_limit),
             "num_predict": translated(max_tokens, token_limit),

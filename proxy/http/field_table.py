@@ -92,7 +92,8 @@ def translate(body: Any, table: FieldTable) -> tuple[Any, Mapping[Names, Names]]
             message = f"Invalid value for '{name}': {problem}."
             raise ApiError(400, message, code="invalid_value", param=name) from None
         if field.target is None:
-            body = body if converted is value else _with(body, names, converted)
+            # A list whose entries are the same is equal at once, whatever they hold.
+            body = body if converted == value else _with(body, names, converted)
             continue
         body = _without(body, names)
         target = names_of(field.target)

@@ -32,6 +32,11 @@ TOOL = {"type": "function", "function": {"name": "add", "colour": 1}}
         pytest.param({"a, b": 1, "é\r\n": 2}, "a__b, ___", id="unsafe characters"),
         pytest.param({"options": {"num_gpu": 1, "temperature": 0}, "think": False}, None, id="known"),
         pytest.param({"tool_choice": "required"}, "tool_choice", id="a choice without tools"),
+        pytest.param(
+            {"tools": [TOOL], "functions": [{"name": "less"}]},
+            "tools[0].function.colour, functions",
+            id="functions beside tools",
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

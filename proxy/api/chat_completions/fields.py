@@ -23,10 +23,10 @@ OPENAI_FIELDS = {
         "all roles; text stands for images, audio and files of the history; the newest may have none"
     ),
     "model": honoured(),
-    "audio": refused("gpt-oss writes text only"),
+    "audio": REFUSED["audio"],
     "frequency_penalty": honoured(),
-    "function_call": honoured("the older form of `tool_choice`"),
-    "functions": honoured("the older form of `tools`; the answer has a `function_call`"),
+    "function_call": translated("tool_choice", chat_tool_choice),
+    "functions": honoured("the older form of `tools`, which win; the answer has a `function_call`"),
     "logit_bias": REFUSED["logit_bias"],
     "logprobs": honoured("for the answer's tokens, not for the reasoning's"),
     "max_completion_tokens": honoured("includes reasoning tokens"),
@@ -59,11 +59,11 @@ OPENAI_FIELDS = {
     "top_p": honoured(),
     "user": no_effect(),
     "verbosity": honoured("as an instruction to the model"),
-    "web_search_options": refused("there is no web search"),
+    "web_search_options": REFUSED["web_search_options"],
 }
 # Fields of clients of local models.
 OTHER_FIELDS = {
-    "reasoning": honoured("effort, max_tokens, exclude, enabled"),
+    "reasoning": honoured("effort, max_tokens, exclude"),
     "reasoning.generate_summary": no_effect("the answer has the whole reasoning"),
     "reasoning.summary": no_effect("the answer has the whole reasoning"),
     "include_reasoning": honoured("false leaves the reasoning out of the answer"),

@@ -23,7 +23,7 @@ def chat_tool(tool: Any) -> Any:
     match tool:
         case {"function": dict()} | {"custom": dict()}:
             kind = "function" if "function" in tool else "custom"
-            return tool if "type" in tool else {"type": kind, **tool}
+            return tool if tool.get("type") else {**tool, "type": kind}
         case {"name": _, "input_schema": schema}:  # Anthropic's
             flat = {key: value for key, value in tool.items() if key != "input_schema"}
             return _nest("function", {**flat, "parameters": schema}, FUNCTION_KEYS)
@@ -36,7 +36,7 @@ def chat_tool(tool: Any) -> Any:
 
 
 def chat_tool_choice(choice: Any) -> Any:
-    "Anthropic and Mistral call the choice of any tool `any`."
+    "Anthropic and Mistral call the choice of any tool `any`. A name alone is the older `function_call`."
     match choice:
         case "any" | {"type": "any" | "required"}:
             return "required"
@@ -46,7 +46,7 @@ def chat_tool_choice(choice: Any) -> Any:
             return mode
         case {"type": "function" | "custom" as kind, "name": name} if kind not in choice:
             return {"type": kind, kind: {"name": name}}
-        case {"type": "tool", "name": name}:
+        case {"type": "tool", "name": name} | {"name": name} if choice.get("type") in (None, "tool"):
             return {"type": "function", "function": {"name": name}}
         case {"type": "allowed_tools", "mode": mode, "tools": list(tools)}:
             return {

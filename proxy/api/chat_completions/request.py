@@ -37,10 +37,8 @@ from .messages import AnyMessage, to_messages
 from .tools import (
     AnyTool,
     Function,
-    FunctionChoice,
     FunctionTool,
     ToolChoice,
-    ToolName,
     has_functions,
     select_tools,
 )
@@ -53,7 +51,6 @@ class Reasoning(Body):
     effort: OptionalEffort = None
     max_tokens: Annotated[Whole, Field(ge=0)] | None = None
     exclude: bool | None = None
-    enabled: bool | None = None
 
 
 class ReasoningFields(Body):
@@ -79,7 +76,6 @@ class ChatRequest(Sampling, ReasoningFields):
 
     model: str
     messages: Annotated[list[AnyMessage], Field(min_length=1)]
-    function_call: Literal["none", "auto"] | ToolName | None = None
     functions: list[Function] | None = None
     instructions: str | None = None
     logprobs: bool | None = None
@@ -127,15 +123,13 @@ class ChatRequest(Sampling, ReasoningFields):
 
     @property
     def _choice(self) -> ToolChoice | None:
-        if not self.uses_functions:
-            return effective_choice(self.tool_choice, self.tools)
-        if isinstance(self.function_call, ToolName):
-            return FunctionChoice(type="function", function=self.function_call)
-        return self.function_call
+        return effective_choice(self.tool_choice, self._tools)
 
     def unused_fields(self) -> Iterator[str]:
-        if not self.uses_functions and self._choice is not self.tool_choice:
+        if self._choice is not self.tool_choice:
             yield "tool_choice"
+        if self.functions and self.tools:
+            yield "functions"
 
     def generation_request(self) -> GenerationRequest:
         "Return the request to the model. Raises ApiError for values that are not supported."
@@ -170,8 +164,7 @@ class ChatRequest(Sampling, ReasoningFields):
 
     def _options(self, tool_choice: str | None) -> Iterator[tuple[str, Any]]:
         reasoning = self.reasoning or Reasoning()
-        disabled = "none" if reasoning.enabled is False else None
-        yield "reasoning_effort", self.reasoning_effort or reasoning.effort or disabled
+        yield "reasoning_effort", self.reasoning_effort or reasoning.effort
         yield "reasoning_tokens", clamp(reasoning.max_tokens)
         yield "max_tokens", clamp(self.max_completion_tokens or self.max_tokens)
         yield "tool_choice", tool_choice

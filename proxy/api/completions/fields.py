@@ -6,9 +6,11 @@ send.
 
 from __future__ import annotations
 
-from ...http.field_table import FieldTable, honoured, no_effect, translated
-from ..extensions import REFUSED, extension_fields
+from ...http.field_table import FieldTable, honoured, no_effect, refused, translated
+from ..extensions import EMPTY, REFUSED, extension_fields
 from ..shared_fields import INT32
+
+USE_CHAT = "only `/v1/chat/completions` has it"
 
 
 def unlimited(max_tokens: object) -> object:
@@ -45,6 +47,8 @@ OTHER_FIELDS = {
     "repetition_penalty": honoured(),
     "top_k": honoured(),
 }
+# Without these, an answer would be another one.
+CHAT_ONLY = ("format", "functions", "instructions", "json_schema", "messages", "system", "tools")
 FIELDS = FieldTable(
     {
         **OPENAI_FIELDS,
@@ -52,5 +56,7 @@ FIELDS = FieldTable(
         "max_completion_tokens": translated("max_tokens"),
         "reasoning.effort": translated("reasoning_effort"),
         **extension_fields(effort="reasoning_effort", max_tokens="max_tokens"),
+        **{name: refused(USE_CHAT, *EMPTY) for name in CHAT_ONLY},
+        "response_format": refused(USE_CHAT, {}, {"type": "text"}),
     }
 )

@@ -7,7 +7,7 @@ send. The documentation's table is generated from this one.
 from __future__ import annotations
 
 from ...http.field_table import FieldTable, honoured, no_effect, refused, translated
-from ..extensions import extension_fields, format_fields, reasoning_fields
+from ..extensions import EMPTY, extension_fields, format_fields, reasoning_fields
 from .from_chat import (
     functions_as_tools,
     response_items,
@@ -16,10 +16,13 @@ from .from_chat import (
     responses_tools,
 )
 
+ONE_ANSWER = "a response is one answer"
+ONLY_COMPLETIONS = "only `/v1/completions` has it"
 OPENAI_FIELDS = {
     "input": honoured(
         "text, or items of any type with text in them; text stands for images, audio and files of the "
-        "history; the newest message may have none",
+        "history; the newest message may have none; messages in the form of chat completions too",
+        response_items,
     ),
     "model": honoured(),
     "access_programs": no_effect(),
@@ -76,7 +79,12 @@ OTHER_FIELDS = {
     "seed": honoured(),
     "stop": honoured("they end the answer, not the reasoning"),
     "top_k": honoured(),
-    "n": refused("a response is one answer", 1),
+    "best_of": refused(ONE_ANSWER, 1),
+    "echo": refused(ONLY_COMPLETIONS, False),
+    "logprobs": refused("send `message.output_text.logprobs` in `include`", False),
+    "modalities": refused("gpt-oss writes text only", [], ["text"]),
+    "n": refused(ONE_ANSWER, 1),
+    "suffix": refused(ONLY_COMPLETIONS, *EMPTY),
 }
 FIELDS = FieldTable(
     {

@@ -6,10 +6,13 @@ so that validation reports them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
+
+# The fields of an assistant's message that are items of their own in the Responses API.
+_CHAT_FIELDS = {"function_call", "reasoning", "reasoning_content", "refusal", "tool_calls"}
 
 
 def responses_tools(tools: Any) -> Any:
@@ -71,7 +74,7 @@ def responses_format(format: Any) -> Any:
 
 
 def response_items(messages: Any) -> Any:
-    "Return the items that stand for the `messages` of a chat completion."
+    "Return items in which the messages of a chat completion have the form of the Responses API."
     if not isinstance(messages, list):
         return messages
     return [item for message in messages for item in _items(message)]
@@ -81,28 +84,33 @@ def _items(message: Any) -> Iterator[Any]:
     match message:
         case {"role": "tool" | "function"}:
             name, call_id = message.get("name"), message.get("tool_call_id")
-            output = message.get("content") or ""
+            output = message.get("content")
             yield {"type": "function_call_output", "call_id": call_id, "name": name, "output": output}
-        case {"role": "assistant"}:
+        case {"role": "assistant"} if _CHAT_FIELDS & message.keys():
             if reasoning := message.get("reasoning") or message.get("reasoning_content"):
                 text = {"type": "reasoning_text", "text": reasoning}
                 yield {"type": "reasoning", "summary": [], "content": [text]}
             if content := message.get("content") or message.get("refusal"):
                 yield {"role": "assistant", "content": content}
-            yield from _calls(message.get("tool_calls") or ())
-        case {"role": role}:
-            yield {"role": role, "content": message.get("content") or ""}
+            yield from map(_call, _list(message.get("tool_calls")))
+            if function := message.get("function_call"):
+                yield _call({"function": function})
         case _:
             yield message
 
 
-def _calls(calls: Iterable[Any]) -> Iterator[Any]:
-    for call in calls if isinstance(calls, list | tuple) else ():
-        match call:
-            case {"id": call_id, "custom": {"name": name, "input": text}}:
-                yield {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": text}
-            case {"id": call_id, "function": {"name": name, **rest}}:
-                arguments = rest.get("arguments") or ""
-                yield {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-            case _:
-                raise ValueError("a call of a tool has no id or no name")
+def _list(calls: Any) -> list[Any]:
+    if calls is None or isinstance(calls, list):
+        return calls or []
+    raise ValueError("the calls of tools should be an array")
+
+
+def _call(call: Any) -> Json:
+    match call:
+        case {"custom": {"name": name, **rest}}:
+            text = rest.get("input")
+            return {"type": "custom_tool_call", "call_id": call.get("id"), "name": name, "input": text}
+        case {"function": {"name": name, **rest}}:
+            arguments = rest.get("arguments")
+            return {"type": "function_call", "call_id": call.get("id"), "name": name, "arguments": arguments}
+    raise ValueError("a call of a tool has no name")

@@ -71,6 +71,8 @@ NONE = {"reasoning_effort": "none"}
             {"enable_thinking": False, "chat_template_kwargs": {"enable_thinking": False}}, NONE, id="both"
         ),
         pytest.param({"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}, id="OpenRouter"),
+        pytest.param({"reasoning": {"enabled": False}}, NONE, id="OpenRouter, off"),
+        pytest.param({"reasoning": {"enabled": True}}, {}, id="OpenRouter, on"),
         pytest.param({"think": False}, NONE, id="Ollama"),
         pytest.param({"think": True}, {}, id="Ollama, on"),
         pytest.param({"think": "low"}, {"reasoning_effort": "low"}, id="Ollama, low"),
@@ -250,10 +252,46 @@ def test_refused_in_chat(name: str, value: Any) -> None:
     assert (caught.value.code, caught.value.param) == ("unsupported_parameter", name)
 
 
-def test_several_choices_of_a_response() -> None:
-    assert response({"n": 1}).ignored == ()
-    with pytest.raises(ApiError, match="one answer"):
-        response({"n": 2})
+@pytest.mark.parametrize(
+    ("neutral", "value"),
+    [
+        ({"best_of": 1}, 2),
+        ({"echo": False}, True),
+        ({"logprobs": False}, True),
+        ({"modalities": ["text"]}, ["text", "audio"]),
+        ({"n": 1}, 2),
+        ({"suffix": ""}, "end"),
+    ],
+    ids=lambda each: "-".join(each) if isinstance(each, dict) else "",
+)
+def test_refused_in_responses(neutral: dict[str, Any], value: Any) -> None:
+    assert response(neutral).ignored == ()
+    (name,) = neutral
+    with pytest.raises(ApiError) as caught:
+        response({name: value})
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", name)
+
+
+@pytest.mark.parametrize(
+    ("neutral", "value"),
+    [
+        ({"format": ""}, "json"),
+        ({"functions": []}, [{"name": "add"}]),
+        ({"instructions": ""}, "Be brief."),
+        ({"json_schema": {}}, SCHEMA),
+        ({"messages": []}, CHAT["messages"]),
+        ({"response_format": {"type": "text"}}, {"type": "json_object"}),
+        ({"system": ""}, "Be brief."),
+        ({"tools": []}, [{"type": "function", "function": {"name": "add"}}]),
+    ],
+    ids=lambda each: "-".join(each) if isinstance(each, dict) and len(each) == 1 else "",
+)
+def test_refused_in_completions(neutral: dict[str, Any], value: Any) -> None:
+    assert completion(neutral).ignored == ()
+    (name,) = neutral
+    with pytest.raises(ApiError) as caught:
+        completion({name: value})
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", name)
 
 
 @pytest.mark.parametrize("value", EMPTY, ids=json.dumps)

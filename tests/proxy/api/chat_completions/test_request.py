@@ -79,7 +79,6 @@ HONOURED: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 # Those that are no option of the plugin have tests of their own below.
 ELSEWHERE = {
-    "function_call",
     "functions",
     "include_reasoning",
     "instructions",
@@ -239,10 +238,36 @@ def test_function_call_modes(mode: str) -> None:
     assert options(functions=[TOOL["function"]], function_call=mode)["tool_choice"] == mode
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param(
+            {"functions": [TOOL["function"]], "tool_choice": "required"}, "required", id="functions"
+        ),
+        pytest.param(
+            {"functions": [TOOL["function"]], "function_call": "any"}, "required", id="any function"
+        ),
+        pytest.param({"functions": [TOOL["function"]], "function_call": ""}, None, id="empty"),
+        pytest.param({"tools": [TOOL], "function_call": {"name": "add"}}, "add", id="tools"),
+        pytest.param({"tools": [TOOL], "function_call": "none"}, "none", id="tools, no call"),
+    ],
+)
+def test_either_form_of_the_choice_fits_either_form_of_the_tools(
+    fields: dict[str, Any], expected: str | None
+) -> None:
+    assert options(**fields).get("tool_choice") == expected
+
+
+@pytest.mark.parametrize("field", ["tool_choice", "function_call"])
+def test_a_choice_of_a_missing_tool(field: str) -> None:
+    with pytest.raises(ApiError, match="names 'add', which is not among the tools"):
+        make_generation(**{field: {"type": "function", "name": "add"}})
+
+
 def test_tools_win_over_functions() -> None:
     parsed = request(tools=[PATCH], functions=[TOOL["function"]], function_call="none")
     assert [tool.name for tool in parsed.generation_request().tools] == ["patch"]
-    assert (parsed.generation_request().options, parsed.uses_functions) == ({}, False)
+    assert (parsed.generation_request().options, parsed.uses_functions) == ({"tool_choice": "none"}, False)
 
 
 def test_repeated_tools() -> None:

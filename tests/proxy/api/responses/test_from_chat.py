@@ -82,7 +82,8 @@ def make_generation(**fields: Any) -> GenerationRequest:
     return parse_body(body, ResponsesRequest).model.generation_request()
 
 
-def test_messages() -> None:
+@pytest.mark.parametrize("field", ["messages", "input"])
+def test_messages(field: str) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
     patch = {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": "x"}}
     messages = [
@@ -94,7 +95,7 @@ def test_messages() -> None:
         {"role": "assistant", "content": "Done", "refusal": None},
         {"role": "user", "content": ""},
     ]
-    assert make_generation(messages=messages).messages == (
+    assert make_generation(**{field: messages}).messages == (
         Message("system", [TextPart("Be kind.")]),
         Message("user", [TextPart("Hi")]),
         Message(
@@ -112,6 +113,34 @@ def test_messages() -> None:
     )
 
 
+@pytest.mark.parametrize("field", ["messages", "input"])
+def test_calls_without_ids(field: str) -> None:
+    messages = [
+        {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
+        {"role": "function", "name": "add", "content": "1"},
+        {"role": "assistant", "tool_calls": [{"custom": {"name": "patch"}}]},
+        {"role": "tool", "content": "2"},
+    ]
+    assert make_generation(**{field: messages}).messages == (
+        Message("assistant", [ToolCallPart("add", {}, "")]),
+        Message("tool", [ToolResultPart("add", "1", "")]),
+        Message("assistant", [ToolCallPart("patch", {"input": ""}, "")]),
+        Message("tool", [ToolResultPart("patch", "2", "")]),
+    )
+
+
+def test_items_stay_as_they_are() -> None:
+    items = [
+        {"type": "message", "role": "user", "content": "Hi", "id": "msg_1"},
+        {"type": "message", "role": "assistant", "content": "Ho", "phase": "commentary"},
+        {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "1"},
+    ]
+    body = json.dumps({"model": "gpt-oss", "input": items}).encode()
+    received = parse_body(body, ResponsesRequest)
+    assert (received.json["input"], received.translated) == (items, False)
+
+
 def test_input_wins() -> None:
     messages = [{"role": "user", "content": "Ho"}]
     assert make_generation(input="Hi", messages=messages) == make_generation(input="Hi")
@@ -123,6 +152,8 @@ def test_input_wins() -> None:
         pytest.param(5, "messages", id="no list"),
         pytest.param([{"role": "robot", "content": "Hi"}], "messages[0].role", id="role"),
         pytest.param([{"role": "assistant", "tool_calls": [{}]}], "messages", id="call"),
+        pytest.param([{"role": "assistant", "tool_calls": {}}], "messages", id="calls"),
+        pytest.param([{"role": "user", "content": {}}], "messages[0].content", id="content"),
         pytest.param(["Hi"], "messages[0]", id="no object"),
     ],
 )
