@@ -10,6 +10,7 @@ import pytest
 from support.requests import Greeting, asking
 
 from llm_gpt_oss.errors import ContextOverflow, EngineBusy, EngineError, EngineUnreachable, ModelMissing
+from llm_gpt_oss.turn.machine import TurnMachine
 from proxy.app import create_app
 from proxy.http.anthropic_errors import is_anthropic
 from proxy.http.errors import ApiError
@@ -40,10 +41,20 @@ def ids(value: object) -> str | None:
     return f"{type(value).__name__} {getattr(value, 'status', '')}" if isinstance(value, Exception) else None
 
 
+def raise_at_once(machine: TurnMachine, error: Exception) -> float:
+    raise error
+
+
 @pytest.mark.parametrize(("error", "status", "error_type", "raised"), FAILURES, ids=ids)
 async def test_errors_of_the_model(
-    error: Exception, status: int, error_type: str, raised: type[anthropic.APIStatusError]
+    error: Exception,
+    status: int,
+    error_type: str,
+    raised: type[anthropic.APIStatusError],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A request that finds the engine busy is sent again after some seconds.
+    monkeypatch.setattr(TurnMachine, "on_error", raise_at_once)
     app = create_app(Settings(log_policy="off"), engine=Greeting(error))
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app, raise_app_exceptions=False))
     client = anthropic.AsyncAnthropic(
