@@ -119,6 +119,7 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
 
 
 def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) -> Iterator[harmony.Message]:
+    last_call = max((at for at, part in enumerate(parts) if isinstance(part, ToolCallPart)), default=-1)
     for position, part in enumerate(parts):
         match part:
             case ReasoningPart(text=text):
@@ -126,7 +127,7 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
                     yield harmony.Message(ASSISTANT["analysis"], text)
             case TextPart(text=text, provider_metadata=metadata):
                 if text and metadata != SEPARATOR:
-                    channel = _channel(part, parts[position + 1 :])
+                    channel = _channel(part, before_call=position < last_call)
                     yield harmony.Message(ASSISTANT.get(channel) or Header("assistant", channel), text)
             case ToolCallPart(name=name):
                 yield call_message(names.model_name(name), arguments_text(part))
@@ -136,7 +137,7 @@ def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) 
                 raise _unsupported_part(part)
 
 
-def _channel(part: TextPart, following: Sequence[Part]) -> str:
+def _channel(part: TextPart, *, before_call: bool) -> str:
     """Return the channel of a text. Text before a call in the same message is a preamble (`commentary`).
 
     A final message would have ended the turn before the call.
@@ -144,7 +145,7 @@ def _channel(part: TextPart, following: Sequence[Part]) -> str:
     channel = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
     if channel:
         return str(channel)
-    return "commentary" if any(isinstance(later, ToolCallPart) for later in following) else "final"
+    return "commentary" if before_call else "final"
 
 
 def call_message(name: str, arguments: str) -> harmony.Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends
 from llm.parts import Message, StreamEvent, TextPart
@@ -13,6 +13,7 @@ from llm.parts import Message, StreamEvent, TextPart
 from ...generation import Finished, GenerationRequest, ThreadPosition, TokenUsage
 from ...http.body_model import Body
 from ...http.disconnect import cancel_on_disconnect
+from ...http.field_table import FieldTable, honoured
 from ...inference.client_request import ClientRequest
 from ...items.ids import item_id
 from ...items.output import compaction_item, message_items
@@ -23,6 +24,7 @@ from ...log.logged_turn import with_hashes
 from ...state import ProxyState, StateDep, receive
 from ..shared_fields import CacheRetention, PromptCacheOptions, TokenLimit
 from .context import load_context
+from .from_chat import response_items
 from .request import ImageOptions, ResponsesRequest
 from .response_object import usage_json
 
@@ -42,6 +44,8 @@ SUMMARISE = (
 class CompactRequest(Body):
     """The fields of `types/responses/response_compact_params.py`. Those about images and caches have no
     effect."""
+
+    FIELDS: ClassVar[FieldTable] = FieldTable({"input": honoured(convert=response_items)})
 
     model: str
     input: str | list[AnyItem] | None = None

@@ -207,6 +207,14 @@ def test_history(messages: list[Message], expected: list[tuple[str, str]]) -> No
     assert to_texts(*messages) == expected
 
 
+def test_a_message_of_many_parts() -> None:
+    "The channel of a text depends on the calls after it, which are not searched for each text."
+    count = 10_000
+    parts = [*(call_part() for _ in range(count)), *(TextPart("It is blue.") for _ in range(count))]
+    channels = [message.header.channel for message in to_conversation(Message("assistant", parts)).messages]
+    assert channels[-2 * count :] == ["commentary"] * count + ["final"] * count
+
+
 @pytest.mark.parametrize(
     ("output", "text"),
     [

@@ -492,3 +492,16 @@ def test_the_sdk(opened: Callable[..., Any]) -> None:
         assert sdk.call(lambda _: conversations.delete(create_conversation.id)).deleted is True
         with pytest.raises(openai.NotFoundError):
             sdk.call(lambda _: conversations.retrieve(create_conversation.id))
+
+
+async def test_items_may_be_messages_of_chat_completions() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    async with proxied() as proxy:
+        at = await create_conversation(proxy, {"role": "assistant", "tool_calls": [call]})
+        result = {"role": "tool", "tool_call_id": "call_1", "content": "It is blue."}
+        assert (await proxy.post(f"{at}/items", {"items": [result]})).status_code == 200
+        items = (await proxy.get(f"{at}/items?order=asc")).json()["data"]
+    assert [(item["type"], item["call_id"]) for item in items] == [
+        ("function_call", "call_1"),
+        ("function_call_output", "call_1"),
+    ]

@@ -49,6 +49,20 @@ async def test_the_summary_is_in_a_thread_of_its_own() -> None:
         assert one == three != two
 
 
+async def test_messages_of_chat_completions() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "It is blue."},
+    ]
+    engine = AsyncScriptedEngine(SUMMARY)
+    async with proxied(engine) as proxy:
+        await proxy.post("/v1/responses/compact", {"model": "gpt-oss", "input": messages})
+    assert "functions.look" in engine.asked[0].prompt
+    assert "It is blue." in engine.asked[0].prompt
+
+
 async def test_the_model_is_required() -> None:
     async with proxied() as proxy:
         answer = await proxy.post("/v1/responses/compact", {"input": "Hi"})
