@@ -26,8 +26,9 @@ MAX_HEAD = 64 * 2**10
 class HTTP11Protocol(HttpToolsProtocol):
     """Sends small writes at once, ignores offers to change to HTTP/2, and closes idle connections gently.
 
-    It limits the head of a request, and drops trailers, the headers after a chunked body: uvicorn would keep
-    any number of them, and take a trailer for a header.
+    It limits the head of a request, and the time until it is complete: the keep-alive timeout, which uvicorn
+    uses only after an answer. It drops trailers, the headers after a chunked body, which uvicorn would take
+    for headers.
 
     asyncio sets TCP_NODELAY only on connections of sockets that it opened itself, and uvicorn hands it an
     open one. Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for
@@ -40,12 +41,18 @@ class HTTP11Protocol(HttpToolsProtocol):
         self._half_closed = False
         self._in_head = True
         self._unfinished = 0  # bytes since a part of a request was complete
+        self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         connection = transport.get_extra_info("socket")
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._half_closed:
@@ -60,6 +67,7 @@ class HTTP11Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._wait_for_head()
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -68,6 +76,7 @@ class HTTP11Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head, self._unfinished = False, 0
+        self._stop_head_timer()
         if not self.ignores_upgrade():
             super().on_headers_complete()
 
@@ -113,6 +122,22 @@ class HTTP11Protocol(HttpToolsProtocol):
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
+
+    def _wait_for_head(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._end_wait_for_head)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end_wait_for_head(self) -> None:
+        "Close the connection, unless the request before is still being answered."
+        if self.cycle is None or self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
+        else:
+            self._wait_for_head()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection: first our side, and the other when the client has closed its own.

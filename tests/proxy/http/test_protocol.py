@@ -50,6 +50,8 @@ PATIENCE = 10
 class Served:
     "Where the server listens, and the connections and packets that it got, in their order."
 
+    config: uvicorn.Config
+
     def __init__(self, path: Path) -> None:
         self.listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
         self.listeners[0].bind(("127.0.0.1", 0))
@@ -58,6 +60,12 @@ class Served:
         self.accepted: asyncio.Queue[HTTP11Protocol] = asyncio.Queue()
         self.received: asyncio.Queue[bytes] = asyncio.Queue()
         self.lost: asyncio.Queue[HTTP11Protocol] = asyncio.Queue()
+        self.released = asyncio.Event()
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await self.released.wait()
+        await app(scope, receive, send)
 
     def protocol(self) -> type[HTTP11Protocol]:
         class RecordingProtocol(HTTP11Protocol):
@@ -80,8 +88,13 @@ class Served:
 async def server(tmp_path: Path) -> AsyncIterator[Served]:
     served = Served(tmp_path / "socket")
     # No lifespan and no signals: only what happens to a connection.
-    config = uvicorn.Config(
-        app, http=served.protocol(), lifespan="off", log_config=None, timeout_keep_alive=600
+    config = served.config = uvicorn.Config(
+        served.app,
+        http=served.protocol(),
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=600,
     )
     running = uvicorn.Server(config)
     config.load()
@@ -349,6 +362,55 @@ async def test_a_request_that_cannot_become_a_websocket(
     head, content, answer = request(method, "Connection: Upgrade\r\nUpgrade: websocket", headers, body)
     assert await exchange(server, head + content, LAST) == [answer, END]
     assert await exchange(server, head, content, LAST) == [answer, END]
+
+
+class TestSlowHeads:
+    "The head of a request has to be complete within the keep-alive timeout."
+
+    async def connected(self, server: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await tcp(server.listeners[0])
+        (await server.accepted.get()).timeout_keep_alive = 0.02
+        return reader, writer
+
+    @pytest.mark.parametrize("start", ["G", "GET / HTTP/1.1\r\nHost: a\r\nX"], ids=["a byte", "no end"])
+    async def test_a_head_that_stops(self, server: Served, start: str) -> None:
+        reader, writer = await self.connected(server)
+        writer.write(start.encode())
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+        writer.close()
+
+    async def test_a_client_that_sends_nothing(self, server: Served) -> None:
+        server.config.timeout_keep_alive = 0
+        reader, writer = await tcp(server.listeners[0])
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+        writer.close()
+
+    async def test_an_answer_under_way_is_not_cut(self, server: Served) -> None:
+        reader, writer = await self.connected(server)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
+        await asyncio.sleep(0.1)
+        server.released.set()
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
+        assert Responses(answer).all == [(200, ["GET", "/slow", ""])]
+        writer.close()
+
+    async def test_bodies_have_time(self, server: Served) -> None:
+        reader, writer = await self.connected(server)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+        await server.received.get()
+        await asyncio.sleep(0.1)
+        writer.write(b"ab")
+        answer = await asyncio.wait_for(reader.read(), PATIENCE)
+        assert Responses(answer).all == [(200, ["POST", "/", "ab"])]
+        writer.close()
+
+    async def test_a_websocket_stays_open(self, server: Served) -> None:
+        reader, writer = await self.connected(server)
+        writer.write(HANDSHAKE.format(path="/", headers="").replace("\n", "\r\n").encode())
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        await asyncio.sleep(0.1)
+        assert not reader.at_eof()
+        writer.close()
 
 
 class TestLargeHeads:
