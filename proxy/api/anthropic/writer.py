@@ -6,8 +6,9 @@ holds the reasoning itself (`items/encrypted_content`), so a client that sends i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llm.parts import StreamEvent
@@ -36,12 +37,12 @@ STOP_REASONS = {
 class OpenBlock:
     """The content block that events are added to. `key` tells it from another block of the same type.
 
-    `text` is what it holds so far.
+    `texts` are the pieces of reasoning that it holds so far.
     """
 
     type: str
     key: Any
-    text: str = ""
+    texts: list[str] = field(default_factory=list)
 
 
 class MessageWriter:
@@ -104,7 +105,7 @@ class MessageWriter:
             yield from self._close()
             yield self._begin(OpenBlock("thinking", event.part_index), thinking="", signature="")
         assert self._open is not None
-        self._open.text += event.chunk
+        self._open.texts.append(event.chunk)
         if self._thinking == "text":
             yield self._delta("thinking_delta", thinking=event.chunk)
 
@@ -122,7 +123,8 @@ class MessageWriter:
         if self._open is None:
             return
         if self._open.type == "thinking":
-            yield self._delta("signature_delta", signature=to_encrypted_content(self._open.text))
+            reasoning = "".join(self._open.texts)
+            yield self._delta("signature_delta", signature=to_encrypted_content(reasoning))
         yield {"type": "content_block_stop", "index": self._block_count - 1}
         self._open = None
 
@@ -165,6 +167,8 @@ def usage_json(usage: TokenUsage) -> dict[str, Any]:
 def accumulate(events: Iterable[Event]) -> dict[str, Any]:
     "The message that the events add up to."
     message: dict[str, Any] = {}
+    # Joined once at the end: adding each piece to the text before it takes quadratic time.
+    pieces: dict[tuple[int, str], list[str]] = defaultdict(list)
     for event in events:
         match event["type"]:
             case "message_start":
@@ -172,15 +176,11 @@ def accumulate(events: Iterable[Event]) -> dict[str, Any]:
             case "content_block_start":
                 message["content"].append({**event["content_block"]})
             case "content_block_delta":
-                _add(message["content"][-1], event["delta"])
+                (name,) = event["delta"].keys() - {"type"}
+                pieces[event["index"], name].append(event["delta"][name])
             case "message_delta":
                 message |= {**event["delta"], "usage": event["usage"]}
+    for (index, name), texts in pieces.items():
+        text = "".join(texts)
+        message["content"][index] |= {"input": from_json(text)} if name == "partial_json" else {name: text}
     return message
-
-
-def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
-    if delta["type"] == "input_json_delta":
-        block["input"] = from_json(delta["partial_json"])
-    else:
-        (name,) = delta.keys() - {"type"}
-        block[name] += delta[name]

@@ -7,6 +7,7 @@ reasoning. OpenAI recommends `reasoning` (openai-cookbook, "handle raw CoT"), bu
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from ...log.ids import creation_time
 Chunk = dict[str, Any]
 
 REASONING_NAMES = ("reasoning", "reasoning_content")
+TEXT_NAMES = ("content", *REASONING_NAMES)
 
 
 class ChatWriter:
@@ -162,11 +164,19 @@ def usage_json(usages: Iterable[TokenUsage]) -> dict[str, Any]:
 def accumulate(chunks: Iterable[Chunk], usage: dict[str, Any]) -> dict[str, Any]:
     "The chat completion that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
+    # Joined once at the end: adding each piece to the text before it takes quadratic time.
+    pieces: dict[tuple[int, str], list[str]] = defaultdict(list)
     base: Chunk = {}
     for chunk in chunks:
         base = chunk
-        for delta in chunk["choices"]:
-            _add(choices.setdefault(delta["index"], _new_choice(delta["index"])), delta)
+        for chunk_choice in chunk["choices"]:
+            index = chunk_choice["index"]
+            _add(choices.setdefault(index, _new_choice(index)), chunk_choice)
+            for name in TEXT_NAMES:
+                if piece := chunk_choice["delta"].get(name):
+                    pieces[index, name].append(piece)
+    for (index, name), texts in pieces.items():
+        choices[index]["message"][name] = "".join(texts)
     for choice in choices.values():
         # Clients expect a text unless there are calls. Only then may it be null.
         if not choice["message"].keys() & {"tool_calls", "function_call"}:
@@ -180,11 +190,8 @@ def _new_choice(index: int) -> dict[str, Any]:
 
 
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
-    "Append one choice of a chunk to the accumulated choice that has the same index."
+    "Append all but the texts of one choice of a chunk to the accumulated choice that has the same index."
     message, delta = choice["message"], chunk_choice["delta"]
-    for key in ("content", *REASONING_NAMES):
-        if delta.get(key):
-            message[key] = (message.get(key) or "") + delta[key]
     for key, text in delta.get("function_call", {}).items():
         call = message.setdefault("function_call", {})
         call[key] = call.get(key, "") + text

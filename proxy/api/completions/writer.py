@@ -6,6 +6,7 @@ that `finish_reason` is null in all chunks of a choice but the last.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -103,19 +104,24 @@ def usage_json(usages: Sequence[TokenUsage], choices_per_prompt: int) -> dict[st
 def accumulate(base: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> Chunk:
     "The completion that the chunks add up to."
     choices: dict[int, dict[str, Any]] = {}
+    # Joined once at the end: adding each piece to the text before it takes quadratic time.
+    pieces: dict[int, list[str]] = defaultdict(list)
     for chunk_choice in (choice for chunk in chunks for choice in chunk["choices"]):
         index = chunk_choice["index"]
         empty = {"text": "", "index": index, "logprobs": None, "finish_reason": None}
         _add(choices.setdefault(index, empty), chunk_choice)
+        pieces[index].append(chunk_choice["text"])
+    for index, texts in pieces.items():
+        choices[index]["text"] = "".join(texts)
     return {**base, "choices": list(choices.values()), "usage": usage}
 
 
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
-    "Append one choice of a chunk to the accumulated choice that has the same index."
-    choice["text"] += chunk_choice["text"]
+    "Append all but the text of one choice of a chunk to the accumulated choice that has the same index."
     choice["finish_reason"] = chunk_choice["finish_reason"]
-    if chunk_choice["logprobs"] and choice["logprobs"]:
-        for name, values in chunk_choice["logprobs"].items():
-            choice["logprobs"][name] = values and [*choice["logprobs"][name], *values]
-    else:
-        choice["logprobs"] = choice["logprobs"] or chunk_choice["logprobs"]
+    logprobs = chunk_choice["logprobs"]
+    if logprobs and choice["logprobs"] is None:
+        choice["logprobs"] = {name: None if values is None else [] for name, values in logprobs.items()}
+    for name, values in (logprobs or {}).items():
+        if values is not None:
+            choice["logprobs"][name] += values
