@@ -80,7 +80,7 @@ class EngineError(GptOssError):
 
 
 class EngineUnreachable(EngineError):
-    "Nothing answers at the engine's address."
+    "Nothing answers at the engine's address, or a server cannot reach its own engine."
 
 
 class EngineBusy(EngineError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gpt_oss.engines.http.server_errors import ErrorResponse, Rule, busy, failed
+from llm_gpt_oss.engines.http.server_errors import ErrorResponse, Rule, busy, engine_unreachable, failed
 from llm_gpt_oss.errors import (
     BadRequest,
     ContextOverflow,
@@ -55,6 +55,7 @@ RULES = (
     Rule((404,), r"(?i)model .*(does not exist|not found)", _model_missing),
     Rule((404,), r"(?i)response|previous", _rejected),
     Rule((301, 302, 303, 307, 308, 404, 405), "", _not_this_server),
+    Rule((503,), "does not answer", engine_unreachable),
     Rule((429, 503), "", busy),
     Rule((400, 403, 409, 413, 415, 422), "", _rejected),
     Rule((), "", failed),

@@ -17,6 +17,7 @@ from ...errors import (
     EmptyStream,
     EngineBusy,
     EngineError,
+    EngineUnreachable,
     GptOssError,
     OutOfMemory,
     StreamCut,
@@ -162,6 +163,12 @@ def unusable_schema(response: ErrorResponse) -> GptOssError:
 def busy(response: ErrorResponse) -> GptOssError:
     message = f"{response.server} is too busy to answer: {response.text or response.code}."
     return EngineBusy(message, status=response.status, remedy="Try again in a moment.")
+
+
+def engine_unreachable(response: ErrorResponse) -> GptOssError:
+    "Return the error of a server whose own engine does not answer. Its text says what to type there."
+    message = f"{response.server} cannot reach its engine: {response.text}."
+    return EngineUnreachable(message, status=response.status)
 
 
 def rejected(response: ErrorResponse, param: str | None = None) -> GptOssError:

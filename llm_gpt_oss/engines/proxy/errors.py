@@ -10,6 +10,7 @@ from ..http.server_errors import (
     ErrorResponse,
     Rule,
     busy,
+    engine_unreachable,
     overflow_counts,
     overflow_message,
     rejected,
@@ -64,6 +65,7 @@ RULES = (
     Rule((401,), "", _unauthorized),
     Rule((404,), r"(?i)model .*(does not exist|not found)", _model_missing),
     Rule((301, 302, 303, 307, 308, 404, 405), "", _not_this_server),
+    Rule((503,), "does not answer", engine_unreachable),
     Rule((429, 503), "", busy),
     Rule((400, 403, 413, 422), "", rejected),
 )

@@ -136,6 +136,9 @@ def error(message: str, status: int) -> Sequence[Any]:
     [
         pytest.param(error(OVERFLOW, 400), ContextOverflow, "Shorten", id="overflow"),
         pytest.param(error("64 requests are waiting already.", 503), EngineBusy, "64", id="busy"),
+        pytest.param(
+            error("Ollama does not answer.", 503), EngineUnreachable, "its engine: Ollama", id="unreachable"
+        ),
         pytest.param(error("It broke.", 500), EngineError, "It broke", id="failed"),
         pytest.param(answer({"detail": "Not Found"}, 404), EngineError, "is not llm-gpt-oss", id="another"),
         pytest.param(answer({"a": 1}), EngineError, "unexpected form", id="another object"),

@@ -85,6 +85,12 @@ def test_text_is_completed_with_the_servers_model(
         ),
         pytest.param(answer({"error": "64 requests are waiting already."}, 503), EngineBusy, "64", id="busy"),
         pytest.param(
+            answer({"error": "Ollama does not answer at http://127.0.0.1:11434. Start it."}, 503),
+            EngineUnreachable,
+            "cannot reach its engine: Ollama does not answer",
+            id="engine unreachable",
+        ),
+        pytest.param(
             answer({"error": "llama.cpp cannot constrain its output to this schema: x."}, 400),
             UnusableSchema,
             "x",
