@@ -184,9 +184,15 @@ def _number(value: Any) -> float:
 
 
 def format_of_ollama(value: Any) -> Any:
-    if value == "":
-        return None
-    return {"type": "json_object"} if value == "json" else format_of_schema(value)
+    match value:
+        case "":
+            return None
+        case "json":
+            return {"type": "json_object"}
+        case str():
+            raise ValueError("it should be json, or a JSON schema")
+        case _:
+            return format_of_schema(value)
 
 
 def format_of_schema(value: Any) -> Any:

@@ -9,10 +9,10 @@ A field that is in no table is unknown. Bodies are read with it, and `unknown_fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .errors import ApiError
 
@@ -72,15 +72,28 @@ def refused(reason: str, *neutral: Any) -> RequestField:
     return RequestField("refused", reason, neutral=neutral)
 
 
-def translate(body: Any, table: FieldTable) -> tuple[Any, Mapping[Names, Names]]:
-    """Return the body in OpenAI's words, and for each field that was translated the one that the client sent.
+class Translation(NamedTuple):
+    """A body in OpenAI's words.
+
+    `sources` maps each field that a translation set to the one that the client sent. `overruled` are the
+    fields that were left out, because the body has another value for the same thing.
+    """
+
+    body: Any
+    sources: Mapping[Names, Names]
+    overruled: Sequence[Names] = ()
+
+
+def translate(body: Any, table: FieldTable) -> Translation:
+    """Translate the fields of a body.
 
     A field that the client sent itself is never replaced. Of several fields that become the same one, the
     first in the table counts. Raises ApiError for a value that cannot be translated.
     """
     sources: dict[Names, Names] = {}
+    overruled: list[Names] = []
     if not isinstance(body, dict):
-        return body, sources
+        return Translation(body, sources)
     for names, field in table.conversions.items():
         value = _get(body, names) if names[0] in body else None
         if value is None:
@@ -97,10 +110,15 @@ def translate(body: Any, table: FieldTable) -> tuple[Any, Mapping[Names, Names]]
             continue
         body = _without(body, names)
         target = names_of(field.target)
-        if converted is not None and _get(body, target) is None and _can_hold(body, target):
+        present = _get(body, target)
+        if converted is None or not _can_hold(body, target):
+            continue
+        if present is None:
             body = _with(body, target, converted)
             sources[target] = names
-    return body, sources
+        elif present != converted:
+            overruled.append(names)
+    return Translation(body, sources, overruled)
 
 
 def names_of(name: str) -> Names:

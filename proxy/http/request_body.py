@@ -75,7 +75,7 @@ def read_body(raw: bytes, sent: Any, model: type[B], *, strict: bool = False) ->
 
     Raises ApiError for a body that does not fit `model`, and with `strict` for one that has unknown fields.
     """
-    translated, sources = translate(sent, model.FIELDS)
+    translated, sources, overruled = translate(sent, model.FIELDS)
     try:
         validated = model.model_validate(translated)
     except ValidationError as problem:
@@ -85,7 +85,8 @@ def read_body(raw: bytes, sent: Any, model: type[B], *, strict: bool = False) ->
     if strict and ignored:
         raise unknown_parameter(ignored[0])
     json = _as_read(translated, validated)
-    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *validated.unused_fields()))
+    unused = (*map(".".join, overruled), *validated.unused_fields())
+    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *unused))
 
 
 def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:

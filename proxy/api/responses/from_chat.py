@@ -81,12 +81,13 @@ def response_items(messages: Any) -> Any:
 
 
 def _items(message: Any) -> Iterator[Any]:
-    match message:
-        case {"role": "tool" | "function"}:
+    role = message.get("role") if isinstance(message, dict) else None
+    match role.lower() if isinstance(role, str) else None:
+        case "tool" | "function":
             name, call_id = message.get("name"), message.get("tool_call_id")
             output = message.get("content")
             yield {"type": "function_call_output", "call_id": call_id, "name": name, "output": output}
-        case {"role": "assistant"} if _CHAT_FIELDS & message.keys():
+        case "assistant" if _CHAT_FIELDS & message.keys():
             if reasoning := message.get("reasoning") or message.get("reasoning_content"):
                 text = {"type": "reasoning_text", "text": reasoning}
                 yield {"type": "reasoning", "summary": [], "content": [text]}

@@ -116,7 +116,9 @@ NONE = {"reasoning_effort": "none"}
             },
             id="Ollama's other options",
         ),
-        pytest.param({"options": {"temperature": 1}, "temperature": 0}, {"temperature": 0}, id="own wins"),
+        pytest.param(
+            {"options": {"temperature": 1}, "temperature": 1.0}, {"temperature": 1}, id="the same twice"
+        ),
         pytest.param({"options": {}}, {}, id="empty options"),
         pytest.param({"top_k": 40.0, "seed": 5.0}, {"top_k": 40, "seed": 5}, id="floats"),
         pytest.param({"stop": [*"abcdefgh"]}, {"stop": [*"abcdefgh"]}, id="many stop strings"),
@@ -126,6 +128,13 @@ NONE = {"reasoning_effort": "none"}
 )  # fmt: skip
 def test_sampling_and_effort(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     assert options(fields) == expected
+
+
+def test_a_field_that_another_one_overrules_is_named() -> None:
+    fields = {"options": {"temperature": 1, "seed": 5}, "temperature": 0}
+    for received in (chat(fields), response(fields), completion(fields)):
+        assert (received.json["temperature"], received.json["seed"]) == (0, 5)
+        assert received.ignored == ("options.temperature",)
 
 
 @pytest.mark.parametrize(
@@ -201,11 +210,13 @@ def test_formats(fields: dict[str, Any], schema: Any) -> None:
     assert response(fields).model.generation_request().schema == schema
 
 
-@pytest.mark.parametrize(("value", "param"), [("yaml", "format"), (5, "format")])
-def test_other_formats(value: Any, param: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "reason"), [("yaml", "it should be json, or a JSON schema"), (5, "it should be a JSON schema")]
+)
+def test_other_formats(value: Any, reason: str) -> None:
     with pytest.raises(ApiError) as caught:
         chat({"format": value})
-    assert caught.value.param == param
+    assert (caught.value.param, caught.value.message) == ("format", f"Invalid value for 'format': {reason}.")
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,13 @@ TABLE = FieldTable(
 )
 def test_translate(sent: dict[str, Any], expected: dict[str, Any]) -> None:
     before = repr(sent)
-    translated_body, _ = translate(sent, TABLE)
-    assert translated_body == expected
+    assert translate(sent, TABLE).body == expected
     assert repr(sent) == before
 
 
 @pytest.mark.parametrize("sent", [[], "x", 5, None])
 def test_other_json_is_left_as_it_is(sent: Any) -> None:
-    assert translate(sent, TABLE) == (sent, {})
+    assert translate(sent, TABLE) == (sent, {}, ())
 
 
 def test_a_body_that_needs_no_translation_is_not_copied() -> None:
@@ -77,9 +76,24 @@ def test_a_body_that_needs_no_translation_is_not_copied() -> None:
     assert translate(sent, TABLE)[0] is sent
 
 
+@pytest.mark.parametrize(
+    ("sent", "overruled"),
+    [
+        pytest.param({"loud": 2, "first": 1}, [("first",)], id="another value"),
+        pytest.param({"loud": 2, "options": {"loud": 1}}, [("options", "loud")], id="in an object"),
+        pytest.param({"second": "b", "first": "a"}, [("second",)], id="two translations"),
+        pytest.param({"loud": 1, "first": 1}, [], id="the same value"),
+        pytest.param({"loud": 1, "first": None}, [], id="null"),
+        pytest.param({"loud": 1, "second": ""}, [], id="a value that requests nothing"),
+    ],
+)
+def test_overruled(sent: dict[str, Any], overruled: list[tuple[str, ...]]) -> None:
+    assert translate(sent, TABLE).overruled == overruled
+
+
 def test_sources() -> None:
-    _, sources = translate({"options": {"loud": 1}, "to_inner": 2, "word": "a"}, TABLE)
-    assert sources == {("loud",): ("options", "loud"), ("inner", "kept"): ("to_inner",)}
+    translation = translate({"options": {"loud": 1}, "to_inner": 2, "word": "a"}, TABLE)
+    assert translation.sources == {("loud",): ("options", "loud"), ("inner", "kept"): ("to_inner",)}
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_calls_without_ids(field: str) -> None:
     messages = [
         {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
         {"role": "function", "name": "add", "content": "1"},
-        {"role": "assistant", "tool_calls": [{"custom": {"name": "patch"}}]},
-        {"role": "tool", "content": "2"},
+        {"role": "Assistant", "tool_calls": [{"custom": {"name": "patch"}}]},
+        {"role": "TOOL", "content": "2"},
     ]
     assert make_generation(**{field: messages}).messages == (
         Message("assistant", [ToolCallPart("add", {}, "")]),
