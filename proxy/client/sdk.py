@@ -13,9 +13,10 @@ from typing import Any, TypeVar, cast
 
 import openai
 
-from llm_gpt_oss.engines.http.client import parse
+from llm_gpt_oss.engines.http.client import parse, raise_for_status
 from llm_gpt_oss.engines.http.connection import translate_errors
 from llm_gpt_oss.engines.http.endpoint import Endpoint
+from llm_gpt_oss.engines.http.ndjson import damaged_stream
 from llm_gpt_oss.engines.http.request import Request
 from llm_gpt_oss.engines.http.server_errors import to_error
 from llm_gpt_oss.errors import EngineError, StreamCut
@@ -38,6 +39,11 @@ def _options(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+def _http_options(endpoint: Endpoint) -> dict[str, Any]:
+    # A proxy would send even a request for 127.0.0.1 elsewhere. A redirect means that the address is wrong.
+    return {"trust_env": not endpoint.server.loopback, "follow_redirects": False}
+
+
 @contextmanager
 def _translated_errors(
     endpoint: Endpoint, request: Request[Any], error_type: type[EngineError] = EngineError
@@ -47,13 +53,16 @@ def _translated_errors(
         try:
             yield
         except openai.APIStatusError as error:
-            status, text = error.status_code, error.response.text
-            raise to_error(endpoint.api.error_rules, endpoint.name, status, text, request.model) from error
+            raise_for_status(endpoint, request, cast(Any, error.response))
         except openai.APIConnectionError as error:
             connection_error = error.__cause__
         except openai.APIError as error:
             body = {"error": error.body or error.message}
             raise to_error(endpoint.api.error_rules, endpoint.name, None, body, request.model) from error
+        except (ValueError, RecursionError) as error:  # of the JSON parser
+            if error_type is StreamCut:
+                raise damaged_stream(getattr(error, "doc", "")[:80]) from error
+            parse(endpoint, request, None)
         # Not in the `except` block: there the SDK's error would become the context of its own cause.
         if connection_error:
             raise connection_error
@@ -67,9 +76,9 @@ def _arguments(endpoint: Endpoint, request: Request[Any]) -> dict[str, Any]:
 class SdkClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        trust_env = not endpoint.server.loopback  # a proxy would send even a request for 127.0.0.1 elsewhere
-        http = openai.DefaultHttpxClient(trust_env=trust_env)
-        self._sdk = openai.OpenAI(**_options(endpoint), http_client=http)
+        self._sdk = openai.OpenAI(
+            **_options(endpoint), http_client=openai.DefaultHttpxClient(**_http_options(endpoint))
+        )
 
     def send(self, request: Request[T]) -> T:
         with _translated_errors(self._endpoint, request):
@@ -92,8 +101,9 @@ class SdkClient:
 class AsyncSdkClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        http = openai.DefaultAsyncHttpxClient(trust_env=not endpoint.server.loopback)
-        self._sdk = openai.AsyncOpenAI(**_options(endpoint), http_client=http)
+        self._sdk = openai.AsyncOpenAI(
+            **_options(endpoint), http_client=openai.DefaultAsyncHttpxClient(**_http_options(endpoint))
+        )
 
     async def send(self, request: Request[T]) -> T:
         with _translated_errors(self._endpoint, request):

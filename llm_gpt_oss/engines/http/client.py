@@ -61,7 +61,7 @@ def parse(endpoint: Endpoint, request: Request[T], value: Any) -> T:
 
 
 def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Response) -> T:
-    _raise_for_status(endpoint, request, response)
+    raise_for_status(endpoint, request, response)
     try:
         value = response.json()
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Res
     return parse(endpoint, request, value)
 
 
-def _raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:
+def raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:
     "Raise the error that an unsuccessful response reports. Its body must have been read."
     if response.is_success:
         return
@@ -124,7 +124,7 @@ class Client:
         ):
             if not response.is_success:
                 response.read()
-            _raise_for_status(self.endpoint, request, response)
+            raise_for_status(self.endpoint, request, response)
             with translate_errors(self.endpoint, StreamCut):
                 yield from response.iter_bytes()
 
@@ -175,7 +175,7 @@ class AsyncClient:
             async with self._http.stream(**arguments) as response:
                 if not response.is_success:
                     await response.aread()
-                _raise_for_status(self.endpoint, request, response)
+                raise_for_status(self.endpoint, request, response)
                 with translate_errors(self.endpoint, StreamCut):
                     async for data in _body(response):
                         yield data

@@ -35,7 +35,10 @@ def parse_object(data: bytes, line: bytes) -> Json:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        excerpt = line[:80].decode(errors="replace")
-        message = f"The stream is damaged, or is not a stream of JSON: {excerpt!r} is not a line of it."
-        raise StreamCut(message, remedy="Try again. If it fails again, check the address of the server.")
+        raise damaged_stream(line[:80].decode(errors="replace"))
     return value
+
+
+def damaged_stream(excerpt: str) -> StreamCut:
+    message = f"The stream is damaged, or is not a stream of JSON: {excerpt!r} is not a line of it."
+    return StreamCut(message, remedy="Try again. If it fails again, check the address of the server.")
