@@ -1,8 +1,8 @@
 """Parse a prompt that ends where the model goes on: the reverse of `prompt.py`.
 
 Special tokens in the texts of a prompt that `prompt.py` rendered are neutralised, so every marker in it is a
-marker, and every text is restored. In a prompt of another program, markers in a text are what the model sees
-them as: the end of a message, or the beginning of one.
+marker, and every text is restored. In a prompt of another program, a marker inside a text ends a message or
+begins one, because the model reads it that way.
 
 The tools of the developer message are printed as TypeScript. Their names and descriptions are read, but not
 the schemas of their parameters.
@@ -47,7 +47,7 @@ class OpenPrompt:
 
 
 def read_prompt(prompt: str) -> OpenPrompt | None:
-    "Return the prompt, or None if it is no harmony, or does not end where the assistant writes."
+    "Return the parsed prompt, or None if it is not harmony or does not end where the assistant writes."
     messages: list[Message] = []
     starts: list[int] = []
     position = 0

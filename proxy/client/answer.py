@@ -32,7 +32,7 @@ class Answer:
     """A complete answer.
 
     `finish_reason` is `stop`, `length` (cut by a limit) or `tool_calls`. `id` identifies the answer on the
-    server: `respond` takes that of a response as `previous`.
+    server. `Client.respond` takes the `id` of its earlier answer as `previous`.
     """
 
     text: str = ""
@@ -64,7 +64,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    "A model that the server has, by a name that `model` may be."
+    "A model of the server. `id` is a name that the client's methods take as `model`."
 
     id: str
     owner: str

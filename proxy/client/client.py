@@ -72,9 +72,9 @@ def _async_sender(endpoint: Endpoint, sdk: bool | None) -> AsyncSender:
 class Client:
     """A client of the server at `url`.
 
-    `key` is an API key of the server. `model` answers where a method gets no other `model`. `timeout` is how
-    many seconds the server may be silent. With `sdk`, OpenAI's SDK sends the requests, without it httpx. The
-    results are the same. None uses the SDK if it is installed.
+    `key` is an API key of the server. `model` is the model of methods that are called without one. `timeout`
+    is how many seconds the server may be silent. With `sdk`, OpenAI's SDK sends the requests, without it
+    httpx. The results are the same. None uses the SDK if it is installed.
 
     `fields` of the methods are fields of OpenAI's API, such as `tools`, `reasoning_effort` or `temperature`.
     All methods raise the errors of `llm_gpt_oss.errors`.

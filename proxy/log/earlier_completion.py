@@ -17,7 +17,7 @@ from llm.parts import Message, Part, ReasoningPart
 from .queries import load_turn
 from .thread_match import hash_prompt
 
-# An answer of more parts is not looked for: its beginnings would be hashed one by one.
+# Answers with more parts are not looked up, because each of their beginnings has to be hashed.
 MAX_PARTS = 50
 # How many turns are compared. A client may ask for several answers to the same prompt at the same time.
 MAX_TURNS = 20
@@ -36,7 +36,7 @@ limit :limit
 
 
 class EarlierCompletion(NamedTuple):
-    "The turn of the earlier completions, and what it has of them besides their text."
+    "The turn that holds the earlier completions of an answer, and their times and counts."
 
     turn_id: str
     started: datetime

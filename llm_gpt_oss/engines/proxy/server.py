@@ -1,4 +1,4 @@
-"`llm gpt-oss serve` as an `HttpEngine` needs it."
+"`llm gpt-oss serve` as the `CompletionServer` of an `HttpEngine`."
 
 from __future__ import annotations
 

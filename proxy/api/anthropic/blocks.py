@@ -147,7 +147,7 @@ class ToolUseBlock(LenientBody):
 
 
 class SkippedBlock(LenientBody):
-    "What Anthropic's servers did. The answer after it reports what they found."
+    "A tool that Anthropic's servers ran, or its result. The answer that follows reports what they found."
 
     type: Literal[
         "advisor_tool_result",
@@ -185,5 +185,5 @@ def _lines(*texts: str | None) -> str:
 
 
 def _reasoning_part(text: str | None) -> ReasoningPart:
-    "Return the reasoning. Without a text it is another provider's, which alone can read it."
+    "Return the reasoning. Without a text, only the provider that encrypted it can read it."
     return ReasoningPart(text) if text else ReasoningPart("", redacted=True)

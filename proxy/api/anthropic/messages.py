@@ -79,7 +79,7 @@ AnyMessage = Annotated[UserMessage | AssistantMessage | SystemMessage, Field(dis
 
 
 class History(NamedTuple):
-    "`message_of_entry` has the index of the last message that each entry became."
+    "`message_of_entry` has, for each entry of the request, the index of the last message made of it."
 
     messages: list[Message]
     message_of_entry: tuple[int, ...]

@@ -61,7 +61,7 @@ class MessagesRequest(Body):
 
     @property
     def thinking_display(self) -> ThinkingDisplay:
-        "How the answer shows the model's reasoning. A client that does not ask for it may not expect it."
+        "How the answer shows the model's reasoning. Clients that do not request thinking may not expect it."
         if self.thinking is None or self.thinking.type == "disabled":
             return "none"
         return "signature" if self.thinking.display == "omitted" else "text"

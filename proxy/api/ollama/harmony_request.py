@@ -1,6 +1,6 @@
-"""What a raw completion with a harmony prompt asks a model: the conversation, and what the model continues.
+"""Reads a raw completion's harmony prompt: its conversation, and the message that the model continues.
 
-It is only for the log. The log then has the conversation as it has that of a chat, and not one long text.
+Only the log uses it, so that it holds a conversation instead of one long text.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ OPTION_NAMES = {"num_predict": "max_tokens"}
 
 @dataclass(frozen=True, slots=True)
 class HarmonyRequest:
-    """A raw completion as the part of a turn.
+    """A raw completion as a part of a turn.
 
     `generation` is the request of the turn, up to the message that the model answers. `begun` are the
-    messages that the model has written in this turn: earlier completions wrote them, or the client. `step`
-    describes the completion, and `header_text` is the part of its first header that the prompt has. `body` is
-    the request without the part of the prompt that the log has as messages.
+    messages that the prompt has after it: earlier completions of this turn wrote them, or the client. `step`
+    describes the completion. `header_pieces` are the markers and texts of an unfinished header at the end of
+    the prompt. `body` is the request without the part of the prompt that the log has as messages.
     """
 
     generation: GenerationRequest
     turn: TurnRequest
     step: Step
     begun: tuple[harmony.Message, ...]
-    header_text: tuple[str, ...]
+    header_pieces: tuple[str, ...]
     body: Json
 
     @property

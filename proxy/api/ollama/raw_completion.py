@@ -31,7 +31,7 @@ StopStrings = Annotated[
 
 
 class RawOptions(BaseModel):
-    "Ollama's options, as far as all engines have them. A `num_predict` below 1 means no limit."
+    "Those of Ollama's options that all engines have. A `num_predict` below 1 means no limit."
 
     temperature: float | None = None
     top_p: float | None = None
@@ -47,7 +47,7 @@ class RawOptions(BaseModel):
 
 
 class RawBody(BaseModel):
-    "The body of `/api/generate`, as far as raw completions use it."
+    "The fields of `/api/generate` that raw completions use."
 
     model: str
     prompt: str

@@ -25,7 +25,7 @@ from .reader import ForwardedReader
 
 
 class RawReader(ForwardedReader):
-    """Reads the completion as the plugin does that asked for it, so that both log the same.
+    """Reads the completion in the same way as the plugin that requested it, so that both logs agree.
 
     The answer begins with what the model had written before in this turn. It satisfies
     `llm_gpt_oss.turn.events.TurnState`.
@@ -51,7 +51,7 @@ class RawReader(ForwardedReader):
             channel = (header.channel if header else None) or "final"
             if not (header and header.recipient):
                 self.events += self._writer.feed(Text(number, channel, request.step.prefix))
-        for text in request.header_text:
+        for text in request.header_pieces:
             self.events += self._events(self._transcript.feed(Piece(text)))
 
     def _translate(self, data: Json) -> Iterator[StreamEvent]:
