@@ -97,7 +97,10 @@ class ChatAnswer:
         self._usage = Usage()
 
     def feed(self, chunk: Json) -> Iterator[Delta]:
-        "Yield the text and the reasoning that the chunk adds."
+        """Yield the text and the reasoning that the chunk adds.
+
+        Raises KeyError, TypeError or AttributeError for a chunk of an unexpected form.
+        """
         self._last = chunk
         if usage := chunk.get("usage"):
             details = usage.get("completion_tokens_details") or {}
@@ -108,9 +111,9 @@ class ChatAnswer:
             delta = choice["delta"]
             for number, call in enumerate(delta.get("tool_calls") or ()):
                 self._add_call(call.get("index", number), call)
-            text = delta.get("content") or ""
+            text = _text(delta, "content")
             # The server sends both names, or the one that it was told to send.
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+            reasoning = _text(delta, "reasoning_content", "reasoning")
             if text or reasoning:
                 self._texts.append(text)
                 self._reasoning.append(reasoning)
@@ -138,6 +141,14 @@ class ChatAnswer:
             str(self._last.get("model", "")),
             self._usage,
         )
+
+
+def _text(delta: Json, *names: str) -> str:
+    "Return the text of the first of these fields that has one. Raises TypeError if it is not a string."
+    value = next(filter(None, map(delta.get, names)), "")
+    if not isinstance(value, str):
+        raise TypeError(f"{names[0]} is not a string: {value!r}")
+    return value
 
 
 def chat_answer(completion: Json) -> Answer:

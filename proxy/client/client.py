@@ -7,10 +7,11 @@ from contextlib import aclosing, closing
 from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 
+from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.http.api import ServerApi
 from llm_gpt_oss.engines.http.endpoint import Endpoint
 from llm_gpt_oss.engines.http.request import Request
-from llm_gpt_oss.engines.http.server_errors import unfinished_stream
+from llm_gpt_oss.engines.http.server_errors import unexpected_event, unfinished_stream
 from llm_gpt_oss.engines.http.sse import SseReader
 from llm_gpt_oss.settings import DEFAULT_READ_TIMEOUT, read_url
 
@@ -107,7 +108,7 @@ class Client:
         request = requests.chat_chunks(model or self._model, messages, fields)
         with closing(self._sender.stream(request)) as chunks:
             for chunk in chunks:
-                yield from answer.feed(chunk)
+                yield from _deltas(answer, chunk)
         yield _last_delta(answer)
 
     def respond(
@@ -164,7 +165,7 @@ class AsyncClient:
         request = requests.chat_chunks(model or self._model, messages, fields)
         async with aclosing(self._sender.stream(request)) as chunks:
             async for chunk in chunks:
-                for delta in answer.feed(chunk):
+                for delta in _deltas(answer, chunk):
                     yield delta
         yield _last_delta(answer)
 
@@ -189,6 +190,14 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _deltas(answer: ChatAnswer, chunk: Json) -> list[Delta]:
+    "Return what the chunk adds to the answer. Raises StreamCut for a chunk of an unexpected form."
+    try:
+        return [*answer.feed(chunk)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise unexpected_event(SERVER_NAME, chunk) from error
 
 
 def _last_delta(answer: ChatAnswer) -> Delta:

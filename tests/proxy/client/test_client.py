@@ -123,6 +123,7 @@ def test_an_unknown_previous_response(connect: Connect, serve: Serve) -> None:
 
 
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
+ODD = {"id": "c", "choices": [{"index": 0, "delta": {"content": 5}, "finish_reason": "stop"}]}
 BROKEN = {"error": {"message": "It broke."}}
 OVERFLOW = "The prompt of 9 tokens is longer than the model's context of 4."
 
@@ -151,6 +152,8 @@ def error(message: str, status: int) -> Sequence[Any]:
             id="redirect",
         ),
         pytest.param(sse(CHUNK, b"data: {\n\n"), StreamCut, "The stream is damaged", id="damaged"),
+        pytest.param(sse({"a": 1}), StreamCut, "unexpected form", id="another event"),
+        pytest.param(sse(ODD), StreamCut, "unexpected form", id="a number as text"),
         pytest.param(sse(CHUNK), StreamCut, "in the middle", id="ended"),
         pytest.param(sse(CHUNK, CUT), StreamCut, "was lost", id="reset"),
         pytest.param(sse(CHUNK, BROKEN), EngineError, "It broke", id="late"),
