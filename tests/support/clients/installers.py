@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,11 +68,18 @@ def run(folder: Path, *commands: list[str]) -> str:
 
 
 def once(folder: Path, packages: tuple[str, ...], *commands: list[str]) -> None:
-    "Run commands unless they have run in this folder for these packages."
+    """Run commands in the folder, unless they have run in it for these packages.
+
+    What an earlier installation left there, which may have broken off, is deleted first.
+    """
     done = folder / "packages"
-    if not done.exists() or done.read_text().split() != [*packages]:
-        run(folder, *commands)
-        done.write_text(" ".join(packages))
+    if done.exists() and done.read_text().splitlines() == [*packages]:
+        return
+    if (folder / "install.log").exists():
+        shutil.rmtree(folder)
+        folder.mkdir()
+    run(folder, *commands)
+    done.write_text("\n".join(packages))
 
 
 @dataclass(frozen=True)
@@ -79,13 +87,13 @@ class Pip:
     packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
-        shutil.copy(program, folder)
         once(
             folder,
             self.packages,
             [sys.executable, "-m", "venv", "--without-pip", "venv"],
             [*PIP, "install", "--no-compile", *self.packages],
         )
+        shutil.copy(program, folder)
 
     def command(self, folder: Path, program: Path) -> list[str]:
         return [str(folder / "venv/bin/python"), program.name]
@@ -101,8 +109,8 @@ class Npm:
     packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
-        shutil.copy(program, folder)
         once(folder, self.packages, ["npm", "init", "--yes"], ["npm", "install", *self.packages])
+        shutil.copy(program, folder)
 
     def command(self, folder: Path, program: Path) -> list[str]:
         return ["sh" if program.suffix == ".sh" else "node", program.name]
@@ -118,8 +126,8 @@ class Go:
     packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
-        shutil.copy(program, folder / "main.go")
         once(folder, self.packages, ["go", "mod", "init", "client"], ["go", "get", *self.packages])
+        shutil.copy(program, folder / "main.go")
         run(folder, ["go", "mod", "tidy"], ["go", "build", "-o", "client", "main.go"])
 
     def command(self, folder: Path, program: Path) -> list[str]:
@@ -140,7 +148,6 @@ class Maven:
     packages: tuple[str, ...]
 
     def install(self, folder: Path, program: Path) -> None:
-        shutil.copy(program, folder)
         project = ElementTree.Element("project")
         for name, value in {
             "modelVersion": "4.0.0",
@@ -154,12 +161,13 @@ class Maven:
             dependency = ElementTree.SubElement(dependencies, "dependency")
             for name, value in zip(("groupId", "artifactId", "version"), coordinate.split(":"), strict=True):
                 ElementTree.SubElement(dependency, name).text = value
-        ElementTree.ElementTree(project).write(folder / "pom.xml")
-        once(
-            folder,
-            self.packages,
-            ["mvn", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=lib"],
-        )
+        # Outside the folder, which may be emptied.
+        with tempfile.TemporaryDirectory() as project_folder:
+            pom = Path(project_folder) / "pom.xml"
+            ElementTree.ElementTree(project).write(pom)
+            copy = ["dependency:copy-dependencies", f"-DoutputDirectory={folder / 'lib'}"]
+            once(folder, self.packages, ["mvn", "--batch-mode", "--file", str(pom), *copy])
+        shutil.copy(program, folder)
         run(folder, ["javac", "-parameters", "-cp", "lib/*", "-d", "classes", program.name])
 
     def command(self, folder: Path, program: Path) -> list[str]:
