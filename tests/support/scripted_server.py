@@ -76,7 +76,10 @@ def sse(*steps: Any) -> Reply:
 
 
 class Scripted:
-    "On 127.0.0.1, at a free port, until the `with` block ends. `gone` is set when a client leaves a HOLD."
+    """On 127.0.0.1, at a free port, until the `with` block ends.
+
+    `gone` is set when a client leaves during a HOLD, or before the whole reply was sent.
+    """
 
     def __init__(self, *replies: Reply) -> None:
         self.requests: list[Request] = []
@@ -120,8 +123,11 @@ class Scripted:
             with self._lock:
                 self.requests.append(request)
                 reply = self.reply(request)
-            for step in reply:
-                self._play(client, step)
+            try:
+                for step in reply:
+                    self._play(client, step)
+            except OSError:
+                self.gone.set()
 
     def _play(self, client: socket.socket, step: bytes | float | Step) -> None:
         match step:
