@@ -40,6 +40,7 @@ class Run:
 
     Await `begin` once, then read `events` once. The turn is logged once, however it ends, before `events`
     yields `Finished` and before an error leaves it. `cancel_reason` is logged for a run that is cancelled.
+    `failed` is set when the queue, the model or the reader ends the run, before the turn is logged.
 
     `generation` is final: plugins have changed it and it fits the `model`. `entry_distances` tells for each
     entry of the client's list of messages or items how far from the end of `generation.messages` its message
@@ -92,6 +93,7 @@ class Run:
         )
         self._response = self._prompt(generation.messages)
         self.cancel_reason = "The client disconnected."
+        self.failed = False
 
     async def begin(self) -> None:
         "Record the turn in the log as in progress, and restore the messages that the client left out."
@@ -149,6 +151,7 @@ class Run:
         return response
 
     async def _log_failure(self, error: BaseException) -> None:
+        self.failed = True
         if not isinstance(error, Exception):
             await self._log_end(CLIENT_LEFT, self.cancel_reason, self.cancel_reason)
             return

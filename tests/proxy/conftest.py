@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from support.scripted_engine import AsyncScriptedEngine, Part
 
+from proxy.api.responses import answer
 from proxy.app import create_app
 from proxy.log import database
 from proxy.log.llm_store import ChainStore
@@ -38,6 +39,12 @@ def copied_migrations(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     migrate = database._open_migrated
     monkeypatch.setattr(database, "_open_migrated", open_migrated)
+
+
+@pytest.fixture(autouse=True)
+def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    "An engine's error is an HTTP status, however slow the machine is."
+    monkeypatch.setattr(answer, "REJECTION_SECONDS", 30)
 
 
 @pytest.fixture

@@ -70,6 +70,10 @@ class ResponseRun:
         "The messages that the next response would continue, with the answer so far."
         return self._started.run.conversation if self._started else []
 
+    @property
+    def _failed(self) -> bool:
+        return bool(self._started and self._started.run.failed)
+
     async def response(self) -> dict[str, Any]:
         "Return the complete response. Raises any error of the request or the model."
         async with self._start() as (writer, model_events):
@@ -79,19 +83,20 @@ class ResponseRun:
         response: dict[str, Any] = last["response"]
         return response
 
-    async def events(self, rejection_seconds: float = REJECTION_SECONDS) -> AsyncGenerator[Event, None]:
+    async def events(self, *, may_reject: bool = True) -> AsyncGenerator[Event, None]:
         """Yield the events of the response.
 
-        Raises errors in the request, and errors of the model in the first `rejection_seconds`. Later errors
-        become the last event.
+        Raises errors in the request, and errors of the model in the first `REJECTION_SECONDS` if the stream
+        `may_reject` the request. Later errors become the last event.
         """
         async with self._start() as (writer, model_events):
             first = asyncio.ensure_future(anext(model_events))
             try:
-                if rejection_seconds:
-                    await asyncio.wait({first}, timeout=rejection_seconds)
-                    if first.done():
-                        first.result()
+                if may_reject:
+                    await asyncio.wait({first}, timeout=REJECTION_SECONDS)
+                    # An error is raised here as soon as its turn is logged, which can take longer.
+                    if first.done() or self._failed:
+                        await first
                 for event in writer.begin():
                     yield event
                 try:

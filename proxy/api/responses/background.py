@@ -59,7 +59,7 @@ class Background:
 
     async def _collect(self) -> None:
         try:
-            async with aclosing(self._answer.events(rejection_seconds=0)) as events:
+            async with aclosing(self._answer.events(may_reject=False)) as events:
                 async for event in events:
                     self._publish(event)
         except asyncio.CancelledError:

@@ -15,7 +15,7 @@ class SlowAnswer:
     def __init__(self) -> None:
         self.begun = asyncio.Event()
 
-    async def events(self, rejection_seconds: float) -> AsyncIterator[Event]:
+    async def events(self, may_reject: bool) -> AsyncIterator[Event]:
         for event in EVENTS:
             await asyncio.sleep(0)
             yield event

@@ -12,6 +12,9 @@ from support.proxied_engine import Proxied, proxied
 from support.scripted_engine import AsyncScriptedEngine, HeldEngine, cut, pieces
 
 from llm_gpt_oss.errors import ContextOverflow, EngineError
+from proxy.api.responses import answer as responses_answer
+from proxy.api.responses.writer import ResponsesWriter
+from proxy.inference.run import Run
 from proxy.log.logged_turn import LoggedTurn
 from proxy.log.reader import LogReader
 
@@ -298,6 +301,31 @@ async def test_an_error_in_the_stream_is_its_last_event() -> None:
         assert (await proxy.get(at)).json() == received[-1]["response"]
         answer = await post(proxy, previous_response_id=received[0]["response"]["id"])
         assert answer.status_code == 400
+
+
+async def test_a_stream_begins_while_the_engine_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(writer: ResponsesWriter) -> list[dict[str, Any]]:
+        engine.go.set()
+        return begin(writer)
+
+    begin = ResponsesWriter.begin
+    monkeypatch.setattr(ResponsesWriter, "begin", written)
+    monkeypatch.setattr(responses_answer, "REJECTION_SECONDS", 0.01)
+    engine = HeldEngine()
+    async with proxied(engine) as proxy:
+        assert events(await post(proxy, stream=True))[-1]["type"] == "response.failed"
+
+
+async def test_an_error_is_a_status_though_the_log_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def log_late(run: Run, *end: Any) -> int:
+        await asyncio.sleep(0.1)
+        return await log_end(run, *end)
+
+    log_end = Run._log_end
+    monkeypatch.setattr(Run, "_log_end", log_late)
+    monkeypatch.setattr(responses_answer, "REJECTION_SECONDS", 0.01)
+    async with proxied(AsyncScriptedEngine(EngineError("It broke."))) as proxy:
+        assert (await post(proxy, stream=True)).status_code == 502
 
 
 async def test_retrieve_a_running_response() -> None:
