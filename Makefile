@@ -7,6 +7,7 @@
 # test    the whole suite, with no network; ARGS="-k prompt" goes to pytest
 # lint    ruff, mypy, the order of imports, and whether the generated parts of the documentation are current
 # cog     update the generated parts of the documentation
+# audit   known vulnerabilities of the dependencies, where the package index has data about them
 # docs    build the documentation into docs/_build
 # cover   the suite with coverage
 # fuzz    the property tests with new examples, for MINUTES=5
@@ -17,7 +18,7 @@
 # clients real clients, installed outside the checkout and run against the server; ARGS="openai_go" runs only one
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint cog docs cover fuzz record bench slips engines clients
+.PHONY: run test lint audit cog docs cover fuzz record bench slips engines clients
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -49,6 +50,9 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(COG) --check $(PAGES)
+
+audit: .venv/audit
+	$(BIN)/python scripts/audit.py $(ARGS)
 
 cog: .venv/dev
 	$(COG) -r $(PAGES)
@@ -94,6 +98,11 @@ clients: .venv/dev
 .venv/dev: .venv/installed
 	@echo "Installing the tools into .venv"
 	$(PIP) install --group dev
+	@touch $@
+
+.venv/audit: .venv/dev
+	@echo "Installing pip-audit into .venv"
+	$(PIP) install --group audit
 	@touch $@
 
 .venv/docs: .venv/installed

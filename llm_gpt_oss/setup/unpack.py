@@ -44,7 +44,7 @@ def _unzip(archive: Path, folder: Path) -> None:
             # extractall() would silently put it somewhere else.
             if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
                 raise zipfile.BadZipFile(f"{name!r} would land outside the folder")
-        content.extractall(folder)
+        content.extractall(folder)  # noqa: S202 (the names were checked)
 
 
 def _untar(archive: Path, folder: Path) -> None:

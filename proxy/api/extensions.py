@@ -16,7 +16,7 @@ from .shared_fields import Effort
 EMPTY: tuple[Any, ...] = (False, "", [], {})
 
 USE_FORMAT = "send `response_format` to `/v1/chat/completions`, or `text.format` to `/v1/responses`"
-NO_TOKEN_LIMITS = "the engines cannot choose among tokens in this way"
+NO_TOKEN_LIMITS = "the engines cannot choose among tokens in this way"  # noqa: S105 (no secret)
 NO_SEARCH = "there is no web search"
 BY_PREFIX = "the engine caches by prefix"
 BOOKKEEPING = "only for the program that sends it"

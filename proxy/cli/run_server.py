@@ -40,7 +40,7 @@ GRACE_SECONDS = 30
 NEW_OBJECTS = 20_000
 APP = "proxy.app:create_app"
 # Where a client on this machine reaches a server that listens on all addresses.
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not listened on)
 # The folders that `--reload` watches.
 FOLDERS = [str(Path(file).parent) for file in (__file__, llm_gpt_oss.__file__)]
 

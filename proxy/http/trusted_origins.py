@@ -16,7 +16,7 @@ APP_ORIGINS = ("app://*", "file://*", "tauri://*", "vscode-file://*", "vscode-we
 # The longest origin of a page has a name of 253 characters. Patterns take longer for longer texts.
 MAX_ORIGIN = 300
 # A page on any port of this address is on this machine.
-UNSPECIFIED = "0.0.0.0"
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 (compared, not listened on)
 _PATTERN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]*", re.ASCII | re.IGNORECASE)
 
 

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlite_utils.db import quote_identifier
+
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.progress import Progress, Report
 
@@ -141,10 +143,10 @@ def _count_rows(connection: sqlite3.Connection, rows: Rows) -> PruneResult:
 
 def _count_table(connection: sqlite3.Connection, table: str, where: str) -> tuple[int, int]:
     "The number of rows, and their size in bytes."
-    columns = [name for _, name, *_ in connection.execute(f'pragma table_info("{table}")')]
-    size = " + ".join(f'coalesce(length(cast("{column}" as blob)), 0)' for column in columns)
+    columns = [name for _, name, *_ in connection.execute(f"pragma table_info({quote_identifier(table)})")]
+    size = " + ".join(f"coalesce(length(cast({quote_identifier(name)} as blob)), 0)" for name in columns)
     count, total_size = connection.execute(
-        f'select count(*), coalesce(sum({size}), 0) from "{table}" where {where}'
+        f"select count(*), coalesce(sum({size}), 0) from {quote_identifier(table)} where {where}"
     ).fetchone()
     return count, total_size
 
@@ -155,7 +157,7 @@ def _delete(connection: sqlite3.Connection, rows: Rows, pruned: PruneResult, rep
         connection.execute(sql)
     for table, where in rows.items():
         if pruned.rows[table]:
-            connection.execute(f'delete from "{table}" where {where}')
+            connection.execute(f"delete from {quote_identifier(table)} where {where}")
     if pruned.rows["turn_search"]:
         report(Progress("Deleting them from the search index"))
         connection.execute(MERGE)

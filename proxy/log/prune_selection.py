@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from sqlite_utils.db import quote_identifier
+
 from llm_gpt_oss.errors import BadRequest
 
 # Tables whose rows are shared by many turns and messages, which refer to them by id.
@@ -248,7 +250,7 @@ def _dependent_rows(references: Iterable[Reference]) -> dict[str, str]:
     for reference in references:
         table, column, target = reference
         if target in BELONGING and table not in OWN and not reference.keeps:
-            conditions.setdefault(table, []).append(f'"{column}" in {BELONGING[target]}')
+            conditions.setdefault(table, []).append(f"{quote_identifier(column)} in {BELONGING[target]}")
     return {table: " or ".join(parts) for table, parts in conditions.items()}
 
 
@@ -256,7 +258,8 @@ def _referenced_messages(references: Iterable[Reference], rows: Rows) -> str:
     "Selects the messages that remaining rows refer to. Sorted, which fills a large table far faster."
     gone = {**rows, "threads": f"{rows['threads']} or id in (select id from temp.moved)"}
     keys = [
-        f'select "{column}" as hash from "{table}" where not ({gone.get(table, 0)})'
+        f"select {quote_identifier(column)} as hash from {quote_identifier(table)}"
+        f" where not ({gone.get(table, 0)})"
         for table, column, _ in (reference for reference in references if reference.keeps)
     ]
     return f"select hash from ({' union all '.join(keys)}) where hash is not null order by hash"
@@ -268,13 +271,15 @@ def _select_unused(
     "Creates the table with the ids of shared rows that only deleted rows refer to."
     users = [reference for reference in references if reference.target == table]
     used = [
-        f'select "{column}" from "{user}" where {rows[user]}' for user, column, _ in users if user in rows
+        f"select {quote_identifier(column)} from {quote_identifier(user)} where {rows[user]}"
+        for user, column, _ in users
+        if user in rows
     ]
     _create_temporary(connection, f"gone_{table}", f"select * from ({' union '.join(used)})")
     connection.execute(f"delete from temp.gone_{table} where id is null")
     for user, column, _ in users:
         if connection.execute(f"select 1 from temp.gone_{table}").fetchone():
-            stays = f'"{column}" in temp.gone_{table} and not ({rows.get(user, 0)})'
-            connection.execute(
-                f'delete from temp.gone_{table} where id in (select "{column}" from "{user}" where {stays})'
-            )
+            key = quote_identifier(column)
+            stays = f"{key} in temp.gone_{table} and not ({rows.get(user, 0)})"
+            used_ids = f"select {key} from {quote_identifier(user)} where {stays}"
+            connection.execute(f"delete from temp.gone_{table} where id in ({used_ids})")

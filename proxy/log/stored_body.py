@@ -12,7 +12,7 @@ from typing import Any
 
 # Texts under these keys are not kept, wherever they are in the body.
 SECRETS = ("authorization", "api_key", "api-key", "x-api-key")
-REPLACED_SECRET = "…"
+REPLACED_SECRET = "…"  # noqa: S105 (what replaces one)
 # Images, audio and files are data URLs, or base64 under one of these keys. Of long ones only the beginning is
 # kept: the model does not get them, and they can be as long as all texts of a year.
 FILE_FIELDS = ("data", "file_data")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_zst_needs_the_module_or_the_program(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(not shutil.which("zstd"), reason="needs zstd")
 def test_real_zst(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(tar(**GOOD))
-    assert os.system(f"zstd -q {tmp_path / 'a.tar'}") == 0
+    subprocess.run(["zstd", "-q", tmp_path / "a.tar"], check=True)
     unpack(tmp_path / "a.tar.zst", tmp_path / "folder")
     assert (tmp_path / "folder/lib/a.so").read_text() == "lib"
 

@@ -347,6 +347,19 @@ def test_tables_of_later_versions(log: Log) -> None:
     assert set(log.rows("select hash from messages")) == {log.tip(kept), other}
 
 
+def test_tables_with_odd_names(log: Log) -> None:
+    gone, kept = log.write(HI), log.write(user("x"))
+    other = log.store.ensure_chain([user("y")])
+    log.change("""create table "a "" b" ("the "" turn" text references turns (id))""")
+    log.change("""create table "star ""s" ("m "" 1" text references messages (hash))""")
+    log.change("""create table "file ""s" ("f "" 1" text references attachments (id))""")
+    log.change("""insert into "a "" b" values (?)""", [gone.id], [kept.id])
+    log.change("""insert into "star ""s" values (?)""", [other])
+    log.prune(turns=[gone.id])
+    assert log.rows("""select * from "a "" b" """) == [kept.id]
+    assert set(log.rows("select hash from messages")) == {log.tip(kept), other}
+
+
 def test_llms_old_tables_are_not_written(log: Log) -> None:
     gone = log.write(HI)
     log.change("insert into conversations (id) values (?)", [log.thread_of(gone)])
