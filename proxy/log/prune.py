@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlite_utils.db import quote_identifier
 
 from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.log.database import set_busy_timeout, write_transaction
 from llm_gpt_oss.setup.progress import Progress, Report
 
-from .database import open_log, set_busy_timeout, write_transaction
+from .database import open_log
 from .prune_selection import PruneSelection, Rows, select_rows
 
 # How many milliseconds to wait for other programs that use the log.

@@ -15,9 +15,11 @@ from typing import NamedTuple, TypeVar
 from llm.logs import LogStore
 from llm.parts import StreamEvent
 
+from llm_gpt_oss.log.database import is_transient
+
 from ..generation import Finished
 from ..http.errors import ApiError, log_unavailable
-from .database import LogFile, is_transient
+from .database import LogFile
 from .idempotency import PreviousAttempt
 from .logged_turn import LoggedTurn, from_spool
 from .queries import load_turn

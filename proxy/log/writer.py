@@ -20,10 +20,12 @@ from typing import TypeVar
 from llm.logs import LogStore
 from llm.parts import Message
 
+from llm_gpt_oss.log.database import is_transient, write_transaction
+
 from ..http.errors import log_unavailable
 from . import tables
 from .chain_cache import ChainCache
-from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile, is_transient, write_transaction
+from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
 from .spool import Spool
 from .thread_match import HashedPrompt, ThreadMatcher
 from .turn import UNFINISHED, Turn

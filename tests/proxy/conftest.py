@@ -11,13 +11,14 @@ from typing import Any
 import llm
 import openai
 import pytest
+import sqlite_utils
 from fastapi import FastAPI
 from support.scripted_engine import AsyncScriptedEngine, Part
 
+from llm_gpt_oss.log import database as llm_database
 from proxy.api.responses import answer
 from proxy.app import create_app
 from proxy.log import database
-from proxy.log.llm_store import ChainStore
 from proxy.settings import Settings
 
 
@@ -32,13 +33,13 @@ def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied_migrations(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "A new log begins as a copy of an empty one, because llm's migrations take a tenth of a second."
 
-    def open_migrated(path: Path) -> ChainStore:
+    def open_migrated(path: Path, *migrations: Any) -> sqlite_utils.Database:
         if not path.stat().st_size:
             shutil.copyfile(empty_log, path)
-        return migrate(path)
+        return migrate(path, *migrations)
 
-    migrate = database._open_migrated
-    monkeypatch.setattr(database, "_open_migrated", open_migrated)
+    migrate = llm_database._open_migrated
+    monkeypatch.setattr(llm_database, "_open_migrated", open_migrated)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from llm.parts import Message
 
-from proxy.log.database import write_transaction
+from llm_gpt_oss.log.database import write_transaction
 from proxy.log.prune import PruneResult, prune
 from proxy.log.prune_selection import PruneSelection
 from proxy.log.turn import Turn

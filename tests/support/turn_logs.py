@@ -8,7 +8,8 @@ from typing import Any
 
 from llm.parts import Message
 
-from proxy.log.database import open_log, write_transaction
+from llm_gpt_oss.log.database import write_transaction
+from proxy.log.database import open_log
 from proxy.log.thread_match import ThreadMatcher
 from proxy.log.turn import Turn
 from proxy.log.turn_writer import TurnWriter

@@ -14,8 +14,8 @@ import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
 
+from llm_gpt_oss.log.database import set_busy_timeout, write_transaction
 from proxy.log import database, tables
-from proxy.log.database import write_transaction
 
 Connect = Callable[[Path], LogStore]
 ALL = [name for name, _ in tables.MIGRATIONS]
@@ -166,7 +166,7 @@ def test_a_migrated_database_opens_while_another_process_writes(path: Path, conn
 
 def test_a_write_transaction_excludes_other_writers(path: Path, connected: Connect) -> None:
     one, other = connected(path).db.conn, connected(path).db.conn
-    database.set_busy_timeout(other, 0)
+    set_busy_timeout(other, 0)
     with (
         write_transaction(one),
         pytest.raises(sqlite3.OperationalError, match="locked"),
@@ -177,7 +177,7 @@ def test_a_write_transaction_excludes_other_writers(path: Path, connected: Conne
 
 def test_a_failed_commit_is_rolled_back(path: Path, connected: Connect) -> None:
     writer, reader = connected(path).db.conn, connected(path).db.conn
-    database.set_busy_timeout(writer, 0)
+    set_busy_timeout(writer, 0)
     reader.execute("begin")
     reader.execute("select * from gpt_oss_migrations").fetchall()
     with pytest.raises(sqlite3.OperationalError, match="locked"), write_transaction(writer):

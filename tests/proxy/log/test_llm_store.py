@@ -12,7 +12,8 @@ import sqlite_utils
 from llm.logs import LogStore
 from sqlite_utils.db import View
 
-from proxy.log.database import open_log, write_transaction
+from llm_gpt_oss.log.database import write_transaction
+from proxy.log.database import open_log
 from proxy.log.llm_store import ChainStore
 
 

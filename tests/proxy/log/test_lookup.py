@@ -9,10 +9,10 @@ from llm.parts import Message
 from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
 
+from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.turn.messages import SEPARATOR
 from proxy.generation import ThreadPosition
 from proxy.log.access import Viewer
-from proxy.log.database import write_transaction
 from proxy.log.items import ItemChain
 from proxy.log.lookup import ThreadContext, find_items, load_conversation
 from proxy.log.tables import mark_deleted

@@ -10,8 +10,8 @@ from llm.parts import Message
 from support.logged_turns import assistant, call, reasoning, result, system, turn, user
 from support.turn_logs import TurnLog
 
+from llm_gpt_oss.log.database import write_transaction
 from proxy.log import llm_store
-from proxy.log.database import write_transaction
 from proxy.log.fingerprint import prefix_hashes
 from proxy.log.queries import load_turn
 from proxy.log.thread_match import HashedPrompt

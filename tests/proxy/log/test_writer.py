@@ -17,6 +17,7 @@ import pytest
 import sqlite_utils
 from support.logged_turns import assistant, call, reasoning, turn, user
 
+from llm_gpt_oss.log.database import write_transaction
 from proxy.log import database, spool, writer
 from proxy.log.spool import Spool
 from proxy.log.turn import Turn
@@ -241,7 +242,7 @@ async def test_turns_that_end_together_share_a_transaction(
 
     def counted(connection: sqlite3.Connection) -> AbstractContextManager[None]:
         transactions.append(connection)
-        return database.write_transaction(connection)
+        return write_transaction(connection)
 
     monkeypatch.setattr(writer, "write_transaction", counted)
     async with opened(path) as log_writer:

@@ -15,11 +15,12 @@ from llm.parts import Message
 from pydantic import TypeAdapter
 from support.logged_turns import assistant, call, reasoning, system, turn, user
 
+from llm_gpt_oss.log.database import write_transaction
 from proxy.api.conversations import conversation as conversations
 from proxy.generation import ThreadPosition
 from proxy.items.wire import AnyItem
 from proxy.log.access import Viewer
-from proxy.log.database import open_log, write_transaction
+from proxy.log.database import open_log
 from proxy.log.items import split_items
 from proxy.log.lookup import find_items, load_conversation
 from proxy.log.turn_writer import TurnWriter

@@ -1,0 +1,111 @@
+"""Opens llm's database, creates it if necessary, and writes to it without losing rows."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlite_utils
+from llm.migrations import MIGRATIONS, migrate
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """Named steps that bring a database up to date. `table` holds the names of those that were applied.
+
+    `apply` applies the missing ones. It runs in a transaction that holds the write lock.
+    """
+
+    table: str
+    names: Collection[str]
+    apply: Callable[[sqlite_utils.Database], object]
+
+    def are_applied(self, database: sqlite_utils.Database) -> bool:
+        table = database[self.table]
+        return table.exists() and {*self.names} <= {row["name"] for row in table.rows}
+
+
+LLMS = Migrations("_llm_migrations", {step.__name__ for step in MIGRATIONS}, migrate)
+
+
+def open_database(path: Path, *more: Migrations, busy_timeout: int) -> sqlite_utils.Database:
+    """Opens llm's database with all migrations applied: llm's own, then `more`.
+
+    A new database is private to its owner, and complete when it appears at `path`: llm's own migrations fail
+    if two processes run them at once. An existing one keeps its journal mode. `busy_timeout` is how many
+    milliseconds to wait for the lock of another process.
+
+    Raises OSError or sqlite3.Error.
+    """
+    migrations = (LLMS, *more)
+    if not path.exists():
+        _create(path, migrations, busy_timeout)
+    return _open_migrated(path, migrations, busy_timeout)
+
+
+def _create(path: Path, migrations: Collection[Migrations], busy_timeout: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        _open_migrated(draft, migrations, busy_timeout).close()
+        _link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _link(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was faster
+    except OSError:  # a file system without links: an empty file, which is migrated in place
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _open_migrated(
+    path: Path, migrations: Collection[Migrations], busy_timeout: int
+) -> sqlite_utils.Database:
+    database = sqlite_utils.Database(sqlite3.connect(path))
+    try:
+        set_busy_timeout(database.conn, busy_timeout)
+        # Checked without the write lock, which another process may hold.
+        if not all(each.are_applied(database) for each in migrations):
+            with write_transaction(database.conn):
+                for each in migrations:
+                    each.apply(database)
+        return database
+    except BaseException:
+        database.close()
+        raise
+
+
+def set_busy_timeout(connection: sqlite3.Connection, milliseconds: int) -> None:
+    connection.execute(f"pragma busy_timeout = {milliseconds}")
+
+
+@contextmanager
+def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that holds the write lock from its beginning.
+
+    llm's own transactions begin with a read. If another process writes between that and their first write,
+    they fail at once, whatever the busy timeout.
+    """
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:  # SQLite may have ended it already, as when the disk is full
+            connection.execute("rollback")
+        raise
+
+
+def is_transient(error: Exception) -> bool:
+    "Whether the database is the problem and not this turn. Then a later attempt may succeed."
+    return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
