@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import llm
 import sqlite_utils
-from llm.logs import LogStore, message_hash
+from llm.logs import LogStore, condense_payload, message_hash
 from llm.parts import Message
 from sqlite_utils.db import Column, Table, quote_identifier
 
@@ -107,12 +109,22 @@ class ChainStore(LogStore):
     def log(
         self, response: llm.Response, thread_id: str | None = None, stored: StoredPrefix | None = None
     ) -> str:
-        "Logs a response, as llm's method does, but does not hash the messages that are `stored` again."
+        """Logs a response, as llm's method does, but does not hash the messages that are `stored` again.
+
+        `response_json` is stored whole. llm would replace what it repeats of the answer and of the tools'
+        descriptions. For that it compiles all of them to one regular expression, which takes two seconds for
+        each megabyte.
+        """
         self._stored = stored
+        without_json = copy(response)
+        without_json.response_json = None
         try:
-            turn_id: str = super().log(response, thread_id)
+            turn_id: str = super().log(without_json, thread_id)
         finally:
             self._stored = None
+        if response.response_json is not None:
+            sql = "update turns set response_json = ? where id = ?"
+            self.db.conn.execute(sql, [_response_json(response.response_json), turn_id])
         return turn_id
 
     def ensure_chain(
@@ -137,3 +149,9 @@ class ChainStore(LogStore):
     def _has(self, hash: str | None) -> bool:
         sql = "select 1 from messages where hash = ?"
         return self.db.conn.execute(sql, [hash]).fetchone() is not None
+
+
+def _response_json(value: Any) -> str:
+    "Return the value as llm stores it: objects that would look like its references are escaped."
+    text = json.dumps(value)
+    return condense_payload(value, ()) or text if '"$' in text else text

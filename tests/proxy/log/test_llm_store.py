@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from sqlite_utils.db import View
+from support.logged_turns import assistant, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
 from proxy.log.database import open_log
@@ -100,3 +101,39 @@ def test_a_long_conversation_takes_few_queries(log: ChainStore) -> None:
         log.ensure_chain([*messages, llm.user("more")])
         log.db.conn.set_trace_callback(None)
     assert len(statements) < 20
+
+
+def answered(value: Any, tools: Sequence[llm.Tool] = ()) -> llm.Response:
+    response = turn(user("Hi"), answer=assistant("Hello")).response
+    response.response_json = value
+    response.prompt.tools = [*tools]
+    return response
+
+
+JSON_VALUES = [
+    pytest.param(None, id="none"),
+    pytest.param({"outcome": {"notes": []}}, id="plain"),
+    pytest.param(
+        {"a": {"$": "tool.x.description"}, "b": [{"$raw": 1}], "c": "$"}, id="what looks like a reference"
+    ),
+]
+
+
+@pytest.mark.parametrize("value", JSON_VALUES)
+def test_the_json_of_a_response_is_read_as_it_was(log: ChainStore, value: Any) -> None:
+    response = answered(value)
+    with write_transaction(log.db.conn):
+        turn_id = log.log(response)
+    assert log.turn_response_json(turn_id) == response.response_json == value
+
+
+def test_long_texts_are_not_searched_for_in_the_json_of_a_response(
+    log: ChainStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "llm compiles them to a regular expression."
+    tool = llm.Tool("x", "a long description of a tool " * 10)
+    with write_transaction(log.db.conn):
+        monkeypatch.setattr("condense_json.re", None)
+        turn_id = log.log(answered({"outcome": {}}, tools=[tool]))
+    monkeypatch.undo()
+    assert log.turn_response_json(turn_id) == {"outcome": {}}
