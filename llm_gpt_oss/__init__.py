@@ -25,5 +25,7 @@ def register_models(register: Callable[..., None], model_aliases: list[ModelWith
 @llm.hookimpl
 def register_commands(cli: click.Group) -> None:
     from .cli import gpt_oss
+    from .llm_commands import wrap_commands
 
     cli.add_command(gpt_oss)
+    wrap_commands(cli)

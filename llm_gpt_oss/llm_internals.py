@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,27 @@ def partial_response(response: llm.Response | llm.AsyncResponse) -> llm.Response
     public way to log an interrupted one.
     """
     turn = response._to_sync_response() if isinstance(response, llm.AsyncResponse) else copy.copy(response)
-    turn._done, turn._end = True, time.monotonic()
+    if not turn._done:
+        turn._done, turn._end = True, time.monotonic()
     return turn
+
+
+@contextmanager
+def replaced_log_to_db(log: Callable[..., None]) -> Iterator[None]:
+    """Let responses log themselves with `log(original, response, database)`. `original` is llm's own method.
+
+    The method is public, but there is no public way for a model to take part in it.
+    """
+    original = llm.Response.log_to_db
+
+    def log_to_db(response: Any, db: Any) -> None:
+        log(original, response, db)
+
+    llm.Response.log_to_db = log_to_db  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        llm.Response.log_to_db = original  # type: ignore[method-assign]
 
 
 def has_output(response: llm.Response | llm.AsyncResponse) -> bool:

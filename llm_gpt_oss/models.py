@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import secrets
 import time
-from asyncio import CancelledError
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -102,24 +101,22 @@ class GptOssBase(ModelBase):
     ) -> Iterator[None]:
         """Record in `response` how the turn went, however it ends.
 
-        Under `llm prompt` and `llm chat`, also print the turn's notes, and log an interrupted turn. llm
-        itself does neither.
+        Under `llm prompt` and `llm chat`, also print the turn's notes, which llm itself does not, and have
+        the turn logged if it is interrupted.
         """
+        from .log.command import track
         from .terminal_output import end_line, print_label, print_notes
 
         print_label(self.bound_model.engine_options.get("label"), response)
+        turn = track(response, writer.record)
         try:
             yield
         except BaseException as error:
-            writer.record(response)
-            if isinstance(error, GptOssError | KeyboardInterrupt | CancelledError | GeneratorExit):
-                from .log_interrupted import log_interrupted
-
-                log_interrupted(response, error)
+            turn.end(error)
             if isinstance(error, GptOssError):
                 end_line(response)
             raise
-        writer.record(response)
+        turn.end()
         print_notes(machine.notes, streamed=response.stream)
 
 

@@ -22,6 +22,7 @@ LISTING = {
     "llm_gpt_oss.catalog.tags",
     "llm_gpt_oss.cli",
     "llm_gpt_oss.errors",
+    "llm_gpt_oss.llm_commands",
     "llm_gpt_oss.llm_internals",
     "llm_gpt_oss.models",
     "llm_gpt_oss.settings",

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from llm_gpt_oss.log.waiting import unlogged_folder
+
 from .turn import Turn
 from .turn_json import from_json, to_json
 
@@ -32,7 +34,7 @@ class Spool:
 
     def __init__(self, database: Path) -> None:
         self._in_memory: dict[str, Turn] = {}
-        self.folder = database.with_name(f"{database.name}-unlogged")
+        self.folder = unlogged_folder(database)
 
     def begin(self, turn: Turn) -> None:
         self._write(self._begun_path(turn), turn)

@@ -20,6 +20,7 @@ from typing import TypeVar
 from llm.logs import LogStore
 from llm.parts import Message
 
+from llm_gpt_oss.log import waiting
 from llm_gpt_oss.log.database import is_transient, write_transaction
 
 from ..http.errors import log_unavailable
@@ -46,6 +47,7 @@ class LogWriter:
     """
 
     def __init__(self, path: Path, *, grace: float = GRACE) -> None:
+        self._path = path
         self._grace = grace
         self._spool = Spool(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
@@ -216,11 +218,11 @@ class LogWriter:
         self._count()
 
     def _write_waiting(self) -> bool:
-        "Writes the waiting turns, oldest first. Returns whether none is left."
+        "Writes the waiting turns, oldest first, then those of LLM's commands. Returns whether none is left."
         try:
             for turn in self._spool:
                 self._write_late(turn)
-            self._file.opened()
+            waiting.write_waiting(self._file.opened(), self._path)
         except Exception as error:
             self._report(error)
             return False
@@ -254,7 +256,7 @@ class LogWriter:
             self._file.set_busy_timeout(BUSY_TIMEOUT)
 
     def _count(self) -> None:
-        self._waiting = len(self._spool)
+        self._waiting = len(self._spool) + len(waiting.waiting_turns(self._path))
 
     def _close(self) -> None:
         self._file.set_busy_timeout(BUSY_TIMEOUT)

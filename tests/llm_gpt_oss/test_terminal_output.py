@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import signal
 import sqlite3
@@ -25,6 +24,7 @@ from support.turn_requests import FINAL, PERSON, START, THOUGHT
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, StreamCut
+from llm_gpt_oss.log import command
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 from llm_gpt_oss.settings import Settings
 
@@ -198,11 +198,12 @@ def test_a_turn_without_output_is_not_logged(scripted: Scripted, log: Log) -> No
     assert turns(path) == []
 
 
-def test_a_turn_that_a_bug_ends_is_not_logged(scripted: Scripted, log: Log) -> None:
+def test_a_turn_that_a_bug_ends_is_logged(scripted: Scripted, log: Log) -> None:
     path = log()
-    scripted([f"{FINAL}Ye", RuntimeError("a bug")])
+    scripted([f"{THINKS}{FINAL}Ye", RuntimeError("a bug")])
     result = prompt()
-    assert (result.exit_code, "a bug" in result.stderr, turns(path)) == (1, True, [])
+    assert (result.exit_code, "a bug" in result.stderr) == (1, True)
+    assert turns(path) == [unfinished("a bug")]
 
 
 @pytest.mark.parametrize("way", [(), ("--async",)])
@@ -212,15 +213,15 @@ def test_a_locked_log_does_not_hide_the_error(
     path = log()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         scripted([f"{FINAL}Ye", lambda: other.execute("begin exclusive"), StreamCut("The stream was cut.")])
-        monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.01))
+        monkeypatch.setattr(command, "LOG_TIMEOUT", 10)
         result = prompt(*way)
         other.execute("rollback")
-    assert "The interrupted turn was not logged: database is locked\n" in result.stderr
+    assert "because the log cannot be written: database is locked" in result.stderr
     assert (result.exit_code, result.stderr.endswith("Error: The stream was cut.\n")) == (1, True)
     assert turns(path) == []
 
 
-def test_complete_turns_are_logged_by_llm(scripted: Scripted, log: Log) -> None:
+def test_complete_turns_are_logged(scripted: Scripted, log: Log) -> None:
     path = log()
     scripted(YES)
     assert prompt().exit_code == 0

@@ -18,6 +18,7 @@ import sqlite_utils
 from support.logged_turns import assistant, call, reasoning, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
+from llm_gpt_oss.log.waiting import keep
 from proxy.log import database, spool, writer
 from proxy.log.spool import Spool
 from proxy.log.turn import Turn
@@ -58,6 +59,11 @@ def ids(path: Path) -> list[str]:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)
         rows = db.query("select id from turns join gpt_oss_requests on turn_id = id order by id")
         return [row["id"] for row in rows]
+
+
+def turn_ids(path: Path) -> list[str]:
+    with sqlite_utils.Database(path) as db:
+        return [row["id"] for row in db.query("select id from turns order by id")]
 
 
 def left(path: Path) -> list[str]:
@@ -283,6 +289,19 @@ async def test_a_turn_is_recorded_even_if_nobody_waits(path: Path) -> None:
         await log_writer.begin(begun := turn(HI))
         assert not log_writer.record(begun).cancel()
     assert ids(path) == [begun.id]
+
+
+async def test_turns_of_llms_commands_are_written_too(path: Path) -> None:
+    earlier, later = turn(user("Earlier")), turn(user("Later"))
+    keep(path, earlier.response)
+    async with opened(path) as log_writer:
+        assert (log_writer.status, turn_ids(path)) == ("ok", [earlier.id])
+        async with lock(path):
+            keep(path, later.response)
+            await record(log_writer, turn(HI))
+            assert log_writer.status.startswith("behind 2, spooling: ")
+    assert later.id in turn_ids(path)
+    assert left(path) == []
 
 
 async def test_a_turn_in_the_spool_that_the_database_rejects(path: Path) -> None:

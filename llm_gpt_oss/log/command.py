@@ -1,0 +1,236 @@
+"""Runs `llm prompt` and `llm chat` so that none of their turns is lost.
+
+llm's own commands log a turn only when all of the command is complete. They fail if the log is locked, if
+many of them run at once, or if an argument is not UTF-8. `docs/upstream/` has patches.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+import llm
+import sqlite_utils
+from llm.logs import LogStore
+
+from ..llm_internals import has_output, partial_response, replaced_log_to_db
+from .database import is_transient, open_database, write_transaction
+from .exit_signals import exit_on_signals
+from .waiting import is_logged, keep, unlogged_folder, waiting_turns, write_waiting
+
+# How many milliseconds to wait for a process that has locked the log, before and after the answer. Logging a
+# turn takes a few.
+OPEN_TIMEOUT = 2000
+LOG_TIMEOUT = 5000
+# Parameters that are not text: names of files, and a key, which has an error of its own.
+NOT_TEXT = ("database", "save", "key")
+CONVERT = "Convert it first, for example with `iconv -f latin1 -t utf-8`."
+
+_META_KEY = __name__
+
+AnyResponse: TypeAlias = "llm.Response | llm.AsyncResponse"
+
+
+class StartedTurn:
+    "A turn that has begun. `record` sets in its response how it went so far."
+
+    def __init__(self, response: AnyResponse, record: Callable[[AnyResponse], None]) -> None:
+        self.response = response
+        self.ended = False
+        self.error: str | None = None
+        self._record = record
+
+    def end(self, error: BaseException | None = None) -> None:
+        "Record how the turn ended. Only the first call counts."
+        if not self.ended:
+            self.ended = True
+            self.error = None if error is None else str(error) or "interrupted"
+            self._record(self.response)
+
+    @property
+    def loggable(self) -> llm.Response:
+        "The response, complete or not, in the form that llm logs."
+        response = partial_response(self.response)
+        if self.error is not None:
+            response.response_json = {**(response.response_json or {}), "error": self.error}
+        return response
+
+
+def track(response: AnyResponse, record: Callable[[AnyResponse], None]) -> StartedTurn:
+    "Begin a turn of the running command, if one runs, which logs it even if it is not completed."
+    turn = StartedTurn(response, record)
+    context = click.get_current_context(silent=True)
+    if context and (log := context.meta.get(_META_KEY)):
+        log.add(turn)
+    return turn
+
+
+def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) -> None:
+    """Run the callback of `llm prompt` or `llm chat`.
+
+    A log that cannot be opened is replaced with an empty one in memory while the command runs. Raises
+    ClickException for text that is not UTF-8, and for a conversation in a log that cannot be opened.
+    """
+    from llm.cli import logs_db_path
+
+    context = click.get_current_context()
+    _require_utf8(context)
+    path = Path(parameters["database"] or logs_db_path())  # type: ignore[no-untyped-call]
+    problem = _open_problem(path)
+    if problem and (parameters["_continue"] or parameters["conversation_id"]):
+        raise click.ClickException(
+            f"The conversation cannot be loaded, because the log {path} cannot be opened: {problem}. "
+            "Try again later, or leave out -c and --cid."
+        )
+    with ExitStack() as stack:
+        log = context.meta[_META_KEY] = CommandLog(path, stack, in_memory=problem is not None)
+        stack.enter_context(replaced_log_to_db(log.log_to_db))
+        try:
+            callback(**{**parameters, **({"database": ":memory:"} if problem else {})})
+        except BaseException as error:
+            if log.wants_interrupted_turns(parameters):
+                log.log_started_turns(error)
+            if isinstance(error, UnicodeDecodeError):
+                raise click.ClickException(f"The input is not valid UTF-8: {error}. {CONVERT}") from error
+            if not (isinstance(error, sqlite3.Error) and log.waiting and parameters.get("json_output")):
+                raise
+            click.echo(_logs_json(log.waiting))
+        if log.is_turn_lost:
+            context.exit(1)
+
+
+class CommandLog:
+    """The log at `path`, as one command writes it.
+
+    `in_memory` says that llm's own command uses an empty log in memory. `stack` ends with the command.
+    """
+
+    def __init__(self, path: Path, stack: ExitStack, *, in_memory: bool) -> None:
+        self._path = path
+        self._stack = stack
+        self._in_memory = in_memory
+        self._turns: list[StartedTurn] = []
+        self._logged_ids: set[str] = set()
+        self.waiting: list[llm.Response] = []
+        self.is_turn_lost = False
+
+    def add(self, turn: StartedTurn) -> None:
+        if not self._turns:
+            self._stack.enter_context(exit_on_signals())
+        self._turns.append(turn)
+
+    def log_to_db(
+        self, original: Callable[..., None], response: llm.Response, database: sqlite_utils.Database
+    ) -> None:
+        "Log a response that is complete, instead of llm's own method. Other plugins' models use that one."
+        if self._in_memory:
+            original(response, database)
+        if any(turn.response.id == response.id for turn in self._turns):
+            self._log(response)
+        elif self._in_memory:
+            with sqlite_utils.Database(self._path) as on_disk:
+                original(response, on_disk)
+        else:
+            original(response, database)
+
+    def wants_interrupted_turns(self, parameters: Mapping[str, Any]) -> bool:
+        "Whether this command logs: its options win over `llm logs on` and `off`."
+        from llm.cli import logs_on
+
+        if parameters.get("no_log"):
+            return False
+        return bool(parameters.get("log") or logs_on())  # type: ignore[no-untyped-call]
+
+    def log_started_turns(self, error: BaseException) -> None:
+        """Log the turns that are not logged yet, as far as they have output.
+
+        These are the one that `error` ended, and earlier rounds of its chain.
+        """
+        for turn in self._turns:
+            turn.end(error)
+        responses = [turn.loggable for turn in self._turns if has_output(turn.response)]
+        if new := [response for response in responses if response.id not in self._logged_ids]:
+            self._log(*new)
+
+    def _log(self, *responses: llm.Response) -> None:
+        try:
+            with closing(open_database(self._path, busy_timeout=LOG_TIMEOUT)) as database:
+                store = LogStore(database)  # type: ignore[no-untyped-call]
+                write_waiting(store, self._path)
+                with write_transaction(database.conn):
+                    for response in responses:
+                        if not is_logged(store, response.id):
+                            store.log(response)
+        except Exception as error:
+            self._keep(responses, error)
+        self._logged_ids |= {response.id for response in responses}
+
+    def _keep(self, responses: tuple[llm.Response, ...], error: Exception) -> None:
+        folder = unlogged_folder(self._path)
+        try:
+            for response in responses:
+                keep(self._path, response)
+                self.waiting.append(response)
+        except OSError as problem:
+            self.is_turn_lost = True
+            click.echo(
+                f"The turn is lost: the log {self._path} cannot be written ({error}), nor can {folder} "
+                f"({problem}).",
+                err=True,
+            )
+        else:
+            # In a chat the answer's line has not ended yet.
+            start = "\n" if click.get_current_context().command.name == "chat" else ""
+            click.echo(
+                f"{start}The turn waits in {folder}, because the log cannot be written: {error}. "
+                "The next prompt that can write the log, or a start of the server, moves it there.",
+                err=True,
+            )
+
+
+def _require_utf8(context: click.Context) -> None:
+    "Refuse what the command line holds of invalid bytes, and have the same done with what is read."
+    for parameter in context.command.params:
+        if parameter.name in NOT_TEXT or _is_utf8(context.params.get(parameter.name or "")):
+            continue
+        kind = parameter.param_type_name
+        name = parameter.opts[-1] if kind == "option" else parameter.human_readable_name
+        raise click.ClickException(f"The {kind} {name} is not valid UTF-8. {CONVERT}")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="strict")
+
+
+def _is_utf8(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_utf8, value))
+    return not (isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value))
+
+
+def _open_problem(path: Path) -> Exception | None:
+    "Open the log once, which creates and migrates it, and write what waits. Return why that is impossible."
+    try:
+        with closing(open_database(path, busy_timeout=OPEN_TIMEOUT)) as database:
+            if waiting_turns(path):
+                with suppress(OSError, sqlite3.Error):
+                    write_waiting(LogStore(database), path)  # type: ignore[no-untyped-call]
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return error
+    return None
+
+
+def _logs_json(responses: list[llm.Response]) -> str:
+    "What --json prints of these responses, which are not in the log."
+    from llm.cli import logs_json_for_response_ids
+
+    with sqlite_utils.Database(memory=True) as database:
+        store = LogStore(database)  # type: ignore[no-untyped-call]
+        ids = [store.log(response) for response in responses]
+        return str(logs_json_for_response_ids(database, ids))  # type: ignore[no-untyped-call]
