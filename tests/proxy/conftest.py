@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import llm
 import openai
 import pytest
@@ -69,6 +72,9 @@ def sdk_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(openai._base_client.time, "sleep", waits.append)
-    monkeypatch.setattr(openai._base_client.anyio, "sleep", sleep)
+    # Only the SDK sees these: other threads of the process may sleep meanwhile.
+    sync_time = SimpleNamespace(**{**vars(time), "sleep": waits.append})
+    async_time = SimpleNamespace(**{**vars(anyio), "sleep": sleep})
+    monkeypatch.setattr(openai._base_client, "time", sync_time)
+    monkeypatch.setattr(openai._base_client, "anyio", async_time)
     return waits

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.fake_ollama import PID_FILE, free_port, kill
@@ -30,7 +32,8 @@ def reports() -> list[Progress]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     "The durations of all pauses, in seconds. No pause is made."
     durations: list[float] = []
-    monkeypatch.setattr(progress_module.time, "sleep", durations.append)
+    # Only this module sees it: other threads of the process may sleep meanwhile.
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(**{**vars(time), "sleep": durations.append}))
     return durations
 
 

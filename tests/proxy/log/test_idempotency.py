@@ -305,9 +305,8 @@ def test_the_sdk_retries(
     stream: bool,
     http: type[TestClient],
     script: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
+    sdk_waits: list[float],
 ) -> None:
-    monkeypatch.setattr(openai._base_client.time, "sleep", lambda seconds: None)
     app = create_app(Settings(host="testserver"), engine=AsyncScriptedEngine(*script), new_id=counting_ids())
     with http(app) as client:
         sdk = openai.OpenAI(base_url="http://testserver/v1", api_key="any", http_client=client)
