@@ -18,6 +18,7 @@ class ToolNames:
     def __init__(self, names: Iterable[str]) -> None:
         self._model_names: dict[str, str] = {}
         self._original_names: dict[str, str] = {}
+        self._last_numbers: dict[str, int] = {}
         for name in sorted(names, key=lambda name: name != _valid_name(name)):
             self.model_name(name)
 
@@ -25,9 +26,11 @@ class ToolNames:
         "Return the name that the model sees. A name that is new here is added."
         if name not in self._model_names:
             valid = _valid_name(name)
-            unique, number = valid, 1
+            unique, number = valid, self._last_numbers.get(valid, 1)
             while unique in self._original_names:
-                unique, number = f"{valid}_{number + 1}", number + 1
+                number += 1
+                unique = f"{valid}_{number}"
+            self._last_numbers[valid] = number
             self._model_names[name], self._original_names[unique] = unique, name
         return self._model_names[name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,7 +50,7 @@ class ModelNames:
     def __init__(
         self, entries: list[ModelEntry], aliases: Mapping[str, str], others: Iterable[ModelWithAliases] = ()
     ) -> None:
-        self._patterns: dict[re.Pattern[str], ResolvedModel] = {}
+        self._patterns: dict[str, ResolvedModel] = {}
         self._models = {
             name: ResolvedModel(entry.tag) for entry in entries for name in (entry.tag, *entry.aliases)
         }
@@ -65,7 +64,7 @@ class ModelNames:
         resolved = {name: self._find(target) or ResolvedModel(target) for name, target in aliases.items()}
         self._models |= {name: model for name, model in resolved.items() if "*" not in name}
         self._by_canonical_name = self._canonical_names()
-        self._patterns = {_pattern(name): model for name, model in resolved.items() if "*" in name}
+        self._patterns = {name: model for name, model in resolved.items() if "*" in name}
 
     def _canonical_names(self) -> dict[str, ResolvedModel]:
         "Index the models. Of names that differ only in their spelling, the first one counts."
@@ -107,7 +106,7 @@ class ModelNames:
         return self._find_pattern(name)
 
     def _find_pattern(self, name: str) -> ResolvedModel | None:
-        return next((model for pattern, model in self._patterns.items() if pattern.fullmatch(name)), None)
+        return next((model for pattern, model in self._patterns.items() if _matches(pattern, name)), None)
 
     def _find_without_effort(self, name: str) -> ResolvedModel | None:
         return self._models.get(name) or self._by_canonical_name.get(_canonical_name(name))
@@ -119,8 +118,20 @@ def no_embeddings(name: str) -> ApiError:
     return ApiError(400, message, code="model_not_supported", param="model")
 
 
-def _pattern(alias: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, alias.split("*"))), re.IGNORECASE)
+def _matches(pattern: str, name: str) -> bool:
+    "Whether the name fits the pattern, in which `*` stands for any characters. The case does not matter."
+    first, *inner, last = pattern.casefold().split("*")
+    name = name.casefold()
+    start, end = len(first), len(name) - len(last)
+    if start > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    # If the pieces fit at all, they fit where each of them comes first.
+    for piece in inner:
+        found = name.find(piece, start, end)
+        if found < 0:
+            return False
+        start = found + len(piece)
+    return True
 
 
 def _canonical_name(name: str) -> str:

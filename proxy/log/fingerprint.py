@@ -21,6 +21,9 @@ from llm_gpt_oss.turn.messages import INSTRUCTION_ROLES, METADATA, author_name
 # Neighbours with one of these roles count as one message: results of several calls may come in one message or
 # in several.
 MERGED_ROLES = ("assistant", "tool")
+# How many bytes of neighbours are hashed more than once, before the next message no longer counts as one
+# with them. Only histories that no client has reach it.
+MAX_REPEATED = 2**22
 
 
 def count_instructions(messages: Sequence[Message]) -> int:
@@ -41,10 +44,10 @@ def prefix_hashes(messages: Sequence[Message], before: str | None = None) -> Ite
     tip = before
     merged: _MergedMessage | None = None
     for message in messages:
-        if merged is None or not merges(merged, message):
-            before, merged = tip, _MergedMessage(message)
+        if merged is None or merged.is_full or not merges(merged, message):
+            merged = _MergedMessage(message, tip)
         merged.add(message)
-        tip = merged.hash(before)
+        tip = merged.hash()
         yield tip
 
 
@@ -76,38 +79,76 @@ def tool_calls(messages: Sequence[Message]) -> list[ToolCallPart]:
 class _MergedMessage:
     """What is visible of neighbouring messages that count as one: their author, their text, and calls and
     results as JSON.
+
+    The hash is that of `llm.logs.content_hash` for `[before, author, text, calls and results]`. Each message
+    continues the hash of those before it, so that the time for thousands of neighbours is linear. A text
+    that follows a call comes before it in the JSON, so the calls are then hashed again. `is_full` says that
+    this happened to MAX_REPEATED bytes.
     """
 
-    __slots__ = ("_author", "_calls", "_results", "_text", "role")
+    __slots__ = ("_before", "_calls", "_hash", "_repeated", "_results", "_spaces", "_text_hash", "role")
 
-    def __init__(self, first: Message) -> None:
+    def __init__(self, first: Message, before: str | None) -> None:
         self.role = first.role
         name = author_name(first)
-        self._author = f"{first.role}:{name}" if name else first.role
-        self._text = ""
+        author = f"{first.role}:{name}" if name else first.role
+        self._before = before
+        # The hash of the JSON up to the end of the text. A text always has a hash of its own.
+        self._text_hash = blake2b(to_json((before, author)).removesuffix(b"]") + b',"', digest_size=16)
+        # White space at the end of the text. It is part of the text if more text follows.
+        self._spaces: list[str] | None = None
         self._calls: list[bytes] = []
         self._results: list[bytes] = []
+        # The hash of the JSON up to the last call or result, unless it has to be computed again.
+        self._hash: blake2b | None = None
+        self._repeated = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._repeated > MAX_REPEATED
 
     def add(self, message: Message) -> None:
         for part in message.parts:
             if isinstance(part, TextPart):
-                self._text += part.text
+                self._add_text(part.text)
             elif isinstance(part, ToolCallPart):
                 arguments = part.arguments or _unreadable_arguments(part)
-                self._calls.append(canonical_json([part.name, arguments]).encode())
+                self._append(self._calls, canonical_json([part.name, arguments]).encode())
             elif isinstance(part, ToolResultPart):
-                self._results.append(to_json([part.name, part.output]))
+                self._append(self._results, to_json([part.name, part.output]))
 
-    def hash(self, before: str | None) -> str | None:
-        "As `llm.logs.content_hash` of `[before, author, text, calls and results]`, a few times faster."
-        text = self._text.strip() if self.role == "assistant" else self._text
-        others = self._calls + self._results
-        if not text and not others:
-            return before
-        written = to_json((before, self._author, text, ()))
-        if others:
-            written = written.removesuffix(b"]]") + b",".join(others) + b"]]"
-        return HASH_PREFIX + blake2b(written, digest_size=16).hexdigest()
+    def hash(self) -> str | None:
+        "The hash of the conversation up to here."
+        if self._spaces is None and not self._calls and not self._results:
+            return self._before
+        if self._hash is None:
+            others = b",".join((*self._calls, *self._results))
+            self._repeated += len(others)
+            self._hash = self._text_hash.copy()
+            self._hash.update(b'",[' + others)
+        whole = self._hash.copy()
+        whole.update(b"]]")
+        return HASH_PREFIX + whole.hexdigest()
+
+    def _append(self, entries: list[bytes], entry: bytes) -> None:
+        if self._hash and entries is self._calls and self._results:
+            self._hash = None
+        elif self._hash:
+            self._hash.update(b"," + entry if self._calls or self._results else entry)
+        entries.append(entry)
+
+    def _add_text(self, text: str) -> None:
+        if self.role != "assistant":
+            written, spaces = text, ""
+        elif written := text.strip():
+            spaces = text[len(text.rstrip()) :]
+            if self._spaces is not None:
+                written = "".join((*self._spaces, text.rstrip()))
+        elif self._spaces is not None:
+            self._spaces.append(text)
+        if written:
+            self._text_hash.update(to_json(written)[1:-1])
+            self._spaces, self._hash = [spaces], None
 
 
 def _unreadable_arguments(part: ToolCallPart) -> str:

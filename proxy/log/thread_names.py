@@ -10,8 +10,8 @@ from llm.parts import Message, TextPart
 from llm.utils import monotonic_ulid
 
 NAME_LENGTH = 60
-# Agents such as Codex put their environment and AGENTS.md, within tags, before the person's own text.
-TAGGED = re.compile(r"\s*(#[^\n]*\s+)?<[\w-]+>.*</[\w-]+>\s*", re.DOTALL)
+OPENING_TAG = re.compile(r"<[\w-]+>")
+CLOSING_TAG = re.compile(r"</[\w-]+>\Z")
 
 
 def new_thread_id() -> str:
@@ -37,6 +37,17 @@ def thread_name(messages: Sequence[Message]) -> str:
     """
     parts = [part for message in messages if message.role == "user" for part in message.parts]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
-    name = next((text for text in texts if not TAGGED.fullmatch(text)), (texts or [""])[0])
+    name = next((text for text in texts if not _is_tagged(text)), (texts or [""])[0])
     line = " ".join(name.split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"
+
+
+def _is_tagged(text: str) -> bool:
+    """Whether the text is within tags, perhaps below a heading.
+
+    That is how agents such as Codex put their environment and AGENTS.md before the person's own text.
+    """
+    text = text.strip()
+    if text.startswith("#"):
+        text = text.partition("\n")[2].lstrip()
+    return bool(OPENING_TAG.match(text) and CLOSING_TAG.match(text, max(text.rfind("</"), 0)))

@@ -104,7 +104,9 @@ def _unreachable(endpoint: Endpoint, reason: str) -> EngineUnreachable:
 def _reason(error: BaseException) -> str:
     "Return the operating system's message, which is the innermost cause of httpx's error, if there is one."
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:  # whoever raises an error may set any cause
+        seen.add(id(cause))
         if isinstance(cause, OSError) and cause.strerror:
             # asyncio's message is "Connect call failed", whatever the cause.
             vague = cause.strerror.startswith("Connect call failed")

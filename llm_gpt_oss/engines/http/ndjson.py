@@ -8,18 +8,17 @@ from pydantic_core import from_json
 
 from ...completion import Json
 from ...errors import StreamCut
+from .lines import LineReader
 
 
 class NdjsonReader:
     "Parses bytes to JSON objects, wherever the bytes are split."
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = LineReader()
 
     def feed(self, data: bytes, /) -> Iterator[Json]:
-        # Not iter_lines(): it also splits on U+0085 and U+2028, which JSON strings may contain.
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(data):
             if line and not line.isspace():
                 yield parse_object(line, line)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...completion import Json
+from .lines import LineReader
 from .ndjson import parse_object
 
 LAST_DATA = b"[DONE]"
@@ -14,12 +15,10 @@ class SseReader:
     "Parses bytes to JSON objects, wherever the bytes are split. Skips comments and the last event."
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = LineReader()
 
     def feed(self, data: bytes, /) -> Iterator[Json]:
-        # Not iter_lines(): it also splits on U+0085 and U+2028, which JSON strings may contain.
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(data):
             field, _, content = line.strip().partition(b":")
             content = content.strip()
             if content == LAST_DATA:

@@ -62,6 +62,12 @@ def test_a_name_from_the_history_is_mapped_after_those_of_the_tools() -> None:
     assert [names.original_name("a_b"), names.original_name("a_b_2")] == ["a/b", "a b"]
 
 
+def test_many_tools_of_one_plain_name_get_consecutive_numbers() -> None:
+    # Counting from 1 for each of them would take minutes.
+    names = ToolNames("f" + chr(0x2500 + n % 128) + chr(0x1F300 + n // 128) for n in range(12_000))
+    assert names.model_name("f" + chr(0x2500 + 11_999 % 128) + chr(0x1F300 + 11_999 // 128)) == "f__12000"
+
+
 NAMES = st.lists(st.text(alphabet="ab _.-<|é天\n", max_size=4))
 
 

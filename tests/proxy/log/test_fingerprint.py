@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llm.logs import content_hash
-from llm.parts import AttachmentPart, Message, ToolResultPart
+from llm.parts import AttachmentPart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 from support.logged_turns import assistant, call, reasoning, result, system, user
 
 from llm_gpt_oss.turn.messages import name_metadata, tool_call_part
+from proxy.log import fingerprint
 from proxy.log.fingerprint import count_instructions, looks_same, prefix_hashes, tool_calls
 
 HI = user("Hi")
@@ -112,6 +116,70 @@ def test_hashes_continue_from_a_prefix() -> None:
     hashes = [*prefix_hashes(messages)]
     for split in (1, 2, 3):
         assert [*prefix_hashes(messages[split:], hashes[split - 1])] == hashes[split:]
+
+
+PARTS = (
+    st.sampled_from(["", " ", "\n ", "a", " b ", 'é"\\\n']).map(TextPart)
+    | st.sampled_from(["1", "2"]).map(lambda n: call(n, a=n))
+    | st.sampled_from(["x", "y"]).map(lambda output: ToolResultPart("look", output, "1"))
+)
+ROLES = st.sampled_from(["assistant", "tool"])
+
+
+@given(ROLES, st.lists(st.lists(PARTS, max_size=3), min_size=1, max_size=6))
+def test_neighbours_have_the_hash_of_one_message(role: Any, parts: list[list[Part]]) -> None:
+    messages = [HI, *(Message(role, each) for each in parts)]
+    for length, tip_ in enumerate(prefix_hashes(messages), 1):
+        together = [part for message in messages[1:length] for part in message.parts]
+        assert tip_ == reference_hash(HI, Message(role, together))
+
+
+def reference_hash(first: Message, second: Message) -> str | None:
+    texts = [part.text for part in second.parts if isinstance(part, TextPart)]
+    text = "".join(texts).strip() if second.role == "assistant" else "".join(texts)
+    others = [[part.name, part.arguments] for part in second.parts if isinstance(part, ToolCallPart)]
+    others += [[part.name, part.output] for part in second.parts if isinstance(part, ToolResultPart)]
+    before = tip(first)
+    return content_hash([before, second.role, text, others]) if text or others else before
+
+
+class CountingHash:
+    "As blake2b, and counts the bytes of all hashes."
+
+    hashed = 0
+
+    def __init__(self, data: bytes, *, digest_size: int) -> None:
+        self._hash = blake2b(data, digest_size=digest_size)
+
+    def update(self, data: bytes) -> None:
+        CountingHash.hashed += len(data)
+        self._hash.update(data)
+
+    def copy(self) -> CountingHash:
+        copied = CountingHash(b"", digest_size=16)
+        copied._hash = self._hash.copy()
+        return copied
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("messages", "limit"),
+    [
+        pytest.param([assistant("a" * 90)] * 5000, 600_000, id="answers"),
+        pytest.param([result("1", "x" * 90)] * 5000, 600_000, id="results"),
+        pytest.param([assistant(call("1", x="x" * 60))] * 5000, 600_000, id="calls"),
+        pytest.param([assistant(call("1"), "a" * 90)] * 5000, 100_000_000, id="calls and texts in turn"),
+    ],
+)
+def test_thousands_of_neighbours_take_linear_time(
+    messages: list[Message], limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "blake2b", CountingHash)
+    monkeypatch.setattr(CountingHash, "hashed", 0)
+    assert len({*prefix_hashes(messages)}) == len(messages)
+    assert CountingHash.hashed < limit
 
 
 def test_two_messages_that_look_the_same() -> None:

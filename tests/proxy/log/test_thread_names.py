@@ -20,6 +20,9 @@ HELLO = assistant(reasoning("Greet."), "Hello")
         ([user("# AGENTS.md for /\n\n<INSTRUCTIONS>\nBe.\n</INSTRUCTIONS>\n"), user("Hi")], "Hi"),
         ([user("<p>Mend</p> this"), user("Hi")], "<p>Mend</p> this"),
         ([user("<task>Hi</task>")], "<task>Hi</task>"),
+        ([user("# <a>\n<b>"), user("Hi")], "# <a> <b>"),
+        ([user("</a>"), user("Hi")], "</a>"),
+        ([user("<a></a> b"), user("Hi")], "<a></a> b"),
     ],
 )
 def test_a_thread_is_named_after_the_users_first_text(

@@ -514,3 +514,13 @@ def test_https_to_a_server_without_tls(monkeypatch: pytest.MonkeyPatch, send: Se
     server = play((head(400),))
     with pytest.raises(EngineUnreachable, match="https://"):
         send(read_server(server.url.replace("http:", "https:")), version())
+
+
+def test_errors_whose_causes_form_a_circle() -> None:
+    error, cause = httpx.ReadError("it broke"), ValueError("and so did this")
+    error.__cause__, cause.__cause__ = cause, error
+    with (
+        pytest.raises(EngineError, match="was lost: it broke"),
+        connection.translate_errors(ollama_endpoint(ServerAddress("http://h:1"), 600)),
+    ):
+        raise error
