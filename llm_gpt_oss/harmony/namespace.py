@@ -16,14 +16,19 @@ class Namespace:
         "`names` are those that the caller declares itself."
         self._reserved = RESERVED_NAMES.union(names)
         self._declarations: dict[str, str] = {}
+        self._taken = {*self._reserved}
+        self._numbers: dict[str, int] = {}
 
     def add(self, schema: Any) -> tuple[list[str], str]:
         "Return the declarations that the schema adds to the namespace, and its type."
-        type_, declarations = typescript(schema, self._reserved)
+        type_, declarations, numbers = typescript(schema, self._reserved)
         shared = declarations.keys() & self._declarations.keys()
         if any(declarations[name] != self._declarations[name] for name in shared):
             # Declarations may refer to each other by name, so all of them get new names.
-            type_, declarations = typescript(schema, self._reserved | self._declarations.keys())
+            type_, declarations, numbers = typescript(schema, self._taken, self._numbers)
         added = [text for name, text in declarations.items() if name not in self._declarations]
         self._declarations |= declarations
+        self._taken.update(declarations)
+        for name, number in numbers.items():
+            self._numbers[name] = max(number, self._numbers.get(name, 1))
         return added, type_

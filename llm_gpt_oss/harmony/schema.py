@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from functools import reduce
-from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +23,7 @@ function if import in instanceof new return super switch this throw true try typ
 """
 # Words that cannot name a type in TypeScript, and the generic type that we print.
 RESERVED_NAMES = frozenset(_WORDS.split())
+NO_NUMBERS: Mapping[str, int] = {}
 
 
 class Document:
@@ -31,12 +31,17 @@ class Document:
 
     A part of the schema has a name if a `$ref` leads to it and it is used in more than one place. So every
     recursive part has one. `is_named()` says whether a part has a name. Names are identifiers that are not in
-    `taken`. `declared` lists the parts whose names were used, in the order of their first use. `length` is
+    `taken`: a name that is taken gets a number. `numbers` has the last number of each name. The argument has
+    those of earlier documents, which need not be tried again. `declared` lists the parts whose names were used, in the order of their first use. `length` is
     the number of characters of the schema as JSON without spaces.
     """
 
     def __init__(
-        self, schema: Any, taken: Container[str] = RESERVED_NAMES, max_depth: int = MAX_DEPTH
+        self,
+        schema: Any,
+        taken: Container[str] = RESERVED_NAMES,
+        max_depth: int = MAX_DEPTH,
+        numbers: Mapping[str, int] = NO_NUMBERS,
     ) -> None:
         # In a copy, no object is in two places, so the id of an object identifies one place in the schema.
         self.root = _copy(schema, MAX_JSON_DEPTH)
@@ -49,7 +54,8 @@ class Document:
         self._references: dict[int, str] = {}
         self._names: dict[int, str] = {}
         self._used_names: set[str] = set()
-        self._candidates: dict[str, Iterator[str]] = {}
+        self.numbers: dict[str, int] = {}
+        self._earlier_numbers = numbers
         # Most schemas have no references, and nothing to count.
         self._shared = self._find_shared() if '"$ref"' in text else set()
 
@@ -75,8 +81,12 @@ class Document:
         return self._names[id(schema)]
 
     def _unused_name(self, name: str) -> str:
-        candidates = self._candidates.setdefault(name, _numbered(name))
-        unused = next(each for each in candidates if each not in self._taken and each not in self._used_names)
+        number = self.numbers.get(name) or self._earlier_numbers.get(name, 1)
+        unused = _numbered(name, number)
+        while unused in self._taken or unused in self._used_names:
+            number += 1
+            unused = _numbered(name, number)
+        self.numbers[name] = number
         self._used_names.add(unused)
         return unused
 
@@ -151,7 +161,8 @@ def _child(node: Any, escaped: str) -> Any:
     """
     key = _unescaped(escaped)
     if isinstance(node, list):
-        return {str(index): child for index, child in enumerate(node)}.get(key)
+        is_index = len(key) < 10 and key.isdecimal() and str(int(key)) == key
+        return node[int(key)] if is_index and int(key) < len(node) else None
     return mapping(node).get(key)
 
 
@@ -159,9 +170,8 @@ def _unescaped(segment: str) -> str:
     return unquote(segment).replace("~1", "/").replace("~0", "~")
 
 
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in count(2))
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"
 
 
 def _identifier(reference: str) -> str:

@@ -6,7 +6,7 @@ not be valid TypeScript. `docs/rendering.md` lists the differences.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .comments import (
@@ -18,7 +18,7 @@ from .comments import (
     title_comment,
     trailing_comment,
 )
-from .schema import MAX_DEPTH, RESERVED_NAMES, Document, Schema, mapping, sequence, type_names
+from .schema import MAX_DEPTH, NO_NUMBERS, RESERVED_NAMES, Document, Schema, mapping, sequence, type_names
 from .simplify import Location, narrows, simplify
 
 # Types are at most this many times as long as their schema as JSON.
@@ -35,10 +35,11 @@ _PRIMITIVES = {
 
 
 class Types(NamedTuple):
-    "The type of a schema, and the declarations of the types that it uses, by name."
+    "The type of a schema, the declarations of the types that it uses by name, and `Document.numbers`."
 
     type: str
     declarations: dict[str, str]
+    numbers: Mapping[str, int]
 
 
 class _Type(NamedTuple):
@@ -53,21 +54,23 @@ class _Type(NamedTuple):
         return f"({self.text})" if self.operator and self.operator in operators else self.text
 
 
-def typescript(schema: Any, taken: Container[str] = RESERVED_NAMES) -> Types:
+def typescript(
+    schema: Any, taken: Container[str] = RESERVED_NAMES, numbers: Mapping[str, int] = NO_NUMBERS
+) -> Types:
     """Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value.
 
-    No declared type has a name that is in `taken`. All texts together are at most MAX_GROWTH times as long as
+    No declared type has a name that is in `taken`. `numbers` are those of `Document`. All texts together are at most MAX_GROWTH times as long as
     the schema as JSON. To achieve this, deeply nested schemas become `any`.
     """
     depth = MAX_DEPTH
     while depth:
-        document = Document(schema, taken, depth)
+        document = Document(schema, taken, depth, numbers)
         type_ = _type(document.root, Location(document), "").text
         declarations = {document.name(each): _declaration(each, document) for each in document.declared}
         if len(type_) + sum(map(len, declarations.values())) <= MAX_GROWTH * document.length:
-            return Types(type_, declarations)
+            return Types(type_, declarations, document.numbers)
         depth //= 2
-    return Types("any", {})
+    return Types("any", {}, NO_NUMBERS)
 
 
 def _declaration(schema: Schema, document: Document) -> str:

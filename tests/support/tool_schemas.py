@@ -18,7 +18,7 @@ def object_with(schema: Any, **keywords: Any) -> dict[str, Any]:
 
 def printed(schema: Any) -> str:
     "The declarations for a schema and its type, as text."
-    type_, declarations = typescript(schema)
+    type_, declarations, _ = typescript(schema)
     return "\n".join([*declarations.values(), type_])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from support.harmony_conversations import conversation
 from support.tool_schemas import NUMBER, STRING, object_with
 
+from llm_gpt_oss.harmony import schema
 from llm_gpt_oss.harmony.conversation import Developer, Tool
 from llm_gpt_oss.harmony.namespace import Namespace
 from llm_gpt_oss.harmony.prompt import render
@@ -88,3 +90,18 @@ def test_declarations_stand_before_the_tool_that_uses_them() -> None:
         Tool("Node_2", None, object_with({"$ref": "#"})),
     )
     assert render(conversation(developer=Developer(tools=tools))) == PROMPT
+
+
+def test_names_of_many_tools_are_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def numbered(name: str, number: int) -> str:
+        tried.append(name)
+        return name if number == 1 else f"{name}_{number}"
+
+    monkeypatch.setattr(schema, "_numbered", numbered)
+    namespace = Namespace([])
+    for value in range(200):
+        namespace.add(twice(CITY, City={"const": value}))
+    assert namespace.add(twice(CITY, City=STRING)) == (["type City_201 = string;"], "[City_201, City_201]")
+    assert len(tried) < 5 * 201

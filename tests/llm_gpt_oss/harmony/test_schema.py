@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.tool_schemas import NULL, NUMBER, STRING, object_with, printed
 
+from llm_gpt_oss.harmony.schema import Document
+
 UNIONS = [
     pytest.param(
         object_with({"anyOf": [STRING, NUMBER], "description": "D"}),
@@ -327,3 +329,19 @@ def test_schema_is_not_changed() -> None:
     before = json.dumps(schema)
     printed(schema)
     assert json.dumps(schema) == before
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("#/anyOf/0", {"const": "a"}),
+        ("#/anyOf/1", {"const": "b"}),
+        ("#/anyOf/2", None),
+        ("#/anyOf/01", None),
+        ("#/anyOf/-1", None),
+        ("#/anyOf/\u00b2", None),
+        pytest.param("#/anyOf/" + "9" * 5000, None, id="a long number"),
+    ],
+)
+def test_references_into_a_list(reference: str, target: Any) -> None:
+    assert Document({"anyOf": [{"const": "a"}, {"const": "b"}]}).target(reference) == target

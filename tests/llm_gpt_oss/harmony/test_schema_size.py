@@ -78,7 +78,7 @@ def json_length(schema: Any) -> int:
 
 
 def printed_length(schema: Any) -> int:
-    type_, declarations = typescript(schema)
+    type_, declarations, _ = typescript(schema)
     return len(type_) + sum(map(len, declarations.values()))
 
 
