@@ -64,7 +64,7 @@ def test_both_models_are_listed(startup: dict[str, Any]) -> None:
 
 
 def test_nothing_heavy_is_imported(startup: dict[str, Any]) -> None:
-    late = {"httpx", "jsonschema", "fastapi", "starlette", "uvicorn", "proxy"}
+    late = {"httpx", "jsonschema_rs", "fastapi", "starlette", "uvicorn", "proxy"}
     assert late & {name.partition(".")[0] for name in startup["modules"]} == set()
 
 
@@ -85,4 +85,4 @@ def test_the_proxy_imports_neither_llms_commands_nor_its_plugins(user_path: Path
     environ = {**os.environ, "LLM_USER_PATH": str(user_path), "OLLAMA_HOST": "127.0.0.1:1"}
     done = subprocess.run([sys.executable, "-c", SERVE], env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {"llm.cli", "openai", "jsonschema"} & {*done.stdout.split()} == set()
+    assert {"llm.cli", "openai", "jsonschema_rs"} & {*done.stdout.split()} == set()

@@ -32,8 +32,10 @@ class Document:
     A part of the schema has a name if a `$ref` leads to it and it is used in more than one place. So every
     recursive part has one. `is_named()` says whether a part has a name. Names are identifiers that are not in
     `taken`: a name that is taken gets a number. `numbers` has the last number of each name. The argument has
-    those of earlier documents, which need not be tried again. `declared` lists the parts whose names were used, in the order of their first use. `length` is
-    the number of characters of the schema as JSON without spaces.
+    those of earlier documents, which need not be tried again.
+
+    `declared` lists the parts whose names were used, in the order of their first use. `length` is the number
+    of characters of the schema as JSON without spaces.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Document:
         "Return the schema that a `$ref` leads to. None if it is not a JSON pointer into this document."
         if reference not in self._targets:
             is_pointer = reference == "#" or reference.startswith("#/")
-            target = reduce(_child, reference.split("/")[1:], self.root) if is_pointer else None
+            target = reduce(find_child, reference.split("/")[1:], self.root) if is_pointer else None
             self._targets[reference] = target
             if isinstance(target, dict):
                 self._references.setdefault(id(target), reference)
@@ -154,7 +156,7 @@ def _copy(value: Any, depth: int) -> Any:
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
-def _child(node: Any, escaped: str) -> Any:
+def find_child(node: Any, escaped: str) -> Any:
     """Return the child that one segment of a JSON pointer selects, or None if there is none.
 
     The segment is escaped as in a URI fragment.

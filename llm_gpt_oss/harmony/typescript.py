@@ -59,8 +59,9 @@ def typescript(
 ) -> Types:
     """Return the type that the schema describes, `any` if it is unknown. Never raises for a JSON value.
 
-    No declared type has a name that is in `taken`. `numbers` are those of `Document`. All texts together are at most MAX_GROWTH times as long as
-    the schema as JSON. To achieve this, deeply nested schemas become `any`.
+    No declared type has a name that is in `taken`. `numbers` are those of `Document`. All texts together are
+    at most MAX_GROWTH times as long as the schema as JSON. To achieve this, deeply nested schemas become
+    `any`.
     """
     depth = MAX_DEPTH
     while depth:

@@ -1,179 +1,285 @@
 """Validates values against JSON schemas.
 
-The schema of a tool can come from anybody, and some schemas take exponential time. So this module limits the
-work of a validation.
+The schema of a tool can come from anybody. So this module limits the size of schemas and the work of a
+validation, and never fetches a schema that another one refers to. Patterns take linear time.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator, Set
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..completion import Json
+from ..harmony.schema import find_child, mapping, sequence
 
-# The most keywords that are checked for one value. The arguments of a tool take a few hundred.
-MAX_KEYWORDS = 50_000
-# The most paths that a pattern may take over a text. Each is a step of `re`, which takes 50 million a second.
-MAX_PATTERN_PATHS = 10_000_000
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
+
+# The most values in a schema. OpenAI accepts about 5000 properties.
+MAX_SCHEMA = 20_000
+# How deeply schemas and values may be nested. jsonschema-rs recurses on the stack of the process.
+MAX_DEPTH = 200
+# The most keywords that are checked for one value, where each entry of a list or object counts as one. The
+# arguments of a tool take a few hundred.
+MAX_WORK = 200_000
+# The most patterns in a schema, and the bytes that each may take when it is compiled. One of that size needs
+# up to 6 microseconds for a character, which is as long as this number of keywords takes.
+MAX_PATTERNS, MAX_PATTERN_SIZE = 500, 2**16
+WORK_PER_CHARACTER = 3
 # The most characters of the reason why a value does not fit its schema.
 MAX_REASON = 300
+# jsonschema-rs copies the value into the reason of each alternative that it does not fit. This limits the
+# characters of the value, times the values in the schema.
+MAX_COPIED = 20_000_000
 
-Check = Callable[[Any, Any, Any, Json], Any]
-
-
-class _TooManyKeywords(Exception):
-    "The validation has checked MAX_KEYWORDS keywords."
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+# Keywords whose schemas apply to the value itself, to its items, and to its properties.
+FOR_VALUE = ("not", "if", "then", "else")
+LISTS_FOR_VALUE = ("allOf", "anyOf", "oneOf")
+OBJECTS_FOR_VALUE = ("dependentSchemas", "dependencies")
+FOR_ITEMS = ("items", "additionalItems", "contains", "unevaluatedItems")
+FOR_PROPERTIES = ("additionalProperties", "unevaluatedProperties")
+# Their arguments are values, not schemas.
+LITERALS = ("const", "enum", "default", "examples")
 
 
 def validation_error(value: Any, schema: Json) -> str | None:
     """Return the main reason why `value` does not fit `schema`, with a JSON path; None if it fits.
 
     A schema that cannot be checked accepts every value, because the model cannot do anything about it: an
-    invalid one, references that lead nowhere or in a circle, patterns that Python does not support, too many
-    keywords. References to other documents are never fetched.
+    invalid one, references that lead nowhere, patterns that are not supported, too much work.
     """
-    # jsonschema takes longer to import than the whole plugin, and most turns validate nothing.
-    from jsonschema.exceptions import best_match
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    if schema_error(schema):
+    compiled = _compile(_Identity(schema))
+    if compiled.validator is None or _size_error(value, MAX_WORK):
         return None
     try:
-        error = best_match(_limited(_validator_class(schema))(schema, registry=Registry()).iter_errors(value))
-    except (Unresolvable, RecursionError, OverflowError, re.error, _TooManyKeywords):
+        _Work(schema, compiled.has_ids).count(schema, value)
+        if compiled.validator.is_valid(value):
+            return None
+    # ValueError: a key that is not a string, or half of a surrogate pair.
+    except (_Uncheckable, RecursionError, ValueError):
         return None
-    return _shorten(f"{error.json_path}: {error.message}") if error else None
-
-
-def _shorten(reason: str) -> str:
-    "Cut a reason in the middle: it can contain the whole value."
-    return (
-        reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON // 2]} … {reason[-MAX_REASON // 2 :]}"
-    )
+    return _reason(compiled.validator, value, compiled.size)
 
 
 def schema_error(schema: Json) -> str | None:
     "Return why this is not a valid JSON schema, with a JSON path; None if it is valid."
-    from jsonschema import FormatChecker
-    from jsonschema.exceptions import SchemaError
+    return _compile(_Identity(schema)).error
+
+
+class _Identity:
+    "An object as the key of a cache. Two objects that are equal are different keys."
+
+    def __init__(self, schema: Json) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.schema is other.schema
+
+
+class _Compiled(NamedTuple):
+    """A schema as jsonschema-rs checks it. There is no `validator` for a schema that cannot be checked.
+
+    `error` is set if the schema is invalid. `size` is the number of values in it. `has_ids` is whether
+    references in it may be relative to something else than the whole schema.
+    """
+
+    validator: Validator | None = None
+    error: str | None = None
+    size: int = 0
+    has_ids: bool = False
+
+
+# A message with many calls validates the arguments of each by the same schema.
+@lru_cache(maxsize=64)
+def _compile(identity: _Identity) -> _Compiled:
+    # Only turns with a schema or a call need it. It takes longer to import than the whole plugin.
+    from jsonschema_rs import ValidationError, ValidationErrorKind, validator_cls_for
+
+    schema = identity.schema
+    if error := _size_error(schema, MAX_SCHEMA):
+        return _Compiled(error=error)
+    objects = [each for each in _values(schema) if isinstance(each, dict)]
+    patterns = {pattern for each in objects if isinstance(pattern := each.get("pattern"), str)}
+    patterns |= {pattern for each in objects for pattern in mapping(each.get("patternProperties"))}
+    if len(patterns) > MAX_PATTERNS:
+        return _Compiled()
+    unsupported = {pattern for pattern in patterns if not _is_supported(pattern)}
+    try:
+        dialect = validator_cls_for(schema if isinstance(schema.get("$schema"), str) else {})
+        validator = dialect(_without_patterns(schema, unsupported), **_options())
+    except ValidationError as problem:
+        # A reference to another document may be fine elsewhere.
+        is_reference = isinstance(problem.kind, ValidationErrorKind.Referencing)
+        return _Compiled(error=None if is_reference else _message(problem))
+    except ValueError as problem:
+        return _Compiled(error=str(problem))
+    has_ids = any(isinstance(each.get(name), str) for each in objects[1:] for name in ("$id", "id"))
+    return _Compiled(validator, None, sum(1 for _ in _values(schema)), has_ids)
+
+
+def _options() -> dict[str, Any]:
+    "Return the options of all validators. These patterns never backtrack, and nothing is fetched."
+    from jsonschema_rs import RegexOptions
+
+    patterns = RegexOptions(MAX_PATTERN_SIZE, MAX_PATTERN_SIZE)
+    return {"validate_formats": False, "pattern_options": patterns, "offline": True}
+
+
+def _is_supported(pattern: str) -> bool:
+    from jsonschema_rs import Draft202012Validator
 
     try:
-        # Without checks of formats: a pattern that Python does not support may be fine elsewhere.
-        _validator_class(schema).check_schema(schema, FormatChecker(()))
-    except SchemaError as error:
-        return f"{error.json_path}: {error.message}"
-    except RecursionError:
-        return "it is nested too deeply"
-    return None
+        Draft202012Validator({"pattern": pattern}, **_options())
+    except ValueError:
+        return False
+    return True
 
 
-def _validator_class(schema: Json) -> Any:
-    "Return jsonschema's validator for the version that `$schema` names, else for 2020-12."
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import validator_for
+def _without_patterns(schema: Any, patterns: Set[str]) -> Any:
+    """Return the schema without what cannot be checked: these patterns, which may look around or refer back.
 
-    try:
-        return validator_for(schema, default=Draft202012Validator)
-    except (ValueError, TypeError, AttributeError):  # `$schema` is not a URL
-        return Draft202012Validator
-
-
-def _limited(base: Any) -> Any:
-    """Return a subclass of a validator class, for one value.
-
-    It raises _TooManyKeywords after MAX_KEYWORDS, and skips keywords and patterns that can take very long.
+    Properties whose names one of them may match are not checked either.
     """
-    from jsonschema import validators
-
-    extend: Any = validators.extend
-    budget = iter(range(MAX_KEYWORDS))
-
-    def count(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Iterator[Any]:
-        if next(budget, None) is None:
-            raise _TooManyKeywords
-        return check(validator, argument, value, schema) or iter(())
-
-    checks = {**base.VALIDATORS, **dict.fromkeys(SKIPPED_KEYWORDS & base.VALIDATORS.keys(), _skip)}
-    for name, guard in GUARDS.items():
-        checks[name] = partial(guard, checks[name])
-    limited = extend(base, {name: partial(count, check) for name, check in checks.items()})
-    limited.evolve = _evolve
-    return limited
-
-
-def _evolve(validator: Any, **changes: Any) -> Any:
-    """Return a copy of the validator, of the same class.
-
-    jsonschema's own method would return one without limits if a subschema has a `$schema`.
-    """
-    from attrs import fields
-
-    unchanged = {
-        field.alias: getattr(validator, field.name) for field in fields(type(validator)) if field.init
+    if not patterns:
+        return schema
+    if isinstance(schema, list):
+        return [_without_patterns(each, patterns) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    pattern = schema.get("pattern")
+    left_out = {"pattern"} if isinstance(pattern, str) and pattern in patterns else set()
+    if not patterns.isdisjoint(mapping(schema.get("patternProperties"))):
+        left_out |= {"patternProperties", *FOR_PROPERTIES}
+    return {
+        key: value if key in LITERALS else _without_patterns(value, patterns)
+        for key, value in schema.items()
+        if key not in left_out
     }
-    return type(validator)(**{**unchanged, **changes})
 
 
-def _skip(validator: Any, argument: Any, value: Any, schema: Json) -> None:
-    return None
+def _reason(validator: Validator, value: Any, schema_size: int) -> str:
+    "Return why a value does not fit."
+    from jsonschema_rs import ValidationError
+
+    characters = sum(len(each) if isinstance(each, str) else 1 for each in _values(value))
+    if characters * schema_size <= MAX_COPIED:
+        try:
+            validator.validate(value)
+        except ValidationError as error:
+            return _message(error)
+    return "$: it does not fit the schema"
 
 
-def _guard_pattern(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Any:
-    if isinstance(value, str) and not _is_fast(argument, value):
-        return None
-    return check(validator, argument, value, schema)
+def _message(error: Any) -> str:
+    "Return the path and the reason, cut in the middle: they can contain the whole value."
+    steps = (
+        f"[{step}]" if isinstance(step, int) else f".{step}" if step.isidentifier() else f"[{step!r}]"
+        for step in error.instance_path
+    )
+    reason = f"${''.join(steps)}: {error.message}"
+    if len(reason) <= MAX_REASON:
+        return reason
+    return f"{reason[: MAX_REASON // 2]} … {reason[-MAX_REASON // 2 :]}"
 
 
-def _guard_keys(check: Check, validator: Any, argument: Any, value: Any, schema: Json) -> Any:
-    "Run `check` unless a pattern of `patternProperties` is slow for one of the object's keys."
-    patterns = schema.get("patternProperties", {})
-    keys = value if isinstance(value, dict) else ()
-    if not all(_is_fast(pattern, key) for pattern in patterns for key in keys):
-        return None
-    return check(validator, argument, value, schema)
+def _size_error(value: Any, max_values: int) -> str | None:
+    "Return why a JSON value is too large; None if it has at most so many values, and MAX_DEPTH levels."
+    count, level = 1, [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level for inner in _children(each)]
+        count += len(level)
+        if count > max_values:
+            return f"it has more than {max_values} values"
+        if not level:
+            return None
+    return "it is nested too deeply"
 
 
-# These traverse the schema without the validator's methods, so their keywords cannot be counted.
-SKIPPED_KEYWORDS = {"unevaluatedItems", "unevaluatedProperties"}
-GUARDS = {"pattern": _guard_pattern, "patternProperties": _guard_keys, "additionalProperties": _guard_keys}
+def _values(value: Any) -> Iterator[Any]:
+    "Yield a JSON value and all values in it."
+    pending = [value]
+    while pending:
+        yield (each := pending.pop())
+        pending.extend(_children(each))
 
 
-def _is_fast(pattern: str, text: str) -> bool:
-    "Whether the pattern takes at most MAX_PATTERN_PATHS over the text."
-    # The parser of `re` has another name since Python 3.11.
-    parser = import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
-    nodes = list(parser.parse(pattern))
-    starts = 1 if nodes and str(nodes[0][0]) == "AT" else len(text) + 1
-    return starts * _paths(nodes, len(text)) <= MAX_PATTERN_PATHS
+def _children(value: Any) -> Iterator[Any]:
+    return iter(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
 
 
-def _paths(nodes: Any, length: int) -> float:
-    "Return an upper bound of the ways in which parsed nodes can match a text of this length."
-    paths = 1.0
-    for operation, argument in nodes:
-        paths *= _node_paths(str(operation), argument, length)
-        if paths > MAX_PATTERN_PATHS:
-            break
-    return paths
+class _Uncheckable(Exception):
+    "The validation would take too much work, or it is not known how much it takes."
 
 
-def _node_paths(operation: str, argument: Any, length: int) -> float:
-    if operation == "BRANCH":
-        return sum(_paths(branch, length) for branch in argument[1])
-    if operation.endswith("_REPEAT"):
-        minimum, maximum, body = argument
-        maximum = min(int(maximum), length)
-        lengths: int = maximum - min(minimum, maximum) + 1
-        # 2 ** 24 exceeds the limit already, and a larger exponent could overflow.
-        return math.pow(_paths(body, length), min(maximum, 24)) * lengths
-    paths = 1.0
-    for part in argument if isinstance(argument, tuple) else (argument,):
-        if hasattr(part, "getwidth"):  # a subpattern
-            paths *= _paths(part, length)
-    return paths
+class _Work:
+    """Counts the keywords that a validation checks. Raises _Uncheckable for more than MAX_WORK.
+
+    References can make a short schema apply to a value more than a billion times. Counting takes no longer
+    than MAX_WORK, because what is counted once, for a schema and a value, is not counted again.
+    """
+
+    def __init__(self, root: Json, has_ids: bool) -> None:
+        self._root = root
+        self._has_ids = has_ids
+        self._counted: dict[tuple[int, int], int] = {}
+
+    def count(self, schema: Any, value: Any) -> int:
+        "Return the number of keywords that are checked for this value and those in it."
+        if not isinstance(schema, dict):
+            return 1
+        key = id(schema), id(value)
+        if key not in self._counted:
+            self._counted[key] = 0  # for a reference that leads back to this schema, which is not followed
+            work = 1 + sum(_entries(argument) for argument in schema.values())
+            if isinstance(value, str) and "pattern" in schema:
+                work += WORK_PER_CHARACTER * len(value)
+            if isinstance(value, dict) and (patterns := mapping(schema.get("patternProperties"))):
+                work += WORK_PER_CHARACTER * sum(map(len, value)) * len(patterns)
+            for inner_schema, inner_value in self._applied(schema, value):
+                work += self.count(inner_schema, inner_value)
+                if work > MAX_WORK:
+                    break
+            if work > MAX_WORK or len(self._counted) > MAX_WORK:
+                raise _Uncheckable
+            self._counted[key] = work
+        return self._counted[key]
+
+    def _applied(self, schema: Json, value: Any) -> Iterator[tuple[Any, Any]]:
+        "Yield the schemas in a schema that apply to the value or to a part of it, each with that part."
+        for keyword in REFERENCES:
+            if keyword in schema:
+                yield self._target(schema[keyword]), value
+        yield from ((schema[keyword], value) for keyword in FOR_VALUE if keyword in schema)
+        for keyword in LISTS_FOR_VALUE:
+            yield from ((each, value) for each in sequence(schema.get(keyword)))
+        for keyword in OBJECTS_FOR_VALUE:
+            yield from ((each, value) for each in mapping(schema.get(keyword)).values())
+        if isinstance(value, list):
+            for keyword in ("prefixItems", "items"):
+                yield from zip(sequence(schema.get(keyword)), value, strict=False)
+            inner = [schema[keyword] for keyword in FOR_ITEMS if isinstance(schema.get(keyword), dict)]
+            yield from ((each, item) for each in inner for item in value)
+        if isinstance(value, dict):
+            properties = mapping(schema.get("properties"))
+            yield from ((properties[name], value[name]) for name in value if name in properties)
+            inner = [schema[keyword] for keyword in FOR_PROPERTIES if isinstance(schema.get(keyword), dict)]
+            inner += mapping(schema.get("patternProperties")).values()
+            yield from ((each, item) for each in inner for item in value.values())
+            yield from ((schema["propertyNames"], name) for name in value if "propertyNames" in schema)
+
+    def _target(self, reference: Any) -> Any:
+        if self._has_ids or not isinstance(reference, str) or not (reference + "/").startswith("#/"):
+            raise _Uncheckable
+        target = self._root
+        for segment in reference.split("/")[1:]:
+            target = find_child(target, segment)
+        return target
+
+
+def _entries(argument: Any) -> int:
+    return len(argument) if isinstance(argument, list | dict) else 1

@@ -108,6 +108,6 @@ def test_a_cut_answer_has_a_note() -> None:
 
 
 def test_an_invalid_schema_is_not_sent() -> None:
-    with pytest.raises(BadRequest, match=r"\$\.type: 'nonsense' is not valid") as caught:
+    with pytest.raises(BadRequest, match=r'\$\.type: "nonsense" is not valid') as caught:
         ask(ADA, schema={"type": "nonsense"})
     assert caught.value.param == "schema"

@@ -224,10 +224,10 @@ def test_impossible_tool_choices(tools: list[llm.Tool], choice: str, message: st
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
-        ({"type": "objekt"}, "$.type: 'objekt' is not valid"),
-        ({"type": "object", "description": 5}, "$.description: 5 is not of type 'string'"),
-        ({"properties": []}, "$.properties: [] is not of type 'object'"),
-        ({"$schema": 5}, "5 is not of type 'string'"),
+        ({"type": "objekt"}, '$.type: "objekt" is not valid'),
+        ({"type": "object", "description": 5}, '$.description: 5 is not of type "string"'),
+        ({"properties": []}, '$.properties: [] is not of type "object"'),
+        ({"$schema": 5}, '5 is not of type "string"'),
     ],
 )
 def test_invalid_schemas(schema: dict[str, Any], reason: str) -> None:

@@ -418,13 +418,13 @@ def test_a_lone_text_for_other_parameters_is_an_error(parameters: dict[str, Any]
 def test_a_lone_text_has_to_fit_the_schema() -> None:
     arguments = parse_arguments("Oslo", {"properties": {"city": {"type": "string", "enum": ["Rome"]}}})
     assert isinstance(arguments, Arguments)
-    assert arguments.schema_error == "$.city: 'Oslo' is not one of ['Rome']"
+    assert arguments.schema_error == '$.city: "Oslo" is not one of "Rome"'
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
 def test_an_empty_text_means_no_arguments(text: str) -> None:
     assert parse_arguments(text, TRIP) == Arguments({}, text)
-    assert parse_arguments(text, CITY) == Arguments({}, text, (), "$: 'city' is a required property")
+    assert parse_arguments(text, CITY) == Arguments({}, text, (), '$: "city" is a required property')
 
 
 @pytest.mark.parametrize("parameters", [None, {"type": "object", "properties": {}}])
@@ -452,9 +452,9 @@ def test_a_tool_without_parameters_gets_no_arguments(
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        row("another type", '{"city":3}', "$.city: 3 is not of type 'string'"),
-        row("nothing", "{}", "$: 'city' is a required property"),
-        row("another key", '{"cty":"Oslo"}', "$: 'city' is a required property"),
+        row("another type", '{"city":3}', '$.city: 3 is not of type "string"'),
+        row("nothing", "{}", '$: "city" is a required property'),
+        row("another key", '{"cty":"Oslo"}', '$: "city" is a required property'),
         row("a call of another tool", '{"name":"x","arguments":{"city":"Oslo"}}', None),
         row("a call with something else", '{"name":"weather","at":1,"arguments":{"city":"Oslo"}}', None),
         row("a call of something else", '{"weather":{"place":"Oslo"}}', None),
@@ -465,7 +465,7 @@ def test_a_tool_without_parameters_gets_no_arguments(
     ],
 )
 def test_schema_errors(text: str, error: str | None) -> None:
-    expected = error or "$: 'city' is a required property"
+    expected = error or '$: "city" is a required property'
     assert parse_arguments(text, CITY, tool="weather") == Arguments(json.loads(text), text, (), expected)
 
 
