@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from asyncio import to_thread
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import llm
 from llm.parts import StreamEvent
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .options import GptOssOptions
     from .turn.events import EventWriter
     from .turn.machine import TurnMachine
+
+T = TypeVar("T")
 
 
 class _LazyOptions:
@@ -165,7 +168,10 @@ class GptOss(GptOssBase, llm.KeyModel):
 
 
 class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
-    "A gpt-oss model as `llm.get_async_model` returns it."
+    """A gpt-oss model as `llm.get_async_model` returns it.
+
+    A server sets `off_loop` for a prompt that is so long that it should be made on a thread.
+    """
 
     def __init__(
         self,
@@ -174,9 +180,15 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
         engine: AsyncEngine | None = None,
         *,
         binding: EngineBinding = UNBOUND,
+        off_loop: bool = False,
     ) -> None:
         super().__init__(model_id, settings, binding)
         self._engine: AsyncEngine | None = engine
+        self._off_loop = off_loop
+
+    async def call(self, function: Callable[[], T]) -> T:
+        "Call a function that reads a whole prompt."
+        return await to_thread(function) if self._off_loop else function()
 
     async def execute(
         self,
@@ -188,9 +200,12 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
     ) -> AsyncGenerator[StreamEvent, None]:
         from .turn.run import arun_turn
 
-        machine, writer = self.start_turn(prompt, stream=stream)
+        machine, writer = await self.call(lambda: self.start_turn(prompt, stream=stream))
         with self._recording(machine, writer, response):
-            async with self._open_engine(key) as engine, aclosing(arun_turn(machine, engine)) as items:
+            async with (
+                self._open_engine(key) as engine,
+                aclosing(arun_turn(machine, engine, self.call)) as items,
+            ):
                 async for item in items:
                     for event in writer.feed(item):
                         yield event

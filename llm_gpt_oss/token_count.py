@@ -18,8 +18,7 @@ async def count_prompt_tokens(model: AsyncGptOss, prompt: llm.Prompt, engine: As
     The engine evaluates the whole text, and keeps it in its cache for the answer. Raises GptOssError, or
     BadRequest for a prompt that cannot be sent.
     """
-    machine, _ = model.start_turn(prompt, stream=False)
-    first = machine.next_completion()
+    first = await model.call(lambda: model.start_turn(prompt, stream=False)[0].next_completion())
     if first is None:  # the options leave no tokens for an answer, so nothing would be sent
         return 0
     read_only = replace(first, max_tokens=1, format=None, stop=(), top_logprobs=None)

@@ -49,6 +49,8 @@ from .log.writer import LogWriter
 from .settings import Settings
 
 B = TypeVar("B", bound=Body)
+# A short request may continue a conversation of so many messages that its prompt is made on a thread.
+MANY_MESSAGES = 500
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +174,10 @@ class ProxyState:
         generation = await self.plugins.prepare_request(generation, client.request)
         resolved = self.model_names.resolve(generation.model)
         model = resolved.other or AsyncGptOss(
-            resolved.tag, self.plugin_settings, self.engine_for(resolved.tag)
+            resolved.tag,
+            self.plugin_settings,
+            self.engine_for(resolved.tag),
+            off_loop=client.is_long or len(generation.messages) > MANY_MESSAGES,
         )
         effort = resolved.effort or generation.default_effort
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": effort}

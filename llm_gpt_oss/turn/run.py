@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, closing
 
-from ..completion import AsyncEngine, Engine
+from ..completion import AsyncEngine, Completion, Engine
 from ..errors import GptOssError
 from .machine import TurnMachine
 from .transcript import Text, ToolCall
+
+Call = Callable[[Callable[[], Completion | None]], Awaitable[Completion | None]]
 
 
 def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall, None, None]:
@@ -26,9 +28,11 @@ def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall,
             time.sleep(machine.on_error(error))
 
 
-async def arun_turn(machine: TurnMachine, engine: AsyncEngine) -> AsyncGenerator[Text | ToolCall, None]:
-    "Like `run_turn`, for an async engine."
-    while (completion := machine.next_completion()) is not None:
+async def arun_turn(
+    machine: TurnMachine, engine: AsyncEngine, call: Call
+) -> AsyncGenerator[Text | ToolCall, None]:
+    "Like `run_turn`, for an async engine. `call` calls what reads the whole conversation."
+    while (completion := await call(machine.next_completion)) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:
                 async for item in items:

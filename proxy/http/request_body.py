@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
 from .field_table import translate
+from .long_work import off_loop
 from .paths import deployment
 from .unknown_fields import unknown_fields, unknown_parameter
 from .validation_errors import validation_api_error
@@ -53,7 +55,8 @@ async def receive_body(request: Request, model: type[B], *, strict: bool = False
     Content-Encoding, 400 for a body that is not JSON or does not fit `model`, and with `strict` for one that
     has unknown fields.
     """
-    return parse_body(await read_bytes(request), model, deployment(request), strict=strict)
+    raw = await read_bytes(request)
+    return await off_loop(len(raw), parse_body, raw, model, deployment(request), strict=strict)
 
 
 def parse_body(
@@ -124,22 +127,36 @@ async def read_bytes(request: Request) -> bytes:
 
 def parse_body_json(raw: bytes) -> Any:
     "Parse the body. Raises ApiError for invalid JSON and for too many values."
-    try:
-        json = parse_json(raw)
-    except ValueError as problem:
-        raise ApiError(400, f"The body is not valid JSON: {problem}.") from None
-    # Values are counted only if there are enough commas: counting commas is a thousand times faster.
-    if raw.count(b",") > MAX_VALUES and _has_too_many_values(json):
+    # Before it is parsed: until then nothing else runs.
+    if _has_too_many_values(raw):
         message = f"The body has more than {MAX_VALUES} values."
         raise ApiError(413, message, code="request_too_large")
-    return json
+    try:
+        return parse_json(raw)
+    except ValueError as problem:
+        raise ApiError(400, f"The body is not valid JSON: {problem}.") from None
 
 
-def _has_too_many_values(json: Any) -> bool:
-    count, level = 1, [json]
-    while level := [value for value in level if isinstance(value, list | dict)]:
-        count += sum(map(len, level))
+def _has_too_many_values(raw: bytes) -> bool:
+    """Whether the JSON has more than MAX_VALUES values.
+
+    Each follows a comma, or is the first in an object or array. Empty ones count as two.
+    """
+    # Counting in the whole body is a thousand times faster than counting outside of strings only.
+    if _count_values(raw, 0, len(raw)) <= MAX_VALUES:
+        return False
+    count = start = 0
+    for string in _STRING.finditer(raw):
+        count += _count_values(raw, start, string.start())
+        start = string.end()
         if count > MAX_VALUES:
             return True
-        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
-    return False
+    return count + _count_values(raw, start, len(raw)) > MAX_VALUES
+
+
+def _count_values(raw: bytes, start: int, end: int) -> int:
+    return raw.count(b",", start, end) + raw.count(b"[", start, end) + raw.count(b"{", start, end)
+
+
+# A string without an end reaches to the end of the text, so that the time is linear.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fastapi import Request
 
 from ..http.body_model import Body
+from ..http.long_work import LONG, off_loop
 from ..http.request_body import ReceivedBody
 from ..log.access import Viewer
 
 B = TypeVar("B", bound=Body)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +24,12 @@ class ClientRequest(Generic[B]):
     request: Request
     body: ReceivedBody[B]
     viewer: Viewer
+
+    @property
+    def is_long(self) -> bool:
+        "Whether the body is so long that what reads all of it must not run on the event loop."
+        return len(self.body.raw) >= LONG
+
+    async def read(self, function: Callable[[B], T]) -> T:
+        "Return what the function makes of the body, without holding up other requests."
+        return await off_loop(len(self.body.raw), function, self.body.model)

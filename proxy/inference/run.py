@@ -21,6 +21,7 @@ from ..generation import Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
 from ..http.disconnect import CLIENT_LEFT
 from ..http.errors import to_api_error
+from ..http.long_work import BusyTime
 from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
 from ..log.ids import end_time
@@ -115,7 +116,7 @@ class Run:
     async def events(self) -> AsyncGenerator[StreamEvent | Finished, None]:
         "Yield the answer's events as the model writes it. Raises errors of the queue and of the model."
         try:
-            waiting = time.perf_counter()
+            waiting, busy = time.perf_counter(), BusyTime()
             async with self._queue.slot():
                 self._queue_ms = _milliseconds_since(waiting)
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
@@ -125,6 +126,8 @@ class Run:
                         if self._generation.replayable:
                             self._pieces.feed(event)
                         yield event
+                        if busy.is_long():
+                            await asyncio.sleep(0)
         except ContextOverflow as error:
             await self._log_failure(error)
             raise to_api_error(error, param=self._generation.input_field) from error

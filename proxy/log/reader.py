@@ -19,6 +19,7 @@ from llm_gpt_oss.log.database import is_transient
 
 from ..generation import Finished
 from ..http.errors import ApiError, log_unavailable
+from ..http.long_work import BusyTime
 from .database import LogFile
 from .idempotency import PreviousAttempt
 from .logged_turn import LoggedTurn, from_spool
@@ -79,8 +80,11 @@ class LogReader:
 
     async def events(self, turn_id: str) -> AsyncGenerator[StreamEvent | Finished, None]:
         logged = await self.turn(turn_id)
+        busy = BusyTime()
         for event in logged.events() if logged else ():
             yield event
+            if busy.is_long():
+                await asyncio.sleep(0)
 
     # The following methods run in the reader's thread.
 

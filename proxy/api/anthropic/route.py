@@ -41,13 +41,14 @@ async def create(state: StateDep, client: Annotated[Client, Depends(receive(Mess
 async def count_tokens(
     state: StateDep, client: Annotated[Client, Depends(receive(MessagesRequest))]
 ) -> dict[str, Any]:
-    counting = state.count_prompt_tokens(client.body.model.generation_request(), client)
+    generation = await client.read(MessagesRequest.generation_request)
+    counting = state.count_prompt_tokens(generation, client)
     return {"input_tokens": await cancel_on_disconnect(client.request.receive, counting)}
 
 
 async def _events(state: ProxyState, client: Client) -> AsyncGenerator[Event, None]:
     body = client.body.model
-    generation = body.generation_request()
+    generation = await client.read(MessagesRequest.generation_request)
     attempt = await state.attempt(client)
     base = base_message(generation.model, attempt.answer_id)
     writer = MessageWriter(base, body.thinking_display, body.max_tokens)

@@ -20,7 +20,7 @@ async def create(
     state: StateDep, client: Annotated[ClientRequest[ChatRequest], Depends(receive(ChatRequest))]
 ) -> Response:
     body = client.body.model
-    generation = body.generation_request()
+    generation = await client.read(ChatRequest.generation_request)
     generations = body.choice_requests(generation)
     attempt = await state.attempt(client, len(generations))
     first = base_chunk(generation.model, attempt.answer_id)

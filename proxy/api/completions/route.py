@@ -21,7 +21,7 @@ async def create(
     state: StateDep, client: Annotated[ClientRequest[CompletionRequest], Depends(receive(CompletionRequest))]
 ) -> Response:
     body = client.body.model
-    generations = body.generation_requests()
+    generations = await client.read(CompletionRequest.generation_requests)
     attempt = await state.attempt(client, len(generations))
     first = base_chunk(body.model, attempt.answer_id)
     prompts = [prompt for prompt in body.prompts() for _ in range(body.choices_per_prompt)]

@@ -22,10 +22,10 @@ from pydantic import ValidationError
 from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE
 from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, ForwardedResponse
 from llm_gpt_oss.engines.ollama.forward import forward as forward_to_ollama
-from llm_gpt_oss.turn.strict_json import parse_json
 
 from ...http.errors import ApiError
-from ...http.request_body import read_bytes
+from ...http.long_work import off_loop
+from ...http.request_body import parse_body_json, read_bytes
 from ...state import ProxyState, StateDep, ViewerDep
 from .harmony_request import harmony_request
 from .load_options import missing_load_options
@@ -92,7 +92,7 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         return ollama_error(error.message, error.status, error.headers)
     if name == "show" and _other_engine(state, _parsed(body)):
         return JSONResponse(DESCRIPTION)
-    data = _parsed(body) if name in ("chat", "generate") else None
+    data = await off_loop(len(body), _parsed, body) if name in ("chat", "generate") else None
     forwarded = ForwardedRequest(request.method, target, headers.raw, body)
     try:
         if name == "generate" and is_raw(data):
@@ -103,8 +103,11 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         first = problem.errors(include_url=False)[0]
         return ollama_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
     writer = state.turn_logging.writer_for(headers)
-    completion = _logged_completion(state, f"/api/{path}", data, body) if writer else None
-    turn = ForwardedTurn(completion, headers, viewer, writer, state) if writer and completion else None
+    turn = None
+    if writer and (
+        completion := await off_loop(len(body), _logged_completion, state, f"/api/{path}", data, body)
+    ):
+        turn = ForwardedTurn(completion, headers, viewer, writer, state)
     return Relay(request, open_answer, turn)
 
 
@@ -140,10 +143,10 @@ def _tag(state: ProxyState, name: str) -> str | None:
 
 
 def _parsed(body: bytes) -> Any:
-    "Return the JSON value of a body, or None if it is not JSON."
+    "Return the JSON value of a body, or None if it is not JSON or has too many values to be read here."
     try:
-        return parse_json(body)
-    except ValueError:
+        return parse_body_json(body)
+    except ApiError:
         return None
 
 

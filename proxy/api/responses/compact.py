@@ -76,8 +76,9 @@ class CompactRequest(Body):
 async def compact(
     state: StateDep, client: Annotated[ClientRequest[CompactRequest], Depends(receive(CompactRequest))]
 ) -> dict[str, Any]:
-    body = client.body.model.responses_request()
-    generation = body.generation_request(await load_context(body, state.log_reader, client.viewer, {}))
+    body = await client.read(CompactRequest.responses_request)
+    context = await load_context(body, state.log_reader, client.viewer, {})
+    generation = await client.read(lambda _: body.generation_request(context))
     conversation = generation.messages[generation.added :]
     instruction = Message("user", [TextPart(SUMMARISE)])
     generation = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.errors import ApiError
+from ...inference.client_request import ClientRequest
 from ...log.access import Viewer
 from ...log.lookup import find_items, load_conversation
 from ...log.reader import LogReader
@@ -57,9 +59,8 @@ LocksDep = Annotated[ConversationLocks, Depends(_locks)]
 
 @asynccontextmanager
 async def locked_generation(
-    body: ResponsesRequest,
+    client: ClientRequest[ResponsesRequest],
     log_reader: LogReader,
-    viewer: Viewer,
     locks: ConversationLocks,
     unstored: UnstoredResponses,
 ) -> AsyncIterator[GenerationRequest]:
@@ -68,8 +69,10 @@ async def locked_generation(
     `unstored` are responses that this client may continue though they are not in the log. Raises ApiError for
     a conversation, response or item that does not exist.
     """
+    body = client.body.model
     with locks.lock(body.conversation_id):
-        yield body.generation_request(await load_context(body, log_reader, viewer, unstored))
+        context = await load_context(body, log_reader, client.viewer, unstored)
+        yield await client.read(partial(ResponsesRequest.generation_request, context=context))
 
 
 async def load_context(

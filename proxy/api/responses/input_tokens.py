@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends
@@ -36,8 +37,8 @@ async def count(
     state: StateDep,
     client: Annotated[ClientRequest[InputTokensRequest], Depends(receive(InputTokensRequest))],
 ) -> dict[str, Any]:
-    body = client.body.model
-    generation = body.generation_request(await load_context(body, state.log_reader, client.viewer, {}))
+    context = await load_context(client.body.model, state.log_reader, client.viewer, {})
+    generation = await client.read(partial(InputTokensRequest.generation_request, context=context))
     counting = state.count_prompt_tokens(generation, client)
     tokens = await cancel_on_disconnect(client.request.receive, counting)
     return {"object": "response.input_tokens", "input_tokens": tokens}

@@ -42,7 +42,7 @@ async def create(
     if attempt.done or attempt.running:
         logged = await _logged_turn(state, attempt.answer_id)
         return _logged_answer(state, backgrounds, logged, stream=bool(body.stream))
-    generation = locked_generation(body, state.log_reader, client.viewer, locks, {})
+    generation = locked_generation(client, state.log_reader, locks, {})
     answer = ResponseRun(state, client, attempt, generation)
     if body.background:
         headers = client.request.headers

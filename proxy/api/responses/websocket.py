@@ -18,7 +18,8 @@ from llm.parts import Message
 from ...http.auth import KEY_SUBPROTOCOL
 from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
-from ...http.request_body import parse_body_json, read_body
+from ...http.long_work import off_loop
+from ...http.request_body import ReceivedBody, parse_body_json, read_body
 from ...inference.client_request import ClientRequest
 from ...log.access import viewer_of
 from ...state import ProxyState, StateDep
@@ -76,9 +77,7 @@ class ResponsesSession:
                 message = "Background responses are not available over a WebSocket."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")
             attempt = await self._state.attempt(client)
-            generation = locked_generation(
-                body, self._state.log_reader, client.viewer, self._locks, unstored=last
-            )
+            generation = locked_generation(client, self._state.log_reader, self._locks, unstored=last)
             answer = ResponseRun(self._state, client, attempt, generation)
             last_type = ""
             async with aclosing(answer.events()) as events:
@@ -95,20 +94,23 @@ class ResponsesSession:
 
     async def _client_request(self, text: str | bytes) -> ClientRequest[ResponsesRequest]:
         "Return the message as if it had been posted. Raises ApiError for anything but a `response.create`."
+        scope = self._socket.scope
+        headers = [header for header in scope["headers"] if header[0] not in REQUEST_HEADERS]
+        state = {**scope.get("state", {})}
+        request = Request({**scope, "type": "http", "method": "POST", "headers": headers, "state": state})
+        received = await off_loop(len(text), self._read_message, text)
+        return ClientRequest(request, received, await viewer_of(request, self._state.plugins))
+
+    def _read_message(self, text: str | bytes) -> ReceivedBody[ResponsesRequest]:
         match parse_body_json(text.encode() if isinstance(text, str) else text):
             case {"type": "response.create", **fields}:
                 body = {**fields, "stream": True}
             case _:
                 message = 'Send {"type": "response.create", ...}. No other messages are supported.'
                 raise ApiError(400, message, code="invalid_value", param="type")
-        scope = self._socket.scope
-        headers = [header for header in scope["headers"] if header[0] not in REQUEST_HEADERS]
-        state = {**scope.get("state", {})}
-        request = Request({**scope, "type": "http", "method": "POST", "headers": headers, "state": state})
-        received = read_body(
+        return read_body(
             json.dumps(body).encode(), body, ResponsesRequest, strict=self._state.settings.strict
         )
-        return ClientRequest(request, received, await viewer_of(request, self._state.plugins))
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))

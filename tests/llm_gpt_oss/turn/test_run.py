@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine, cut, pieces
@@ -29,6 +29,7 @@ from llm_gpt_oss.turn.run import arun_turn, run_turn
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
 WHOLE = f"{THINKS}{FINAL}Yes."
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -54,10 +55,14 @@ def run_sync(request: TurnRequest, script: list[Part]) -> Any:
     return join_texts(out), out, engine.asked, engine.closed, machine.notes, machine.finish_reason, error
 
 
+async def call(function: Callable[[], T]) -> T:
+    return function()
+
+
 async def run_async(request: TurnRequest, script: list[Part]) -> Any:
     engine, machine, out, error = AsyncScriptedEngine(*script), TurnMachine(request), [], None
     try:
-        async for output in arun_turn(machine, engine):
+        async for output in arun_turn(machine, engine, call):
             out.append(output)
     except GptOssError as raised:
         error = raised
@@ -168,7 +173,7 @@ def test_closing_stops_the_engine() -> None:
 
 async def test_closing_stops_the_async_engine() -> None:
     engine, machine = AsyncScriptedEngine(WHOLE), TurnMachine(build_request())
-    items = arun_turn(machine, engine)
+    items = arun_turn(machine, engine, call)
     await anext(items)
     assert engine.closed == 0
     await items.aclose()

@@ -60,7 +60,7 @@ async def test_body_in_several_chunks() -> None:
         b'{"name": "a", "more": {"maximum": [1e999]}}',
         b'{"name": "a", "more": ' + b"1" * 400 + b".0}",
         b'{"name": "a", "more": ' + b"1" * 5000 + b"}",
-        b'{"name": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"name": "a", "more": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
         b'{"name": "a", "more": ' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"}",
     ],
 )
@@ -131,6 +131,35 @@ async def test_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (await receive_body(request(fits), Named)).model.more
     error = await rejection(request(fits.replace(b"3", b"3,4,5")))
     assert (error.status, error.code) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"name":["' + b"," * 20 + b'",1,2,3,4,5,6,7,8,9,10,11]}', id="behind a text"),
+        pytest.param(b'{"name":["' + b'\\",[{' * 20 + b'",{},{},{},{},{},{}]}', id="empty objects"),
+        pytest.param(b"[" * 11, id="lists in lists"),
+        pytest.param(b",,,,,,,,,,,", id="no JSON"),
+    ],
+)
+def test_a_body_with_too_many_values_is_not_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_VALUES", 10)
+    monkeypatch.setattr(request_body, "parse_json", None)
+    with pytest.raises(ApiError, match="more than 10 values"):
+        parse_body(body, Named)
+
+
+@pytest.mark.parametrize("name", [",[{" * 20, '\\",[{' * 20, "\\" * 21 + ","])
+def test_commas_and_brackets_in_texts_are_not_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "MAX_VALUES", 10)
+    assert parse_body(json.dumps({"name": name}).encode(), Named).model.name == name
+
+
+def test_a_text_without_an_end_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # To begin again at each quotation mark would take hours.
+    body = b'{"name":"' + b'\\",' * 1_000_000
+    with pytest.raises(ApiError, match="not valid JSON"):
+        parse_body(body, Named)
 
 
 class Asking(Body):
