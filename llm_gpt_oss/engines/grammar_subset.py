@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from ..completion import Json
@@ -74,6 +74,8 @@ class _SchemaFilter:
             for name, target in targets.items()
             if isinstance(target, dict) and _is_name(name) and REFERENCE.fullmatch(f"#/{key}/{name}")
         }
+        self._leading: dict[str, Set[str]] = {}
+        self._expanded: dict[str, Json] = {}
         self._budget = MAX_SCHEMAS
 
     def document(self, schema: Json) -> Json:
@@ -201,25 +203,32 @@ class _SchemaFilter:
             return {}
         if "$ref" not in part:
             return part
-        target = self._targets[part["$ref"]]
-        expandable = "$ref" not in target and _is_representable(target, "allOf")
-        return self._schema(target, MAX_DEPTH) if expandable else {}
+        ref = part["$ref"]
+        if ref not in self._expanded:
+            target = self._targets[ref]
+            expandable = "$ref" not in target and _is_representable(target, "allOf")
+            self._expanded[ref] = self._schema(target, MAX_DEPTH) if expandable else {}
+        return self._expanded[ref]
 
     def _is_resolvable(self, ref: object) -> bool:
         "Whether the reference has a target that does not lead back to it before any text is generated."
         if not isinstance(ref, str) or ref not in self._targets:
             return False
         seen: set[str] = set()
-        pending = [*self._leading_references(ref)]
-        while pending:
-            if (reference := pending.pop()) not in seen:
-                seen.add(reference)
-                pending += self._leading_references(reference)
-        return ref not in seen
+        pending = {*self._leading_references(ref)}
+        while pending and len(seen) < MAX_SCHEMAS:
+            seen.add(reference := pending.pop())
+            pending |= self._leading_references(reference) - seen
+        return not pending and ref not in seen
 
-    def _leading_references(self, ref: str) -> Iterator[str]:
-        "Yield the references that the converter follows at the start of the reference's target."
-        pending: list[Any] = [self._targets[ref]]
+    def _leading_references(self, ref: str) -> Set[str]:
+        "Return the references that the converter follows at the start of the reference's target."
+        if ref not in self._leading:
+            self._leading[ref] = {*self._find_leading_references(self._targets[ref])}
+        return self._leading[ref]
+
+    def _find_leading_references(self, target: Json) -> Iterator[str]:
+        pending: list[Any] = [target]
         while pending:
             schema = pending.pop()
             if isinstance(schema, list):

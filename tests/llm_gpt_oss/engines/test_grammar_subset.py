@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_gpt_oss.engines import grammar_subset as module
 from llm_gpt_oss.engines.grammar_subset import ANYTHING, MAX_SCHEMAS, grammar_subset
 
 TEXT = {"type": "string"}
@@ -239,3 +240,45 @@ VALUES = st.recursive(
 def test_subset_of_a_subset_is_unchanged(schema: dict[str, Any]) -> None:
     subset = grammar_subset(schema)
     assert grammar_subset(subset) == subset
+
+
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        pytest.param({f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(4000)}, id="a chain"),
+        pytest.param(
+            {f"d{i}": {"anyOf": [{"$ref": f"#/$defs/d{n}"} for n in range(4000)]} for i in range(9)},
+            id="unions",
+        ),
+    ],
+)
+def test_references_are_followed_in_linear_time(
+    definitions: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[object] = []
+    follow = module._SchemaFilter._find_leading_references
+
+    def counted(self: Any, target: dict[str, Any]) -> Any:
+        followed.append(target)
+        return follow(self, target)
+
+    monkeypatch.setattr(module._SchemaFilter, "_find_leading_references", counted)
+    definitions["d4000"] = {"type": "string"}
+    properties = {f"p{i}": {"$ref": f"#/$defs/d{i}"} for i in range(4000)}
+    grammar_subset({"type": "object", "properties": properties, "$defs": definitions})
+    assert len(followed) <= len(definitions)
+
+
+def test_a_part_that_is_used_often_is_expanded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = {"properties": {"a": {"type": "string"}}}
+    properties = {f"p{i}": {"allOf": [{"$ref": "#/$defs/a"}]} for i in range(100)}
+    schema = {"type": "object", "properties": properties, "$defs": {"a": part}}
+    dumped: list[object] = []
+
+    def representable(value: object, *_: str) -> bool:
+        dumped.append(value)
+        return True
+
+    monkeypatch.setattr(module, "_is_representable", representable)
+    assert grammar_subset(schema) == schema
+    assert dumped.count(part) == 1
