@@ -227,16 +227,16 @@ class _SchemaFilter:
             self._leading[ref] = {*self._find_leading_references(self._targets[ref])}
         return self._leading[ref]
 
-    def _find_leading_references(self, target: Json) -> Iterator[str]:
-        pending: list[Any] = [target]
+    def _find_leading_references(self, start: Json) -> Iterator[str]:
+        pending: list[Any] = [start]
         while pending:
             schema = pending.pop()
             if isinstance(schema, list):
                 pending += schema
             elif isinstance(schema, dict):
                 pending += (schema[key] for key in ("allOf", *ALTERNATIVES) if key in schema)
-                if isinstance(target := schema.get("$ref"), str) and target in self._targets:
-                    yield target
+                if isinstance(ref := schema.get("$ref"), str) and ref in self._targets:
+                    yield ref
 
 
 def _is_defined(schema: Json) -> bool:

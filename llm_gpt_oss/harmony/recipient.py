@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
 from itertools import takewhile
 from string import punctuation
+from typing import NamedTuple
 
 from .conversation import CHANNELS
 
@@ -49,11 +51,30 @@ def tool_on_offer(recipient: str, tools: Sequence[str]) -> str | None:
     name = "".join(takewhile(is_name_character, _BEFORE_NAME.sub("", written, count=1)))
     if not name or name in tools:
         return name or None
-    letters = _letters(name)
-    matches = [tool for tool in tools if _letters(tool) == letters] or [
-        tool for tool in tools if name.startswith(tool) and _GLUED.fullmatch(name, len(tool))
+    index = _index(tuple(tools))
+    matches = index.by_letters.get(_letters(name)) or [
+        name[:length]
+        for length in index.lengths
+        if name[:length] in index.names and _GLUED.fullmatch(name, length)
     ]
     return matches[0] if len(matches) == 1 else None
+
+
+class _ToolIndex(NamedTuple):
+    "Tools by the letters of their names, their names, and the lengths of these."
+
+    by_letters: Mapping[str, Sequence[str]]
+    names: Set[str]
+    lengths: Set[int]
+
+
+# A prompt can have thousands of tools, and a message thousands of calls.
+@lru_cache(maxsize=8)
+def _index(tools: tuple[str, ...]) -> _ToolIndex:
+    by_letters: dict[str, list[str]] = {}
+    for tool in tools:
+        by_letters.setdefault(_letters(tool), []).append(tool)
+    return _ToolIndex(by_letters, frozenset(tools), frozenset(map(len, tools)))
 
 
 def _letters(name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 
 from ..completion import Json
@@ -39,7 +40,7 @@ def parse_arguments(
     begin with the rest of it.
     """
     known = _known_keys(parameters)
-    if parameters is None or known == []:
+    if parameters is None or (known is not None and not known):
         return _no_arguments(text)
     try:
         value, repairs = _read(text, parameters, tool, whole_header)
@@ -99,11 +100,27 @@ def _has_structure(text: str, parameter: str, tool: str | None) -> bool:
     text = text.strip()
     return (
         any(pattern.search(text) for pattern in (_MARKUP, _JSON, _ASSIGNMENT))
-        or re.search(rf"(?<!\w){re.escape(parameter)}[\"'`*]*\s*[:=]", text) is not None
+        or _has_assignment(text, parameter)
         or (tool is not None and text.removeprefix("functions.").startswith(f"{tool}("))
     )
 
 
+def _has_assignment(text: str, parameter: str) -> bool:
+    "Whether the name of the parameter is followed by `=` or `:`, perhaps within quotes."
+    if len(parameter) > _MAX_NAME:
+        return False
+    at = text.find(parameter)
+    while at >= 0:
+        is_word_start = at == 0 or not (text[at - 1].isalnum() or text[at - 1] == "_")
+        if is_word_start and _ASSIGNS.match(text, at + len(parameter)):
+            return True
+        at = text.find(parameter, at + 1)
+    return False
+
+
+# A name that is longer does not occur in prose.
+_MAX_NAME = 100
+_ASSIGNS = re.compile(r"""["'`*]{0,9}\s{0,9}[:=]""")
 _MARKUP = re.compile(r"^[<`]|<\||\|>|</|>$|```|~~~")
 _JSON = re.compile(r"""^["'{\[]|^(?:-?\d[\d.eE+-]*|true|false|null)$|[{\[]\s*["'{\[]""")
 # `name = value` and `name: value` at the beginning, but not `name == value`, `https://` and `std::name`.
@@ -113,7 +130,7 @@ _ASSIGNMENT = re.compile(r"""^\W*[^\W\d][\w.-]*["'`*]*\s*(?::=|=(?!=)|:(?![/:]))
 # Object to arguments that fit the tool's parameters.
 
 
-def _known_keys(parameters: Json | None) -> list[str] | None:
+def _known_keys(parameters: Json | None) -> Set[str] | None:
     """Return the keys that the tool accepts, or None if it accepts any.
 
     The prompt shows the model only the listed properties. Unless the schema allows more, the model made up
@@ -124,7 +141,7 @@ def _known_keys(parameters: Json | None) -> list[str] | None:
     is_closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
     if not isinstance(listed, dict) or (_ALLOWS_MORE & schema.keys() and not is_closed):
         return None
-    return [*listed, *map(str, sequence(schema.get("required")))]
+    return {*listed, *map(str, sequence(schema.get("required")))}
 
 
 _ALLOWS_MORE = {"additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref", "if"}

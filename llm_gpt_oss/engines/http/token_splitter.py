@@ -11,6 +11,8 @@ from ...harmony.markers import MARKER, MARKERS, length_before_partial_marker
 
 # How servers write a byte that is not a character by itself.
 PART_OF_CHARACTER = "\ufffd"
+# The most characters that wait for the token after one whose text is unknown. No token is nearly as long.
+MAX_WAITING = 10_000
 
 
 class Token(NamedTuple):
@@ -58,54 +60,63 @@ class TokenSplitter:
         self._may_cut_markers = holds_text_back(completion)
         self._text = ""
         self._tokens: list[Token] = []
+        # How much of the text and how many of the tokens were taken.
+        self._start = self._first = 0
         self._tokens_spell_text = True
 
     def feed(self, text: str, tokens: Iterable[Token] = ()) -> Iterator[Piece]:
-        self._text += text
-        self._tokens += tokens
+        self._text = self._text[self._start :] + text
+        self._tokens = [*self._tokens[self._first :], *tokens]
+        self._start = self._first = 0
         if self._tokens_spell_text:
             yield from self._split_at_tokens()
         if not self._tokens_spell_text:
-            text = self._text
+            text = self._text[self._start :]
             length = length_before_partial_marker(text) if self._may_cut_markers else len(text)
             if length:
-                yield from split_at_markers(self._take(length, len(self._tokens)))
+                yield from split_at_markers(self._take(length, len(self._tokens) - self._first))
 
     def restore(self) -> Iterator[Piece]:
         "Yield the text of the remaining tokens as the server reported it, if no text remains."
-        if self._tokens and not self._text:
-            yield from self.feed("".join(token.text or "" for token in self._tokens))
+        if self._first < len(self._tokens) and not self._has_text:
+            yield from self.feed("".join(token.text or "" for token in self._tokens[self._first :]))
 
     def flush(self) -> Iterator[Piece]:
         "Yield the remaining text: the part of a token before a stop string. It has no log probability."
-        if self._text:
-            yield from _as_text(self._take(len(self._text), 0))
-        self._tokens = []
+        if self._has_text:
+            yield from _as_text(self._take(len(self._text) - self._start, 0))
+        self._first = len(self._tokens)
         self._tokens_spell_text = True
 
+    @property
+    def _has_text(self) -> bool:
+        return self._start < len(self._text)
+
     def _split_at_tokens(self) -> Iterator[Piece]:
-        while self._text:
+        while self._has_text:
             unknown, min_length = self._unknown_tokens()
-            if unknown == len(self._tokens):
+            if self._first + unknown == len(self._tokens):
                 self._tokens_spell_text = unknown > 0
                 if unknown:
-                    yield from _as_text(self._take(len(self._text), unknown))
+                    yield from _as_text(self._take(len(self._text) - self._start, unknown))
                 return
-            known = self._tokens[unknown].text or ""
-            start = self._text.find(known, min_length)
-            if unknown and start > 0:
-                yield from _as_text(self._take(start, unknown))
-            elif start == 0:
+            known = self._tokens[self._first + unknown].text or ""
+            at = self._text.find(known, self._start + min_length)
+            if unknown and at > self._start:
+                yield from _as_text(self._take(at - self._start, unknown))
+            elif at == self._start:
                 yield from split_at_markers(self._take(len(known), unknown + 1))
             else:
                 # The text of the known token has not arrived completely, unless it is another text.
-                self._tokens_spell_text = unknown > 0 or known.startswith(self._text)
+                waits = self._text[self._start :]
+                self._tokens_spell_text = len(waits) < MAX_WAITING if unknown else known.startswith(waits)
                 return
 
     def _unknown_tokens(self) -> tuple[int, int]:
         "Return the number of tokens before the first known one, and the minimum length of their text."
         count = min_length = 0
-        for text, _ in self._tokens:
+        for index in range(self._first, len(self._tokens)):
+            text = self._tokens[index].text
             if text and PART_OF_CHARACTER not in text:
                 break
             count += 1
@@ -113,11 +124,12 @@ class TokenSplitter:
         return count, min_length
 
     def _take(self, length: int, count: int) -> Piece:
-        "Remove text and tokens from the buffers."
-        logprobs = tuple(token.logprob for token in self._tokens[:count] if token.logprob)
-        piece = Piece(self._text[:length], logprobs if self._returns_logprobs else (), max(1, count))
-        self._text, self._tokens = self._text[length:], self._tokens[count:]
-        return piece
+        "Take text and tokens from the buffers."
+        start, first = self._start, self._first
+        self._start, self._first = start + length, first + count
+        logprobs = tuple(token.logprob for token in self._tokens[first : self._first] if token.logprob)
+        text = self._text[start : self._start]
+        return Piece(text, logprobs if self._returns_logprobs else (), max(1, count))
 
 
 def split_at_markers(piece: Piece) -> Iterator[Piece]:
@@ -126,11 +138,13 @@ def split_at_markers(piece: Piece) -> Iterator[Piece]:
     if len(texts) < 2:
         yield piece
         return
-    logprobs, tokens = list(piece.logprobs), piece.tokens
+    logprobs, tokens = iter(piece.logprobs), piece.tokens
     for text in texts[:-1]:
         own: list[Logprob] = []
-        while logprobs and len("".join(logprob.token for logprob in own)) < len(text):
-            own.append(logprobs.pop(0))
+        length = 0
+        while length < len(text) and (logprob := next(logprobs, None)):
+            own.append(logprob)
+            length += len(logprob.token)
         yield (part := Piece(text, tuple(own), max(1, len(own))))
         tokens -= part.tokens
     yield Piece(texts[-1], tuple(logprobs), max(1, tokens))

@@ -232,3 +232,10 @@ def test_long_recipients(text: str) -> None:
     started = perf_counter()
     tool_on_offer(text, ["add", "get_weather"])
     assert perf_counter() - started < 5
+
+
+def test_hundreds_of_calls_find_one_of_thousands_of_tools() -> None:
+    # Comparing each call with each tool would take minutes.
+    tools = tuple(f"tool_{number}" for number in range(12_000))
+    assert {tool_on_offer("Tool-11999", tools) for _ in range(300)} == {"tool_11999"}
+    assert {tool_on_offer("tool_7json", tools) for _ in range(300)} == {"tool_7"}

@@ -609,3 +609,18 @@ def test_any_text_gives_arguments_or_a_reason(
             assert (arguments.text == text) == (not arguments.repairs)
         case reason:
             assert reason.split(":")[0] in REASONS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("*", "x " + "*" * 100_000, id="a name that is punctuation"),
+        pytest.param("", "x" * 100_000, id="no name"),
+        pytest.param("a" * 50_000, "b" + "a" * 100_000, id="a long name"),
+    ],
+)
+def test_an_assignment_is_searched_for_in_linear_time(name: str, text: str) -> None:
+    # A regular expression with the name took minutes.
+    arguments = parse_arguments(text, {"properties": {name: STRING}})
+    assert isinstance(arguments, Arguments)
+    assert arguments.value == {name: text}

@@ -270,3 +270,23 @@ def test_markers_among_unknown_tokens(tokens: list[str], data: st.DataObject) ->
     found = texts([*steps, (held, [])])
     assert "".join(found) == "".join(tokens)
     assert [text for text in found if text in MARKERS] == [token for token in tokens if token in MARKERS]
+
+
+def test_thousands_of_tokens_in_one_piece_take_linear_time() -> None:
+    # Copying the rest of the text for each token would take minutes.
+    words = [f"{number:010}" for number in range(30_000)]
+    assert texts([("".join(words), words)]) == words
+
+
+def test_thousands_of_markers_and_tokens_in_one_piece_take_linear_time() -> None:
+    tokens = tuple(Logprob("ab", -0.1) for _ in range(100_000))
+    text = "ab" * 99_999 + "<|end|>ab"
+    first, marker, last = split_at_markers(Piece(text, tokens, 100_000))
+    assert (len(first.logprobs), marker.text, last.text) == (99_999, "<|end|>", "ab")
+
+
+def test_text_does_not_wait_for_ever_for_a_token_that_never_comes() -> None:
+    steps = [("a", [None, "zzz"]), *[("b" * 1000, [])] * 12]
+    pieces = split(steps, PLAIN)
+    assert "".join(piece.text for piece in pieces) == "a" + "b" * 12_000
+    assert len(pieces) > 2
