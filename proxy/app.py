@@ -133,7 +133,7 @@ def _create_state(
         model_status=_no_status if engine else ModelStatuses(engines.bound_model).status,
         queue=Queue(settings.max_concurrency, settings.queue_size),
         log_writer=log_writer,
-        log_reader=LogReader(settings.database),
+        log_reader=LogReader(settings.database, log_writer.spool),
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
         new_id=new_id,
         plugins=Plugins(plugins),

@@ -22,7 +22,8 @@ from llm.logs import LogStore
 from ..llm_internals import has_output, partial_response, replaced_log_to_db
 from .database import is_transient, open_database, write_transaction
 from .exit_signals import exit_on_signals
-from .waiting import is_logged, keep, unlogged_folder, waiting_turns, write_waiting
+from .unlogged import unlogged_folder
+from .waiting import is_logged, keep, waiting_turns, write_waiting
 
 # How many milliseconds to wait for a process that has locked the log, before and after the answer. Logging a
 # turn takes a few.

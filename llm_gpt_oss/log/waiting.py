@@ -18,17 +18,10 @@ from llm.utils import Fragment
 
 from .database import is_transient, write_transaction
 from .response_json import response_fields, to_bytes, to_response
+from .unlogged import REJECTED, SHELL, SHELL_DRAFT, entries, unlogged_folder
 
-SUFFIX = ".shell"
-# A file that cannot be read, or whose turn the database will never accept.
-REJECTED = ".rejected"
 # The length of a thread's name, as llm makes it from the first prompt.
 NAME_LENGTH = 100
-
-
-def unlogged_folder(database: Path) -> Path:
-    "Where turns are stored that are not in this database yet."
-    return database.with_name(f"{database.name}-unlogged")
 
 
 def keep(database: Path, response: llm.Response) -> Path:
@@ -46,8 +39,8 @@ def keep(database: Path, response: llm.Response) -> Path:
     }
     folder = unlogged_folder(database)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{response.id}{SUFFIX}"
-    draft = path.with_suffix(f"{SUFFIX}-draft")
+    path = folder / f"{response.id}{SHELL}"
+    draft = path.with_suffix(SHELL_DRAFT)
     with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(to_bytes(data))
     draft.replace(path)
@@ -57,11 +50,7 @@ def keep(database: Path, response: llm.Response) -> Path:
 def waiting_turns(database: Path) -> list[Path]:
     "The files of turns that wait, oldest first."
     folder = unlogged_folder(database)
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names) if name.endswith(SUFFIX)]
+    return [folder / entry.name for entry in entries(folder) if entry.is_file and entry.suffix == SHELL]
 
 
 def write_waiting(log: LogStore, database: Path) -> None:
@@ -74,9 +63,9 @@ def write_waiting(log: LogStore, database: Path) -> None:
         try:
             data = json.loads(path.read_bytes())
             response = to_response(data)
-        except OSError:  # another process was faster, or it is not a file
+        except OSError:  # another process was faster, or it cannot be read
             continue
-        except (ValueError, KeyError, TypeError):
+        except Exception:  # whatever somebody may have put there
             path.replace(path.with_suffix(REJECTED))
             continue
         try:

@@ -97,9 +97,13 @@ class Run:
         self.failed = False
 
     async def begin(self) -> None:
-        "Record the turn in the log as in progress, and restore the messages that the client left out."
+        """Record the turn in the log as in progress, and restore the messages that the client left out.
+
+        Raises ApiError if there is no room left for turns that cannot be logged.
+        """
         if self._writer is None:
             return
+        self._writer.check_room()
         try:
             messages = await self._writer.begin(Turn(partial_response(self._response), self._record))
         except asyncio.CancelledError as error:

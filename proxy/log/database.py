@@ -17,12 +17,13 @@ BUSY_TIMEOUT = 2000
 SHORT_BUSY_TIMEOUT = 20
 
 
-def open_log(path: Path) -> ChainStore:
+def open_log(path: Path, busy_timeout: int | None = None) -> ChainStore:
     """Opens llm's store, with our tables in it and all migrations applied (`open_database`).
 
-    Raises OSError or sqlite3.Error.
+    `busy_timeout` is BUSY_TIMEOUT by default. Raises OSError or sqlite3.Error.
     """
-    database = open_database(path, _ours(), busy_timeout=BUSY_TIMEOUT)
+    patience = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
+    database = open_database(path, _ours(), busy_timeout=patience)
     return ChainStore(CachedSchemaDatabase(database.conn))  # type: ignore[no-untyped-call]
 
 
@@ -44,18 +45,20 @@ class LogFile:
         self._path = path
         self._log: ChainStore | None = None
         self._inode: int | None = None
+        self._busy_timeout: int | None = None
 
     def opened(self) -> ChainStore:
         "Return the open log. Raises OSError or sqlite3.Error."
         if self._log and self._current_inode() != self._inode:
             self.close()
         if self._log is None:
-            self._log = open_log(self._path)
+            self._log = open_log(self._path, self._busy_timeout)
             self._inode = self._current_inode()
         return self._log
 
     def set_busy_timeout(self, milliseconds: int) -> None:
         "How long to wait for the lock of another process from now on."
+        self._busy_timeout = milliseconds
         if self._log:
             set_busy_timeout(self._log.db.conn, milliseconds)
 

@@ -45,11 +45,14 @@ class _AttemptTurn(NamedTuple):
 
 
 class LogReader:
-    "Reads the log at `path`. All methods raise ApiError if that is not possible."
+    """Reads the log at `path`, and the turns in its `spool`.
 
-    def __init__(self, path: Path) -> None:
+    All methods raise ApiError if that is not possible.
+    """
+
+    def __init__(self, path: Path, spool: Spool) -> None:
         self._file = LogFile(path)
-        self._spool = Spool(path)
+        self._spool = spool
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
 
     async def read(self, work: Callable[[LogStore], T]) -> T:

@@ -1,157 +1,187 @@
-"""Stores turns that are not in the database yet: a file for each, beside the database, private to its owner.
+"""Stores turns that are not in the database yet: in a folder beside it, or in memory if that is unwritable.
 
-A turn gets its file when it begins and loses it once it is in the database. After a crash the files are
-therefore the turns that were in progress. A turn that the database rejects waits in its file. Each turn has a
-file of its own, because several processes share the folder and none has to edit the file of another.
+A turn is stored when it begins, and removed once it is in the database. After a crash the folder therefore
+has the turns that were in progress. A turn that the database rejects waits there, too.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
-from llm_gpt_oss.log.waiting import unlogged_folder
+from llm_gpt_oss.log.unlogged import BEGUN, ENDED, REJECTED, unlogged_folder, unlogged_turns
 
+from .spool_folder import SpoolFolder, State, TurnFile
 from .turn import Turn
 from .turn_json import from_json, to_json
 
 logger = logging.getLogger(__name__)
 
-# How many turns are kept in memory if the folder cannot be written either.
-MAX_IN_MEMORY = 1000
+# How many bytes of turns are kept in memory before no more requests are accepted.
+MAX_IN_MEMORY = 256 * 1024 * 1024
 # How many seconds pass between two checks of what another process is doing.
 POLL_SECONDS = 0.25
 
 
-class Spool:
-    """The turns beside `database`: `NAME.json` has ended, `NAME.PID.begun` is in progress in process PID.
+class _TurnInMemory(NamedTuple):
+    state: State
+    data: bytes
 
-    All methods raise OSError if the folder cannot be written. `keep` keeps its turn in memory then.
+
+class SpoolState(NamedTuple):
+    """`waiting` turns have ended, and `in_memory` of them are stored nowhere else.
+
+    `unusable` are the entries of the folder that cannot be logged.
+    """
+
+    waiting: int
+    in_memory: int
+    unusable: Sequence[str]
+
+
+class Spool:
+    """The turns of `database` that are not in it yet.
+
+    `problem` is why the folder could not be written the last time. One thread writes. Others may read
+    meanwhile: a turn appears at its next place before it disappears from the last.
     """
 
     def __init__(self, database: Path) -> None:
-        self._in_memory: dict[str, Turn] = {}
         self.folder = unlogged_folder(database)
+        self.problem: str | None = None
+        self._files = SpoolFolder(self.folder)
+        self._memory: dict[str, _TurnInMemory] = {}
+        # Turns that were removed, but whose files could not be deleted.
+        self._removed: set[str] = set()
+        self._unreadable: dict[str, str] = {}
 
     def begin(self, turn: Turn) -> None:
-        self._write(self._begun_path(turn), turn)
+        "Store a turn that is in progress, until `keep` or `remove`."
+        self._store(turn, BEGUN)
 
     def keep(self, turn: Turn) -> None:
-        "Stores a turn that has ended, until `remove`."
-        try:
-            self._write(draft := self.folder / f"{turn.id}.{os.getpid()}.draft", turn)
-            draft.replace(self._waiting_path(turn))
-            self._begun_path(turn).unlink(missing_ok=True)
-        except OSError:
-            self._keep_in_memory(turn)
-            raise
-
-    def remove(self, turn: Turn) -> None:
-        self._in_memory.pop(turn.id, None)
-        self._begun_path(turn).unlink(missing_ok=True)
-        self._waiting_path(turn).unlink(missing_ok=True)
-
-    def recover(self) -> None:
-        """Marks turns left by dead processes as ended.
-
-        If a process may still be running, its turns count as ended too: it overwrites them when they end.
-        """
-        for path in self.folder.glob("*.begun"):
-            # An earlier process had our process id: containers assign the same ids each time they start.
-            if _pid(path) == os.getpid() or not _is_running(_pid(path)):
-                path.replace(self.folder / f"{path.name.split('.')[0]}.json")
-
-    def __len__(self) -> int:
-        return len(self._in_memory) + len(self._waiting_paths())
-
-    def __iter__(self) -> Iterator[Turn]:
-        "The turns that have ended, oldest first. Files that cannot be read are renamed to `.rejected`."
-        yield from [*self._in_memory.values()]
-        for path in self._waiting_paths():
-            try:
-                yield from_json(path.read_bytes())
-            except FileNotFoundError:
-                continue  # another process was faster
-            except (ValueError, KeyError, TypeError):
-                self._rename_rejected(path)
-
-    def find(self, turn_id: str) -> tuple[Turn, bool] | None:
-        "A turn that is not in the database yet, and whether it is still in progress, in whatever process."
-        return next(self._read(f"{turn_id}.*"), None)
-
-    def attempts(self, idempotency_key: str) -> list[tuple[Turn, bool]]:
-        "The turns with this key, in the form that `find` returns."
-        return [*self._read("*.*", containing=idempotency_key.encode())]
-
-    def _read(self, pattern: str, containing: bytes = b"") -> Iterator[tuple[Turn, bool]]:
-        for path in sorted(self.folder.glob(pattern)):
-            try:
-                data = path.read_bytes()
-                if containing in data:
-                    in_progress = path.suffix == ".begun" and _is_running(_pid(path)) is not False
-                    yield from_json(data), in_progress
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+        "Store a turn that has ended, until `remove`."
+        self._store(turn, ENDED)
 
     def reject(self, turn: Turn) -> None:
         "Set aside a turn that the database will never accept, so that it is not tried again."
-        self.keep(turn)
-        self._in_memory.pop(turn.id, None)
-        self._rename_rejected(self._waiting_path(turn))
+        self._store(turn, REJECTED)
 
-    def _waiting_paths(self) -> list[Path]:
-        "The files of turns that have ended. Called after each turn, for which glob() is too slow."
+    def remove(self, turn_id: str) -> None:
+        self._memory.pop(turn_id, None)
         try:
-            names = os.listdir(self.folder)
-        except OSError:
-            return []
-        return [self.folder / name for name in sorted(names) if name.endswith(".json")]
+            self._files.remove(turn_id)
+        except OSError as error:
+            self.problem = reason(error)
+            if self._files.has(turn_id):
+                self._removed.add(turn_id)
 
-    def _keep_in_memory(self, turn: Turn) -> None:
-        self._in_memory[turn.id] = turn
-        if len(self._in_memory) > MAX_IN_MEMORY:
-            lost = self._in_memory.pop(next(iter(self._in_memory)))
-            logger.error("The turn %s is lost: neither the folder nor the memory had room for it", lost.id)
-
-    def _rename_rejected(self, path: Path) -> None:
-        path.replace(path.with_suffix(".rejected"))
-
-    def _begun_path(self, turn: Turn) -> Path:
-        return self.folder / f"{turn.id}.{os.getpid()}.begun"
-
-    def _waiting_path(self, turn: Turn) -> Path:
-        return self.folder / f"{turn.id}.json"
-
-    def _write(self, path: Path, turn: Turn) -> None:
-        data = to_json(turn)
+    def flush(self) -> None:
+        "Move the turns in memory to the folder if it can be written, the smallest first."
         try:
-            file = _create(path)
+            for turn_id, (state, data) in sorted(self._memory.items(), key=lambda item: len(item[1].data)):
+                self._files.write(turn_id, state, data)
+                del self._memory[turn_id]
+            for turn_id in [*self._removed]:
+                self._files.remove(turn_id)
+                self._removed.discard(turn_id)
+            if self.problem:
+                self._files.check()
+        except OSError as error:
+            self.problem = reason(error)
+        else:
+            self.problem = None
+
+    def recover(self) -> None:
+        "Mark the turns of processes that are gone as ended (`SpoolFolder.recover`)."
+        try:
+            self._files.recover()
+        except OSError as error:
+            self.problem = reason(error)
+
+    def waiting(self) -> Iterator[Turn]:
+        "The turns that have ended, oldest first. Files that are no turns are renamed to `.rejected`."
+        self._unreadable.clear()
+        for turn_id in sorted({*self._ended_in_memory(), *self._files.waiting()} - self._removed):
+            if turn := self._load(turn_id):
+                yield turn
+
+    def find(self, turn_id: str) -> tuple[Turn, bool] | None:
+        "A turn that is not in the database yet, and whether it is still in progress, in whatever process."
+        in_memory = self._memory.get(turn_id)
+        file = _as_file(in_memory) if in_memory else self._files.find(turn_id)
+        turn = _parse(file.data) if file else None
+        return (turn, file.in_progress) if file and turn else None
+
+    def attempts(self, idempotency_key: str) -> list[tuple[Turn, bool]]:
+        "The turns with this key, in the form that `find` returns."
+        key = idempotency_key.encode()
+        files = [*map(_as_file, [*self._memory.values()]), *self._files.all_turns()]
+        found = [(_parse(file.data), file.in_progress) for file in files if key in file.data]
+        return [
+            (turn, in_progress)
+            for turn, in_progress in found
+            if turn and turn.request.idempotency_key == idempotency_key
+        ]
+
+    def state(self) -> SpoolState:
+        stored = unlogged_turns(self.folder)
+        in_memory = len(self.in_memory())
+        waiting = stored.waiting + len(self._ended_in_memory()) - len(self._removed)
+        unreadable = [f"{turn_id}{ENDED} ({error})" for turn_id, error in self._unreadable.items()]
+        return SpoolState(max(0, waiting), in_memory, [*stored.unusable, *unreadable])
+
+    def in_memory(self) -> list[str]:
+        "The ids of the turns that have ended and are stored nowhere else."
+        return [turn_id for turn_id, turn in [*self._memory.items()] if turn.state != BEGUN]
+
+    @property
+    def is_full(self) -> bool:
+        "Whether the memory has no room for more turns."
+        return sum(len(turn.data) for turn in [*self._memory.values()]) >= MAX_IN_MEMORY
+
+    def close(self) -> None:
+        self._files.close()
+
+    def _store(self, turn: Turn, state: State) -> None:
+        self._removed.discard(turn.id)
+        self._memory[turn.id] = _TurnInMemory(state, to_json(turn))
+        self.flush()
+
+    def _ended_in_memory(self) -> list[str]:
+        return [turn_id for turn_id, turn in [*self._memory.items()] if turn.state == ENDED]
+
+    def _load(self, turn_id: str) -> Turn | None:
+        if in_memory := self._memory.get(turn_id):
+            return _parse(in_memory.data)
+        try:
+            turn = _parse(self._files.read(turn_id))
+            if turn and turn.id == turn_id:
+                return turn
+            self._files.set_aside(turn_id)
+            logger.error(
+                "%s in %s is not a turn: it is now called %s", turn_id + ENDED, self.folder, REJECTED
+            )
         except FileNotFoundError:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = _create(path)
-        with file:
-            file.write(data)
-
-
-def _create(path: Path) -> BinaryIO:
-    return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
-
-
-def _pid(path: Path) -> int:
-    return int(path.name.split(".")[1])
-
-
-def _is_running(pid: int) -> bool | None:
-    "Whether a process runs; None if that cannot be determined."
-    if os.name != "posix":  # there, signal 0 would end the process
+            pass  # another process was faster
+        except OSError as error:
+            self._unreadable[turn_id] = reason(error)
         return None
+
+
+def reason(error: Exception) -> str:
+    "What went wrong, without the path, which clients need not know."
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _as_file(turn: _TurnInMemory) -> TurnFile:
+    return TurnFile(turn.data, turn.state == BEGUN)
+
+
+def _parse(data: bytes) -> Turn | None:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        return from_json(data)
+    except Exception:  # whatever somebody may have put there
+        return None

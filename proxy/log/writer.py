@@ -1,8 +1,8 @@
 """Writes turns to llm's log in a thread of its own, so that no answer waits for the database.
 
-A turn is a file in the spool from its beginning until it is in the database (`spool`). A database that is
-locked, full or missing therefore only delays logging: waiting turns are written together with the next turn
-that succeeds, when the server stops, and when it starts again.
+A turn is in the spool from its beginning until it is in the database (`spool`). A database that is locked,
+full or missing therefore only delays logging: the server tries again every second, with each turn that ends,
+and when it stops. If the spool's folder cannot be written either, turns are in memory, and `close` waits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ..http.errors import log_unavailable
 from . import tables
 from .chain_cache import ChainCache
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
-from .spool import Spool
+from .spool import Spool, reason
+from .stop_signal import next_signal
 from .thread_match import HashedPrompt, ThreadMatcher
 from .turn import UNFINISHED, Turn
 from .turn_writer import TurnWriter
@@ -38,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 # How many seconds `close` waits for turns that have begun.
 GRACE = 5.0
+# How many seconds pass before it is tried again to write what could not be written.
+RETRY_SECONDS = 1.0
+# How many ids of lost turns are printed.
+SHOWN_IDS = 20
 
 
 class LogWriter:
@@ -47,33 +52,49 @@ class LogWriter:
     """
 
     def __init__(self, path: Path, *, grace: float = GRACE) -> None:
+        self.spool = Spool(path)
+        self.lost: Sequence[str] = ()
         self._path = path
         self._grace = grace
-        self._spool = Spool(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
         self._file = LogFile(path)
-        self._problem: str | None = None
-        self._waiting = 0
         self._begun_ids: set[str] = set()
         self._finished: deque[tuple[Turn, Future[None]]] = deque()
+        self._trouble = asyncio.Event()
+        self._problem: str | None = None
+        self._announced = (False, False)
         # Only the log's thread uses these. What `begin` computed is kept until the turn is written.
         self._prompts: dict[str, HashedPrompt] = {}
         self._chains = ChainCache()
 
     @property
     def status(self) -> str:
-        "`ok`, or `behind N` while N turns wait to be written; followed by the reason if writing fails."
-        backlog = f"behind {self._waiting}" if self._waiting else "ok"
-        return f"{backlog}, spooling: {self._problem}" if self._problem else backlog
+        """`ok`, or `behind N` while N turns wait to be written, then how many of them are only in memory.
+
+        The reason follows if something cannot be written.
+        """
+        state = self.spool.state()
+        backlog = f"behind {state.waiting}" if state.waiting else "ok"
+        in_memory = f", {state.in_memory} only in memory" if state.in_memory else ""
+        problem = self._problem or self.spool.problem
+        return f"{backlog}{in_memory}, spooling: {problem}" if problem else backlog + in_memory
 
     @property
     def folder(self) -> Path:
         "Where turns are stored that are not in the database yet."
-        return self._spool.folder
+        return self.spool.folder
 
     async def open(self) -> None:
         "Writes the turns that an earlier process left in the spool."
+        self._loop = asyncio.get_running_loop()
+        self._retrying = asyncio.ensure_future(self._retry())
         await self._run(self._recover)
+
+    def check_room(self) -> None:
+        "Raises ApiError if a turn that begins now could not be kept."
+        if self.spool.is_full:
+            problem = f"{self._problem or self.spool.problem}; the memory for turns that wait is full"
+            raise log_unavailable(RuntimeError(problem))
 
     async def begin(self, turn: Turn) -> list[Message]:
         """Puts the turn into the spool. `record` or `forget` must follow.
@@ -86,7 +107,7 @@ class LogWriter:
     def record(self, turn: Turn) -> Future[None]:
         """Writes the turn, even if nobody waits for it.
 
-        The result is done when the turn cannot be lost any more: it is in the database, or in the spool.
+        The result is done when the turn is in the database, or in the spool.
         """
         recorded: Future[None] = Future()
         recorded.set_running_or_notify_cancel()  # from now on it cannot be cancelled
@@ -109,13 +130,50 @@ class LogWriter:
         return await self._run(lambda: self._change(work))
 
     async def close(self) -> None:
-        "Waits until all running turns are recorded, but not longer than the grace period."
+        """Waits until all running turns are recorded, but not longer than the grace period.
+
+        Then it waits until no turn is only in memory, or for a signal, after which these turns are `lost`.
+        """
         for _ in range(round(self._grace / 0.01)):
             if not self._begun_ids:
                 break
             await asyncio.sleep(0.01)
+        self._retrying.cancel()
+        await self._run(self._try_patiently)
+        if self.spool.in_memory():
+            await self._wait_for_room()
+        self.lost = self.spool.in_memory()
+        if self.lost:
+            ids = ", ".join([*self.lost[:SHOWN_IDS], *(["…"] if len(self.lost) > SHOWN_IDS else [])])
+            logger.error("%s lost, because nothing could be written: %s", _turns(len(self.lost)), ids)
         await self._run(self._close)
         self._thread.shutdown()
+
+    async def _wait_for_room(self) -> None:
+        "Try to write the turns that are only in memory, until it succeeds or a signal comes."
+        with next_signal() as signalled:
+            if signalled.is_set():
+                return
+            logger.error(
+                "%s only in memory: %s cannot be written (%s), and neither can %s (%s). The server stops as "
+                "soon as one of them can. Press Ctrl-C once more to stop now, and to lose what is in memory.",
+                _turns(len(self.spool.in_memory())),
+                self._path,
+                self._problem,
+                self.folder,
+                self.spool.problem,
+            )
+            while self.spool.in_memory() and not signalled.is_set():
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(signalled.wait(), RETRY_SECONDS)
+                await self._run(self._catch_up)
+
+    async def _retry(self) -> None:
+        while True:
+            await self._trouble.wait()
+            self._trouble.clear()
+            await asyncio.sleep(RETRY_SECONDS)
+            await self._run(self._catch_up)  # sets it again while something cannot be written
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.wrap_future(self._thread.submit(work))
@@ -123,8 +181,7 @@ class LogWriter:
     # The following methods run in the log's thread.
 
     def _recover(self) -> None:
-        with suppress(OSError):
-            self._spool.recover()
+        self.spool.recover()
         self._catch_up()
 
     def _begin(self, turn: Turn) -> list[Message]:
@@ -139,10 +196,8 @@ class LogWriter:
                 messages, shortened = prompt.messages, request.shorten(prompt.new_messages)
         except Exception as error:
             self._report(error)
-        try:
-            self._spool.begin(replace(turn, request=shortened))
-        except OSError as error:
-            self._report(error)
+        self.spool.begin(replace(turn, request=shortened))
+        self._announce()
         return messages
 
     def _record_all(self) -> None:
@@ -169,12 +224,13 @@ class LogWriter:
                 for turn in turns:
                     self._record([turn])
                 return
+            self._report(error)
             for turn in turns:
                 self._keep(turn, error)
         else:
             if none_waits:
                 self._report_success()
-        self._count()
+        self._announce()
 
     def _change(self, work: Callable[[LogStore], T]) -> T:
         try:
@@ -183,13 +239,13 @@ class LogWriter:
                 return work(log)
         except Exception as error:
             if is_transient(error):
+                self._file.close()
                 raise log_unavailable(error) from error
             raise
 
     def _remove(self, turn: Turn) -> None:
         self._prompts.pop(turn.id, None)
-        with suppress(OSError):
-            self._spool.remove(turn)
+        self.spool.remove(turn.id)
 
     def _write(self, *turns: Turn) -> None:
         log = self._file.opened()
@@ -203,24 +259,33 @@ class LogWriter:
     def _keep(self, turn: Turn, error: Exception) -> None:
         "Puts a turn that could not be written into the spool."
         self._prompts.pop(turn.id, None)
-        self._report(error)
-        try:
-            if is_transient(error):
-                self._spool.keep(turn)
-            else:
-                self._spool.reject(turn)
-        except OSError as problem:
-            self._report(problem)
+        if is_transient(error):
+            self.spool.keep(turn)
+        else:
+            self.spool.reject(turn)
+
+    def _try_patiently(self) -> None:
+        self._file.set_busy_timeout(BUSY_TIMEOUT)
+        self._catch_up()
 
     def _catch_up(self) -> None:
-        if self._write_waiting():
+        self.spool.flush()
+        if self._write_waiting() and self._can_write():
             self._report_success()
-        self._count()
+        self._announce()
+
+    def _can_write(self) -> bool:
+        try:
+            with write_transaction(self._file.opened().db.conn):
+                return True
+        except Exception as error:
+            self._report(error)
+            return False
 
     def _write_waiting(self) -> bool:
         "Writes the waiting turns, oldest first, then those of LLM's commands. Returns whether none is left."
         try:
-            for turn in self._spool:
+            for turn in self.spool.waiting():
                 self._write_late(turn)
             waiting.write_waiting(self._file.opened(), self._path)
         except Exception as error:
@@ -231,7 +296,7 @@ class LogWriter:
     def _write_late(self, turn: Turn) -> None:
         connection = self._file.opened().db.conn
         if turn.request.status == UNFINISHED and tables.has_request(connection, turn.id):
-            self._spool.remove(turn)  # its process ended just after it had written the turn
+            self.spool.remove(turn.id)  # its process ended just after it had written the turn
             return
         try:
             self._write(turn)
@@ -239,26 +304,54 @@ class LogWriter:
             if is_transient(error):
                 raise
             self._report(error)
-            self._spool.reject(turn)
+            self.spool.reject(turn)
 
     def _report(self, error: Exception) -> None:
-        if self._problem is None:
-            logger.warning("Turns are not logged but kept in %s: %s", self._spool.folder, error)
         if not is_transient(error):
             logger.error("A turn could not be logged", exc_info=error)
-        self._problem = str(error) or type(error).__name__
+            return
+        self._problem = reason(error)
+        # Opened again for the next attempt: SQLite never writes to a file that could not be written at first.
+        self._file.close()
         self._file.set_busy_timeout(SHORT_BUSY_TIMEOUT)
 
     def _report_success(self) -> None:
-        if self._problem is not None:
-            logger.warning("Turns are logged again")
-            self._problem = None
-            self._file.set_busy_timeout(BUSY_TIMEOUT)
+        self._problem = None
+        self._file.set_busy_timeout(BUSY_TIMEOUT)
 
-    def _count(self) -> None:
-        self._waiting = len(self._spool) + len(waiting.waiting_turns(self._path))
+    def _announce(self) -> None:
+        "Print a line if turns go somewhere else than before, and see to it that it is tried again."
+        state = (self._problem is not None, self.spool.problem is not None)
+        if any(state) or self.spool.in_memory():
+            self._loop.call_soon_threadsafe(self._trouble.set)
+        if state == self._announced:
+            return
+        self._announced = state
+        match state:
+            case (True, True):
+                logger.error(
+                    "Turns can neither be logged (%s) nor stored in %s (%s). They are kept in memory, and "
+                    "lost if this process is killed. Make room, or make one of the two writable.",
+                    self._problem,
+                    self.folder,
+                    self.spool.problem,
+                )
+            case (True, False):
+                logger.warning("Turns are not logged but kept in %s: %s", self.folder, self._problem)
+            case (False, True):
+                logger.warning(
+                    "Turns are logged, but %s cannot be written (%s): turns in progress are lost if this "
+                    "process is killed.",
+                    self.folder,
+                    self.spool.problem,
+                )
+            case _:
+                logger.warning("Turns are logged again")
 
     def _close(self) -> None:
-        self._file.set_busy_timeout(BUSY_TIMEOUT)
-        self._catch_up()
         self._file.close()
+        self.spool.close()
+
+
+def _turns(number: int) -> str:
+    return "1 turn is" if number == 1 else f"{number} turns are"

@@ -66,11 +66,11 @@ def test_a_deleted_file(path: Path) -> None:
     assert lock.is_in_place
     path.unlink()
     assert not lock.is_in_place
-    again = acquire(path)
-    assert again
+    another = acquire(path)
+    assert another
     lock.release()
-    assert again.is_in_place
-    again.release()
+    assert another.is_in_place
+    another.release()
 
 
 def test_the_holder_deletes_the_file_while_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

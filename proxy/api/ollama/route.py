@@ -107,6 +107,10 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
     if writer and (
         completion := await off_loop(len(body), _logged_completion, state, f"/api/{path}", data, body)
     ):
+        try:
+            writer.check_room()
+        except ApiError as error:
+            return ollama_error(error.message, error.status, error.headers)
         turn = ForwardedTurn(completion, headers, viewer, writer, state)
     return Relay(request, open_answer, turn)
 

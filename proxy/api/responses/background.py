@@ -92,7 +92,7 @@ class Backgrounds:
 
     def start(self, answer: ResponseRun) -> Background:
         cancel_file = self._cancel_file(answer.turn_id)
-        cancel_file.unlink(missing_ok=True)
+        _delete(cancel_file)
         background = Background(answer, cancel_file.exists)
         self._running[answer.turn_id] = background
         background.task.add_done_callback(lambda _: self._remove(answer.turn_id))
@@ -115,10 +115,15 @@ class Backgrounds:
 
     def _remove(self, turn_id: str) -> None:
         del self._running[turn_id]
-        self._cancel_file(turn_id).unlink(missing_ok=True)
+        _delete(self._cancel_file(turn_id))
 
     def _cancel_file(self, turn_id: str) -> Path:
         return self._folder / f"{turn_id}.cancel"
+
+
+def _delete(path: Path) -> None:
+    with suppress(OSError):  # a folder that cannot be written has no such file
+        path.unlink()
 
 
 async def _backgrounds(request: Request) -> Backgrounds:

@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from support.logged_turns import assistant, call, reasoning, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.log.waiting import keep
+from proxy.http.errors import ApiError
 from proxy.log import database, spool, writer
+from proxy.log.llm_store import ChainStore
 from proxy.log.spool import Spool
 from proxy.log.turn import Turn
 from proxy.log.writer import LogWriter
@@ -67,7 +71,7 @@ def turn_ids(path: Path) -> list[str]:
 
 
 def left(path: Path) -> list[str]:
-    return sorted(path.suffix for path in Spool(path).folder.glob("*"))
+    return sorted(path.suffix for path in Spool(path).folder.glob("*") if path.suffix != ".lock")
 
 
 @asynccontextmanager
@@ -140,27 +144,69 @@ async def test_it_waits_for_a_lock_before_it_spools(path: Path, monkeypatch: pyt
     assert len(ids(path)) == 1
 
 
-async def test_the_disk_is_full(path: Path) -> None:
+@pytest.fixture
+def unwritable(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
+    "A database that is opened from now on cannot be written, because of a setting of SQLite."
+    open_log = database.open_log
+
+    @contextmanager
+    def unwritable(pragma: str) -> Iterator[None]:
+        def open_unwritable(path: Path, busy_timeout: int | None = None) -> ChainStore:
+            log = open_log(path, busy_timeout)
+            log.db.conn.execute(f"pragma {pragma}")
+            return log
+
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "open_log", open_unwritable)
+            yield
+
+    return unwritable
+
+
+@pytest.mark.parametrize(
+    ("pragma", "reason"),
+    [
+        pytest.param("max_page_count = 1", "database or disk is full", id="full"),
+        pytest.param("query_only = 1", "attempt to write a readonly database", id="read-only"),
+    ],
+)
+async def test_the_database_cannot_be_written(
+    path: Path, unwritable: Callable[[str], AbstractContextManager[None]], pragma: str, reason: str
+) -> None:
     turns = [turn(user(str(n) * 9999)) for n in range(2)]
+    database.open_log(path).db.close()
+    with unwritable(pragma):
+        async with opened(path) as log_writer:
+            await record(log_writer, turns[0])
+            assert log_writer.status == f"behind 1, spooling: {reason}"
     async with opened(path) as log_writer:
-        connection = log_writer._file.opened().db.conn
-        await log_writer._run(lambda: connection.execute("pragma max_page_count = 1"))
-        await record(log_writer, turns[0])
-        assert log_writer.status == "behind 1, spooling: database or disk is full"
-        await log_writer._run(lambda: connection.execute("pragma max_page_count = 1000000"))
-        await record(log_writer, turns[1])
         assert log_writer.status == "ok"
+        await record(log_writer, turns[1])
     assert ids(path) == [written.id for written in turns]
 
 
-async def test_the_database_is_read_only(path: Path) -> None:
-    async with opened(path) as log_writer:
-        connection = log_writer._file.opened().db.conn
-        await log_writer._run(lambda: connection.execute("pragma query_only = 1"))
+async def test_a_database_that_was_read_only_at_the_start_is_written_as_soon_as_it_can_be(
+    path: Path, unwritable: Callable[[str], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "SQLite keeps a connection read-only for ever, so it has to be opened again."
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
+    database.open_log(path).db.close()
+    with unwritable("query_only = 1"):
+        log_writer = LogWriter(path)
+        await log_writer.open()
+        assert log_writer.status == "ok, spooling: attempt to write a readonly database"
         await record(log_writer, first := turn(HI))
-        assert log_writer.status == "behind 1, spooling: attempt to write a readonly database"
-        await log_writer._run(lambda: connection.execute("pragma query_only = 0"))
+        assert log_writer.status.startswith("behind 1, spooling: ")
+    await until(lambda: log_writer.status == "ok")
     assert ids(path) == [first.id]
+    await log_writer.close()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
 def folder(path: Path) -> None:
@@ -203,25 +249,115 @@ async def test_the_database_is_deleted_or_replaced(path: Path) -> None:
 async def test_neither_the_database_nor_the_spool_can_be_written(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(spool, "MAX_IN_MEMORY", 2)
-    turns = [turn(user(str(n))) for n in range(4)]
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
+    turns = [turn(user(str(n))) for n in range(3)]
     Spool(path).folder.write_text("in the way")
     async with opened(path) as log_writer:
         async with lock(path):
-            await record(log_writer, *turns[:3])
-            assert log_writer.status.startswith("behind 2, spooling: ")
-        Spool(path).folder.unlink()
-        await record(log_writer, turns[3])
-        assert log_writer.status == "ok"
-    assert ids(path) == [written.id for written in turns[1:]]
-    assert f"The turn {turns[0].id} is lost" in caplog.text
+            await record(log_writer, *turns)
+            assert log_writer.status == "behind 3, 3 only in memory, spooling: database is locked"
+            assert log_writer.spool.in_memory() == [written.id for written in turns]
+            # As soon as the folder can be written, they are there.
+            Spool(path).folder.unlink()
+            await until(lambda: "Turns are not logged but kept in" in caplog.text)
+            assert log_writer.status == "behind 3, spooling: database is locked"
+            assert left(path) == [".json"] * 3
+        await until(lambda: "Turns are logged again" in caplog.text)
+        assert ids(path) == [written.id for written in turns]
+    assert [record.message.partition(" (")[0] for record in caplog.records] == [
+        "Turns are logged, but " + str(Spool(path).folder) + " cannot be written",
+        "Turns can neither be logged",
+        f"Turns are not logged but kept in {Spool(path).folder}: database is locked",
+        "Turns are logged again",
+    ]
+
+
+async def test_turns_in_memory_are_logged_as_soon_as_the_database_can_be_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
+    Spool(path).folder.write_text("in the way")
+    async with opened(path) as log_writer:
+        async with lock(path):
+            await record(log_writer, first := turn(HI))
+        await until(lambda: log_writer.status == "ok, spooling: Not a directory")
+        assert ids(path) == [first.id]
+        assert log_writer.spool.in_memory() == []
+
+
+async def test_a_stop_waits_until_turns_in_memory_can_be_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
+    Spool(path).folder.write_text("in the way")
+    log_writer = LogWriter(path)
+    await log_writer.open()
+    async with lock(path):
+        await record(log_writer, first := turn(HI))
+        closing = asyncio.ensure_future(log_writer.close())
+        await until(lambda: "Press Ctrl-C once more" in caplog.text)
+        assert not closing.done()
+    await closing
+    assert ids(path) == [first.id]
+    assert log_writer.lost == []
+    assert "lost, because" not in caplog.text
+
+
+async def test_a_signal_ends_the_wait(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer, "SHOWN_IDS", 1)
+    Spool(path).folder.write_text("in the way")
+    handler = signal.getsignal(signal.SIGTERM)
+    log_writer = LogWriter(path)
+    await log_writer.open()
+    async with lock(path):
+        await record(log_writer, *(turns := [turn(user(str(n))) for n in range(2)]))
+        closing = asyncio.ensure_future(log_writer.close())
+        await until(lambda: "Press Ctrl-C once more" in caplog.text)
+        signal.raise_signal(signal.SIGTERM)
+        await closing
+    assert log_writer.lost == [written.id for written in turns]
+    expected = f"2 turns are lost, because nothing could be written: {turns[0].id}, …"
+    assert caplog.records[-1].message == expected
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_nobody_can_end_the_wait_of_another_thread(path: Path) -> None:
+    Spool(path).folder.write_text("in the way")
+
+    async def lose_a_turn() -> Sequence[str]:
+        log_writer = LogWriter(path)
+        await log_writer.open()
+        async with lock(path):
+            await record(log_writer, turn(HI))
+            await log_writer.close()
+        return log_writer.lost
+
+    with ThreadPoolExecutor() as another:
+        assert len(another.submit(asyncio.run, lose_a_turn()).result()) == 1
+
+
+async def test_a_full_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MAX_IN_MEMORY", 1)
+    Spool(path).folder.write_text("in the way")
+    async with opened(path) as log_writer:
+        log_writer.check_room()
+        async with lock(path):
+            await record(log_writer, turn(HI))
+            with pytest.raises(ApiError, match="the memory for turns that wait is full") as raised:
+                log_writer.check_room()
+            assert (raised.value.status, raised.value.code) == (503, "log_unavailable")
+        await record(log_writer, turn(HI))
+        log_writer.check_room()
+    assert len(ids(path)) == 2
 
 
 async def test_a_turn_that_the_database_rejects(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rejected_turn = turn(HI, metadata={"a": b"no JSON"})
     async with opened(path) as log_writer:
-        log_writer._spool.keep = log_writer._spool.begin = lambda turn: None  # type: ignore[method-assign]
-        log_writer._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
+        log_writer.spool.keep = log_writer.spool.begin = lambda turn: None  # type: ignore[method-assign]
+        log_writer.spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
         rejected: list[str] = []
         await record(log_writer, rejected_turn, good := turn(HI))
         assert rejected == [rejected_turn.id]
@@ -250,10 +386,10 @@ async def test_turns_that_end_together_share_a_transaction(
         transactions.append(connection)
         return write_transaction(connection)
 
-    monkeypatch.setattr(writer, "write_transaction", counted)
     async with opened(path) as log_writer:
+        monkeypatch.setattr(writer, "write_transaction", counted)
         await record_together(log_writer, *turns)
-    assert len(transactions) == 1
+        assert len(transactions) == 1
     assert ids(path) == [written.id for written in turns]
     assert left(path) == []
 
@@ -261,8 +397,8 @@ async def test_turns_that_end_together_share_a_transaction(
 async def test_a_turn_that_the_database_rejects_among_others(path: Path) -> None:
     rejected_turn, *good = turn(HI, metadata={"a": b"no JSON"}), turn(user("a")), turn(user("b"))
     async with opened(path) as log_writer:
-        log_writer._spool.keep = log_writer._spool.begin = lambda turn: None  # type: ignore[method-assign]
-        log_writer._spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
+        log_writer.spool.keep = log_writer.spool.begin = lambda turn: None  # type: ignore[method-assign]
+        log_writer.spool.reject = lambda turn: rejected.append(turn.id)  # type: ignore[method-assign]
         rejected: list[str] = []
         await record_together(log_writer, good[0], rejected_turn, good[1])
     assert rejected == [rejected_turn.id]
@@ -321,8 +457,9 @@ async def test_recovery_after_a_kill(path: Path) -> None:
         await record(log_writer, done := turn(HI))
     left_behind.begin(under_way := turn(HI, status=500, error="gone"))
     left_behind.begin(turn_again := done)  # killed between the commit and the end of its file
-    begun = left_behind.folder / f"{turn_again.id}.{os.getpid()}.begun"
+    (begun,) = left_behind.folder.glob(f"{turn_again.id}.*.begun")
     begun.write_text(begun.read_text().replace('"status":200', '"status":500'))
+    left_behind.close()
     async with opened(path):
         pass
     assert ids(path) == [done.id, under_way.id]
