@@ -151,11 +151,13 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.log_writer.open()
-        yield
-        await backgrounds.close()
-        await engines.aclose()
-        await state.log_writer.close()
-        state.log_reader.close()
+        try:
+            yield
+        finally:  # a second signal cancels this task
+            await backgrounds.close()
+            await engines.aclose()
+            await state.log_writer.close()
+            state.log_reader.close()
 
     return lifespan
 

@@ -204,11 +204,14 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             from ..app import create_app
             from ..http.server import QuietServer
 
-            server = QuietServer(uvicorn.Config(create_app(settings), **options))
+            app = create_app(settings)
+            server = QuietServer(uvicorn.Config(app, **options))
         _check_engine(settings)
-        server.run([listener])
-        if not server.started:
-            sys.exit(1)
+        try:
+            server.run([listener])
+        finally:  # uvicorn raises the signal that stopped it
+            if app.state.proxy.log_writer.lost or not server.started:
+                sys.exit(1)
         return
     listener.close()  # uvicorn opens one for all of its processes
     settings.export_to_workers()

@@ -1,0 +1,122 @@
+"The server in a process of its own, while neither the log nor the folder beside it can be written."
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import openai
+import pytest
+from support.served_app import BEGIN, END, PATIENCE, Ollama
+
+from proxy.log.spool import Spool
+
+COMMAND = ("-m", "proxy", "--port", "0", "--model", "gpt-oss-tiny", "--database")
+HI = {"model": "gpt-oss-tiny", "input": "Hi"}
+
+
+class Server:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    def read_until(self, pattern: str) -> re.Match[str]:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(self.lines)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        "Return the exit status."
+        assert self.process.stderr
+        self.lines += self.process.stderr
+        return self.process.wait()
+
+
+@contextmanager
+def serving(path: Path, ollama: Ollama) -> Iterator[tuple[Server, openai.OpenAI]]:
+    command = [sys.executable, *COMMAND, str(path)]
+    environ = {**os.environ, "OLLAMA_HOST": ollama.host}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        timer = threading.Timer(PATIENCE * 5, process.kill)
+        timer.start()
+        try:
+            server = Server(process)
+            url = server.read_until(r"OPENAI_BASE_URL=(\S+)")[1]
+            with openai.OpenAI(base_url=url, api_key="any", max_retries=0, timeout=PATIENCE) as client:
+                yield server, client
+        finally:
+            process.kill()
+            timer.cancel()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    "The database is none, and a file is where its folder should be."
+    (path := tmp_path / "logs.db").write_bytes(b"x" * 9999)
+    Spool(path).folder.touch()
+    return path
+
+
+@pytest.fixture
+def ollama() -> Iterator[Ollama]:
+    with Ollama([*BEGIN, END]) as ollama:
+        yield ollama
+
+
+def two_turns(client: openai.OpenAI) -> list[str]:
+    first = client.responses.create(**HI)
+    assert client.responses.retrieve(first.id).output_text == "Hello"
+    second = client.responses.create(**HI, previous_response_id=first.id)
+    assert client.responses.retrieve(second.id).previous_response_id == first.id
+    return [first.id, second.id]
+
+
+def test_a_stop_waits_for_turns_in_memory(path: Path, ollama: Ollama) -> None:
+    with serving(path, ollama) as (server, client):
+        ids = two_turns(client)
+        server.stop()
+        server.read_until("2 turns are only in memory: .*logs.db cannot be written .* Press Ctrl-C once more")
+        Spool(path).folder.unlink()
+        assert server.end() == 0
+    assert [f"resp_{turn.id}" for turn in Spool(path).waiting()] == ids
+    path.unlink()
+    with serving(path, ollama) as (server, client):
+        assert [client.responses.retrieve(id).output_text for id in ids] == ["Hello", "Hello"]
+    assert [*Spool(path).waiting()] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_loses_them(path: Path, ollama: Ollama, number: int) -> None:
+    with serving(path, ollama) as (server, client):
+        ids = [id.removeprefix("resp_") for id in two_turns(client)]
+        server.stop(number)
+        server.read_until("Press Ctrl-C once more")
+        server.stop(number)
+        assert server.end() == 1
+    expected = f"2 turns are lost, because nothing could be written: {ids[0]}, {ids[1]}\n"
+    assert server.lines[-1] == expected
+
+
+def test_signals_that_come_at_once(path: Path, ollama: Ollama) -> None:
+    "Nobody has read yet what a second signal loses."
+    with serving(path, ollama) as (server, client):
+        two_turns(client)
+        server.stop(signal.SIGINT)
+        server.stop(signal.SIGINT)
+        server.read_until("Press Ctrl-C once more")
+        path.unlink()
+        assert server.end() == 0
+    assert len([*Spool(path).waiting()]) == 0
