@@ -11,6 +11,7 @@ import click
 from ..catalog.binding import BoundModel
 from ..engines.hookspecs import ModelStatus
 from ..engines.registered import get_provider, installed_providers
+from ..log.problems import log_problems
 from . import target
 from .llm_cli_internals import logs_db_path, logs_on
 from .terminal import columns, format_memory, format_size, format_time
@@ -21,7 +22,7 @@ class Status:
     """The state of a model, its engine and LLM's log.
 
     `checked` is what the engine reports about the model. `engines` are the summaries of the other engines by
-    name.
+    name. `log_problems` are what keeps turns from being logged, with what to type.
     """
 
     engine: str
@@ -30,6 +31,7 @@ class Status:
     log: str
     log_size: int | None
     logging: bool
+    log_problems: list[str]
     engines: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +44,7 @@ class Status:
             "log": self.log,
             "log_size": self.log_size,
             "logging": self.logging,
+            "log_problems": self.log_problems,
             "engines": self.engines,
             **checked,
             "ready": self.checked.problem is None,
@@ -58,6 +61,7 @@ def create_status(model: BoundModel, checked: ModelStatus, engines: dict[str, st
         log=str(log),
         log_size=log.stat().st_size if log.exists() else None,
         logging=logs_on(),
+        log_problems=list(log_problems(log)),
         engines=engines,
     )
 
@@ -112,6 +116,8 @@ def command(ctx: click.Context, name: str | None, engine: str | None, json_: boo
         click.echo(json.dumps(status.to_json(), indent=2))
     else:
         click.echo(columns(status_rows(status)))
+        for problem in status.log_problems:
+            click.echo(f"Warning: {problem}", err=True)
         if checked.problem:
             click.echo(f"Error: {checked.problem}", err=True)
     ctx.exit(checked.problem is not None)

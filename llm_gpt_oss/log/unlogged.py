@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..file_lock import is_held
 
@@ -66,8 +66,7 @@ def is_owned(folder: Path, entry: Entry) -> bool:
     return is_held(folder / f"{entry.owner}{LOCK}")
 
 
-@dataclass(frozen=True, slots=True)
-class UnloggedTurns:
+class UnloggedTurns(NamedTuple):
     """The number of turns that wait in a folder, and the names of entries that no server can log.
 
     Turns that are in progress do not wait. Those of a server that was killed do.

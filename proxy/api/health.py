@@ -42,17 +42,23 @@ async def _engine_health(state: ProxyState) -> EngineHealth:
 
 @router.get("/health")
 async def health(request: Request, state: StateDep, ready: str | None = None) -> JSONResponse:
-    "200 if the server itself works. With `?ready=1`, 503 if a prompt would fail."
+    """200 if the server itself works. With `?ready=1`, 503 if a prompt would fail.
+
+    `problems` are those of the log. They do not keep prompts from being answered.
+    """
     engine = await _engine_health(state)
     queue = state.queue
     is_ready = engine.state in ("ready", "loading") and not queue.is_full
+    writer = state.turn_logging.writer_for(request.headers)
+    problems = writer.problems() if writer else []
     body: dict[str, Any] = {
-        "status": "ok" if is_ready else "degraded",
+        "status": "ok" if is_ready and not problems else "degraded",
         "engine": engine.state,
         "loaded": engine.loaded,
         "model": state.settings.model,
         "queue": {"running": queue.running, "waiting": queue.waiting},
-        "log": state.log_writer.status if state.turn_logging.writer_for(request.headers) else "off",
+        "log": writer.status if writer else "off",
+        "problems": problems,
         "version": version("llm-gpt-oss"),
     }
     failing = ready not in (None, "", "0") and not is_ready

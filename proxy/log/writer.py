@@ -22,6 +22,7 @@ from llm.parts import Message
 
 from llm_gpt_oss.log import waiting
 from llm_gpt_oss.log.database import is_transient, write_transaction
+from llm_gpt_oss.log.problems import count_turns, disk_problem, unusable_problem
 
 from ..http.errors import log_unavailable
 from . import tables
@@ -78,6 +79,24 @@ class LogWriter:
         in_memory = f", {state.in_memory} only in memory" if state.in_memory else ""
         problem = self._problem or self.spool.problem
         return f"{backlog}{in_memory}, spooling: {problem}" if problem else backlog + in_memory
+
+    def problems(self) -> list[str]:
+        "What keeps turns from being logged, in sentences without paths."
+        state, name = self.spool.state(), self.folder.name
+        problems = []
+        if self._problem:
+            problems.append(f"Turns cannot be logged: {self._problem}. It is tried again every second.")
+        if state.waiting:
+            problems.append(f"{count_turns(state.waiting)} for the log.")
+        if state.in_memory:
+            problems.append(
+                f"{state.in_memory} of them are only in memory, because {name} cannot be written "
+                f"({self.spool.problem}). They are lost if the server is killed."
+            )
+        elif self.spool.problem:
+            problems.append(f"{name} cannot be written ({self.spool.problem}).")
+        found = [disk_problem(self._path), unusable_problem(self.folder, state.unusable)]
+        return [*problems, *filter(None, found)]
 
     @property
     def folder(self) -> Path:

@@ -56,6 +56,10 @@ def test_status_as_json(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> N
         "log": f"{llm.user_dir()}/logs.db",
         "log_size": 5,
         "logging": False,
+        "log_problems": [
+            f"Turns cannot be logged: file is not a database. Make {llm.user_dir()}/logs.db writable, and "
+            "end what keeps it locked."
+        ],
         "version": "0.33.0",
         "installed": True,
         "size": 13_780_000_000,
@@ -73,6 +77,18 @@ def test_status_as_json(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> N
         "problem": None,
         "ready": True,
     }
+
+
+def test_status_warns_about_turns_that_are_not_logged(ollama: WebServer) -> None:
+    folder = llm.user_dir() / "logs.db-unlogged"
+    folder.mkdir()
+    (folder / "1.json").touch()
+    result = run("status")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"Warning: 1 turn waits in {folder}. A running server logs them as soon as it can. If none runs, "
+        "type `llm gpt-oss serve`.\n"
+    )
 
 
 TINY = {"name": "tiny:latest", "size": 7}

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import Request
-from support.proxied_engine import Proxied, proxied
+from support.proxied_engine import HELLO, Proxied, proxied
+from support.scripted_engine import AsyncScriptedEngine
 from support.scripted_server import HOLD, Refusing, Scripted, answer
 from support.webserver import Answer, WebServer, lines, serving
 
 from llm_gpt_oss.completion import AsyncEngine
 from proxy.api.health import home
 from proxy.inference import model_statuses
+from proxy.log.spool import Spool
 
 MODEL = "gpt-oss-tiny"
 VERSION = lines({"version": "0.33.0"})
@@ -46,6 +49,7 @@ async def test_ready(ollama: WebServer) -> None:
         "model": MODEL,
         "queue": {"running": 0, "waiting": 0},
         "log": "ok",
+        "problems": [],
         "version": body["version"],
     }
     assert body["version"][0].isdigit()
@@ -114,6 +118,27 @@ async def test_a_full_queue_is_not_ready(ollama: WebServer) -> None:
 async def test_logging_is_off(ollama: WebServer) -> None:
     async with proxied(model=MODEL, log_policy="off") as proxy:
         assert (await proxy.get("/health")).json()["log"] == "off"
+
+
+async def test_a_log_that_cannot_be_written(ollama: WebServer, tmp_path: Path) -> None:
+    "The prompt would be answered all the same."
+    path = tmp_path / "logs.db"
+    path.write_bytes(b"x" * 9999)
+    (Spool(path).folder / "folder.json").mkdir(parents=True)
+    async with proxied(AsyncScriptedEngine(HELLO), model=MODEL, database=path) as proxy:
+        assert (await proxy.chat(user="Hi")).status_code == 200
+    async with proxied(model=MODEL, database=path) as proxy:
+        response = await proxy.get("/health?ready=1")
+        assert response.status_code == 200
+        body = response.json()
+        assert (body["status"], body["engine"]) == ("degraded", "ready")
+        assert body["log"] == "behind 1, spooling: file is not a database"
+        assert body["problems"] == [
+            "Turns cannot be logged: file is not a database. It is tried again every second.",
+            "1 turn waits for the log.",
+            "logs.db-unlogged has entries that cannot be logged: folder.json. Move them to another place.",
+        ]
+        path.unlink()
 
 
 async def home_page(proxy: Proxied, **headers: str) -> tuple[str, str]:

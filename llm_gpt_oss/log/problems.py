@@ -1,0 +1,73 @@
+"""What keeps turns from being logged, in sentences: for `/health` and for `llm gpt-oss status`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from .database import set_busy_timeout, write_transaction
+from .unlogged import unlogged_folder, unlogged_turns
+
+# With less room than this SQLite cannot be expected to write a turn.
+FULL_BYTES = 64 * 1024
+# How many milliseconds a look at the database waits for the lock of another process.
+PATIENCE = 200
+SHOWN_NAMES = 5
+
+
+def log_problems(database: Path) -> Iterator[str]:
+    "What keeps turns out of this database, and what to type. It is found out without a server."
+    folder = unlogged_folder(database)
+    waiting, unusable = unlogged_turns(folder)
+    if problem := _database_problem(database):
+        yield problem
+    if problem := disk_problem(database):
+        yield problem
+    if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        yield f"{folder} cannot be written. Make it a folder that you own, with a mode of 0700."
+    if waiting:
+        yield (
+            f"{count_turns(waiting)} in {folder}. A running server logs them as soon as it can. If none "
+            "runs, type `llm gpt-oss serve`."
+        )
+    if problem := unusable_problem(folder, unusable):
+        yield problem
+
+
+def disk_problem(database: Path) -> str | None:
+    try:
+        free = shutil.disk_usage(database.parent).free
+    except OSError:
+        return None
+    return f"The disk of the log is full: {free} bytes are free. Make room." if free < FULL_BYTES else None
+
+
+def unusable_problem(folder: Path, names: Sequence[str]) -> str | None:
+    if not names:
+        return None
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return (
+        f"{folder.name} has entries that cannot be logged: {', '.join(names[:SHOWN_NAMES])}{more}. Move them "
+        "to another place."
+    )
+
+
+def count_turns(number: int) -> str:
+    return "1 turn waits" if number == 1 else f"{number} turns wait"
+
+
+def _database_problem(database: Path) -> str | None:
+    "Why the database cannot be written. One that does not exist is created when a turn is logged."
+    if not database.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            set_busy_timeout(connection, PATIENCE)
+            with write_transaction(connection):
+                return None
+    except sqlite3.Error as error:
+        return f"Turns cannot be logged: {error}. Make {database} writable, and end what keeps it locked."
