@@ -106,6 +106,17 @@ def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def check_writable(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises OSError or sqlite3.Error if the database at `path` cannot be written.
+
+    SQLite lets a write transaction begin on a read-only file, and fails when something is written.
+    """
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise sqlite3.OperationalError("the database or its folder is read-only")
+    with write_transaction(connection):
+        pass
+
+
 def is_transient(error: Exception) -> bool:
     "Whether the database is the problem and not this turn. Then a later attempt may succeed."
     return isinstance(error, OSError | sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from .database import set_busy_timeout, write_transaction
+from .database import check_writable, set_busy_timeout
 from .unlogged import unlogged_folder, unlogged_turns
 
 # With less room than this SQLite cannot be expected to write a turn.
@@ -34,7 +34,7 @@ def log_problems(database: Path) -> Iterator[str]:
             f"{count_turns(waiting)} in {folder}. A running server logs them as soon as it can. If none "
             "runs, type `llm gpt-oss serve`."
         )
-    if problem := unusable_problem(folder, unusable):
+    if problem := unusable_problem(str(folder), unusable):
         yield problem
 
 
@@ -46,12 +46,12 @@ def disk_problem(database: Path) -> str | None:
     return f"The disk of the log is full: {free} bytes are free. Make room." if free < FULL_BYTES else None
 
 
-def unusable_problem(folder: Path, names: Sequence[str]) -> str | None:
+def unusable_problem(folder: str, names: Sequence[str]) -> str | None:
     if not names:
         return None
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return (
-        f"{folder.name} has entries that cannot be logged: {', '.join(names[:SHOWN_NAMES])}{more}. Move them "
+        f"{folder} has entries that cannot be logged: {', '.join(names[:SHOWN_NAMES])}{more}. Move them "
         "to another place."
     )
 
@@ -67,7 +67,7 @@ def _database_problem(database: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
             set_busy_timeout(connection, PATIENCE)
-            with write_transaction(connection):
-                return None
+            check_writable(connection, database)
+            return None
     except sqlite3.Error as error:
         return f"Turns cannot be logged: {error}. Make {database} writable, and end what keeps it locked."

@@ -162,7 +162,7 @@ class Spool:
                 return turn
             self._files.set_aside(turn_id)
             logger.error(
-                "%s in %s is not a turn: it is now called %s", turn_id + ENDED, self.folder, REJECTED
+                "%s%s in %s is not a turn. It was renamed to %s.", turn_id, ENDED, self.folder, REJECTED
             )
         except FileNotFoundError:
             pass  # another process was faster

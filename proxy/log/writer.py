@@ -21,7 +21,7 @@ from llm.logs import LogStore
 from llm.parts import Message
 
 from llm_gpt_oss.log import waiting
-from llm_gpt_oss.log.database import is_transient, write_transaction
+from llm_gpt_oss.log.database import check_writable, is_transient, write_transaction
 from llm_gpt_oss.log.problems import count_turns, disk_problem, unusable_problem
 
 from ..http.errors import log_unavailable
@@ -95,7 +95,7 @@ class LogWriter:
             )
         elif self.spool.problem:
             problems.append(f"{name} cannot be written ({self.spool.problem}).")
-        found = [disk_problem(self._path), unusable_problem(self.folder, state.unusable)]
+        found = [disk_problem(self._path), unusable_problem(name, state.unusable)]
         return [*problems, *filter(None, found)]
 
     @property
@@ -295,8 +295,8 @@ class LogWriter:
 
     def _can_write(self) -> bool:
         try:
-            with write_transaction(self._file.opened().db.conn):
-                return True
+            check_writable(self._file.opened().db.conn, self._path)
+            return True
         except Exception as error:
             self._report(error)
             return False

@@ -36,6 +36,14 @@ def test_a_locked_database(path: Path) -> None:
     assert problem.startswith("Turns cannot be logged: database is locked. Make ")
 
 
+@pytest.mark.parametrize("name", ["logs.db", ""])
+def test_a_read_only_database(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_only = path.parent / name
+    monkeypatch.setattr(os, "access", lambda path, mode: path != read_only)
+    (problem,) = log_problems(path)
+    assert problem.startswith("Turns cannot be logged: the database or its folder is read-only. Make ")
+
+
 def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=9))
     assert [*log_problems(path)] == ["The disk of the log is full: 9 bytes are free. Make room."]
@@ -74,6 +82,6 @@ def test_a_file_is_where_the_folder_should_be(path: Path) -> None:
 
 def test_a_folder_of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unlogged_folder(path).mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda found, mode: found != unlogged_folder(path))
     (problem,) = log_problems(path)
     assert problem.startswith(f"{unlogged_folder(path)} cannot be written. ")

@@ -191,10 +191,11 @@ async def test_a_database_that_was_read_only_at_the_start_is_written_as_soon_as_
     "SQLite keeps a connection read-only for ever, so it has to be opened again."
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
     database.open_log(path).db.close()
-    with unwritable("query_only = 1"):
+    with unwritable("query_only = 1"), monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: False)
         log_writer = LogWriter(path)
         await log_writer.open()
-        assert log_writer.status == "ok, spooling: attempt to write a readonly database"
+        assert log_writer.status == "ok, spooling: the database or its folder is read-only"
         await record(log_writer, first := turn(HI))
         assert log_writer.status.startswith("behind 1, spooling: ")
     await until(lambda: log_writer.status == "ok")
