@@ -74,8 +74,9 @@ class Model:
 class Health:
     """The state of the server.
 
-    `status` is `ok`, or `degraded` if a prompt would fail now. `model` is the server's default model,
-    `engine` the state of its engine, and `loaded` is whether it is in memory.
+    `status` is `ok`, or `degraded` if a prompt would fail now or if there are `problems`, which keep turns
+    from being logged. `model` is the server's default model, `engine` the state of its engine, and `loaded`
+    is whether it is in memory.
     """
 
     status: str
@@ -83,6 +84,7 @@ class Health:
     model: str
     loaded: bool
     version: str
+    problems: Sequence[str] = ()
 
 
 class ChatAnswer:

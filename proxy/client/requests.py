@@ -43,7 +43,8 @@ def health() -> Request[Health]:
 
 
 def _health(data: Json) -> Health:
-    return Health(data["status"], data["engine"], data["model"], data["loaded"], data["version"])
+    problems = tuple(data.get("problems", ()))
+    return Health(data["status"], data["engine"], data["model"], data["loaded"], data["version"], problems)
 
 
 def _message_list(messages: Messages) -> list[Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+# A worker gets SIGTERM from its parent, soon after the Ctrl-C that reaches all processes of a terminal.
+WORKERS_NAMES = ("SIGINT",)
 
 
 @contextmanager
@@ -23,7 +26,8 @@ def next_signal() -> Iterator[asyncio.Event]:
         yield event
         return
     loop = asyncio.get_running_loop()
-    numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    names = WORKERS_NAMES if multiprocessing.parent_process() else NAMES
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     earlier = {
         number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(event.set)) for number in numbers
     }

@@ -289,7 +289,7 @@ class LogWriter:
 
     def _catch_up(self) -> None:
         self.spool.flush()
-        if self._write_waiting() and self._can_write():
+        if self._can_write() and self._write_waiting():
             self._report_success()
         self._announce()
 
