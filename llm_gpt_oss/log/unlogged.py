@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,8 +26,7 @@ def unlogged_folder(database: Path) -> Path:
     return database.with_name(f"{database.name}-unlogged")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of the folder.
 
     The names are `TURN.json`, `TURN.rejected` and `TURN.cancel`, and `TURN.OWNER.begun` and
@@ -51,14 +49,21 @@ class Entry:
         return self.name.split(".")[1]
 
 
-def entries(folder: Path) -> list[Entry]:
-    "The entries, the oldest turns first. Hidden files, such as those of NFS, are left out."
+def entries(folder: Path, *suffixes: str) -> list[Entry]:
+    """The entries, the oldest turns first, or only those with one of the suffixes.
+
+    Hidden files, such as those of NFS, are left out.
+    """
     try:
         with os.scandir(folder) as found:
-            visible = [Entry(each.name, each.is_file(follow_symlinks=False)) for each in found]
+            selected = [
+                Entry(each.name, each.is_file(follow_symlinks=False))
+                for each in found
+                if not each.name.startswith(".") and (not suffixes or each.name.endswith(suffixes))
+            ]
     except OSError:
         return []
-    return sorted((each for each in visible if not each.name.startswith(".")), key=lambda each: each.name)
+    return sorted(selected)
 
 
 def is_owned(folder: Path, entry: Entry) -> bool:

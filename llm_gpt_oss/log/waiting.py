@@ -50,7 +50,7 @@ def keep(database: Path, response: llm.Response) -> Path:
 def waiting_turns(database: Path) -> list[Path]:
     "The files of turns that wait, oldest first."
     folder = unlogged_folder(database)
-    return [folder / entry.name for entry in entries(folder) if entry.is_file and entry.suffix == SHELL]
+    return [folder / entry.name for entry in entries(folder, SHELL) if entry.is_file]
 
 
 def write_waiting(log: LogStore, database: Path) -> None:

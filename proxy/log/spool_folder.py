@@ -82,18 +82,14 @@ class SpoolFolder:
                 (self.path / entry.name).unlink(missing_ok=True)
             elif entry.suffix == LOCK and (lock := acquire(self.path / entry.name)):
                 lock.release()
-        in_progress = {entry.turn_id for entry in entries(self.path) if entry.suffix == BEGUN}
+        in_progress = {entry.turn_id for entry in entries(self.path, BEGUN)}
         for entry in found:
             if entry.suffix == CANCEL and entry.turn_id not in in_progress:
                 (self.path / entry.name).unlink(missing_ok=True)
 
     def waiting(self) -> list[str]:
         "The ids of the turns that have ended, oldest first."
-        return [
-            entry.name.removesuffix(ENDED)
-            for entry in entries(self.path)
-            if entry.is_file and entry.suffix == ENDED
-        ]
+        return [entry.name.removesuffix(ENDED) for entry in entries(self.path, ENDED) if entry.is_file]
 
     def read(self, turn_id: str) -> bytes:
         "The file of a turn that has ended. Raises OSError."
@@ -105,12 +101,11 @@ class SpoolFolder:
 
     def find(self, turn_id: str) -> TurnFile | None:
         "The file of a turn in any state, of whatever process."
-        return self._find(turn_id, entries(self.path))
+        return self._find(turn_id, entries(self.path, BEGUN))
 
     def all_turns(self) -> Iterator[TurnFile]:
-        found = [entry for entry in entries(self.path) if entry.is_file]
-        states = (BEGUN, ENDED, REJECTED)
-        for turn_id in dict.fromkeys(entry.turn_id for entry in found if entry.suffix in states):
+        found = [entry for entry in entries(self.path, BEGUN, ENDED, REJECTED) if entry.is_file]
+        for turn_id in dict.fromkeys(entry.turn_id for entry in found):
             if file := self._find(turn_id, found):
                 yield file
 

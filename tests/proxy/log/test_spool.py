@@ -229,7 +229,7 @@ def test_a_turn_that_ends_while_it_is_looked_for(turns_spool: Spool, monkeypatch
     turns_spool.begin(written := turn(user("a")))
     listed = spool_folder.entries(turns_spool.folder)
 
-    def entries(folder: Path) -> list[Entry]:
+    def entries(folder: Path, *suffixes: str) -> list[Entry]:
         turns_spool.keep(written)
         return listed
 
