@@ -10,7 +10,8 @@
 # audit   known vulnerabilities of the dependencies, where the package index has data about them
 # docs    build the documentation into docs/_build
 # cover   the suite with coverage
-# fuzz    the property tests with new examples, for MINUTES=5
+# fuzz    the property tests with new examples, then attacks on a server, for MINUTES=5 each
+# attack  only the attacks: requests that are built to keep the server busy
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
 # slips   the table of mistakes that the model makes, with outcomes; ARGS="--failed" prints only rows that fail
@@ -18,7 +19,7 @@
 # clients real clients, installed outside the checkout and run against the server; ARGS="openai_go" runs only one
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint audit cog docs cover fuzz record bench slips engines clients
+.PHONY: run test lint audit cog docs cover fuzz attack record bench slips engines clients
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -65,6 +66,10 @@ cover: .venv/dev
 
 fuzz: .venv/dev
 	$(BIN)/python scripts/fuzz.py $(MINUTES) $(ARGS)
+	$(BIN)/python scripts/attack.py --minutes $(MINUTES)
+
+attack: .venv/dev
+	$(BIN)/python scripts/attack.py --minutes $(MINUTES) $(ARGS)
 
 record: .venv/dev
 	$(BIN)/python -m pytest -m vcr --record-mode=rewrite $(ARGS)
