@@ -17,8 +17,16 @@ from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.request_body import parse_body
 
-# One of each kind. `make attack` plays the others.
+# Most of these once took a server fifteen seconds or more. `make attack` plays all.
 NAMES = (
+    "ChatRequest /v1/chat/completions messages[].content: '#', many ' ', 'x'",
+    "ChatRequest /v1/chat/completions tools: equal entries of form 0",
+    "ResponsesRequest /v1/responses tools: distinct entries of form 0",
+    "ChatRequest /v1/chat/completions response_format/2.json_schema.schema: many types",
+    "MessagesRequest /v1/messages tools[].input_schema: an enum of objects",
+    "A history, chat: results without an id",
+    "A history, chat, calls in one message: calls in a row",
+    "Compressed, 31 MB of lists",
     "ResponsesRequest /v1/responses tools[].description: many '<|start|>'",
     "MessagesRequest /v1/messages messages[].content: lone surrogates",
     "WebSocket: ResponsesRequest /v1/responses temperature: many digits",
@@ -50,7 +58,7 @@ def test_an_attack(attack: Attack, target: Target, probe: Probe, engine: BadEngi
 
 
 def test_a_server_starts_after_one_was_killed_during_an_attack(tmp_path: Path, engine: BadEngine) -> None:
-    (attack,) = named("ChatRequest /v1/chat/completions messages[].content: many '<|start|>'")
+    (attack,) = named(NAMES[0])
     assert start_after_kill(attack, tmp_path, engine) < GENEROUS.start
 
 

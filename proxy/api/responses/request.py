@@ -215,7 +215,7 @@ class ResponsesRequest(Sampling):
     def _new_input(self, context: RequestContext) -> History:
         "The messages that this request adds to the conversation."
         if isinstance(self.input, str):
-            return History([Message("user", [TextPart(self.input)])], (0,), frozenset())
+            return History([Message("user", [TextPart(self.input)])], (), frozenset())
         new_input = to_messages(self.input or (), context.referenced, context.history)
         if new_input.messages or context.history:
             return new_input

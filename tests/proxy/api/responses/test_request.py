@@ -147,7 +147,6 @@ def test_minimal_request() -> None:
         input_field="input",
         schema_field="text.format",
         replayable=True,
-        message_of_entry=(0,),
     )
 
 
@@ -198,7 +197,7 @@ def test_instructions_come_before_the_history() -> None:
     generation = make_generation(RequestContext(history), instructions="Be kind.", text={"verbosity": "low"})
     instructions = [Message("system", [TextPart(text)]) for text in ("Answer briefly.", "Be kind.")]
     assert generation.messages == (*instructions, *history, USER)
-    assert (generation.added, generation.known, generation.message_of_entry) == (2, 2, (4,))
+    assert (generation.added, generation.known) == (2, 2)
 
 
 @pytest.mark.parametrize("fields", [{"instructions": ""}, {"text": {"verbosity": "medium"}}, {"text": {}}])

@@ -447,3 +447,14 @@ async def test_retrieve_loads_the_turn_once(query: str, monkeypatch: pytest.Monk
         monkeypatch.setattr(LogReader, "turn", counting_load)
         assert (await proxy.get(f"/v1/responses/{response['id']}{query}")).status_code == 200
     assert loaded == [response["id"].removeprefix("resp_")]
+
+
+async def test_a_text_is_logged_after_a_turn_with_the_same_one_failed() -> None:
+    "It has no entries that an earlier turn could hold."
+    async with proxied(AsyncScriptedEngine(EngineError("It broke."), HELLO)) as proxy:
+        await proxy.chat(user="Hi")
+        await proxy.post("/v1/responses", {"model": "gpt-oss", "input": "Hi"})
+        assert [(turn["status"], json.loads(turn["request"]).get("input")) for turn in proxy.turns()] == [
+            (502, None),
+            (200, "Hi"),
+        ]
