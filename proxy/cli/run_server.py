@@ -191,9 +191,11 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
     from ..http.protocol import HTTP11Protocol
+    from ..http.websocket_protocol import WebSocketProtocol
 
     options: dict[str, Any] = {
         "http": HTTP11Protocol,
+        "ws": WebSocketProtocol,
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,

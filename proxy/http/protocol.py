@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -13,26 +12,21 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
+from .client_connection import LINGER_SECONDS, ClientConnection
 from .errors import ApiError, openai_response
 
-# Seconds that a client has to close its side of an idle connection.
-LINGER_SECONDS = 5
 # uvicorn logs this error for each handshake that is answered with 401 or 403. It does not say which.
 REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 # Bytes of a request's head that are kept while its end has not arrived. Nobody has sent a key yet.
 MAX_HEAD = 64 * 2**10
 
 
-class HTTP11Protocol(HttpToolsProtocol):
-    """Sends small writes at once, ignores offers to change to HTTP/2, and closes idle connections gently.
+class HTTP11Protocol(ClientConnection, HttpToolsProtocol):
+    """Ignores offers to change to HTTP/2, and closes idle connections gently.
 
     It limits the head of a request, and the time until it is complete: the keep-alive timeout, which uvicorn
     uses only after an answer. It drops trailers, the headers after a chunked body, which uvicorn would take
     for headers.
-
-    asyncio sets TCP_NODELAY only on connections of sockets that it opened itself, and uvicorn hands it an
-    open one. Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for
-    clients that keep their connection open.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -44,15 +38,22 @@ class HTTP11Protocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        connection = transport.get_extra_info("socket")
-        if connection.family in (socket.AF_INET, socket.AF_INET6):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         super().connection_lost(exc)
+
+    def client_left(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.flow.resume_writing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.abort_if_stalled(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
         if self._half_closed:
@@ -146,7 +147,11 @@ class HTTP11Protocol(HttpToolsProtocol):
         """
         self._half_closed = True
         self.transport.write_eof()
-        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.timeout_keep_alive_task = self.loop.call_later(LINGER_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self.transport.close()
+        self.abort_if_stalled(LINGER_SECONDS)
 
 
 def is_no_refused_handshake(record: logging.LogRecord) -> bool:

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from ...completion import Json
 from ...errors import StreamCut
 from ...streaming import atranslate, translate
-from .connection import async_client_options, client_options, translate_errors, uses_loopback_transport
+from .connection import AsyncConnections, client_options, translate_errors, uses_loopback_transport
 from .endpoint import Endpoint
 from .request import Request
 from .server_errors import to_error
@@ -146,12 +146,13 @@ class AsyncClient:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._http = httpx.AsyncClient(**async_client_options(endpoint))
+        self._connections = AsyncConnections(endpoint)
 
     async def send(self, request: Request[T]) -> T:
         "Return the parsed answer."
         with translate_errors(self.endpoint):
-            response = await self._http.request(**_arguments(self.endpoint, request))
+            async with self._connections.open(**_arguments(self.endpoint, request)) as response:
+                await response.aread()
         return _parse_response(self.endpoint, request, response)
 
     async def stream(self, request: Request[T]) -> AsyncGenerator[T, None]:
@@ -172,7 +173,7 @@ class AsyncClient:
             # Then the end of the response is also the end of the connection, which ends the delay.
             arguments["headers"] = {**arguments.get("headers", {}), "Connection": "close"}
         with translate_errors(self.endpoint):
-            async with self._http.stream(**arguments) as response:
+            async with self._connections.open(**arguments) as response:
                 if not response.is_success:
                     await response.aread()
                 raise_for_status(self.endpoint, request, response)
@@ -183,7 +184,7 @@ class AsyncClient:
                             _set_read_delay(response, read_delay)
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._connections.aclose()
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.request import getproxies
 
@@ -37,6 +38,68 @@ def async_client_options(endpoint: Endpoint) -> dict[str, Any]:
 
 def uses_loopback_transport(endpoint: Endpoint) -> bool:
     return bool(endpoint.server.loopback_address) and not _is_secure(endpoint.server)
+
+
+class AsyncConnections:
+    """The connections to one server, of an `httpx.AsyncClient`.
+
+    anyio and httpcore keep a connection for good if a task is cancelled at certain moments while it opens
+    one, or while it closes one. So a task of its own sends each request, and is cancelled only when its
+    connection is open. Another one closes the response.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._http = httpx.AsyncClient(**async_client_options(endpoint))
+        # `LoopbackTransport` opens connections without anyio.
+        self._opens_safely = uses_loopback_transport(endpoint)
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def open(self, **request: Any) -> AsyncIterator[httpx.Response]:
+        "Send the request, and return the response before its body arrives. Leaving the context closes it."
+        if self._opens_safely:
+            response = await self._http.send(self._http.build_request(**request), stream=True)
+        else:
+            response = await self._send_in_a_task(request)
+        try:
+            yield response
+        finally:
+            await asyncio.shield(asyncio.ensure_future(response.aclose()))
+
+    async def aclose(self) -> None:
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=LONG_CONNECT_TIMEOUT)
+        await self._http.aclose()
+
+    async def _send_in_a_task(self, request: dict[str, Any]) -> httpx.Response:
+        is_connected = is_abandoned = False
+
+        # https://www.encode.io/httpcore/extensions/#trace
+        async def trace(event: str, info: dict[str, Any]) -> None:
+            nonlocal is_connected
+            if event == "http11.send_request_headers.started":
+                is_connected = True
+                if is_abandoned:
+                    raise asyncio.CancelledError
+
+        built = self._http.build_request(**request, extensions={"trace": trace})
+        sending = asyncio.ensure_future(self._http.send(built, stream=True))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            is_abandoned = True
+            if is_connected:
+                sending.cancel()
+            discarding = asyncio.ensure_future(_discard(sending))
+            self._abandoned.add(discarding)
+            discarding.add_done_callback(self._abandoned.discard)
+            raise
+
+
+async def _discard(sending: asyncio.Task[httpx.Response]) -> None:
+    "Wait until the request has failed, or close its response, which may have arrived in the last moment."
+    with suppress(asyncio.CancelledError, httpx.HTTPError):
+        await (await sending).aclose()
 
 
 def _options(endpoint: Endpoint, keepalive: float) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class LoopbackTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+        await asyncio.sleep(0)  # asyncio closes the sockets in the next iteration of the event loop
 
 
 class LoopbackPool(httpcore.AsyncConnectionPool):
@@ -222,8 +223,8 @@ class AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise httpcore.WriteError(str(self._error or "closed at the other end")) from self._error
 
     async def aclose(self) -> None:
+        # Without an await it cannot be cancelled halfway, so the pool always learns of it.
         self._transport.abort()
-        await asyncio.sleep(0)  # asyncio closes the socket in the next iteration of the event loop
 
     def get_extra_info(self, info: str) -> bool | None:
         "httpcore asks an unused connection whether it `is_readable`, which means that the server closed it."

@@ -11,7 +11,7 @@ import httpx
 
 from ...errors import StreamCut
 from ...settings import ServerAddress
-from ..http.connection import async_client_options, translate_errors
+from ..http.connection import AsyncConnections, translate_errors
 from ..http.endpoint import Endpoint
 from .endpoint import ollama_endpoint
 
@@ -84,16 +84,19 @@ async def forward(
     endpoint = ollama_endpoint(server, read_timeout)
     is_decoded = isinstance(request.body, bytes)
     arguments: Any = {
+        "method": request.method,
+        "url": request.path,
         "headers": _without(request.headers, NOT_FORWARDED | (OF_ENCODED_BODY if is_decoded else set())),
         "content": request.body or None,
     }
     with translate_errors(endpoint):
-        async with (
-            httpx.AsyncClient(**async_client_options(endpoint)) as http,
-            http.stream(request.method, request.path, **arguments) as response,
-        ):
-            headers = _without(response.headers.raw, NOT_RETURNED)
-            yield ForwardedResponse(response.status_code, headers, _body(response, endpoint))
+        connections = AsyncConnections(endpoint)
+        try:
+            async with connections.open(**arguments) as response:
+                headers = _without(response.headers.raw, NOT_RETURNED)
+                yield ForwardedResponse(response.status_code, headers, _body(response, endpoint))
+        finally:
+            await connections.aclose()
 
 
 async def _body(response: httpx.Response, endpoint: Endpoint) -> AsyncIterator[bytes]:
