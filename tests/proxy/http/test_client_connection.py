@@ -30,21 +30,21 @@ PIECE = bytes(2**16)
 class Served:
     """An application that sends without end.
 
-    `stalled` is set when its client no longer takes anything, `told` when the application is told that the
+    `stalled` is set when its client no longer takes anything, `notified` when the application learns that the
     client has left, and `lost` when the connection is gone.
     """
 
     config: uvicorn.Config
 
     def __init__(self) -> None:
-        self.stalled, self.told, self.lost = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.stalled, self.notified, self.lost = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         sending = asyncio.ensure_future(self._send(scope["type"], send))
         while not (await receive())["type"].endswith(".disconnect"):
             pass
-        self.told.set()
+        self.notified.set()
         sending.cancel()
         await asyncio.wait({sending})
 
@@ -144,7 +144,7 @@ async def test_a_client_that_does_not_read_and_leaves(
     with server.connect(request_) as client:
         await server.stalls()
         leave(client)
-        await asyncio.wait_for(server.told.wait(), PATIENCE)
+        await asyncio.wait_for(server.notified.wait(), PATIENCE)
         await asyncio.wait_for(server.lost.wait(), PATIENCE)
 
 
@@ -152,14 +152,14 @@ async def test_a_client_that_does_not_read_and_leaves(
 async def test_a_client_that_stops_reading(server: Served, request_: bytes) -> None:
     server.config.timeout_keep_alive = 0.05  # type: ignore[assignment]
     with server.connect(request_):
-        await asyncio.wait_for(server.told.wait(), PATIENCE)
+        await asyncio.wait_for(server.notified.wait(), PATIENCE)
         await asyncio.wait_for(server.lost.wait(), PATIENCE)
 
 
 async def test_a_websocket_that_does_not_answer_pings(server: Served) -> None:
     server.config.ws_ping_interval = server.config.ws_ping_timeout = 0.05
     with server.connect(HANDSHAKE):
-        await asyncio.wait_for(server.told.wait(), PATIENCE)
+        await asyncio.wait_for(server.notified.wait(), PATIENCE)
 
 
 class Transport(asyncio.Transport):
