@@ -14,12 +14,15 @@
 # attack  only the attacks: requests that are built to keep the server busy
 # record  record the cassettes anew from the Ollama at OLLAMA_HOST with the model LOCAL_LLM_MODEL
 # bench   the benchmarks
+# faults  real servers and shells, and what can go wrong; ARGS="F16 15" plays only these rows
+# kills   the server killed under load, KILLS=100 times
+# soak    mixed load with faults on one server, for MINUTES=30
 # slips   the table of mistakes that the model makes, with outcomes; ARGS="--failed" prints only rows that fail
 # engines the table of what each engine can do, from a run of its tests
 # clients real clients, installed outside the checkout and run against the server; ARGS="openai_go" runs only one
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint audit cog docs cover fuzz attack record bench slips engines clients
+.PHONY: run test lint audit cog docs cover fuzz attack record bench faults kills soak slips engines clients
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -38,6 +41,7 @@ export PROMPT
 # How many tests run at once, and how long `make fuzz` draws new examples.
 WORKERS ?= auto
 MINUTES ?= 5
+KILLS ?= 100
 
 run: .venv/installed
 	@BIN=$(BIN) YES=$(YES) ./scripts/first_run.sh
@@ -76,6 +80,17 @@ record: .venv/dev
 
 bench: .venv/dev
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+faults: .venv/dev
+	$(BIN)/python scripts/faults.py $(ARGS)
+
+kills: .venv/dev
+	$(BIN)/python scripts/kills.py $(KILLS) $(ARGS)
+
+soak: .venv/dev
+	$(BIN)/python scripts/soak.py $(MINUTES) $(ARGS)
+
+soak: MINUTES = 30
 
 slips: .venv/dev
 	$(BIN)/python scripts/slips.py $(ARGS)

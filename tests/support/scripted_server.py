@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -26,12 +27,14 @@ class Step(NamedTuple):
 
 CUT = Step("reset the connection")
 HOLD = Step("stay silent until the client leaves")
+# How many seconds a step waits for its event.
+PATIENCE = 90
 
 # Said, as it is done: else a client might ask again at just that moment.
 CLOSING = "Connection: close"
 
-# Bytes are sent, numbers are seconds to wait.
-Reply = tuple["bytes | float | Step", ...]
+# Bytes are sent, numbers are seconds to wait, events are waited for.
+Reply = Iterable["bytes | float | Step | threading.Event"]
 
 
 class Request(NamedTuple):
@@ -87,21 +90,23 @@ class Scripted:
         self.replies = replies
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
-        self._clients: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
+        self._clients: set[socket.socket] = set()
+        self._accepting = threading.Thread(target=self._accept)
+        self._threads: set[threading.Thread] = set()
         self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"http://{self.host}"
 
     def __enter__(self) -> Scripted:
-        self._threads[0].start()
+        self._accepting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        for client in self._clients:
+        self._accepting.join()
+        for client in [*self._clients]:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in [*self._threads]:
             thread.join()
         self._listener.close()
 
@@ -113,8 +118,8 @@ class Scripted:
             while True:
                 client, _ = self._listener.accept()
                 thread = threading.Thread(target=self._serve, args=[client])
-                self._clients.append(client)
-                self._threads.append(thread)
+                self._clients.add(client)
+                self._threads.add(thread)
                 thread.start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -127,17 +132,24 @@ class Scripted:
                 for step in reply:
                     self._play(client, step)
             except OSError:
-                self.gone.set()
+                self.left(request)
+        self._clients.discard(client)
+        self._threads.discard(threading.current_thread())
 
-    def _play(self, client: socket.socket, step: bytes | float | Step) -> None:
+    def left(self, request: Request) -> None:
+        "The client left before it had the whole reply."
+        self.gone.set()
+
+    def _play(self, client: socket.socket, step: bytes | float | Step | threading.Event) -> None:
         match step:
             case bytes():
                 client.sendall(step)
+            case threading.Event():
+                step.wait(PATIENCE)
             case Step() if step is HOLD:
-                with suppress(ConnectionResetError):
-                    while client.recv(1024):
-                        pass
-                self.gone.set()
+                while client.recv(1024):
+                    pass
+                raise ConnectionAbortedError
             case Step():
                 # Lingering for no time sends a reset instead of a goodbye.
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+from typing import Any
 
 import pytest
 import uvicorn
 
+from proxy.http.protocol import HTTP11Protocol
 from proxy.http.server import QuietServer
 
 
@@ -53,3 +56,26 @@ def test_a_signal_before_the_start_stops_it() -> None:
     server = QuietServer(uvicorn.Config(app))
     server.handle_exit(signal.SIGTERM, None)
     assert server.should_exit
+
+
+async def test_a_client_that_connects_as_the_server_stops_is_not_left_waiting() -> None:
+    connected = []
+
+    class Protocol(HTTP11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            connected.append(transport)
+            super().connection_made(transport)
+
+    server = QuietServer(uvicorn.Config(app, http=Protocol, lifespan="off", log_level="critical"))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    await server.startup([listener])
+    with socket.create_connection(listener.getsockname()) as client:
+        # asyncio accepts the connection in the first round, and makes its protocol in the third.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        await server.shutdown([listener])
+        assert len(connected) == 1
+        client.settimeout(10)
+        assert client.recv(100) == b""

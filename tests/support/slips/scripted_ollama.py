@@ -39,10 +39,11 @@ class ScriptedOllama(Scripted):
         part = self._wrote[number] if number < len(self._wrote) else TOO_MANY
         if isinstance(part, Fails):
             return answer({"error": part.message}, part.status)
-        return stream(*_lines(request.body, part))
+        return stream(*completion_lines(request.body, part))
 
 
-def _lines(body: dict[str, Any], part: str | Cut) -> Iterator[dict[str, Any]]:
+def completion_lines(body: dict[str, Any], part: str | Cut) -> Iterator[dict[str, Any]]:
+    "Yield the lines that answer the request `body` if the model writes `part`."
     stop = body.get("options", {}).get("stop") or ()
     written, found = generated(part.text if isinstance(part, Cut) else part, stop)
     for group in _groups(written, stop):

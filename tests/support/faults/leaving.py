@@ -1,0 +1,97 @@
+"Clients that leave: finding 9."
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from websockets.sync.client import connect
+
+from support.faults.answers import HELLO
+from support.faults.client import CHAT, RESPONSES, chat, response
+from support.faults.ollama import BEGIN, EndlessReply, Script
+from support.faults.process import COUNTED, Server
+from support.faults.row import PATIENCE, expect, expect_at_most, row, wait_for
+from support.faults.testbed import Testbed
+from support.scripted_server import HOLD, stream
+
+TIMES = 250
+AT_ONCE = 8
+# Seconds. The promise is 100 ms, on a machine that does nothing else.
+SLOWEST = 5.0
+# Of a WebSocket, masked.
+CLOSE_FRAME = b"\x88\x80abcd"
+
+
+@row("9")
+def websockets_that_stop_reading(bed: Testbed) -> str:
+    "Six WebSocket clients stop reading while the engine writes without end, then leave, in three ways."
+    slowest = 0.0
+    with bed.serving() as server:
+        for number in range(6):
+            script = bed.ollama.play(EndlessReply())
+            url = f"ws://127.0.0.1:{server.port}{RESPONSES}"
+            client = connect(url, proxy=None, open_timeout=PATIENCE, max_queue=1, ping_interval=None)
+            client.send(json.dumps({"type": "response.create", **response(script.word)}))
+            client.recv(PATIENCE)
+            time.sleep(3)  # until the client's buffers are full
+            left = time.monotonic()
+            match number % 3:
+                case 0:
+                    client.socket.sendall(CLOSE_FRAME)
+                case 1:
+                    client.socket.shutdown(socket.SHUT_WR)
+                case 2:
+                    client.socket.shutdown(socket.SHUT_RDWR)
+            script.wait_until_gone()
+            slowest = max(slowest, time.monotonic() - left)
+            client.socket.close()
+        expect_at_most("seconds until the engine's connection was closed", slowest, 30)
+    return f"6 of 6 connections to the engine were closed, the last after {slowest * 1000:.0f} ms"
+
+
+@row("9", alone=True)
+def clients_that_leave_in_every_way(bed: Testbed) -> str:
+    "250 clients leave: in the middle, with a reset, while they wait, before and after the request is read."
+    chance = random.Random(9)  # noqa: S311 - not a secret
+
+    def leave(server: Server, script: Script, way: int, seconds: float) -> float:
+        streamed = way % 2 == 0
+        data = server.client.raw_post(CHAT, chat(script.word, stream=streamed))
+        with server.client.connection(data) as connection:
+            if way == 0:
+                while b"Hello" not in connection.recv(4096):
+                    pass
+            elif way < 4:
+                script.wait_until_begun()
+            else:
+                time.sleep(seconds)
+            if way == 2:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            left = time.monotonic()
+        if script.begun.wait(0.5):
+            script.wait_until_gone()
+        return time.monotonic() - left
+
+    with bed.serving("--max-concurrency", str(AT_ONCE), command=COUNTED) as server:
+        expect("answer", server.client.chat(bed.ollama.play(HELLO).word).content, "Hello")
+        before = server.descriptors(), server.tasks()
+        with ThreadPoolExecutor(AT_ONCE) as executor:
+            ways = [
+                (bed.ollama.play(stream(*BEGIN, HOLD)), number % 6, chance.uniform(0, 0.05))
+                for number in range(TIMES)
+            ]
+            seconds = sorted(executor.map(lambda way: leave(server, *way), ways))
+        expect_at_most("seconds until the engine's connection was closed", seconds[-1], SLOWEST)
+        expect("answer", server.client.chat(bed.ollama.play(HELLO).word).content, "Hello")
+        wait_for("as many tasks as before", lambda: server.tasks() <= before[1])
+        wait_for("as many descriptors as before", lambda: server.descriptors() <= before[0])
+        expect("queue", server.client.get("/health").json()["queue"], {"running": 0, "waiting": 0})
+    median = seconds[len(seconds) // 2]
+    slowest = seconds[-1]
+    times = f"{median * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (slowest)"
+    return f"closed after {times}; no task and no file more than before"
