@@ -49,6 +49,7 @@ from .log.ids import new_id
 from .log.policy import TurnLogging
 from .log.reader import LogReader
 from .log.writer import LogWriter
+from .openapi import route as openapi
 from .settings import Settings, user_dir
 from .state import ProxyState
 
@@ -71,6 +72,7 @@ ROUTES = (
     anthropic_models,
     models,
     health,
+    openapi,
 )
 ERROR_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     ApiError: handle_error,
@@ -104,7 +106,8 @@ def create_app(
         routes=routes,
         # Clients do not repeat a POST where a redirect points to.
         redirect_slashes=False,
-        # FastAPI's documentation pages load scripts from other servers.
+        # `openapi` has the description of the API. FastAPI's pages about it load scripts from other servers.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         middleware=list(_middleware(settings, [route.path for route in routes if isinstance(route, Route)])),

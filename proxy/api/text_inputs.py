@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
 from ..http.errors import ApiError
 
-TextInput = str | list[str] | list[int] | list[list[int]]
 # OpenAI's own limit (SDK, `types/embedding_create_params.py`).
 MAX_TEXTS = 2048
+# Token ids are read only to say that they are refused, so the description of the API does not have them.
+TextInput = Annotated[
+    str | list[str] | list[int] | list[list[int]],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_TEXTS},
+            ]
+        }
+    ),
+]
 
 
 def parse_texts(value: TextInput, param: str) -> list[str]:
