@@ -33,7 +33,10 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 5 if hypothesis.settings.default.derandomize else 200
+# The marker that tests with a @given of their own have: `make fuzz` runs those.
+pytestmark = pytest.mark.hypothesis
+
+EXAMPLES = 5 if hypothesis.settings.default.derandomize else 40
 KNOWN_FIELDS: Mapping[str, Any] = {
     "model": "gpt-oss",
     "input": "Hi",
