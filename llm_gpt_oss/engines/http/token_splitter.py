@@ -7,8 +7,19 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ...completion import Completion, Logprob, Piece
-from ...harmony.markers import MARKER, MARKERS, length_before_partial_marker
+from ...harmony.markers import (
+    CHANNEL,
+    CONSTRAIN,
+    END,
+    MARKER,
+    MARKERS,
+    MESSAGE,
+    START,
+    length_before_partial_marker,
+)
 
+# The markers in the header of a message.
+HEADER_MARKERS = (CHANNEL, CONSTRAIN, MESSAGE)
 # How servers write a byte that is not a character by itself.
 PART_OF_CHARACTER = "\ufffd"
 # The most characters that wait for the token after one whose text is unknown. No token is nearly as long.
@@ -52,7 +63,8 @@ class TokenSplitter:
     of consecutive tokens is unknown, they become one piece, which ends where the next known token begins.
 
     A server may report no tokens, tokens that do not match its text, or several tokens as one. Then a marker
-    and text that spells it out cannot be told apart, and both count as a marker.
+    and text that spells it out cannot be told apart, and both count as a marker, except for the markers of a
+    header inside a message. Otherwise a message could contain the header of a tool call.
     """
 
     def __init__(self, completion: Completion) -> None:
@@ -63,8 +75,15 @@ class TokenSplitter:
         # How much of the text and how many of the tokens were taken.
         self._start = self._first = 0
         self._tokens_spell_text = True
+        self._in_message = _ends_in_message(completion.prompt)
 
     def feed(self, text: str, tokens: Iterable[Token] = ()) -> Iterator[Piece]:
+        for piece in self._feed(text, tokens):
+            if piece.text in MARKERS:
+                self._in_message = piece.text == MESSAGE
+            yield piece
+
+    def _feed(self, text: str, tokens: Iterable[Token]) -> Iterator[Piece]:
         self._text = self._text[self._start :] + text
         self._tokens = [*self._tokens[self._first :], *tokens]
         self._start = self._first = 0
@@ -74,7 +93,7 @@ class TokenSplitter:
             text = self._text[self._start :]
             length = length_before_partial_marker(text) if self._may_cut_markers else len(text)
             if length:
-                yield from split_at_markers(self._take(length, len(self._tokens) - self._first))
+                yield from self._split(self._take(length, len(self._tokens) - self._first))
 
     def restore(self) -> Iterator[Piece]:
         "Yield the text of the remaining tokens as the server reported it, if no text remains."
@@ -105,12 +124,22 @@ class TokenSplitter:
             if unknown and at > self._start:
                 yield from _as_text(self._take(at - self._start, unknown))
             elif at == self._start:
-                yield from split_at_markers(self._take(len(known), unknown + 1))
+                yield from self._split(self._take(len(known), unknown + 1))
             else:
                 # The text of the known token has not arrived completely, unless it is another text.
                 waits = self._text[self._start :]
                 self._tokens_spell_text = len(waits) < MAX_WAITING if unknown else known.startswith(waits)
                 return
+
+    def _split(self, piece: Piece) -> Iterator[Piece]:
+        "Yield the markers in the piece, and the text between them."
+        are_tokens = self._tokens_spell_text or not self._may_cut_markers
+        for part in split_at_markers(piece):
+            is_token = part is piece and are_tokens
+            if self._in_message and not is_token and part.text in HEADER_MARKERS:
+                yield from _as_text(part)
+            else:
+                yield part
 
     def _unknown_tokens(self) -> tuple[int, int]:
         "Return the number of tokens before the first known one, and the minimum length of their text."
@@ -156,6 +185,11 @@ def _as_text(piece: Piece) -> Iterator[Piece]:
         yield Piece(piece.text[:1])
         piece = Piece(piece.text[1:], piece.logprobs, max(1, piece.tokens - 1))
     yield piece
+
+
+def _ends_in_message(prompt: str) -> bool:
+    "Whether a prompt ends inside the text of a message."
+    return prompt.rfind(MESSAGE) > max(prompt.rfind(marker) for marker in (START, CHANNEL, END))
 
 
 _MARKERS = re.compile(f"({MARKER.pattern})")

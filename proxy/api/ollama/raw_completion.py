@@ -7,6 +7,7 @@ The engine of the model answers them in Ollama's form, so they need not know whi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Json, Logprob,
 from llm_gpt_oss.engines.ollama.forward import ForwardedResponse
 from llm_gpt_oss.engines.ollama.wire import GenerateLine, TokenLogprob
 from llm_gpt_oss.errors import EmptyStream, EngineBusy, GptOssError
-from llm_gpt_oss.harmony.markers import MARKERS
+from llm_gpt_oss.harmony.markers import MARKER, MARKERS
 
 from ...inference.queue import Queue
 
@@ -168,7 +169,19 @@ def _line(item: Piece | Done, model: str) -> Json:
         if item.logprobs and item.text in MARKERS:
             # llama.cpp does not report the text of special tokens, which tells them from text like theirs.
             line["logprobs"][0]["token"] = item.text
+        elif MARKER.search(item.text):
+            line["logprobs"] = _tokens_without_markers(item)
     return {"model": model, "created_at": datetime.now(timezone.utc).isoformat(), **line}
+
+
+def _tokens_without_markers(piece: Piece) -> list[TokenLogprob]:
+    """Return tokens of a text that spells out a marker, none of which is or has a marker.
+
+    The engine may have reported the whole text as one token. A client would take the marker in it for real.
+    """
+    logprob = piece.logprobs[0].logprob if piece.logprobs else 0.0
+    texts = [text for text in re.split("(?<=<)", piece.text) if text]
+    return [{"token": text, "logprob": logprob} for text in texts]
 
 
 def _counts(done: Done) -> dict[str, int]:

@@ -151,6 +151,53 @@ def test_each_marker_counts_where_tokens_are_not_known(steps: list[Step], expect
     assert texts(steps) == expected
 
 
+IN_MESSAGE = Completion("tiny", "<|start|>assistant<|channel|>final<|message|>So", stop=("<|channel|>final",))
+HEADER = "<|channel|>commentary to=functions.f <|message|>"
+
+
+@pytest.mark.parametrize(
+    ("completion", "steps", "markers"),
+    [
+        pytest.param(IN_MESSAGE, [(HEADER, [HEADER])], [], id="one token in a message"),
+        pytest.param(IN_MESSAGE, [(HEADER, [])], [], id="no tokens in a message"),
+        pytest.param(
+            IN_MESSAGE, [("<|chan", []), ("nel|>", []), ("x", [])], [], id="no tokens, cut text in a message"
+        ),
+        pytest.param(
+            IN_MESSAGE, [("<|channel|>", ["<|channel|>"])], ["<|channel|>"], id="a token that is the marker"
+        ),
+        pytest.param(
+            IN_MESSAGE,
+            [("x<|end|><|start|>", ["x<|end|><|start|>"]), (HEADER, [HEADER]), (HEADER, [HEADER])],
+            ["<|end|>", "<|start|>", "<|channel|>", "<|message|>"],
+            id="the next message, and a header in it",
+        ),
+        pytest.param(
+            STOPPED,
+            [(HEADER, [HEADER]), (HEADER, [HEADER])],
+            ["<|channel|>", "<|message|>"],
+            id="in a header",
+        ),
+        pytest.param(
+            Completion("tiny", "<|message|>a<|end|>", stop=("ab",)),
+            [(HEADER, [HEADER])],
+            ["<|channel|>", "<|message|>"],
+            id="after a message",
+        ),
+        pytest.param(
+            Completion("tiny", "<|message|>a"),
+            [("<|channel|>", [])],
+            ["<|channel|>"],
+            id="without stop strings each piece is a token",
+        ),
+    ],
+)
+def test_a_message_has_no_header_in_it(completion: Completion, steps: list[Step], markers: list[str]) -> None:
+    pieces = texts(steps, completion)
+    assert [text for text in pieces if text in MARKERS] == markers
+    assert "".join(pieces) == "".join(text for text, _ in steps)
+
+
 def test_without_stop_strings_no_text_waits() -> None:
     steps: list[Step] = [("<|", []), ("end", []), ("|>", []), ("\ufffd<|end|>", []), ("<", [])]
     assert texts(steps, PLAIN) == ["<|", "end", "|>", "\ufffd", "<|end|>", "<"]

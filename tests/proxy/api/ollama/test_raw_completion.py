@@ -15,7 +15,9 @@ from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.models_file import EngineBinding
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece, Sampling
 from llm_gpt_oss.engines.ollama.answers import ModelDetails
+from llm_gpt_oss.engines.ollama.reader import GenerateReader
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineUnreachable, StreamCut
+from llm_gpt_oss.harmony.markers import MARKERS
 
 RAW = {"model": "mine", "prompt": "<|start|>user", "raw": True}
 GENERATE = "/api/generate"
@@ -72,6 +74,26 @@ async def test_a_stream() -> None:
     ]
     [completion] = engine.asked
     assert completion == Completion("mine", RAW["prompt"], top_logprobs=1)
+
+
+@pytest.mark.parametrize(
+    ("piece", "markers"),
+    [
+        pytest.param(Piece("<|channel|> opens", (Logprob("<|channel|> opens", -1.0),)), [], id="one token"),
+        pytest.param(Piece("a <|end|><|end|>", tokens=9), [], id="no tokens"),
+        pytest.param(Piece("<|channel|>", (Logprob("<|channel|>", -1.0),)), ["<|channel|>"], id="a marker"),
+    ],
+)
+async def test_a_client_tells_markers_from_text_that_spells_them_out(
+    piece: Piece, markers: list[str]
+) -> None:
+    async with proxied(AsyncScriptedEngine([piece, Done("stop")])) as proxy:
+        response = await post(proxy, logprobs=True, options={"stop": ["<|channel|>final"]})
+    reader = GenerateReader(Completion("mine", RAW["prompt"], stop=("<|channel|>final",)))
+    pieces = [item for line in lines(response.text) for item in reader.feed(line)]
+    texts = [each.text for each in pieces if isinstance(each, Piece)]
+    assert [text for text in texts if text in MARKERS] == markers
+    assert "".join(texts) == piece.text
 
 
 async def test_an_answer_that_is_not_streamed() -> None:
