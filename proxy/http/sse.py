@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -59,7 +60,7 @@ class EventStream(Response):
         self._keep_alive_seconds = keep_alive
         self._keep_alive_frame = keep_alive_frame
         self._started = False
-        self._sent_since_check = False
+        self._last_sent = 0.0
         self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,14 +81,14 @@ class EventStream(Response):
         await self._put(send, b"", more=False)
 
     async def _keep_alive(self, send: Send) -> None:
+        self._last_sent = time.monotonic()
         while True:
-            await asyncio.sleep(self._keep_alive_seconds)
-            if not self._sent_since_check:
+            await asyncio.sleep(self._last_sent + self._keep_alive_seconds - time.monotonic())
+            if time.monotonic() >= self._last_sent + self._keep_alive_seconds:
                 await self._put(send, self._keep_alive_frame)
-            self._sent_since_check = False
 
     async def _put(self, send: Send, frame: bytes, *, more: bool = True) -> None:
-        self._sent_since_check = True
+        self._last_sent = time.monotonic()
         async with self._lock:
             if not self._started:
                 self._started = True

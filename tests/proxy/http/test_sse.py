@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,29 +122,34 @@ async def test_keep_alive_comments() -> None:
     assert [message["type"] for message in client.sent].count("http.response.start") == 1
 
 
-async def test_no_comment_after_a_recent_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = [asyncio.Event() for _ in range(3)]
-    sleeping = iter(ticks)
+async def test_a_comment_comes_as_soon_as_nothing_was_sent_for_that_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked, ticks = [0.0], [], [asyncio.Event() for _ in range(4)]
 
-    async def sleep(_: float) -> None:
-        await next(sleeping).wait()
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+        await ticks[len(asked) - 1].wait()
 
-    gate = asyncio.Event()
+    async def at(seconds: float, event: asyncio.Event) -> None:
+        now[0] = seconds
+        event.set()
+        for _ in range(5):
+            await next_loop_iteration()
+
+    monkeypatch.setattr(sse, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    first, last = asyncio.Event(), asyncio.Event()
     client = Client()
     with monkeypatch.context() as patch:
         patch.setattr(sse.asyncio, "sleep", sleep)  # type: ignore[attr-defined]
-        response = respond(Frames(b"a", gate), client)
-        while not client.bodies:
-            await next_loop_iteration()
-        ticks[0].set()
-        for _ in range(5):
-            await next_loop_iteration()
-        assert client.bodies == [b"a"]
-        ticks[1].set()
-        while len(client.bodies) < 2:
-            await next_loop_iteration()
-        assert client.bodies == [b"a", sse.KEEP_ALIVE]
-    gate.set()
+        response = respond(Frames(first, b"a", last), client, 10)
+        await at(4, first)
+        assert (client.bodies, asked) == ([b"a"], [10])
+        await at(10, ticks[0])
+        assert (client.bodies, asked) == ([b"a"], [10, 4])
+        await at(14, ticks[1])
+        assert (client.bodies, asked) == ([b"a", sse.KEEP_ALIVE], [10, 4, 10])
+    last.set()
     await response
 
 
