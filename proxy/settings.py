@@ -53,7 +53,8 @@ class Settings:
     `key_hash` is the hash of a key that is valid for this run (`hash_key`). `allow_unauthenticated` lets
     other machines use the server without a key. `allowed_hosts` are names under which clients without a key
     may use it (`TrustedHosts`). `cors_origins` are the origins whose pages may use it (`TrustedOrigins`).
-    `allow_model_changes` lets clients pull, create and delete Ollama's models.
+    `allow_model_changes` lets clients pull, create and delete Ollama's models. `allow_load_options` lets them
+    choose the context length, and other options for which an engine loads the model again.
 
     `strict` refuses requests with fields that this server does not know. Otherwise it ignores them.
 
@@ -83,6 +84,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     all_models: bool = False
     allow_model_changes: bool = False
+    allow_load_options: bool = False
     strict: bool = False
     reasoning: ReasoningDisplay = "text"
     open_responses: bool = False

@@ -14,7 +14,7 @@ import datetime
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -180,9 +180,18 @@ class ProxyState:
             off_loop=client.is_long or len(generation.messages) > MANY_MESSAGES,
         )
         effort = resolved.effort or generation.default_effort
+        if self.refuses_context(generation.options.get("num_ctx")):
+            options = {name: value for name, value in generation.options.items() if name != "num_ctx"}
+            generation = replace(generation, options=options)
         defaults = {"num_ctx": self.settings.num_ctx, "reasoning_effort": effort}
         defaults = {name: value for name, value in defaults.items() if value is not None}
         return adapt_to_model(generation, model, defaults), model
+
+    def refuses_context(self, num_ctx: int | None) -> bool:
+        "Whether a client cannot have this context length, for which an engine would load the model again."
+        if self.settings.allow_load_options or num_ctx is None:
+            return False
+        return num_ctx != self.settings.num_ctx
 
     def ollama_address(self) -> ServerAddress:
         "Return Ollama's address with the user's key, if there is one. Raises GptOssError for an invalid key."
@@ -212,6 +221,8 @@ def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
     async def client_request(request: Request) -> ClientRequest[B]:
         state = await _state(request)
         body = await receive_body(request, model, strict=state.settings.strict)
+        if state.refuses_context(body.json.get("num_ctx")):
+            body = replace(body, ignored=(*body.ignored, body.sent_path("num_ctx")))
         request.state.ignored = body.ignored
         return ClientRequest(request, body, await _viewer(request))
 

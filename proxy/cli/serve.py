@@ -100,6 +100,9 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
 )
 @click.option("--allow-model-changes", is_flag=True, help="Let apps pull and delete Ollama's models")
 @click.option(
+    "--allow-load-options", is_flag=True, help="Let apps choose num_ctx, for which the model is loaded again"
+)
+@click.option(
     "cors_origins",
     "--cors-origin",
     multiple=True,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fastapi import Request
@@ -18,7 +19,7 @@ from .charset import to_utf8
 from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
-from .field_table import translate
+from .field_table import Names, names_of, translate
 from .long_work import off_loop
 from .paths import deployment
 from .unknown_fields import unknown_fields, unknown_parameter
@@ -37,8 +38,9 @@ class ReceivedBody(Generic[B]):
     """One request body in three forms: `raw` is JSON in UTF-8, `json` plain Python values, `model` validated.
 
     `json` and `model` have OpenAI's names and forms where the client used others that the endpoint's table
-    knows. `translated` is whether `json` differs from `raw`. `ignored` are the paths of the fields that this
-    server does not know, and of those that have no effect in this body.
+    knows. `translated` is whether `json` differs from `raw`. `sources` has the paths in `raw` of the fields
+    that have other ones in `json` (`Translation`). `ignored` are the paths of the fields that this server
+    does not know, and of those that have no effect in this body.
     """
 
     raw: bytes
@@ -46,6 +48,12 @@ class ReceivedBody(Generic[B]):
     model: B
     translated: bool = False
     ignored: tuple[str, ...] = ()
+    sources: Mapping[Names, Names] = field(default_factory=dict)
+
+    def sent_path(self, name: str) -> str:
+        "The path of a field of `json` in the body that the client sent."
+        names = names_of(name)
+        return ".".join(self.sources.get(names, names))
 
 
 async def receive_body(request: Request, model: type[B], *, strict: bool = False) -> ReceivedBody[B]:
@@ -89,7 +97,7 @@ def read_body(raw: bytes, sent: Any, model: type[B], *, strict: bool = False) ->
         raise unknown_parameter(ignored[0])
     json = _as_read(translated, validated)
     unused = (*map(".".join, overruled), *validated.unused_fields())
-    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *unused))
+    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *unused), sources)
 
 
 def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:

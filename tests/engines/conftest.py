@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def proxy_url(tmp_path: Path) -> Iterator[str]:
     models_file.add(PROXIED, [], EngineBinding("embedded", EMBEDDED))
-    with proxy_thread(create_app(Settings(database=tmp_path / "server.db"))) as url:
+    with proxy_thread(create_app(Settings(database=tmp_path / "server.db", allow_load_options=True))) as url:
         yield url
 
 

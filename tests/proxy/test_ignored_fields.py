@@ -46,6 +46,26 @@ async def test_header(fields: dict[str, Any], header: str | None, stream: bool) 
     assert (answer.status_code, answer.headers.get(HEADER)) == (200, header)
 
 
+@pytest.mark.parametrize(
+    ("fields", "header"),
+    [
+        pytest.param({"num_ctx": 8192}, "num_ctx", id="by name"),
+        pytest.param({"options": {"num_ctx": 8192}}, "options.num_ctx", id="as in Ollama"),
+        pytest.param({"num_ctx": 4096.0}, None, id="the same"),
+    ],
+)
+async def test_a_client_cannot_have_the_model_loaded_again(
+    fields: dict[str, Any], header: str | None
+) -> None:
+    engine = AsyncScriptedEngine(HELLO, HELLO)
+    async with proxied(engine, num_ctx=4096) as proxy:
+        answer = await proxy.chat(user="Hi", **fields)
+    async with proxied(engine, num_ctx=4096, allow_load_options=True) as proxy:
+        allowed = await proxy.chat(user="Hi", **fields)
+    assert (answer.headers.get(HEADER), allowed.headers.get(HEADER)) == (header, None)
+    assert [asked.context_length for asked in engine.asked] == [4096, 8192 if header else 4096]
+
+
 async def test_many_fields() -> None:
     async with asking() as client:
         answer = await client.post(CHAT, json={**MINIMAL, **{f"x{n}" * 100: n for n in range(1000)}})

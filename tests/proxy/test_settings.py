@@ -95,6 +95,7 @@ OTHERS = Settings(
     cors_origins=("https://app.example",),
     all_models=True,
     allow_model_changes=True,
+    allow_load_options=True,
     strict=True,
 )
 

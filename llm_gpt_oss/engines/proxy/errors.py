@@ -32,7 +32,7 @@ def _overflow(response: ErrorResponse) -> GptOssError:
         overflow_message(prompt_tokens, context_length, "the model's"),
         prompt_tokens=prompt_tokens,
         context_length=context_length,
-        remedy="Drop the oldest turns with `-o truncate 1`, or request a longer context with `-o num_ctx N`.",
+        remedy="Drop the oldest turns with `-o truncate 1`, or start the server with a larger --num-ctx.",
     )
 
 

@@ -74,7 +74,7 @@ OTHER_FIELDS = {
     "min_p": honoured(),
     "repetition_penalty": honoured(),
     "keep_alive": honoured(),
-    "num_ctx": honoured("a changed context length makes Ollama load the model again"),
+    "num_ctx": honoured("with `--allow-load-options`: a change makes Ollama load the model again"),
     "tools.strict": no_effect("arguments are always validated"),
     "best_of": refused("send `n` to get several answers", 1),
     "conversation": refused(USE_RESPONSES, *EMPTY),

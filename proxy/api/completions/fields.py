@@ -42,7 +42,7 @@ OPENAI_FIELDS = {
 OTHER_FIELDS = {
     "keep_alive": honoured(),
     "min_p": honoured(),
-    "num_ctx": honoured("a changed context length makes Ollama load the model again"),
+    "num_ctx": honoured("with `--allow-load-options`: a change makes Ollama load the model again"),
     "reasoning_effort": honoured("none by default; reasoning is not returned, but counts as tokens"),
     "repetition_penalty": honoured(),
     "top_k": honoured(),

@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from llm_gpt_oss.catalog.binding import DEFAULT_ENGINE
+from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.ollama.forward import ForwardedRequest, ForwardedResponse
 from llm_gpt_oss.engines.ollama.forward import forward as forward_to_ollama
 
@@ -28,7 +29,7 @@ from ...http.long_work import off_loop
 from ...http.request_body import parse_body_json, read_bytes
 from ...state import ProxyState, StateDep, ViewerDep
 from .harmony_request import harmony_request
-from .load_options import missing_load_options
+from .load_options import GENERATING, unify_load_options
 from .raw_completion import RawBody, complete, is_raw
 from .raw_reader import RawReader
 from .reader import ChatReader
@@ -50,6 +51,8 @@ OPEN: dict[str, tuple[str, ...]] = {
     "tags": ("GET", "HEAD"),
     "version": ("GET", "HEAD"),
 }
+# Those that run a model, and load it if need be.
+RUNNING = ("chat", "generate", "embed", "embeddings")
 # These change models, publish them, or fill the disk with them. They are open only if a setting allows it.
 CHANGES: dict[str, tuple[str, ...]] = {
     "blobs": ("HEAD", "POST"),
@@ -92,20 +95,27 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         return ollama_error(error.message, error.status, error.headers)
     if name == "show" and _other_engine(state, _parsed(body)):
         return JSONResponse(DESCRIPTION)
-    data = await off_loop(len(body), _parsed, body) if name in ("chat", "generate") else None
+    data = sent = await off_loop(len(body), _parsed, body) if name in RUNNING else None
     forwarded = ForwardedRequest(request.method, target, headers.raw, body)
+    if isinstance(sent, dict):
+        named = _with_tag(state, sent) if name == "generate" and is_raw(sent) else sent
+        data, request.state.ignored = unify_load_options(named, state, name)
+        if data != sent:
+            forwarded = forwarded.with_body(await off_loop(len(body), _encoded, data))
     try:
         if name == "generate" and is_raw(data):
             open_answer = _from_engine(state, forwarded, data)
         else:
-            open_answer = _from_ollama(state, forwarded, data)
+            open_answer = _from_ollama(state, forwarded)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         return ollama_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
     writer = state.turn_logging.writer_for(headers)
     turn = None
-    if writer and (
-        completion := await off_loop(len(body), _logged_completion, state, f"/api/{path}", data, body)
+    if (
+        writer
+        and name in GENERATING
+        and (completion := await off_loop(len(body), _logged_completion, state, f"/api/{path}", sent, body))
     ):
         try:
             writer.check_room()
@@ -154,26 +164,30 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-def _from_ollama(state: ProxyState, forwarded: ForwardedRequest, data: Any = None) -> OpenAnswer:
-    "Return what opens Ollama's answer. `data` is the value of a body that may need more fields."
-    if isinstance(data, dict) and (missing := missing_load_options(data, state)):
-        forwarded = forwarded.with_body(json.dumps({**data, **missing}, ensure_ascii=False).encode())
+def _encoded(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode()
+
+
+def _with_tag(state: ProxyState, data: Json) -> Json:
+    """Return a raw completion for Ollama with the model's tag, if it names an alias of this server.
+
+    A name that the server does not know is Ollama's.
+    """
+    tag = _tag(state, str(data.get("model")))
+    return data if tag is None or _other_engine(state, data) else {**data, "model": tag}
+
+
+def _from_ollama(state: ProxyState, forwarded: ForwardedRequest) -> OpenAnswer:
     return lambda: forward_to_ollama(state.ollama_address(), forwarded, state.plugin_settings.read_timeout)
 
 
 def _from_engine(state: ProxyState, forwarded: ForwardedRequest, data: Any) -> OpenAnswer:
     """Return what opens the answer to a raw completion: on the engine that runs the model.
 
-    An alias of this server stands for its model, as in the rest of the API. A name that the server does not
-    know is Ollama's. Raises ValidationError for a body that the model's engine cannot read.
+    Raises ValidationError for a body that the model's engine cannot read.
     """
-    name = data.get("model")
     if (tag := _other_engine(state, data)) is None:
-        tag = _tag(state, str(name))
-        if tag not in (None, name):
-            data = {**data, "model": tag}
-            forwarded = forwarded.with_body(json.dumps(data, ensure_ascii=False).encode())
-        return _from_ollama(state, forwarded, data)
+        return _from_ollama(state, forwarded)
     body = RawBody.model_validate(data)
     return lambda: complete(
         state.engine_for(tag),

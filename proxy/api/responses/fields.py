@@ -73,7 +73,7 @@ OTHER_FIELDS = {
     "frequency_penalty": honoured(),
     "keep_alive": honoured(),
     "min_p": honoured(),
-    "num_ctx": honoured("a changed context length makes Ollama load the model again"),
+    "num_ctx": honoured("with `--allow-load-options`: a change makes Ollama load the model again"),
     "presence_penalty": honoured(),
     "repetition_penalty": honoured(),
     "seed": honoured(),

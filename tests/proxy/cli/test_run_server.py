@@ -69,7 +69,8 @@ class TestOptions:
             " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
             " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin chrome-extension://*"
             " --allowed-host llm.example.com --allowed-host *.box.local"
-            " --allow-model-changes --reasoning-field reasoning_content --keep-alive 90 --database"
+            " --allow-model-changes --allow-load-options"
+            " --reasoning-field reasoning_content --keep-alive 90 --database"
         )
         assert run("serve", *options.split(), str(tmp_path / "x.db")).exit_code == 0
         (settings,) = served_settings
@@ -92,6 +93,7 @@ class TestOptions:
             cors_origins=("https://a.example", "chrome-extension://*"),
             all_models=True,
             allow_model_changes=True,
+            allow_load_options=True,
             reasoning_field="reasoning_content",
         )
 

@@ -140,17 +140,19 @@ OPTIONS = {"temperature": 0, "seed": 7, "num_predict": 5, "num_ctx": 512, "miros
 )
 async def test_what_the_engine_completes(fields: dict[str, Any], completion: Completion) -> None:
     engine = AsyncScriptedEngine("Hi")
-    async with proxied(engine) as proxy:
+    async with proxied(engine, allow_load_options=True) as proxy:
         assert (await post(proxy, **fields)).status_code == 200
     assert engine.asked == [completion]
 
 
 async def test_the_context_length_of_the_server() -> None:
-    engine = AsyncScriptedEngine("Hi", "Hi")
+    engine = AsyncScriptedEngine("Hi", "Hi", "Hi")
     async with proxied(engine, num_ctx=1024) as proxy:
         await post(proxy)
         await post(proxy, options={"num_ctx": 512})
-    assert [completion.context_length for completion in engine.asked] == [1024, 512]
+    async with proxied(engine, num_ctx=1024, allow_load_options=True) as proxy:
+        await post(proxy, options={"num_ctx": 512})
+    assert [completion.context_length for completion in engine.asked] == [1024, 1024, 512]
 
 
 @pytest.mark.parametrize(

@@ -124,13 +124,28 @@ OPTIONS = {"temperature": 0}
     [
         pytest.param({}, None, {"shift": False}, id="shift"),
         pytest.param({"shift": None}, None, {"shift": False}, id="null"),
-        pytest.param({"shift": True}, None, {}, id="the client's shift"),
+        pytest.param({"shift": True}, None, {"shift": False}, id="another shift"),
         pytest.param({"shift": False}, None, {}, id="the same shift"),
         pytest.param({}, 8192, {"shift": False, "options": {"num_ctx": 8192}}, id="context"),
         pytest.param(
-            {"shift": True, "options": OPTIONS}, 8192, {"options": {**OPTIONS, "num_ctx": 8192}}, id="options"
+            {"options": OPTIONS},
+            8192,
+            {"shift": False, "options": {**OPTIONS, "num_ctx": 8192}},
+            id="options",
         ),
-        pytest.param({"options": {"num_ctx": 4096}}, 8192, {"shift": False}, id="the context of the client"),
+        pytest.param(
+            {"options": {"num_ctx": 4096}},
+            8192,
+            {"shift": False, "options": {"num_ctx": 8192}},
+            id="another context",
+        ),
+        pytest.param({"options": {"num_ctx": 8192}}, 8192, {"shift": False}, id="the same context"),
+        pytest.param(
+            {"options": {**OPTIONS, "num_ctx": 4096}},
+            None,
+            {"shift": False, "options": OPTIONS},
+            id="the context of the engine",
+        ),
         pytest.param({"options": "odd"}, 8192, {"shift": False}, id="options of the wrong type"),
     ],
 )
@@ -143,6 +158,49 @@ async def test_a_model_is_not_loaded_again(sent: Json, num_ctx: int | None, adde
             logged = [json.loads(turn["request"]) for turn in proxy.turns()]
     assert [request.body for request in ollama.requests] == [{**body, **added}] * 2
     assert logged in ([], [body])  # there is no turn if Ollama cannot read the request
+
+
+CHOSEN = {"options": {"num_ctx": 4096, "num_gpu": 1, "temperature": 0}, "shift": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "forwarded", "ignored"),
+    [
+        pytest.param(
+            "chat",
+            "gpt-oss:20b",
+            {"options": {"temperature": 0, "num_ctx": 8192}, "shift": False},
+            "options.num_ctx, options.num_gpu, shift",
+            id="of the server",
+        ),
+        pytest.param(
+            "generate",
+            "llama3",
+            {"options": {"temperature": 0}, "shift": True},
+            "options.num_ctx, options.num_gpu",
+            id="of Ollama",
+        ),
+        pytest.param(
+            "embed",
+            "nomic-embed-text",
+            {"options": {"temperature": 0}, "shift": True},
+            "options.num_ctx, options.num_gpu",
+            id="embeddings",
+        ),
+    ],
+)
+async def test_clients_cannot_have_a_model_loaded_again(
+    path: str, model: str, forwarded: Json, ignored: str
+) -> None:
+    body = {**CHAT, "model": model, **CHOSEN}
+    with Ollama(answer(line("Hello", done=True, done_reason="stop"))) as ollama:
+        async with proxied(num_ctx=8192) as proxy:
+            response = await proxy.post(f"/api/{path}", body)
+        async with proxied(num_ctx=8192, allow_load_options=True) as proxy:
+            allowed = await proxy.post(f"/api/{path}", body)
+    assert [request.body for request in ollama.requests] == [{**body, **forwarded}, body]
+    assert response.headers["x-llm-ignored"] == ignored
+    assert "x-llm-ignored" not in allowed.headers
 
 
 @pytest.mark.parametrize(
