@@ -30,8 +30,9 @@ class GenerationRequest:
     `endpoint` and `model` are as the client sent them, `options` are those of the model. `custom_tools` are
     the names of tools whose only argument is free text, `custom_call_ids` the calls of such tools in
     `messages`. `store` is whether the client wants the turn stored, `replayable` whether it can ask for the
-    stream again. `input_field` and `schema_field` are the fields of the request that hold the messages and
-    the schema. `default_effort` is the reasoning effort unless `options` or the name of the model has one.
+    stream again. `fields` has the fields of the request for the model's parameters that have other names
+    there: its options, and `messages`, `schema` and `tools`. `default_effort` is the reasoning effort unless
+    `options` or the name of the model has one.
 
     `messages` holds `added` per-request instructions, then `known` messages that are already logged at
     `continues`, then the new ones. `message_of_entry` has one number for each entry of the request's list of
@@ -48,8 +49,7 @@ class GenerationRequest:
     stream: bool = False
     store: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
-    input_field: str = "messages"
-    schema_field: str = "response_format"
+    fields: Mapping[str, str] = field(default_factory=dict)
     replayable: bool = False
     added: int = 0
     known: int = 0
@@ -57,6 +57,12 @@ class GenerationRequest:
     message_of_entry: tuple[int, ...] = ()
     custom_call_ids: frozenset[str] = frozenset()
     default_effort: str | None = None
+
+    def field_of(self, param: str) -> str:
+        "The field of the request for a parameter of the model."
+        if param == "schema" and self.schema is None:
+            param = "tools"  # arguments are constrained by the schema of their tool
+        return self.fields.get(param, param)
 
 
 @dataclass(frozen=True, slots=True)

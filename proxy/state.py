@@ -214,7 +214,8 @@ ViewerDep = Annotated[Viewer, Depends(_viewer)]
 def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
     """The dependency for a request whose body is a `model`. Raises ApiError for any other body.
 
-    It sets `request.state.ignored`, from which `ResponseHeaders` tells the client which fields it ignored.
+    It sets `request.state.ignored`, from which `ResponseHeaders` tells the client which fields it ignored,
+    and `request.state.sent_path`, with which errors name the fields that the client sent.
     """
 
     # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
@@ -223,7 +224,7 @@ def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
         body = await receive_body(request, model, strict=state.settings.strict)
         if state.refuses_context(body.json.get("num_ctx")):
             body = replace(body, ignored=(*body.ignored, body.sent_path("num_ctx")))
-        request.state.ignored = body.ignored
+        request.state.ignored, request.state.sent_path = body.ignored, body.sent_path
         return ClientRequest(request, body, await _viewer(request))
 
     return client_request

@@ -148,6 +148,9 @@ def _retry_headers(shape: ErrorShape) -> Mapping[str, str]:
 def error_response(error: Exception, scope: Scope) -> JSONResponse:
     "Return the answer to a request that failed, in the form of the API that the request is meant for."
     api_error = to_api_error(error)
+    sent_path = scope.get("state", {}).get("sent_path")
+    if api_error.param and sent_path:
+        api_error.param = sent_path(api_error.param)
     if is_anthropic(scope):
         status = anthropic_status(api_error.status)
         return JSONResponse(anthropic_error_body(api_error, scope), status, headers=api_error.headers)

@@ -19,11 +19,11 @@ from .charset import to_utf8
 from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
 from .errors import ApiError
-from .field_table import Names, names_of, translate
+from .field_table import Names, translate
 from .long_work import off_loop
 from .paths import deployment
 from .unknown_fields import unknown_fields, unknown_parameter
-from .validation_errors import validation_api_error
+from .validation_errors import MISSING, parse_path, path_text, validation_api_error
 
 B = TypeVar("B", bound=Body)
 
@@ -38,9 +38,9 @@ class ReceivedBody(Generic[B]):
     """One request body in three forms: `raw` is JSON in UTF-8, `json` plain Python values, `model` validated.
 
     `json` and `model` have OpenAI's names and forms where the client used others that the endpoint's table
-    knows. `translated` is whether `json` differs from `raw`. `sources` has the paths in `raw` of the fields
-    that have other ones in `json` (`Translation`). `ignored` are the paths of the fields that this server
-    does not know, and of those that have no effect in this body.
+    knows. `translated` is whether `json` differs from `raw`. `sent` is the value of `raw`, and `sources` has
+    the paths in it of the fields that have other ones in `json` (`Translation`). `ignored` are the paths of
+    the fields that this server does not know, and of those that have no effect in this body.
     """
 
     raw: bytes
@@ -48,12 +48,16 @@ class ReceivedBody(Generic[B]):
     model: B
     translated: bool = False
     ignored: tuple[str, ...] = ()
-    sources: Mapping[Names, Names] = field(default_factory=dict)
+    sources: Mapping[Names, Names] = field(default_factory=dict, compare=False)
+    sent: Any = field(default=None, compare=False)
 
-    def sent_path(self, name: str) -> str:
-        "The path of a field of `json` in the body that the client sent."
-        names = names_of(name)
-        return ".".join(self.sources.get(names, names))
+    def sent_path(self, path: str) -> str:
+        """The path in `sent` of a value of `json`, such as `messages[0].content`.
+
+        If it was translated from another form, this is the path of what it was made of. A path that is not in
+        `json`, such as the name of a parameter in the URL, stays as it is.
+        """
+        return sent_path(path, self.sent, self.sources)
 
 
 async def receive_body(request: Request, model: type[B], *, strict: bool = False) -> ReceivedBody[B]:
@@ -90,14 +94,16 @@ def read_body(raw: bytes, sent: Any, model: type[B], *, strict: bool = False) ->
     try:
         validated = model.model_validate(translated)
     except ValidationError as problem:
-        errors = problem.errors(include_url=False)
-        raise validation_api_error(errors, translated, sources) from None
+        error = validation_api_error(problem.errors(include_url=False), translated, sources)
+        if error.param and error.code != MISSING:
+            error.param = sent_path(error.param, sent)
+        raise error from None
     ignored = unknown_fields(validated)
     if strict and ignored:
         raise unknown_parameter(ignored[0])
     json = _as_read(translated, validated)
     unused = (*map(".".join, overruled), *validated.unused_fields())
-    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *unused), sources)
+    return ReceivedBody(raw, json, validated, json is not sent, (*ignored, *unused), sources, sent)
 
 
 def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:
@@ -168,3 +174,19 @@ def _count_values(raw: bytes, start: int, end: int) -> int:
 
 # A string without an end reaches to the end of the text, so that the time is linear.
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+
+
+def sent_path(path: str, sent: Any, sources: Mapping[Names, Names] = {}) -> str:
+    "See `ReceivedBody.sent_path`."
+    steps = parse_path(path)
+    for target, source in sources.items():
+        if steps[: len(target)] == target:
+            steps = (*source, *steps[len(target) :])
+    value, found = sent, 0
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        found += 1
+    return path_text(steps[:found]) if found else path

@@ -5,6 +5,7 @@ OpenAI does not document the codes. These were seen in answers of its API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +22,10 @@ Step = str | int
 MAX_ERRORS = 50
 # An invalid value is quoted up to this length.
 MAX_QUOTED = 100
+# An index or a name in a path such as `messages[0].content`.
+PATH_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+MISSING = "missing_required_parameter"
 
 # What pydantic's error types expected, in JSON's words.
 EXPECTED = {
@@ -114,6 +119,11 @@ def path_text(path: Iterable[Step]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
+def parse_path(text: str) -> tuple[Step, ...]:
+    "Return the path of a text that `path_text` wrote."
+    return tuple(int(index) if index else name for index, name in PATH_STEP.findall(text))
+
+
 def _problem(error: Mapping[str, Any], json: Any) -> Problem:
     type_, context, value = error["type"], error.get("ctx", {}), error["input"]
     location: tuple[Step, ...] = error["loc"]
@@ -161,7 +171,7 @@ def _invalid_value(problem: Problem) -> ApiError:
     code, message = "invalid_value", f"Invalid value for '{param}': {problem.message}."
     match problem.type:
         case "missing":
-            code, message = "missing_required_parameter", f"Missing required parameter: '{param}'."
+            code, message = MISSING, f"Missing required parameter: '{param}'."
         case "literal_error" | "enum":
             value, supported = str(problem.value)[:MAX_QUOTED], problem.context["expected"]
             message = f"Invalid value for '{param}': '{value}'. Supported values are: {supported}."

@@ -14,6 +14,7 @@ from llm_gpt_oss.catalog.models_file import ModelEntry
 
 from ..generation import GenerationRequest
 from ..http.errors import ApiError
+from ..http.field_table import Names, names_of
 from ..http.validation_errors import validation_api_error
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -149,13 +150,14 @@ def adapt_to_model(
     if generation.tools and not model.supports_tools:
         raise _unsupported(f"{name} does not support tools.", "tools")
     if generation.schema and not model.supports_schema:
-        raise _unsupported(f"{name} does not support JSON schemas.", generation.schema_field)
+        raise _unsupported(f"{name} does not support JSON schemas.", generation.field_of("schema"))
     known = model.Options.model_fields
     options = {name: value for name, value in {**defaults, **generation.options}.items() if name in known}
     try:
         model.Options(**options)
     except ValidationError as problem:
-        raise validation_api_error(problem.errors(include_url=False), options) from None
+        sources: dict[Names, Names] = {(name,): names_of(generation.field_of(name)) for name in options}
+        raise validation_api_error(problem.errors(include_url=False), options, sources) from None
     return replace(generation, options=options)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import llm
 from llm.parts import Message, StreamEvent
 
-from llm_gpt_oss.errors import ContextOverflow
+from llm_gpt_oss.errors import BadRequest
 from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
 
 from ..generation import Finished, GenerationRequest, TokenUsage
@@ -132,9 +132,10 @@ class Run:
                         yield event
                         if busy.is_long():
                             await asyncio.sleep(0)
-        except ContextOverflow as error:
+        except BadRequest as error:
             await self._log_failure(error)
-            raise to_api_error(error, param=self._generation.input_field) from error
+            param = error.param and self._client.body.sent_path(self._generation.field_of(error.param))
+            raise to_api_error(error, param=param) from error
         except (Exception, GeneratorExit, asyncio.CancelledError) as error:
             await self._log_failure(error)
             raise

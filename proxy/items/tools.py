@@ -47,8 +47,10 @@ class Grammar(Body):
         return f"{description}\n{rule}" if description else rule
 
 
-def distinct_tools(tools: Iterable[llm.Tool]) -> list[llm.Tool]:
+def distinct_tools(tools: Iterable[llm.Tool], param: str = "tools") -> list[llm.Tool]:
     """The tools without repetitions. Raises ApiError if two tools that differ have the same name.
+
+    `param` is the field of the request that has them.
 
     Clients that collect tools from several servers send some of them twice.
     """
@@ -59,7 +61,7 @@ def distinct_tools(tools: Iterable[llm.Tool]) -> list[llm.Tool]:
                 f"Tool names must be unique, but there are two different tools with the name '{tool.name}'. "
                 "Rename one of them."
             )
-            raise ApiError(400, message, code="invalid_value", param="tools")
+            raise ApiError(400, message, code="invalid_value", param=param)
     return [*by_name.values()]
 
 

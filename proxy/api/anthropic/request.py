@@ -91,7 +91,7 @@ class MessagesRequest(Body):
             schema=self._schema(),
             options={name: value for name, value in self._options(choice) if value is not None},
             stream=bool(self.stream),
-            schema_field="output_config.format",
+            fields={"schema": "output_config.format.schema", "stop": "stop_sequences"},
             message_of_entry=history.message_of_entry,
             default_effort=None if self.thinking else UNSEEN_EFFORT,
         )

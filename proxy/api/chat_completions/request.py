@@ -136,7 +136,9 @@ class ChatRequest(Sampling, ReasoningFields):
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' requires 'logprobs'. Set 'logprobs' to true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
-        tools, choice = select_tools(distinct_tools(tool.to_tool() for tool in self._tools), self._choice)
+        tools, choice = select_tools(
+            distinct_tools((tool.to_tool() for tool in self._tools), self._field_names["tools"]), self._choice
+        )
         added = [*verbosity_instructions(self.verbosity)]
         if self.instructions:
             added.append(Message("system", [TextPart(self.instructions)]))
@@ -151,9 +153,20 @@ class ChatRequest(Sampling, ReasoningFields):
             stream=bool(self.stream),
             store=bool(self.store),
             metadata=self.metadata or {},
+            fields=self._field_names,
             added=len(added),
             message_of_entry=tuple(range(len(added), len(added) + len(self.messages))),
         )
+
+    @property
+    def _field_names(self) -> dict[str, str]:
+        has_json_schema = self.response_format is not None and self.response_format.type == "json_schema"
+        return {
+            "max_tokens": "max_completion_tokens" if self.max_completion_tokens else "max_tokens",
+            "repeat_penalty": "repetition_penalty",
+            "schema": f"response_format{'.json_schema' * has_json_schema}.schema",
+            "tools": "functions" if self.uses_functions else "tools",
+        }
 
     def choice_requests(self, request: GenerationRequest) -> list[GenerationRequest]:
         "One request for each choice of the answer."

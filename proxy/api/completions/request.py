@@ -69,7 +69,7 @@ class CompletionRequest(Sampling):
                 tuple(self._messages(text)),
                 options={**options, **self.seed_option(choice)},
                 stream=bool(self.stream),
-                input_field="prompt",
+                fields={"messages": "prompt", "repeat_penalty": "repetition_penalty"},
                 added=1 if self.suffix else 0,
                 default_effort="none",
             )

@@ -36,6 +36,16 @@ from .fields import FIELDS
 from .formats import Format
 from .tools import AnyTool, ToolChoice, callable_tools, select_tools
 
+# The fields of this API for the model's parameters.
+FIELD_NAMES = {
+    "max_tokens": "max_output_tokens",
+    "messages": "input",
+    "reasoning_effort": "reasoning.effort",
+    "reasoning_tokens": "reasoning.max_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "schema": "text.format.schema",
+}
+
 Summary = Annotated[Literal["auto", "concise", "detailed"] | None, EMPTY_AS_NULL]
 Includable = Literal[
     "code_interpreter_call.outputs",
@@ -187,8 +197,7 @@ class ResponsesRequest(Sampling):
             stream=bool(self.stream),
             store=self.is_stored,
             metadata=self.metadata or {},
-            input_field="input",
-            schema_field="text.format",
+            fields=FIELD_NAMES,
             replayable=self.is_stored,
             added=len(added),
             known=known,

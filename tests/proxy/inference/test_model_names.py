@@ -167,8 +167,8 @@ def test_unknown_options_are_left_out() -> None:
     ("fields", "param"),
     [
         ({"tools": (llm.Tool("f", None, {}),)}, "tools"),
-        ({"schema": {"type": "object"}}, "response_format"),
-        ({"schema": {"type": "object"}, "schema_field": "text.format"}, "text.format"),
+        ({"schema": {"type": "object"}}, "schema"),
+        ({"schema": {"type": "object"}, "fields": {"schema": "text.format.schema"}}, "text.format.schema"),
     ],
 )
 def test_unsupported_features(fields: dict[str, Any], param: str) -> None:

@@ -147,7 +147,16 @@ def test_empty_web_search_options_are_refused() -> None:
 
 def test_minimal_request() -> None:
     assert make_generation() == GenerationRequest(
-        "/v1/chat/completions", "gpt-oss", (Message("user", [TextPart("Hi")]),), message_of_entry=(0,)
+        "/v1/chat/completions",
+        "gpt-oss",
+        (Message("user", [TextPart("Hi")]),),
+        fields={
+            "max_tokens": "max_tokens",
+            "repeat_penalty": "repetition_penalty",
+            "schema": "response_format.schema",
+            "tools": "tools",
+        },
+        message_of_entry=(0,),
     )
 
 

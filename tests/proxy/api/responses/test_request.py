@@ -17,7 +17,7 @@ from typing_extensions import get_type_hints
 
 from llm_gpt_oss.options import GptOssOptions
 from proxy.api.responses.fields import FIELDS
-from proxy.api.responses.request import Includable, RequestContext, ResponsesRequest
+from proxy.api.responses.request import FIELD_NAMES, Includable, RequestContext, ResponsesRequest
 from proxy.generation import GenerationRequest, ThreadPosition
 from proxy.http.errors import ApiError, to_api_error
 from proxy.http.request_body import parse_body
@@ -144,8 +144,7 @@ def test_minimal_request() -> None:
         "gpt-oss",
         (USER,),
         store=True,
-        input_field="input",
-        schema_field="text.format",
+        fields=FIELD_NAMES,
         replayable=True,
     )
 
