@@ -86,19 +86,27 @@ class StrayText:
     logprobs: tuple[Logprob, ...] = ()
 
 
-Event = MessageStart | TextDelta | MessageEnd | StrayText
+@dataclass(frozen=True, slots=True)
+class StrayMarker:
+    "A special token that neither begins nor ends a message."
+
+    marker: str
+
+
+Event = MessageStart | TextDelta | MessageEnd | StrayText | StrayMarker
 
 END_MARKERS = (END, RETURN, CALL)
+MARKER_DROPPED = "a marker in the text was left out"
 
 
 class HarmonyReader:
     """A `streaming.Translator` that parses one completion: each `Piece` gives the events that it completes.
 
     The events of a message are one `MessageStart`, any number of `TextDelta`, one `MessageEnd`. Messages come
-    in order, one after the other. A `StrayText` comes whole, between messages. If the prompt ended inside a
-    message, `open_header` is its header, and that message has no `MessageStart`. `tools` are the names of the
-    tools that the model may call. If a grammar constrained the text, set `constrained`: the text cannot
-    contain special tokens then.
+    in order, one after the other. A `StrayText` or a `StrayMarker` comes between messages. If the prompt
+    ended inside a message, `open_header` is its header, and that message has no `MessageStart`. `tools` are
+    the names of the tools that the model may call. If a grammar constrained the text, set `constrained`: the
+    text cannot contain special tokens then.
 
     A piece that is exactly a marker is a special token. If the model spells out the same characters, they are
     part of other pieces, and are text. If the model copies neutralised text from the prompt, it is restored.
@@ -181,6 +189,8 @@ class HarmonyReader:
         elif marker in (CHANNEL, CONSTRAIN):
             self._header_text.append(marker)
         else:
+            if marker in END_MARKERS and not self._header_text:
+                yield StrayMarker(marker)
             yield from self._messages_without_marker(END if marker == START else marker)
             self._has_author = False
 
@@ -190,7 +200,7 @@ class HarmonyReader:
         MESSAGE and CONSTRAIN have no meaning inside a message and are dropped.
         """
         if marker in (MESSAGE, CONSTRAIN):
-            self._repairs.append("a marker in the text was left out")
+            self._repairs.append(MARKER_DROPPED)
             return
         self._in_message = self._has_author = False
         if marker == CHANNEL:
@@ -222,6 +232,8 @@ class HarmonyReader:
         if not text.strip():
             if has_header and end is not None:
                 yield StrayText(header_text, has_header)
+            elif header_text in MARKERS:
+                yield StrayMarker(header_text)
             return
         if parsed.header.recipient or parsed.header.channel == "analysis":
             yield MessageStart(parsed, is_whole=False)

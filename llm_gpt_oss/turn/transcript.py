@@ -7,8 +7,18 @@ from dataclasses import dataclass
 
 from ..completion import Logprob, Piece
 from ..harmony.conversation import Header, Message
-from ..harmony.reader import Event, HarmonyReader, MessageEnd, MessageStart, StrayText, TextDelta
+from ..harmony.reader import (
+    MARKER_DROPPED,
+    Event,
+    HarmonyReader,
+    MessageEnd,
+    MessageStart,
+    StrayMarker,
+    StrayText,
+    TextDelta,
+)
 from ..harmony.recipient import NAMESPACE
+from .code_fence import CodeFence
 from .note import Note
 from .request import TurnRequest
 from .steps import Step
@@ -99,6 +109,7 @@ class Transcript:
         self._tools = tuple(request.tools)
         self._reader = HarmonyReader(step.header, tools=self._tools, constrained=step.format is not None)
         self._called = False
+        self._fence = CodeFence[Text]() if request.format is not None else None
         self._message = self._start_message(step.header, step.prefix) if step.header else None
         # The text of a `name` step begins and ends inside a header, so there is no message to parse.
         self._reads_tool_name = step.type == "name"
@@ -143,6 +154,7 @@ class Transcript:
                     if not self._ignore and (self._message.is_call or self._message.shown_as):
                         self._note_repairs(event)
                 case MessageEnd() if self._message:
+                    yield from self._end_answer(self._message)
                     self._message.text, self._texts = "".join(self._texts), []
                     if not self._ignore:
                         self._end_message(self._message, event.repairs)
@@ -150,6 +162,8 @@ class Transcript:
                     self._message = None
                 case StrayText() if not self._ignore:
                     self.dropped.append(event)
+                case StrayMarker() if not self._ignore:
+                    self._note_once("A marker that belongs to no message was left out.", event.marker)
 
     def _start_message(self, header: Header, prefix: str = "", *, is_whole: bool = True) -> ParsedMessage:
         tool = (header.recipient or "").removeprefix(NAMESPACE)
@@ -182,12 +196,16 @@ class Transcript:
 
     def _end_message(self, message: ParsedMessage, repairs: tuple[str, ...]) -> None:
         if message.is_call or message.shown_as:
-            if message.text.strip():
+            if message.text.strip() or MARKER_DROPPED in repairs:
                 self._notes += [Note("mended", f"A message was repaired: {repair}.") for repair in repairs]
             self.messages.append(message)
             self._called = self._called or message.is_certain_call
         elif message.text.strip():
             self.dropped.append(StrayText(message.text, has_header=True))
+
+    def _note_once(self, text: str, raw: str | None = None) -> None:
+        if text not in (note.text for note in self._notes):
+            self._notes.append(Note("mended", text, raw))
 
     def _note_repairs(self, start: MessageStart) -> None:
         repairs = start.parsed.repairs if start.is_whole else (*start.parsed.repairs, "header's end missing")
@@ -209,10 +227,26 @@ class Transcript:
         return True
 
     def _add_text(self, message: ParsedMessage, delta: TextDelta) -> Iterator[Text]:
-        self._texts.append(delta.text)
         is_reasoning = message.shown_as == "analysis"
         self._usage.add_text(delta.text, delta.tokens, reasoning=is_reasoning)
         if is_reasoning:
             self.reasoning_tokens += delta.tokens
-        if message.shown_as:
-            yield Text(message.number, message.shown_as, delta.text, delta.logprobs)
+        text = Text(message.number, message.shown_as or "", delta.text, delta.logprobs)
+        if self._fence and message.shown_as == "final":
+            yield from self._pass_on(message, self._fence.feed(text))
+        else:
+            yield from self._pass_on(message, [text])
+
+    def _end_answer(self, message: ParsedMessage) -> Iterator[Text]:
+        "Pass on the end of a JSON answer, without a code fence."
+        if self._fence and message.shown_as == "final":
+            yield from self._pass_on(message, self._fence.finish())
+            if self._fence.was_open:
+                self._note_once("A code fence around the answer was left out.")
+            self._fence = CodeFence()
+
+    def _pass_on(self, message: ParsedMessage, texts: Iterable[Text]) -> Iterator[Text]:
+        for text in texts:
+            self._texts.append(text.text)
+            if message.shown_as:
+                yield text

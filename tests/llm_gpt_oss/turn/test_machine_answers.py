@@ -44,6 +44,29 @@ def test_a_streamed_answer_that_does_not_fit_is_not_requested_again() -> None:
     assert (turn.parts[-1], turn.notes) == (("final", '{"name":1}'), ["misfit"])
 
 
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        pytest.param(f"{FINAL}Yes.<|end|><|end|><|return|>", "<|end|>", id="two ends"),
+        pytest.param(f"{FINAL}Yes.<|end|><|constrain|>", "<|constrain|>", id="at the end"),
+        pytest.param(f"<|end|>{NEXT}{FINAL}Yes.", "<|end|>", id="at the beginning"),
+    ],
+)
+def test_a_marker_that_belongs_to_no_message_leaves_one_note(text: str, raw: str) -> None:
+    turn = play_turn(build_request(), text)
+    assert turn.parts == [("final", "Yes.")]
+    assert [(note.kind, note.text, note.raw) for note in turn.machine.notes] == [
+        ("mended", "A marker that belongs to no message was left out.", raw)
+    ]
+
+
+def test_a_marker_in_a_message_without_text_leaves_a_note() -> None:
+    turn = play_turn(build_request(), f"{FINAL}<|message|><|end|>", f"{FINAL}Yes.")
+    assert "A message was repaired: a marker in the text was left out." in [
+        note.text for note in turn.machine.notes
+    ]
+
+
 def test_an_answer_is_not_requested_again_without_tokens_left() -> None:
     turn = play_turn(
         build_request(max_tokens=9, uses_reasoning=False, **BUFFERED),

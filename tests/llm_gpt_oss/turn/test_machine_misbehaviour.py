@@ -118,7 +118,17 @@ def test_a_repetition_that_the_engine_stopped(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["fenced-json", "not-schema"])
+@pytest.mark.parametrize("buffer_answer", [True, False])
+def test_a_code_fence_is_taken_off_an_answer_with_a_schema(buffer_answer: bool) -> None:
+    text = "".join(MISBEHAVIOUR_PIECES["fenced-json"]["pieces"]).rpartition("<|message|>")[2]
+    schema = {"type": "object", "required": ["name", "age"]}
+    turn = play_turn(build_request(format=schema, buffer_answer=buffer_answer), THINKS, text)
+    assert turn.parts == [("analysis", "Hm."), ("final", '{"name": "unknown", "age": 0}')]
+    assert [note.text for note in turn.machine.notes] == ["A code fence around the answer was left out."]
+    assert turn.machine.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("name", ["not-schema"])
 @pytest.mark.parametrize(("buffer_answer", "completions"), [(True, 3), (False, 2)])
 def test_an_engine_that_ignores_the_schema(name: str, buffer_answer: bool, completions: int) -> None:
     text = "".join(MISBEHAVIOUR_PIECES[name]["pieces"]).rpartition("<|message|>")[2]
