@@ -9,7 +9,7 @@ version = release = installed_version("llm-gpt-oss")
 extensions = ["myst_parser"]
 # Links to headings have the same anchors here as on GitHub.
 myst_heading_anchors = 4
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "upstream"]
 
 html_theme = "furo"
 html_title = "llm-gpt-oss"
