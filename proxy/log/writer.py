@@ -22,10 +22,9 @@ from llm.parts import Message
 
 from llm_gpt_oss.log import waiting
 from llm_gpt_oss.log.database import check_writable, is_transient, write_transaction
-from llm_gpt_oss.log.problems import count_turns, disk_problem, unusable_problem
 
 from ..http.errors import log_unavailable
-from . import tables
+from . import problems, tables
 from .chain_cache import ChainCache
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
 from .spool import Spool, reason
@@ -42,8 +41,6 @@ logger = logging.getLogger(__name__)
 GRACE = 5.0
 # How many seconds pass before it is tried again to write what could not be written.
 RETRY_SECONDS = 1.0
-# How many ids of lost turns are printed.
-SHOWN_IDS = 20
 
 
 class LogWriter:
@@ -70,33 +67,12 @@ class LogWriter:
 
     @property
     def status(self) -> str:
-        """`ok`, or `behind N` while N turns wait to be written, then how many of them are only in memory.
-
-        The reason follows if something cannot be written.
-        """
-        state = self.spool.state()
-        backlog = f"behind {state.waiting}" if state.waiting else "ok"
-        in_memory = f", {state.in_memory} only in memory" if state.in_memory else ""
-        problem = self._problem or self.spool.problem
-        return f"{backlog}{in_memory}, spooling: {problem}" if problem else backlog + in_memory
+        "`ok`, or how many turns wait to be written and why (`problems.status`)."
+        return problems.status(self._problem, self.spool)
 
     def problems(self) -> list[str]:
         "What keeps turns from being logged, in sentences without paths."
-        state, name = self.spool.state(), self.folder.name
-        problems = []
-        if self._problem:
-            problems.append(f"Turns cannot be logged: {self._problem}. It is tried again every second.")
-        if state.waiting:
-            problems.append(f"{count_turns(state.waiting)} for the log.")
-        if state.in_memory:
-            problems.append(
-                f"{state.in_memory} of them are only in memory, because {name} cannot be written "
-                f"({self.spool.problem}). They are lost if the server is killed."
-            )
-        elif self.spool.problem:
-            problems.append(f"{name} cannot be written ({self.spool.problem}).")
-        found = [disk_problem(self._path), unusable_problem(name, state.unusable)]
-        return [*problems, *filter(None, found)]
+        return [*problems.sentences(self._path, self._problem, self.spool)]
 
     @property
     def folder(self) -> Path:
@@ -163,8 +139,7 @@ class LogWriter:
             await self._wait_for_room()
         self.lost = self.spool.in_memory()
         if self.lost:
-            ids = ", ".join([*self.lost[:SHOWN_IDS], *(["…"] if len(self.lost) > SHOWN_IDS else [])])
-            logger.error("%s lost, because nothing could be written: %s", _turns(len(self.lost)), ids)
+            logger.error(problems.loss_line(self.lost))
         await self._run(self._close)
         self._thread.shutdown()
 
@@ -173,15 +148,7 @@ class LogWriter:
         with next_signal() as signalled:
             if signalled.is_set():
                 return
-            logger.error(
-                "%s only in memory: %s cannot be written (%s), and neither can %s (%s). The server stops as "
-                "soon as one of them can. Press Ctrl-C once more to stop now, and to lose what is in memory.",
-                _turns(len(self.spool.in_memory())),
-                self._path,
-                self._problem,
-                self.folder,
-                self.spool.problem,
-            )
+            logger.error(problems.waiting_line(self._path, self._problem, self.spool))
             while self.spool.in_memory() and not signalled.is_set():
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(signalled.wait(), RETRY_SECONDS)
@@ -343,34 +310,10 @@ class LogWriter:
         state = (self._problem is not None, self.spool.problem is not None)
         if any(state) or self.spool.in_memory():
             self._loop.call_soon_threadsafe(self._trouble.set)
-        if state == self._announced:
-            return
-        self._announced = state
-        match state:
-            case (True, True):
-                logger.error(
-                    "Turns can neither be logged (%s) nor stored in %s (%s). They are kept in memory, and "
-                    "lost if this process is killed. Make room, or make one of the two writable.",
-                    self._problem,
-                    self.folder,
-                    self.spool.problem,
-                )
-            case (True, False):
-                logger.warning("Turns are not logged but kept in %s: %s", self.folder, self._problem)
-            case (False, True):
-                logger.warning(
-                    "Turns are logged, but %s cannot be written (%s): turns in progress are lost if this "
-                    "process is killed.",
-                    self.folder,
-                    self.spool.problem,
-                )
-            case _:
-                logger.warning("Turns are logged again")
+        if state != self._announced:
+            self._announced = state
+            logger.log(*problems.destination_line(self._problem, self.spool))
 
     def _close(self) -> None:
         self._file.close()
         self.spool.close()
-
-
-def _turns(number: int) -> str:
-    return "1 turn is" if number == 1 else f"{number} turns are"

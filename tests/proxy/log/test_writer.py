@@ -22,7 +22,7 @@ from support.logged_turns import assistant, call, reasoning, turn, user
 from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.log.waiting import keep
 from proxy.http.errors import ApiError
-from proxy.log import database, spool, writer
+from proxy.log import database, problems, spool, writer
 from proxy.log.llm_store import ChainStore
 from proxy.log.spool import Spool
 from proxy.log.turn import Turn
@@ -307,7 +307,7 @@ async def test_a_stop_waits_until_turns_in_memory_can_be_written(
 async def test_a_signal_ends_the_wait(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writer, "SHOWN_IDS", 1)
+    monkeypatch.setattr(problems, "SHOWN_IDS", 1)
     Spool(path).folder.write_text("in the way")
     handler = signal.getsignal(signal.SIGTERM)
     log_writer = LogWriter(path)
@@ -348,6 +348,8 @@ async def test_a_full_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             await record(log_writer, turn(HI))
             with pytest.raises(ApiError, match="the memory for turns that wait is full") as raised:
                 log_writer.check_room()
+            full = "The memory for turns is full: requests that would be logged are refused."
+            assert full in log_writer.problems()
             assert (raised.value.status, raised.value.code) == (503, "log_unavailable")
         await record(log_writer, turn(HI))
         log_writer.check_room()
