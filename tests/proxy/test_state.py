@@ -8,6 +8,9 @@ import pytest
 from support.proxied_engine import HELLO, proxied
 from support.scripted_engine import AsyncScriptedEngine
 
+from proxy.log import spool
+from proxy.log.spool import Spool
+
 TURNS = "select count(*) from turns"
 
 
@@ -74,6 +77,29 @@ async def test_an_unusable_log_does_not_affect_the_answer(tmp_path: Path, stream
         answer = await proxy.chat(user="Hi", stream=stream)
         assert (answer.status_code, "Hello" in answer.text) == (200, True)
         assert proxy.server.log_writer.status.startswith("behind 1, spooling: ")
+
+
+async def test_requests_that_could_not_be_kept_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "The log, its folder and the memory are full."
+    monkeypatch.setattr(spool, "MAX_IN_MEMORY", 1)
+    path = tmp_path / "logs.db"
+    path.write_bytes(b"x" * 9999)
+    Spool(path).folder.touch()
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO), database=path) as proxy:
+        assert (await proxy.chat(user="Hi")).status_code == 200
+        for url in ("/v1/chat/completions", "/v1/responses"):
+            body = {"model": "gpt-oss:20b", "input": "Hi", "messages": [{"role": "user", "content": "Hi"}]}
+            refused = await proxy.post(url, body)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "2"
+            error = refused.json()["error"]
+            assert (error["type"], error["code"]) == ("server_error", "log_unavailable")
+            assert "the memory for turns that wait is full" in error["message"]
+        assert (await proxy.chat(user="Hi", headers={"x-llm-log": "off"})).status_code == 200
+        path.unlink()
+    assert proxy.rows(TURNS) == [(1,)]
 
 
 async def test_each_choice_is_a_turn() -> None:

@@ -23,6 +23,7 @@ from llm_gpt_oss.completion import Json
 from proxy.api.ollama.route import CHANGES
 from proxy.generation import GenerationRequest
 from proxy.hookspecs import Plugins, hookimpl
+from proxy.log.spool import Spool
 
 HI = {"role": "user", "content": "Hi"}
 CHAT: Json = {"model": "x", "messages": [HI]}
@@ -219,6 +220,19 @@ async def test_other_models_are_forwarded_unchanged(model: str | None, is_served
         async with proxied(aliases={"my-alias": "gpt-oss:20b", "*": "gpt-oss:20b"}, num_ctx=8192) as proxy:
             await proxy.post("/api/chat", {**CHAT, "model": model})
     assert ("shift" in ollama.requests[0].body) == is_served
+
+
+async def test_a_request_that_could_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    "The log, its folder and the memory are full."
+    monkeypatch.setattr(Spool, "is_full", True)
+    with Ollama(stream(line("Hello"), END)) as ollama:
+        async with proxied() as proxy:
+            refused = await proxy.post("/api/chat", CHAT)
+            assert refused.status_code == 503
+            assert "the memory for turns that wait is full" in refused.json()["error"]
+            assert [request.path for request in ollama.requests] == []
+            unlogged = await proxy.post("/api/chat", CHAT, headers={"x-llm-log": "off"})
+            assert unlogged.status_code == 200
 
 
 async def test_generate_is_logged() -> None:
