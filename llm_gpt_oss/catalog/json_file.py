@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,34 +26,39 @@ def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
     Only the owner of the file can read it. Raise GptOssError if it cannot be locked or written.
     """
     target = path.resolve()  # a symbolic link, for example into a folder of dotfiles, stays a link
-    # The new file is also the lock: only one process can create it, and renaming it over the target releases
-    # it.
-    draft = target.with_name(f"{target.name}.lock")
-    try:
-        descriptor = _create(draft)
+    draft = target.with_name(f"{target.name}.draft")
+    with _locked(target):
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
+            with open(
+                os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            ) as file:
                 yield (content := read())
                 file.write(json.dumps(content, indent=4, ensure_ascii=False) + "\n")
             os.replace(draft, target)
-        except BaseException:
-            os.unlink(draft)
-            raise
-    except OSError as problem:
-        raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem
+        except OSError as problem:
+            raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem
+        finally:
+            draft.unlink(missing_ok=True)
 
 
-def _create(draft: Path) -> int:
-    """Create the file and return its descriptor. While it exists, wait for the other writer.
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    "Hold the file's lock. Raise GptOssError if another process holds it for longer than LOCK_TIMEOUT."
+    from ..file_lock import acquire  # not needed to list models
 
-    Raise GptOssError if the file still exists after LOCK_TIMEOUT.
-    """
-    for _ in range(round(LOCK_TIMEOUT / RETRY_INTERVAL)):
-        try:
-            return os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
+    lock = None
+    # Where no file can be locked, nothing is: an edit takes milliseconds, and people rarely make two at once.
+    with suppress(OSError):
+        for _ in range(round(LOCK_TIMEOUT / RETRY_INTERVAL)):
+            if lock := acquire(target.with_name(f"{target.name}.lock")):
+                break
             time.sleep(RETRY_INTERVAL)
-    raise GptOssError(
-        f"{draft} exists: another command is writing, or was killed while writing.",
-        remedy="Delete that file if no other command is running.",
-    )
+        else:
+            raise GptOssError(
+                f"{target} is locked: another command is writing it.", remedy="Try again when it has ended."
+            )
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from llm_gpt_oss import file_lock
 from llm_gpt_oss.catalog import json_file
 from llm_gpt_oss.catalog.json_file import edit_json
 from llm_gpt_oss.errors import GptOssError
@@ -97,14 +99,34 @@ def test_concurrent_edits_are_all_kept(path: Path, read: Callable[[], Content]) 
     assert sorted(read()) == [*"abcdefgh"]
 
 
-def test_lock_of_a_killed_writer(
+def test_another_writer_takes_too_long(
     path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_file, "LOCK_TIMEOUT", 0.02)
-    (lock := path.with_name("some.json.lock")).touch()
+    lock = file_lock.acquire(path.with_name("some.json.lock"))
+    assert lock
     with (
-        pytest.raises(GptOssError, match=r"some\.json\.lock exists: another command.*Delete that file"),
+        pytest.raises(GptOssError, match=r"some\.json is locked: another command.*Try again when"),
         edit_json(path, read),
     ):
         pytest.fail("the file is locked")
-    assert lock.exists(), "another process may still hold it"
+    lock.release()
+    assert [*path.parent.iterdir()] == []
+
+
+def test_files_of_a_killed_writer(path: Path, read: Callable[[], Content]) -> None:
+    "The operating system released its lock."
+    path.with_name("some.json.lock").touch()
+    path.with_name("some.json.draft").write_text("{" * 99)
+    test_changed_value_is_written(path, read)
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_a_file_system_without_locks(
+    path: Path, read: Callable[[], Content], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(path: Path) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(file_lock, "acquire", no_locks)
+    test_changed_value_is_written(path, read)
