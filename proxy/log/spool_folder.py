@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from llm_gpt_oss.log.unlogged import BEGUN, CANCEL, DRAFT, ENDED, LOCK, REJECTED
 State = Literal[".begun", ".json", ".rejected"]
 # A disk that has room for an empty file may have none for a turn.
 PROBE = bytes(4096)
+# How often a process tries to get its own lock, which another one that recovers may hold for a moment.
+ATTEMPTS = 20
 
 
 class TurnFile(NamedTuple):
@@ -152,8 +155,11 @@ class SpoolFolder:
         self.close()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(OSError):  # a file system without locks
-            while self._lock is None:  # another process that recovers may hold it for a moment
+            for _ in range(ATTEMPTS):
                 self._lock = acquire(self.path / f"{self._owner}{LOCK}")
+                if self._lock:
+                    break
+                time.sleep(0.001)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -276,6 +276,21 @@ def test_a_file_system_without_locks(turns_spool: Spool, monkeypatch: pytest.Mon
     assert ids(turns_spool) == [written.id]
 
 
+@pytest.mark.parametrize("failures", [1, 99])
+def test_another_process_holds_the_own_lock(
+    turns_spool: Spool, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "It looks whether the process still runs, or says so for ever."
+    attempts = [None] * failures
+    monkeypatch.setattr(
+        spool_folder, "acquire", lambda path: attempts.pop() if attempts else file_lock.acquire(path)
+    )
+    turns_spool.begin(written := turn(user("a")))
+    found = turns_spool.find(written.id)
+    assert found
+    assert found[1] is (failures == 1)
+
+
 def test_turns_are_in_memory_while_the_folder_cannot_be_written(turns_spool: Spool) -> None:
     turns_spool.folder.write_text("in the way")
     turns_spool.begin(begun := turn(user("a"), idempotency_key="key"))
