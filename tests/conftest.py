@@ -42,8 +42,10 @@ hypothesis.settings.register_profile("same", deadline=None, derandomize=True, da
 hypothesis.settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("same")
 
-# nohup and job runners ignore SIGINT, and the processes that tests start would inherit that.
+# nohup and job runners ignore some signals, and the processes that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
