@@ -184,13 +184,20 @@ def read_server(text: str, headers: Headers = (), name: str = HOST) -> ServerAdd
             raise ValueError
     except (KeyError, ValueError):
         # Hide a login and a query: they may hold a password or a key.
-        redacted = re.sub(r"(?s)\?.*", "?…", re.sub(r"(?s)^(.*?://)?.*@", r"\1…@", text))
-        reason = f"{redacted!r} is not the address of a server"
+        reason = f"{_redact(text)!r} is not the address of a server"
         raise setting_error(name, reason, "Write host, host:port or http(s)://host:port.") from None
     if login and "authorization" not in (name.lower() for name, _ in headers):
         credentials = base64.b64encode(unquote(login).encode()).decode()
         headers = (*headers, ("Authorization", f"Basic {credentials}"))
     return ServerAddress(f"{scheme.lower()}://{host}:{port}/{path}".rstrip("/"), headers)
+
+
+def _redact(address: str) -> str:
+    before, at, rest = address.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    address = f"{scheme if separator else ''}{separator}…@{rest}" if at else address
+    address, query, _ = address.partition("?")
+    return f"{address}?…" if query else address
 
 
 def read_url(text: str, headers: Headers = ()) -> ServerAddress:

@@ -9,11 +9,12 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from .host_names import host_of, host_of_origin, is_local
+from .wildcards import matches
 
 # Only installed apps have these origins: no browser gives one to a page of the web. Ollama allows the same
 # ones (AllowedOrigins in its envconfig/config.go).
 APP_ORIGINS = ("app://*", "file://*", "tauri://*", "vscode-file://*", "vscode-webview://*")
-# The longest origin of a page has a name of 253 characters. Patterns take longer for longer texts.
+# The longest origin of a page has a name of 253 characters.
 MAX_ORIGIN = 300
 # A page on any port of this address is on this machine.
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 (compared, not listened on)
@@ -28,8 +29,7 @@ class TrustedOrigins:
     """
 
     def __init__(self, patterns: Collection[str]) -> None:
-        alternatives = [_to_regex(pattern) for pattern in (*APP_ORIGINS, *patterns)]
-        self._pattern = re.compile("|".join(alternatives), re.IGNORECASE)
+        self._patterns = (*APP_ORIGINS, *patterns)
 
     def trust(self, headers: Headers) -> bool:
         "Return whether the request is from a page of a trusted origin. False if it has no Origin header."
@@ -37,7 +37,7 @@ class TrustedOrigins:
         origin = ", ".join(headers.getlist("origin"))
         if not origin or len(origin) > MAX_ORIGIN:
             return False
-        if self._pattern.fullmatch(origin):
+        if any(matches(pattern, origin) for pattern in self._patterns):
             return True
         name = host_of_origin(origin)
         if name is None:
@@ -63,7 +63,3 @@ def is_preflight(scope: Scope, headers: Headers) -> bool:
         and "origin" in headers
         and "access-control-request-method" in headers
     )
-
-
-def _to_regex(pattern: str) -> str:
-    return ".*".join(re.escape(part) for part in pattern.split("*"))

@@ -16,6 +16,7 @@ from ..generation import GenerationRequest
 from ..http.errors import ApiError
 from ..http.field_table import Names, names_of
 from ..http.validation_errors import validation_api_error
+from ..http.wildcards import matches
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # What clients write before and after a name: OpenAI's namespace on Hugging Face, and Ollama's default tag.
@@ -107,7 +108,7 @@ class ModelNames:
         return self._find_pattern(name)
 
     def _find_pattern(self, name: str) -> ResolvedModel | None:
-        return next((model for pattern, model in self._patterns.items() if _matches(pattern, name)), None)
+        return next((model for pattern, model in self._patterns.items() if matches(pattern, name)), None)
 
     def _find_without_effort(self, name: str) -> ResolvedModel | None:
         return self._models.get(name) or self._by_canonical_name.get(_canonical_name(name))
@@ -117,22 +118,6 @@ def no_embeddings(name: str) -> ApiError:
     "Return the error for a model that writes text."
     message = f"The model '{name[:100]}' cannot make embeddings. {EMBEDDING_MODELS}"
     return ApiError(400, message, code="model_not_supported", param="model")
-
-
-def _matches(pattern: str, name: str) -> bool:
-    "Whether the name fits the pattern, in which `*` stands for any characters. The case does not matter."
-    first, *inner, last = pattern.casefold().split("*")
-    name = name.casefold()
-    start, end = len(first), len(name) - len(last)
-    if start > end or not name.startswith(first) or not name.endswith(last):
-        return False
-    # If the pieces fit at all, they fit where each of them comes first.
-    for piece in inner:
-        found = name.find(piece, start, end)
-        if found < 0:
-            return False
-        start = found + len(piece)
-    return True
 
 
 def _canonical_name(name: str) -> str:

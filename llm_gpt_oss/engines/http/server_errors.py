@@ -25,6 +25,8 @@ from ...errors import (
 )
 
 MAX_TEXT = 500
+# Patterns are looked for up to this length.
+MAX_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Rule:
 
     def matches(self, response: ErrorResponse) -> bool:
         return (not self.codes or response.code in self.codes) and bool(
-            re.search(self.pattern, response.full_text)
+            re.search(self.pattern, response.full_text[:MAX_SEARCHED])
         )
 
 

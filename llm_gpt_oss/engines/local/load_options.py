@@ -35,6 +35,7 @@ def keep_alive_seconds(duration: str | int | float) -> float:
     "Convert a duration to seconds. A string has units, as Ollama writes them: `10m`, `1h30m`."
     if not isinstance(duration, str):
         return duration
-    parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", duration)
-    seconds = sum(float(count) * UNITS[unit] for count, unit in parts)
+    parts = re.split(r"(ns|us|µs|ms|s|m|h)", duration.removeprefix("-"))
+    counts, units = parts[:-1:2], parts[1::2]
+    seconds = sum(float(count) * UNITS[unit] for count, unit in zip(counts, units, strict=True))
     return -seconds if duration.startswith("-") else seconds

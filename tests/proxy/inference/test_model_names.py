@@ -93,32 +93,6 @@ def test_resolve(names: ModelNames, name: str, tag: str, effort: str | None) -> 
     assert names.resolve(name) == ResolvedModel(tag, effort)
 
 
-@pytest.mark.parametrize(
-    ("alias", "name", "fits"),
-    [
-        ("*", "", True),
-        ("*", "any\nname", True),
-        ("a*a", "a", False),
-        ("a*a", "aa", True),
-        ("a*b*c", "aXbXbXc", True),
-        ("a*b*c", "acb", False),
-        ("*b*", "abc", True),
-        ("*ab*ba*", "aba", False),
-        ("*ab*ba*", "ABBA", True),
-        ("**", "a", True),
-    ],
-)
-def test_stars_in_an_alias(alias: str, name: str, fits: bool) -> None:
-    names = ModelNames(model_entries(None, {}), {alias: "gpt-oss:20b"})
-    assert (names._find(name) is not None) == fits
-
-
-def test_a_name_is_compared_with_many_stars_in_linear_time(names: ModelNames) -> None:
-    # Trying all ways to divide the name would never end.
-    with pytest.raises(ApiError):
-        ModelNames(model_entries(None, {}), {"a*" * 20 + "b": "gpt-oss:20b"}).resolve("a" * 100_000)
-
-
 def test_resolve_another_plugins_model(names: ModelNames) -> None:
     for name in ("others", "gpt-4o", "mine"):
         assert isinstance(names.resolve(name).other, EchoModel)
