@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import openai
 
-from llm_gpt_oss.engines.http.client import parse, raise_for_status
+from llm_gpt_oss.engines.http.client import error_of, parse
 from llm_gpt_oss.engines.http.connection import translate_errors
 from llm_gpt_oss.engines.http.endpoint import Endpoint
 from llm_gpt_oss.engines.http.ndjson import damaged_stream
@@ -53,7 +53,8 @@ def _translated_errors(
         try:
             yield
         except openai.APIStatusError as error:
-            raise_for_status(endpoint, request, cast(Any, error.response))
+            response: Any = error.response
+            raise error_of(endpoint, request, response, response.content) from error
         except openai.APIConnectionError as error:
             connection_error = error.__cause__
         except openai.APIError as error:

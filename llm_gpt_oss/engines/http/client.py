@@ -12,7 +12,7 @@ import httpx
 from pydantic_core import PydanticSerializationError, to_json
 
 from ...completion import Json
-from ...errors import StreamCut
+from ...errors import EngineError, GptOssError, StreamCut
 from ...streaming import atranslate, translate
 from .connection import AsyncConnections, client_options, translate_errors, uses_loopback_transport
 from .endpoint import Endpoint
@@ -21,6 +21,9 @@ from .server_errors import to_error
 from .transport import AsyncioStream
 
 T = TypeVar("T")
+
+# Far more than any answer that is not streamed: the longest has the vectors of thousands of texts.
+MAX_BODY = 256 * 2**20
 
 
 class ReadDelay(Protocol):
@@ -60,22 +63,40 @@ def parse(endpoint: Endpoint, request: Request[T], value: Any) -> T:
         raise endpoint.api.wrong_api(f"{request.path} returned JSON of an unexpected form") from error
 
 
-def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Response) -> T:
-    raise_for_status(endpoint, request, response)
+class BodyLimit:
+    "Passes on the data of a body that is read whole. Raises EngineError if it is longer than MAX_BODY."
+
+    def __init__(self) -> None:
+        self._length = 0
+
+    def feed(self, data: bytes, /) -> Iterator[bytes]:
+        self._length += len(data)
+        if self._length > MAX_BODY:
+            raise EngineError(
+                f"The answer is longer than {MAX_BODY >> 20} MB, which no engine sends.",
+                remedy="Check the address of the server.",
+            )
+        yield data
+
+    def finish(self) -> Iterator[bytes]:
+        yield from ()
+
+
+def _parse_response(endpoint: Endpoint, request: Request[T], response: httpx.Response, body: bytes) -> T:
+    if not response.is_success:
+        raise error_of(endpoint, request, response, body)
     try:
-        value = response.json()
+        value = json.loads(body)
     except (ValueError, RecursionError):
         value = None
     return parse(endpoint, request, value)
 
 
-def raise_for_status(endpoint: Endpoint, request: Request[Any], response: httpx.Response) -> None:
-    "Raise the error that an unsuccessful response reports. Its body must have been read."
-    if response.is_success:
-        return
+def error_of(endpoint: Endpoint, request: Request[Any], response: httpx.Response, body: bytes) -> GptOssError:
+    "Return the error that an unsuccessful response reports."
     location = response.headers.get("Location") if response.is_redirect else None
-    text = f"it redirects to {location}" if location else response.text
-    raise to_error(endpoint.api.error_rules, endpoint.name, response.status_code, text, request.model)
+    text = f"it redirects to {location}" if location else body.decode(errors="replace")
+    return to_error(endpoint.api.error_rules, endpoint.name, response.status_code, text, request.model)
 
 
 # Without the cache httpx would parse and join both for each request.
@@ -107,9 +128,12 @@ class Client:
 
     def send(self, request: Request[T]) -> T:
         "Return the parsed answer."
-        with translate_errors(self.endpoint):
-            response = self._http.request(**_arguments(self.endpoint, request))
-        return _parse_response(self.endpoint, request, response)
+        with (
+            translate_errors(self.endpoint),
+            self._http.stream(**_arguments(self.endpoint, request)) as response,
+        ):
+            body = _read(response)
+        return _parse_response(self.endpoint, request, response, body)
 
     def stream(self, request: Request[T]) -> Generator[T, None, None]:
         "Yield the parsed objects of a stream as they arrive."
@@ -123,8 +147,7 @@ class Client:
             self._http.stream(**_arguments(self.endpoint, request)) as response,
         ):
             if not response.is_success:
-                response.read()
-            raise_for_status(self.endpoint, request, response)
+                raise error_of(self.endpoint, request, response, _read(response))
             with translate_errors(self.endpoint, StreamCut):
                 yield from response.iter_bytes()
 
@@ -152,8 +175,8 @@ class AsyncClient:
         "Return the parsed answer."
         with translate_errors(self.endpoint):
             async with self._connections.open(**_arguments(self.endpoint, request)) as response:
-                await response.aread()
-        return _parse_response(self.endpoint, request, response)
+                body = await _aread(response)
+        return _parse_response(self.endpoint, request, response, body)
 
     async def stream(self, request: Request[T]) -> AsyncGenerator[T, None]:
         "Yield the parsed objects of a stream as they arrive."
@@ -175,8 +198,7 @@ class AsyncClient:
         with translate_errors(self.endpoint):
             async with self._connections.open(**arguments) as response:
                 if not response.is_success:
-                    await response.aread()
-                raise_for_status(self.endpoint, request, response)
+                    raise error_of(self.endpoint, request, response, await _aread(response))
                 with translate_errors(self.endpoint, StreamCut):
                     async for data in _body(response):
                         yield data
@@ -191,6 +213,14 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _read(response: httpx.Response) -> bytes:
+    return b"".join(translate(response.iter_bytes(), BodyLimit()))
+
+
+async def _aread(response: httpx.Response) -> bytes:
+    return b"".join([data async for data in atranslate(response.aiter_bytes(), BodyLimit())])
 
 
 def _body(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -15,6 +15,8 @@ import httpcore
 import httptools
 
 READ_SIZE = 2**16
+# h11, which parses the responses of all other servers, stops at about the same length.
+MAX_HEAD = 2**17
 
 
 class Http1Connection(httpcore.AsyncConnectionInterface):
@@ -47,8 +49,13 @@ class Http1Connection(httpcore.AsyncConnectionInterface):
                 )
             await send_request(request, self._stream, timeouts.get("write"))
             parser = ResponseParser(is_head=request.method == b"HEAD")
+            received = 0
             while not parser.has_headers:
-                parser.feed(await self._stream.read(READ_SIZE, timeouts.get("read")))
+                if received > MAX_HEAD:
+                    raise httpcore.RemoteProtocolError("the headers of the response do not end")
+                data = await self._stream.read(READ_SIZE, timeouts.get("read"))
+                parser.feed(data)
+                received += len(data)
         except BaseException:
             await self.aclose()
             raise

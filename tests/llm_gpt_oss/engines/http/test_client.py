@@ -27,7 +27,7 @@ from support.scripted_server import (
 )
 
 from llm_gpt_oss.completion import Completion
-from llm_gpt_oss.engines.http import connection
+from llm_gpt_oss.engines.http import client, connection
 from llm_gpt_oss.engines.http.client import AsyncClient, Client
 from llm_gpt_oss.engines.http.request import Request
 from llm_gpt_oss.engines.http.transport import AsyncioStream
@@ -524,3 +524,19 @@ def test_errors_whose_causes_form_a_circle() -> None:
         connection.translate_errors(ollama_endpoint(ServerAddress("http://h:1"), 600)),
     ):
         raise error
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_endless_answer(play: Play, send: Sends, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MAX_BODY", 2**20)
+    start = head(status, "Transfer-Encoding: chunked")
+    server = play((start, *[chunk(b" " * 2**18)] * 5, HOLD))
+    with pytest.raises(EngineError, match="longer than 1 MB"):
+        send(ServerAddress(server.url), version())
+
+
+def test_endless_headers(play: Play) -> None:
+    lines = b"".join(b"X-Header-%d: %s\r\n" % (number, b"x" * 1000) for number in range(1000))
+    server = play((b"HTTP/1.1 200 OK\r\n", lines, HOLD))
+    with pytest.raises(EngineError, match="headers of the response do not end"):
+        send_async(ServerAddress(server.url), version())
