@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,6 +112,10 @@ class _ItemFinder:
         self._parents: dict[str, str | None] = {}
         self._messages: dict[str, Message] = {}
         self._turns: dict[str, tuple[str | None, str | None]] = {}
+        # What was found for one item serves the others of the same turn or message.
+        self._positions: dict[str, Sequence[tuple[str, int]]] = {}
+        self._items: dict[str, Sequence[Message]] = {}
+        self._visible: dict[str, bool] = {}
 
     def load_turns(self, turn_ids: list[str]) -> None:
         "Reads the chains of turns, the latest first: it usually contains the earlier ones."
@@ -124,15 +128,26 @@ class _ItemFinder:
         return self._in_turn(source, n) or self._in_message(HASH_PREFIX + source, n) or self._with_kept_id(id)
 
     def _in_turn(self, turn_id: str, n: int) -> Message | None:
-        hash, parent = self._turns.get(turn_id, (None, None))
-        answer: list[str] = []
-        while hash is not None and hash != parent:
-            answer.insert(0, hash)
-            hash = self._parents[hash]
-        positions = [
-            (hash, index) for hash in answer for index, _ in enumerate(split_items(self._messages[hash]))
-        ]
+        positions = self._positions_in_turn(turn_id)
         return self._in_message(*positions[n]) if n < len(positions) else None
+
+    def _positions_in_turn(self, turn_id: str) -> Sequence[tuple[str, int]]:
+        "The message of each item of a turn's answer, and the item's place in it."
+        if turn_id not in self._positions:
+            hash, parent = self._turns.get(turn_id, (None, None))
+            answer: list[str] = []
+            while hash is not None and hash != parent:
+                answer.append(hash)
+                hash = self._parents[hash]
+            self._positions[turn_id] = [
+                (hash, index) for hash in reversed(answer) for index in range(len(self._items_of(hash)))
+            ]
+        return self._positions[turn_id]
+
+    def _items_of(self, hash: str) -> Sequence[Message]:
+        if hash not in self._items:
+            self._items[hash] = split_items(self._messages[hash])
+        return self._items[hash]
 
     def _with_kept_id(self, id: str) -> Message | None:
         rows = self._log.db.conn.execute(KEPT_ITEM, [id]).fetchall()
@@ -142,12 +157,16 @@ class _ItemFinder:
         if not self._is_visible(hash):
             return None
         self._load(hash)
-        return dict(enumerate(split_items(self._messages[hash]))).get(n)
+        items = self._items_of(hash)
+        return items[n] if n < len(items) else None
 
     def _is_visible(self, hash: str) -> bool:
         "Whether the viewer sees a turn or conversation that includes this message."
-        parameters = {"hash": hash, "actor": self._viewer.actor, "admin": self._viewer.admin}
-        return self._log.db.conn.execute(VISIBLE, parameters).fetchone() is not None
+        if hash not in self._visible:
+            parameters = {"hash": hash, "actor": self._viewer.actor, "admin": self._viewer.admin}
+            row = self._log.db.conn.execute(VISIBLE, parameters).fetchone()
+            self._visible[hash] = row is not None
+        return self._visible[hash]
 
     def _load(self, tip: str | None) -> None:
         if tip in self._messages:

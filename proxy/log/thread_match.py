@@ -22,6 +22,9 @@ from .logged_turn import StoredMessage
 from .queries import is_descendant, load_chain
 from .tables import LogPosition, find_by_calls, find_by_prefix
 
+# The reasoning of a history's calls is looked for in so many threads. Clients put a few of them together.
+MAX_THREADS = 20
+
 
 class ThreadMatch(NamedTuple):
     "The first `covered` messages of a request are in the log, up to `position`."
@@ -184,7 +187,10 @@ class ThreadMatcher:
         """
         wanted = _call_ids(messages)
         logged: dict[str | None, Message] = {}
-        while position := find_by_calls(self._connection, wanted, actor):
+        for _ in range(MAX_THREADS):
+            position = find_by_calls(self._connection, wanted, actor)
+            if position is None:
+                break
             del wanted[position.matched :]
             chain = [stored.message for stored in load_chain(self._log, position.tip)]
             logged |= {call.tool_call_id: message for message in chain for call in tool_calls([message])}

@@ -12,8 +12,9 @@ from support.turn_logs import TurnLog
 from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.turn.messages import SEPARATOR
 from proxy.generation import ThreadPosition
+from proxy.log import lookup
 from proxy.log.access import Viewer
-from proxy.log.items import ItemChain
+from proxy.log.items import ItemChain, split_items
 from proxy.log.lookup import ThreadContext, find_items, load_conversation
 from proxy.log.tables import mark_deleted
 from proxy.log.turn import Turn
@@ -201,3 +202,18 @@ def test_items_appended_to_a_conversation_that_moved_on_keep_their_ids(log: Log)
     assert log.ids(now)[-2:] == log.ids(log.context_of(late))[-2:]
     assert log.ids(now)[-1] == f"msg_{late.id}_0"
     assert log.find(log.ids(now)[-2:]) == now.messages[-2:]
+
+
+def test_many_items_of_one_turn_are_found_in_linear_time(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [call(str(number)) for number in range(300)]
+    written = log.write(HI, answer=assistant(*calls))
+    ids = [each for each in log.ids(log.context_of(written)) if each.startswith("fc_")]
+    split: list[Message] = []
+
+    def counted(message: Message) -> list[Message]:
+        split.append(message)
+        return split_items(message)
+
+    monkeypatch.setattr(lookup, "split_items", counted)
+    assert [message and message.parts for message in log.find(ids)] == [[each] for each in calls]
+    assert len(split) < 5

@@ -14,6 +14,7 @@ from support.logged_turns import MODEL, assistant, call, reasoning, result, syst
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.turn.messages import tool_call_part
+from proxy.log import thread_match
 from proxy.log.database import open_log
 from proxy.log.thread_match import hash_prompt
 
@@ -306,3 +307,14 @@ def prompt_of(messages: Sequence[Message]) -> str:
     completion = asked.next_completion()
     assert completion
     return completion.prompt
+
+
+def test_reasoning_is_looked_for_in_a_few_threads(log: TurnLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [str(number) for number in range(5)]
+    for number in numbers:
+        log.write(user(number), answer=assistant(reasoning("Hm"), call(number)))
+    monkeypatch.setattr(thread_match, "MAX_THREADS", 3)
+    sent = [message for number in numbers for message in (assistant(call(number)), result(number, "x"))]
+    restored = log.restore(user("All"), *sent, MORE)
+    has_reasoning = [isinstance(m.parts[0], ReasoningPart) for m in restored if m.role == "assistant"]
+    assert has_reasoning == [False, False, True, True, True]
