@@ -5,6 +5,7 @@ Only the log uses it, so that it holds a conversation instead of one long text.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -228,16 +229,16 @@ class _CallIds:
 
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=12)
-        self._waiting: dict[str, list[str]] = {}
+        self._waiting: dict[str, deque[str]] = {}
 
     def add(self, message: harmony.Message) -> None:
         self._hash.update(f"{message.header}{message.text}".encode(errors="replace"))
 
     def new_id(self, name: str) -> str:
         call_id = f"call_{self._hash.hexdigest()}"
-        self._waiting.setdefault(name, []).append(call_id)
+        self._waiting.setdefault(name, deque()).append(call_id)
         return call_id
 
     def take_id(self, name: str) -> str | None:
         waiting = self._waiting.get(name)
-        return waiting.pop(0) if waiting else None
+        return waiting.popleft() if waiting else None
