@@ -27,6 +27,7 @@ PERSON = {
         ([1, "a"], {"prefixItems": [{"type": "integer"}, {"type": "string"}]}),
         (["a", 1], {"$schema": DRAFT_7, "items": [{"type": "string"}, {"type": "integer"}]}),
         (1, {"oneOf": [{"type": "string"}, {"type": "number"}]}),
+        ({"a": ["b"]}, {"properties": {"a": {"items": True, "pattern": "(?=b)a"}, "b": False}}),
     ],
 )
 def test_fits(value: Any, schema: dict[str, Any]) -> None:
