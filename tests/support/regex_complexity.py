@@ -98,8 +98,8 @@ class Automaton:
             return Part(part.first, part.last, part.is_empty or minimum == 0)
         whole = self.sequence(nodes) if maximum else Part()
         if maximum > 1:
-            again = self.sequence(nodes)
-            whole = self.join(whole, Part(again.first, again.last, again.is_empty or minimum < 2))
+            second = self.sequence(nodes)
+            whole = self.join(whole, Part(second.first, second.last, second.is_empty or minimum < 2))
         return Part(whole.first, whole.last, whole.is_empty or minimum == 0)
 
     def matching(self, operation: str, argument: Any) -> Iterator[str]:
