@@ -169,7 +169,7 @@ def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrou
     "Set what routes get as dependencies: `StateDep`, `BackgroundsDep` and `LocksDep`."
     app.state.proxy = state
     app.state.backgrounds = backgrounds
-    app.state.locks = ConversationLocks()
+    app.state.locks = ConversationLocks(state.log_writer.folder)
 
 
 def _middleware(settings: Settings, paths: Sequence[str]) -> Iterator[Middleware]:

@@ -23,12 +23,21 @@ class ThreadPosition(NamedTuple):
     append: bool = False
 
 
+class CustomCall(NamedTuple):
+    """A call of a tool that takes free text. Clients choose ids and use some again, so the id alone does not
+    identify a call, not even within a conversation.
+    """
+
+    call_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """A request to a model, in llm's terms.
 
     `endpoint` and `model` are as the client sent them, `options` are those of the model. `custom_tools` are
-    the names of tools whose only argument is free text, `custom_call_ids` the calls of such tools in
+    the names of tools whose only argument is free text, `custom_calls` the calls of such tools in
     `messages`. `store` is whether the client wants the turn stored, `replayable` whether it can ask for the
     stream again. `fields` has the fields of the request for the model's parameters that have other names
     there: its options, and `messages`, `schema` and `tools`. `default_effort` is the reasoning effort unless
@@ -55,7 +64,7 @@ class GenerationRequest:
     known: int = 0
     continues: ThreadPosition | None = None
     message_of_entry: tuple[int, ...] = ()
-    custom_call_ids: frozenset[str] = frozenset()
+    custom_calls: frozenset[CustomCall] = frozenset()
     default_effort: str | None = None
 
     def field_of(self, param: str) -> str:

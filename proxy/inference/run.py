@@ -17,7 +17,7 @@ from llm.parts import Message, StreamEvent
 from llm_gpt_oss.errors import BadRequest
 from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
 
-from ..generation import Finished, GenerationRequest, TokenUsage
+from ..generation import CustomCall, Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
 from ..http.disconnect import CLIENT_LEFT
 from ..http.errors import to_api_error
@@ -88,7 +88,7 @@ class Run:
             known=generation.known,
             continues=generation.continues,
             sent=entry_distances,
-            custom_calls=sorted(generation.custom_call_ids),
+            custom_calls=sorted(generation.custom_calls),
             ignored=[*client.body.ignored],
             parsed=client.body.json,
         )
@@ -185,7 +185,7 @@ class Run:
             finish_reason=finish_reason(self._response),
             queue_ms=self._queue_ms,
             first_token_ms=self._first_token_ms,
-            custom_calls=[*self._record.custom_calls, *self._custom_call_ids()],
+            custom_calls=[*self._record.custom_calls, *self._custom_calls()],
             pieces=self._pieces.lengths or None,
         )
         logged = Turn(turn, record)
@@ -196,11 +196,13 @@ class Run:
         await asyncio.shield(self._report(logged, self._writer.record(logged)))
         return completed_at
 
-    def _custom_call_ids(self) -> list[str]:
-        "The ids of the calls in the answer whose tool takes free text."
-        calls = (call for message in messages_so_far(self._response) for call in tool_calls([message]))
-        custom_tools = self._generation.custom_tools
-        return [call.tool_call_id for call in calls if call.name in custom_tools and call.tool_call_id]
+    def _custom_calls(self) -> list[CustomCall]:
+        "The calls in the answer whose tool takes free text."
+        return [
+            CustomCall(call.tool_call_id, call.name)
+            for call in tool_calls([*messages_so_far(self._response)])
+            if call.name in self._generation.custom_tools and call.tool_call_id
+        ]
 
     async def _report(self, turn: Turn, recorded: Future[None]) -> None:
         "Call the hook `turn_logged` of the plugins once the turn is logged."

@@ -16,6 +16,7 @@ from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, Tool
 
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR, tool_call_part
 
+from ..generation import CustomCall
 from ..http.errors import ApiError
 from .call_ids import CallIds
 from .content import (
@@ -46,17 +47,24 @@ from .wire import (
 BLANK_LINE = TextPart("\n\n", provider_metadata=SEPARATOR)
 
 
+class LoggedItem(NamedTuple):
+    "An item of the log, as a message that holds it alone. `is_custom_call`: it calls a custom tool."
+
+    message: Message
+    is_custom_call: bool = False
+
+
 class History(NamedTuple):
     """The messages of a list of items.
 
     `message_of_item` has, for each item, the index of the message that it became part of. An item with
     nothing to read gets the index of the message that the assistant's next item would be part of.
-    `custom_call_ids` are the ids of calls of custom tools.
+    `custom_calls` are the calls of custom tools.
     """
 
     messages: list[Message]
     message_of_item: tuple[int, ...]
-    custom_call_ids: frozenset[str]
+    custom_calls: frozenset[CustomCall]
 
 
 def item_references(items: Iterable[AnyItem]) -> set[str]:
@@ -70,21 +78,21 @@ def item_references(items: Iterable[AnyItem]) -> set[str]:
 
 
 def to_messages(
-    items: Iterable[AnyItem], referenced: Mapping[str, Message], history: Sequence[Message] = ()
+    items: Iterable[AnyItem], referenced: Mapping[str, LoggedItem], history: Sequence[Message] = ()
 ) -> History:
-    """`referenced` has the items that `item_references` named and the log has: each as a message that holds
-    that item alone. `history` is the conversation that the items continue.
+    """`referenced` has the items that `item_references` named and the log has. `history` is the conversation
+    that the items continue.
 
     Raises ApiError for a reference to an unknown item, and for a compaction of another server.
     """
     builder = _HistoryBuilder(history)
-    message_of_item, custom_call_ids = [], set()
+    message_of_item, custom_calls = [], set()
     for item in items:
         message = _to_message(item, referenced)
         message_of_item.append(builder.add(message) if message else builder.next_index)
-        if isinstance(item, CustomToolCallItem) and item.call_id:
-            custom_call_ids.add(item.call_id)
-    return History(builder.messages, tuple(message_of_item), frozenset(custom_call_ids))
+        if _is_custom_call(item, referenced):
+            custom_calls.add(builder.last_call)
+    return History(builder.messages, tuple(message_of_item), frozenset(custom_calls))
 
 
 def check_newest_message(items: Iterable[AnyItem]) -> None:
@@ -138,6 +146,13 @@ class _HistoryBuilder:
             self._has_text = self._has_text or isinstance(part, TextPart)
         return len(self.messages) - 1
 
+    @property
+    def last_call(self) -> CustomCall:
+        "The call that was added last, with its final id."
+        calls = (part for part in reversed(self.messages[-1].parts) if isinstance(part, ToolCallPart))
+        call = next(calls)
+        return CustomCall(call.tool_call_id or "", call.name)
+
     def _fit(self, part: Part) -> list[Part]:
         "Return what to append for a part: a call or result with its final id, or text after a blank line."
         match part:
@@ -174,7 +189,13 @@ def _has_text(message: Message) -> bool:
     return any(isinstance(part, TextPart) for part in message.parts)
 
 
-def _to_message(item: AnyItem, referenced: Mapping[str, Message]) -> Message | None:
+def _is_custom_call(item: AnyItem, referenced: Mapping[str, LoggedItem]) -> bool:
+    if isinstance(item, ItemReference):
+        return referenced[item.id].is_custom_call
+    return isinstance(item, CustomToolCallItem)
+
+
+def _to_message(item: AnyItem, referenced: Mapping[str, LoggedItem]) -> Message | None:
     "Return the item as a message, or None for an item with nothing to read in it."
     match item:
         case MessageItem(role="assistant", phase=phase):
@@ -195,7 +216,7 @@ def _to_message(item: AnyItem, referenced: Mapping[str, Message]) -> Message | N
             return Message("tool", [replace(result, provider_metadata=content_metadata(output))])
         case ItemReference(id=id):
             if id in referenced:
-                return referenced[id]
+                return referenced[id].message
             raise ApiError(404, f"Item with id '{id[:100]}' not found.", param="input")
         case CompactionItem(encrypted_content=token):
             return summary_message(from_encrypted_content(token))
@@ -212,10 +233,10 @@ def _own_reasoning(item: ReasoningItem) -> str | None:
     return _joined(item.content) or read_encrypted_content(item.encrypted_content or "")
 
 
-def _reasoning(item: ReasoningItem, referenced: Mapping[str, Message]) -> ReasoningPart | None:
+def _reasoning(item: ReasoningItem, referenced: Mapping[str, LoggedItem]) -> ReasoningPart | None:
     "Return the reasoning as a part. It is redacted if only another server can decrypt it."
     logged = referenced.get(item.id or "")
-    texts = [part.text for part in logged.parts if isinstance(part, ReasoningPart)] if logged else []
+    texts = [part.text for part in logged.message.parts if isinstance(part, ReasoningPart)] if logged else []
     if text := _own_reasoning(item) or "".join(texts) or _joined(item.summary):
         return ReasoningPart(text)
     return ReasoningPart("", redacted=True) if item.encrypted_content else None

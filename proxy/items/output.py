@@ -14,6 +14,7 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 
 from llm_gpt_oss.turn.messages import METADATA, SEPARATOR, arguments_text
 
+from ..generation import CustomCall
 from ..settings import ReasoningDisplay
 from .encrypted_content import to_encrypted_content
 from .ids import item_id
@@ -121,7 +122,7 @@ def message_items(
     message: Message,
     source: str,
     start: int = 0,
-    custom_call_ids: Container[str] = (),
+    custom_calls: Container[CustomCall] = (),
     *,
     display: ReasoningDisplay = "text",
     include_encrypted: bool = False,
@@ -129,11 +130,11 @@ def message_items(
     """All items of a message, with ids of `source` numbered from `start`.
 
     Each of the assistant's parts is an item, except empty texts and the blank lines between two texts. Each
-    tool result is an item, and so is any other message as a whole. `custom_call_ids` are the ids of calls of
-    custom tools.
+    tool result is an item, and so is any other message as a whole. `custom_calls` are the calls of custom
+    tools.
     """
     if message.role in ("assistant", "tool"):
-        rendered = (_part_item(part, custom_call_ids, display, include_encrypted) for part in message.parts)
+        rendered = (_part_item(part, custom_calls, display, include_encrypted) for part in message.parts)
         items = [item for item in rendered if item]
     else:
         items = [_whole_message_item(message)]
@@ -141,7 +142,7 @@ def message_items(
 
 
 def _part_item(
-    part: Part, custom_call_ids: Container[str], display: ReasoningDisplay, include_encrypted: bool
+    part: Part, custom_calls: Container[CustomCall], display: ReasoningDisplay, include_encrypted: bool
 ) -> Item | None:
     match part:
         case TextPart(text=text, provider_metadata=metadata):
@@ -153,12 +154,12 @@ def _part_item(
             return reasoning_item("", text, display=display, include_encrypted=include_encrypted)
         case ToolCallPart(name=name):
             call_id, arguments = part.tool_call_id or "", arguments_text(part).strip() or "{}"
-            if call_id in custom_call_ids:
+            if (call_id, name) in custom_calls:
                 return custom_tool_call_item("", call_id, name, custom_input(arguments))
             return function_call_item("", call_id, name, arguments)
         case ToolResultPart(name=name, output=output):
             call_id = part.tool_call_id or ""
-            if call_id in custom_call_ids:
+            if (call_id, name) in custom_calls:
                 return custom_tool_call_output_item("", call_id, output)
             return function_call_output_item("", call_id, output, None if call_id else name)
     # An attachment that another model produced, logged by llm: no item can hold it.

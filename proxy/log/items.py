@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
+from ..generation import CustomCall
 from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
-from .fingerprint import tool_calls
 from .logged_turn import LoggedTurn, StoredMessage
 from .queries import load_chain
+from .tables import find_custom_calls
 
 TURNS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)
@@ -54,25 +55,24 @@ select case when conversation.thread_id is null then (
 from threads left join gpt_oss_conversations as conversation on conversation.thread_id = threads.id
 where threads.id = ?
 """
-CUSTOM_CALLS = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemEntry:
     """An item: the `n`th of the message that has `hash` in the log.
 
-    `message` contains only this item. `custom` are the ids of calls of custom tools.
+    `message` contains only this item. `custom` are the calls of custom tools.
     """
 
     id: str
     hash: str
     n: int
     message: Message
-    custom: Container[str]
+    custom: Container[CustomCall]
 
     def item(self, *, shown: ReasoningDisplay = "text", sealed: bool = False) -> Item:
         (item,) = message_items(
-            self.message, "", custom_call_ids=self.custom, display=shown, include_encrypted=sealed
+            self.message, "", custom_calls=self.custom, display=shown, include_encrypted=sealed
         )
         return {**item, "id": self.id}
 
@@ -109,7 +109,7 @@ class ItemChain:
         kept_ids = {(hash, n): id for hash, n, id in rows}
         return [
             replace(entry, id=kept_ids.get((entry.hash, entry.n), entry.id))
-            for entry in _computed_entries(self.messages, self._sources, self._custom_call_ids())
+            for entry in _computed_entries(self.messages, self._sources, self._custom_calls())
         ]
 
     def _turns(self, hashes: Sequence[str], answer_turn: str | None) -> list[_Turn]:
@@ -126,10 +126,9 @@ class ItemChain:
         turns |= {tip: tuple(turn) for tip, *turn in connection.execute(TURNS_OF_OTHER_THREADS, parameters)}
         return [_Turn(index, *turns[hash]) for index, hash in enumerate(hashes) if hash in turns]
 
-    def _custom_call_ids(self) -> frozenset[str]:
-        call_ids = [call.tool_call_id for call in tool_calls([stored.message for stored in self.messages])]
-        rows = self._log.db.conn.execute(CUSTOM_CALLS, [json.dumps(call_ids)])
-        return frozenset(call_id for (call_id,) in rows)
+    def _custom_calls(self) -> frozenset[CustomCall]:
+        messages = [stored.message for stored in self.messages]
+        return find_custom_calls(self._log.db.conn, self._thread_id, messages)
 
 
 def input_entries(log: LogStore, turn: LoggedTurn) -> list[ItemEntry]:
@@ -160,7 +159,7 @@ def answer_entries(turn: LoggedTurn) -> list[ItemEntry]:
 
 
 def _computed_entries(
-    messages: Iterable[StoredMessage], sources: Mapping[str, str], custom: Container[str]
+    messages: Iterable[StoredMessage], sources: Mapping[str, str], custom: Container[CustomCall]
 ) -> Iterator[ItemEntry]:
     "The entries with ids that are computed from their turn in `sources`, or from their message."
     counts: Counter[str] = Counter()

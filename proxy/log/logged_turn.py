@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llm.logs import message_hash
 from llm.parts import Message, StreamEvent
 
-from ..generation import Finished, ThreadPosition, TokenUsage
+from ..generation import CustomCall, Finished, ThreadPosition, TokenUsage
+from .fingerprint import tool_calls
 from .ids import end_time
 from .replay import replay_events
 from .turn import Turn
@@ -31,7 +32,7 @@ class LoggedTurn:
     client wrote it. The first `added` messages of `prompt` do not belong to the conversation, and the
     request's own messages begin at `first_input`. `tip` is the hash of the last message, or None until the
     turn is in the database. Until then `continues` is the position where it will be logged, if the request
-    names one. `custom` are the ids of calls of custom tools. `raw` is llm's `response_json`.
+    names one. `custom` are the calls of custom tools. `raw` is llm's `response_json`.
     """
 
     id: str
@@ -55,7 +56,7 @@ class LoggedTurn:
     stored: bool
     deleted: bool
     pieces: Sequence[Sequence[int]] | None
-    custom: frozenset[str]
+    custom: frozenset[CustomCall]
     raw: Mapping[str, Any]
     in_progress: bool = False
     continues: ThreadPosition | None = None
@@ -63,6 +64,11 @@ class LoggedTurn:
     @property
     def finished(self) -> Finished:
         return Finished(self.finish_reason, self.usage, self.completed_at)
+
+    def custom_tools(self, messages: Iterable[StoredMessage]) -> frozenset[str]:
+        "The names of the tools that these messages call with free text."
+        calls = tool_calls([stored.message for stored in messages])
+        return frozenset(call.name for call in calls if (call.tool_call_id, call.name) in self.custom)
 
     def events(self) -> list[StreamEvent | Finished]:
         "The events as the model produced them, with `Finished` at the end if the turn succeeded."

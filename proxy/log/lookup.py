@@ -11,7 +11,9 @@ from llm.logs import HASH_PREFIX, LogStore
 from llm.parts import Message
 
 from ..items.ids import parse_item_id
+from ..items.messages import LoggedItem
 from .access import Viewer
+from .fingerprint import tool_calls
 from .ids import end_time
 from .items import ItemChain, split_items, thread_owner
 from .queries import load_chain
@@ -51,6 +53,26 @@ limit 1
 """
 
 
+# Whether a call is of a custom tool in a thread of the viewer.
+CUSTOM_CALL = """
+select 1 from gpt_oss_custom_calls as custom
+where custom.call_id = ?1 and custom.name = ?2 and (
+    ?3
+    or exists (
+        select 1 from turns join gpt_oss_requests as request on request.turn_id = turns.id
+        where turns.thread_id = custom.thread_id and request.actor = ?4
+    )
+    or exists (
+        select 1 from gpt_oss_conversations as conversation
+        where conversation.thread_id = custom.thread_id and conversation.actor = ?4
+    )
+)
+limit 1
+"""
+# The prefix of a conversation's id, which is otherwise that of its thread.
+CONVERSATION_PREFIX = "conv_"
+
+
 class Thread(NamedTuple):
     "`actor` is its owner, `created` in seconds since 1970."
 
@@ -68,6 +90,13 @@ class ThreadContext:
     thread_id: str
     tip: str | None
     messages: list[Message]
+
+
+def parse_conversation_id(conversation_id: str) -> str:
+    "The id of the conversation's thread. Empty if this is not the id of a conversation: no thread has that."
+    if not conversation_id.startswith(CONVERSATION_PREFIX):
+        return ""
+    return conversation_id.removeprefix(CONVERSATION_PREFIX)
 
 
 def find_thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
@@ -89,8 +118,8 @@ def load_conversation(log: LogStore, thread_id: str, viewer: Viewer) -> ThreadCo
     return ThreadContext(thread_id, thread.tip, messages)
 
 
-def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, Message]:
-    """Return the items with these ids, each as a message that contains nothing else.
+def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, LoggedItem]:
+    """Return the items with these ids.
 
     A viewer sees the items of turns and conversations, including those of their prompts. The result lacks
     items that occur only in deleted turns and conversations, or in responses that the client did not want
@@ -100,7 +129,19 @@ def find_items(log: LogStore, ids: Iterable[str], viewer: Viewer) -> dict[str, M
     finder = _ItemFinder(log, viewer)
     finder.load_turns([source for source, _ in sources.values()])
     items = {id: finder.find(id, *source) for id, source in sources.items()}
-    return {id: message for id, message in items.items() if message}
+    return {
+        id: LoggedItem(message, _is_custom_call(log, message, viewer))
+        for id, message in items.items()
+        if message
+    }
+
+
+def _is_custom_call(log: LogStore, item: Message, viewer: Viewer) -> bool:
+    "Whether the item calls a custom tool."
+    for call in tool_calls([item]):
+        values = [call.tool_call_id, call.name, viewer.admin, viewer.actor]
+        return log.db.conn.execute(CUSTOM_CALL, values).fetchone() is not None
+    return False
 
 
 class _ItemFinder:

@@ -14,10 +14,10 @@ from llm.parts import Message, Part, ReasoningPart, TextPart
 from llm_gpt_oss.llm_internals import load_parts
 
 from ..generation import TokenUsage
-from .fingerprint import tool_calls
 from .ids import end_time
 from .logged_turn import LoggedTurn, StoredMessage
 from .stored_body import join_shared_fields
+from .tables import find_custom_calls
 
 ANSWERED = """
 select turn_id from gpt_oss_requests where answer_id in (select value from json_each(?))
@@ -105,18 +105,9 @@ def _logged_turn(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMe
         stored=bool(row["stored"]) or row["endpoint"] is None,
         deleted=bool(row["deleted"]),
         pieces=json.loads(row["pieces"]) if row["pieces"] else None,
-        custom=_custom_call_ids(log, [each.message for each in chain]),
+        custom=find_custom_calls(log.db.conn, row["thread_id"], [each.message for each in chain]),
         raw=raw,
     )
-
-
-def _custom_call_ids(log: LogStore, messages: Sequence[Message]) -> frozenset[str]:
-    "The ids of those calls in these messages that are of custom tools."
-    ids = [call.tool_call_id for call in tool_calls(messages)]
-    if not ids:
-        return frozenset()
-    sql = "select call_id from gpt_oss_custom_calls where call_id in (select value from json_each(?))"
-    return frozenset(call_id for (call_id,) in log.db.conn.execute(sql, [json.dumps(ids)]))
 
 
 def _response_json(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:

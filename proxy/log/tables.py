@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from llm.parts import Message, ToolCallPart, ToolResultPart
+
+from ..generation import CustomCall
 from .fingerprint import tool_calls
 from .stored_body import SharedField, split_shared_fields, to_text
 from .turn import Turn
@@ -30,6 +33,9 @@ LISTED = "/v1/chat/completions"
 #
 # gpt_oss_items has the items of a thread whose ids differ from those that `items` computes.
 # gpt_oss_metadata has the metadata of stored chat completions, by the turn of the first choice.
+#
+# gpt_oss_custom_calls has the calls of custom tools in each thread. m002_state had one row for an id, whoever
+# used it. The rows of m005_custom_calls are for calls that have a custom tool's only argument.
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "m001_requests",
@@ -123,6 +129,37 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("m004_ignored", ("alter table gpt_oss_requests add column ignored text",)),
+    (
+        "m005_custom_calls",
+        (
+            "alter table gpt_oss_custom_calls rename to gpt_oss_custom_call_ids",
+            """
+            create table gpt_oss_custom_calls (
+                thread_id text not null references threads (id), call_id text not null, name text not null,
+                primary key (thread_id, call_id, name)
+            ) without rowid
+            """,
+            """
+            with recursive including (call_id, name, hash) as (
+                select known.call_id, json_extract(parts.payload, '$.name'), parts.message_hash
+                from parts join gpt_oss_custom_call_ids as known
+                    on known.call_id = json_extract(parts.payload, '$.tool_call_id')
+                where parts.type = 'tool_call' and json_type(parts.payload, '$.arguments.input') = 'text'
+                    and (select count(*) from json_each(parts.payload, '$.arguments')) = 1
+                union
+                select including.call_id, including.name, messages.hash
+                from including join messages on messages.parent_hash = including.hash
+            )
+            insert into gpt_oss_custom_calls
+            select thread_id, including.call_id, including.name
+            from including join turns on turns.tip_message_hash = including.hash where thread_id is not null
+            union select threads.id, including.call_id, including.name
+            from including join threads on threads.tip_message_hash = including.hash
+            """,
+            "drop table gpt_oss_custom_call_ids",
+            "create index gpt_oss_custom_calls_id on gpt_oss_custom_calls (call_id)",
+        ),
+    ),
 )
 
 
@@ -187,8 +224,6 @@ def insert_request(
     _insert_shared_fields(connection, turn.id, shared_fields)
     calls = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", calls)
-    custom_calls = [(call_id,) for call_id in request.custom_calls]
-    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom_calls)
     if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
         set_metadata(connection, turn.id, request.metadata or {})
 
@@ -219,6 +254,10 @@ def _insert_shared_fields(
         connection.execute(sql, [turn_id, field.name, field.hash])
 
 
+CUSTOM_CALLS = """
+select call_id, name from gpt_oss_custom_calls
+where thread_id = ? and call_id in (select value from json_each(?))
+"""
 # How many hashes or calls are looked for at first.
 FIRST_LOOKUP = 16
 # A deleted conversation is never continued: new turns would be deleted with it.
@@ -321,3 +360,29 @@ def ensure_conversation(connection: sqlite3.Connection, thread_id: str, actor: s
 def is_deleted(connection: sqlite3.Connection, thread_id: str) -> bool:
     "Whether the conversation was deleted through the API."
     return connection.execute(DELETED.format("?"), [thread_id]).fetchone() is not None
+
+
+def insert_custom_calls(
+    connection: sqlite3.Connection, thread_id: str, custom_calls: Iterable[CustomCall]
+) -> None:
+    rows = [(thread_id, *call) for call in custom_calls]
+    connection.executemany("insert or ignore into gpt_oss_custom_calls values (?, ?, ?)", rows)
+
+
+def copy_custom_calls(connection: sqlite3.Connection, thread_id: str, fork: str) -> None:
+    "Gives a fork the calls of the thread that it was forked from."
+    copied = "select ?, call_id, name from gpt_oss_custom_calls where thread_id = ?"
+    sql = f"insert into gpt_oss_custom_calls {copied}"
+    connection.execute(sql, [fork, thread_id])
+
+
+def find_custom_calls(
+    connection: sqlite3.Connection, thread_id: str | None, messages: Iterable[Message]
+) -> frozenset[CustomCall]:
+    "The calls of custom tools among the calls and results in these messages of a thread."
+    parts = (part for message in messages for part in message.parts)
+    ids = [part.tool_call_id for part in parts if isinstance(part, ToolCallPart | ToolResultPart)]
+    if not ids:
+        return frozenset()
+    rows = connection.execute(CUSTOM_CALLS, [thread_id, json.dumps(ids)])
+    return frozenset(CustomCall(*row) for row in rows)

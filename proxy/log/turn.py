@@ -10,7 +10,7 @@ from typing import Any
 import llm
 from llm.parts import Message
 
-from ..generation import ThreadPosition
+from ..generation import CustomCall, ThreadPosition
 from . import stored_body
 
 # The status of a turn whose process ended before the answer was complete.
@@ -23,7 +23,7 @@ class RequestRecord:
 
     `body` is JSON as the client sent it (`turn.strict_json`), and `parsed` its value, where that is known.
     `body` is empty if the server changed the value. `ignored` are the paths of fields that it ignored.
-    `actor` is the name of the API key, `client` the User-Agent. `first_token_ms` counts from the start of the
+    `actor` is that of the API key, `client` the User-Agent. `first_token_ms` counts from the start of the
     run; `queue_ms` is the time that it waited for a slot. Repairs and retries are in `outcome.notes` of the
     turn's own `response_json`.
 
@@ -53,7 +53,7 @@ class RequestRecord:
     known: int = 0
     continues: ThreadPosition | None = None
     sent: Sequence[int] = field(default_factory=list)
-    custom_calls: Sequence[str] = field(default_factory=list)
+    custom_calls: Sequence[CustomCall] = field(default_factory=list)
     pieces: Sequence[Sequence[int]] | None = None
     ignored: Sequence[str] = field(default_factory=list)
     left_out: int = 0

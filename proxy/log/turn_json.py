@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_gpt_oss.log.response_json import response_fields, to_bytes, to_response
 
-from ..generation import ThreadPosition
+from ..generation import CustomCall, ThreadPosition
 from . import stored_body
 from .turn import RequestRecord, Turn
 
@@ -38,4 +38,11 @@ def _body_text(request: RequestRecord) -> str:
 
 def _request_record(data: dict[str, Any]) -> RequestRecord:
     continues = data["continues"]
-    return RequestRecord(**{**data, "continues": ThreadPosition(*continues) if continues else None})
+    custom_calls = [CustomCall(*call) for call in data["custom_calls"]]
+    return RequestRecord(
+        **{
+            **data,
+            "continues": ThreadPosition(*continues) if continues else None,
+            "custom_calls": custom_calls,
+        }
+    )

@@ -10,7 +10,7 @@ from ..generation import ThreadPosition
 from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
 from .llm_store import ChainStore
 from .queries import is_descendant
-from .tables import ensure_conversation, insert_request, is_deleted
+from .tables import copy_custom_calls, ensure_conversation, insert_custom_calls, insert_request, is_deleted
 from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt
 from .thread_names import name_thread, new_thread_id, thread_name
 from .turn import Turn
@@ -55,6 +55,10 @@ class TurnWriter:
             instructions=hashed.instructions_hash,
             visible_tip=hashed.hash_with(turn.answer),
         )
+        if request.custom_calls:
+            sql = "select thread_id from turns where id = ?"
+            (thread_id,) = self._connection.execute(sql, [turn.id]).fetchone()
+            insert_custom_calls(self._connection, thread_id, request.custom_calls)
         if position:
             self._keep_ids(turn, position)
 
@@ -80,10 +84,7 @@ class TurnWriter:
             return None
         moved_on = tip != position.tip and not position.append
         if moved_on or is_deleted(self._connection, position.thread_id):
-            fork = self._log.create_thread(
-                thread_name(turn.prompt), forked_from=position.thread_id, id=new_thread_id()
-            )
-            self._log.log(turn.response, fork)
+            self._log.log(turn.response, self._fork(turn.prompt, position.thread_id))
             return position
         self._log.log(turn.response, position.thread_id)
         name_thread(self._log, position.thread_id, turn.prompt)
@@ -125,4 +126,10 @@ class TurnWriter:
         thread_id = match.position.thread_id
         if not match.moved_on:
             return thread_id
-        return self._log.create_thread(thread_name(prompt), forked_from=thread_id, id=new_thread_id())
+        return self._fork(prompt, thread_id)
+
+    def _fork(self, prompt: Sequence[Message], thread_id: str) -> str:
+        "Create a thread that begins as another one, and return its id."
+        fork = self._log.create_thread(thread_name(prompt), forked_from=thread_id, id=new_thread_id())
+        copy_custom_calls(self._connection, thread_id, fork)
+        return fork

@@ -10,6 +10,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.scripted_server import HOLD
 from support.served_app import BEGIN, CHAT, END, PATIENCE, Ollama, serving, until
@@ -109,3 +110,23 @@ def test_turns_of_a_killed_server_are_logged_after_a_restart(path: Path) -> None
             assert server.rows() == []
         with serving(path, ollama) as server:
             server.logs((500, "The server stopped before the answer was complete."))
+
+
+def test_a_conversation_is_locked_in_all_processes_until_its_own_ends(path: Path) -> None:
+    with (
+        Ollama([*BEGIN, HOLD], [*BEGIN, END]) as ollama,
+        serving(path, ollama) as server,
+        serving(path, ollama) as other,
+    ):
+        base = f"http://127.0.0.1:{other.port}/v1"
+        created = httpx.post(f"{base}/conversations", json={}, timeout=PATIENCE)
+        body = {"model": "gpt-oss-tiny", "input": "Hi", "conversation": created.json()["id"]}
+
+        def status() -> int:
+            return httpx.post(f"{base}/responses", json=body, timeout=PATIENCE).status_code
+
+        with server.asking("/v1/responses", **body, stream=True) as client:
+            until(client, b"Hello")
+            assert status() == 409
+            server.kill()
+        assert status() == 200

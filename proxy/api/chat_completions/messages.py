@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from llm_gpt_oss.turn.messages import name_metadata, tool_call_part
 
+from ...generation import CustomCall
 from ...http.body_model import LenientBody
 from ...items.call_ids import CallIds
 from ...items.content import (
@@ -26,6 +27,7 @@ from ...items.content import (
     refuse_attachments,
     text_part,
 )
+from ...log.fingerprint import tool_calls
 
 
 class FunctionCall(LenientBody):
@@ -38,7 +40,7 @@ class FunctionCall(LenientBody):
         return tool_call_part(self.name, self.arguments or "", call_id)
 
 
-class CustomCall(LenientBody):
+class CustomToolInput(LenientBody):
     name: str
     input: str | None = None
 
@@ -55,7 +57,7 @@ class FunctionToolCall(LenientBody):
 class CustomToolCall(LenientBody):
     id: str | None = None
     type: Literal["custom"]
-    custom: CustomCall
+    custom: CustomToolInput
 
     def to_part(self) -> Part:
         return ToolCallPart(self.custom.name, {"input": self.custom.input or ""}, self.id or "")
@@ -170,3 +172,14 @@ def to_messages(entries: Sequence[AnyMessage]) -> Iterator[Message]:
             elif isinstance(part, ToolResultPart) and (call := call_ids.call_of(part)):
                 part.name, part.tool_call_id = part.name or call.name, call.tool_call_id
         yield message
+
+
+def custom_calls(entries: Sequence[AnyMessage], messages: Sequence[Message]) -> frozenset[CustomCall]:
+    "Return the calls of custom tools, with the ids that they have in the messages of the entries."
+    return frozenset(
+        CustomCall(part.tool_call_id or "", part.name)
+        for entry, message in zip(entries, messages, strict=True)
+        if isinstance(entry, AssistantMessage)
+        for call, part in zip(entry.tool_calls or (), tool_calls([message]), strict=False)
+        if isinstance(call, CustomToolCall)
+    )

@@ -33,7 +33,7 @@ from ..shared_fields import (
 )
 from .fields import FIELDS
 from .formats import ResponseFormat
-from .messages import AnyMessage, to_messages
+from .messages import AnyMessage, custom_calls, to_messages
 from .tools import (
     AnyTool,
     Function,
@@ -133,6 +133,7 @@ class ChatRequest(Sampling, ReasoningFields):
 
     def generation_request(self) -> GenerationRequest:
         "Return the request to the model. Raises ApiError for values that are not supported."
+        messages = [*to_messages(self.messages)]
         if self.top_logprobs and not self.logprobs:
             message = "'top_logprobs' requires 'logprobs'. Set 'logprobs' to true."
             raise ApiError(400, message, code="invalid_value", param="top_logprobs")
@@ -145,7 +146,7 @@ class ChatRequest(Sampling, ReasoningFields):
         return GenerationRequest(
             "/v1/chat/completions",
             self.model,
-            (*added, *to_messages(self.messages)),
+            (*added, *messages),
             tuple(tools),
             frozenset(tool.custom.name for tool in self._tools if tool.type == "custom"),
             self.response_format.answer_schema("response_format") if self.response_format else None,
@@ -156,6 +157,7 @@ class ChatRequest(Sampling, ReasoningFields):
             fields=self._field_names,
             added=len(added),
             message_of_entry=tuple(range(len(added), len(added) + len(self.messages))),
+            custom_calls=custom_calls(self.messages, messages),
         )
 
     @property

@@ -15,7 +15,6 @@ from ...http.errors import ApiError
 from ...http.pagination import Page, list_object, paginate
 from ...inference.client_request import ClientRequest
 from ...items.content import Content, TextContent, joined_text
-from ...log.fingerprint import tool_calls
 from ...log.logged_turn import LoggedTurn
 from ...log.replay import replay_events
 from ...settings import ReasoningField
@@ -146,17 +145,11 @@ def _chunks(turn: LoggedTurn, shared: Chunk, index: int, field: ReasoningField) 
 def _writer(turn: LoggedTurn, shared: Chunk, index: int, field: ReasoningField) -> ChatWriter:
     return ChatWriter(
         shared,
-        custom_tools(turn),
+        turn.custom_tools((*turn.prompt, *turn.answer)),
         index,
         reasoning_names=reasoning_names(turn, field),
         as_function_call=has_functions(turn.body.get("tools"), turn.body.get("functions")),
     )
-
-
-def custom_tools(turn: LoggedTurn) -> frozenset[str]:
-    "Return the names of the tools that were called with free text."
-    calls = tool_calls([each.message for each in (*turn.prompt, *turn.answer)])
-    return frozenset(call.name for call in calls if call.tool_call_id in turn.custom)
 
 
 def reasoning_names(turn: LoggedTurn, field: ReasoningField) -> tuple[str, ...]:

@@ -18,10 +18,9 @@ from ...items.messages import History, item_references, join_items, to_messages
 from ...items.wire import AnyItem
 from ...log.access import Viewer
 from ...log.items import ItemChain, ItemEntry, keep_item_ids, split_items
-from ...log.lookup import Thread, find_items, find_thread
+from ...log.lookup import Thread, find_items, find_thread, parse_conversation_id
+from ...log.tables import insert_custom_calls
 from ...log.thread_names import name_thread, new_thread_id
-
-ID_PREFIX = "conv_"
 
 SAVE = """
 insert into gpt_oss_conversations (thread_id, actor, metadata, created, deleted) values (?, ?, ?, ?, ?)
@@ -31,8 +30,8 @@ on conflict (thread_id) do update set metadata = excluded.metadata, deleted = ex
 
 def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
     "Return the conversation with this id. Raises ApiError if the viewer has no such conversation."
-    thread = find_thread(log, conversation_id.removeprefix(ID_PREFIX), viewer)
-    if thread is None or not conversation_id.startswith(ID_PREFIX):
+    thread = find_thread(log, parse_conversation_id(conversation_id), viewer)
+    if thread is None:
         message = f"Conversation with id '{conversation_id[:100]}' not found."
         raise ApiError(404, message, param="conversation_id")
     return Conversation(log, viewer, thread)
@@ -79,8 +78,7 @@ class Conversation:
         chain = self._chain()
         entries = chain.entries()
         added = self._to_messages(items, [each.message for each in chain.messages])
-        custom_calls = [(call_id,) for call_id in added.custom_call_ids]
-        self._log.db.conn.executemany("insert or ignore into gpt_oss_custom_calls values (?)", custom_calls)
+        insert_custom_calls(self._log.db.conn, self.thread.id, added.custom_calls)
         name_thread(self._log, self.thread.id, added.messages)
         new_items = [item for message in added.messages for item in split_items(message)]
         ids = [entry.id for entry in entries]

@@ -12,9 +12,10 @@ from ...http.errors import ApiError
 from ...http.pagination import list_object
 from ...inference.client_request import ClientRequest
 from ...items.output import Item
+from ...log.lookup import CONVERSATION_PREFIX
 from ...state import ProxyState, StateDep, ViewerDep, receive
 from ..item_lists import ItemFields, ItemPage, item_page, render_items
-from .conversation import ID_PREFIX, Conversation, create_conversation, find_conversation
+from .conversation import Conversation, create_conversation, find_conversation
 from .request import CreateConversation, CreateItems, UpdateConversation
 
 router = APIRouter()
@@ -126,7 +127,7 @@ def _check_logging(state: ProxyState, request: Request) -> None:
 def _conversation_object(conversation: Conversation) -> dict[str, Any]:
     thread = conversation.thread
     return {
-        "id": f"{ID_PREFIX}{thread.id}",
+        "id": f"{CONVERSATION_PREFIX}{thread.id}",
         "object": "conversation",
         "created_at": thread.created,
         "metadata": dict(thread.metadata),

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from hashlib import blake2b
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
 from llm.parts import Message
 from starlette.requests import HTTPConnection
 
+from llm_gpt_oss import file_lock
+
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.errors import ApiError
 from ...inference.client_request import ClientRequest
+from ...items.messages import LoggedItem
 from ...log.access import Viewer
-from ...log.lookup import find_items, load_conversation
+from ...log.lookup import find_items, find_thread, load_conversation, parse_conversation_id
 from ...log.reader import LogReader
 from .logged_responses import find_response
 from .request import RequestContext, ResponsesRequest
@@ -27,26 +32,52 @@ UnstoredResponses = Mapping[str, Sequence[Message]]
 class ConversationLocks:
     """Locks conversations, so that each has only one response in progress at a time, as in OpenAI's API.
 
-    Each response continues the one before it.
+    Each response continues the one before it. A lock is a file in `folder`, the log's spool folder, which all
+    processes of this server share. It ends with its process. Where no file can be locked, a conversation is
+    locked in this process only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._locked: set[str] = set()
 
     @contextmanager
     def lock(self, conversation_id: str | None) -> Iterator[None]:
-        "Raises ApiError if the conversation is locked already. None is never locked."
-        if conversation_id is None:
+        "Raises ApiError if the conversation is locked already. Without an id, nothing is locked."
+        if not conversation_id:
             yield
             return
         if conversation_id in self._locked:
-            message = "Another response is in progress in this conversation. Try again when it has ended."
-            raise ApiError(409, message, code="conversation_locked", param="conversation")
+            raise _locked_error()
         self._locked.add(conversation_id)
+        try:
+            with self._lock_file(conversation_id):
+                yield
+        finally:
+            self._locked.discard(conversation_id)
+
+    @contextmanager
+    def _lock_file(self, conversation_id: str) -> Iterator[None]:
+        # Hashed, since the id of a thread may be any text.
+        name = blake2b(conversation_id.encode(), digest_size=16).hexdigest()
+        path = self._folder / f"conversation-{name}.lock"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = file_lock.acquire(path)
+        except OSError:
+            yield
+            return
+        if lock is None:
+            raise _locked_error()
         try:
             yield
         finally:
-            self._locked.discard(conversation_id)
+            lock.release()
+
+
+def _locked_error() -> ApiError:
+    message = "Another response is in progress in this conversation. Try again when it has ended."
+    return ApiError(409, message, code="conversation_locked", param="conversation")
 
 
 async def _locks(connection: HTTPConnection) -> ConversationLocks:
@@ -88,19 +119,37 @@ async def load_context(
     return RequestContext(referenced=items)
 
 
-async def _items(log_reader: LogReader, viewer: Viewer, ids: Collection[str]) -> Mapping[str, Message]:
+async def _items(log_reader: LogReader, viewer: Viewer, ids: Collection[str]) -> Mapping[str, LoggedItem]:
     return await log_reader.read(lambda log: find_items(log, ids, viewer)) if ids else {}
 
 
 async def _conversation(
-    log_reader: LogReader, viewer: Viewer, conversation_id: str, items: Mapping[str, Message]
+    log_reader: LogReader, viewer: Viewer, conversation_id: str, items: Mapping[str, LoggedItem]
 ) -> RequestContext:
-    thread_id = conversation_id.removeprefix("conv_")
+    thread_id = parse_conversation_id(conversation_id)
     thread = await log_reader.read(lambda log: load_conversation(log, thread_id, viewer))
     if thread is None:
-        message = f"Conversation with id '{conversation_id}' not found."
-        raise ApiError(404, message, param="conversation")
-    return RequestContext(thread.messages, ThreadPosition(thread_id, thread.tip, append=True), items)
+        raise _conversation_not_found(conversation_id)
+    return RequestContext(thread.messages, ThreadPosition(thread.thread_id, thread.tip, append=True), items)
+
+
+async def check_conversation(body: ResponsesRequest, log_reader: LogReader, viewer: Viewer) -> None:
+    """Raises ApiError if the request names a conversation that does not exist for this client.
+
+    Call this before `locked_generation`: nobody should find out whether another client's conversation is
+    locked.
+    """
+    if not body.conversation_id:
+        return
+    body.check()
+    thread_id = parse_conversation_id(body.conversation_id)
+    if await log_reader.read(lambda log: find_thread(log, thread_id, viewer)) is None:
+        raise _conversation_not_found(body.conversation_id)
+
+
+def _conversation_not_found(conversation_id: str) -> ApiError:
+    message = f"Conversation with id '{conversation_id[:100]}' not found."
+    return ApiError(404, message, param="conversation")
 
 
 async def _previous_response(
@@ -108,7 +157,7 @@ async def _previous_response(
     viewer: Viewer,
     response_id: str,
     unstored: UnstoredResponses,
-    items: Mapping[str, Message],
+    items: Mapping[str, LoggedItem],
 ) -> RequestContext:
     if response_id in unstored:
         return RequestContext(unstored[response_id], referenced=items)

@@ -9,7 +9,6 @@ from typing import Any
 from ...http.disconnect import CLIENT_LEFT
 from ...http.errors import NO_RETRY, SERVER, ApiError
 from ...log.access import Viewer
-from ...log.fingerprint import tool_calls
 from ...log.ids import creation_time
 from ...log.items import ItemEntry, answer_entries, input_entries, request_entries
 from ...log.logged_turn import LoggedTurn
@@ -90,8 +89,7 @@ def logged_events(
     body = turn.body if turn.endpoint == ENDPOINT else {}
     if include_encrypted:
         body = {**body, "include": [*(body.get("include") or ()), ENCRYPTED_CONTENT]}
-    calls = tool_calls([each.message for each in turn.answer])
-    custom_tools = frozenset(call.name for call in calls if call.tool_call_id in turn.custom)
+    custom_tools = turn.custom_tools(turn.answer)
     writer = response_writer(body, turn.id, turn.model, custom_tools, settings)
     yield from writer.begin()
     for event in turn.events():

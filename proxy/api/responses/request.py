@@ -13,7 +13,7 @@ from ...generation import GenerationRequest, ThreadPosition
 from ...http.body_model import Body, LenientBody
 from ...http.errors import ApiError
 from ...http.field_table import FieldTable
-from ...items.messages import History, check_newest_message, to_messages
+from ...items.messages import History, LoggedItem, check_newest_message, to_messages
 from ...items.messages import item_references as references_of
 from ...items.tools import effective_choice
 from ...items.wire import AnyItem
@@ -64,13 +64,12 @@ class RequestContext:
     """What the log has for a request.
 
     `history` is the conversation that the request continues, and `continues` is where that is in the log.
-    `referenced` has the logged items among the request's `item_references`, each as a message that holds that
-    item alone.
+    `referenced` has the logged items among the request's `item_references`.
     """
 
     history: Sequence[Message] = ()
     continues: ThreadPosition | None = None
-    referenced: Mapping[str, Message] = field(default_factory=dict)
+    referenced: Mapping[str, LoggedItem] = field(default_factory=dict)
 
 
 class Reasoning(Body):
@@ -203,7 +202,7 @@ class ResponsesRequest(Sampling):
             known=known,
             continues=context.continues,
             message_of_entry=tuple(len(added) + known + index for index in new_input.message_of_item),
-            custom_call_ids=new_input.custom_call_ids,
+            custom_calls=new_input.custom_calls,
         )
 
     def unused_fields(self) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ...state import ProxyState, StateDep, ViewerDep, receive
 from ..item_lists import ENCRYPTED_CONTENT, ItemPage, item_page
 from .answer import ResponseRun
 from .background import Backgrounds, BackgroundsDep
-from .context import LocksDep, locked_generation
+from .context import LocksDep, check_conversation, locked_generation
 from .item_stream import Event
 from .logged_responses import find_response, input_items, logged_events, logged_response
 from .request import ResponsesRequest
@@ -38,6 +38,7 @@ async def create(
     backgrounds: BackgroundsDep,
 ) -> Response:
     body = client.body.model
+    await check_conversation(body, state.log_reader, client.viewer)
     attempt = await state.attempt(client, wait=not body.background)
     if attempt.done or attempt.running:
         logged = await _logged_turn(state, attempt.answer_id)

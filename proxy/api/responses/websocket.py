@@ -24,7 +24,7 @@ from ...inference.client_request import ClientRequest
 from ...log.access import viewer_of
 from ...state import ProxyState, StateDep
 from .answer import ResponseRun
-from .context import ConversationLocks, LocksDep, locked_generation
+from .context import ConversationLocks, LocksDep, check_conversation, locked_generation
 from .request import ResponsesRequest
 
 router = APIRouter()
@@ -73,6 +73,7 @@ class ResponsesSession:
         try:
             client = await self._client_request(text)
             body = client.body.model
+            await check_conversation(body, self._state.log_reader, client.viewer)
             if body.background:
                 message = "Background responses are not available over a WebSocket."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")

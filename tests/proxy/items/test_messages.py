@@ -13,11 +13,12 @@ from llm.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart, Tool
 from pydantic import TypeAdapter
 
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
+from proxy.generation import CustomCall
 from proxy.http.errors import ApiError
 from proxy.items import output
 from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.ids import item_id
-from proxy.items.messages import History, check_newest_message, item_references, to_messages
+from proxy.items.messages import History, LoggedItem, check_newest_message, item_references, to_messages
 from proxy.items.summary import summary_message
 from proxy.items.wire import AnyItem
 
@@ -38,11 +39,13 @@ def parse(*raw_items: dict[str, Any]) -> list[Any]:
     return ITEMS.validate_json(json.dumps(raw_items))
 
 
-def convert(*raw_items: dict[str, Any], referenced: Mapping[str, Message] = {}, history: Any = ()) -> History:
+def convert(
+    *raw_items: dict[str, Any], referenced: Mapping[str, LoggedItem] = {}, history: Any = ()
+) -> History:
     return to_messages(parse(*raw_items), referenced, history)
 
 
-def parts(*raw_items: dict[str, Any], referenced: Mapping[str, Message] = {}) -> list[Part]:
+def parts(*raw_items: dict[str, Any], referenced: Mapping[str, LoggedItem] = {}) -> list[Part]:
     (message,) = convert(*raw_items, referenced=referenced).messages
     return message.parts
 
@@ -205,7 +208,12 @@ def test_assistant_items_become_one_message() -> None:
         Message("assistant", [TextPart("2")]),
     ]
     assert history.message_of_item == (0, 1, 1, 1, 1, 2, 3)
-    assert history.custom_call_ids == {"call_2"}
+    assert history.custom_calls == {CustomCall("call_2", "patch")}
+
+
+def test_an_id_that_is_used_twice_has_calls_of_both_kinds() -> None:
+    history = convert({**CALLED, "call_id": "call_2"}, WROTE, RESULT, {**WROTE, "call_id": "call_1"})
+    assert history.custom_calls == {CustomCall("call_2_2", "patch"), CustomCall("call_1", "patch")}
 
 
 def test_two_texts_are_separated_by_a_blank_line() -> None:
@@ -371,7 +379,7 @@ def test_skipped_items() -> None:
 
 # Reasoning
 
-KNOWN = {THOUGHT["id"]: Message("assistant", [ReasoningPart("hm")])}
+KNOWN = {THOUGHT["id"]: LoggedItem(Message("assistant", [ReasoningPart("hm")]))}
 
 
 @pytest.mark.parametrize(
@@ -406,7 +414,8 @@ def test_reasoning_without_content(id: str | None) -> None:
 
 
 def test_reasoning_with_the_id_of_another_item() -> None:
-    assert convert(THOUGHT, referenced={THOUGHT["id"]: Message("assistant", [TextPart("Hi")])}).messages == []
+    text = LoggedItem(Message("assistant", [TextPart("Hi")]))
+    assert convert(THOUGHT, referenced={THOUGHT["id"]: text}).messages == []
 
 
 @pytest.mark.parametrize("token", ["gAAAAABo", "The user greets me.", to_encrypted_content("hm" * 50)[:-9]])
@@ -454,7 +463,9 @@ def test_references() -> None:
         Message("assistant", [ReasoningPart("hm")]),
         Message("assistant", [ADD]),
     ]
-    history = convert(*map(reference, ids), RESULT, referenced=dict(zip(ids, known, strict=True)))
+    history = convert(
+        *map(reference, ids), RESULT, referenced=dict(zip(ids, map(LoggedItem, known), strict=True))
+    )
     assert history.messages == [
         Message("user", [TextPart("Hi")]),
         Message("assistant", [ReasoningPart("hm"), ADD]),
@@ -464,7 +475,7 @@ def test_references() -> None:
 
 def test_referenced_messages_are_not_changed() -> None:
     known = Message("assistant", [ReasoningPart("hm")])
-    convert(THOUGHT, assistant_item("Hi"), referenced={THOUGHT["id"]: known})
+    convert(THOUGHT, assistant_item("Hi"), referenced={THOUGHT["id"]: LoggedItem(known)})
     assert known == Message("assistant", [ReasoningPart("hm")])
 
 
@@ -537,9 +548,10 @@ def histories(draw: st.DrawFn) -> list[Message]:
     return items
 
 
-def customs(history: list[Message]) -> set[str]:
+def customs(history: list[Message]) -> set[CustomCall]:
     calls = [part for message in history for part in message.parts if isinstance(part, ToolCallPart)]
-    return {call.tool_call_id or "" for call in calls if (call.tool_call_id or "").startswith("custom_")}
+    called = [CustomCall(call.tool_call_id or "", call.name) for call in calls]
+    return {call for call in called if call.call_id.startswith("custom_")}
 
 
 def unchanged(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -590,17 +602,19 @@ Shape = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 def test_any_history_in_any_form_gives_the_same_messages(history: list[Message], data: st.DataObject) -> None:
     custom = customs(history)
     raw_items: list[dict[str, Any]] = []
-    referenced: dict[str, Message] = {}
+    referenced: dict[str, LoggedItem] = {}
     became: list[int] = []
     for n, message in enumerate(history):
         items = output.message_items(
-            message, f"{n:032x}", custom_call_ids=custom, display="both", include_encrypted=True
+            message, f"{n:032x}", custom_calls=custom, display="both", include_encrypted=True
         )
         spoken = [part for part in message.parts if part != GAP]
         for item, part in zip(
             items, spoken if message.role in ("assistant", "tool") else [None], strict=True
         ):
-            referenced[item["id"]] = Message(message.role, [part]) if part else message
+            referenced[item["id"]] = LoggedItem(
+                Message(message.role, [part]) if part else message, item["type"] == "custom_tool_call"
+            )
             shape: Shape = data.draw(st.sampled_from(SHAPES), label=item["id"])
             forms = list(shape(item))
             raw_items += forms
@@ -609,7 +623,7 @@ def test_any_history_in_any_form_gives_the_same_messages(history: list[Message],
     references = {id: referenced[id] for id in item_references(items)}
     history_read = to_messages(items, references)
     assert history_read.messages == history
-    assert history_read.custom_call_ids <= custom
+    assert history_read.custom_calls == custom
     assert [*history_read.message_of_item] == sorted(history_read.message_of_item)
     for at, n, item in zip(history_read.message_of_item, became, raw_items, strict=True):
         assert item.get("type") == "mcp_list_tools" or at == n
@@ -619,7 +633,7 @@ def test_any_history_in_any_form_gives_the_same_messages(history: list[Message],
 def test_items_convert_back_to_the_same_messages(history: list[Message]) -> None:
     custom = customs(history)
     raw_items = [
-        item for message in history for item in output.message_items(message, TURN, custom_call_ids=custom)
+        item for message in history for item in output.message_items(message, TURN, custom_calls=custom)
     ]
     history_read = to_messages(parse(*raw_items), {})
-    assert (history_read.messages, history_read.custom_call_ids) == (history, custom)
+    assert (history_read.messages, history_read.custom_calls) == (history, custom)

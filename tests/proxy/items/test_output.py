@@ -11,6 +11,7 @@ from openai.types.responses import ResponseItem
 from pydantic import TypeAdapter
 
 from llm_gpt_oss.turn.messages import PREAMBLE, SEPARATOR
+from proxy.generation import CustomCall
 from proxy.items import output
 from proxy.items.encrypted_content import to_encrypted_content
 from proxy.items.summary import summary_message
@@ -24,7 +25,7 @@ DONE = {"status": "completed"}
 
 
 def render(message: Message, **options: Any) -> list[dict[str, Any]]:
-    rendered = output.message_items(message, TURN, custom_call_ids={"call_2"}, **options)
+    rendered = output.message_items(message, TURN, custom_calls={CustomCall("call_2", "patch")}, **options)
     for item in rendered:
         assert ITEM.validate_python(item).model_dump(exclude_unset=True) == item
     return [{key: value for key, value in item.items() if key != "id"} for item in rendered]
@@ -158,7 +159,7 @@ def test_unknown_parts() -> None:
 
 def test_ids_number_the_items() -> None:
     parts = [ReasoningPart("hm"), TextPart("Hi"), TextPart("\n\n", SEPARATOR), TextPart("again"), ADD, PATCH]
-    rendered = output.message_items(Message("assistant", parts), TURN, 2, {"call_2"})
+    rendered = output.message_items(Message("assistant", parts), TURN, 2, {CustomCall("call_2", "patch")})
     assert [item["id"] for item in rendered] == [
         f"rs_{TURN}_2", f"msg_{TURN}_3", f"msg_{TURN}_4", f"fc_{TURN}_5", f"ctc_{TURN}_6"
     ]  # fmt: skip

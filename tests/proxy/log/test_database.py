@@ -13,6 +13,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
+from support.logged_turns import assistant, call, user
 
 from llm_gpt_oss.log.database import set_busy_timeout, write_transaction
 from proxy.log import database, tables
@@ -90,6 +91,27 @@ def test_each_migration_is_applied_once(
     monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, later))
     connected(path)
     assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
+
+
+def test_custom_calls_get_the_threads_that_include_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
+) -> None:
+    written = tables.MIGRATIONS
+    monkeypatch.setattr(tables, "MIGRATIONS", written[:4])
+    old = connected(path)
+    question = user("Hi")
+    patch, look = call("1", "patch", input="x"), call("1", "look", a=1)
+    chains = [
+        old.ensure_chain([question, assistant(patch), user("More")]),
+        old.ensure_chain([question, assistant(patch), user("Other")]),
+        old.ensure_chain([question, assistant(look)]),
+    ]
+    threads = [old.create_thread(tip=tip) for tip in chains]
+    old.db.conn.execute("insert into gpt_oss_custom_calls values ('1'), ('2')")
+    old.db.conn.commit()
+    monkeypatch.setattr(tables, "MIGRATIONS", written)
+    rows = connected(path).db.execute("select thread_id, call_id, name from gpt_oss_custom_calls").fetchall()
+    assert rows == [(thread, "1", "patch") for thread in threads[:2]]
 
 
 def test_a_failed_migration_is_rolled_back(

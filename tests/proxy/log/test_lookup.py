@@ -59,7 +59,7 @@ class Log(TurnLog):
 
     def find(self, ids: Sequence[str], viewer: Viewer = ADMIN) -> list[Message | None]:
         items = find_items(self.store, ids, viewer)
-        return [items.get(id) for id in ids]
+        return [items[id].message if id in items else None for id in ids]
 
     def delete(self, *written: Turn) -> None:
         with write_transaction(self.store.db.conn):
@@ -97,7 +97,7 @@ def test_calls_results_and_separators(log: Log) -> None:
     gap = assistant("\n\n").parts[0]
     gap.provider_metadata = SEPARATOR
     answer = assistant(reasoning(""), "One", gap, "Two", call("call_1", a=1))
-    written = log.write(HI, answer=answer, custom_calls=["call_1"])
+    written = log.write(HI, answer=answer, custom_calls=[("call_1", "look")])
     more = log.continue_from(log.context_of(written), result("call_1", "three"), answer=BYE)
     ids = log.ids(log.context_of(more))
     assert ids[1:4] == [f"msg_{written.id}_0", f"msg_{written.id}_1", f"ctc_{written.id}_2"]

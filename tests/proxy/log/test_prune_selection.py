@@ -308,11 +308,13 @@ def test_our_own_rows(log: Log) -> None:
     gone = log.write(user("x"), result("5", "fine"), answer=assistant(call("2"), call("3")))
     for each in (kept, gone):
         log.change("insert into gpt_oss_metadata (key, value, turn_id) values ('a', 'b', ?)", [each.id])
-    log.change("insert into gpt_oss_custom_calls values (?)", *("12345"))
+    thread = log.thread_of(kept)
+    log.change("insert into gpt_oss_custom_calls values (?, ?, 'look')", *((thread, n) for n in "12345"))
+    log.change("insert into gpt_oss_custom_calls values (?, '1', 'look')", [log.thread_of(gone)])
     log.prune(turns=[gone.id])
     assert log.rows("select turn_id from gpt_oss_metadata") == [kept.id]
     assert log.rows("select call_id, turn_id from gpt_oss_calls") == [("1", kept.id), ("2", kept.id)]
-    assert log.rows("select call_id from gpt_oss_custom_calls") == ["1", "2", "4"]
+    assert log.rows("select thread_id, call_id from gpt_oss_custom_calls") == [(thread, n) for n in "124"]
 
 
 def test_the_ids_of_deleted_items(log: Log) -> None:

@@ -7,7 +7,7 @@ import llm
 import pytest
 from support.logged_turns import assistant, call, reasoning, system, turn, user
 
-from proxy.generation import ThreadPosition
+from proxy.generation import CustomCall, ThreadPosition
 from proxy.log.turn_json import from_json, to_json
 
 
@@ -24,7 +24,7 @@ def test_a_turn_survives_as_json() -> None:
         first_token_ms=4,
         finish_reason="stop",
         continues=ThreadPosition("01", None, append=True),
-        custom_calls=["call_1"],
+        custom_calls=[CustomCall("call_1", "look")],
         ignored=["colour"],
         pieces=[[1, 1], [5]],
     )

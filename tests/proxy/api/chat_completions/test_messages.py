@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import get_type_hints  # typing's own leaves Required[] around a role on 3.10
 
 from llm_gpt_oss.turn.messages import tool_call_part
-from proxy.api.chat_completions.messages import AnyMessage, to_messages
+from proxy.api.chat_completions.messages import AnyMessage, custom_calls, to_messages
 from proxy.http.errors import ApiError
 
 READER: TypeAdapter[list[Any]] = TypeAdapter(list[AnyMessage])
@@ -94,6 +94,12 @@ def test_calls_without_arguments(empty: dict[str, Any]) -> None:
     (older,) = parts({"role": "assistant", "function_call": {"name": "add", **empty}})
     assert part.arguments == older.arguments == {}
     assert part.provider_metadata == older.provider_metadata == {"gpt_oss": {"arguments": ""}}
+
+
+def test_custom_calls() -> None:
+    calls = {"role": "assistant", "tool_calls": [CALLED, {**WROTE, "id": "call_1"}], "content": "So:"}
+    entries = READER.validate_python([{"role": "user", "content": "Hi"}, calls])
+    assert custom_calls(entries, [*to_messages(entries)]) == {("call_1_2", "patch")}
 
 
 @pytest.mark.parametrize("empty", [{}, {"input": None}, {"input": ""}], ids=["missing", "null", "empty"])

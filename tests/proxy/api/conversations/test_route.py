@@ -218,6 +218,70 @@ async def test_add_items() -> None:
         assert len({each["id"] for each in found}) == len(sent)
 
 
+def item_types(found: list[dict[str, Any]]) -> list[str]:
+    return [each["type"] for each in found]
+
+
+CALL_FIELDS = {"call_id": "call_1", "name": "look"}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "Seen"}
+
+
+@pytest.mark.parametrize("role", ["custom", "function"])
+async def test_an_id_that_another_client_uses_too(role: str) -> None:
+    mine, theirs = (bearer(api_keys.add(name)) for name in ("mine", "theirs"))
+    calls = {
+        "function": {"type": "function_call", **CALL_FIELDS, "arguments": '{"input":"x"}'},
+        "custom": {"type": "custom_tool_call", **CALL_FIELDS, "input": "x"},
+    }
+    other = calls.pop(role)
+    (own,) = calls.values()
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        created = await proxy.post(URL, {"items": [EASY, own, OUTPUT]}, headers=mine)
+        at = f"{URL}/{created.json()['id']}/items?order=asc"
+        before = (await proxy.get(at, headers=mine)).json()
+        assert before["data"][1]["type"] == own["type"]
+        # The same conversation, so that even the hashes of its messages are the same.
+        await proxy.post(URL, {"items": [EASY, other, OUTPUT]}, headers=theirs)
+        body = {"model": "gpt-oss", "input": [EASY, other, OUTPUT]}
+        assert (await proxy.post("/v1/responses", body, headers=theirs)).status_code == 200
+        assert (await proxy.get(at, headers=mine)).json() == before
+
+
+async def test_an_id_that_a_conversation_uses_twice() -> None:
+    function = {"type": "function_call", **CALL_FIELDS, "arguments": "{}"}
+    custom = {"type": "custom_tool_call", "call_id": "call_1", "name": "echo", "input": "x"}
+    async with proxied() as proxy:
+        at = await create_conversation(proxy, EASY, function, OUTPUT)
+        await proxy.post(f"{at}/items", {"items": [custom, OUTPUT]})
+        kinds = item_types(await items(proxy, at))
+        assert kinds[1:3] == ["function_call", "function_call_output"]
+        assert kinds[3:] == ["custom_tool_call", "custom_tool_call_output"]
+
+
+async def test_a_custom_call_stays_one_where_it_is_referred_to() -> None:
+    custom = {"type": "custom_tool_call", **CALL_FIELDS, "input": "x"}
+    async with proxied() as proxy:
+        at = await create_conversation(proxy, EASY, custom, OUTPUT)
+        references = [{"type": "item_reference", "id": each["id"]} for each in await items(proxy, at)]
+        copy = await create_conversation(proxy, *references)
+        assert item_types(await items(proxy, copy)) == item_types(await items(proxy, at))
+
+
+async def test_a_fork_has_the_custom_calls_of_its_beginning() -> None:
+    custom = {"type": "custom_tool_call", **CALL_FIELDS, "input": "x"}
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO, HELLO)) as proxy:
+        at = await create_conversation(proxy, EASY, custom, OUTPUT)
+        first = await create_response(proxy, at)
+        body = {"model": "gpt-oss", "previous_response_id": first["id"]}
+        answers = [await proxy.post("/v1/responses", {**body, "input": text}) for text in ("One", "Two")]
+        assert len({thread for (thread,) in proxy.rows("select thread_id from turns")}) == 2
+        for answer in answers:
+            found = (await proxy.get(f"/v1/responses/{answer.json()['id']}/input_items?order=asc")).json()[
+                "data"
+            ]
+            assert item_types(found[1:3]) == ["custom_tool_call", "custom_tool_call_output"]
+
+
 async def test_an_assistants_items_are_one_message() -> None:
     text = {"role": "assistant", "content": "Hello"}
     call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}

@@ -22,6 +22,7 @@ from proxy.generation import GenerationRequest, ThreadPosition
 from proxy.http.errors import ApiError, to_api_error
 from proxy.http.request_body import parse_body
 from proxy.items.encrypted_content import to_encrypted_content
+from proxy.items.messages import LoggedItem
 from proxy.items.wire import UNSUPPORTED_ITEMS
 
 HI: dict[str, Any] = {"model": "gpt-oss", "input": "Hi"}
@@ -293,12 +294,13 @@ def test_item_references() -> None:
     parsed = request(input=[{"id": reasoning_id}, {"type": "item_reference", "id": call}, RESULT])
     assert parsed.item_references() == {reasoning_id, call}
     referenced = {
-        reasoning_id: Message("assistant", CALLED.parts[:1]),
-        call: Message("assistant", CALLED.parts[1:]),
+        reasoning_id: LoggedItem(Message("assistant", CALLED.parts[:1])),
+        call: LoggedItem(Message("assistant", CALLED.parts[1:]), is_custom_call=True),
     }
     generation = parsed.generation_request(RequestContext(referenced=referenced))
     assert generation.messages == (CALLED, Message("tool", [ToolResultPart("add", "2", "call_1")]))
     assert generation.message_of_entry == (0, 0, 1)
+    assert generation.custom_calls == {("call_1", "add")}
 
 
 def test_text_input_has_no_references() -> None:
@@ -310,7 +312,7 @@ def test_calls_of_custom_tools() -> None:
     generation = make_generation(
         input=[call, {**RESULT, "type": "custom_tool_call_output", "call_id": "call_2"}]
     )
-    assert generation.custom_call_ids == {"call_2"}
+    assert generation.custom_calls == {("call_2", "patch")}
     # What was called need not be on offer any more.
     assert generation.custom_tools == frozenset()
 
@@ -505,7 +507,7 @@ CONTEXTS = st.sampled_from(
     [
         RequestContext(),
         RequestContext([USER, CALLED]),
-        RequestContext(referenced={f"rs_{TURN}_0": Message("assistant", CALLED.parts[:1])}),
+        RequestContext(referenced={f"rs_{TURN}_0": LoggedItem(Message("assistant", CALLED.parts[:1]))}),
     ]
 )
 
