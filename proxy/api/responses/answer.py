@@ -18,7 +18,7 @@ from ...http.errors import ApiError, to_api_error
 from ...inference.client_request import ClientRequest
 from ...inference.run import Run
 from ...log.idempotency import Attempt
-from ...log.stored_body import redacted_value
+from ...log.redaction import redacted
 from ...state import ProxyState
 from .item_stream import Event
 from .logged_responses import response_writer
@@ -127,8 +127,10 @@ class ResponseRun:
     async def _start(self) -> AsyncIterator[tuple[ResponsesWriter, ModelEvents]]:
         async with self._generation as generation:
             run = await self._state.start_run(generation, self._client, self._attempt)
+            fields = self._client.body.json
             writer = response_writer(
-                redacted_value(self._client.body.raw.decode(), self._client.body.json),
+                # Without the input, which may be long: a response does not repeat it.
+                redacted({name: value for name, value in fields.items() if name != "input"}),
                 self.turn_id,
                 generation.model,
                 generation.custom_tools,
