@@ -32,7 +32,8 @@ OTHER_VARIABLES = {
     "API_PORT": "The port that `llm gpt-oss serve` listens on. Default: 8000",
     "LLM_GPT_OSS_PROXY_ALIASES": "More names of models for `llm gpt-oss serve`, like its option `--alias`: "
     "`NAME=MODEL`, separated by spaces",
-    "LLM_GPT_OSS_PROXY_KEY": "A key that clients of `llm gpt-oss serve` must send, like its option `--key`",
+    "LLM_GPT_OSS_PROXY_KEY": "A key that clients of `llm gpt-oss serve` must send, like the one in "
+    "`--key-file`",
     "LLM_GPT_OSS_PROXY": "Internal: `serve` passes its settings to its worker processes in it",
 }
 TYPES = {

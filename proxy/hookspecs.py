@@ -60,8 +60,9 @@ class ProxyHookSpecs:
     def actor_from_request(self, request: Request) -> str | None:
         """Return the name of the client, or None to leave that to the next plugin.
 
-        If no plugin returns a name, the client has the name of its key. The name is logged, and decides which
-        earlier turns the client can see and continue. The hook is called once for each HTTP request.
+        If no plugin returns a name, the client has that of its key, followed by a number. The name is logged,
+        and decides which earlier turns the client can see and continue. The hook is called once for each HTTP
+        request.
         """
 
     @hookspec
@@ -104,12 +105,12 @@ class Plugins:
         return generation
 
     async def actor_of(self, request: Request) -> str | None:
-        "Return the client's name: the first that a plugin returns, or else the name of its key."
+        "Return the client's name: the first that a plugin returns, or else the actor of its key."
         async for actor in self._results("actor_from_request", {"request": request}):
             if actor is not None:
                 return str(actor)
-        key_name: str | None = getattr(request.state, "actor", None)
-        return key_name
+        key_actor: str | None = getattr(request.state, "actor", None)
+        return key_actor
 
     async def turn_logged(
         self, turn_id: str, generation: GenerationRequest, status: int, error: str | None

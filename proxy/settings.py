@@ -5,7 +5,7 @@
 | API_HOST | --host | the address to listen on; 127.0.0.1 without it |
 | API_PORT | --port | the port, 0 for any free one; 8000 without it |
 | LLM_GPT_OSS_PROXY_ALIASES | --alias | more names of models: `NAME=MODEL`, separated by spaces |
-| LLM_GPT_OSS_PROXY_KEY | --key | a key that clients must send, and that may see and change everything |
+| LLM_GPT_OSS_PROXY_KEY | --key-file | a key that clients must send, and that may see and change everything |
 | LOCAL_LLM_MODEL | --model | the tag that `gpt-oss` stands for; gpt-oss:20b without it |
 | OLLAMA_HOST | | Ollama's address (`llm_gpt_oss.settings`) |
 

@@ -15,7 +15,7 @@ if docker run --rm "$image" 2>/dev/null; then
     exit 1
 fi
 
-container=$(docker run --detach --publish 127.0.0.1::8000 --env LLM_GPT_OSS_PROXY_KEY=sesame "$image")
+container=$(docker run --detach --publish 127.0.0.1::8000 --env LLM_GPT_OSS_PROXY_KEY=sesame-sesame-16 "$image")
 trap 'docker rm --force --volumes "$container" >/dev/null' EXIT
 health=starting
 for _ in {1..60}; do
@@ -29,7 +29,7 @@ docker logs "$container"
 url=http://$(docker port "$container" 8000/tcp)
 curl --fail --silent --show-error "$url/health"
 curl --fail --silent --show-error --head "$url/health"
-curl --fail --silent --show-error --header "x-api-key: sesame" --header "Host: host.docker.internal" "$url/v1/models"
+curl --fail --silent --show-error --header "x-api-key: sesame-sesame-16" --header "Host: host.docker.internal" "$url/v1/models"
 status=$(curl --silent --output /dev/null --write-out '%{http_code}' "$url/v1/models")
 [[ $status == 401 ]] || { echo "A request without a key got $status."; exit 1; }
 

@@ -62,7 +62,21 @@ async def health(request: Request, state: StateDep, ready: str | None = None) ->
         "version": version("llm-gpt-oss"),
     }
     failing = ready not in (None, "", "0") and not is_ready
-    return JSONResponse(body, 503 if failing else 200, {"Cache-Control": "no-store"})
+    return JSONResponse(_visible(body, request), 503 if failing else 200, {"Cache-Control": "no-store"})
+
+
+def _visible(body: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Return what the client may see.
+
+    A client without a key sees whether the server works, where a key is needed. Only an admin sees the
+    reasons why turns are not logged, which may have paths and ids in them.
+    """
+    if request.state.admin:
+        return body
+    if request.state.known:
+        shown = {name: value for name, value in body.items() if name != "problems"}
+        return {**shown, "log": body["log"].partition(": ")[0]}
+    return {name: body[name] for name in ("status", "engine")}
 
 
 PAGE = """<!doctype html>

@@ -36,6 +36,18 @@ def add(name: str, admin: bool) -> None:
     )
 
 
+@command.command()
+@click.argument("name")
+def rotate(name: str) -> None:
+    """
+    Replace a key by a new one, and print that
+
+    The app keeps its responses and conversations. Running servers reject the old key immediately.
+    """
+    click.echo(api_keys.rotate(name))
+    click.echo(f"This is the new key of {name}. The old one is not valid any more.", err=True)
+
+
 @command.command(name="list")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 def list_keys(json_: bool) -> None:
@@ -53,10 +65,17 @@ def list_keys(json_: bool) -> None:
 @command.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    "Revoke a key. Running servers reject it immediately"
+    """
+    Revoke a key. Running servers reject it immediately
+
+    A later key of the same name does not see what was stored with this one. `keys rotate` makes one that
+    does.
+    """
     api_keys.revoke(name)
     click.echo(f"Revoked the key of {name}.", err=True)
     if not api_keys.read():
         click.echo(
-            "No keys are left: servers that start now need no key from anybody on this machine.", err=True
+            "No keys are left, and servers still ask for one. `llm gpt-oss keys add NAME` makes one. To need "
+            f"none from programs on this machine, stop the server and delete {api_keys.path()}.",
+            err=True,
         )

@@ -12,8 +12,10 @@ import click
 
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size
 
+from ..log.file_access import protect
 from ..log.prune import PruneResult, prune
 from ..log.prune_selection import PruneSelection
+from ..log.spool import Spool
 from ..settings import Settings
 
 COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
@@ -88,6 +90,28 @@ def prune_(
         click.echo("There is nothing to delete.")
     for remark in _remarks(pruned, marked=selection.marked, deleted=yes):
         click.echo(remark, err=True)
+
+
+@command.command(name="protect")
+@click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Protect this database instead of llm's logs.db",
+)
+def protect_(database: Path | None) -> None:
+    """
+    Let only you read the log
+
+    A log that llm created can be read by other users of this machine. This changes the permissions of the
+    database, of the files that SQLite keeps beside it, and of turns that wait to be logged.
+    """
+    database = database or Settings().database
+    changed = protect(database, Spool(database).folder)
+    for path in changed:
+        click.echo(path)
+    message = "Only you can use these files now." if changed else f"Only you could use {database} already."
+    click.echo(message, err=True)
 
 
 def _remarks(pruned: PruneResult, *, marked: bool, deleted: bool) -> Iterator[str]:

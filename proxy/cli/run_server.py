@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from threading import Thread
 from typing import Any
 
@@ -28,8 +29,10 @@ from llm_gpt_oss.engines.registered import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
+from ..http import api_keys
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
 from ..http.host_names import host_in_url, is_local, normalize_host
+from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
 
 # Context lengths for agents, whose instructions and tools are about 10,000 tokens: a good one, and the least.
@@ -57,6 +60,11 @@ def serve(settings: Settings) -> None:
             "use the server and read its log. Make a key (`llm gpt-oss keys add NAME`), or set "
             f"{KEY}, or type --allow-unauthenticated if that is what you want, or leave --host "
             "at 127.0.0.1."
+        )
+    if ring.has_keys and not ring.current():
+        raise click.ClickException(
+            "All keys were revoked, so no client could use the server. Make one (`llm gpt-oss keys add "
+            f"NAME`), or delete {api_keys.path()} if programs on this machine should need none."
         )
     with listening(settings.host, settings.port) as listener, _stop_quietly():
         settings = replace(settings, port=listener.getsockname()[1])
@@ -94,15 +102,28 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     "Print the address, who can use the server, where it logs, and a line to paste into a shell."
     url = f"http://{host_in_url(LOOPBACK.get(settings.host, settings.host))}:{settings.port}"
     names = ", ".join(
-        f"the one of --key or {KEY}" if key.name == COMMAND_LINE_KEY else key.name for key in ring.current()
+        f"the one of --key-file, --key or {KEY}" if key.name == COMMAND_LINE_KEY else key.name
+        for key in ring.current()
     )
     clients = "any machine" if settings.allow_unauthenticated else "this machine"
     log = "Not logging" if settings.log_policy == "off" else f"Logging to {settings.database}"
     click.echo(f"Serving {settings.model} at {url}", err=True)
     click.echo(f"Key: {names}" if names else f"Key: not required, for clients on {clients}", err=True)
     click.echo(log, err=True)
+    if settings.log_policy != "off" and is_open_to_others(settings.database):
+        option = "" if settings.database == Settings().database else f" -d {quote(str(settings.database))}"
+        click.echo(
+            f"Warning: other users of this machine can read this log. `llm gpt-oss logs protect{option}` "
+            "changes that.",
+            err=True,
+        )
     if not names:
         warn_about_web_pages(settings)
+        if settings.allow_unauthenticated:
+            click.echo(
+                "Clients on other machines are not told apart: each sees what the others store.",
+                err=True,
+            )
     click.echo(f"export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
 
 

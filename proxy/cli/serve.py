@@ -14,7 +14,8 @@ from llm_gpt_oss.engines.registered import get_provider
 from ..http.host_names import host_of, normalize_host
 from ..http.trusted_origins import is_origin_pattern
 from ..key_hash import hash_given_key
-from ..settings import LogPolicy, ReasoningDisplay, ReasoningField, Settings, parse_aliases
+from ..log.file_access import is_open_to_others
+from ..settings import KEY, LogPolicy, ReasoningDisplay, ReasoningField, Settings, parse_aliases
 from .run_server import serve
 
 
@@ -46,8 +47,31 @@ def _host_names(ctx: click.Context, param: click.Parameter, values: tuple[str, .
 
 
 def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> str | None:
+    if key is None:
+        return None
+    click.echo(
+        "Warning: other users of this machine can see --key in its list of processes. Use --key-file or "
+        f"{KEY} instead.",
+        err=True,
+    )
+    return _hash_given_key(key)
+
+
+def _hash_key_of_file(file: Path) -> str:
     try:
-        return None if key is None else hash_given_key(key)
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise click.ClickException(f"The key in {file} cannot be read: {problem}.") from problem
+    if is_open_to_others(file):
+        click.echo(
+            f"Warning: other users of this machine can read {file}. Type `chmod 600` for it.", err=True
+        )
+    return _hash_given_key(text.strip())
+
+
+def _hash_given_key(key: str) -> str:
+    try:
+        return hash_given_key(key)
     except ValueError as problem:
         raise click.BadParameter(str(problem)) from problem
 
@@ -84,10 +108,12 @@ def _key_hash(ctx: click.Context, param: click.Parameter, key: str | None) -> st
 )
 @click.option("--log-policy", type=click.Choice(get_args(LogPolicy)), help="What is logged  [default: all]")
 @click.option(
-    "key_hash",
-    "--key",
-    callback=_key_hash,
-    help="Require this key, for this run  [default: LLM_GPT_OSS_PROXY_KEY]",
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Require the key in this file, for this run  [default: LLM_GPT_OSS_PROXY_KEY]",
+)
+@click.option(
+    "key_hash", "--key", callback=_key_hash, help="The same with the key itself, which others can see"
 )
 @click.option("--allow-unauthenticated", is_flag=True, help="Let other machines use it without a key")
 @click.option(
@@ -148,6 +174,10 @@ def command(**options: Any) -> None:
     except ValueError as problem:
         raise click.ClickException(str(problem)) from problem
     changes = {name: value for name, value in options.items() if value is not None}
+    if key_file := changes.pop("key_file", None):
+        if "key_hash" in changes:
+            raise click.UsageError("Type --key-file or --key, not both.")
+        changes["key_hash"] = _hash_key_of_file(key_file)
     changes["aliases"] = {**settings.aliases, **changes["aliases"]}
     if "model" in changes:
         changes["model"] = tag(changes["model"])

@@ -1,17 +1,19 @@
 """API keys. Each has a name, and only its hash is stored.
 
 The keys are in `gpt-oss-keys.json` in llm's user directory, which only its owner can read. It is a JSON
-object: each name has an object with the hash (`sha256`), `admin`, and when it was `created`.
+object: each name has an object with the hash (`sha256`), `admin`, when it was `created`, and the `actor`
+under which the requests with this key are logged.
 """
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,17 +29,21 @@ from ..key_hash import hash_key
 PREFIX = "sk-oss-"
 # The name of the key in `serve --key` or LLM_GPT_OSS_PROXY_KEY. `add` does not allow it.
 COMMAND_LINE_KEY = "--key"
+# The actor of all clients of other machines that need no key.
+OUTSIDE = "--allow-unauthenticated"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """`sha256` is the hash of the key's text. An admin may see and change everybody's requests, not only its
-    own."""
+    own. `actor` identifies the client in the log: a name can be given to somebody else later.
+    """
 
     name: str
     sha256: str
     admin: bool
-    created: str | None = None
+    created: str | None
+    actor: str
 
 
 def find_key(key: str, keys: Iterable[Key]) -> Key | None:
@@ -69,10 +75,11 @@ def read() -> tuple[Key, ...]:
         ) from problem
 
 
-def _key(name: str, sha256: str, admin: bool, created: str) -> Key:
+def _key(name: str, sha256: str, admin: bool, created: str, actor: str | None = None) -> Key:
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError
-    return Key(name, sha256, admin is True, created)
+    # Keys that were made before keys had an actor are logged under their name.
+    return Key(name, sha256, admin is True, created, name if actor is None else str(actor))
 
 
 def add(name: str, *, admin: bool = False) -> str:
@@ -86,18 +93,38 @@ def add(name: str, *, admin: bool = False) -> str:
         if name in entries:
             remedy = f"Type another name, or `llm gpt-oss keys revoke {name}` first."
             raise BadRequest(f"There is a key called {name} already.", param="name", remedy=remedy)
-        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        entries[name] = {"sha256": hash_key(key), "admin": admin, "created": created}
+        actor = f"{name}:{secrets.token_hex(4)}"
+        entries[name] = {"sha256": hash_key(key), "admin": admin, "created": _now(), "actor": actor}
+    return key
+
+
+def rotate(name: str) -> str:
+    """Replace a key by a new one of the same client, and return its text.
+
+    Raises BadRequest if there is none with this name.
+    """
+    key = PREFIX + secrets.token_urlsafe(32)
+    with edit_json(path(), _entries) as entries:
+        _check_exists(name, entries)
+        entries[name] |= {"sha256": hash_key(key), "created": _now()}
     return key
 
 
 def revoke(name: str) -> None:
     "Delete a key. Raises BadRequest if there is none with this name."
     with edit_json(path(), _entries) as entries:
-        if name not in entries:
-            remedy = f"The keys are: {', '.join(entries)}." if entries else "There are no keys."
-            raise BadRequest(f"No key is called {name}.", param="name", remedy=remedy)
+        _check_exists(name, entries)
         del entries[name]
+
+
+def _check_exists(name: str, entries: Collection[str]) -> None:
+    if name not in entries:
+        remedy = f"The keys are: {', '.join(entries)}." if entries else "There are no keys."
+        raise BadRequest(f"No key is called {name}.", param="name", remedy=remedy)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _entries() -> dict[str, dict[str, Any]]:
@@ -107,7 +134,8 @@ def _entries() -> dict[str, dict[str, Any]]:
 class KeyRing:
     """The current keys. The file is read again whenever it has changed.
 
-    `has_keys` stays true after the last key was revoked: revoking a key should not let everybody in.
+    `has_keys` stays true after the last key was revoked, and after a restart too: revoking a key should not
+    let everybody in. It is false only as long as there is no file of keys.
     """
 
     def __init__(self, command_line_hash: str | None = None, *, allow_unauthenticated: bool = False) -> None:
@@ -116,7 +144,9 @@ class KeyRing:
         self._path = path()
         self._allow_unauthenticated = allow_unauthenticated
         self._command_line = (
-            () if command_line_hash is None else (Key(COMMAND_LINE_KEY, command_line_hash, admin=True),)
+            ()
+            if command_line_hash is None
+            else (Key(COMMAND_LINE_KEY, command_line_hash, admin=True, created=None, actor=COMMAND_LINE_KEY),)
         )
         self._version: object = None
         self._keys: tuple[Key, ...] | GptOssError = ()
@@ -130,7 +160,7 @@ class KeyRing:
         if isinstance(self._keys, GptOssError):
             raise self._keys
         keys = (*self._command_line, *self._keys)
-        self.has_keys = self.has_keys or bool(keys)
+        self.has_keys = self.has_keys or bool(keys) or version != errno.ENOENT
         return keys
 
     def requires_key(self, *, remote: bool) -> bool:

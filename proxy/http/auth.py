@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from itertools import islice
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llm_gpt_oss.errors import GptOssError
 
-from .api_keys import Key, KeyRing, find_key
+from .api_keys import OUTSIDE, Key, KeyRing, find_key
 from .errors import NO_RETRY, SERVER, ApiError, error_response
 from .host_names import is_remote
 
-# These paths need no key, since they show nothing of the log. All others do, including routes of plugins.
+# These paths need no key. `/health` shows more to a client that has one. All others need one, including
+# routes of plugins.
 PUBLIC = {"/", "/health"}
 HOW = (
     "Send a key in a header (Authorization: Bearer KEY, api-key: KEY, or x-api-key: KEY). "
@@ -28,6 +29,9 @@ UNREADABLE = "The server cannot read its keys, so it accepts none. Its own outpu
 MAX_KEYS = 8
 # What precedes a key in the name of a subprotocol of a WebSocket.
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
+# RFC 6455, 7.4.1 and 5.5: a reason has up to 123 bytes.
+POLICY_VIOLATION = 1008
+MAX_REASON = 123
 
 log = logging.getLogger("uvicorn.error")
 
@@ -38,8 +42,12 @@ class Auth:
     `ring` decides whether one is required. While none is, any key is accepted: OpenAI's clients always send
     one. A client that sends several keys needs a valid one among the first `MAX_KEYS`.
 
-    It sets `request.state.actor` to the name of the key, or None, and `request.state.admin` to whether the
-    client may do everything.
+    It sets `request.state.actor` to the actor of the key, or None for a client on this machine without one,
+    and `request.state.admin` to whether the client may do everything. Clients of other machines without a key
+    are one actor. `request.state.known` is false for a client that should have sent a key, but asks for what
+    needs none.
+
+    A WebSocket is closed when its client sends something after its key was revoked.
     """
 
     def __init__(self, app: ASGIApp, ring: KeyRing) -> None:
@@ -47,16 +55,41 @@ class Auth:
         self._ring = ring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan" and scope["path"] not in PUBLIC:
-            try:
-                key = self._authenticate(scope)
-            except ApiError as error:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        try:
+            key = self._authenticate(scope)
+        except ApiError as error:
+            if scope["path"] not in PUBLIC:
                 await error_response(error, scope)(scope, receive, send)
                 return
-            state = scope.setdefault("state", {})
-            state["actor"] = key.name if key else None
-            state["admin"] = key.admin if key else not is_remote(scope)
+            state.update(actor=None, admin=False, known=False)
+        else:
+            remote = is_remote(scope)
+            actor = key.actor if key else OUTSIDE if remote else None
+            state.update(actor=actor, admin=key.admin if key else not remote, known=True)
+        if scope["type"] == "websocket":
+            receive = self._while_authenticated(scope, receive, send)
         await self._app(scope, receive, send)
+
+    def _while_authenticated(self, scope: Scope, receive: Receive, send: Send) -> Receive:
+        "Return a `receive` that ends when the client's key is no longer valid."
+
+        async def checked() -> Message:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            try:
+                self._authenticate(scope)
+            except ApiError as error:
+                reason = error.message[:MAX_REASON]
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
+                return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
+            return message
+
+        return checked
 
     def _authenticate(self, scope: Scope) -> Key | None:
         "Return the client's key, or None if it needs none. Raises ApiError for a missing or unknown key."

@@ -11,7 +11,7 @@ from ..hookspecs import Plugins
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    "The client of a request: `actor` is the name of its key. An `admin` sees all turns, the shell's too."
+    "The client of a request: `actor` is that of its key. An `admin` sees all turns, the shell's too."
 
     actor: str | None
     admin: bool
@@ -24,7 +24,7 @@ class Viewer:
 async def viewer_of(http: Http, plugins: Plugins) -> Viewer:
     """Return the viewer that sends this request. Its turns are logged under the name in `actor`.
 
-    Admin rights belong to the name of the key. They do not apply if a plugin names another actor.
+    Admin rights belong to the actor of the key. They do not apply if a plugin names another actor.
     """
     actor = await plugins.actor_of(http)
     admin = getattr(http.state, "admin", False)

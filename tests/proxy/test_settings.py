@@ -26,7 +26,11 @@ def default() -> Settings:
         pytest.param({"API_PORT": "0"}, {"port": 0}, id="any port"),
         pytest.param({"API_PORT": "65535"}, {"port": 65535}, id="highest port"),
         pytest.param({"LOCAL_LLM_MODEL": "gpt-oss-tiny"}, {"model": "gpt-oss-tiny"}, id="model"),
-        pytest.param({"LLM_GPT_OSS_PROXY_KEY": "sesame"}, {"key_hash": hash_key("sesame")}, id="key"),
+        pytest.param(
+            {"LLM_GPT_OSS_PROXY_KEY": "sesame-sesame-16"},
+            {"key_hash": hash_key("sesame-sesame-16")},
+            id="key",
+        ),
         pytest.param(
             {"LLM_GPT_OSS_PROXY_ALIASES": " gpt-4o=gpt-oss:20b\n claude-*=gpt-oss "},
             {"aliases": {"gpt-4o": "gpt-oss:20b", "claude-*": "gpt-oss"}},

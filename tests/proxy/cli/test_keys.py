@@ -4,7 +4,7 @@ import json
 
 from support.commands import run
 
-from proxy.http.api_keys import read
+from proxy.http.api_keys import path, read
 from proxy.key_hash import hash_key
 
 
@@ -37,9 +37,20 @@ def test_revoke() -> None:
     run("keys", "add", "app")
     run("keys", "add", "me")
     assert run("keys", "revoke", "app").stderr == "Revoked the key of app.\n"
-    assert run("keys", "revoke", "me").stderr.endswith("need no key from anybody on this machine.\n")
+    last = run("keys", "revoke", "me").stderr
+    assert "No keys are left, and servers still ask for one." in last
+    assert str(path()) in last
     repeated = run("keys", "revoke", "me")
     assert (repeated.exit_code, repeated.stderr) == (1, "Error: No key is called me. There are no keys.\n")
+
+
+def test_rotate() -> None:
+    old = run("keys", "add", "app").stdout
+    result = run("keys", "rotate", "app")
+    assert result.stdout != old
+    assert hash_key(result.stdout.strip()) == read()[0].sha256
+    assert result.stderr == "This is the new key of app. The old one is not valid any more.\n"
+    assert run("keys", "rotate", "other").exit_code == 1
 
 
 def test_invalid_name() -> None:

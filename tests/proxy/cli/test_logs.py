@@ -155,3 +155,17 @@ def test_no_log() -> None:
 def test_the_command_is_registered() -> None:
     assert "logs" in gpt_oss.list_commands(None)  # type: ignore[arg-type]
     assert "prune" in run("logs", "--help").stdout
+
+
+def test_protect(tmp_path: Path) -> None:
+    (database := tmp_path / "logs.db").touch()
+    database.chmod(0o644)
+    result = run("logs", "protect", "--database", str(database))
+    assert (result.stdout, result.stderr) == (f"{database}\n", "Only you can use these files now.\n")
+    assert database.stat().st_mode & 0o777 == 0o600
+    repeated = run("logs", "protect", "--database", str(database))
+    assert (repeated.stdout, repeated.stderr) == ("", f"Only you could use {database} already.\n")
+
+
+def test_protect_the_log_of_llm() -> None:
+    assert run("logs", "protect").stderr.startswith(f"Error: There is no log at {Settings().database}.")

@@ -31,7 +31,7 @@ from llm_gpt_oss.engines.hookspecs import ModelStatus
 from llm_gpt_oss.engines.local import gpu, memory
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
 from llm_gpt_oss.settings import Settings as PluginSettings
-from proxy.cli import run_server
+from proxy.cli import run_server, serve
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
 from proxy.http.protocol import HTTP11Protocol
@@ -47,6 +47,9 @@ def served_settings(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     monkeypatch.setattr(run_server, "_run", lambda given, listener: settings.append(given))
     monkeypatch.setenv("API_PORT", "0")
     return settings
+
+
+TYPED = ("--key", "sesame-sesame-16")
 
 
 class TestOptions:
@@ -65,8 +68,9 @@ class TestOptions:
 
     def test_all_options(self, served_settings: list[Settings], tmp_path: Path) -> None:
         options = (
-            "--host localhost --port 0 --model my:tag --key sesame --workers 2 --log-policy respect-store"
-            " --num-ctx 4096 --max-concurrency 2 --queue 3 --reload --allow-unauthenticated --all-models"
+            "--host localhost --port 0 --model my:tag --key sesame-sesame-16 --workers 2"
+            " --log-policy respect-store --num-ctx 4096 --max-concurrency 2 --queue 3 --reload"
+            " --allow-unauthenticated --all-models"
             " --alias a=b --alias c=gpt-oss --cors-origin https://a.example --cors-origin chrome-extension://*"
             " --allowed-host llm.example.com --allowed-host *.box.local"
             " --allow-model-changes --allow-load-options"
@@ -87,7 +91,7 @@ class TestOptions:
             idle_timeout=90,
             workers=2,
             reload=True,
-            key_hash=hash_key("sesame"),
+            key_hash=hash_key("sesame-sesame-16"),
             allow_unauthenticated=True,
             allowed_hosts=("llm.example.com", "*.box.local"),
             cors_origins=("https://a.example", "chrome-extension://*"),
@@ -141,6 +145,9 @@ class TestOptions:
             (["--key", ""], "a key is plain ASCII text"),
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
+            (["--key", "fifteen-letters"], "a key of 15 characters can be guessed"),
+            (["--key-file", "/nonexistent/key"], "The key in /nonexistent/key cannot be read"),
+            (["--key-file", "/dev/null"], "a key is plain ASCII text"),
             (["--model", "no model"], "is not a model name"),
         ],
     )
@@ -151,28 +158,62 @@ class TestOptions:
         assert served_settings == []
 
     def test_the_key_is_not_shown(self, served_settings: list[Settings]) -> None:
-        result = run("serve", "--key", "sesame")
-        assert "sesame" not in result.output
-        assert "Key: the one of --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
+        result = run("serve", "--key", "sesame-sesame-16")
+        assert "sesame-sesame-16" not in result.output
+        assert "Key: the one of --key-file, --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
         assert "OPENAI_API_KEY=YOUR_KEY" in result.stderr
-        assert "sesame" not in repr(served_settings)
+        assert "sesame-sesame-16" not in repr(served_settings)
 
     def test_key_of_the_environment(
         self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame")
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame-sesame-16")
         result = run("serve", "--host", "0.0.0.0")
-        assert "Key: the one of --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
+        assert "Key: the one of --key-file, --key or LLM_GPT_OSS_PROXY_KEY\n" in result.stderr
+        assert "sesame-sesame-16" not in result.output
+        run("serve", "--key", "another-key-of-26-letters")
+        assert [each.key_hash for each in served_settings] == [
+            hash_key("sesame-sesame-16"),
+            hash_key("another-key-of-26-letters"),
+        ]
+
+    def test_a_key_in_the_list_of_processes(self, served_settings: list[Settings]) -> None:
+        assert "Warning: other users of this machine can see --key" in run("serve", *TYPED).stderr
+
+    @pytest.mark.parametrize("warns", [False, True])
+    def test_a_key_in_a_file(
+        self, served_settings: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warns: bool
+    ) -> None:
+        file = tmp_path / "key"
+        file.write_text("sesame-sesame-16\n")
+        monkeypatch.setattr(serve, "is_open_to_others", lambda path: warns)
+        result = run("serve", "--key-file", str(file))
+        assert [each.key_hash for each in served_settings] == [hash_key("sesame-sesame-16")]
+        assert (f"Warning: other users of this machine can read {file}." in result.stderr) is warns
         assert "sesame" not in result.output
-        run("serve", "--key", "other")
-        assert [each.key_hash for each in served_settings] == [hash_key("sesame"), hash_key("other")]
+
+    def test_a_log_that_others_can_read(
+        self, served_settings: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(run_server, "is_open_to_others", lambda path: True)
+        warning = "Warning: other users of this machine can read this log. `llm gpt-oss logs protect"
+        assert f"{warning}` changes that.\n" in run("serve").stderr
+        database = str(tmp_path / "my logs.db")
+        assert f"{warning} -d '{database}'` changes that.\n" in run("serve", "-d", database).stderr
+        assert warning not in run("serve", "--log-policy", "off").stderr
+
+    def test_two_keys(self, served_settings: list[Settings], tmp_path: Path) -> None:
+        (file := tmp_path / "key").write_text("sesame-sesame-16")
+        result = run("serve", "--key-file", str(file), *TYPED)
+        assert (result.exit_code, served_settings) == (2, [])
+        assert "Type --key-file or --key, not both." in result.stderr
 
     def test_invalid_key_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame street\n")
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame-sesame-16 street\n")
         result = run("serve")
         assert result.exit_code == 1
         assert "LLM_GPT_OSS_PROXY_KEY cannot be used: a key is plain ASCII text" in result.stderr
-        assert "sesame" not in result.output
+        assert "sesame-sesame-16" not in result.output
 
     def test_invalid_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("API_PORT", "http")
@@ -190,7 +231,7 @@ class TestAccess:
         assert served_settings == []
 
     def test_with_a_key(self, served_settings: list[Settings]) -> None:
-        assert run("serve", "--host", "0.0.0.0", "--key", "sesame").exit_code == 0
+        assert run("serve", "--host", "0.0.0.0", "--key", "sesame-sesame-16").exit_code == 0
         api_keys.add("app")
         result = run("serve", "--host", "0.0.0.0")
         assert "Key: app\n" in result.stderr
@@ -200,6 +241,21 @@ class TestAccess:
         result = run("serve", "--host", "0.0.0.0", "--allow-unauthenticated")
         assert "Key: not required, for clients on any machine\n" in result.stderr
 
+        assert "each sees what the others store" in result.stderr
+
+    @pytest.mark.parametrize("options", [(), ("--host", "0.0.0.0", "--allow-unauthenticated")])
+    def test_after_the_last_key_was_revoked(
+        self, served_settings: list[Settings], options: tuple[str, ...]
+    ) -> None:
+        api_keys.add("app")
+        api_keys.revoke("app")
+        result = run("serve", *options)
+        assert (result.exit_code, served_settings) == (1, [])
+        assert "Error: All keys were revoked, so no client could use the server. Make one" in result.stderr
+        assert run("serve", *options, *TYPED).exit_code == 0
+        api_keys.path().unlink()
+        assert run("serve", *options).exit_code == 0
+
     @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.2"])
     def test_local_hosts(self, served_settings: list[Settings], host: str) -> None:
         assert run("serve", "--host", host).exit_code == 0
@@ -208,12 +264,15 @@ class TestAccess:
         "option",
         ["--allowed-host '*'", "--cors-origin '*'", "--cors-origin 'null'"],
     )
-    def test_warning_about_web_pages(self, served_settings: list[Settings], option: str) -> None:
+    def test_warning_about_web_pages(
+        self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch, option: str
+    ) -> None:
         name, _, value = option.partition(" ")
         words = (name, value.strip("'"))
         assert f"Warning: {option} lets any web page" in run("serve", *words, *words).stderr
         assert run("serve", *words, *words).stderr.count("Warning") == 1
-        assert "Warning" not in run("serve", *words, "--key", "sesame").stderr
+        monkeypatch.setenv("LLM_GPT_OSS_PROXY_KEY", "sesame-sesame-16")
+        assert "Warning" not in run("serve", *words).stderr
         assert len(served_settings) == 3
 
     def test_no_warning_about_named_pages(self, served_settings: list[Settings]) -> None:
@@ -403,12 +462,12 @@ class TestRunning:
             assert factory
 
         monkeypatch.setattr(uvicorn, "run", run_)
-        assert run("serve", "--port", "0", "--key", "sesame", *options).exit_code == 0
+        assert run("serve", "--port", "0", "--key", "sesame-sesame-16", *options).exit_code == 0
         common = {"app": "proxy.app:create_app", "http": HTTP11Protocol, "timeout_keep_alive": 75}
         assert calls.items() >= {**common, **given}.items()
-        assert calls["settings"].key_hash == hash_key("sesame")
+        assert calls["settings"].key_hash == hash_key("sesame-sesame-16")
         assert calls["settings"].port == calls["port"]
-        assert "sesame" not in os.environ[WORKER_SETTINGS]
+        assert "sesame-sesame-16" not in os.environ[WORKER_SETTINGS]
 
     def test_one_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def run_(self: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -475,28 +534,74 @@ def fetch(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
 
 
 def test_real_server() -> None:
-    with running("proxy", "--port", "0", "--key", "sesame", "--alias", "gpt-4o=gpt-oss:20b") as (
+    with running("proxy", "--port", "0", "--key", "sesame-sesame-16", "--alias", "gpt-4o=gpt-oss:20b") as (
         url,
         process,
     ):
         assert fetch(f"{url}/models")[0] == 401
-        assert "gpt-4o" in str(fetch(f"{url}/models", key="sesame"))
+        assert "gpt-4o" in str(fetch(f"{url}/models", key="sesame-sesame-16"))
         status, answer = fetch(
             f"{url}/chat/completions",
             {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]},
-            "sesame",
+            "sesame-sesame-16",
         )
         assert (status, answer["error"]["code"]) == (503, "engine_unreachable")
         assert process.stderr
         assert process.stderr.readline().startswith("Ollama does not answer at http://127.0.0.1:1")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="loopback"),
+        pytest.param(("--allow-unauthenticated",), id="loopback, open"),
+        pytest.param(("--host", "0.0.0.0", "--allow-unauthenticated"), id="all addresses"),
+    ],
+)
+def test_pages_of_the_web_cannot_use_a_server_without_keys(options: tuple[str, ...]) -> None:
+    rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
+    with running("proxy", "--port", "0", *options) as (url, _):
+        address = url.removeprefix("http://").removesuffix("/v1")
+        for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, rebound):
+            for path in ("/v1/models", "/v1/responses/resp_1", "/api/tags", "/health", "/", "/openapi.json"):
+                with pytest.raises(HTTPError) as refused:
+                    urlopen(Request(f"http://{address}{path}", headers=headers), timeout=60)
+                with refused.value:
+                    assert refused.value.code == 403
+            handshake = {
+                "Host": address,
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+                "Sec-WebSocket-Version": "13",
+            }
+            assert raw_status(address, "/v1/responses", {**handshake, **headers}) == 403
+        assert raw_status(address, "/v1/responses", handshake) == 101
+
+
+def raw_status(address: str, path: str, headers: dict[str, str]) -> int:
+    host, _, port = address.rpartition(":")
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    with socket.create_connection((host, int(port)), 60) as client:
+        client.sendall("\r\n".join(lines).encode())
+        return int(client.recv(64).split()[1])
+
+
 def test_settings_reach_all_workers() -> None:
-    options = ("--port", "0", "--workers", "2", "--alias", "gpt-4o=gpt-oss:20b", "--key", "sesame")
+    options = (
+        "--port",
+        "0",
+        "--workers",
+        "2",
+        "--alias",
+        "gpt-4o=gpt-oss:20b",
+        "--key",
+        "sesame-sesame-16",
+    )
     with running("proxy", *options) as (url, _):
         for _ in range(600):
             try:
-                status, answer = fetch(f"{url}/models/gpt-4o", key="sesame")
+                status, answer = fetch(f"{url}/models/gpt-4o", key="sesame-sesame-16")
                 break
             except OSError:
                 threading.Event().wait(0.1)

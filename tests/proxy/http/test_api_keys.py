@@ -10,7 +10,17 @@ import pytest
 
 from llm_gpt_oss.errors import BadRequest, GptOssError
 from proxy.http import api_keys
-from proxy.http.api_keys import COMMAND_LINE_KEY, Key, KeyRing, add, find_key, read, revoke
+from proxy.http.api_keys import (
+    COMMAND_LINE_KEY,
+    OUTSIDE,
+    Key,
+    KeyRing,
+    add,
+    find_key,
+    read,
+    revoke,
+    rotate,
+)
 from proxy.key_hash import hash_key
 
 
@@ -50,7 +60,30 @@ def test_revoke() -> None:
     assert find_key(key, read()) is None
 
 
-@pytest.mark.parametrize("name", ["", "-x", "--key", "a b", "a/b", "é", "a" * 65, "a\n"])
+def test_a_later_key_of_the_same_name_is_somebody_else() -> None:
+    add("app")
+    first = read()[0].actor
+    revoke("app")
+    add("app")
+    (second,) = read()
+    assert first.startswith("app:")
+    assert second.actor.startswith("app:")
+    assert second.actor != first
+
+
+def test_rotate() -> None:
+    old = add("app", admin=True)
+    (before,) = read()
+    new = rotate("app")
+    (after,) = read()
+    assert find_key(old, read()) is None
+    assert find_key(new, read()) == after
+    assert (after.actor, after.admin, after.name) == (before.actor, True, "app")
+    with pytest.raises(BadRequest, match=r"No key is called other\. The keys are: app\."):
+        rotate("other")
+
+
+@pytest.mark.parametrize("name", ["", "-x", "--key", OUTSIDE, "a b", "a/b", "é", "a" * 65, "a\n"])
 def test_invalid_name(name: str) -> None:
     with pytest.raises(BadRequest, match="is not a valid name for a key"):
         add(name)
@@ -96,7 +129,7 @@ def test_invalid_file(text: str) -> None:
 
 def test_admin_must_be_true() -> None:
     api_keys.path().write_text(json.dumps({"app": {**GOOD, "admin": "false"}}))
-    assert read() == (Key("app", "0" * 64, False, "2026-01-01"),)
+    assert read() == (Key("app", "0" * 64, False, "2026-01-01", "app"),)
 
 
 def test_unreadable_file() -> None:
@@ -139,6 +172,9 @@ def test_the_ring_reads_a_changed_file() -> None:
     revoke("app")
     assert ring.current() == ()
     assert ring.has_keys, "who revokes the last key lets nobody in"
+    assert KeyRing().has_keys, "not even after a restart"
+    api_keys.path().unlink()
+    assert not KeyRing().has_keys
 
 
 def test_the_ring_reads_an_unchanged_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +189,9 @@ def test_command_line_key() -> None:
     assert ring.has_keys
     add("app")
     assert [key.name for key in ring.current()] == [COMMAND_LINE_KEY, "app"]
-    assert find_key("secret", ring.current()) == Key(COMMAND_LINE_KEY, hash_key("secret"), admin=True)
+    assert find_key("secret", ring.current()) == Key(
+        COMMAND_LINE_KEY, hash_key("secret"), admin=True, created=None, actor=COMMAND_LINE_KEY
+    )
 
 
 @pytest.mark.parametrize(

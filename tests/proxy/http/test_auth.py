@@ -14,12 +14,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.requests import CHAT, MINIMAL, Greeting, asking, transport
 
 from proxy.app import create_app
 from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
+from proxy.http.api_keys import OUTSIDE as OUTSIDE_ACTOR
 from proxy.http.api_keys import KeyRing
 from proxy.http.auth import MAX_KEYS, Auth
 from proxy.key_hash import hash_key
@@ -37,13 +38,14 @@ def bytes_of_files(folder: Path) -> bytes:
 
 
 class ActorRoute:
-    "A plugin with a route that returns the client's actor."
+    "A plugin with a route that returns the client's actor, without the number of its key."
 
     @hookimpl
     def register_routes(self, app: FastAPI) -> None:
         @app.get("/who")
         async def who(request: Request) -> Any:
-            return [request.state.actor, request.state.admin]
+            actor = request.state.actor
+            return [actor and actor.partition(":")[0], request.state.admin]
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("any"), bearer(""), {"authorization": "Basic x"}])
@@ -166,7 +168,7 @@ async def test_remote_clients_need_a_key_even_if_there_is_none() -> None:
 
 async def test_remote_clients_of_an_open_server_need_no_key() -> None:
     async with asking(address=OUTSIDE, allow_unauthenticated=True, plugins=[ActorRoute()]) as client:
-        assert (await client.get("/who")).json() == [None, False]
+        assert (await client.get("/who")).json() == [OUTSIDE_ACTOR, False]
         api_keys.add("app")
         assert (await client.get("/who")).status_code == 401, "who makes keys wants them"
 
@@ -206,9 +208,33 @@ async def test_keys_are_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixt
             assert (await client.post(CHAT, json=MINIMAL, headers=bearer(key))).status_code == 200
             await client.post(CHAT, json=MINIMAL, headers=bearer(key + "x"))
     with closing(sqlite3.connect(database)) as log:
-        assert log.execute("select actor from gpt_oss_requests").fetchall() == [("app",)]
+        assert log.execute("select actor from gpt_oss_requests").fetchall() == [(api_keys.read()[0].actor,)]
     assert key.encode() not in bytes_of_files(tmp_path)
     assert key not in caplog.text
+
+
+def test_a_websocket_ends_with_its_key() -> None:
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        async for text in socket.iter_text():
+            await socket.send_text(text)
+
+    app = Starlette(
+        routes=[WebSocketRoute("/v1/responses", echo)], middleware=[Middleware(Auth, ring=KeyRing())]
+    )
+    key = api_keys.add("app")
+    with (
+        TestClient(app) as client,
+        client.websocket_connect("/v1/responses", headers=bearer(key)) as socket,
+    ):
+        socket.send_text("Hi")
+        assert socket.receive_text() == "Hi"
+        api_keys.revoke("app")
+        socket.send_text("Hi")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == 1008
+    assert closed.value.reason.startswith("This server does not know the key")
 
 
 def test_websockets_need_a_key() -> None:
