@@ -19,16 +19,20 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from support.faults.process import end_all  # noqa: E402
 from support.faults.row import Observation, Row  # noqa: E402
 from support.faults.table import TABLE  # noqa: E402
 from support.faults.testbed import Testbed, testbed  # noqa: E402
 
 # Most rows wait for something most of the time.
 AT_ONCE = 4
+# Seconds after which the rows that still wait have failed. An idle machine needs two minutes.
+LONGEST = 1200.0
 
 
 def main() -> int:
@@ -41,6 +45,9 @@ def main() -> int:
     rows = [row for row in TABLE if not arguments.id or row.id in arguments.id]
     started = time.monotonic()
     failed = 0
+    timer = Timer(LONGEST, end_all)
+    timer.daemon = True
+    timer.start()
     with testbed() as bed:
         for observation in played(rows, bed):
             failed += bool(observation.wrong)

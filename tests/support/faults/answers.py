@@ -260,3 +260,30 @@ def markers_that_the_model_spells_out(bed: Testbed) -> str:
 
 
 STRING = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "string"}}}
+
+
+@row("19")
+def json_in_a_code_fence(bed: Testbed) -> str:
+    "F13: a schema is given, and the engine returns JSON in a code fence."
+    script = bed.ollama.play(THOUGHT, '```json\n{"a": 1}\n```', '{"a": 1}')
+    came = bed.client.chat(script.word, response_format=FORMAT)
+    expect("answer", came.content, '{"a": 1}')
+    expect("completions", len(script.requests), 2)
+    notes = bed.log.turn(script.word).notes
+    if not notes:
+        raise Unexpected("the turn has no note")
+    return f"{came.content}, notes: {notes}"
+
+
+@row("19")
+def a_lone_marker(bed: Testbed) -> str:
+    "F14: a marker that belongs to nothing comes in the middle of the answer."
+    outcomes = []
+    for marker in ("<|channel|>", "<|constrain|>", "<|message|>"):
+        script = bed.ollama.play(f"{FINAL}Hel{marker}lo<|return|>", HELLO)
+        came = bed.client.chat(script.word)
+        turn = bed.log.turn(script.word)
+        if not turn.notes:
+            raise Unexpected(f"{marker} was dropped without a note: {came.content!r}")
+        outcomes.append(f"{marker}: {came.content!r}, {turn.notes}")
+    return "; ".join(outcomes)

@@ -109,3 +109,15 @@ def a_client_that_stops_reading(bed: Testbed) -> str:
     return (
         f"the engine is held up after {megabytes:.1f} MB, the server uses {memory:.0f} MB; then logged as 499"
     )
+
+
+@row("19")
+def a_silence_in_the_middle(bed: Testbed) -> str:
+    "F11: the engine sends text after 8 seconds, and is then silent for 13 seconds."
+    script = bed.ollama.play(stream(8.0, *BEGIN, 13.0, END))
+    with bed.client.stream(CHAT, chat(script.word)) as came:
+        came.read_until("Hello")
+        before = len(came.comments)
+        came.read_all()
+    expect("comments before and after the text", (before, len(came.comments) - before), (0, 1))
+    return "a comment 10 seconds after the text"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from support.faults.answers import HELLO
-from support.faults.client import CHAT, MESSAGES, RESPONSES, chat, response
-from support.faults.ollama import chat_reply
+from support.faults.client import CHAT, MESSAGES, RESPONSES, Json, chat, response
+from support.faults.ollama import MODEL, chat_reply
 from support.faults.row import Unexpected, expect, expect_at_most, expect_in, row
 from support.faults.testbed import Testbed
 from support.scripted_server import Dropping, Refusing
@@ -91,3 +91,45 @@ def options_of_a_wrong_type(bed: Testbed) -> str:
     rejected = (came.status, came.error.get("code"))
     expect("error of a schema that Ollama rejects", rejected, (400, "invalid_json_schema"))
     return f"400 with param before anything is sent; Ollama's own complaints are 400: {came.error['message']}"
+
+
+@row("19")
+def a_changed_context_size(bed: Testbed) -> str:
+    "F30: apps request other context sizes, at `/api/*` and `/v1/*`, with and without --allow-load-options."
+    requests: dict[str, Json] = {
+        "/api/chat": {"options": {"num_ctx": 4096}},
+        "/api/generate": {"options": {"num_ctx": 4096}},
+        CHAT: {"num_ctx": 4096},
+        RESPONSES: {"num_ctx": 4096},
+    }
+    for options, size in (((), 8192), (("--allow-load-options",), 4096)):
+        with bed.serving("--num-ctx", "8192", *options) as server:
+            for path, fields in requests.items():
+                reply = chat_reply("Hello") if path == "/api/chat" else HELLO
+                script = bed.ollama.play(reply)
+                request = response(script.word) if path == RESPONSES else chat(script.word)
+                if path == "/api/generate":
+                    request = {"model": MODEL, "prompt": script.word}
+                came = server.client.post(path, {**request, "stream": False, **fields})
+                sent = script.requests[0].body["options"]["num_ctx"]
+                expect(f"status and num_ctx of {path} with {options}", (came.status, sent), (200, size))
+                ignored = came.headers.get("x-llm-ignored", "")
+                expect(f"x-llm-ignored of {path} with {options}", "num_ctx" in ignored, size == 8192)
+    return "8192 for all, named in x-llm-ignored; 4096 only with --allow-load-options"
+
+
+@row("19")
+def the_field_of_the_request(bed: Testbed) -> str:
+    "F33: Ollama complains about `num_predict`, which each API has under another name."
+    params = []
+    for path, name in (
+        (CHAT, "max_tokens"),
+        (CHAT, "max_completion_tokens"),
+        (RESPONSES, "max_output_tokens"),
+    ):
+        script = bed.ollama.play(*[Fails(500, 'option "num_predict" must be of type integer')] * 4)
+        request = response(script.word) if path == RESPONSES else chat(script.word)
+        came = bed.client.post(path, {**request, name: 50})
+        expect("error", (came.status, came.error.get("param")), (400, name))
+        params.append(name)
+    return f"400 with param {', '.join(params)}"

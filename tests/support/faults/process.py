@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from support.faults.client import Client
@@ -119,8 +120,8 @@ class Server:
         return self.folder / "logs.db-unlogged"
 
     def spooled(self) -> list[str]:
-        "The names of the files in the spool."
-        return sorted(path.name for path in self.spool.glob("*")) if self.spool.exists() else []
+        "The names of the files in the spool, without the locks of the processes that use it."
+        return sorted(path.name for path in self.spool.glob("*") if path.suffix != ".lock")
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -182,11 +183,34 @@ def serving(
             start_new_session=True,
         )
     server = Server(process, folder, output)
-    try:
+    with ended(process):
         yield server
         server.check_output()
+
+
+# The processes that run, and whether the time for all rows is up.
+RUNNING: set[subprocess.Popen[bytes]] = set()
+TIME_IS_UP = Event()
+
+
+def end_all() -> None:
+    "End all processes, so that rows that wait for one of them fail. No row can start another one."
+    TIME_IS_UP.set()
+    for process in [*RUNNING]:
+        end(process)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    "End a process with the block. Raises Unexpected if the time is up."
+    RUNNING.add(process)
+    try:
+        if TIME_IS_UP.is_set():
+            raise Unexpected("the time for all rows is up")
+        yield
     finally:
         end(process)
+        RUNNING.discard(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -225,9 +249,9 @@ def running(
         start_new_session=True,
     )
     try:
-        yield process
+        with ended(process):
+            yield process
     finally:
-        end(process)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
