@@ -86,8 +86,10 @@ class Finished:
     """The last event of a turn: it is complete and logged.
 
     `reason` is `stop`, `length`, `tool_calls` or `content_filter`. `completed_at` is in seconds since 1970.
+    `notes` say how the answer differs from what was requested.
     """
 
     reason: str
     usage: TokenUsage
     completed_at: int = 0
+    notes: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from ..http.long_work import BusyTime
 from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
 from ..log.ids import end_time
+from ..log.logged_turn import client_notes
 from ..log.policy import TurnLogging
 from ..log.replay import PieceLengths
 from ..log.turn import RequestRecord, Turn
@@ -142,7 +143,8 @@ class Run:
         completed_at = await self._log_end(200)
         # Models of other plugins need not say why they stopped.
         reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
-        yield Finished(reason, _usage(self._response), completed_at)
+        notes = client_notes(self._response.response_json)
+        yield Finished(reason, _usage(self._response), completed_at, notes)
 
     def _prompt(self, messages: Sequence[Message]) -> llm.AsyncResponse:
         generation = self._generation

@@ -15,6 +15,9 @@ from .ids import end_time
 from .replay import replay_events
 from .turn import Turn
 
+# The kinds of notes that a client gets with its answer.
+CLIENT_NOTES = ("misfit", "truncated")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
@@ -63,7 +66,7 @@ class LoggedTurn:
 
     @property
     def finished(self) -> Finished:
-        return Finished(self.finish_reason, self.usage, self.completed_at)
+        return Finished(self.finish_reason, self.usage, self.completed_at, client_notes(self.raw))
 
     def custom_tools(self, messages: Iterable[StoredMessage]) -> frozenset[str]:
         "The names of the tools that these messages call with free text."
@@ -77,6 +80,14 @@ class LoggedTurn:
         return list(
             replay_events(messages, pieces=self.pieces, logprobs=self.raw.get("logprobs"), finished=finished)
         )
+
+
+def client_notes(raw: Any) -> tuple[str, ...]:
+    "The notes in llm's `response_json` that tell a client how the answer differs from what it requested."
+    match raw:
+        case {"outcome": {"notes": [*notes]}}:
+            return tuple(note["text"] for note in notes if note["kind"] in CLIENT_NOTES)
+    return ()
 
 
 def from_spool(turn: Turn, in_progress: bool) -> LoggedTurn:

@@ -71,7 +71,10 @@ class ChatWriter:
     def _translate(self, event: StreamEvent | Finished) -> list[Chunk]:
         if isinstance(event, Finished):
             is_call = self._as_function_call and event.reason == "tool_calls"
-            return [self._chunk({}, finish_reason="function_call" if is_call else event.reason)]
+            chunk = self._chunk({}, finish_reason="function_call" if is_call else event.reason)
+            if event.notes:
+                chunk["choices"][0]["notes"] = [*event.notes]
+            return [chunk]
         match event.type:
             case "text" | "reasoning" if not event.chunk:
                 return []  # other plugins' models may send empty texts, which the log does not keep
@@ -207,3 +210,5 @@ def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
         choice["logprobs"] = choice["logprobs"] or {"content": [], "refusal": None}
         choice["logprobs"]["content"] += chunk_choice["logprobs"]["content"]
     choice["finish_reason"] = chunk_choice["finish_reason"] or choice["finish_reason"]
+    if "notes" in chunk_choice:
+        choice["notes"] = chunk_choice["notes"]

@@ -149,6 +149,8 @@ class ResponsesWriter:
         return {"type": f"response.output_item.{name}", "output_index": len(self._output), "item": item}
 
     def _finish(self, finished: Finished) -> list[Event]:
+        if finished.notes:
+            self._response = {**self._response, "notes": [*finished.notes]}
         if finished.reason == "length":
             events = self._close("incomplete")
             reason = "max_output_tokens"
