@@ -23,6 +23,7 @@ class Inner(Body):
 
 class Message(LenientBody):
     text: str = ""
+    part: Inner | None = None
 
 
 class Outer(Body):
@@ -52,6 +53,7 @@ class Outer(Body):
         pytest.param({"x": 1, "y": {"z": 1}}, ["x", "y"], id="unknown"),
         pytest.param({"x": None, "inner": {"y": None}}, [], id="null"),
         pytest.param({"hint": 1}, [], id="no effect"),
+        pytest.param({"messages": [{"x": 1, "part": {"y": 1}}]}, [], id="in the history"),
         pytest.param({"bad": ""}, [], id="refused, but it requests nothing"),
         pytest.param(
             {"options": {"hint": 1, "x": 1, "y": None}}, ["options.x"], id="in an object of the table"
