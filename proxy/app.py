@@ -38,6 +38,7 @@ from .http.errors import ApiError, handle_error, handle_http_exception
 from .http.head_requests import HeadRequests
 from .http.paths import CanonicalPaths
 from .http.response_headers import ResponseHeaders
+from .http.server_stop import STATE, ServerStop
 from .http.trusted_hosts import TrustedHosts
 from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
@@ -140,6 +141,7 @@ def _create_state(
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
         new_id=new_id,
         plugins=Plugins(plugins),
+        stop=ServerStop(),
     )
     return state, engines
 
@@ -152,10 +154,10 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
     "Return the context that opens the log when the server starts, and closes everything when it stops."
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await state.log_writer.open()
         try:
-            yield
+            yield {STATE: state.stop}
         finally:  # a second signal cancels this task
             await backgrounds.close()
             await engines.aclose()

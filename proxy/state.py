@@ -35,6 +35,7 @@ from .hookspecs import Plugins
 from .http.body_model import Body
 from .http.errors import ApiError
 from .http.request_body import receive_body
+from .http.server_stop import ServerStop
 from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
@@ -75,6 +76,7 @@ class ProxyState:
     turn_logging: TurnLogging
     new_id: Callable[[], str]
     plugins: Plugins
+    stop: ServerStop
 
     async def attempt(self, client: ClientRequest[Any], choices: int = 1, *, wait: bool = True) -> Attempt:
         """Find out whether this request is a retry, and return the ids of its turns.
@@ -135,6 +137,7 @@ class ProxyState:
             queue=self.queue,
             turn_logging=self.turn_logging,
             plugins=self.plugins,
+            stop=self.stop,
         )
         await run.begin()
         return run

@@ -31,6 +31,7 @@ from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http import api_keys
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
+from ..http.hangup import handling_hangup
 from ..http.host_names import host_in_url, is_local, normalize_host
 from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
@@ -41,7 +42,7 @@ AGENT_CONTEXTS = (32_768, 16_384)
 GRACE_SECONDS = 30
 # How many more objects there are before the garbage collector searches the new ones.
 NEW_OBJECTS = 20_000
-APP = "proxy.app:create_app"
+APP = "proxy.cli.workers:worker_app"
 # Where a client on this machine reaches a server that listens on all addresses.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not listened on)
 # The folders that `--reload` watches.
@@ -186,7 +187,7 @@ def _stop_quietly() -> Iterator[None]:
     again."""
     handler = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), handling_hangup(lambda *_: None):
             yield
     finally:
         signal.signal(signal.SIGTERM, handler)
@@ -212,6 +213,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
     from ..http.protocol import HTTP11Protocol
+    from ..http.server_stop import CLEAN_UP_SECONDS
     from ..http.websocket_protocol import WebSocketProtocol
 
     options: dict[str, Any] = {
@@ -219,7 +221,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "ws": WebSocketProtocol,
         "log_level": "warning",
         "access_log": False,
-        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_graceful_shutdown": GRACE_SECONDS + CLEAN_UP_SECONDS,
         "timeout_keep_alive": settings.idle_timeout,
     }
     if settings.workers == 1 and not settings.reload:
@@ -236,8 +238,13 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             if app.state.proxy.log_writer.lost or not server.started:
                 sys.exit(1)
         return
-    listener.close()  # uvicorn opens one for all of its processes
     settings.export_to_workers()
     _check_engine(settings)
-    options |= {"reload": True, "reload_dirs": FOLDERS} if settings.reload else {"workers": settings.workers}
-    uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)
+    if settings.reload:
+        listener.close()  # uvicorn opens one for all of its processes
+        options |= {"reload": True, "reload_dirs": FOLDERS}
+        uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)
+        return
+    from .workers import Workers
+
+    Workers(uvicorn.Config(APP, factory=True, workers=settings.workers, **options), [listener]).run()

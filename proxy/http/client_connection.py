@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from uvicorn.config import Config
+
+from .server_stop import STATE
 
 # Seconds in which a client that has left, or that is asked to leave, has to take more of what was sent to it.
 LINGER_SECONDS = 5
@@ -28,6 +31,8 @@ class ClientConnection(asyncio.Protocol):
     """
 
     config: Config
+    app_state: dict[str, Any]
+    tasks: set[asyncio.Task[None]]
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     _unsent = 0
@@ -49,6 +54,11 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_unsent_timer()
         super().connection_lost(exc)
+
+    def begin_stop(self) -> None:
+        "Tell the application that the server stops, if it has a lifespan."
+        if stop := self.app_state.get(STATE):
+            stop.begin(self.tasks, self.config.timeout_graceful_shutdown)
 
     def eof_received(self) -> None:
         self.client_left()

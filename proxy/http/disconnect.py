@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from starlette.types import Message, Receive
 
 from .errors import ApiError
+from .server_stop import is_cut, stopped_error
 
 T = TypeVar("T")
 
@@ -31,10 +32,16 @@ async def wait_for_disconnect(receive: Receive) -> None:
 async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """Return the result of `work`, or raise what it raises.
 
-    Raises ApiError if the client disconnects first; `work` is then cancelled and has ended.
+    Raises ApiError if the client disconnects first, or if the server stops and cuts the request; `work` is
+    then cancelled and has ended.
     """
     task = asyncio.ensure_future(work)
-    await run_until_first_ends(task, wait_for_disconnect(receive))
+    try:
+        await run_until_first_ends(task, wait_for_disconnect(receive))
+    except asyncio.CancelledError as cancelled:
+        if is_cut(cancelled):
+            raise stopped_error() from None
+        raise
     if task.cancelled():
         raise ApiError(CLIENT_LEFT, "The client disconnected.")
     return task.result()

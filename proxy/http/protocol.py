@@ -51,6 +51,10 @@ class HTTP11Protocol(ClientConnection, HttpToolsProtocol):
             self.cycle.message_event.set()
             self.flow.resume_writing()
 
+    def shutdown(self) -> None:
+        self.begin_stop()
+        super().shutdown()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self.abort_if_stalled(self.timeout_keep_alive)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import uvicorn
+
+from .hangup import handling_hangup
 
 TICK_SECONDS = 1.0
 # How many rounds of the event loop asyncio needs from an accepted connection to its protocol, and one more.
@@ -31,6 +34,11 @@ class QuietServer(uvicorn.Server):
             await self._wake.wait()
             timer.cancel()
             self._wake.clear()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with super().capture_signals(), handling_hangup(self.handle_exit):
+            yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)

@@ -17,6 +17,7 @@ from llm_gpt_oss.errors import GptOssError
 
 from .disconnect import run_until_first_ends, wait_for_disconnect
 from .errors import ApiError
+from .server_stop import is_cut, stopped_error
 
 DONE = b"data: [DONE]\n\n"
 # A comment. Clients ignore it, but it keeps proxies from closing a connection that seems idle.
@@ -43,7 +44,8 @@ class EventStream(Response):
     If no frame comes for `keep_alive` seconds, `keep_alive_frame` is sent. The answer starts with the first
     frame of either kind, or at the end of `frames`. An error before that is raised, so it can still be an
     HTTP status. A later one becomes the last frame, made by `error_frame`. The next frame is read from
-    `frames` only after the one before was sent. `frames` is closed as soon as the client disconnects.
+    `frames` only after the one before was sent. `frames` is closed as soon as the client disconnects, or the
+    server stops and cuts the stream, which is an error too.
     """
 
     def __init__(
@@ -65,7 +67,13 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Three tasks for the whole stream: a time limit for each frame would cost more than the frame.
-        await run_until_first_ends(self._write(send), wait_for_disconnect(receive), self._keep_alive(send))
+        steps = self._write(send), wait_for_disconnect(receive), self._keep_alive(send)
+        try:
+            await run_until_first_ends(*steps)
+        except asyncio.CancelledError as cancelled:
+            if not is_cut(cancelled):
+                raise
+            await self._end_with(stopped_error(), send)
 
     async def _write(self, send: Send) -> None:
         async with aclosing(self._frames) as frames:
@@ -73,11 +81,16 @@ class EventStream(Response):
                 async for frame in frames:
                     await self._put(send, frame)
             except Exception as error:
-                if not self._started:
-                    raise
-                if not isinstance(error, ApiError | GptOssError):
+                if self._started and not isinstance(error, ApiError | GptOssError):
                     logger.error("An answer broke off", exc_info=error)
-                await self._put(send, self._error_frame(error))
+                await self._end_with(error, send)
+                return
+        await self._put(send, b"", more=False)
+
+    async def _end_with(self, error: Exception, send: Send) -> None:
+        if not self._started:
+            raise error
+        await self._put(send, self._error_frame(error))
         await self._put(send, b"", more=False)
 
     async def _keep_alive(self, send: Send) -> None:

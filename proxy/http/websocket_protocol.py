@@ -8,13 +8,21 @@ from .client_connection import LINGER_SECONDS, ClientConnection
 
 
 class WebSocketProtocol(ClientConnection, WebSocketsSansIOProtocol):
-    "Ends the work for a client that has left, even if data for it is unsent."
+    """Ends the work for a client that has left, even if data for it is unsent.
+
+    When the server stops, the application closes the connection, since it knows whether it still sends.
+    """
 
     def client_left(self) -> None:
         if not self.disconnected:
             self.disconnected = True
             self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
             self.writable.set()
+
+    def shutdown(self) -> None:
+        self.begin_stop()
+        if self.close_sent or not self.handshake_complete:
+            super().shutdown()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

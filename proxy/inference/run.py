@@ -22,6 +22,7 @@ from ..hookspecs import Plugins
 from ..http.disconnect import CLIENT_LEFT
 from ..http.errors import to_api_error
 from ..http.long_work import BusyTime
+from ..http.server_stop import STOPPED, ServerStop
 from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
 from ..log.ids import end_time
@@ -41,7 +42,8 @@ class Run:
     """A model call and its turn in the log.
 
     Await `begin` once, then read `events` once. The turn is logged once, however it ends, before `events`
-    yields `Finished` and before an error leaves it. `cancel_reason` is logged for a run that is cancelled.
+    yields `Finished` and before an error leaves it. `cancel_reason` is logged for a run that is cancelled,
+    except by the stop of the server.
     `failed` is set when the queue, the model or the reader ends the run, before the turn is logged.
 
     `generation` is final: plugins have changed it and it fits the `model`. `entry_distances` tells for each
@@ -62,6 +64,7 @@ class Run:
         queue: Queue,
         turn_logging: TurnLogging,
         plugins: Plugins,
+        stop: ServerStop,
     ) -> None:
         self._generation = generation
         self._model = model
@@ -71,6 +74,7 @@ class Run:
         self._queue = queue
         self._turn_logging = turn_logging
         self._plugins = plugins
+        self._stop = stop
         self._writer = turn_logging.writer_for(client.request.headers, stored=generation.store)
         self._pieces = PieceLengths()
         self._queue_ms: int | None = None
@@ -163,7 +167,8 @@ class Run:
     async def _log_failure(self, error: BaseException) -> None:
         self.failed = True
         if not isinstance(error, Exception):
-            await self._log_end(CLIENT_LEFT, self.cancel_reason, self.cancel_reason)
+            status, reason = (503, STOPPED) if self._stop.is_cut else (CLIENT_LEFT, self.cancel_reason)
+            await self._log_end(status, reason, reason)
             return
         api_error = to_api_error(error)
         await self._log_end(api_error.status, api_error.message, str(error) or type(error).__name__)

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import time
+from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import httpx
 import pytest
 from support.scripted_server import HOLD
 from support.served_app import BEGIN, CHAT, END, PATIENCE, Ollama, serving, until
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 
 @pytest.fixture
@@ -72,12 +74,14 @@ def test_the_http_client_of_java(path: Path) -> None:
         server.logs((200, None), (200, None))
 
 
+REQUEST = {"type": "response.create", "model": "gpt-oss-tiny", "input": "Hi"}
+
+
 def test_websocket(path: Path) -> None:
-    request = {"type": "response.create", "model": "gpt-oss-tiny", "input": "Hi"}
     with Ollama([*BEGIN, END]) as ollama, serving(path, ollama) as server:
         url = f"ws://127.0.0.1:{server.port}/v1/responses"
         with connect(url, proxy=None, open_timeout=PATIENCE) as client:
-            client.send(json.dumps(request))
+            client.send(json.dumps(REQUEST))
             events = [json.loads(client.recv(PATIENCE))]
             while events[-1]["type"] != "response.completed":
                 events.append(json.loads(client.recv(PATIENCE)))
@@ -94,12 +98,90 @@ def test_streams_finish_when_the_server_stops(path: Path) -> None:
         assert server.rows() == [(200, None)]
 
 
-def test_a_stream_that_takes_too_long_is_cut_and_logged(path: Path) -> None:
+STOPPED = (503, "The server was stopped.")
+CUT = "1 requests that are still running are cut."
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stream_that_takes_too_long_is_cut_and_logged(path: Path, signal_: signal.Signals) -> None:
     with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama, grace=1) as server:
         with server.asking(stream=True) as client:
             until(client, b"Hello")
+            assert server.stop(signal_) == 0
+            assert b"server_stopped" in until(client, b"\r\n0\r\n\r\n")
+        assert server.rows() == [STOPPED]
+        assert CUT in server.output
+        assert "Traceback" not in server.output
+
+
+def test_an_answer_that_takes_too_long_is_an_error(path: Path) -> None:
+    with Ollama([HOLD]) as ollama, serving(path, ollama, grace=1) as server:
+        with server.asking() as client:
+            assert ollama.asked.wait(PATIENCE)
             assert server.stop() == 0
-        assert server.rows() == [LEFT]
+            head, _, body = until(client, b"}}").partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 5" in head.lower()
+        assert json.loads(body)["error"]["code"] == "server_stopped"
+        assert server.rows() == [STOPPED]
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_relayed_answer_that_takes_too_long(path: Path, has_begun: bool) -> None:
+    with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama, grace=1) as server:
+        if not has_begun:
+            ollama.replies = ((HOLD,),)
+        with server.asking("/api/chat", messages=[{"role": "user", "content": "Hi"}]) as client:
+            assert ollama.asked.wait(PATIENCE)
+            assert server.stop() == 0
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 " if has_begun else b"HTTP/1.1 503 ")
+        assert not answer.endswith(b"\r\n0\r\n\r\n")
+        assert server.rows() == [STOPPED]
+        assert "Traceback" not in server.output
+
+
+def events_until_close(client: ClientConnection) -> list[dict[str, Any]]:
+    events = []
+    with suppress(ConnectionClosed):
+        while True:
+            events.append(json.loads(client.recv(PATIENCE)))
+    return events
+
+
+class TestStopOfWebSockets:
+    def test_a_response_is_finished(self, path: Path) -> None:
+        with Ollama([*BEGIN, 0.5, END]) as ollama, serving(path, ollama) as server:
+            with connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client:
+                client.send(json.dumps(REQUEST))
+                assert ollama.asked.wait(PATIENCE)
+                server.process.send_signal(signal.SIGTERM)
+                *_, last = events_until_close(client)
+                assert (last["type"], client.close_code) == ("response.completed", 1012)
+            assert server.process.wait(PATIENCE) == 0
+            assert server.rows() == [(200, None)]
+
+    def test_a_connection_without_a_request_does_not_delay_it(self, path: Path) -> None:
+        with (
+            Ollama([HOLD]) as ollama,
+            serving(path, ollama) as server,
+            connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client,
+        ):
+            assert server.stop() == 0
+            assert events_until_close(client) == []
+            assert client.close_code == 1012
+
+    def test_a_response_that_takes_too_long(self, path: Path) -> None:
+        with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama, grace=1) as server:
+            with connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client:
+                client.send(json.dumps(REQUEST))
+                assert ollama.asked.wait(PATIENCE)
+                assert server.stop() == 0
+                *_, last = events_until_close(client)
+                assert (last["type"], last["error"]["code"]) == ("error", "server_stopped")
+            assert server.rows() == [STOPPED]
+            assert "Traceback" not in server.output
 
 
 def test_turns_of_a_killed_server_are_logged_after_a_restart(path: Path) -> None:

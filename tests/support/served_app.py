@@ -15,6 +15,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -28,14 +29,22 @@ import signal, sys, uvicorn
 from pathlib import Path
 from proxy.app import create_app
 from proxy.http.protocol import HTTP11Protocol
+from proxy.http.server import QuietServer
+from proxy.http.server_stop import CLEAN_UP_SECONDS
+from proxy.http.websocket_protocol import WebSocketProtocol
 from proxy.settings import Settings
 # uvicorn ends itself by the signal that stopped it, once all is done.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+for each in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, lambda *_: sys.exit(0))
 app = create_app(Settings(database=Path(sys.argv[1]), model="gpt-oss-tiny", keep_alive=float(sys.argv[2])))
 config = uvicorn.Config(
-    app, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=float(sys.argv[3])
+    app,
+    http=HTTP11Protocol,
+    ws=WebSocketProtocol,
+    log_level="warning",
+    timeout_graceful_shutdown=float(sys.argv[3]) + CLEAN_UP_SECONDS,
 )
-uvicorn.Server(config).run(sockets=[__import__("socket").socket(fileno=int(sys.argv[4]))])
+QuietServer(config).run(sockets=[__import__("socket").socket(fileno=int(sys.argv[4]))])
 """
 PATIENCE = 30
 CHAT = "/v1/chat/completions"
@@ -57,16 +66,18 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 class Ollama(Scripted):
-    "Each completion gets the next of `replies`, and the last one all that follow."
+    "Each completion gets the next of `replies`, the last one all that follow. `asked` is set by the first."
 
     def __init__(self, *replies: list[Any]) -> None:
         super().__init__(*(stream(*reply) for reply in replies))
         self.completions = 0
+        self.asked = threading.Event()
 
     def reply(self, request: Request) -> Reply:
-        if request.path != "/api/generate":  # gpt-oss-tiny is looked at before it is asked
+        if request.path not in ("/api/generate", "/api/chat"):  # gpt-oss-tiny is looked at before it is asked
             return answer({"details": {"family": "gptoss"}})
         self.completions += 1
+        self.asked.set()
         return self.replies[min(self.completions, len(self.replies)) - 1]
 
 
@@ -75,6 +86,11 @@ class Serving:
         self.process = process
         self.port = port
         self.path = path
+
+    @property
+    def output(self) -> str:
+        "What the server has printed to standard error."
+        return self.path.with_name("stderr.txt").read_text()
 
     @contextmanager
     def asking(self, path: str = CHAT, **fields: Any) -> Iterator[socket.socket]:
@@ -97,8 +113,8 @@ class Serving:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, signal_: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(signal_)
         return self.process.wait(PATIENCE)
 
 
@@ -110,11 +126,14 @@ def serving(path: Path, ollama: Scripted, *, keep_alive: float = 60, grace: floa
         "OLLAMA_HOST": ollama.host,
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, path, str(keep_alive), str(grace), str(listener.fileno())],
-        env=environment,
-        pass_fds=[listener.fileno()],
-    )
+    output = path.with_name("stderr.txt")
+    with output.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, path, str(keep_alive), str(grace), str(listener.fileno())],
+            env=environment,
+            pass_fds=[listener.fileno()],
+            stderr=stderr,
+        )
     port: int = listener.getsockname()[1]
     listener.close()
     try:

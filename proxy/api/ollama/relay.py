@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import Request
@@ -17,6 +17,8 @@ from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, GptOssError
 
 from ...http.disconnect import CLIENT_LEFT, cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
+from ...http.server_stop import STOPPED
+from ...state import ProxyState
 from .turn_log import ForwardedTurn
 
 
@@ -44,19 +46,32 @@ class Relay(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = self._relay(scope, receive, send)
-        # Both mean that the client disconnected, so it cannot receive an error.
-        with suppress(ApiError, ClientDisconnect):
+        try:
             # Whoever reads an upload notices a disconnect as well.
             if self._is_upload:
                 await work
             else:
                 await cancel_on_disconnect(self._request.receive, work)
+        except (ApiError, ClientDisconnect) as error:
+            if not self._is_cut:
+                return  # the client disconnected, so it cannot receive an error
+            if self._started:
+                raise asyncio.CancelledError(STOPPED) from error
+            await ollama_error(STOPPED, 503, {"Retry-After": "5"})(scope, receive, send)
+
+    @property
+    def _is_cut(self) -> bool:
+        state: ProxyState = self._request.app.state.proxy
+        return state.stop.is_cut
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status = await self._send_answer(send)
         except asyncio.CancelledError:
-            await self._end_turn(CLIENT_LEFT, "The client disconnected.")
+            if self._is_cut:
+                await self._end_turn(503, STOPPED)
+            else:
+                await self._end_turn(CLIENT_LEFT, "The client disconnected.")
             raise
         except GptOssError as error:
             await self._end_turn(to_api_error(error).status, str(error))

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ...http.server_stop import STOPPED
 from ...log.spool import POLL_SECONDS
 from .answer import ResponseRun
 from .item_stream import Event
@@ -111,7 +112,7 @@ class Backgrounds:
 
     async def close(self) -> None:
         for background in [*self._running.values()]:
-            await background.cancel("The server was stopped.")
+            await background.cancel(STOPPED)
 
     def _remove(self, turn_id: str) -> None:
         del self._running[turn_id]

@@ -20,6 +20,7 @@ from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
 from ...http.long_work import off_loop
 from ...http.request_body import ReceivedBody, parse_body_json, read_body
+from ...http.server_stop import STOPPED, is_cut, stopped_error
 from ...inference.client_request import ClientRequest
 from ...log.access import viewer_of
 from ...state import ProxyState, StateDep
@@ -33,6 +34,8 @@ router = APIRouter()
 REQUEST_HEADERS = (b"idempotency-key", b"x-stainless-retry-count")
 # How many messages are read ahead. Further ones are read when a response has ended.
 READ_AHEAD = 8
+# https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
+SERVICE_RESTART = 1012
 
 
 @router.websocket("/v1/responses")
@@ -41,7 +44,12 @@ async def serve(socket: WebSocket, state: StateDep, locks: LocksDep) -> None:
     names = [name for name in socket.scope["subprotocols"] if name and not name.startswith(KEY_SUBPROTOCOL)]
     await socket.accept(subprotocol=names[0] if names else None)
     session = ResponsesSession(socket, state, locks)
-    await run_until_first_ends(session.read(), session.answer())
+    try:
+        await run_until_first_ends(session.read(), session.answer(), session.close_at_stop())
+    except asyncio.CancelledError as cancelled:
+        if not is_cut(cancelled):
+            raise
+        await session.end_with(stopped_error())
 
 
 class ResponsesSession:
@@ -56,6 +64,7 @@ class ResponsesSession:
         self._state = state
         self._locks = locks
         self._received: asyncio.Queue[str | bytes] = asyncio.Queue(READ_AHEAD)
+        self._responding = asyncio.Lock()
         self._last: Mapping[str, Sequence[Message]] = {}
 
     async def read(self) -> None:
@@ -66,7 +75,24 @@ class ResponsesSession:
     async def answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                await self._respond(await self._received.get())
+                text = await self._received.get()
+                async with self._responding:
+                    await self._respond(text)
+
+    async def close_at_stop(self) -> None:
+        "Close the connection when the server stops, after the response that is being sent."
+        await self._state.stop.began.wait()
+        async with self._responding:
+            await self._close()
+
+    async def end_with(self, error: ApiError) -> None:
+        with suppress(WebSocketDisconnect):
+            await self._send_error(error)
+            await self._close()
+
+    async def _close(self) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):  # it may be closed already
+            await self._socket.close(SERVICE_RESTART, STOPPED)
 
     async def _respond(self, text: str | bytes) -> None:
         last, self._last = self._last, {}
@@ -90,8 +116,7 @@ class ResponsesSession:
         except WebSocketDisconnect:
             raise
         except Exception as error:
-            api_error = to_api_error(error)
-            await self._send({"type": "error", "status": api_error.status, **api_error.body})
+            await self._send_error(to_api_error(error))
 
     async def _client_request(self, text: str | bytes) -> ClientRequest[ResponsesRequest]:
         "Return the message as if it had been posted. Raises ApiError for anything but a `response.create`."
@@ -112,6 +137,9 @@ class ResponsesSession:
         return read_body(
             json.dumps(body).encode(), body, ResponsesRequest, strict=self._state.settings.strict
         )
+
+    async def _send_error(self, error: ApiError) -> None:
+        await self._send({"type": "error", "status": error.status, **error.body})
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))

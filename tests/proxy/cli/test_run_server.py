@@ -22,6 +22,7 @@ import pytest
 import uvicorn
 from support.commands import INSTALLED, SHOWN, TAG, run
 from support.webserver import WebServer, lines, serving
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 from llm_gpt_oss.catalog import models_file
 from llm_gpt_oss.catalog.binding import BoundModel
@@ -32,6 +33,7 @@ from llm_gpt_oss.engines.local import gpu, memory
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
 from llm_gpt_oss.settings import Settings as PluginSettings
 from proxy.cli import run_server, serve
+from proxy.cli.workers import Workers
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
 from proxy.http.protocol import HTTP11Protocol
@@ -444,16 +446,23 @@ class TestRunning:
         gc.unfreeze()
         gc.set_threshold(*threshold)
 
-    @pytest.mark.parametrize(
-        ("options", "given"),
-        [
-            (["--workers", "3"], {"workers": 3}),
-            (["--reload"], {"reload": True, "reload_dirs": run_server.FOLDERS}),
-        ],
-    )
-    def test_several_processes(
-        self, monkeypatch: pytest.MonkeyPatch, options: list[str], given: dict[str, Any]
-    ) -> None:
+    def test_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def run_(workers: Workers) -> None:
+            ran.append((workers.config, workers.sockets[0].getsockname()[1], Settings.for_this_process()))
+
+        ran: list[tuple[uvicorn.Config, int, Settings]] = []
+        monkeypatch.setattr(Workers, "run", run_)
+        handlers = {each: signal.getsignal(each) for each in SIGNALS}
+        assert run("serve", "--port", "0", "--key", "sesame-sesame-16", "--workers", "3").exit_code == 0
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        ((config, port, settings),) = ran
+        assert (config.app, config.factory, config.workers) == (run_server.APP, True, 3)
+        assert (config.http, config.timeout_keep_alive) == (HTTP11Protocol, 75)
+        assert (settings.port, settings.key_hash) == (port, hash_key("sesame-sesame-16"))
+        assert "sesame-sesame-16" not in os.environ[WORKER_SETTINGS]
+
+    def test_reload(self, monkeypatch: pytest.MonkeyPatch) -> None:
         calls: dict[str, Any] = {}
 
         def run_(app: str, *, factory: bool, host: str, port: int, **rest: Any) -> None:
@@ -462,9 +471,9 @@ class TestRunning:
             assert factory
 
         monkeypatch.setattr(uvicorn, "run", run_)
-        assert run("serve", "--port", "0", "--key", "sesame-sesame-16", *options).exit_code == 0
-        common = {"app": "proxy.app:create_app", "http": HTTP11Protocol, "timeout_keep_alive": 75}
-        assert calls.items() >= {**common, **given}.items()
+        assert run("serve", "--port", "0", "--key", "sesame-sesame-16", "--reload").exit_code == 0
+        common = {"app": run_server.APP, "http": HTTP11Protocol, "timeout_keep_alive": 75}
+        assert calls.items() >= {**common, "reload": True, "reload_dirs": run_server.FOLDERS}.items()
         assert calls["settings"].key_hash == hash_key("sesame-sesame-16")
         assert calls["settings"].port == calls["port"]
         assert "sesame-sesame-16" not in os.environ[WORKER_SETTINGS]
