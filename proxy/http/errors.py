@@ -5,6 +5,7 @@ https://platform.openai.com/docs/guides/error-codes
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,13 @@ def to_api_error(error: Exception, *, param: str | None = None) -> ApiError:
 
 def log_unavailable(error: Exception) -> ApiError:
     "Return the error for a log that cannot be read or written at the moment."
-    message = f"The log cannot be used at the moment ({error}). Try again."
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        message = (
+            "Another program has locked the log, such as a database browser with an open transaction, or a "
+            "backup. Close that program or let it finish, then try again. The server's output names it."
+        )
+    else:
+        message = f"The log cannot be used at the moment ({error}). Try again."
     return ApiError(503, message, SERVER, "log_unavailable", headers={"Retry-After": "2"})
 
 

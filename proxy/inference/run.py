@@ -101,6 +101,11 @@ class Run:
         self.cancel_reason = "The client disconnected."
         self.failed = False
 
+    @property
+    def refused(self) -> bool:
+        "Whether the queue had no place for this run."
+        return self.failed and self._queue_ms is None
+
     async def begin(self) -> None:
         """Record the turn in the log as in progress, and restore the messages that the client left out.
 

@@ -44,7 +44,7 @@ class ResponseRun:
     """Generates one response. Read either `events` or `response`, once.
 
     `generation` is entered when the response begins and left when it has ended. `begun` is set when the turn
-    is recorded in the log as in progress.
+    is recorded in the log as in progress, and the request has a place in the queue.
     """
 
     def __init__(
@@ -74,6 +74,10 @@ class ResponseRun:
     def _failed(self) -> bool:
         return bool(self._started and self._started.run.failed)
 
+    @property
+    def _refused(self) -> bool:
+        return bool(self._started and self._started.run.refused)
+
     async def response(self) -> dict[str, Any]:
         "Return the complete response. Raises any error of the request or the model."
         async with self._start() as (writer, model_events):
@@ -86,17 +90,18 @@ class ResponseRun:
     async def events(self, *, may_reject: bool = True) -> AsyncGenerator[Event, None]:
         """Yield the events of the response.
 
-        Raises errors in the request, and errors of the model in the first `REJECTION_SECONDS` if the stream
-        `may_reject` the request. Later errors become the last event.
+        Raises errors in the request, an error if the queue is full, and errors of the model in the first
+        `REJECTION_SECONDS` if the stream `may_reject` the request. Later errors become the last event.
         """
         async with self._start() as (writer, model_events):
             first = asyncio.ensure_future(anext(model_events))
             try:
-                if may_reject:
-                    await asyncio.wait({first}, timeout=REJECTION_SECONDS)
-                    # An error is raised here as soon as its turn is logged, which can take longer.
-                    if first.done() or self._failed:
-                        await first
+                # Whether the queue is full is known at once.
+                await asyncio.wait({first}, timeout=REJECTION_SECONDS if may_reject else 0)
+                # An error is raised here as soon as its turn is logged, which can take longer.
+                if (may_reject and (first.done() or self._failed)) or self._refused:
+                    await first
+                self.begun.set()
                 for event in writer.begin():
                     yield event
                 try:
@@ -137,6 +142,5 @@ class ResponseRun:
                 self._state.settings,
             )
             self._started = Started(run, writer)
-            self.begun.set()
             async with aclosing(run.events()) as model_events:
                 yield writer, model_events

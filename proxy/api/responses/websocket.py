@@ -32,10 +32,11 @@ router = APIRouter()
 
 # These headers describe one request, but the handshake came before all requests.
 REQUEST_HEADERS = (b"idempotency-key", b"x-stainless-retry-count")
-# How many messages are read ahead. Further ones are read when a response has ended.
-READ_AHEAD = 8
+# How many messages may wait for the response before them. Reading goes on while they wait, because otherwise
+# nobody would notice that the client disconnects.
+MAX_WAITING = 8
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
-SERVICE_RESTART = 1012
+POLICY_VIOLATION, SERVICE_RESTART = 1008, 1012
 
 
 @router.websocket("/v1/responses")
@@ -63,14 +64,17 @@ class ResponsesSession:
         self._socket = socket
         self._state = state
         self._locks = locks
-        self._received: asyncio.Queue[str | bytes] = asyncio.Queue(READ_AHEAD)
+        self._received: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING)
         self._responding = asyncio.Lock()
         self._last: Mapping[str, Sequence[Message]] = {}
 
     async def read(self) -> None:
-        "Receive messages until the client disconnects."
+        "Receive messages until the client disconnects, or sends too many."
         async for message in messages_until_disconnect(self._socket.receive):
-            await self._received.put(message.get("text") or message.get("bytes") or "")
+            if self._received.full():
+                await self._close(POLICY_VIOLATION, f"More than {MAX_WAITING} requests are waiting.")
+                return
+            self._received.put_nowait(message.get("text") or message.get("bytes") or "")
 
     async def answer(self) -> None:
         with suppress(WebSocketDisconnect):
@@ -83,16 +87,16 @@ class ResponsesSession:
         "Close the connection when the server stops, after the response that is being sent."
         await self._state.stop.began.wait()
         async with self._responding:
-            await self._close()
+            await self._close(SERVICE_RESTART, STOPPED)
 
     async def end_with(self, error: ApiError) -> None:
         with suppress(WebSocketDisconnect):
             await self._send_error(error)
-            await self._close()
+            await self._close(SERVICE_RESTART, STOPPED)
 
-    async def _close(self) -> None:
+    async def _close(self, code: int, reason: str) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):  # it may be closed already
-            await self._socket.close(SERVICE_RESTART, STOPPED)
+            await self._socket.close(code, reason)
 
     async def _respond(self, text: str | bytes) -> None:
         last, self._last = self._last, {}

@@ -346,6 +346,19 @@ async def test_retrieve_a_running_response() -> None:
         assert events(await proxy.get(at, params={"stream": "true", "starting_after": "1"})) == received
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_background_response_learns_at_once_that_the_queue_is_full(stream: bool) -> None:
+    engine = HeldEngine(*THINK_PIECES)
+    async with proxied(engine, max_concurrency=1, queue_size=1) as proxy:
+        running = [await create(proxy, background=True) for _ in range(2)]
+        refused = await post(proxy, background=True, stream=stream)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert refused.json()["error"]["code"] == "queue_full"
+        for response in reversed(running):
+            await proxy.post(f"{URL}/{response['id']}/cancel", {})
+        assert [turn["status"] for turn in proxy.turns()] == [499, 499, 503]
+
+
 async def test_cancel_a_background_response() -> None:
     engine = HeldEngine(*THINK_PIECES)
     async with proxied(engine) as proxy:

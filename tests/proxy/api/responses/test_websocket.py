@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from openai.types.responses import Response
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
 from support.proxied_engine import counting_ids
 from support.scripted_engine import AsyncScriptedEngine, HeldEngine
 
 from llm_gpt_oss.errors import EngineError
+from proxy.api.responses.websocket import MAX_WAITING
 from proxy.app import create_app
 from proxy.key_hash import hash_key
 from proxy.settings import Settings
@@ -114,6 +116,31 @@ def test_a_disconnect_ends_the_response() -> None:
         while json.loads(socket.receive_text())["type"] != "response.output_text.delta":
             pass
     assert engine.open == 0
+
+
+REQUEST = '{"type": "response.create", "model": "gpt-oss", "input": "Hi"}'
+
+
+def test_a_disconnect_while_requests_wait_ends_them() -> None:
+    engine = HeldEngine()
+    with connected(engine, max_concurrency=1) as socket:
+        for _ in range(1 + MAX_WAITING):
+            socket.send_text(REQUEST)
+    assert (engine.open, engine.asked) in ((0, 0), (0, 1))
+
+
+def test_too_many_requests_that_wait() -> None:
+    engine = HeldEngine("<|channel|>", "final", "<|message|>", "Hel")
+    with connected(engine) as socket:
+        socket.send_text(REQUEST)
+        while json.loads(socket.receive_text())["type"] != "response.output_text.delta":
+            pass
+        for _ in range(MAX_WAITING + 1):
+            socket.send_text(REQUEST)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert (closed.value.code, closed.value.reason) == (1008, "More than 8 requests are waiting.")
+    assert (engine.open, engine.asked) == (0, 1)
 
 
 @pytest.mark.parametrize(
