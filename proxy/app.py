@@ -33,6 +33,7 @@ from .api.responses.context import ConversationLocks
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
+from .http.body_budget import BodyBudget
 from .http.cors import Cors
 from .http.errors import ApiError, handle_error, handle_http_exception
 from .http.head_requests import HeadRequests
@@ -142,6 +143,7 @@ def _create_state(
         new_id=new_id,
         plugins=Plugins(plugins),
         stop=ServerStop(),
+        body_budget=BodyBudget(),
     )
     return state, engines
 

@@ -32,6 +32,7 @@ from llm_gpt_oss.token_count import count_prompt_tokens
 
 from .generation import Finished, GenerationRequest
 from .hookspecs import Plugins
+from .http.body_budget import BodyBudget
 from .http.body_model import Body
 from .http.errors import ApiError
 from .http.request_body import receive_body
@@ -77,6 +78,7 @@ class ProxyState:
     new_id: Callable[[], str]
     plugins: Plugins
     stop: ServerStop
+    body_budget: BodyBudget
 
     async def attempt(self, client: ClientRequest[Any], choices: int = 1, *, wait: bool = True) -> Attempt:
         """Find out whether this request is a retry, and return the ids of its turns.
@@ -224,7 +226,7 @@ def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
     # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
     async def client_request(request: Request) -> ClientRequest[B]:
         state = await _state(request)
-        body = await receive_body(request, model, strict=state.settings.strict)
+        body = await receive_body(request, model, state.body_budget, strict=state.settings.strict)
         if state.refuses_context(body.json.get("num_ctx")):
             body = replace(body, ignored=(*body.ignored, body.sent_path("num_ctx")))
         request.state.ignored, request.state.sent_path = body.ignored, body.sent_path

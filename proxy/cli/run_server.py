@@ -212,11 +212,14 @@ def _without_garbage_collection() -> Iterator[None]:
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
+    from ..http.connection_limit import ACCEPTED_AT_ONCE, BACKLOG, raise_file_limit
     from ..http.protocol import HTTP11Protocol
     from ..http.server_stop import CLEAN_UP_SECONDS
     from ..http.websocket_protocol import WebSocketProtocol
 
+    raise_file_limit()
     options: dict[str, Any] = {
+        "backlog": ACCEPTED_AT_ONCE,
         "http": HTTP11Protocol,
         "ws": WebSocketProtocol,
         "log_level": "warning",
@@ -247,4 +250,5 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         return
     from .workers import Workers
 
-    Workers(uvicorn.Config(APP, factory=True, workers=settings.workers, **options), [listener]).run()
+    options |= {"workers": settings.workers, "backlog": BACKLOG}
+    Workers(uvicorn.Config(APP, factory=True, **options), [listener]).run()

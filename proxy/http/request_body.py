@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from fastapi import Request
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from llm_gpt_oss.turn.strict_json import parse_json
 
+from .body_budget import BodyBudget, HeldBody
 from .body_model import Body
 from .charset import to_utf8
 from .content_encoding import BodyDecoder
@@ -40,7 +41,8 @@ class ReceivedBody(Generic[B]):
     `json` and `model` have OpenAI's names and forms where the client used others that the endpoint's table
     knows. `translated` is whether `json` differs from `raw`. `sent` is the value of `raw`, and `sources` has
     the paths in it of the fields that have other ones in `json` (`Translation`). `ignored` are the paths of
-    the fields that this server does not know, and of those that have no effect in this body.
+    the fields that this server does not know, and of those that have no effect in this body. `held`
+    counts the body's memory as long as it is used.
     """
 
     raw: bytes
@@ -50,6 +52,7 @@ class ReceivedBody(Generic[B]):
     ignored: tuple[str, ...] = ()
     sources: Mapping[Names, Names] = field(default_factory=dict, compare=False)
     sent: Any = field(default=None, compare=False)
+    held: HeldBody | None = field(default=None, compare=False)
 
     def sent_path(self, path: str) -> str:
         """The path in `sent` of a value of `json`, such as `messages[0].content`.
@@ -60,15 +63,18 @@ class ReceivedBody(Generic[B]):
         return sent_path(path, self.sent, self.sources)
 
 
-async def receive_body(request: Request, model: type[B], *, strict: bool = False) -> ReceivedBody[B]:
+async def receive_body(
+    request: Request, model: type[B], budget: BodyBudget, *, strict: bool = False
+) -> ReceivedBody[B]:
     """Receive, parse and read the body of a request.
 
     Raises ApiError: 413 for a body that is too long or has too many values, 415 for an unknown
-    Content-Encoding, 400 for a body that is not JSON or does not fit `model`, and with `strict` for one that
-    has unknown fields.
+    Content-Encoding, 503 for one that does not fit into the budget, 400 for a body that is not JSON or does
+    not fit `model`, and with `strict` for one that has unknown fields.
     """
-    raw = await read_bytes(request)
-    return await off_loop(len(raw), parse_body, raw, model, deployment(request), strict=strict)
+    raw, held = await read_bytes(request, budget)
+    received = await off_loop(len(raw), parse_body, raw, model, deployment(request), strict=strict)
+    return replace(received, held=held)
 
 
 def parse_body(
@@ -116,27 +122,33 @@ def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:
     return {**json, **changed} if changed else json
 
 
-async def read_bytes(request: Request) -> bytes:
-    """Read the body, decompress it, and convert it to UTF-8.
+async def read_bytes(request: Request, budget: BodyBudget) -> tuple[bytes, HeldBody]:
+    """Read the body, decompress it, and convert it to UTF-8. Also return its part of the budget.
 
-    Raises ApiError if it is too long, if it cannot be decoded, or if the client disconnects before its end.
+    Raises ApiError if it is too long, if it does not fit into the budget, if it cannot be decoded, or if the
+    client disconnects before its end.
     """
     stream = request.stream()
     parts: list[bytes] = []
+    held = HeldBody(budget)
     try:
         try:
             decoder = BodyDecoder(request.headers.getlist("content-encoding"), MAX_BODY)
-            async for part in stream:
-                parts += decoder.feed(part)
+            async for data in stream:
+                for part in decoder.feed(data):
+                    held.add(len(part))
+                    parts.append(part)
             decoder.finish()
         except ApiError:
+            parts.clear()
+            held.release()
             # Read all of a body that is refused: most clients read no answer before they have sent it.
             async for _ in stream:
                 pass
             raise
     except ClientDisconnect:
         raise ApiError(CLIENT_LEFT, "The client disconnected.") from None
-    return to_utf8(b"".join(parts), request.headers.get("content-type", ""))
+    return to_utf8(b"".join(parts), request.headers.get("content-type", "")), held
 
 
 def parse_body_json(raw: bytes) -> Any:

@@ -10,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from .connection_limit import BACKLOG, AcceptErrors
 from .hangup import handling_hangup
 
 TICK_SECONDS = 1.0
@@ -25,6 +26,12 @@ class QuietServer(uvicorn.Server):
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(AcceptErrors())
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # asyncio accepts at most its own, smaller backlog at a time
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()

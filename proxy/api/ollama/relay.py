@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from llm_gpt_oss.engines.ollama.forward import ForwardedResponse
 from llm_gpt_oss.errors import ContextOverflow, EngineUnreachable, GptOssError
 
+from ...http.body_budget import HeldBody
 from ...http.disconnect import CLIENT_LEFT, cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
 from ...http.server_stop import STOPPED
@@ -26,7 +27,8 @@ class Relay(Response):
     """The answer that `open_answer` returns, each piece sent as it arrives.
 
     The turn is logged before the answer ends, but after its last byte was sent. The work is cancelled when
-    the client disconnects. With `is_upload`, the request's body is still being read from the client.
+    the client disconnects. With `is_upload`, the request's body is still being read from the client. `held`
+    counts the memory of a body that was read.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Relay(Response):
         turn: ForwardedTurn | None = None,
         *,
         is_upload: bool = False,
+        held: HeldBody | None = None,
     ) -> None:
         super().__init__()
         self._request = request
         self._open_answer = open_answer
         self._turn = turn
         self._is_upload = is_upload
+        self._held = held
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -90,7 +90,7 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         upload = ForwardedRequest(request.method, target, headers.raw, request.stream())
         return Relay(request, _from_ollama(state, upload), is_upload=True)
     try:
-        body = await read_bytes(request)
+        body, held = await read_bytes(request, state.body_budget)
     except ApiError as error:
         return ollama_error(error.message, error.status, error.headers)
     if name == "show" and _other_engine(state, _parsed(body)):
@@ -122,7 +122,7 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         except ApiError as error:
             return ollama_error(error.message, error.status, error.headers)
         turn = ForwardedTurn(completion, headers, viewer, writer, state)
-    return Relay(request, open_answer, turn)
+    return Relay(request, open_answer, turn, held=held)
 
 
 def _logged_completion(state: ProxyState, endpoint: str, data: Any, body: bytes) -> LoggedCompletion | None:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
 
 from ...http.auth import KEY_SUBPROTOCOL
+from ...http.body_budget import HeldBody
 from ...http.disconnect import messages_until_disconnect, run_until_first_ends
 from ...http.errors import ApiError, to_api_error
 from ...http.long_work import off_loop
@@ -36,7 +37,7 @@ REQUEST_HEADERS = (b"idempotency-key", b"x-stainless-retry-count")
 # nobody would notice that the client disconnects.
 MAX_WAITING = 8
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
-POLICY_VIOLATION, SERVICE_RESTART = 1008, 1012
+POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1012, 1013
 
 
 @router.websocket("/v1/responses")
@@ -64,7 +65,7 @@ class ResponsesSession:
         self._socket = socket
         self._state = state
         self._locks = locks
-        self._received: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING)
+        self._received: asyncio.Queue[tuple[str | bytes, HeldBody]] = asyncio.Queue(MAX_WAITING)
         self._responding = asyncio.Lock()
         self._last: Mapping[str, Sequence[Message]] = {}
 
@@ -74,14 +75,21 @@ class ResponsesSession:
             if self._received.full():
                 await self._close(POLICY_VIOLATION, f"More than {MAX_WAITING} requests are waiting.")
                 return
-            self._received.put_nowait(message.get("text") or message.get("bytes") or "")
+            text, held = message.get("text") or message.get("bytes") or "", HeldBody(self._state.body_budget)
+            try:
+                held.add(len(text))
+            except ApiError as error:
+                await self._close(TRY_AGAIN_LATER, error.message)
+                return
+            self._received.put_nowait((text, held))
 
     async def answer(self) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                text = await self._received.get()
+                text, held = await self._received.get()
                 async with self._responding:
                     await self._respond(text)
+                held.release()
 
     async def close_at_stop(self) -> None:
         "Close the connection when the server stops, after the response that is being sent."

@@ -15,6 +15,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from proxy.http import protocol
+from proxy.http.connection_limit import SecondlyWarning
 from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
 
 
@@ -45,6 +46,7 @@ def length(body: bytes) -> tuple[bytes, bytes]:
 
 
 PATIENCE = 10
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Served:
@@ -498,3 +500,85 @@ class TestIdleConnections:
             connection.timeout_keep_alive_handler()
             assert await asyncio.wait_for(server.lost.get(), PATIENCE) is connection
             assert await asyncio.get_running_loop().sock_recv(client, 65536) == b""
+
+
+class TestTooManyConnections:
+    @pytest.fixture(autouse=True)
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "max_connections", lambda: 2)
+        monkeypatch.setattr(HTTP11Protocol, "_warn_of_limit", SecondlyWarning())
+
+    async def connected(self, server: Served, path: str = "") -> Connection:
+        "A connection that is idle, or waits for the answer to a request."
+        connection = await tcp(server.listeners[0])
+        await server.accepted.get()
+        if path:
+            connection[1].write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            await server.received.get()
+        return connection
+
+    async def test_a_new_one_replaces_the_one_that_is_idle_longest(
+        self, server: Served, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        busy = await self.connected(server, "/slow")
+        idle = await self.connected(server)
+        for _ in range(3):
+            new = await self.connected(server, "/")
+            assert await asyncio.wait_for(idle[0].read(), PATIENCE) == b""
+            await asyncio.wait_for(server.lost.get(), PATIENCE)
+            assert await asyncio.wait_for(new[0].readuntil(b"]"), PATIENCE)
+            idle[1].close()
+            idle = new
+        server.released.set()
+        assert await asyncio.wait_for(busy[0].readuntil(b"]"), PATIENCE)
+        assert [record.getMessage() for record in caplog.records] == [
+            "3 connections are open. Idle ones are closed."
+        ]
+        for _, writer in (busy, idle):
+            writer.close()
+
+    async def test_a_new_one_is_refused_if_all_are_in_use(
+        self, server: Served, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        busy = [await self.connected(server, "/slow") for _ in range(2)]
+        reader, writer = await self.connected(server)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"retry-after: 2" in head
+        assert json.loads(body)["error"]["code"] == "too_many_connections"
+        assert [record.getMessage() for record in caplog.records] == [
+            "3 connections are in use. New ones are refused."
+        ]
+        for _, each in (*busy, (reader, writer)):
+            each.close()
+
+
+class TestSlowBodies:
+    @pytest.fixture(autouse=True)
+    def seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(protocol, "BODY_SECONDS", 0.05)
+
+    async def test_a_body_that_stops(self, server: Served) -> None:
+        reader, writer = await tcp(server.listeners[0])
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+        writer.close()
+
+    async def test_a_body_that_the_server_does_not_read(self, server: Served) -> None:
+        reader, writer = await tcp(server.listeners[0])
+        size = 2**20
+        writer.write(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(b"a" * size)
+        await asyncio.sleep(0.2)
+        server.released.set()
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+    async def test_a_websocket_is_no_body(self, server: Served) -> None:
+        reader, writer = await tcp(server.listeners[0])
+        writer.write(HANDSHAKE.format(path="/", headers="").replace("\n", "\r\n").encode())
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        await asyncio.sleep(0.2)
+        assert not reader.at_eof()
+        writer.close()

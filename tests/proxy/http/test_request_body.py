@@ -9,6 +9,7 @@ from fastapi import Request
 from support.requests import CHAT, MINIMAL, asking
 
 from proxy.http import request_body
+from proxy.http.body_budget import BodyBudget
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.request_body import ReceivedBody, parse_body, receive_body
@@ -34,13 +35,13 @@ def request(*parts: bytes, then: str = "http.disconnect", **headers: str) -> Req
 
 async def rejection(request: Request) -> ApiError:
     with pytest.raises(ApiError) as error:
-        await receive_body(request, Named)
+        await receive_body(request, Named, BodyBudget())
     return error.value
 
 
 async def test_body_in_several_chunks() -> None:
     received = await receive_body(
-        request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}'), Named
+        request(b'{"na', b'me":"', "é".encode()[:1], "é".encode()[1:], b'"}'), Named, BodyBudget()
     )
     assert received == ReceivedBody('{"name":"é"}'.encode(), {"name": "é"}, Named(name="é"))
 
@@ -73,7 +74,7 @@ async def test_invalid_json(body: bytes) -> None:
 async def test_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY", 2**20)
     fits = b'{"name":"' + b"a" * (2**20 - 11) + b'"}'
-    assert (await receive_body(request(fits[:9], fits[9:]), Named)).model.name
+    assert (await receive_body(request(fits[:9], fits[9:]), Named, BodyBudget())).model.name
     error = await rejection(request(fits, b" "))
     assert (error.status, error.code) == (413, "request_too_large")
     assert error.message == "The body is longer than 1 MiB."
@@ -88,7 +89,9 @@ async def test_a_body_that_is_too_long_is_read_to_its_end(monkeypatch: pytest.Mo
 
 async def test_compressed_body_in_several_chunks() -> None:
     packed = gzip.compress(b'{"name":"a"}')
-    received = await receive_body(request(packed[:5], packed[5:], content_encoding="gzip"), Named)
+    received = await receive_body(
+        request(packed[:5], packed[5:], content_encoding="gzip"), Named, BodyBudget()
+    )
     assert received == ReceivedBody(b'{"name":"a"}', {"name": "a"}, Named(name="a"))
 
 
@@ -102,7 +105,7 @@ async def test_compressed_body_in_several_chunks() -> None:
     ],
 )
 async def test_body_in_another_charset(body: bytes, content_type: str) -> None:
-    received = await receive_body(request(body, content_type=content_type), Named)
+    received = await receive_body(request(body, content_type=content_type), Named, BodyBudget())
     assert received == ReceivedBody(TEXT.encode(), {"name": "é"}, Named(name="é"))
 
 
@@ -128,7 +131,7 @@ async def test_body_with_too_many_values(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(request_body, "MAX_VALUES", 10)
     # The object, its two values, the two lists and their five.
     fits = b'{"name":"a,,,,,,,,,,,,,","more":[[1,2,3],[{}]]}'
-    assert (await receive_body(request(fits), Named)).model.more
+    assert (await receive_body(request(fits), Named, BodyBudget())).model.more
     error = await rejection(request(fits.replace(b"3", b"3,4,5")))
     assert (error.status, error.code) == (413, "request_too_large")
 
@@ -219,3 +222,26 @@ async def test_errors_of_an_endpoint() -> None:
             }
         }
         assert (await client.post(CHAT, json=MINIMAL)).status_code == 200
+
+
+async def test_bodies_that_are_held_are_limited() -> None:
+    budget = BodyBudget(30)
+    first = await receive_body(request(b'{"name":', b'"a"}'), Named, budget)
+    assert budget.held == 12
+    second = await receive_body(request(b'{"name":"b"}'), Named, budget)
+    with pytest.raises(ApiError) as error:
+        await receive_body(request(b'{"na', b'me":"c"}'), Named, budget)
+    assert (error.value.status, error.value.code) == (503, "queue_full")
+    assert error.value.headers == {"Retry-After": "2"}
+    del second
+    assert budget.held == 12
+    assert (await receive_body(request(b'{"name":"c"}'), Named, budget)).model.name == "c"
+    assert first.model.name == "a"
+
+
+async def test_a_compressed_body_counts_as_it_is_used() -> None:
+    budget = BodyBudget(1000)
+    packed = gzip.compress(b'{"name":"' + b"a" * 2000 + b'"}')
+    with pytest.raises(ApiError) as error:
+        await receive_body(request(packed, content_encoding="gzip"), Named, budget)
+    assert (error.value.status, budget.held) == (503, 0)

@@ -15,6 +15,7 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine
 from llm_gpt_oss.errors import EngineError
 from proxy.api.responses.websocket import MAX_WAITING
 from proxy.app import create_app
+from proxy.http.body_budget import MAX_HELD
 from proxy.key_hash import hash_key
 from proxy.settings import Settings
 
@@ -141,6 +142,26 @@ def test_too_many_requests_that_wait() -> None:
             socket.receive_text()
     assert (closed.value.code, closed.value.reason) == (1008, "More than 8 requests are waiting.")
     assert (engine.open, engine.asked) == (0, 1)
+
+
+def test_a_request_for_which_there_is_no_memory() -> None:
+    with connected(AsyncScriptedEngine(HELLO)) as socket:
+        socket.app.state.proxy.body_budget.take(MAX_HELD - 10)
+        socket.send_text(REQUEST)
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+    assert closed.value.code == 1013
+    assert closed.value.reason.startswith("The requests that the server holds have 128 MiB already.")
+
+
+def test_requests_that_were_answered_take_no_memory() -> None:
+    with connected(AsyncScriptedEngine(HELLO, HELLO)) as socket:
+        budget = socket.app.state.proxy.body_budget
+        for _ in range(2):
+            budget.take(MAX_HELD - budget.held - 100)
+            assert events_of(socket)[-1]["type"] == "response.completed"
+            budget.give_back(MAX_HELD - 100)
+        assert budget.held == 0
 
 
 @pytest.mark.parametrize(
