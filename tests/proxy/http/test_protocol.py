@@ -526,13 +526,13 @@ class TestTooManyConnections:
             new = await self.connected(server, "/")
             assert await asyncio.wait_for(idle[0].read(), PATIENCE) == b""
             await asyncio.wait_for(server.lost.get(), PATIENCE)
-            assert await asyncio.wait_for(new[0].readuntil(b"]"), PATIENCE)
+            assert await asyncio.wait_for(new[0].readuntil(b"]]"), PATIENCE)
             idle[1].close()
             idle = new
         server.released.set()
-        assert await asyncio.wait_for(busy[0].readuntil(b"]"), PATIENCE)
+        assert await asyncio.wait_for(busy[0].readuntil(b"]]"), PATIENCE)
         assert [record.getMessage() for record in caplog.records] == [
-            "3 connections are open. Idle ones are closed."
+            "There are 3 connections. Those that are idle are closed."
         ]
         for _, writer in (busy, idle):
             writer.close()
@@ -548,7 +548,7 @@ class TestTooManyConnections:
         assert b"retry-after: 2" in head
         assert json.loads(body)["error"]["code"] == "too_many_connections"
         assert [record.getMessage() for record in caplog.records] == [
-            "3 connections are in use. New ones are refused."
+            "There are 3 connections, all in use. New ones are refused."
         ]
         for _, each in (*busy, (reader, writer)):
             each.close()
