@@ -33,6 +33,10 @@ class Process:
         status = (self._folder / "status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
+    def files(self) -> int:
+        "Return how many files and connections are open."
+        return len(os.listdir(self._folder / "fd"))
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import SERVER, ApiError
 
-# A request takes about four times the memory of its body: as bytes, as text, as Python values, as a prompt.
+# A request takes about six times the memory of its body: as bytes, as text, as values, as the prompt.
 MAX_HELD = 128 * 2**20
 
 
