@@ -501,6 +501,7 @@ class TestRunning:
 
     def test_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def stopped(self: uvicorn.Server, sockets: Any) -> None:
+            self.started = True
             raise KeyboardInterrupt
 
         monkeypatch.setattr(uvicorn.Server, "run", stopped)
