@@ -15,12 +15,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from proxy.http.protocol import HTTP11Protocol
+from proxy.http.server_stop import CLEAN_UP_SECONDS
 
 
 @contextmanager
 def proxy_thread(app: FastAPI) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, http=HTTP11Protocol, log_level="warning", timeout_graceful_shutdown=5 + CLEAN_UP_SECONDS
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     # The system queues connections until the server accepts them.

@@ -24,6 +24,7 @@ from ulid import ULID
 
 from proxy.app import create_app
 from proxy.http.protocol import HTTP11Protocol
+from proxy.http.server_stop import CLEAN_UP_SECONDS
 from proxy.settings import Settings
 from support.clients.model import Model
 from support.served_app import wait_for
@@ -123,7 +124,7 @@ def serving(folder: Path) -> Iterator[Served]:
     ids = TurnIds()
     recorder = Recorder(create_app(Settings(database=folder / "logs.db"), engine=Model(), new_id=ids))
     config = uvicorn.Config(
-        recorder, http=RecordingProtocol, log_level="warning", timeout_graceful_shutdown=1
+        recorder, http=RecordingProtocol, log_level="warning", timeout_graceful_shutdown=1 + CLEAN_UP_SECONDS
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
