@@ -56,11 +56,12 @@ WAYS = ("close", "reset", "half close", "close frame")
 
 
 class Engine:
-    "An Ollama that counts the completions that run. `ended` is set when none does."
+    "An Ollama that counts the completions that run. `ended` is set when none does, at the time `ended_at`."
 
     def __init__(self) -> None:
         self.open = self.running = self.completions = 0
         self.ended = asyncio.Event()
+        self.ended_at = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -88,6 +89,7 @@ class Engine:
                 writing.cancel()
             self.running -= 1
             if not self.running:
+                self.ended_at = time.perf_counter()
                 self.ended.set()
         raise ConnectionResetError
 
@@ -148,7 +150,7 @@ async def leave(engine: Engine, port: int, api: str, way: str, word: str, wait: 
             await asyncio.sleep(TARGET / 1000)
         if engine.running:
             await asyncio.wait_for(engine.ended.wait(), PATIENCE)
-        return time.perf_counter() - left if engine.completions > before else None
+        return max(0.0, engine.ended_at - left) if engine.completions > before else None
 
 
 async def measure(leaves: int) -> bool:
