@@ -67,6 +67,7 @@ class ChatChoice(Answer):
     message: ChatMessage
     logprobs: ChoiceLogprobs | None
     finish_reason: FinishReason
+    notes: Sequence[str] = ()
 
 
 class PromptTokensDetails(Answer):
@@ -161,6 +162,7 @@ class ChunkChoice(Answer):
     delta: ChatDelta
     logprobs: ChoiceLogprobs | None
     finish_reason: FinishReason | None
+    notes: Sequence[str] = ()
 
 
 class ChatCompletionChunk(ChatFields):

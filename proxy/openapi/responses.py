@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
@@ -211,6 +212,7 @@ class Response(Answer):
     top_p: float
     truncation: Literal["auto", "disabled"]
     user: str = ""
+    notes: Sequence[str] = ()
 
 
 class ResponseEvent(Answer):

@@ -74,6 +74,12 @@ def test_all_fields_are_described(app: DescribedApp, body: Any) -> None:
         assert field.note in described["description"]
 
 
+def test_answers_that_do_not_fit_their_schema_have_notes(app: DescribedApp) -> None:
+    schemas = app.description["components"]["schemas"]
+    described = [schemas[name]["properties"]["notes"] for name in ("ChatChoice", "ChunkChoice", "Response")]
+    assert described == [{"type": "array", "items": {"type": "string"}}] * 3
+
+
 def test_required_fields(app: DescribedApp) -> None:
     assert app.description["components"]["schemas"]["ChatRequest"]["required"] == ["model", "messages"]
 
