@@ -287,3 +287,13 @@ def a_lone_marker(bed: Testbed) -> str:
             raise Unexpected(f"{marker} was dropped without a note: {came.content!r}")
         outcomes.append(f"{marker}: {came.content!r}, {turn.notes}")
     return "; ".join(outcomes)
+
+
+@row("19")
+def json_that_never_fits(bed: Testbed) -> str:
+    "F13: a schema is given, and the engine returns JSON that does not fit each time."
+    script = bed.ollama.play(THOUGHT, *['{"b": 1}'] * 4)
+    came = bed.client.chat(script.word, response_format=FORMAT)
+    notes = came.json()["choices"][0].get("notes")
+    expect_in("notes of the choice", "does not fit its schema", str(notes))
+    return f"{came.status} {came.content}, with the notes {notes}"
