@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from support.faults.client import RESPONSES, response
 from support.faults.log_faults import locked
 from support.faults.ollama import BEGIN
 from support.faults.process import limited
-from support.faults.row import Unexpected, expect, expect_in, row, wait_for
+from support.faults.row import Unexpected, expect, expect_at_most, expect_in, row, wait_for
 from support.faults.testbed import Testbed
 from support.scripted_server import HOLD, stream
 
@@ -148,6 +149,24 @@ def strange_files_in_the_spool(bed: Testbed) -> str:
         left = server.spooled()
         expect("drafts", [name for name in left if "draft" in name], [])
     return f"the turn that waited is in the log; left in the spool: {left}; /health: {health}"
+
+
+@row("14")
+def reads_of_a_locked_log(bed: Testbed) -> str:
+    "Another program locks the log, and 8 clients retrieve a response at once."
+    with bed.serving() as server:
+        id = server.client.respond(bed.ollama.play(HELLO).word).json()["id"]
+        path = f"/v1/responses/{id}"
+        expect("status", server.client.get(path).status, 200)
+        with locked(server.log.path), ThreadPoolExecutor(8) as executor:
+            started = time.monotonic()
+            came = [*executor.map(lambda _: server.client.get(path), range(8))]
+            seconds = time.monotonic() - started
+        statuses = {(answer.status, "retry-after" in answer.headers) for answer in came}
+        expect("statuses, and whether they have Retry-After", statuses, {(503, True)})
+        expect_at_most("seconds", seconds, 15)
+        expect("status afterwards", server.client.get(path).status, 200)
+    return f"503 with Retry-After after {seconds:.1f} s: {came[0].error['message']}"
 
 
 @row("18")

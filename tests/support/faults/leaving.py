@@ -1,4 +1,4 @@
-"Clients that leave: finding 9."
+"Clients that leave, and connections that nobody uses: findings 9 and 15."
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 
 from websockets.sync.client import connect
 
 from support.faults.answers import HELLO
 from support.faults.client import CHAT, RESPONSES, chat, response
 from support.faults.ollama import BEGIN, EndlessReply, Script
-from support.faults.process import COUNTED, Server
+from support.faults.process import COUNTED, Server, limited
 from support.faults.row import PATIENCE, expect, expect_at_most, row, wait_for
 from support.faults.testbed import Testbed
 from support.scripted_server import HOLD, stream
@@ -23,6 +24,7 @@ TIMES = 250
 AT_ONCE = 8
 # Seconds. The promise is 100 ms, on a machine that does nothing else.
 SLOWEST = 5.0
+MEGABYTE = 1_000_000
 # Of a WebSocket, masked.
 CLOSE_FRAME = b"\x88\x80abcd"
 
@@ -95,3 +97,80 @@ def clients_that_leave_in_every_way(bed: Testbed) -> str:
     slowest = seconds[-1]
     times = f"{median * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (slowest)"
     return f"closed after {times}; no task and no file more than before"
+
+
+@row("15")
+def connections_that_nobody_uses(bed: Testbed) -> str:
+    "With --keep-alive 2: connections without a request, with half a head, half a body, and after an answer."
+    with bed.serving("--keep-alive", "2") as server, ExitStack() as stack:
+        answered = server.client.raw_post(CHAT, chat(bed.ollama.play(HELLO).word))
+        sent = {
+            "nothing": b"",
+            "half a head": b"GET /health HTTP/1.1\r\nHo",
+            "half a body": answered[:-10],
+            "an answered request": answered,
+        }
+        clients = [stack.enter_context(server.client.connection(data)) for data in sent.values()]
+        expect("status of /health", server.client.get("/health").status, 200)
+        for client in clients:
+            with suppress(ConnectionResetError):
+                while client.recv(4096):
+                    pass
+    return f"all {len(sent)} were closed"
+
+
+@row("15")
+def no_descriptor_is_left(bed: Testbed) -> str:
+    "The server may open 80 files, and 200 clients connect. One was there before them."
+    with bed.serving(prefix=limited("RLIMIT_NOFILE", 80)) as server, ExitStack() as stack:
+        request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+        first = stack.enter_context(server.client.connection(request))
+        expect("status of the first client", b" 200 " in first.recv(4096), True)
+        others = [stack.enter_context(server.client.connection(b"")) for _ in range(200)]
+        began = time.monotonic()
+        time.sleep(5)
+        first.sendall(request)
+        expect("status of the first client", b" 200 " in first.recv(4096), True)
+        lines = [
+            line for line in server.output.splitlines() if "open" in line.lower() or "descriptor" in line
+        ]
+        expect_at_most("lines in the output", len(lines), time.monotonic() - began + 2)
+        for other in others:
+            other.close()
+        wait_for("an answer for a new client", lambda: _answers(server))
+        expect("answer", server.client.chat(bed.ollama.play(HELLO).word).content, "Hello")
+    return f"the first client is answered, {len(lines)} lines in the output; then all others: {lines[:1]}"
+
+
+def _answers(server: Server) -> bool:
+    with suppress(OSError):
+        return server.client.get("/health").status == 200
+    return False
+
+
+@row("15", alone=True)
+def requests_of_30_megabytes_that_wait(bed: Testbed) -> str:
+    "Ten requests of 30 MB wait behind one that runs."
+    with bed.serving("--max-concurrency", "1") as server, ExitStack() as stack:
+        held = bed.ollama.play(stream(*BEGIN, HOLD))
+        stack.enter_context(server.client.connection(server.client.raw_post(CHAT, chat(held.word))))
+        held.wait_until_begun()
+        text = "word " * (30 * MEGABYTE // 5)
+        waiting = server.client.raw_post(CHAT, chat(text))
+        before = server.megabytes()
+        with ThreadPoolExecutor(10) as executor:
+            for _ in range(10):
+                executor.submit(_send_and_leave, server, waiting)
+            time.sleep(20)  # until the server takes no more
+            after = server.megabytes()
+            expect("status of /health", server.client.get("/health").status, 200)
+            server.kill()
+        each = (after - before) / 10
+        expect_at_most("MB for each request", each, 75)
+    return f"{each:.0f} MB for each"
+
+
+def _send_and_leave(server: Server, data: bytes) -> None:
+    "Send a request, as far as the server takes it, and wait until the connection ends."
+    with suppress(OSError), server.client.connection(data) as connection:
+        connection.recv(4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from threading import Event
 
 from websockets.sync.client import connect
@@ -49,6 +50,51 @@ def sigterm_while_streams_run(bed: Testbed) -> str:
         with bed.serving(command=command) as server:
             stops_well(bed, server, signal.SIGTERM)
     return "new connections are refused, the stream ends well, the turn is logged, exit status 0"
+
+
+@row("16")
+def sighup_while_streams_run(bed: Testbed) -> str:
+    "SIGHUP while a stream runs."
+    with bed.serving() as server:
+        stops_well(bed, server, signal.SIGHUP)
+    return "the same as with SIGTERM"
+
+
+@row("16")
+def what_a_stop_cuts(bed: Testbed) -> str:
+    "SIGTERM, and a stream does not end within the 30 seconds of grace."
+    script = bed.ollama.play(stream(*BEGIN, HOLD))
+    with bed.serving() as server:
+        with server.client.stream(CHAT, chat(script.word)) as came:
+            came.read_until("Hello")
+            server.send(signal.SIGTERM)
+            with suppress(OSError):
+                came.read_all()
+        expect("exit status", server.wait(), 0)
+        turn = server.log.turn(script.word)
+        expect("text in the log", turn.text, "Hello")
+        error = turn.error or ""
+        if "client" in error.lower() or "server" not in error.lower():
+            raise Unexpected(f"the error in the log: {error}")
+        wrong = [line for line in server.output.splitlines() if "Error" in line or "Traceback" in line]
+        expect("errors in the output", wrong, [])
+    return f"logged with 'Hello': {turn.status} {error}"
+
+
+@row("16")
+def a_full_queue(bed: Testbed) -> str:
+    "One request runs, one waits, and the queue has room for one. A background request comes."
+    with bed.serving("--max-concurrency", "1", "--queue", "1") as server:
+        held = bed.ollama.play(stream(*BEGIN, HOLD))
+        requests = [server.client.raw_post(CHAT, chat(word)) for word in (held.word, "Hi")]
+        with server.client.connection(requests[0]):
+            held.wait_until_begun()
+            with server.client.connection(requests[1]):
+                wait_for("a request in the queue", lambda: _waiting(server) == 1)
+                came = server.client.respond("Hi", background=True)
+                expect("error", (came.status, came.error.get("code")), (503, "queue_full"))
+                expect("Retry-After", "retry-after" in came.headers, True)
+    return f"503 at once: {came.error['message']}"
 
 
 @row("16")
