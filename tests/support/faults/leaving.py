@@ -9,12 +9,13 @@ import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from threading import Event
 
 from websockets.sync.client import connect
 
 from support.faults.answers import HELLO
 from support.faults.client import CHAT, RESPONSES, chat, response
-from support.faults.ollama import BEGIN, EndlessReply, Script
+from support.faults.ollama import BEGIN, END, EndlessReply, Script
 from support.faults.process import COUNTED, Server, limited
 from support.faults.row import PATIENCE, expect, expect_at_most, row, wait_for
 from support.faults.testbed import Testbed
@@ -121,25 +122,27 @@ def connections_that_nobody_uses(bed: Testbed) -> str:
 
 @row("15")
 def no_descriptor_is_left(bed: Testbed) -> str:
-    "The server may open 80 files, and 200 clients connect. One was there before them."
+    "The server may open 80 files. A stream runs, and then 200 clients connect."
+    release = Event()
+    script = bed.ollama.play(stream(*BEGIN, release, END))
     with bed.serving(prefix=limited("RLIMIT_NOFILE", 80)) as server, ExitStack() as stack:
-        request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-        first = stack.enter_context(server.client.connection(request))
-        expect("status of the first client", b" 200 " in first.recv(4096), True)
+        came = stack.enter_context(server.client.stream(CHAT, chat(script.word)))
+        came.read_until("Hello")
         others = [stack.enter_context(server.client.connection(b"")) for _ in range(200)]
         began = time.monotonic()
         time.sleep(5)
-        first.sendall(request)
-        expect("status of the first client", b" 200 " in first.recv(4096), True)
-        lines = [
-            line for line in server.output.splitlines() if "open" in line.lower() or "descriptor" in line
-        ]
+        release.set()
+        came.read_all()
+        expect("text and end of the stream", (came.text, came.done), ("Hello", 1))
+        lines = [line for line in server.output.splitlines() if "Too many open files" in line]
         expect_at_most("lines in the output", len(lines), time.monotonic() - began + 2)
         for other in others:
             other.close()
         wait_for("an answer for a new client", lambda: _answers(server))
         expect("answer", server.client.chat(bed.ollama.play(HELLO).word).content, "Hello")
-    return f"the first client is answered, {len(lines)} lines in the output; then all others: {lines[:1]}"
+    return (
+        f"the stream ends well, {len(lines)} lines in the output: {lines[:1]}; then new clients are answered"
+    )
 
 
 def _answers(server: Server) -> bool:
