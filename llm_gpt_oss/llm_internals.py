@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import llm
-from llm.parts import Message
+from llm.parts import Message, Part
 
 if TYPE_CHECKING:
     from llm.logs import LogStore
@@ -96,6 +96,14 @@ def set_times(response: llm.Response, started: datetime, seconds: float) -> None
     """
     response._start_utcnow = started
     response._start, response._end = 0.0, seconds
+
+
+def write_part(log: LogStore, message_hash: str, position: int, part: Part) -> None:
+    """Write a part of a message that has just been written.
+
+    llm's public `ensure_chain` writes a message with its parts, but looks each one up and hashes it before.
+    """
+    log._write_part(message_hash, position, part, {})
 
 
 def load_parts(log: LogStore, message_hashes: Sequence[str]) -> dict[str, list[Any]]:

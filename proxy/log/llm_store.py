@@ -16,6 +16,8 @@ from llm.logs import LogStore, condense_payload, message_hash
 from llm.parts import Message
 from sqlite_utils.db import Column, Table, quote_identifier
 
+from llm_gpt_oss.llm_internals import write_part
+
 # From this number of messages on, finding the first new one is faster than a query for each message.
 MANY_MESSAGES = 4
 SQLITE_TYPES = (str, int, float, bytes, type(None))
@@ -132,21 +134,31 @@ class ChainStore(LogStore):
     ) -> str | None:
         """Stores messages as a chain and returns its last hash, as llm's method does.
 
-        llm queries the database for each message. But a hash covers all earlier messages: if a message is in
-        the log, so are those before it.
+        llm queries the database for each message, and hashes it once more. But a hash covers all earlier
+        messages: if a message is in the log, so are those before it.
         """
         if parent is None and self._stored and self._has(self._stored.tip):
             messages, parent = messages[self._stored.length :], self._stored.tip
-        if len(messages) >= MANY_MESSAGES:
-            hashes = [parent]
-            for message in messages:
-                hashes.append(message_hash(message, hashes[-1]))
-            new = bisect_left(range(1, len(hashes)), True, key=lambda n: not self._has(hashes[n]))
-            messages, parent = messages[new:], hashes[new]
-        tip: str | None = super().ensure_chain(messages, parent, fragments)
-        return tip
+        if fragments or len(messages) < MANY_MESSAGES:
+            tip: str | None = super().ensure_chain(messages, parent, fragments)
+            return tip
+        hashes: list[str] = []
+        for message in messages:
+            hashes.append(message_hash(message, hashes[-1] if hashes else parent))
+        with self.db.atomic():
+            new = bisect_left(hashes, True, key=lambda hash: not self._has(hash))
+            for n in range(new, len(messages)):
+                self._insert(messages[n], hashes[n], hashes[n - 1] if n else parent)
+        return hashes[-1]
 
-    def _has(self, hash: str | None) -> bool:
+    def _insert(self, message: Message, hash: str, parent: str | None) -> None:
+        metadata = json.dumps(message.provider_metadata) if message.provider_metadata else None
+        row = {"hash": hash, "parent_hash": parent, "role": message.role, "provider_metadata": metadata}
+        self.db["messages"].insert(row)
+        for position, part in enumerate(message.parts):
+            write_part(self, hash, position, part)
+
+    def _has(self, hash: str) -> bool:
         sql = "select 1 from messages where hash = ?"
         return self.db.conn.execute(sql, [hash]).fetchone() is not None
 

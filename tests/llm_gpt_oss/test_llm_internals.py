@@ -26,6 +26,7 @@ from llm_gpt_oss.llm_internals import (
     partial_response,
     set_start_time,
     set_times,
+    write_part,
 )
 
 INTERNALS = "llm_gpt_oss/llm_internals.py"
@@ -39,6 +40,7 @@ ATTRIBUTES = {
     "_done",
     "_end",
     "_load_parts",
+    "_write_part",
     "_messages_now",
     "_start",
     "_start_utcnow",
@@ -208,3 +210,5 @@ def test_parts_of_logged_messages() -> None:
     (prompt,) = database.query("select hash from messages where role = 'user'")
     assert load_parts(store, [prompt["hash"]]) == {prompt["hash"]: [TextPart("Hello?")]}
     assert load_parts(store, []) == {}
+    write_part(store, prompt["hash"], 1, TextPart("More"))
+    assert load_parts(store, [prompt["hash"]]) == {prompt["hash"]: [TextPart("Hello?"), TextPart("More")]}

@@ -11,7 +11,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from sqlite_utils.db import View
-from support.logged_turns import assistant, turn, user
+from support.logged_turns import assistant, call, reasoning, result, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
 from proxy.log.database import open_log
@@ -90,6 +90,17 @@ def test_only_new_messages_are_written(log: ChainStore) -> None:
         *messages[:5],
         llm.user("other"),
     ]
+
+
+def test_messages_are_written_as_by_llm(log: ChainStore) -> None:
+    llms = LogStore(sqlite_utils.Database(memory=True))
+    named = llm.user("Hi")
+    named.provider_metadata = {"gpt-oss": {"name": "Ada"}}
+    messages = [named, assistant(reasoning("Hm"), "Hello", call("call_1", a=1)), result("call_1", "three")]
+    long = [*messages, *messages]
+    assert log.ensure_chain(long) == llms.ensure_chain(long)
+    for table in ("messages", "parts"):
+        assert [*log.db[table].rows] == [*llms.db[table].rows]
 
 
 def test_a_long_conversation_takes_few_queries(log: ChainStore) -> None:
