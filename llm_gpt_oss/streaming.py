@@ -1,7 +1,12 @@
-"""Incremental translation of one stream into another: the protocol, and its sync and async loops."""
+"""Incremental translation of one stream into another: the protocol, and its sync and async loops.
+
+An async loop over many items should pause now and then: see `BusyTime`.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -9,6 +14,9 @@ In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
+
+# Seconds of work between two pauses.
+MAX_BUSY = 0.02
 
 
 class Translator(Protocol[In, Out]):
@@ -38,3 +46,20 @@ async def atranslate(items: AsyncIterable[A], translator: Translator[A, B]) -> A
             yield output
     for output in translator.finish():
         yield output
+
+
+class BusyTime:
+    """The time since a task last let others run.
+
+    A task that reads what is there already, such as thousands of events that one line of an engine completes,
+    never waits. It should await `pause` after each of them.
+    """
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def pause(self) -> None:
+        "Let others run if the time is long."
+        if time.perf_counter() - self._since >= MAX_BUSY:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()

@@ -9,6 +9,7 @@ from contextlib import aclosing, closing
 
 from ..completion import AsyncEngine, Completion, Engine
 from ..errors import GptOssError
+from ..streaming import BusyTime
 from .machine import TurnMachine
 from .transcript import Text, ToolCall
 
@@ -31,7 +32,11 @@ def run_turn(machine: TurnMachine, engine: Engine) -> Generator[Text | ToolCall,
 async def arun_turn(
     machine: TurnMachine, engine: AsyncEngine, call: Call
 ) -> AsyncGenerator[Text | ToolCall, None]:
-    "Like `run_turn`, for an async engine. `call` calls what reads the whole conversation."
+    """Like `run_turn`, for an async engine. `call` calls what reads the whole conversation.
+
+    It pauses now and then, because one line of an engine may hold a hundred thousand pieces.
+    """
+    busy = BusyTime()
     while (completion := await call(machine.next_completion)) is not None:
         try:
             async with aclosing(engine.complete(completion)) as items:
@@ -40,5 +45,6 @@ async def arun_turn(
                         yield out
                     if machine.completion_is_over:
                         break
+                    await busy.pause()
         except GptOssError as error:
             await asyncio.sleep(machine.on_error(error))

@@ -16,12 +16,12 @@ from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import BadRequest
 from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
+from llm_gpt_oss.streaming import BusyTime
 
 from ..generation import CustomCall, Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
 from ..http.disconnect import CLIENT_LEFT
 from ..http.errors import to_api_error
-from ..http.long_work import BusyTime
 from ..http.server_stop import STOPPED, ServerStop
 from ..log.fingerprint import tool_calls
 from ..log.idempotency import Attempt
@@ -140,8 +140,7 @@ class Run:
                         if self._generation.replayable:
                             self._pieces.feed(event)
                         yield event
-                        if busy.is_long():
-                            await asyncio.sleep(0)
+                        await busy.pause()
         except BadRequest as error:
             await self._log_failure(error)
             param = error.param and self._client.body.sent_path(self._generation.field_of(error.param))

@@ -18,10 +18,10 @@ from llm.logs import LogStore
 from llm.parts import StreamEvent
 
 from llm_gpt_oss.log.database import is_transient
+from llm_gpt_oss.streaming import BusyTime
 
 from ..generation import Finished
 from ..http.errors import ApiError, log_unavailable
-from ..http.long_work import BusyTime
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
 from .idempotency import PreviousAttempt
 from .lock_holders import lock_holders
@@ -97,8 +97,7 @@ class LogReader:
         busy = BusyTime()
         for event in logged.events() if logged else ():
             yield event
-            if busy.is_long():
-                await asyncio.sleep(0)
+            await busy.pause()
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.wrap_future(self._thread.submit(work, time.monotonic(), *arguments))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from support.turn_requests import (
     user,
 )
 
+from llm_gpt_oss import streaming
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.errors import ContextOverflow, EmptyStream, EngineBusy, GptOssError, StreamCut
 from llm_gpt_oss.turn import run as module
@@ -178,3 +180,26 @@ async def test_closing_stops_the_async_engine() -> None:
     assert engine.closed == 0
     await items.aclose()
     assert (engine.closed, machine.finish_reason) == (1, None)
+
+
+async def test_pieces_that_are_there_already_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    "Even if nothing is to be shown for any of them."
+    monkeypatch.setattr(streaming, "MAX_BUSY", 0)
+    turns = 0
+
+    class Engine:
+        async def complete(self, completion: Completion) -> AsyncGenerator[Piece | Done, None]:
+            for piece in pieces("<|start|>assistant<|channel|>final<|message|>" * 100 + "Hello"):
+                yield piece
+            yield Done("stop", prompt_tokens=1, completion_tokens=501)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(others())
+    assert [text async for text in arun_turn(TurnMachine(build_request()), Engine(), call)]
+    task.cancel()
+    assert turns > 100

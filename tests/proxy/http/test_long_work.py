@@ -11,6 +11,7 @@ from support.requests import CHAT, MINIMAL, asking
 from support.scripted_engine import pieces
 from support.scripted_server import Refusing
 
+from llm_gpt_oss import streaming
 from llm_gpt_oss.completion import Completion, Done, Piece
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.turn.machine import TurnMachine
@@ -19,7 +20,7 @@ from proxy.api.chat_completions.request import ChatRequest
 from proxy.api.completions.request import CompletionRequest
 from proxy.api.ollama import route as ollama
 from proxy.api.responses.request import ResponsesRequest
-from proxy.http import long_work, request_body
+from proxy.http import request_body
 from proxy.http.long_work import LONG, off_loop
 
 LONG_TEXT = "a" * LONG
@@ -116,7 +117,7 @@ class Chatterbox:
 
 
 async def test_an_answer_that_is_there_already_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_work, "MAX_BUSY", 0)
+    monkeypatch.setattr(streaming, "MAX_BUSY", 0)
     turns = 0
 
     async def others() -> None:
