@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def main() -> int:
         "--all", action="store_true", help="print all outcomes, not only those of failed attacks"
     )
     options = parser.parse_args()
+    # So that a server does not outlive a script that is terminated.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     chosen = drawn(options.name, options.without, seed)
     if options.list:

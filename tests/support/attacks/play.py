@@ -110,10 +110,10 @@ def start_after_kill(attack: Attack, folder: Path, engine: BadEngine) -> float:
     engine.silent = False
     began = time.monotonic()
     with Target.started(folder, engine.url) as target:
-        seconds = time.monotonic() - began
+        start = Delay(began, time.monotonic() - began, target.cpu_seconds())
         if target.turns() == turns:
             raise RuntimeError("The turn of the killed server is not in the log.")
-    return seconds
+    return start.server_seconds
 
 
 def _over_http(attack: Attack, body: bytes, target: Target) -> tuple[int, int]:
