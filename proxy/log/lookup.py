@@ -16,7 +16,7 @@ from .access import Viewer
 from .fingerprint import tool_calls
 from .ids import end_time
 from .items import ItemChain, split_items, thread_owner
-from .queries import load_chain
+from .queries import load_chain, load_message
 
 THREAD = """
 select threads.tip_message_hash, threads.datetime_utc, conversation.metadata, conversation.created
@@ -29,30 +29,27 @@ where turns.id in (select value from json_each(?))
 order by turns.id desc
 """
 KEPT_ITEM = "select message_hash, n from gpt_oss_items where item_id = ?"
-# From a message to the turns and conversations that include it. A request adds a few messages, so the first
-# is near. If very many conversations have the same beginning it may be far: the search stops after 10,000
-# messages.
+# The first of these messages that ends a turn or conversation which the viewer sees.
 VISIBLE = """
-with recursive later (hash) as (
-    select hash from messages where hash = :hash
-    union all
-    select messages.hash from messages join later on messages.parent_hash = later.hash
-    limit 10000
-)
-select 1 from later where exists (
+select message.value from json_each(:hashes) as message where exists (
     select 1 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
-    where turns.tip_message_hash = later.hash and (:admin or request.actor = :actor)
+    where turns.tip_message_hash = message.value and (:admin or request.actor = :actor)
         and not coalesce(request.deleted, 0)
         and (request.stored or request.endpoint is not '/v1/responses')
 ) or exists (
     select 1 from threads join gpt_oss_conversations as conversation on conversation.thread_id = threads.id
-    where threads.tip_message_hash = later.hash and (:admin or conversation.actor = :actor)
+    where threads.tip_message_hash = message.value and (:admin or conversation.actor = :actor)
         and not conversation.deleted
 )
 limit 1
 """
-
-
+LATER = """
+select messages.hash, messages.parent_hash
+from json_each(?) as message join messages on messages.parent_hash = message.value
+"""
+# How many messages are searched for one that ends a turn. A request adds a few, so the first is near. If very
+# many conversations have the same beginning it may be far.
+MAX_SEARCHED = 10_000
 # Whether a call is of a custom tool in a thread of the viewer.
 CUSTOM_CALL = """
 select 1 from gpt_oss_custom_calls as custom
@@ -187,7 +184,8 @@ class _ItemFinder:
 
     def _items_of(self, hash: str) -> Sequence[Message]:
         if hash not in self._items:
-            self._items[hash] = split_items(self._messages[hash])
+            message = self._messages.get(hash) or load_message(self._log, hash)
+            self._items[hash] = split_items(message) if message else []
         return self._items[hash]
 
     def _with_kept_id(self, id: str) -> Message | None:
@@ -197,17 +195,37 @@ class _ItemFinder:
     def _in_message(self, hash: str, n: int) -> Message | None:
         if not self._is_visible(hash):
             return None
-        self._load(hash)
         items = self._items_of(hash)
         return items[n] if n < len(items) else None
 
     def _is_visible(self, hash: str) -> bool:
         "Whether the viewer sees a turn or conversation that includes this message."
-        if hash not in self._visible:
-            parameters = {"hash": hash, "actor": self._viewer.actor, "admin": self._viewer.admin}
-            row = self._log.db.conn.execute(VISIBLE, parameters).fetchone()
-            self._visible[hash] = row is not None
-        return self._visible[hash]
+        parents: dict[str, str | None] = {hash: None}
+        level = [hash]
+        while level and len(parents) <= MAX_SEARCHED:
+            reached = self._visible_one(level)
+            if reached:
+                while reached:
+                    self._visible[reached] = True
+                    reached = parents[reached]
+                return True
+            rows = self._log.db.conn.execute(LATER, [json.dumps(level)])
+            later = {each: parent for each, parent in rows if self._visible.get(each, True)}
+            parents |= later
+            level = [*later]
+        if not level:  # nothing that includes it is visible
+            self._visible |= dict.fromkeys(parents, False)
+        return False
+
+    def _visible_one(self, hashes: Sequence[str]) -> str | None:
+        "One of these messages that is known to be visible, or that ends something visible."
+        for hash in hashes:
+            if self._visible.get(hash):
+                return hash
+        unknown = json.dumps([hash for hash in hashes if hash not in self._visible])
+        parameters = {"hashes": unknown, "actor": self._viewer.actor, "admin": self._viewer.admin}
+        row = self._log.db.conn.execute(VISIBLE, parameters).fetchone()
+        return str(row[0]) if row else None
 
     def _load(self, tip: str | None) -> None:
         if tip in self._messages:

@@ -130,6 +130,16 @@ def load_chain(log: LogStore, tip: str | None, *, after: str | None = None) -> l
     ]
 
 
+def load_message(log: LogStore, hash: str) -> Message | None:
+    "The message with this hash, None if the log does not have it."
+    sql = "select role, provider_metadata from messages where hash = ?"
+    row = log.db.conn.execute(sql, [hash]).fetchone()
+    if row is None:
+        return None
+    parts = _load_parts(log, [hash]).get(hash, [])
+    return Message(row[0], parts, json.loads(row[1]) if row[1] else None)
+
+
 def _load_parts(log: LogStore, hashes: Sequence[str]) -> dict[str, list[Part]]:
     "The parts of messages. llm's own method is several times slower; it reads only what needs other tables."
     parts: dict[str, dict[int, Part]] = {}

@@ -217,3 +217,34 @@ def test_many_items_of_one_turn_are_found_in_linear_time(log: Log, monkeypatch: 
     monkeypatch.setattr(lookup, "split_items", counted)
     assert [message and message.parts for message in log.find(ids)] == [[each] for each in calls]
     assert len(split) < 5
+
+
+def steps(log: Log, ids: Sequence[str], viewer: Viewer = ADMIN) -> int:
+    "How many hundred steps SQLite takes to find these items."
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    log.store.db.conn.set_progress_handler(step, 100)
+    log.find(ids, viewer)
+    log.store.db.conn.set_progress_handler(None, 0)
+    return count
+
+
+@pytest.mark.parametrize("viewer", [ADMIN, Viewer("bob", False)], ids=["visible", "not visible"])
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "backwards"])
+def test_many_items_take_no_longer_each(log: Log, viewer: Viewer, order: int) -> None:
+    "All of a prompt, which ends with the only turn."
+    few, many = (
+        log.ids(log.context_of(log.write(*[user(f"{count}: {n}") for n in range(count)], answer=HELLO)))
+        for count in (50, 400)
+    )
+    assert steps(log, many[::order], viewer) < 16 * steps(log, few[::order], viewer)
+
+
+def test_a_message_that_was_pruned_meanwhile_is_not_found(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = log.ids(log.context_of(log.write(HI, answer=HELLO)))
+    monkeypatch.setattr(lookup, "load_message", lambda log, hash: None)
+    assert log.find(ids[:1]) == [None]
