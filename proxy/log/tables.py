@@ -12,7 +12,7 @@ from llm.parts import Message, ToolCallPart, ToolResultPart
 from ..generation import CustomCall
 from .fingerprint import tool_calls
 from .stored_body import SharedField, split_shared_fields, to_text
-from .turn import Turn
+from .turn import UNFINISHED, Turn
 
 # The endpoint whose stored turns can be listed.
 LISTED = "/v1/chat/completions"
@@ -174,9 +174,19 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute("insert into gpt_oss_migrations values (?)", [name])
 
 
-def has_request(connection: sqlite3.Connection, turn_id: str) -> bool:
-    row = connection.execute("select 1 from gpt_oss_requests where turn_id = ?", [turn_id]).fetchone()
-    return row is not None
+def has_turn(connection: sqlite3.Connection, turn: Turn) -> bool:
+    """Whether the log has this turn already.
+
+    A later attempt at the same answer has the same id, but other times. A turn whose process ended before
+    the answer was complete never replaces another one.
+    """
+    sql = """
+    select 1 from gpt_oss_requests as request join turns on turns.id = request.turn_id
+    where turns.id = ? and (? or (request.status, turns.datetime_utc, turns.duration_ms) = (?, ?, ?))
+    """
+    status, response = turn.request.status, turn.response
+    times = [response.datetime_utc(), response.duration_ms()]
+    return connection.execute(sql, [turn.id, status == UNFINISHED, status, *times]).fetchone() is not None
 
 
 def insert_request(

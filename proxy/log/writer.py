@@ -30,7 +30,7 @@ from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
 from .spool import Spool, reason
 from .stop_signal import next_signal
 from .thread_match import HashedPrompt, ThreadMatcher
-from .turn import UNFINISHED, Turn
+from .turn import Turn
 from .turn_writer import TurnWriter
 
 T = TypeVar("T")
@@ -280,17 +280,20 @@ class LogWriter:
         return True
 
     def _write_late(self, turn: Turn) -> None:
-        connection = self._file.opened().db.conn
-        if turn.request.status == UNFINISHED and tables.has_request(connection, turn.id):
-            self.spool.remove(turn.id)  # its process ended just after it had written the turn
-            return
+        log = self._file.opened()
         try:
-            self._write(turn)
+            with write_transaction(log.db.conn):
+                # The process that wrote it may have ended before it deleted the file. Or another one writes
+                # the waiting turns, too.
+                if not tables.has_turn(log.db.conn, turn):
+                    TurnWriter(log).write(turn)
         except Exception as error:
             if is_transient(error):
                 raise
             self._report(error)
             self.spool.reject(turn)
+        else:
+            self._remove(turn)
 
     def _report(self, error: Exception) -> None:
         if not is_transient(error):

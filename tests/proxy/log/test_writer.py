@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from support.logged_turns import assistant, call, reasoning, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.log.waiting import keep
+from proxy.generation import ThreadPosition
 from proxy.http.errors import ApiError
 from proxy.log import database, problems, spool, writer
 from proxy.log.llm_store import ChainStore
@@ -470,6 +472,39 @@ async def test_recovery_after_a_kill(path: Path) -> None:
     with sqlite_utils.Database(path) as db:
         rows = db.execute("select status, error from gpt_oss_requests order by turn_id").fetchall()
     assert rows == [(200, None), (500, "gone")]
+
+
+@pytest.mark.parametrize("append", [True, False], ids=["conversation", "response"])
+async def test_a_waiting_turn_that_was_written_is_not_written_again(path: Path, append: bool) -> None:
+    async with opened(path) as log_writer:
+        await record(log_writer, first := turn(HI, answer=assistant("Hello")))
+        with sqlite_utils.Database(path) as db:
+            logged = db["turns"].get(first.id)
+        position = ThreadPosition(logged["thread_id"], logged["tip_message_hash"], append=append)
+        prompt = [HI, assistant("Hello"), user("More")]
+        waiting = turn(*prompt, answer=assistant("Yes"), known=2, continues=position)
+        async with lock(path):
+            await record(log_writer, waiting)
+        (file,) = log_writer.spool.folder.glob("*.json")
+        data = file.read_bytes()
+    with sqlite_utils.Database(path) as db:
+        before = [[*db[table].rows] for table in ("threads", "turns", "messages")]
+    file.write_bytes(data)  # its process was killed between the commit and the end of the file
+    async with opened(path):
+        pass
+    assert left(path) == []
+    with sqlite_utils.Database(path) as db:
+        assert [[*db[table].rows] for table in ("threads", "turns", "messages")] == before
+
+
+async def test_a_later_attempt_replaces_the_turn(path: Path) -> None:
+    async with opened(path) as log_writer:
+        await record(log_writer, failed := turn(HI, status=503, error="busy"))
+        second = replace(failed, request=replace(failed.request, status=200, error=None))
+        async with lock(path):
+            await record(log_writer, second)
+    with sqlite_utils.Database(path) as db:
+        assert db["gpt_oss_requests"].get(failed.id)["status"] == 200
 
 
 async def test_recovery_of_a_turn_that_continued_a_conversation(path: Path) -> None:
