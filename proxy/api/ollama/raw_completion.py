@@ -166,9 +166,10 @@ def _line(item: Piece | Done, model: str) -> Json:
         line = {"response": item.text, "done": False}
         if item.logprobs:
             line["logprobs"] = [_token(logprob) for logprob in item.logprobs]
-        if item.logprobs and item.text in MARKERS:
-            # llama.cpp does not report the text of special tokens, which tells them from text like theirs.
-            line["logprobs"][0]["token"] = item.text
+        if item.text in MARKERS:
+            if item.logprobs:
+                # llama.cpp does not report the text of special tokens, which tells them from text like theirs.
+                line["logprobs"][0]["token"] = item.text
         elif MARKER.search(item.text):
             line["logprobs"] = _tokens_without_markers(item)
     return {"model": model, "created_at": datetime.now(timezone.utc).isoformat(), **line}
