@@ -168,7 +168,7 @@ def _line(item: Piece | Done, model: str) -> Json:
             line["logprobs"] = [_token(logprob) for logprob in item.logprobs]
         if item.text in MARKERS:
             if item.logprobs:
-                # llama.cpp does not report the text of special tokens, which tells them from text like theirs.
+                # llama.cpp does not report the text of special tokens, which tells them from such text.
                 line["logprobs"][0]["token"] = item.text
         elif MARKER.search(item.text):
             line["logprobs"] = _tokens_without_markers(item)
