@@ -69,6 +69,17 @@ class Spool:
         "Set aside a turn that the database will never accept, so that it is not tried again."
         self._store(turn, REJECTED)
 
+    def set_aside(self, turn_id: str) -> None:
+        "Like `reject`, for a turn that waits. What it was read from is kept as it is."
+        if in_memory := self._memory.get(turn_id):
+            self._memory[turn_id] = _TurnInMemory(REJECTED, in_memory.data)
+            self.flush()
+            return
+        try:
+            self._files.set_aside(turn_id)
+        except OSError as error:
+            self._unreadable[turn_id] = reason(error)
+
     def remove(self, turn_id: str) -> None:
         self._memory.pop(turn_id, None)
         try:

@@ -291,7 +291,7 @@ class LogWriter:
             if is_transient(error):
                 raise
             self._report(error)
-            self.spool.reject(turn)
+            self.spool.set_aside(turn.id)
         else:
             self._remove(turn)
 

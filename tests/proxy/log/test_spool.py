@@ -291,6 +291,31 @@ def test_another_process_holds_the_own_lock(
     assert found[1] is (failures == 1)
 
 
+def test_a_waiting_turn_that_is_set_aside_is_kept_as_it_is(turns_spool: Spool) -> None:
+    turns_spool.keep(waiting := turn(user("a")))
+    file = turns_spool.folder / f"{waiting.id}.json"
+    text = file.read_text()
+    turns_spool.set_aside(waiting.id)
+    assert ids(turns_spool) == []
+    assert file.with_suffix(".rejected").read_text() == text
+
+
+def test_a_waiting_turn_that_cannot_be_set_aside(turns_spool: Spool) -> None:
+    turns_spool.keep(waiting := turn(user("a")))
+    (turns_spool.folder / f"{waiting.id}.rejected").mkdir()
+    turns_spool.set_aside(waiting.id)
+    unusable = turns_spool.state().unusable
+    assert [name.partition(" ")[0] for name in unusable] == [f"{waiting.id}.rejected", f"{waiting.id}.json"]
+
+
+def test_a_turn_in_memory_is_set_aside(turns_spool: Spool) -> None:
+    turns_spool.folder.touch()
+    turns_spool.keep(waiting := turn(user("a")))
+    turns_spool.set_aside(waiting.id)
+    assert ids(turns_spool) == []
+    assert turns_spool.in_memory() == [waiting.id]
+
+
 def test_turns_are_in_memory_while_the_folder_cannot_be_written(turns_spool: Spool) -> None:
     turns_spool.folder.write_text("in the way")
     turns_spool.begin(begun := turn(user("a"), idempotency_key="key"))

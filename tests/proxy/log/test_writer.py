@@ -445,15 +445,25 @@ async def test_turns_of_llms_commands_are_written_too(path: Path) -> None:
     assert left(path) == []
 
 
-async def test_a_turn_in_the_spool_that_the_database_rejects(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("good_value", "bad_value"),
+    [('"stored":false', '"stored":[]'), ('"duration_ms":250', '"duration_ms":1e999')],
+    ids=["value", "number"],
+)
+async def test_a_turn_in_the_spool_that_the_database_rejects(
+    path: Path, good_value: str, bad_value: str
+) -> None:
     Spool(path).keep(rejected_turn := turn(HI))
     kept = Spool(path).folder / f"{rejected_turn.id}.json"
-    kept.write_text(kept.read_text().replace('"stored":false', '"stored":[]'))
+    text = kept.read_text().replace(good_value, bad_value)
+    assert bad_value in text
+    kept.write_text(text)
     Spool(path).keep(good := turn(HI))
     async with opened(path):
         pass
     assert ids(path) == [good.id]
     assert left(path) == [".rejected"]
+    assert kept.with_suffix(".rejected").read_text() == text
 
 
 async def test_recovery_after_a_kill(path: Path) -> None:
