@@ -33,7 +33,7 @@ from .api.responses.context import ConversationLocks
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
-from .http.body_budget import BodyBudget
+from .http.body_budget import BUDGET, BodyBudget
 from .http.cors import Cors
 from .http.errors import ApiError, handle_error, handle_http_exception
 from .http.head_requests import HeadRequests
@@ -159,7 +159,7 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await state.log_writer.open()
         try:
-            yield {STATE: state.stop}
+            yield {STATE: state.stop, BUDGET: state.body_budget}
         finally:  # a second signal cancels this task
             await backgrounds.close()
             await engines.aclose()

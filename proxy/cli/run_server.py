@@ -222,6 +222,8 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "backlog": ACCEPTED_AT_ONCE,
         "http": HTTP11Protocol,
         "ws": WebSocketProtocol,
+        # 15 KB that are compressed can take 15 MB.
+        "ws_per_message_deflate": False,
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": GRACE_SECONDS + CLEAN_UP_SECONDS,

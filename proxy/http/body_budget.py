@@ -6,6 +6,8 @@ from .errors import SERVER, ApiError
 
 # A request takes about six times the memory of its body: as bytes, as text, as values, as the prompt.
 MAX_HELD = 128 * 2**20
+# The name under which the lifespan's state has the BodyBudget.
+BUDGET = "body_budget"
 
 
 class BodyBudget:

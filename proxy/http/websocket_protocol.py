@@ -1,17 +1,74 @@
-"""uvicorn's WebSocket protocol, changed for clients that leave or no longer read."""
+"""uvicorn's WebSocket protocol, changed for clients that leave, no longer read, or never end a message."""
 
 from __future__ import annotations
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+import asyncio
+import logging
+from typing import Any
 
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
+
+from .body_budget import BUDGET, BodyBudget, HeldBody
 from .client_connection import LINGER_SECONDS, ClientConnection
+from .errors import ApiError
+
+# How many frames a message may have. Each takes more memory than it has bytes, and an empty one, too.
+MAX_FRAMES = 1000
+# Bytes that are read at once. A frame can have only six, and no other client is served while they are parsed.
+READ_SIZE = 2**14
+# uvicorn logs this error with a traceback. It is the client's.
+NOT_UTF8 = "Invalid UTF-8 sequence received from client."
 
 
 class WebSocketProtocol(ClientConnection, WebSocketsSansIOProtocol):
     """Ends the work for a client that has left, even if data for it is unsent.
 
+    The bytes of a message count in the application's `BodyBudget` from the first on. The application counts
+    the whole message.
+
     When the server stops, the application closes the connection, since it knows whether it still sends.
     """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._held = HeldBody(self.app_state.get(BUDGET) or BodyBudget())
+        self.logger.addFilter(is_no_invalid_text)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # asyncio's, where it reads into no buffer of its own
+            transport.max_size = READ_SIZE
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._held.release()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._held.add(len(data))
+        except ApiError as error:
+            self._refuse(CloseCode.TRY_AGAIN_LATER, error.message)
+            return
+        super().data_received(data)
+        if len(self.frames) > MAX_FRAMES:
+            self._refuse(CloseCode.MESSAGE_TOO_BIG, f"A message has at most {MAX_FRAMES} frames.")
+        elif not self.frames and not self.conn.reader.buffer:
+            self._held.release()
+
+    def send_receive_event_to_app(self) -> None:
+        self._held.release()
+        super().send_receive_event_to_app()
+
+    def _refuse(self, code: CloseCode, reason: str) -> None:
+        "Close the connection at once, and drop what arrived of a message."
+        self._held.release()
+        self.frames = []
+        if not self.handshake_complete:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
 
     def client_left(self) -> None:
         if not self.disconnected:
@@ -31,3 +88,7 @@ class WebSocketProtocol(ClientConnection, WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         await super().run_asgi()
         self.abort_if_stalled(LINGER_SECONDS)
+
+
+def is_no_invalid_text(record: logging.LogRecord) -> bool:
+    return record.msg != NOT_UTF8

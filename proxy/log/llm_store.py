@@ -21,6 +21,8 @@ from llm_gpt_oss.llm_internals import write_part
 # From this number of messages on, finding the first new one is faster than a query for each message.
 MANY_MESSAGES = 4
 SQLITE_TYPES = (str, int, float, bytes, type(None))
+# SQLite's largest integer. An engine may send a larger count of tokens, which must not cost the turn.
+MAX_INTEGER = 2**63 - 1
 
 
 class CachedSchemaTable(Table):
@@ -45,7 +47,8 @@ class CachedSchemaTable(Table):
         plain = all(type(value) in SQLITE_TYPES for value in record.values())
         if options or not plain or not self.db.conn.in_transaction:
             return super().insert(record, replace=replace, **options)
-        cursor = self.db.conn.execute(_insert_sql(self.name, tuple(record), replace), [*record.values()])
+        values = [min(value, MAX_INTEGER) if type(value) is int else value for value in record.values()]
+        cursor = self.db.conn.execute(_insert_sql(self.name, tuple(record), replace), values)
         self.last_rowid = self.last_pk = cursor.lastrowid
         return self
 

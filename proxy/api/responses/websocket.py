@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from llm.parts import Message
+from starlette.websockets import WebSocketState
 
 from ...http.auth import KEY_SUBPROTOCOL
 from ...http.body_budget import HeldBody
@@ -154,4 +155,6 @@ class ResponsesSession:
         await self._send({"type": "error", "status": error.status, **error.body})
 
     async def _send(self, event: dict[str, Any]) -> None:
+        if self._socket.application_state is WebSocketState.DISCONNECTED:  # `read` has closed the connection
+            raise WebSocketDisconnect
         await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))

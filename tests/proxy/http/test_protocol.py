@@ -14,9 +14,11 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from proxy.http import protocol
+from proxy.http import protocol, websocket_protocol
+from proxy.http.body_budget import BodyBudget
 from proxy.http.connection_limit import SecondlyWarning
 from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
+from proxy.http.websocket_protocol import MAX_FRAMES, WebSocketProtocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -27,8 +29,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": (await receive())["text"]})
-        await send({"type": "websocket.close"})
+        if (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+            await send({"type": "websocket.close"})
         return
     body, more = b"", True
     while more:
@@ -93,6 +96,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
     config = served.config = uvicorn.Config(
         served.app,
         http=served.protocol(),
+        ws=WebSocketProtocol,
         interface="asgi3",
         lifespan="off",
         log_config=None,
@@ -334,6 +338,46 @@ async def test_limits_of_a_websocket_handshake(server: Served, path: str, header
         answer = json.loads(await asyncio.wait_for(reader.read(), PATIENCE))
         assert "at most 128 headers, and 8192 characters" in answer["error"]["message"]
         assert "connection: close" in head
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("frames", "closing"),
+    [
+        pytest.param(b"\x81\x82" + bytes(4) + b"\xff\xff", b"\x03\xef", id="no UTF-8"),
+        pytest.param(
+            b"\x01\x80" + bytes(4) + (b"\x00\x80" + bytes(4)) * MAX_FRAMES,
+            b"\x03\xf1A message has at most 1000 frames.",
+            id="frames without end",
+        ),
+    ],
+)
+async def test_a_message_that_cannot_be_read(
+    server: Served, frames: bytes, closing: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(HANDSHAKE.format(path="/", headers="").replace("\n", "\r\n").encode())
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    writer.write(frames)
+    assert await asyncio.wait_for(reader.read(), PATIENCE) == b"\x88" + bytes([len(closing)]) + closing
+    assert not [record for record in caplog.records if record.exc_info]
+    writer.close()
+
+
+async def test_messages_without_end_count_in_the_budget(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = BodyBudget(1000)
+    monkeypatch.setattr(websocket_protocol, "BodyBudget", lambda: budget)
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(HANDSHAKE.format(path="/", headers="").replace("\n", "\r\n").encode())
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    assert budget.held == 0
+    writer.write(b"\x01\xfe" + (2000).to_bytes(2, "big") + bytes(4) + b"a" * 1000)
+    closing = b"\x03\xf5The requests that the server holds have 0 MiB already."
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    assert answer[2:].startswith(closing)
+    assert budget.held == 0
     writer.close()
 
 

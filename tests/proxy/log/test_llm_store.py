@@ -72,6 +72,12 @@ def test_a_row_is_inserted_as_by_sqlite_utils(
     assert rows[0] == rows[1]
 
 
+def test_a_number_that_is_too_large_for_sqlite(log: ChainStore) -> None:
+    with write_transaction(log.db.conn):
+        log.db["threads"].insert({"id": "a", "name": 2**70, "datetime_utc": ""})
+    assert [row["name"] for row in log.db["threads"].rows] == [str(2**63 - 1)]
+
+
 def test_a_row_that_breaks_a_constraint(log: ChainStore) -> None:
     log.create_thread(id="a")
     with pytest.raises(sqlite3.IntegrityError), write_transaction(log.db.conn):

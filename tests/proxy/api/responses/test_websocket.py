@@ -3,19 +3,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from openai.types.responses import Response
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 from support.proxied_engine import counting_ids
 from support.scripted_engine import AsyncScriptedEngine, HeldEngine
 
 from llm_gpt_oss.errors import EngineError
-from proxy.api.responses.websocket import MAX_WAITING
+from proxy.api.responses.websocket import MAX_WAITING, ResponsesSession
 from proxy.app import create_app
-from proxy.http.body_budget import MAX_HELD
+from proxy.http.body_budget import MAX_HELD, BodyBudget, HeldBody
 from proxy.key_hash import hash_key
 from proxy.settings import Settings
 
@@ -142,6 +142,16 @@ def test_too_many_requests_that_wait() -> None:
             socket.receive_text()
     assert (closed.value.code, closed.value.reason) == (1008, "More than 8 requests are waiting.")
     assert (engine.open, engine.asked) == (0, 1)
+
+
+async def test_nothing_is_sent_after_the_connection_was_closed() -> None:
+    class ClosedSocket:
+        application_state = WebSocketState.DISCONNECTED
+        scope: ClassVar[dict[str, Any]] = {"headers": []}
+
+    session = ResponsesSession(ClosedSocket(), None, None)  # type: ignore[arg-type]
+    session._received.put_nowait(("", HeldBody(BodyBudget())))
+    await session.answer()
 
 
 def test_a_request_for_which_there_is_no_memory() -> None:
