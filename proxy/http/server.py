@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ import uvicorn
 
 from .connection_limit import BACKLOG, AcceptErrors
 from .hangup import handling_hangup
+from .server_stop import STATE
 
 TICK_SECONDS = 1.0
 # How many rounds of the event loop asyncio needs from an accepted connection to its protocol, and one more.
@@ -26,6 +28,7 @@ class QuietServer(uvicorn.Server):
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
+    _is_in_a_hurry = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(AcceptErrors())
@@ -48,9 +51,22 @@ class QuietServer(uvicorn.Server):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        if self._loop is not None:
+        """Stop. Ctrl-C during a stop cuts the requests that are still running.
+
+        uvicorn would end the event loop under them, so their clients would get a status 500.
+        """
+        if self._loop is None:
+            super().handle_exit(sig, frame)
+        elif sig == signal.SIGINT and self.should_exit and not self._is_in_a_hurry:
+            self._is_in_a_hurry = True
+            self._loop.call_soon_threadsafe(self._cut)
+        else:
+            super().handle_exit(sig, frame)
             self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _cut(self) -> None:
+        if stop := self.lifespan.state.get(STATE):
+            stop.cut(self.server_state.tasks)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, then do what uvicorn does.

@@ -39,9 +39,12 @@ class ServerStop:
             return
         self.began.set()
         if grace is not None:
-            asyncio.get_running_loop().call_later(max(0, grace - CLEAN_UP_SECONDS), self._cut, requests)
+            asyncio.get_running_loop().call_later(max(0, grace - CLEAN_UP_SECONDS), self.cut, requests)
 
-    def _cut(self, requests: Collection[asyncio.Task[None]]) -> None:
+    def cut(self, requests: Collection[asyncio.Task[None]]) -> None:
+        "Cancel the requests now. Only the first call has an effect."
+        if self.is_cut:
+            return
         self.is_cut = True
         if requests:
             logger.warning("The server stops. %d requests that are still running are cut.", len(requests))

@@ -114,6 +114,26 @@ def test_a_stream_that_takes_too_long_is_cut_and_logged(path: Path, signal_: sig
         assert "Traceback" not in server.output
 
 
+def wait_until_closed(port: int) -> None:
+    with suppress(ConnectionRefusedError, ConnectionResetError):
+        while True:
+            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+            time.sleep(0.01)
+
+
+def test_ctrl_c_during_a_stop_cuts_what_still_runs(path: Path) -> None:
+    with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama, grace=600) as server:
+        with server.asking(stream=True) as client:
+            until(client, b"Hello")
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_closed(server.port)
+            assert server.stop(signal.SIGINT) == 0
+            assert b"server_stopped" in until(client, b"\r\n0\r\n\r\n")
+        assert server.rows() == [STOPPED]
+        assert CUT in server.output
+        assert "Traceback" not in server.output
+
+
 def test_an_answer_that_takes_too_long_is_an_error(path: Path) -> None:
     with Ollama([HOLD]) as ollama, serving(path, ollama, grace=1) as server:
         with server.asking() as client:
