@@ -54,8 +54,8 @@ MARKS = (
 _WORD_END = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _QUOTED_URL = re.compile(r'"\s*[a-z][a-z0-9+.-]*://', re.IGNORECASE)
-_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
-_PARAMETER = re.compile(r"(?<=[?&;#])([^?&;#=]+)=[^&;#]*")
+_LOGIN = re.compile(r"://[^/?#\s]*@")
+_PARAMETER = re.compile(r"([?&;#][^?&;#=]+)=[^&;#]*")
 
 
 def may_need_redaction(text: str) -> bool:
@@ -83,7 +83,7 @@ def is_secret(name: str) -> bool:
 
 def without_credentials(url: str) -> str:
     "The URL without a login, and without secrets in its query and its fragment."
-    return _PARAMETER.sub(_redacted_parameter, _LOGIN.sub(f"{REPLACED}@", url))
+    return _PARAMETER.sub(_redacted_parameter, _LOGIN.sub(f"://{REPLACED}@", url))
 
 
 @lru_cache(maxsize=1000)
@@ -143,5 +143,5 @@ def _redacted_text(key: str, text: str) -> str:
 
 
 def _redacted_parameter(match: re.Match[str]) -> str:
-    name = unquote(match[1])
+    name = unquote(match[1][1:])
     return f"{match[1]}={REPLACED}" if name.lower() in QUERY_SECRETS or is_secret(name) else match[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -49,6 +50,13 @@ def copied_migrations(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     "An engine's error is an HTTP status, however slow the machine is."
     monkeypatch.setattr(answer, "REJECTION_SECONDS", 30)
+
+
+@pytest.fixture(autouse=True)
+def uvicorn_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    "A server that ran in this process took uvicorn's messages for itself."
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "level", logging.NOTSET)
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ EVENT_CLASSES: dict[str, type[BaseModel]] = {
     for event_class in get_args(get_args(ResponseStreamEvent)[0])
 }
 
-# Keys that OpenAI's API description or Open Responses have, and the SDK does not.
+# Keys that OpenAI's API description or Open Responses have, and the SDK does not. `notes` are our own.
 KEYS_BEYOND_THE_SDK = {
+    "Response.notes",
     "Response.frequency_penalty",
     "Response.presence_penalty",
     "Response.store",

@@ -14,11 +14,11 @@ from ...http.body_model import Body
 from ...http.errors import ApiError
 from ...items.tools import TextFormat
 from ..response_formats import DEFAULT_NAME
-from .tools import CustomTool, FunctionTool, GrammarFormat, NamespaceTool
+from .tools import AllowedTools, CustomTool, FunctionTool, GrammarFormat, NamespaceTool, ToolName
 
 Json = dict[str, Any]
 
-# The fields of a request that the response repeats, with OpenAI's defaults.
+# The fields of a request that the response repeats as they are, with OpenAI's defaults.
 ECHO_DEFAULTS: Json = {
     "background": False,
     "frequency_penalty": 0.0,
@@ -34,7 +34,6 @@ ECHO_DEFAULTS: Json = {
     "safety_identifier": None,
     "store": True,
     "temperature": 1.0,
-    "tool_choice": "auto",
     "top_logprobs": 0,
     "top_p": 1.0,
     "truncation": "disabled",
@@ -67,6 +66,7 @@ def new_response(body: Mapping[str, Any], *, id: str, created_at: int, model: st
         "output": [],
         "usage": None,
         **{key: fields.get(key, default) for key, default in ECHO_DEFAULTS.items()},
+        "tool_choice": _tool_choice(fields.get("tool_choice", "auto")),
         "conversation": _conversation(fields.get("conversation")),
         "prompt": None,
         "reasoning": _reasoning(fields.get("reasoning", {})),
@@ -76,6 +76,12 @@ def new_response(body: Mapping[str, Any], *, id: str, created_at: int, model: st
         # OpenAI's API description does not allow null here.
         **({"user": fields["user"]} if "user" in fields else {}),
     }
+
+
+def _tool_choice(choice: str | Json) -> str | Json:
+    if isinstance(choice, str):
+        return choice
+    return _known(choice, AllowedTools if choice["type"] == "allowed_tools" else ToolName)
 
 
 def _conversation(conversation: str | Json | None) -> Json | None:

@@ -260,7 +260,7 @@ def response_to(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize("value", JSON_VALUES, ids=json.dumps)
-@pytest.mark.parametrize("name", [*response_object.ECHO_DEFAULTS, "user"])
+@pytest.mark.parametrize("name", [*response_object.ECHO_DEFAULTS, "tool_choice", "user"])
 def test_echoed_values_match_the_sdk(name: str, value: Any) -> None:
     response = response_to({**MINIMAL, name: value})
     assert response is None or is_openais(response)
