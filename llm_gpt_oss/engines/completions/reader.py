@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...completion import Completion, Done, Json, Logprob, Piece
+from ..http.counts import milliseconds, token_count
 from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
 from ..http.token_splitter import Token, TokenSplitter
 from ..llama_server.reader import parse_logprob
@@ -29,10 +30,10 @@ class TextReader:
 
     def feed(self, event: Json, /) -> Sequence[Piece | Done]:
         self._has_events = True
-        # The usage is in the event with the finish reason, or in one after it.
-        self._usage = event.get("usage") or self._usage
-        self._timings = event.get("timings") or self._timings
         try:
+            # The usage is in the event with the finish reason, or in one after it.
+            self._usage = {**(event.get("usage") or self._usage)}
+            self._timings = {**(event.get("timings") or self._timings)}
             return [piece for choice in event["choices"] for piece in self._pieces(choice)]
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise unexpected_event(self._server_name, event) from error
@@ -44,11 +45,11 @@ class TextReader:
             raise unfinished_stream(self._server_name)
         done = Done(
             "length" if self._finish_reason == "length" else "stop",
-            prompt_tokens=self._usage.get("prompt_tokens"),
-            completion_tokens=self._usage.get("completion_tokens"),
+            prompt_tokens=token_count(self._usage.get("prompt_tokens")),
+            completion_tokens=token_count(self._usage.get("completion_tokens")),
             # Only llama.cpp's server reports times.
-            prompt_ms=self._timings.get("prompt_ms"),
-            completion_ms=self._timings.get("predicted_ms"),
+            prompt_ms=milliseconds(self._timings.get("prompt_ms")),
+            completion_ms=milliseconds(self._timings.get("predicted_ms")),
         )
         return [*self._splitter.flush(), done]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from ...completion import Completion, Done, Json, Logprob, Piece
+from ..http.counts import milliseconds, token_count
 from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
 from ..http.token_splitter import Token, TokenSplitter, needs_tokens
 
@@ -65,10 +66,10 @@ def _done(event: Json) -> Done:
     timings: Json = event.get("timings") or {}
     return Done(
         "length" if event.get("stop_type") == "limit" else "stop",
-        prompt_tokens=event.get("tokens_evaluated"),
-        completion_tokens=event.get("tokens_predicted"),
-        prompt_ms=timings.get("prompt_ms"),
-        completion_ms=timings.get("predicted_ms"),
+        prompt_tokens=token_count(event.get("tokens_evaluated")),
+        completion_tokens=token_count(event.get("tokens_predicted")),
+        prompt_ms=milliseconds(timings.get("prompt_ms")),
+        completion_ms=milliseconds(timings.get("predicted_ms")),
     )
 
 

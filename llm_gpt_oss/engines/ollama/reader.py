@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
 from ...completion import Completion, Done, Json, Logprob, Piece
+from ..http.counts import milliseconds, token_count
 from ..http.server_errors import empty_stream, unexpected_event, unfinished_stream
 from ..http.token_splitter import Token, TokenSplitter
 from .errors import context_overflow
-
-# Longer times are wrong: Ollama sometimes reports 292 years, or minus that.
-MAX_NANOSECONDS = 7 * 24 * 3600 * 10**9
 
 T = TypeVar("T")
 
@@ -103,10 +101,11 @@ def _typed(data: Mapping[str, object], name: str, type_: type[T]) -> T | None:
 
 
 def _count(line: Json, name: str) -> int | None:
-    count = _typed(line, name, int)
-    return None if count is None or count < 0 else count
+    return token_count(_typed(line, name, int))
 
 
 def _milliseconds(line: Json, name: str) -> float | None:
     nanoseconds = _typed(line, name, int)
-    return None if nanoseconds is None or not 0 <= nanoseconds < MAX_NANOSECONDS else nanoseconds / 1e6
+    if nanoseconds is None or milliseconds(nanoseconds // 10**6) is None:
+        return None
+    return nanoseconds / 1e6

@@ -58,6 +58,17 @@ def texts(*events: dict[str, Any]) -> list[str]:
             id="llama.cpp",
         ),
         pytest.param([event("", "stop")], Done("stop"), id="no usage"),
+        pytest.param(
+            [
+                {
+                    **event("", "stop"),
+                    "usage": {"prompt_tokens": "18", "completion_tokens": 2**70},
+                    "timings": {"prompt_ms": [], "predicted_ms": -1},
+                }
+            ],
+            Done("stop"),
+            id="impossible counts",
+        ),
     ],
 )
 def test_pieces_then_the_end(last: list[dict[str, Any]], end: Done) -> None:
@@ -159,6 +170,11 @@ def test_incomplete_streams() -> None:
         read()
     with pytest.raises(StreamCut, match="ended in the middle"):
         read(event("a"))
-    for wrong in ({"text": "a"}, {"choices": [{}]}, {"choices": [{"text": "a", "logprobs": {"x": 1}}]}):
+    for wrong in (
+        {"text": "a"},
+        {**event("a"), "usage": [1]},
+        {"choices": [{}]},
+        {"choices": [{"text": "a", "logprobs": {"x": 1}}]},
+    ):
         with pytest.raises(StreamCut, match="unexpected form"):
             read(wrong)

@@ -136,3 +136,9 @@ def test_incomplete_streams() -> None:
     for wrong in ({"text": "a"}, {"content": "a", "completion_probabilities": [{"token": "a"}]}):
         with pytest.raises(StreamCut, match="unexpected form"):
             read(wrong)
+
+
+def test_impossible_counts() -> None:
+    times = {"prompt_ms": "7", "predicted_ms": 1e300}
+    end = {**END, "tokens_predicted": 2**70, "tokens_evaluated": -1, "timings": times}
+    assert read(event("a"), end) == [Piece("a"), Done("stop")]

@@ -96,6 +96,7 @@ STREAMS: list[tuple[list[GenerateLine], list[Piece | Done]]] = [
         ],
         [Done("stop", None, 0, 0)],
     ),
+    ([{"done": True, "prompt_eval_count": 2**70, "load_duration": 2**5000}], [Done("stop")]),
 ]
 
 
