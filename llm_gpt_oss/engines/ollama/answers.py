@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 
 from ..gguf_header import GgufHeader
+from ..http.counts import token_count
 from .wire import Embeddings, PullLine, Show, Tag
 
+# Vectors have numbers of 32 bits.
+MAX_FLOAT = 3.4e38
 UNKNOWN_HEADER = GgufHeader("")
 
 
@@ -89,4 +92,6 @@ class EmbeddingResult:
 
     @classmethod
     def from_json(cls, data: Embeddings) -> EmbeddingResult:
-        return cls(data["embeddings"], data.get("prompt_eval_count"))
+        if not all(abs(number) < MAX_FLOAT for vector in data["embeddings"] for number in vector):
+            raise TypeError("a vector must have numbers of 32 bits")
+        return cls(data["embeddings"], token_count(data.get("prompt_eval_count")))

@@ -184,6 +184,14 @@ ANSWERS: list[tuple[Request[Any], dict[str, Any], Any]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    "embeddings", [5, None, [5], [None], [["x"]], [[float("nan")]], [[10**400]], [[[1.0]]]]
+)
+def test_vectors_of_something_else(embeddings: Any) -> None:
+    with pytest.raises(TypeError):
+        embed("t", ["a"]).parse({"embeddings": embeddings})
+
+
 @pytest.mark.parametrize(("made", "data", "value"), ANSWERS)
 def test_answers(made: Request[Any], data: dict[str, Any], value: Any) -> None:
     assert made.parse(data) == value
