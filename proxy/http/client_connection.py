@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import Any
 
@@ -15,6 +16,9 @@ LINGER_SECONDS = 5
 # The system asks a silent client after 60 seconds whether it is still there, and gives up a minute later.
 # Without this, a machine that lost its power would keep its connections.
 TCP_OPTIONS = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+
+# asyncio logs this for each write from the sixth on, until the application learns that its client has left.
+UNSENDABLE = "socket.send() raised exception."
 
 
 class ClientConnection(asyncio.Protocol):
@@ -43,6 +47,7 @@ class ClientConnection(asyncio.Protocol):
         raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        logging.getLogger("asyncio").addFilter(is_no_unsendable)
         connection = transport.get_extra_info("socket")
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -90,3 +95,7 @@ class ClientConnection(asyncio.Protocol):
         if self._unsent_timer is not None:
             self._unsent_timer.cancel()
             self._unsent_timer = None
+
+
+def is_no_unsendable(record: logging.LogRecord) -> bool:
+    return record.msg != UNSENDABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -160,6 +161,15 @@ async def test_a_websocket_that_does_not_answer_pings(server: Served) -> None:
     server.config.ws_ping_interval = server.config.ws_ping_timeout = 0.05
     with server.connect(HANDSHAKE):
         await asyncio.wait_for(server.notified.wait(), PATIENCE)
+
+
+async def test_what_is_written_to_a_client_that_has_left_is_not_logged(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with server.connect(GET):
+        await server.stalls()
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    assert not caplog.records
 
 
 class Transport(asyncio.Transport):
