@@ -252,7 +252,7 @@ def test_another_process_returns_a_running_response(path: Path) -> None:
 
 
 WORKERS = ("-m", "proxy", "--port", "0", "--workers", "2", "--model", "gpt-oss-tiny", "--database")
-CLIENT: dict[str, Any] = {"api_key": "any", "max_retries": 5, "timeout": PATIENCE}
+CLIENT: dict[str, Any] = {"api_key": "any", "max_retries": 15, "timeout": PATIENCE}
 NEW_CONNECTION = {"Connection": "close"}
 
 
