@@ -53,10 +53,13 @@ def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def uvicorn_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    "A server that ran in this process took uvicorn's messages for itself."
-    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)
-    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "level", logging.NOTSET)
+def uvicorn_logs() -> None:
+    "A server that ran in this process may have configured uvicorn's loggers for itself."
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.handlers.clear()
 
 
 @pytest.fixture
