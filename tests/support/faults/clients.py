@@ -60,7 +60,7 @@ def hostile_bodies(bed: Testbed) -> str:
     with bed.serving() as server:
         expect("status of /health", server.client.get("/health").status, 200)
         before = server.megabytes("VmHWM")
-        deep = '{"model": "gpt-oss", "messages": ' + "[" * 100_000 + "]" * 100_000 + "}"
+        deep = '{"model": "gpt-oss", "messages": ' + "[" * 50_000 + "]" * 50_000 + "}"
         bodies = {
             "100 MB": (b'{"model": "' + b"x" * 100_000_000 + b'"}', (413,)),
             "deep JSON": (deep.encode(), (400,)),
