@@ -133,8 +133,11 @@ def send_close_frame(client: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("request_", "leave"),
     [
-        *((GET, way) for way in (half_close, close, reset)),
-        *((HANDSHAKE, way) for way in (half_close, close, reset, send_close_frame)),
+        *(pytest.param(GET, way, id=f"HTTP, {way.__name__}") for way in (half_close, close, reset)),
+        *(
+            pytest.param(HANDSHAKE, way, id=f"WebSocket, {way.__name__}")
+            for way in (half_close, close, reset, send_close_frame)
+        ),
     ],
 )
 async def test_a_client_that_does_not_read_and_leaves(
