@@ -112,7 +112,7 @@ clients: .venv/dev
 
 .venv/installed: .venv/pip pyproject.toml
 	@echo "Installing into .venv"
-	$(PIP) install --editable .
+	$(PIP) install --editable '.[datasette]'
 	@touch $@
 
 .venv/dev: .venv/installed
