@@ -18,7 +18,7 @@ from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bi
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from .api import embeddings, health, models
+from .api import embeddings, health, login, models
 from .api.anthropic import models as anthropic_models
 from .api.anthropic import route as anthropic
 from .api.chat_completions import route as chat_completions
@@ -74,6 +74,7 @@ ROUTES = (
     anthropic_models,
     models,
     health,
+    login,
     openapi,
 )
 ERROR_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -102,6 +103,8 @@ def create_app(
     backgrounds = Backgrounds(state.log_writer.folder)
     # `include_router` would build each route a second time.
     routes = [route for module in ROUTES for route in module.router.routes]
+    paths = [route.path for route in routes if isinstance(route, Route)]
+    ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
     app = FastAPI(
         title="llm-gpt-oss",
         lifespan=_lifespan(state, engines, backgrounds),
@@ -112,10 +115,10 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        middleware=list(_middleware(settings, [route.path for route in routes if isinstance(route, Route)])),
+        middleware=list(_middleware(settings, ring, paths)),
         exception_handlers=ERROR_HANDLERS,
     )
-    _provide_dependencies(app, state, backgrounds)
+    _provide_dependencies(app, state, backgrounds, ring)
     state.plugins.register_routes(app)
     return app
 
@@ -169,16 +172,16 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
     return lifespan
 
 
-def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrounds) -> None:
-    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep` and `LocksDep`."
+def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrounds, ring: KeyRing) -> None:
+    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and the login."
     app.state.proxy = state
     app.state.backgrounds = backgrounds
+    app.state.login = login.Login(ring)
     app.state.locks = ConversationLocks(state.log_writer.folder)
 
 
-def _middleware(settings: Settings, paths: Sequence[str]) -> Iterator[Middleware]:
+def _middleware(settings: Settings, ring: KeyRing, paths: Sequence[str]) -> Iterator[Middleware]:
     "Yield the middleware, the outermost first."
-    ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
     origins = TrustedOrigins(settings.cors_origins)
     yield Middleware(Cors, origins=origins)
     yield Middleware(CanonicalPaths, routes=paths)

@@ -45,6 +45,18 @@ class TrustedOrigins:
         return is_local(name) or name == UNSPECIFIED or name == host_of(headers.get("host", ""))
 
 
+def is_same_origin(headers: Headers) -> bool:
+    """Whether a page of this server sent the request, on the same host and port.
+
+    The browser sends a cookie for pages of other ports, too, so a cookie alone does not allow a change.
+    Browsers send `Sec-Fetch-Site` to https and to this machine, and `Origin` with every POST.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    _, separator, host = headers.get("origin", "").lower().partition("://")
+    return bool(separator) and host == headers.get("host", "").lower()
+
+
 def is_origin_pattern(text: str) -> bool:
     "Whether this is an origin, `null`, `*`, or an origin in which `*` stands for any text."
     return _PATTERN.fullmatch(text) is not None
