@@ -21,6 +21,7 @@ from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.options import GptOssOptions
 from proxy.http.errors import SHAPES, ErrorShape
 from proxy.http.field_table import FieldTable
+from proxy.metrics.definitions import METRICS
 
 ROOT = Path(__file__).parent.parent
 
@@ -138,6 +139,15 @@ def errors() -> str:
 
 def _retried(shape: ErrorShape) -> str:
     return "no" if shape.retry_after is None else f"after {shape.retry_after} s"
+
+
+def metrics() -> str:
+    "The metrics of the server: names, types, labels, meanings."
+    rows = (
+        (f"`{each.name}`", each.type, ", ".join(f"`{label}`" for label in each.labels), each.help)
+        for each in METRICS
+    )
+    return table(["metric", "type", "labels", "meaning"], rows)
 
 
 def commands() -> str:

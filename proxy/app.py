@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bi
 from llm_gpt_oss.completion import AsyncEngine
 from llm_gpt_oss.settings import Settings as PluginSettings
 
-from .api import embeddings, health, login, models
+from .api import embeddings, health, login, metrics, models
 from .api.anthropic import models as anthropic_models
 from .api.anthropic import route as anthropic
 from .api.chat_completions import route as chat_completions
@@ -51,6 +52,8 @@ from .log.ids import new_id
 from .log.policy import TurnLogging
 from .log.reader import LogReader
 from .log.writer import LogWriter
+from .metrics.counters import Counters
+from .metrics.server_metrics import ServerMetrics
 from .openapi import route as openapi
 from .settings import Settings, user_dir
 from .state import ProxyState
@@ -75,6 +78,7 @@ ROUTES = (
     models,
     health,
     login,
+    metrics,
     openapi,
 )
 ERROR_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -115,7 +119,7 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        middleware=list(_middleware(settings, ring, paths)),
+        middleware=list(_middleware(state, ring, paths)),
         exception_handlers=ERROR_HANDLERS,
     )
     _provide_dependencies(app, state, backgrounds, ring)
@@ -131,11 +135,13 @@ def _create_state(
     entries = model_entries(settings.model, read_aliases(), bindings=read_bindings())
     engines = Engines(plugin_settings, entries)
     others = llm.get_models_with_aliases() if settings.all_models else ()
+    model_names = ModelNames(entries, settings.aliases, others)
+    counters = Counters(model_names.tags)
     log_writer = LogWriter(settings.database)
     state = ProxyState(
         settings=settings,
         plugin_settings=plugin_settings,
-        model_names=ModelNames(entries, settings.aliases, others),
+        model_names=model_names,
         engine_for=(lambda tag: engine) if engine else engines.engine_for,
         bound_model=engines.bound_model,
         model_status=_no_status if engine else ModelStatuses(engines.bound_model).status,
@@ -147,6 +153,8 @@ def _create_state(
         plugins=Plugins(plugins),
         stop=ServerStop(),
         body_budget=BodyBudget(),
+        counters=counters,
+        metrics=ServerMetrics(counters, settings.metrics_folder),
     )
     return state, engines
 
@@ -161,9 +169,11 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await state.log_writer.open()
+        publishing = asyncio.ensure_future(metrics.publish_regularly(state))
         try:
             yield {STATE: state.stop, BUDGET: state.body_budget}
         finally:  # a second signal cancels this task
+            publishing.cancel()
             await backgrounds.close()
             await engines.aclose()
             await state.log_writer.close()
@@ -180,12 +190,13 @@ def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrou
     app.state.locks = ConversationLocks(state.log_writer.folder)
 
 
-def _middleware(settings: Settings, ring: KeyRing, paths: Sequence[str]) -> Iterator[Middleware]:
+def _middleware(state: ProxyState, ring: KeyRing, paths: Sequence[str]) -> Iterator[Middleware]:
     "Yield the middleware, the outermost first."
+    settings = state.settings
     origins = TrustedOrigins(settings.cors_origins)
     yield Middleware(Cors, origins=origins)
     yield Middleware(CanonicalPaths, routes=paths)
-    yield Middleware(ResponseHeaders)
+    yield Middleware(ResponseHeaders, answer_began=state.counters.answer_began)
     yield Middleware(TrustedHosts, names=(settings.host, *settings.allowed_hosts), origins=origins, ring=ring)
     yield Middleware(Auth, ring=ring)
     yield Middleware(HeadRequests)

@@ -56,6 +56,8 @@ class Settings:
     `allow_model_changes` lets clients pull, create and delete Ollama's models. `allow_load_options` lets them
     choose the context length, and other options for which an engine loads the model again.
 
+    `metrics_folder` is where several workers share what they count for `/metrics`.
+
     `strict` refuses requests with fields that this server does not know. Otherwise it ignores them.
 
     `reasoning` is where `/v1/responses` shows the chain of thought. `text`: as text, or as a summary if the
@@ -89,6 +91,7 @@ class Settings:
     reasoning: ReasoningDisplay = "text"
     open_responses: bool = False
     reasoning_field: ReasoningField = "both"
+    metrics_folder: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -125,6 +128,7 @@ def _from_json(text: str) -> dict[str, Any]:
     return {
         **fields,
         "database": Path(fields["database"]),
+        "metrics_folder": Path(folder) if (folder := fields["metrics_folder"]) else None,
         "allowed_hosts": tuple(fields["allowed_hosts"]),
         "cors_origins": tuple(fields["cors_origins"]),
     }

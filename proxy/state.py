@@ -48,6 +48,8 @@ from .log.reader import LogReader
 from .log.spool import POLL_SECONDS
 from .log.thread_match import ThreadMatcher
 from .log.writer import LogWriter
+from .metrics.counters import Counters
+from .metrics.server_metrics import ServerMetrics
 from .settings import Settings
 
 B = TypeVar("B", bound=Body)
@@ -79,6 +81,8 @@ class ProxyState:
     plugins: Plugins
     stop: ServerStop
     body_budget: BodyBudget
+    counters: Counters
+    metrics: ServerMetrics
 
     async def attempt(self, client: ClientRequest[Any], choices: int = 1, *, wait: bool = True) -> Attempt:
         """Find out whether this request is a retry, and return the ids of its turns.
@@ -140,6 +144,7 @@ class ProxyState:
             turn_logging=self.turn_logging,
             plugins=self.plugins,
             stop=self.stop,
+            counters=self.counters,
         )
         await run.begin()
         return run

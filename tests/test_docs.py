@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import generate
@@ -31,6 +31,7 @@ from llm.migrations import migrate
 import llm_gpt_oss
 import proxy
 from llm_gpt_oss.options import GptOssOptions
+from llm_gpt_oss.turn.note import NoteKind
 from proxy.log.tables import migrate as migrate_ours
 
 if sys.version_info >= (3, 11):
@@ -279,7 +280,7 @@ def test_the_code_contains_this_message(message: str) -> None:
 
 
 def test_the_table_of_notes_is_complete() -> None:
-    kinds = set()
+    kinds: set[str] = set()
     for path in SOURCES:
         for node in ast.walk(trees()[path]):
             match node:
@@ -288,7 +289,7 @@ def test_the_table_of_notes_is_complete() -> None:
                     args=[ast.Constant(value=str(kind)), *_],
                 ):
                     kinds.add(kind)
-    assert kinds == {row[0].strip("`") for row in rows("docs/log.md", "## Notes")}
+    assert kinds == {row[0].strip("`") for row in rows("docs/log.md", "## Notes")} == {*get_args(NoteKind)}
 
 
 def test_the_table_of_the_environment_is_complete() -> None:

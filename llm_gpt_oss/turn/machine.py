@@ -14,7 +14,7 @@ from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
 from ..harmony.conversation import Effort, Header, Message
 from .messages import call_message
-from .note import Note
+from .note import Note, NoteKind
 from .request import TurnRequest
 from .schema_check import validation_error
 from .steps import (
@@ -412,7 +412,7 @@ class TurnMachine:
     def _change_seed(self) -> None:
         self._seed = max(self._seed or 0, 0) + 1
 
-    def _note(self, kind: str, text: str, raw: str | None = None) -> None:
+    def _note(self, kind: NoteKind, text: str, raw: str | None = None) -> None:
         self.notes.append(Note(kind, text, raw))
 
 

@@ -29,7 +29,8 @@ class EngineHealth:
     loaded: bool = False
 
 
-async def _engine_health(state: ProxyState) -> EngineHealth:
+async def engine_health(state: ProxyState) -> EngineHealth:
+    "Ask the default model's engine, or take what it reported a moment ago."
     status = await state.model_status(state.settings.model)
     if status is None or status.version is None:
         return EngineHealth("unreachable")
@@ -46,7 +47,7 @@ async def health(request: Request, state: StateDep, ready: str | None = None) ->
 
     `problems` are those of the log. They do not keep prompts from being answered.
     """
-    engine = await _engine_health(state)
+    engine = await engine_health(state)
     queue = state.queue
     is_ready = engine.state in ("ready", "loading") and not queue.is_full
     writer = state.turn_logging.writer_for(request.headers)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -243,9 +244,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             if app.state.proxy.log_writer.lost or not server.started:
                 sys.exit(1)
         return
-    settings.export_to_workers()
     _check_engine(settings)
     if settings.reload:
+        settings.export_to_workers()
         listener.close()  # uvicorn opens one for all of its processes
         options |= {"reload": True, "reload_dirs": FOLDERS}
         uvicorn.run(APP, factory=True, host=settings.host, port=settings.port, **options)
@@ -253,4 +254,6 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     from .workers import Workers
 
     options |= {"workers": settings.workers, "backlog": BACKLOG}
-    Workers(uvicorn.Config(APP, factory=True, **options), [listener]).run()
+    with TemporaryDirectory(prefix="llm-gpt-oss-metrics-") as folder:
+        replace(settings, metrics_folder=Path(folder)).export_to_workers()
+        Workers(uvicorn.Config(APP, factory=True, **options), [listener]).run()

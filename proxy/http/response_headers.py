@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,12 +21,15 @@ class ResponseHeaders:
     """ASGI middleware that adds a request id, the client's own if it sent one, and the time until the answer
     began. `x-llm-ignored` names the fields in `request.state.ignored`.
 
+    `answer_began` is called with the scope and the status of each answer when it begins.
+
     An error that nothing else handled is answered here, so that the answer has these headers too, and raised
     again for the server's own log.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, answer_began: Callable[[Scope, int], None]) -> None:
         self._app = app
+        self._answer_began = answer_began
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,6 +47,7 @@ class ResponseHeaders:
             nonlocal started
             if not started:
                 started = True
+                self._answer_began(scope, message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 headers["request-id"] = request_id  # Anthropic's name for it

@@ -72,6 +72,11 @@ class ModelNames:
         "Index the models. Of names that differ only in their spelling, the first one counts."
         return {_canonical_name(name): model for name, model in reversed(self._models.items())}
 
+    @property
+    def tags(self) -> frozenset[str]:
+        "The tags of all models that these names stand for."
+        return frozenset(model.tag for model in (*self._models.values(), *self._patterns.values()))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._models)
 

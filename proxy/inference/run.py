@@ -30,6 +30,7 @@ from ..log.logged_turn import client_notes
 from ..log.policy import TurnLogging
 from ..log.replay import PieceLengths
 from ..log.turn import RequestRecord, Turn
+from ..metrics.counters import Counters
 from .client_request import ClientRequest
 from .finish_reason import finish_reason
 from .model_names import AnyModel
@@ -65,6 +66,7 @@ class Run:
         turn_logging: TurnLogging,
         plugins: Plugins,
         stop: ServerStop,
+        counters: Counters,
     ) -> None:
         self._generation = generation
         self._model = model
@@ -75,6 +77,7 @@ class Run:
         self._turn_logging = turn_logging
         self._plugins = plugins
         self._stop = stop
+        self._counters = counters
         self._writer = turn_logging.writer_for(client.request.headers, stored=generation.store)
         self._pieces = PieceLengths()
         self._queue_ms: int | None = None
@@ -185,8 +188,6 @@ class Run:
         """
         turn = partial_response(self._response)
         completed_at = end_time(turn.datetime_utc(), turn.duration_ms())
-        if self._writer is None:
-            return completed_at
         if error:
             turn.response_json = {**(turn.response_json or {}), "error": error}
         record = replace(
@@ -200,6 +201,9 @@ class Run:
             pieces=self._pieces.lengths or None,
         )
         logged = Turn(turn, record)
+        self._counters.turn_ended(logged)
+        if self._writer is None:
+            return completed_at
         headers = self._client.request.headers
         if self._turn_logging.writer_for(headers, stored=self._generation.store) is None:
             self._writer.forget(logged)

@@ -168,6 +168,12 @@ SERVER_OPERATIONS: Mapping[OperationKey, Operation] = {
         frozenset({400, 403, 500}),
         answers={200: "The server works", 503: "With `ready`: a prompt would fail"},
     ),
+    ("GET", "/metrics"): Operation(
+        "Server",
+        "Metrics for Prometheus",
+        errors=ALWAYS,
+        media_types=("text/plain", "application/openmetrics-text"),
+    ),
     ("GET", "/openapi.json"): Operation("Server", "This description", errors=ALWAYS),
 }
 

@@ -90,6 +90,7 @@ OTHERS = Settings(
     reasoning="both",
     open_responses=True,
     reasoning_field="reasoning",
+    metrics_folder=Path("/somewhere/metrics"),
     reload=True,
     keep_alive=1.5,
     idle_timeout=90,

@@ -80,6 +80,7 @@ class ForwardedTurn:
             finish_reason=self._answer.finish_reason,
             first_token_ms=self._answer.first_ms,
         )
+        self._state.counters.turn_ended(Turn(response, record))
         if self._state.turn_logging.writer_for(self._headers) is None:
             self._writer.forget(Turn(response, record))
             return

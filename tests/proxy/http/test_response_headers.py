@@ -35,6 +35,10 @@ async def test_invalid_request_ids_are_replaced(id: str) -> None:
     assert answer.headers["x-request-id"].startswith("req_")
 
 
+def answer_began(scope: Scope, status: int) -> None:
+    "Nobody counts."
+
+
 class FailingApp:
     "An app that fails before its answer starts, or later."
 
@@ -52,7 +56,9 @@ class FailingApp:
 
 
 async def failing_answer(*, late: bool, raises: bool) -> httpx.Response:
-    transport = httpx.ASGITransport(ResponseHeaders(FailingApp(late=late)), raise_app_exceptions=raises)
+    transport = httpx.ASGITransport(
+        ResponseHeaders(FailingApp(late=late), answer_began), raise_app_exceptions=raises
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/")
 
@@ -83,5 +89,5 @@ async def test_other_scopes_are_passed_on() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    await ResponseHeaders(app)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    await ResponseHeaders(app, answer_began)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
     assert seen == ["lifespan"]
