@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import Lifespan
+from starlette.types import Lifespan, Scope
 
 from llm_gpt_oss.catalog.models_file import model_entries, read_aliases, read_bindings
 from llm_gpt_oss.completion import AsyncEngine
@@ -31,6 +31,7 @@ from .api.responses import compact, input_tokens, websocket
 from .api.responses import route as responses
 from .api.responses.background import Backgrounds
 from .api.responses.context import ConversationLocks
+from .explore.mount import LogPages
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
@@ -48,6 +49,7 @@ from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.model_statuses import ModelStatuses
 from .inference.queue import Queue
+from .log.access import viewer_of
 from .log.ids import new_id
 from .log.policy import TurnLogging
 from .log.reader import LogReader
@@ -105,14 +107,15 @@ def create_app(
     settings = settings or Settings.for_this_process()
     state, engines = _create_state(settings, engine, new_id, plugins)
     backgrounds = Backgrounds(state.log_writer.folder)
+    log_pages = _log_pages(state)
     # `include_router` would build each route a second time.
     routes = [route for module in ROUTES for route in module.router.routes]
     paths = [route.path for route in routes if isinstance(route, Route)]
     ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
     app = FastAPI(
         title="llm-gpt-oss",
-        lifespan=_lifespan(state, engines, backgrounds),
-        routes=routes,
+        lifespan=_lifespan(state, engines, backgrounds, log_pages),
+        routes=[*routes, *log_pages.routes()],
         # Clients do not repeat a POST where a redirect points to.
         redirect_slashes=False,
         # `openapi` has the description of the API. FastAPI's pages about it load scripts from other servers.
@@ -163,7 +166,16 @@ async def _no_status(tag: str) -> None:
     "Nothing is known of the models of an engine that was passed."
 
 
-def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> Lifespan[FastAPI]:
+def _log_pages(state: ProxyState) -> LogPages:
+    async def is_admin(scope: Scope) -> bool:
+        return (await viewer_of(Request(scope), state.plugins)).admin
+
+    return LogPages(state.settings.database, state.log_writer.problems, is_admin)
+
+
+def _lifespan(
+    state: ProxyState, engines: Engines, backgrounds: Backgrounds, log_pages: LogPages
+) -> Lifespan[FastAPI]:
     "Return the context that opens the log when the server starts, and closes everything when it stops."
 
     @asynccontextmanager
@@ -175,6 +187,7 @@ def _lifespan(state: ProxyState, engines: Engines, backgrounds: Backgrounds) -> 
         finally:  # a second signal cancels this task
             publishing.cancel()
             await backgrounds.close()
+            await log_pages.close()
             await engines.aclose()
             await state.log_writer.close()
             state.log_reader.close()

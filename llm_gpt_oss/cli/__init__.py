@@ -9,6 +9,7 @@ import click
 
 # Command name to the module that defines it as `command`.
 COMMANDS = {
+    "explore": "proxy.cli.explore",
     "keys": "proxy.cli.keys",
     "logs": "proxy.cli.logs",
     "models": "llm_gpt_oss.cli.models",

@@ -1,0 +1,55 @@
+"`llm gpt-oss explore`"
+
+from __future__ import annotations
+
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+import click
+
+from llm_gpt_oss.errors import GptOssError
+
+from ..settings import Settings
+from .run_server import listening
+
+
+@click.command(name="explore")
+@click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this database instead of llm's logs.db",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on  [default: a free one]"
+)
+@click.option("-n", "--no-browser", is_flag=True, help="Print the address, and open no browser")
+def command(database: Path | None, port: int, no_browser: bool) -> None:
+    """
+    Look at the log in the browser, with Datasette
+
+    The pages show what was asked and answered, how fast that was, and what went wrong. They can only be read,
+    by you alone: the address has a token.
+
+    Needs: llm install 'llm-gpt-oss[datasette]'
+    """
+    import uvicorn
+
+    from ..explore.alone import Access, explore_app
+    from ..explore.mount import INSTALL, PATH, is_installed
+
+    if not is_installed():
+        raise GptOssError("Datasette is not installed.", remedy=f"Type `{INSTALL}`.")
+    with listening("127.0.0.1", port) as listener, suppress(KeyboardInterrupt):
+        port = listener.getsockname()[1]
+        access = Access(port)
+        address = f"http://127.0.0.1:{port}{PATH}/?token="
+        click.echo(f"{address}{access.token}")
+        click.echo("Press Ctrl-C to stop.", err=True)
+        if not no_browser:
+            # Some browsers run in the foreground.
+            Thread(target=webbrowser.open, args=[f"{address}{access.single_use_token}"], daemon=True).start()
+        app = explore_app(database or Settings().database, access)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])

@@ -1,0 +1,76 @@
+"Makes the Datasette of a log, with our plugin, titles and limits."
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasette import handle_exception
+from datasette.app import Datasette
+from datasette.plugins import pm
+
+from . import plugin
+from .log_database import LogDatabase
+from .metadata import DATABASE, metadata
+
+# Where the pages are. Datasette makes its links with it.
+BASE_URL = "/logs/"
+FOLDER = Path(__file__).parent
+SETTINGS = {
+    "base_url": BASE_URL,
+    "default_page_size": 50,
+    "max_returned_rows": 1000,
+    "num_sql_threads": 3,
+    # A writer with the rollback journal waits for a statement: less than its patience, which is two seconds.
+    "sql_time_limit_ms": 1000,
+    "facet_time_limit_ms": 150,
+    "suggest_facets": False,
+    "default_facet_size": 20,
+    # The log is being written.
+    "default_cache_ttl": 0,
+    "allow_download": False,
+    "allow_csv_stream": False,
+    "truncate_cells_html": 400,
+}
+
+
+class LogDatasette(Datasette):
+    """Datasette with the log at `path` as its only database.
+
+    `problems` returns sentences about turns that are not in the log yet. It may read files.
+    """
+
+    def __init__(self, path: Path, problems: Callable[[], Sequence[str]]) -> None:
+        _register()
+        super().__init__(
+            memory=True,
+            metadata=metadata(),
+            settings=SETTINGS,
+            template_dir=str(FOLDER / "templates"),
+            static_mounts=[("-/explore", str(FOLDER / "static"))],
+        )
+        self.problems = problems
+        self.log = LogDatabase(self, path)
+        self.databases: dict[str, Any] = {}
+        self.add_database(self.log, name=DATABASE)
+        self._root_token = None
+
+    async def refresh_schemas(self) -> None:
+        "Do nothing: these pages do not use Datasette's catalogue of all databases."
+
+    def close(self) -> None:
+        "Close all connections. Waits for statements, which are short."
+        self.executor.shutdown()
+        self.log.close()
+
+
+def _register() -> None:
+    """Register our plugin, once in a process.
+
+    It replaces Datasette's plugin that reports errors: where rich is installed, that one prints all local
+    variables, such as the texts of a row, also for a page that does not exist.
+    """
+    if not pm.has_plugin(plugin.NAME):
+        pm.register(plugin, plugin.NAME)
+        pm.unregister(handle_exception)

@@ -1,0 +1,154 @@
+"""The ASGI application of the pages under `/logs`.
+
+It imports and starts Datasette when somebody looks for the first time, so a server on which nobody does costs
+neither the time nor the memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..http.errors import SERVER, ApiError
+from .message_page import UNREADABLE, error_answer
+
+if TYPE_CHECKING:
+    from .log_datasette import LogDatasette
+
+PATH = "/logs"
+INSTALL = "llm install 'llm-gpt-oss[datasette]'"
+# Datasette's pages and Vega need inline scripts and eval. Nothing may be loaded from or sent to elsewhere.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+class LogPages:
+    """Datasette on the log at `database`, for clients for which `is_admin` returns true.
+
+    `problems` returns sentences about turns that are not in the log yet. `close` belongs to the end of the
+    server.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        problems: Callable[[], Sequence[str]],
+        is_admin: Callable[[Scope], Awaitable[bool]],
+    ) -> None:
+        self._database = database
+        self._problems = problems
+        self._is_admin = is_admin
+        self._opening: asyncio.Task[tuple[LogDatasette, ASGIApp]] | None = None
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(PATH, _redirect), Mount(PATH, self)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        try:
+            app = await self._app(scope)
+        except ApiError as error:
+            await error_answer(UNREADABLE, error, scope)(scope, receive, send)
+        else:
+            await app(_without_prefix(scope), receive, _corrected(send))
+
+    async def close(self) -> None:
+        if self._opening:
+            datasette, _ = await self._opening
+            await asyncio.to_thread(datasette.close)
+
+    async def _app(self, scope: Scope) -> ASGIApp:
+        "Return Datasette. Raises ApiError if this client may not see the page, or nobody can at the moment."
+        await self._check(scope)
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        # A client that leaves must not cancel it for the others.
+        datasette, app = await asyncio.shield(self._opening)
+        await datasette.log.check()
+        return app
+
+    async def _check(self, scope: Scope) -> None:
+        "Raises ApiError if this client may not see the page, or Datasette is missing."
+        if not await self._is_admin(scope):
+            message = (
+                "These pages show the requests of all apps, so they need the key of an admin, and yours is "
+                "none. `llm gpt-oss keys add NAME --admin` makes one. The API shows you your own requests."
+            )
+            raise ApiError(403, message, code="forbidden")
+        if scope["method"] not in ("GET", "HEAD"):
+            raise ApiError(405, "These pages can only be read.", headers={"Allow": "GET, HEAD"})
+        if _is_embedded(scope):
+            message = "Other sites may link to these pages, but not show or load them."
+            raise ApiError(403, message, code="forbidden")
+        if not is_installed():
+            message = f"These pages need Datasette, which is not installed. Type: {INSTALL}"
+            raise ApiError(501, message, SERVER)
+
+    async def _open(self) -> tuple[LogDatasette, ASGIApp]:
+        "Import and start Datasette in a thread: that takes about a second."
+        datasette = await asyncio.to_thread(self._create)
+        await datasette.invoke_startup()
+        return datasette, datasette.app()
+
+    def _create(self) -> LogDatasette:
+        from .log_datasette import LogDatasette
+
+        return LogDatasette(self._database, self._problems)
+
+
+def is_installed() -> bool:
+    return find_spec("datasette") is not None and find_spec("datasette_dashboards") is not None
+
+
+async def _redirect(request: object) -> RedirectResponse:
+    return RedirectResponse(f"{PATH}/")
+
+
+def _is_embedded(scope: Scope) -> bool:
+    "Whether a page of another site makes the request by itself, such as for an image or a frame."
+    headers = Headers(scope=scope)
+    if headers.get("sec-fetch-site") != "cross-site":
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
+
+
+def _without_prefix(scope: Scope) -> Scope:
+    "Datasette expects a server in front of it that leaves out the path of `base_url`, which its links have."
+    raw: bytes = scope["raw_path"]
+    return {**scope, "path": scope["path"][len(PATH) :], "raw_path": raw[len(PATH) :]}
+
+
+def _corrected(send: Send) -> Send:
+    "Add our headers to an answer. Some of Datasette's redirects lack the prefix."
+
+    async def corrected(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=[(name.lower(), value) for name, value in message["headers"]])
+            message = {**message, "headers": headers.raw}
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            location = headers.get("location", "")
+            if location.startswith("/") and not location.startswith(f"{PATH}/"):
+                headers["location"] = PATH + location
+        await send(message)
+
+    return corrected

@@ -1,0 +1,62 @@
+"`llm gpt-oss explore`"
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from support.turn_logs import TurnLog
+
+from proxy.cli import explore
+
+STARTER = """
+import sys, webbrowser
+from proxy.cli.explore import command
+webbrowser.open = lambda address: print("opened", address, flush=True)
+command(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "opened"), [pytest.param([], True, id="browser"), pytest.param(["-n"], False, id="none")]
+)
+def test_it_serves_the_log_until_it_is_stopped(options: list[str], opened: bool, tmp_path: Path) -> None:
+    pytest.importorskip("datasette_dashboards")
+    log = tmp_path / "logs.db"
+    TurnLog(log).db.close()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER, "-d", log, *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process, httpx.Client(headers={"accept": "text/html"}, timeout=60) as client:
+        try:
+            lines = [process.stdout.readline().strip() for _ in range(1 + opened)]
+            addresses = [line.removeprefix("opened ") for line in lines]
+            assert all(
+                re.fullmatch(r"http://127\.0\.0\.1:\d+/logs/\?token=\S{43}", each) for each in addresses
+            )
+            assert len({*addresses}) == len(addresses)
+            for address in addresses:
+                page = client.get(address, follow_redirects=True)
+                assert (page.status_code, "What apps ask gpt-oss" in page.text) == (200, True)
+                client.cookies.clear()
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+def test_what_to_type_where_datasette_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.explore.mount.find_spec", lambda name: None)
+    result = CliRunner().invoke(explore.command)
+    assert "Datasette is not installed. Type `llm install 'llm-gpt-oss[datasette]'`." in result.output
