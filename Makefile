@@ -38,6 +38,9 @@ PROMPT ?= Five outrageous names for a pet pelican
 override PROMPT := $(value PROMPT)
 export PROMPT
 
+# Python keeps what it compiled, also where the caller says otherwise: the tests start it hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
+
 # How many tests run at once, and how long `make fuzz` draws new examples.
 WORKERS ?= auto
 MINUTES ?= 5
@@ -47,7 +50,7 @@ run: .venv/installed
 	@BIN=$(BIN) YES=$(YES) ./scripts/first_run.sh
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -66,7 +69,7 @@ docs: .venv/docs
 	$(BIN)/sphinx-build --fail-on-warning --quiet docs docs/_build
 
 cover: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov $(ARGS)
 
 fuzz: .venv/dev
 	$(BIN)/python scripts/fuzz.py $(MINUTES) $(ARGS)

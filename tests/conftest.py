@@ -9,11 +9,13 @@ asks vLLM is marked `vllm`, and left alone where VLLM_HOST names none.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ MEDDLING = re.compile(
     r"OLLAMA_|V?LLM_|LOCAL_LLM_MODEL$|API_|OPENAI_|(http|https|all|no)_proxy$", re.IGNORECASE
 )
 OUTSIDE = {name: os.environ.pop(name) for name in list(os.environ) if MEDDLING.match(name)}
+
+CONNECT = socket.socket.connect
 
 # Every run draws the same examples, so that its result depends on the code alone. `make fuzz` draws new ones.
 # No deadlines: a busy machine is no bug.
@@ -59,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     live = config.getoption("--live")
-    asks = live or (config.getoption("--record-mode") or "none") != "none"
+    asks = _asks_engine(config)
     another = asks and OUTSIDE.get("LOCAL_LLM_MODEL") != TINY
     for item in items:
         if item.get_closest_marker("live") and not live:
@@ -70,55 +74,82 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"what only {TINY} says: LOCAL_LLM_MODEL={TINY}"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    # Thousands of tests are objects that stay. The garbage collector need not look at them again and again.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     return case_id(val)
 
 
 @pytest.fixture
-def reaches_engine(request: pytest.FixtureRequest, record_mode: str) -> bool:
+def reaches_engine(request: pytest.FixtureRequest) -> bool:
+    return _reaches_engine(request)
+
+
+def _reaches_engine(request: pytest.FixtureRequest) -> bool:
     "Whether this test talks to the real engine."
     if request.node.get_closest_marker("live"):
         return True
     recorded = request.node.get_closest_marker("vcr") is not None
-    return recorded and (request.config.getoption("--live") or record_mode != "none")
+    return recorded and _asks_engine(request.config)
+
+
+def _asks_engine(config: pytest.Config) -> bool:
+    "Whether tests with a cassette ask the real engine."
+    return bool(config.getoption("--live")) or (config.getoption("--record-mode") or "none") != "none"
+
+
+@pytest.fixture(scope="session")
+def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The beginnings of the names of folders that each test has to itself.
+
+    Not in `tmp_path`, which most tests do not need: to make it takes longer than many a test.
+    """
+    folder = tmp_path_factory.mktemp("user")
+    return (f"{folder}/{number}-" for number in count())
 
 
 @pytest.fixture(autouse=True)
 def environment(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reaches_engine: bool
+    request: pytest.FixtureRequest, user_folders: Iterator[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    "Nothing of the caller's, but where the engine is when the test is to reach it."
-    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
-    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
+    "Nothing of the caller's, and no network. What a test with a cassette or a real engine needs is added."
+    folder = next(user_folders)
+    monkeypatch.setenv("LLM_USER_PATH", f"{folder}llm")
+    monkeypatch.setenv("OLLAMA_MODELS", f"{folder}ollama")
     recorded = request.node.get_closest_marker("vcr") is not None
     if recorded:
         monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
-    if reaches_engine:
+        request.getfixturevalue("recorded_transport")
+        request.getfixturevalue("whole_cassette")
+    if _reaches_engine(request):
         for name, value in OUTSIDE.items():
             if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL", "VLLM_HOST")):
                 monkeypatch.setenv(name, value)
-    elif recorded:
+        return
+    if recorded:
         # A cassette answers only for the model that it was recorded with.
         tiny = request.node.get_closest_marker("tiny")
         monkeypatch.setenv("LOCAL_LLM_MODEL", TINY if tiny else RECORDED_MODEL.read_text().strip())
+    monkeypatch.setattr(socket.socket, "connect", _connect_to_this_machine)
 
 
-@pytest.fixture(autouse=True)
-def closed_network(monkeypatch: pytest.MonkeyPatch, reaches_engine: bool) -> None:
-    "Only this machine, and of this machine not the Ollama that a developer happens to run."
-    if reaches_engine:
-        return
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any, /) -> None:
-        if self.family != socket.AF_UNIX:
-            host, port, *_ = address
-            if host not in ("127.0.0.1", "::1") or port == 11434:
-                self.close()
-                pytest.fail(f"a test connects to {host}:{port} instead of a scripted server", pytrace=False)
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+def _connect_to_this_machine(self: socket.socket, address: Any, /) -> None:
+    "Connect only to this machine, and there not to the Ollama that a developer happens to run."
+    if self.family != socket.AF_UNIX:
+        host, port, *_ = address
+        if host not in ("127.0.0.1", "::1") or port == 11434:
+            self.close()
+            pytest.fail(f"a test connects to {host}:{port} instead of a scripted server", pytrace=False)
+    return CONNECT(self, address)
 
 
 @pytest.fixture(scope="module")
@@ -137,17 +168,16 @@ def vcr_config() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(autouse=True)
-def recorded_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def recorded_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     "VCR records the transports that httpx has itself, so tests with a cassette use those."
-    if request.node.get_closest_marker("vcr") is not None:
-        monkeypatch.setattr(
-            "llm_gpt_oss.engines.http.connection.LoopbackTransport",
-            lambda limits: httpx.AsyncHTTPTransport(limits=limits),
-        )
+    monkeypatch.setattr(
+        "llm_gpt_oss.engines.http.connection.LoopbackTransport",
+        lambda limits: httpx.AsyncHTTPTransport(limits=limits),
+    )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def whole_cassette(request: pytest.FixtureRequest, vcr: Cassette | None, record_mode: str) -> Iterator[None]:
     "A replayed test asks for all that was recorded, no more (VCR sees to that) and no less."
     yield

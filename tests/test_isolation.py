@@ -14,14 +14,17 @@ from support.recording import anonymous, portable
 from vcr.request import Request
 
 
-def test_the_user_directory_is_this_tests(tmp_path: Path) -> None:
-    assert tmp_path in llm.user_dir().parents
+@pytest.mark.parametrize("number", range(2))
+def test_the_user_directory_is_this_tests(tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
+    assert tmp_path_factory.getbasetemp() in llm.user_dir().parents
+    assert list(llm.user_dir().iterdir()) == []
+    (llm.user_dir() / "aliases.json").write_text("{}")
 
 
-def test_nothing_of_the_callers_environment(tmp_path: Path) -> None:
+def test_nothing_of_the_callers_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     ours = {name for name in os.environ if name.startswith(("OLLAMA_", "LOCAL_LLM_", "LLM_"))}
     assert ours == {"LLM_USER_PATH", "OLLAMA_MODELS"}
-    assert tmp_path in Path(os.environ["OLLAMA_MODELS"]).parents
+    assert tmp_path_factory.getbasetemp() in Path(os.environ["OLLAMA_MODELS"]).parents
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 11434), ("192.0.2.1", 80)])
