@@ -75,6 +75,11 @@ def has_output(response: llm.Response | llm.AsyncResponse) -> bool:
     return bool(response._stream_events)
 
 
+def events_so_far(response: llm.Response | llm.AsyncResponse) -> Sequence[Any]:
+    "The events that the model has produced so far. llm's public methods wait for the whole response."
+    return response._stream_events
+
+
 def messages_so_far(response: llm.Response | llm.AsyncResponse) -> list[Message]:
     "The messages that the model has written so far. llm's public `messages` waits for the whole response."
     return response._messages_now()

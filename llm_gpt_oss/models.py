@@ -170,8 +170,11 @@ class GptOss(GptOssBase, llm.KeyModel):
 class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
     """A gpt-oss model as `llm.get_async_model` returns it.
 
-    A server sets `off_loop` for a prompt that is so long that it should be made on a thread.
+    A server sets `off_loop` for a prompt that is so long that it should be made on a thread. It makes a model
+    for each request, and `machine` is then the state of its turn, None before it begins.
     """
+
+    machine: TurnMachine | None = None
 
     def __init__(
         self,
@@ -201,6 +204,7 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
         from .turn.run import arun_turn
 
         machine, writer = await self.call(lambda: self.start_turn(prompt, stream=stream))
+        self.machine = machine
         with self._recording(machine, writer, response):
             async with (
                 self._open_engine(key) as engine,

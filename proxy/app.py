@@ -49,6 +49,10 @@ from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.model_statuses import ModelStatuses
 from .inference.queue import Queue
+from .inference.running import RunningRuns
+from .live import route as live
+from .live.live_runs import LiveRuns
+from .live.worker_sockets import WorkerSockets
 from .log.access import viewer_of
 from .log.ids import new_id
 from .log.policy import TurnLogging
@@ -81,6 +85,7 @@ ROUTES = (
     health,
     login,
     metrics,
+    live,
     openapi,
 )
 ERROR_HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -108,13 +113,14 @@ def create_app(
     state, engines = _create_state(settings, engine, new_id, plugins)
     backgrounds = Backgrounds(state.log_writer.folder)
     log_pages = _log_pages(state)
+    live_runs = LiveRuns(state.running, WorkerSockets(settings.workers_folder), state.stop)
     # `include_router` would build each route a second time.
     routes = [route for module in ROUTES for route in module.router.routes]
     paths = [route.path for route in routes if isinstance(route, Route)]
     ring = KeyRing(settings.key_hash, allow_unauthenticated=settings.allow_unauthenticated)
     app = FastAPI(
         title="llm-gpt-oss",
-        lifespan=_lifespan(state, engines, backgrounds, log_pages),
+        lifespan=_lifespan(state, engines, backgrounds, log_pages, live_runs),
         routes=[*routes, *log_pages.routes()],
         # Clients do not repeat a POST where a redirect points to.
         redirect_slashes=False,
@@ -125,7 +131,7 @@ def create_app(
         middleware=list(_middleware(state, ring, paths)),
         exception_handlers=ERROR_HANDLERS,
     )
-    _provide_dependencies(app, state, backgrounds, ring)
+    _provide_dependencies(app, state, backgrounds, live_runs, ring)
     state.plugins.register_routes(app)
     return app
 
@@ -149,6 +155,7 @@ def _create_state(
         bound_model=engines.bound_model,
         model_status=_no_status if engine else ModelStatuses(engines.bound_model).status,
         queue=Queue(settings.max_concurrency, settings.queue_size),
+        running=RunningRuns(),
         log_writer=log_writer,
         log_reader=LogReader(settings.database, log_writer.spool),
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
@@ -157,7 +164,7 @@ def _create_state(
         stop=ServerStop(),
         body_budget=BodyBudget(),
         counters=counters,
-        metrics=ServerMetrics(counters, settings.metrics_folder),
+        metrics=ServerMetrics(counters, settings.workers_folder),
     )
     return state, engines
 
@@ -174,7 +181,7 @@ def _log_pages(state: ProxyState) -> LogPages:
 
 
 def _lifespan(
-    state: ProxyState, engines: Engines, backgrounds: Backgrounds, log_pages: LogPages
+    state: ProxyState, engines: Engines, backgrounds: Backgrounds, log_pages: LogPages, live_runs: LiveRuns
 ) -> Lifespan[FastAPI]:
     "Return the context that opens the log when the server starts, and closes everything when it stops."
 
@@ -182,12 +189,14 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await state.log_writer.open()
         publishing = asyncio.ensure_future(metrics.publish_regularly(state))
+        await live_runs.open()
         try:
             yield {STATE: state.stop, BUDGET: state.body_budget}
         finally:  # a second signal cancels this task
             publishing.cancel()
             await backgrounds.close()
             await log_pages.close()
+            await live_runs.close()
             await engines.aclose()
             await state.log_writer.close()
             state.log_reader.close()
@@ -195,10 +204,13 @@ def _lifespan(
     return lifespan
 
 
-def _provide_dependencies(app: FastAPI, state: ProxyState, backgrounds: Backgrounds, ring: KeyRing) -> None:
-    "Set what routes get as dependencies: `StateDep`, `BackgroundsDep`, `LocksDep`, and the login."
+def _provide_dependencies(
+    app: FastAPI, state: ProxyState, backgrounds: Backgrounds, live_runs: LiveRuns, ring: KeyRing
+) -> None:
+    "Set what routes get: `StateDep`, `BackgroundsDep`, `LocksDep`, the live runs and the login."
     app.state.proxy = state
     app.state.backgrounds = backgrounds
+    app.state.live_runs = live_runs
     app.state.login = login.Login(ring)
     app.state.locks = ConversationLocks(state.log_writer.folder)
 

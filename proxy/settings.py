@@ -56,7 +56,7 @@ class Settings:
     `allow_model_changes` lets clients pull, create and delete Ollama's models. `allow_load_options` lets them
     choose the context length, and other options for which an engine loads the model again.
 
-    `metrics_folder` is where several workers share what they count for `/metrics`.
+    `workers_folder` is where several workers share what they count for `/metrics`, and show what they run.
 
     `strict` refuses requests with fields that this server does not know. Otherwise it ignores them.
 
@@ -91,7 +91,7 @@ class Settings:
     reasoning: ReasoningDisplay = "text"
     open_responses: bool = False
     reasoning_field: ReasoningField = "both"
-    metrics_folder: Path | None = None
+    workers_folder: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -128,7 +128,7 @@ def _from_json(text: str) -> dict[str, Any]:
     return {
         **fields,
         "database": Path(fields["database"]),
-        "metrics_folder": Path(folder) if (folder := fields["metrics_folder"]) else None,
+        "workers_folder": Path(folder) if (folder := fields["workers_folder"]) else None,
         "allowed_hosts": tuple(fields["allowed_hosts"]),
         "cors_origins": tuple(fields["cors_origins"]),
     }

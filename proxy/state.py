@@ -41,6 +41,7 @@ from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
 from .inference.run import Run
+from .inference.running import RunningRuns
 from .log.access import Viewer, viewer_of
 from .log.idempotency import Attempt, PreviousAttempt, request_key, retry_hint, select_attempt
 from .log.policy import TurnLogging
@@ -74,6 +75,7 @@ class ProxyState:
     bound_model: Callable[[str], BoundModel]
     model_status: Callable[[str], Awaitable[ModelStatus | None]]
     queue: Queue
+    running: RunningRuns
     log_writer: LogWriter
     log_reader: LogReader
     turn_logging: TurnLogging
@@ -145,6 +147,7 @@ class ProxyState:
             plugins=self.plugins,
             stop=self.stop,
             counters=self.counters,
+            running=self.running,
         )
         await run.begin()
         return run

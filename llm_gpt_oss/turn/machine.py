@@ -15,6 +15,7 @@ from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOss
 from ..harmony.conversation import Effort, Header, Message
 from .messages import call_message
 from .note import Note, NoteKind
+from .progress import Progress
 from .request import TurnRequest
 from .schema_check import validation_error
 from .steps import (
@@ -108,6 +109,10 @@ class TurnMachine:
             yield from self._end_completion(replace(item, reason="stop"), self._hidden_tokens(item))
         else:
             yield from self._end_completion(item, self._hidden_tokens(item))
+
+    def progress(self) -> Progress:
+        "Return what the model is writing at the moment."
+        return self._transcript.progress()
 
     def on_error(self, error: GptOssError) -> float:
         "Return how many seconds to wait before the next completion. Raises `error` if a retry cannot help."

@@ -20,6 +20,7 @@ from ..harmony.reader import (
 from ..harmony.recipient import NAMESPACE
 from .code_fence import CodeFence
 from .note import Note
+from .progress import Progress, end_of_text
 from .request import TurnRequest
 from .steps import Step
 from .tool_arguments import Arguments
@@ -138,6 +139,16 @@ class Transcript:
             return
         if not self._reads_tool_name:
             yield from self._read(self._reader.feed(piece))
+
+    def progress(self) -> Progress:
+        "Return what the model is writing at the moment."
+        tokens, message = self._usage.completion_tokens, self._message
+        if message is None:
+            return Progress(tokens)
+        text = end_of_text(self._texts)
+        if message.is_call:
+            return Progress(tokens, "call", str(message.header.recipient).removeprefix(NAMESPACE), text)
+        return Progress(tokens, "reasoning" if message.shown_as == "analysis" else "answer", None, text)
 
     def finish(self) -> Iterator[Text]:
         if not (self._reads_tool_name or self.is_answered):

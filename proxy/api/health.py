@@ -90,14 +90,16 @@ PAGE = """<!doctype html>
 <p>OpenAI's API for gpt-oss on this machine. In an app, set</p>
 <pre>OPENAI_BASE_URL={base}/v1
 OPENAI_API_KEY=any</pre>
-<p><a href="/v1/models">/v1/models</a> lists the models, <a href="/health">/health</a> shows the server's
-state. <code>llm logs</code> shows the prompts and answers.</p>
+<p><a href="/live">/live</a> shows what the models do at the moment, <a href="/v1/models">/v1/models</a> lists
+them, <a href="/health">/health</a> shows the server's state. <code>llm logs</code> shows the prompts and
+answers.</p>
 </html>
 """
 TEXT = """llm-gpt-oss: OpenAI's API for gpt-oss on this machine.
 
 Set OPENAI_BASE_URL={base}/v1 in an app, and any OPENAI_API_KEY.
-{base}/v1/models lists the models, {base}/health shows the server's state.
+{base}/live shows what the models do at the moment, {base}/v1/models lists them, {base}/health shows the
+server's state.
 `llm logs` shows the prompts and answers.
 """
 # The page loads nothing, so nothing may be loaded.

@@ -254,6 +254,6 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     from .workers import Workers
 
     options |= {"workers": settings.workers, "backlog": BACKLOG}
-    with TemporaryDirectory(prefix="llm-gpt-oss-metrics-") as folder:
-        replace(settings, metrics_folder=Path(folder)).export_to_workers()
+    with TemporaryDirectory(prefix="llm-gpt-oss-") as folder:
+        replace(settings, workers_folder=Path(folder)).export_to_workers()
         Workers(uvicorn.Config(APP, factory=True, **options), [listener]).run()

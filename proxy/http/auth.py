@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -51,7 +52,8 @@ class Auth:
     It sets `request.state.actor` to the actor of the key, or None for a client on this machine without one,
     and `request.state.admin` to whether the client may do everything. Clients of other machines without a key
     are one actor. `request.state.known` is false for a client that should have sent a key, but asks for what
-    needs none.
+    needs none. An answer that takes long can ask `request.state.is_authenticated()` whether the key is still
+    valid.
 
     A WebSocket is closed when its client sends something after its key was revoked.
     """
@@ -76,6 +78,7 @@ class Auth:
             remote = is_remote(scope)
             actor = key.actor if key else OUTSIDE if remote else None
             state.update(actor=actor, admin=key.admin if key else not remote, known=True)
+            state["is_authenticated"] = partial(self._is_authenticated, scope)
         if accepts_session(scope):
             send = _without_caches(send)
         if scope["type"] == "websocket":
@@ -98,6 +101,13 @@ class Auth:
             return message
 
         return checked
+
+    def _is_authenticated(self, scope: Scope) -> bool:
+        try:
+            self._authenticate(scope)
+        except ApiError:
+            return False
+        return True
 
     def _authenticate(self, scope: Scope) -> Key | None:
         "Return the client's key, or None if it needs none. Raises ApiError for a missing or unknown key."

@@ -13,10 +13,13 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 
+from .trusted_origins import is_same_origin
+
 LOGIN, LOGOUT = "/login", "/logout"
 # The pages of this server, for which a session is as good as a key. The API is not among them: a session that
 # leaked could otherwise use the models.
 _PAGES = re.compile(r"/(?:live|logs)(?:/.*)?|/login", re.DOTALL)
+_STOP = re.compile(r"/live/runs/[^/]+/stop")
 # Where a browser may go after it has logged in: to a page of this server.
 _NEXT = re.compile(r"/(?:(?:live|logs)(?:[/?].*)?)?", re.DOTALL)
 # A longer address is dropped. The form would repeat it.
@@ -86,17 +89,28 @@ HEADERS = {
 
 
 def accepts_session(scope: Scope) -> bool:
-    "Whether a session may take the place of a key in this request, which reads a page of this server."
-    return (
-        scope["type"] == "http"
-        and scope["method"] in ("GET", "HEAD")
-        and _PAGES.fullmatch(scope["path"]) is not None
-    )
+    """Whether a session may take the place of a key in this request.
+
+    It may if the request reads a page of this server, or if such a page stops a run.
+    """
+    if scope["type"] != "http":
+        return False
+    if scope["method"] == "POST":
+        return _STOP.fullmatch(scope["path"]) is not None and is_same_origin(Headers(scope=scope))
+    return _reads_page(scope)
 
 
 def wants_login_page(scope: Scope) -> bool:
     "Whether a person gets to see the answer to this request: a browser opens a page of this server."
-    return accepts_session(scope) and "text/html" in Headers(scope=scope).get("accept", "")
+    return (
+        scope["type"] == "http"
+        and _reads_page(scope)
+        and "text/html" in Headers(scope=scope).get("accept", "")
+    )
+
+
+def _reads_page(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") and _PAGES.fullmatch(scope["path"]) is not None
 
 
 def requested_address(scope: Scope) -> str:

@@ -15,8 +15,10 @@ import llm
 from llm.parts import Message, StreamEvent
 
 from llm_gpt_oss.errors import BadRequest
-from llm_gpt_oss.llm_internals import messages_so_far, partial_response, set_start_time
+from llm_gpt_oss.llm_internals import events_so_far, messages_so_far, partial_response, set_start_time
+from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.streaming import BusyTime
+from llm_gpt_oss.turn.progress import Progress
 
 from ..generation import CustomCall, Finished, GenerationRequest, TokenUsage
 from ..hookspecs import Plugins
@@ -35,6 +37,7 @@ from .client_request import ClientRequest
 from .finish_reason import finish_reason
 from .model_names import AnyModel
 from .queue import Queue
+from .running import RunningRun, RunningRuns, RunStopped, progress_of_events
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Run:
     Await `begin` once, then read `events` once. The turn is logged once, however it ends, before `events`
     yields `Finished` and before an error leaves it. `cancel_reason` is logged for a run that is cancelled,
     except by the stop of the server.
+    `queue_ms` and `first_token_ms` are None until they are known.
     `failed` is set when the queue, the model or the reader ends the run, before the turn is logged.
 
     `generation` is final: plugins have changed it and it fits the `model`. `entry_distances` tells for each
@@ -67,6 +71,7 @@ class Run:
         plugins: Plugins,
         stop: ServerStop,
         counters: Counters,
+        running: RunningRuns,
     ) -> None:
         self._generation = generation
         self._model = model
@@ -78,10 +83,12 @@ class Run:
         self._plugins = plugins
         self._stop = stop
         self._counters = counters
+        self._runs = running
+        self._running: RunningRun | None = None
         self._writer = turn_logging.writer_for(client.request.headers, stored=generation.store)
         self._pieces = PieceLengths()
-        self._queue_ms: int | None = None
-        self._first_token_ms: int | None = None
+        self.queue_ms: int | None = None
+        self.first_token_ms: int | None = None
         self._record = RequestRecord(
             generation.endpoint,
             "" if client.body.translated else client.body.raw.decode(),
@@ -107,7 +114,7 @@ class Run:
     @property
     def refused(self) -> bool:
         "Whether the queue had no place for this run."
-        return self.failed and self._queue_ms is None
+        return self.failed and self.queue_ms is None
 
     async def begin(self) -> None:
         """Record the turn in the log as in progress, and restore the messages that the client left out.
@@ -134,15 +141,23 @@ class Run:
         "Yield the answer's events as the model writes it. Raises errors of the queue and of the model."
         try:
             waiting, busy = time.perf_counter(), BusyTime()
-            async with self._queue.slot():
-                self._queue_ms = _milliseconds_since(waiting)
+            self._running = running = self._start_running()
+            async with running.stoppable(), self._queue.slot():
+                self.queue_ms = _milliseconds_since(waiting)
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
                     async for event in events:
-                        if self._first_token_ms is None:
-                            self._first_token_ms = _milliseconds_since(self._started)
+                        is_first = self.first_token_ms is None
+                        if is_first:
+                            self.first_token_ms = _milliseconds_since(self._started)
                         if self._generation.replayable:
                             self._pieces.feed(event)
+                        running.is_reading = False
                         yield event
+                        running.is_reading = True
+                        if is_first:
+                            running.begin_reading()  # the rest may be read by another task
+                        if running.stop_reason:
+                            raise RunStopped(running.stop_reason)
                         await busy.pause()
         except BadRequest as error:
             await self._log_failure(error)
@@ -156,6 +171,28 @@ class Run:
         reason = finish_reason(self._response) or ("tool_calls" if self._response._tool_calls else "stop")
         notes = client_notes(self._response.response_json)
         yield Finished(reason, _usage(self._response), completed_at, notes)
+
+    @property
+    def is_queued(self) -> bool:
+        return self.queue_ms is None
+
+    def progress(self) -> Progress:
+        "Return what the model is writing at the moment."
+        if not isinstance(self._model, AsyncGptOss):
+            return progress_of_events(events_so_far(self._response))
+        return self._model.machine.progress() if self._model.machine else Progress(0)
+
+    def _start_running(self) -> RunningRun:
+        running = self._runs.start(
+            self,
+            id=self._turn_id,
+            actor=self._record.actor,
+            client=self._record.client,
+            generation=self._generation,
+            logged=self._writer is not None,
+        )
+        running.begin_reading()
+        return running
 
     def _prompt(self, messages: Sequence[Message]) -> llm.AsyncResponse:
         generation = self._generation
@@ -187,6 +224,9 @@ class Run:
         the log before anything is awaited, so it is logged even if this task is cancelled.
         """
         turn = partial_response(self._response)
+        if self._running:
+            rate = (turn.token_details or {}).get("tokens_per_second")
+            self._runs.end(self._running, status, message, rate)
         completed_at = end_time(turn.datetime_utc(), turn.duration_ms())
         if error:
             turn.response_json = {**(turn.response_json or {}), "error": error}
@@ -195,8 +235,8 @@ class Run:
             status=status,
             error=message,
             finish_reason=finish_reason(self._response),
-            queue_ms=self._queue_ms,
-            first_token_ms=self._first_token_ms,
+            queue_ms=self.queue_ms,
+            first_token_ms=self.first_token_ms,
             custom_calls=[*self._record.custom_calls, *self._custom_calls()],
             pieces=self._pieces.lengths or None,
         )

@@ -174,6 +174,12 @@ SERVER_OPERATIONS: Mapping[OperationKey, Operation] = {
         errors=ALWAYS,
         media_types=("text/plain", "application/openmetrics-text"),
     ),
+    ("GET", "/live/runs"): Operation(
+        "Server", "List the model calls that run now and those that ended last", others.RunList, ALWAYS
+    ),
+    ("POST", "/live/runs/{run_id}/stop"): Operation(
+        "Server", "Stop a model call", others.StoppedRun, ALWAYS | {404}
+    ),
     ("GET", "/openapi.json"): Operation("Server", "This description", errors=ALWAYS),
 }
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ..inference.running import State
 from .answer import Answer
 
 
@@ -82,6 +83,42 @@ class Model(Answer):
 class ModelList(Answer):
     object: Literal["list"]
     data: list[Model]
+
+
+class Run(Answer):
+    """A model call. `started` is in seconds since 1970, `queue_ms` and `first_token_ms` count from there.
+
+    It is `reading` its prompt until the first token. `text` is the end of what the model wrote last.
+    """
+
+    id: str
+    actor: str | None
+    app: str
+    endpoint: str
+    model: str
+    effort: str | None
+    logged: bool
+    started: float
+    state: State
+    tool: str | None
+    tokens: int
+    tokens_per_second: float
+    queue_ms: int | None
+    first_token_ms: int | None
+    seconds: float | None
+    text: str
+    error: str | None
+
+
+class RunList(Answer):
+    object: Literal["list"]
+    data: list[Run]
+
+
+class StoppedRun(Answer):
+    id: str
+    object: Literal["run"]
+    stopped: bool
 
 
 class QueueLength(Answer):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from fastapi import Request
@@ -19,8 +20,12 @@ from ...http.body_budget import HeldBody
 from ...http.disconnect import CLIENT_LEFT, cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
 from ...http.server_stop import STOPPED
+from ...inference.running import RunStopped
 from ...state import ProxyState
 from .turn_log import ForwardedTurn
+
+# The type of a streamed answer.
+NDJSON = b"application/x-ndjson"
 
 
 class Relay(Response):
@@ -47,6 +52,7 @@ class Relay(Response):
         self._is_upload = is_upload
         self._held = held
         self._started = False
+        self._has_lines = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         work = self._relay(scope, receive, send)
@@ -70,7 +76,12 @@ class Relay(Response):
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            status = await self._send_answer(send)
+            async with self._turn.start().stoppable() if self._turn else nullcontext():
+                status = await self._send_answer(send)
+        except RunStopped as stopped:
+            await self._end_turn(stopped.status, stopped.message)
+            await self._send_stop(stopped, scope, receive, send)
+            return
         except asyncio.CancelledError:
             if self._is_cut:
                 await self._end_turn(503, STOPPED)
@@ -90,6 +101,7 @@ class Relay(Response):
         "Return the status of the answer when all of it was sent."
         async with self._open_answer() as answer:
             self._started = True
+            self._has_lines = (b"content-type", NDJSON) in answer.headers
             start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
             await send(start)
             async for data in answer.body:
@@ -97,6 +109,14 @@ class Relay(Response):
                 if self._turn:
                     self._turn.feed(data)
             return answer.status
+
+    async def _send_stop(self, stopped: RunStopped, scope: Scope, receive: Receive, send: Send) -> None:
+        "Send the error as Ollama does: as the answer, or as the last line of a stream."
+        if not self._started:
+            await ollama_error(stopped.message, stopped.status)(scope, receive, send)
+        elif self._has_lines:
+            line = json.dumps({"error": stopped.message}).encode() + b"\n"
+            await send({"type": "http.response.body", "body": line})
 
     async def _end_turn(self, status: int, error: str | None) -> None:
         if self._turn:

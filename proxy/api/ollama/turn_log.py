@@ -12,9 +12,11 @@ import llm
 from llm.parts import Message
 
 from llm_gpt_oss.llm_internals import set_times
+from llm_gpt_oss.turn.progress import Progress
 
 from ...generation import GenerationRequest
 from ...http.errors import ApiError
+from ...inference.running import RunningRun, progress_of_events
 from ...log.access import Viewer
 from ...log.earlier_completion import EarlierCompletion, find_earlier_completion
 from ...log.turn import RequestRecord, Turn
@@ -39,8 +41,9 @@ class LoggedCompletion:
 class ForwardedTurn:
     """The turn of one forwarded request. Creating it records the turn in the log as in progress.
 
-    Pass the bytes of the answer to `feed`, then call `end` once. From that call on, the turn is logged even
-    if the caller is cancelled. If the answer was begun by an earlier request, both are one turn.
+    Call `start` in the task that reads the answer, pass its bytes to `feed`, then call `end` once. From that
+    call on, the turn is logged even if the caller is cancelled. If the answer was begun by an earlier
+    request, both are one turn.
     """
 
     def __init__(
@@ -65,8 +68,32 @@ class ForwardedTurn:
         self._messages = asyncio.ensure_future(writer.begin(Turn(self._response, self._record)))
         self.feed = self._answer.feed
 
+    is_queued = False
+    queue_ms = None
+
+    @property
+    def first_token_ms(self) -> int | None:
+        return self._answer.first_ms
+
+    def progress(self) -> Progress:
+        return progress_of_events(self._answer.events)
+
+    def start(self) -> RunningRun:
+        "Show the turn as one that runs now."
+        self._running = self._state.running.start(
+            self,
+            id=self._response.id,
+            actor=self._record.actor,
+            client=self._record.client,
+            generation=self._completion.generation,
+            logged=True,
+        )
+        self._running.begin_reading()
+        return self._running
+
     async def end(self, status: int, error: str | None) -> None:
         self._answer.finish()
+        self._state.running.end(self._running, status, error or self._answer.error)
         await asyncio.shield(asyncio.ensure_future(self._log(status, error or self._answer.error)))
 
     async def _log(self, status: int, error: str | None) -> None:

@@ -17,6 +17,7 @@ from ...generation import Finished, GenerationRequest
 from ...http.errors import ApiError, to_api_error
 from ...inference.client_request import ClientRequest
 from ...inference.run import Run
+from ...inference.running import RunStopped
 from ...log.idempotency import Attempt
 from ...log.redaction import redacted
 from ...state import ProxyState
@@ -110,6 +111,9 @@ class ResponseRun:
                     async for model_event in model_events:
                         for event in writer.feed(model_event):
                             yield event
+                except RunStopped:
+                    for event in writer.cancelled():
+                        yield event
                 except Exception as error:
                     if not isinstance(error, ApiError | GptOssError):
                         logger.error("A response broke off", exc_info=error)

@@ -70,7 +70,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
                 timer.cancel()
-    assert [*tmp_path.glob("llm-gpt-oss-metrics-*")] == []
+    assert [*tmp_path.glob("llm-gpt-oss-*")] == []
 
 
 def test_a_worker_that_is_killed(server: Server) -> None:

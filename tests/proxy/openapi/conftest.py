@@ -47,7 +47,12 @@ class DescribedApp(FuzzedApp):
         super().__init__(self._serve())
         self.description: dict[str, Any] = self.request("GET", "/openapi.json").json()
         self.schema: BaseSchema = schemathesis.openapi.from_dict(self.description)
-        self.ids = {"name": "gpt-oss", "digest": f"sha256-{'0' * 64}", **self._create_objects()}
+        self.ids = {
+            "name": "gpt-oss",
+            "digest": f"sha256-{'0' * 64}",
+            "run_id": "ended",
+            **self._create_objects(),
+        }
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:
         response: httpx.Response = self.run(self.opened.request(method, url, **options))

@@ -489,6 +489,46 @@ async def test_a_disconnect_before_the_answer() -> None:
     assert client.messages == []
 
 
+async def stop_only_run(proxy: Proxied) -> Json:
+    "Stop the run at /live, and return its row from before."
+    while not (rows := (await proxy.get("/live/runs")).json()["data"]):  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0.01)
+    (row,) = rows
+    assert (await proxy.post(f"/live/runs/{row['id']}/stop", None)).status_code == 200
+    result: Json = row
+    return result
+
+
+async def test_a_stream_that_is_stopped_ends_with_an_error() -> None:
+    with Ollama(stream(line("Hel"), HOLD)) as ollama:
+        async with proxied() as proxy:
+            client = Client(proxy, CHAT)
+            await client.begun()
+            row = await stop_only_run(proxy)
+            await asyncio.wait_for(client.task, 10)
+            assert await asyncio.to_thread(ollama.gone.wait, 10)
+            (turn,) = proxy.turns()
+            (ended,) = (await proxy.get("/live/runs")).json()["data"]
+    assert (row["state"], row["text"], row["endpoint"]) == ("answering", "Hel", "/api/chat")
+    assert (ended["state"], ended["error"]) == ("stopped", "It was stopped at /live.")
+    assert (turn["status"], turn["error"]) == (499, "It was stopped at /live.")
+    assert json.loads(client.messages[-1]["body"]) == {"error": "It was stopped at /live."}
+    assert not client.messages[-1].get("more_body")
+
+
+async def test_a_request_that_is_stopped_before_its_answer() -> None:
+    with Ollama((HOLD,)) as ollama:
+        async with proxied() as proxy:
+            task = asyncio.ensure_future(proxy.post("/api/chat", CHAT))
+            assert await asyncio.to_thread(ollama.asked.wait, 10)
+            assert (await stop_only_run(proxy))["state"] == "reading"
+            answered = await asyncio.wait_for(task, 10)
+            assert await asyncio.to_thread(ollama.gone.wait, 10)
+            (turn,) = proxy.turns()
+    assert (answered.status_code, answered.json()) == (499, {"error": "It was stopped at /live."})
+    assert turn["status"] == 499
+
+
 async def test_a_stream_that_breaks_off_is_cut_off() -> None:
     cut = (
         head(200, "Transfer-Encoding: chunked"),
