@@ -22,6 +22,7 @@ from llm.logs import LogStore
 from ..llm_internals import has_output, partial_response, replaced_log_to_db
 from .database import is_transient, open_database, write_transaction
 from .exit_signals import exit_on_signals
+from .owned_files import delete_abandoned
 from .unlogged import unlogged_folder
 from .waiting import is_logged, keep, waiting_turns, write_waiting
 
@@ -217,6 +218,7 @@ def _open_problem(path: Path) -> Exception | None:
     "Open the log once, which creates and migrates it, and write what waits. Return why that is impossible."
     try:
         with closing(open_database(path, busy_timeout=OPEN_TIMEOUT)) as database:
+            delete_abandoned(unlogged_folder(path))
             if waiting_turns(path):
                 with suppress(OSError, sqlite3.Error):
                     write_waiting(LogStore(database), path)  # type: ignore[no-untyped-call]

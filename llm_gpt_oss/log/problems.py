@@ -17,6 +17,8 @@ FULL_BYTES = 64 * 1024
 # How many milliseconds a look at the database waits for the lock of another process.
 PATIENCE = 200
 SHOWN_NAMES = 5
+WAITING = "llm gpt-oss logs waiting"
+RETRY = f"{WAITING} --retry"
 
 
 def log_problems(database: Path) -> Iterator[str]:
@@ -27,12 +29,12 @@ def log_problems(database: Path) -> Iterator[str]:
         yield problem
     if problem := disk_problem(database):
         yield problem
-    if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK)):
+    if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
         yield f"{folder} cannot be written. Make it a folder that you own, with a mode of 0700."
     if waiting:
         yield (
             f"{count_turns(waiting)} in {folder}. A running server logs them as soon as it can. If none "
-            "runs, type `llm gpt-oss serve`."
+            f"runs, type `{RETRY}`."
         )
     if problem := unusable_problem(str(folder), unusable):
         yield problem
@@ -51,8 +53,8 @@ def unusable_problem(folder: str, names: Sequence[str]) -> str | None:
         return None
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return (
-        f"{folder} has entries that cannot be logged: {', '.join(names[:SHOWN_NAMES])}{more}. Move them "
-        "to another place."
+        f"{folder} has entries that cannot be logged: {', '.join(names[:SHOWN_NAMES])}{more}. `{WAITING}` "
+        f"says why. `{RETRY}` tries the turns among them again. Move the others to another place."
     )
 
 

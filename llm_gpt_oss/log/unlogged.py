@@ -16,8 +16,8 @@ from ..file_lock import is_held
 BEGUN: Final = ".begun"
 ENDED: Final = ".json"
 REJECTED: Final = ".rejected"
-# A turn of `llm prompt` or `llm chat` (`waiting`), and one that is being written.
-SHELL, SHELL_DRAFT = ".shell", ".shell-draft"
+# A turn of `llm prompt` or `llm chat` (`waiting`).
+SHELL: Final = ".shell"
 # A file that is being written, a lock, and the request to cancel a turn that is in progress.
 DRAFT, LOCK, CANCEL = ".draft", ".lock", ".cancel"
 
@@ -83,7 +83,7 @@ class UnloggedTurns(NamedTuple):
 
 def unlogged_turns(folder: Path) -> UnloggedTurns:
     found = entries(folder)
-    known = (BEGUN, ENDED, SHELL, DRAFT, SHELL_DRAFT, LOCK, CANCEL)
+    known = (BEGUN, ENDED, SHELL, DRAFT, LOCK, CANCEL)
     unusable = [entry.name for entry in found if not entry.is_file or entry.suffix not in known]
     files = [entry for entry in found if entry.is_file]
     begun = [entry for entry in files if entry.suffix == BEGUN]

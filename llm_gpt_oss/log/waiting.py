@@ -7,18 +7,19 @@ because they lack what the server knows of a request. The next command or server
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llm
 from llm.logs import LogStore
 from llm.utils import Fragment
 
 from .database import is_transient, write_transaction
+from .owned_files import OwnedFiles
 from .response_json import response_fields, to_bytes, to_response
-from .unlogged import REJECTED, SHELL, SHELL_DRAFT, entries, unlogged_folder
+from .unlogged import REJECTED, SHELL, entries, unlogged_folder
 
 # The length of a thread's name, as llm makes it from the first prompt.
 NAME_LENGTH = 100
@@ -38,12 +39,9 @@ def keep(database: Path, response: llm.Response) -> Path:
         "system_fragments": [_fragment_fields(each) for each in prompt.system_fragments or []],
     }
     folder = unlogged_folder(database)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{response.id}{SHELL}"
-    draft = path.with_suffix(SHELL_DRAFT)
-    with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(to_bytes(data))
-    draft.replace(path)
+    with closing(OwnedFiles(folder)) as files:
+        files.write(response.id, path, to_bytes(data))
     return path
 
 
@@ -61,34 +59,52 @@ def write_waiting(log: LogStore, database: Path) -> None:
     """
     for path in waiting_turns(database):
         try:
-            data = json.loads(path.read_bytes())
-            response = to_response(data)
+            turn = WaitingTurn.from_fields(json.loads(path.read_bytes()))
         except OSError:  # another process was faster, or it cannot be read
             continue
         except Exception:  # whatever somebody may have put there
-            path.replace(path.with_suffix(REJECTED))
+            _set_aside(path)
             continue
         try:
             with write_transaction(log.db.conn):
-                _log(log, response, data)
+                turn.write_once(log)
         except Exception as error:
             if is_transient(error):
                 raise
-            path.replace(path.with_suffix(REJECTED))
+            _set_aside(path)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the next process that tries finds it in the log
+                path.unlink()
+
+
+class WaitingTurn(NamedTuple):
+    "A turn of LLM's commands, and the other fields of its file."
+
+    response: llm.Response
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> WaitingTurn:
+        "Raises KeyError, TypeError or ValueError for fields that `keep` did not write."
+        return cls(to_response(fields), fields)
+
+    def write_once(self, log: LogStore) -> None:
+        "Write the turn, unless the log has it: its process may have ended before it could delete the file."
+        response, fields = self
+        if is_logged(log, response.id):
+            return
+        response.prompt.fragments = [Fragment(*each) for each in fields["fragments"]]  # type: ignore[no-untyped-call]
+        response.prompt.system_fragments = [Fragment(*each) for each in fields["system_fragments"]]  # type: ignore[no-untyped-call]
+        log.log(response, log.ensure_thread(fields["thread_id"], fields["thread_name"]))
 
 
 def is_logged(log: LogStore, turn_id: str) -> bool:
     return bool(log.db["turns"].count_where("id = ?", [turn_id]))
 
 
-def _log(log: LogStore, response: llm.Response, data: Mapping[str, Any]) -> None:
-    if is_logged(log, response.id):
-        return  # its process ended before it could delete the file
-    response.prompt.fragments = [Fragment(*fields) for fields in data["fragments"]]  # type: ignore[no-untyped-call]
-    response.prompt.system_fragments = [Fragment(*fields) for fields in data["system_fragments"]]  # type: ignore[no-untyped-call]
-    log.log(response, log.ensure_thread(data["thread_id"], data["thread_name"]))
+def _set_aside(path: Path) -> None:
+    with suppress(OSError):  # it is tried again later, and holds up no other turn
+        path.replace(path.with_suffix(REJECTED))
 
 
 def _fragment_fields(fragment: str) -> tuple[str, str]:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 
-from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size
+from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size, format_time
+from llm_gpt_oss.log.unlogged import unlogged_folder
 
 from ..log.file_access import protect
 from ..log.prune import PruneResult, prune
 from ..log.prune_selection import PruneSelection
 from ..log.spool import Spool
+from ..log.unlogged_turns import UnloggedTurn, try_turns
 from ..settings import Settings
 
 COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
@@ -112,6 +114,56 @@ def protect_(database: Path | None) -> None:
         click.echo(path)
     message = "Only you can use these files now." if changed else f"Only you could use {database} already."
     click.echo(message, err=True)
+
+
+@command.command(name="waiting")
+@click.option("--retry", is_flag=True, help="Log these turns, as far as the log takes them now")
+@click.option("json_", "--json", is_flag=True, help="Output as JSON")
+@click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The turns of this database instead of llm's logs.db",
+)
+@click.pass_context
+def waiting(ctx: click.Context, retry: bool, json_: bool, database: Path | None) -> None:
+    """
+    List turns that wait for the log or were rejected, and why
+
+    A turn waits in a file beside the database while that cannot be written. The name of a turn that the
+    database has rejected ends in .rejected: it is tried again only with --retry.
+
+    With --retry, the exit code is 1 if a turn cannot be logged.
+
+    Example usage:
+
+    \b
+        llm gpt-oss logs waiting
+        llm gpt-oss logs waiting --retry
+    """
+    database = database or Settings().database
+    turns = [*try_turns(database, really=retry)]
+    done = "was logged" if retry else "can be logged"
+    if json_:
+        click.echo(json.dumps([turn._asdict() for turn in turns], indent=2))
+    elif turns:
+        texts = [(turn, f"cannot be logged: {turn.problem}" if turn.problem else done) for turn in turns]
+        click.echo(columns((turn.name, f"{_local_time(turn)}  {text}") for turn, text in texts))
+    else:
+        click.echo("No turn waits.")
+    problems = [turn for turn in turns if turn.problem]
+    if len(problems) < len(turns) and not retry:
+        click.echo("Nothing was logged. Add --retry to log what can be logged.", err=True)
+    if problems and retry:
+        folder = unlogged_folder(database)
+        click.echo(
+            f"Try again when the reason is gone. To give a turn up, delete its file in {folder}.", err=True
+        )
+    ctx.exit(bool(retry and problems))
+
+
+def _local_time(turn: UnloggedTurn) -> str:
+    return format_time(turn.started) if turn.started else f"{'unknown time':<16}"
 
 
 def _remarks(pruned: PruneResult, *, marked: bool, deleted: bool) -> Iterator[str]:

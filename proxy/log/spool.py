@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,27 +91,24 @@ class Spool:
                 self._removed.add(turn_id)
 
     def flush(self) -> None:
-        "Move the turns in memory to the folder if it can be written, the smallest first."
-        try:
-            for turn_id, (state, data) in sorted(self._memory.items(), key=lambda item: len(item[1].data)):
+        "Move the turns in memory to the folder as far as it can be written, the smallest first."
+        self.problem, earlier = None, self.problem
+        for turn_id, (state, data) in sorted(self._memory.items(), key=lambda item: len(item[1].data)):
+            with self._noticing_problems():
                 self._files.write(turn_id, state, data)
                 del self._memory[turn_id]
-            for turn_id in [*self._removed]:
+        for turn_id in [*self._removed]:
+            with self._noticing_problems():
                 self._files.remove(turn_id)
                 self._removed.discard(turn_id)
-            if self.problem:
+        if earlier and not self.problem:
+            with self._noticing_problems():
                 self._files.check()
-        except OSError as error:
-            self.problem = reason(error)
-        else:
-            self.problem = None
 
     def recover(self) -> None:
         "Mark the turns of processes that are gone as ended (`SpoolFolder.recover`)."
-        try:
+        with self._noticing_problems():
             self._files.recover()
-        except OSError as error:
-            self.problem = reason(error)
 
     def waiting(self) -> Iterator[Turn]:
         "The turns that have ended, oldest first. Files that are no turns are renamed to `.rejected`."
@@ -160,6 +158,14 @@ class Spool:
         self._removed.discard(turn.id)
         self._memory[turn.id] = _TurnInMemory(state, to_json(turn))
         self.flush()
+
+    @contextmanager
+    def _noticing_problems(self) -> Iterator[None]:
+        "One file that cannot be written holds up no other one."
+        try:
+            yield
+        except OSError as error:
+            self.problem = reason(error)
 
     def _ended_in_memory(self) -> list[str]:
         return [turn_id for turn_id, turn in [*self._memory.items()] if turn.state == ENDED]

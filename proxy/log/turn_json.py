@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from llm_gpt_oss.log.response_json import response_fields, to_bytes, to_response
 
 from ..generation import CustomCall, ThreadPosition
 from . import stored_body
 from .turn import RequestRecord, Turn
+
+Fields = TypeVar("Fields", CustomCall, ThreadPosition)
 
 
 def to_json(turn: Turn) -> bytes:
@@ -20,7 +23,11 @@ def to_json(turn: Turn) -> bytes:
 
 def from_json(text: str | bytes) -> Turn:
     "Return the turn. Raises ValueError, KeyError or TypeError for text that `to_json` did not write."
-    data = json.loads(text)
+    return from_fields(json.loads(text))
+
+
+def from_fields(data: Mapping[str, Any]) -> Turn:
+    "Like `from_json`, for the value of the JSON."
     return Turn(to_response(data), _request_record(data["request"]))
 
 
@@ -36,13 +43,25 @@ def _body_text(request: RequestRecord) -> str:
     return stored_body.to_text(request.content)
 
 
-def _request_record(data: dict[str, Any]) -> RequestRecord:
-    continues = data["continues"]
-    custom_calls = [CustomCall(*call) for call in data["custom_calls"]]
+def _request_record(data: Mapping[str, Any]) -> RequestRecord:
+    """The record in a file that any version of this package wrote.
+
+    What this version does not know is left out, and what the file lacks has its default.
+    """
+    known = {field.name for field in fields(RequestRecord)}
+    calls = [_read_tuple(CustomCall, call) for call in data.get("custom_calls") or []]
     return RequestRecord(
         **{
-            **data,
-            "continues": ThreadPosition(*continues) if continues else None,
-            "custom_calls": custom_calls,
+            **{name: value for name, value in data.items() if name in known},
+            "continues": _read_tuple(ThreadPosition, data.get("continues")),
+            "custom_calls": [call for call in calls if call],
         }
     )
+
+
+def _read_tuple(cls: type[Fields], values: object) -> Fields | None:
+    "The tuple with as many of these values as it has fields. None if it needs more: new fields come last."
+    required = len(cls._fields) - len(cls._field_defaults)
+    if not isinstance(values, list) or len(values) < required:
+        return None
+    return cls(*values[: len(cls._fields)])

@@ -10,7 +10,14 @@ from ..generation import ThreadPosition
 from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
 from .llm_store import ChainStore
 from .queries import is_descendant
-from .tables import copy_custom_calls, ensure_conversation, insert_custom_calls, insert_request, is_deleted
+from .tables import (
+    copy_custom_calls,
+    ensure_conversation,
+    has_turn,
+    insert_custom_calls,
+    insert_request,
+    is_deleted,
+)
 from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt
 from .thread_names import name_thread, new_thread_id, thread_name
 from .turn import Turn
@@ -20,6 +27,16 @@ select threads.id from turns join threads
 on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
 where turns.id = ?
 """
+
+
+def write_once(log: ChainStore, turn: Turn) -> None:
+    """Write a turn that waited. Must run in a transaction that holds the write lock.
+
+    The log may have it: the process that wrote it may have ended before it deleted the file, and another one
+    may write the waiting turns, too.
+    """
+    if not has_turn(log.db.conn, turn):
+        TurnWriter(log).write(turn)
 
 
 class TurnWriter:

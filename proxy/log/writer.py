@@ -24,14 +24,14 @@ from llm_gpt_oss.log import waiting
 from llm_gpt_oss.log.database import check_writable, is_transient, write_transaction
 
 from ..http.errors import log_unavailable
-from . import problems, tables
+from . import problems
 from .chain_cache import ChainCache
 from .database import BUSY_TIMEOUT, SHORT_BUSY_TIMEOUT, LogFile
 from .spool import Spool, reason
 from .stop_signal import next_signal
 from .thread_match import HashedPrompt, ThreadMatcher
 from .turn import Turn
-from .turn_writer import TurnWriter
+from .turn_writer import TurnWriter, write_once
 
 T = TypeVar("T")
 
@@ -283,10 +283,7 @@ class LogWriter:
         log = self._file.opened()
         try:
             with write_transaction(log.db.conn):
-                # The process that wrote it may have ended before it deleted the file. Or another one writes
-                # the waiting turns, too.
-                if not tables.has_turn(log.db.conn, turn):
-                    TurnWriter(log).write(turn)
+                write_once(log, turn)
         except Exception as error:
             if is_transient(error):
                 raise

@@ -87,7 +87,7 @@ def test_status_warns_about_turns_that_are_not_logged(ollama: WebServer) -> None
     assert result.exit_code == 0
     assert result.stderr == (
         f"Warning: 1 turn waits in {folder}. A running server logs them as soon as it can. If none runs, "
-        "type `llm gpt-oss serve`.\n"
+        "type `llm gpt-oss logs waiting --retry`.\n"
     )
 
 

@@ -26,6 +26,8 @@ from support.scripted_server import HOLD, Scripted, stream
 from support.turn_requests import FINAL, START, THOUGHT
 
 from llm_gpt_oss.log import command
+from llm_gpt_oss.log.owned_files import OwnedFiles
+from llm_gpt_oss.log.unlogged import unlogged_folder
 from llm_gpt_oss.log.waiting import waiting_turns
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
@@ -206,6 +208,20 @@ def test_a_locked_log_does_not_end_a_chat(scripted: Scripts, log: Log) -> None:
         result = run("chat", "-m", "gpt-oss", typed="Warm?\nAnd now?\nquit\n")
     assert (result.exit_code, result.stderr.count("\nThe turn waits in ")) == (0, 1)
     assert turns(path) == [("Warm?", "Yes."), ("And now?", "Yes.")]
+
+
+def test_what_a_killed_command_left_is_deleted(scripted: Scripts, log: Log) -> None:
+    "It was killed while it wrote a turn to the folder."
+    path = log()
+    folder = unlogged_folder(path)
+    with closing(OwnedFiles(folder)) as running:
+        running.check()
+        kept = folder / f"1.{running.owner}.draft"
+        for left in (kept, folder / "1.gone.draft", folder / "gone.lock"):
+            left.touch()
+        scripted(YES)
+        assert prompt().exit_code == 0
+        assert sorted(each.name for each in folder.iterdir()) == [kept.name, f"{running.owner}.lock"]
 
 
 def test_an_interrupted_turn_of_a_locked_log_waits(scripted: Scripts, log: Log) -> None:

@@ -70,8 +70,16 @@ def test_entries_that_cannot_be_logged(path: Path) -> None:
         (folder / f"{number}.rejected").touch()
     (problem,) = log_problems(path)
     assert (
-        "cannot be logged: 0.rejected, 1.rejected, 2.rejected, 3.rejected, 4.rejected and 2 more. " in problem
+        "cannot be logged: 0.rejected, 1.rejected, 2.rejected, 3.rejected, 4.rejected and 2 more. "
+        "`llm gpt-oss logs waiting` says why. `llm gpt-oss logs waiting --retry` tries " in problem
     )
+
+
+def test_a_folder_with_the_name_of_a_turn_does_not_wait(path: Path) -> None:
+    folder = unlogged_folder(path)
+    (folder / "x.shell").mkdir(parents=True)
+    (problem,) = log_problems(path)
+    assert problem.startswith(f"{folder} has entries that cannot be logged: x.shell. ")
 
 
 def test_a_file_is_where_the_folder_should_be(path: Path) -> None:

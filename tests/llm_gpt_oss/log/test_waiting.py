@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -106,6 +108,30 @@ def test_a_folder_with_the_name_of_a_turn_is_left_alone(store: LogStore, path: P
     file.with_name("0.shell").mkdir()
     write_waiting(store, path)
     assert store.db["turns"].count == 1
+
+
+def test_a_broken_file_that_cannot_be_renamed_holds_up_no_turn(store: LogStore, path: Path) -> None:
+    file = keep(path, answered("Broken"))
+    file.write_bytes(b"{")
+    file.with_suffix(".rejected").mkdir()
+    good = keep(path, answered("Good"))
+    write_waiting(store, path)
+    assert [row["id"] for row in store.db["turns"].rows] == [good.stem]
+    assert waiting_turns(path) == [file]
+
+
+def test_a_file_that_cannot_be_deleted_is_logged_once(
+    store: LogStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for text in ("First", "Second"):
+        keep(path, answered(text))
+    monkeypatch.setattr(Path, "unlink", read_only)
+    for _ in range(2):
+        write_waiting(store, path)
+    assert store.db["turns"].count == 2
 
 
 def test_a_turn_that_the_database_rejects_is_set_aside(store: LogStore, path: Path) -> None:

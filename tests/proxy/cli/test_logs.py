@@ -14,7 +14,9 @@ from support.logged_turns import assistant, turn, user
 from support.pruned_logs import Log, opened
 
 from llm_gpt_oss.cli import gpt_oss
+from llm_gpt_oss.cli.terminal import format_time
 from proxy.log import prune
+from proxy.log.spool import Spool
 from proxy.settings import Settings
 
 NOW = datetime.now(timezone.utc)
@@ -169,3 +171,42 @@ def test_protect(tmp_path: Path) -> None:
 
 def test_protect_the_log_of_llm() -> None:
     assert run("logs", "protect").stderr.startswith(f"Error: There is no log at {Settings().database}.")
+
+
+def test_turns_that_wait() -> None:
+    assert (run("logs", "waiting").stdout, run("logs", "waiting", "--json").stdout) == (
+        "No turn waits.\n",
+        "[]\n",
+    )
+    spool = Spool(Settings().database)
+    spool.keep(waits := turn(user("Hi")))
+    (spool.folder / "x.rejected").write_text("{}")
+    listed = run("logs", "waiting")
+    time = format_time(waits.response.datetime_utc())
+    assert (listed.exit_code, listed.stdout.splitlines()) == (
+        0,
+        [
+            f"{waits.id}.json  {time}  can be logged",
+            f"{'x.rejected':<{len(waits.id) + 5}}  unknown time      cannot be logged: not a turn (KeyError: "
+            "'response')",
+        ],
+    )
+    assert listed.stderr == "Nothing was logged. Add --retry to log what can be logged.\n"
+    logged = run("logs", "waiting", "--retry")
+    assert (logged.exit_code, logged.stdout) == (1, listed.stdout.replace("can be", "was"))
+    assert logged.stderr == (
+        f"Try again when the reason is gone. To give a turn up, delete its file in {spool.folder}.\n"
+    )
+    rest = run("logs", "waiting", "--json")
+    assert json.loads(rest.stdout) == [
+        {"name": "x.rejected", "started": None, "problem": "not a turn (KeyError: 'response')"}
+    ]
+    assert rest.stderr == ""
+    (spool.folder / "x.rejected").unlink()
+    assert run("logs", "waiting", "--retry").exit_code == 0
+
+
+def test_turns_that_wait_for_another_database(tmp_path: Path) -> None:
+    Spool(tmp_path / "other.db").keep(turn(user("Hi")))
+    result = run("logs", "waiting", "--retry", "-d", str(tmp_path / "other.db"))
+    assert (result.exit_code, result.stdout.split()[-2:]) == (0, ["was", "logged"])

@@ -14,6 +14,7 @@ import pytest
 from support.logged_turns import assistant, turn, user
 
 from llm_gpt_oss import file_lock
+from llm_gpt_oss.log import owned_files
 from llm_gpt_oss.log.unlogged import Entry
 from proxy.log import spool_folder
 from proxy.log.spool import Spool
@@ -274,6 +275,7 @@ def test_a_file_system_without_locks(turns_spool: Spool, monkeypatch: pytest.Mon
     turns_spool.keep(written := turn(user("a")))
     assert turns_spool.problem is None
     assert ids(turns_spool) == [written.id]
+    assert [path.suffix for path in turns_spool.folder.iterdir()] == [".json"]
 
 
 @pytest.mark.parametrize("failures", [1, 99])
@@ -283,12 +285,41 @@ def test_another_process_holds_the_own_lock(
     "It looks whether the process still runs, or says so for ever."
     attempts = [None] * failures
     monkeypatch.setattr(
-        spool_folder, "acquire", lambda path: attempts.pop() if attempts else file_lock.acquire(path)
+        owned_files, "acquire", lambda path: attempts.pop() if attempts else file_lock.acquire(path)
     )
     turns_spool.begin(written := turn(user("a")))
     found = turns_spool.find(written.id)
     assert found
     assert found[1] is (failures == 1)
+
+
+def test_a_folder_holds_up_no_turn_of_a_killed_process(turns_spool: Spool, tmp_path: Path) -> None:
+    another = Spool(tmp_path / "logs.db")
+    turns = [turn(user(text)) for text in "ab"]
+    for written in turns:
+        another.begin(written)
+    another.close()
+    (turns_spool.folder / f"{turns[0].id}.json").mkdir()
+    turns_spool.recover()
+    assert turns_spool.problem == "Is a directory"
+    assert ids(turns_spool) == [turns[1].id]
+    assert files(turns_spool) == [".begun", ".json", ".json"]
+    found = turns_spool.find(turns[0].id)
+    assert found
+    assert found[0].id == turns[0].id
+
+
+def test_a_folder_holds_up_no_turn_in_memory(turns_spool: Spool) -> None:
+    turns_spool.folder.touch()
+    turns_spool.reject(small := turn(user("a")))
+    turns_spool.keep(large := turn(user("b" * 1000)))
+    turns_spool.folder.unlink()
+    turns_spool.folder.mkdir()
+    (turns_spool.folder / f"{small.id}.rejected").mkdir()
+    turns_spool.flush()
+    assert turns_spool.problem == "Is a directory"
+    assert turns_spool.in_memory() == [small.id]
+    assert (turns_spool.folder / f"{large.id}.json").is_file()
 
 
 def test_a_waiting_turn_that_is_set_aside_is_kept_as_it_is(turns_spool: Spool) -> None:

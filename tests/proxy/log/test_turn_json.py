@@ -90,3 +90,31 @@ def test_a_turn_of_an_earlier_version() -> None:
     after = from_json(json.dumps(data))
     assert (after.prompt, after.answer) == ([user("Hi")], [assistant("Hello")])
     assert (after.request.left_out, after.request.continues) == (0, ThreadPosition("01", "b2:1"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "calls", "continues"),
+    [
+        pytest.param({"custom_calls": [["1", "look", "new"]]}, [("1", "look")], None, id="more of a call"),
+        pytest.param({"custom_calls": [["1"], ["2", "look"]]}, [("2", "look")], None, id="less of a call"),
+        pytest.param({"custom_calls": ["call_1"]}, [], None, id="a call as text"),
+        pytest.param({"custom_calls": None}, [], None, id="no calls"),
+        pytest.param({"continues": ["01", None]}, [], ("01", None, False), id="less of a position"),
+        pytest.param({"continues": ["01", None, True, 1]}, [], ("01", None, True), id="more of a position"),
+        pytest.param({"continues": ["01"]}, [], None, id="too little of a position"),
+        pytest.param({"custom_call_ids": ["call_1"], "colour": "blue"}, [], None, id="unknown fields"),
+    ],
+)
+def test_a_turn_of_another_version(fields: dict[str, object], calls: list[object], continues: object) -> None:
+    data = json.loads(to_json(turn(user("Hi"))))
+    data["request"] |= fields
+    after = from_json(json.dumps(data)).request
+    assert (after.custom_calls, after.continues) == (calls, continues)
+
+
+def test_a_turn_of_a_version_without_custom_calls() -> None:
+    data = json.loads(to_json(turn(user("Hi"))))
+    for name in ("custom_calls", "continues"):
+        del data["request"][name]
+    after = from_json(json.dumps(data)).request
+    assert (after.custom_calls, after.continues) == ([], None)
