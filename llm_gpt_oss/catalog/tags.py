@@ -15,12 +15,17 @@ TAG_FORMS = "model, model:tag, namespace/model:tag or host/namespace/model:tag"
 _TAG = rf"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_MODEL}(?::{_MODEL})?"
 
 
+def is_tag(name: str) -> bool:
+    "Whether Ollama accepts the name."
+    return re.fullmatch(_TAG, name) is not None
+
+
 def check_tag(tag: str, settings: Settings | None = None) -> str:
     """Return `tag` if Ollama accepts it as the name of a model.
 
     Otherwise raise BadRequest, or a GptOssError about LOCAL_LLM_MODEL if the tag is that variable's value.
     """
-    if re.fullmatch(_TAG, tag):
+    if is_tag(tag):
         return tag
     reason = f"{tag!r} is not a model name"
     if settings and tag == settings.model:

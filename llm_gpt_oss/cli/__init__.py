@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ..standard_output import any_output
+
 # Command name to the module that defines it as `command`.
 COMMANDS = {
     "explore": "proxy.cli.explore",
@@ -25,7 +27,7 @@ INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended, by convention
 
 
 class CommandGroup(click.Group):
-    "Imports commands on demand, and answers Ctrl-C with one line."
+    "Imports commands on demand, answers Ctrl-C with one line, and ends quietly when nobody reads its output."
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *COMMANDS])
@@ -38,7 +40,8 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with any_output():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             click.echo("Stopped.", err=True)
             ctx.exit(INTERRUPTED)

@@ -6,11 +6,10 @@ many of them run at once, or if an argument is not UTF-8. `docs/upstream/` has p
 
 from __future__ import annotations
 
-import io
+import logging
 import sqlite3
-import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,19 +19,18 @@ import sqlite_utils
 from llm.logs import LogStore
 
 from ..llm_internals import has_output, partial_response, replaced_log_to_db
+from ..standard_output import OutputClosed, is_output_closed
 from .database import is_transient, open_database, write_transaction
 from .exit_signals import exit_on_signals
 from .owned_files import delete_abandoned
 from .unlogged import unlogged_folder
+from .utf8_input import CONVERT, require_utf8
 from .waiting import is_logged, keep, waiting_turns, write_waiting
 
 # How many milliseconds to wait for a process that has locked the log, before and after the answer. Logging a
 # turn takes a few.
 OPEN_TIMEOUT = 2000
 LOG_TIMEOUT = 5000
-# Parameters that are not text: names of files, and a key, which has an error of its own.
-NOT_TEXT = ("database", "save", "key")
-CONVERT = "Convert it first, for example with `iconv -f latin1 -t utf-8`."
 
 _META_KEY = __name__
 
@@ -52,7 +50,7 @@ class StartedTurn:
         "Record how the turn ended. Only the first call counts."
         if not self.ended:
             self.ended = True
-            self.error = None if error is None else str(error) or "interrupted"
+            self.error = None if error is None else _reason(error)
             self._record(self.response)
 
     @property
@@ -73,6 +71,14 @@ def track(response: AnyResponse, record: Callable[[AnyResponse], None]) -> Start
     return turn
 
 
+def _reason(error: BaseException) -> str:
+    "The error's message. Closing a generator fails if asyncio closes what it uses at the same time."
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, GeneratorExit):
+        cause = cause.__context__
+    return str(cause or error) or "interrupted"
+
+
 def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) -> None:
     """Run the callback of `llm prompt` or `llm chat`.
 
@@ -82,7 +88,7 @@ def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) 
     from llm.cli import logs_db_path
 
     context = click.get_current_context()
-    _require_utf8(context)
+    require_utf8(context)
     path = Path(parameters["database"] or logs_db_path())  # type: ignore[no-untyped-call]
     problem = _open_problem(path)
     if problem and (parameters["_continue"] or parameters["conversation_id"]):
@@ -90,14 +96,14 @@ def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) 
             f"The conversation cannot be loaded, because the log {path} cannot be opened: {problem}. "
             "Try again later, or leave out -c and --cid."
         )
-    with ExitStack() as stack:
+    with ExitStack() as stack, _quiet_async_generators():
         log = context.meta[_META_KEY] = CommandLog(path, stack, in_memory=problem is not None)
         stack.enter_context(replaced_log_to_db(log.log_to_db))
         try:
             callback(**{**parameters, **({"database": ":memory:"} if problem else {})})
         except BaseException as error:
             if log.wants_interrupted_turns(parameters):
-                log.log_started_turns(error)
+                log.log_started_turns(OutputClosed() if is_output_closed(error) else error)
             if isinstance(error, UnicodeDecodeError):
                 raise click.ClickException(f"The input is not valid UTF-8: {error}. {CONVERT}") from error
             if not (isinstance(error, sqlite3.Error) and log.waiting and parameters.get("json_output")):
@@ -196,22 +202,23 @@ class CommandLog:
             )
 
 
-def _require_utf8(context: click.Context) -> None:
-    "Refuse what the command line holds of invalid bytes, and have the same done with what is read."
-    for parameter in context.command.params:
-        if parameter.name in NOT_TEXT or _is_utf8(context.params.get(parameter.name or "")):
-            continue
-        kind = parameter.param_type_name
-        name = parameter.opts[-1] if kind == "option" else parameter.human_readable_name
-        raise click.ClickException(f"The {kind} {name} is not valid UTF-8. {CONVERT}")
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="strict")
+@contextmanager
+def _quiet_async_generators() -> Iterator[None]:
+    """Keep asyncio from logging errors about generators that are closed already.
+
+    If printing an answer fails under --async, llm leaves the generators of the answer open. asyncio then
+    closes all of them at once, although each of them closes the next.
+    """
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(_is_not_about_generators)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_about_generators)
 
 
-def _is_utf8(value: object) -> bool:
-    if isinstance(value, tuple | list):
-        return all(map(_is_utf8, value))
-    return not (isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value))
+def _is_not_about_generators(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("an error occurred during closing of asynchronous generator")
 
 
 def _open_problem(path: Path) -> Exception | None:

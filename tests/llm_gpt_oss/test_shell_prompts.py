@@ -457,3 +457,17 @@ def test_sql_over_the_log() -> None:
     assert llm_ == "llm"
     assert "Ada" in sh(*command, "What is my name?").stdout
     assert [row["what"] for row in results["turns that were repaired, cut or interrupted"]] == ["repaired"]
+
+
+@pytest.mark.parametrize("command", [("prompt", "Hi"), ("prompt", "Hi", "--async"), ("chat",)], ids=" ".join)
+def test_a_gpt_oss_that_llm_does_not_know(command: tuple[str, ...]) -> None:
+    result = sh(*command, "-m", "gpt-oss:999b", fails=True)
+    assert result.stderr == (
+        "Error: Unknown model: gpt-oss:999b. To run it on Ollama, type `llm gpt-oss models add gpt-oss:999b` "
+        "and `llm gpt-oss pull gpt-oss:999b`. `llm gpt-oss models` lists the models that you have.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["qwen3:8b", "not a gpt-oss", "gpt-oss:20b:x"])
+def test_other_unknown_models_keep_the_message_of_llm(name: str) -> None:
+    assert sh("prompt", "-m", name, "Hi", fails=True).stderr == f"Error: 'Unknown model: {name}'\n"

@@ -91,6 +91,13 @@ def test_status_warns_about_turns_that_are_not_logged(ollama: WebServer) -> None
     )
 
 
+def test_text_of_the_engine_that_cannot_be_encoded(ollama: WebServer) -> None:
+    ollama.routes["/api/version"] = lines({"version": "0.9\ud83d"})
+    result = run("status")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "ollama: 0.9\\ud83d at http" in result.stdout
+
+
 TINY = {"name": "tiny:latest", "size": 7}
 
 

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from support.turn_requests import FINAL, START, THOUGHT
 from llm_gpt_oss.log import command
 from llm_gpt_oss.log.owned_files import OwnedFiles
 from llm_gpt_oss.log.unlogged import unlogged_folder
+from llm_gpt_oss.log.utf8_input import CONVERT
 from llm_gpt_oss.log.waiting import waiting_turns
 
 THINKS = f"{THOUGHT}Hm.<|end|>{START}"
@@ -151,6 +153,35 @@ def test_a_real_process_that_is_terminated(log: Log) -> None:
     assert turns(path) == [("Warm?", "Yes")]
 
 
+@needs_signals
+@pytest.mark.parametrize("way", [(), ("--async",)], ids=["sync", "async"])
+def test_a_reader_of_the_output_that_leaves(way: tuple[str, ...], log: Log) -> None:
+    "As `head` does. The turn is logged as after Ctrl-C, and nothing is printed about it."
+    path = log()
+    line = {"model": "gpt-oss:20b", "response": "", "done": False}
+    first = [{**line, "response": piece} for piece in ("<|channel|>", "final", "<|message|>", "Ye")]
+    more = [{**line, "response": "s"} for _ in range(100)]
+    left = threading.Event()
+    script = stream(*first, left, *more, HOLD)
+    with Scripted(script) as ollama:
+        environ = {**os.environ, "OLLAMA_HOST": ollama.host, "LLM_USER_PATH": str(path.parent)}
+        arguments = [sys.executable, "-m", "llm", "-m", "gpt-oss", "Warm?", *way]
+        with subprocess.Popen(
+            arguments, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            assert process.stdout.read(2) == b"Ye"
+            process.stdout.close()
+            left.set()
+            assert process.stderr.read() == b""
+            assert process.wait(timeout=60) == 141
+        assert ollama.gone.wait(timeout=60)
+    [(_, answer)] = turns(path)
+    assert answer.startswith("Yes")
+    assert outcome(path)["error"].startswith("interrupted")
+
+
 # A log that cannot be opened or written
 
 
@@ -221,7 +252,7 @@ def test_what_a_killed_command_left_is_deleted(scripted: Scripts, log: Log) -> N
             left.touch()
         scripted(YES)
         assert prompt().exit_code == 0
-        assert sorted(each.name for each in folder.iterdir()) == [kept.name, f"{running.owner}.lock"]
+        assert {each.name for each in folder.iterdir()} == {kept.name, f"{running.owner}.lock"}
 
 
 def test_an_interrupted_turn_of_a_locked_log_waits(scripted: Scripts, log: Log) -> None:
@@ -384,7 +415,7 @@ def test_invalid_arguments_are_one_line_of_error(
     server = scripted(YES)
     result = run("prompt", "-m", "gpt-oss", *arguments)
     assert (result.exit_code, server.opened) == (1, 0)
-    assert result.stderr == f"Error: The {name} is not valid UTF-8. {command.CONVERT}\n"
+    assert result.stderr == f"Error: The {name} is not valid UTF-8. {CONVERT}\n"
 
 
 def test_invalid_arguments_of_a_chat(scripted: Scripts) -> None:
@@ -407,7 +438,7 @@ def test_invalid_input_is_one_line_of_error(scripted: Scripts, log: Log) -> None
     assert result.stderr.startswith(
         "Error: The input is not valid UTF-8: 'utf-8' codec can't decode byte 0xe9"
     )
-    assert result.stderr.endswith(f". {command.CONVERT}\n")
+    assert result.stderr.endswith(f". {CONVERT}\n")
     assert result.stderr.count("\n") == 1
 
 
