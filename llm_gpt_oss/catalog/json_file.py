@@ -36,7 +36,10 @@ def edit_json(path: Path, read: Callable[[], T]) -> Iterator[T]:
                 file.write(json.dumps(content, indent=4, ensure_ascii=False) + "\n")
             os.replace(draft, target)
         except OSError as problem:
-            raise GptOssError(f"{target} cannot be written: {problem.strerror}.") from problem
+            raise GptOssError(
+                f"{target} cannot be written: {problem.strerror}.",
+                remedy="Make it and its folder writable for you.",
+            ) from problem
         finally:
             draft.unlink(missing_ok=True)
 

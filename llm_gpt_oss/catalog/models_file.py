@@ -180,7 +180,7 @@ def _read_file() -> Models:
     except FileNotFoundError:
         return {}
     except OSError as problem:
-        raise GptOssError(f"{models_path()} cannot be read: {problem.strerror}.") from problem
+        raise _file_error(f"it cannot be read ({problem.strerror})") from problem
     except ValueError as problem:
         raise _file_error(f"it is not JSON ({problem})") from problem
     if not isinstance(models, dict):

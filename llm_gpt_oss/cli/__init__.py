@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from ..standard_output import any_output
-
 # Command name to the module that defines it as `command`.
 COMMANDS = {
     "explore": "proxy.cli.explore",
@@ -39,6 +37,8 @@ class CommandGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from ..standard_output import any_output
+
         try:
             with any_output():
                 return super().invoke(ctx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_args
 
 import click
@@ -61,7 +62,11 @@ def _hash_key_of_file(file: Path) -> str:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as problem:
-        raise click.ClickException(f"The key in {file} cannot be read: {problem}.") from problem
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
+        raise click.ClickException(
+            f"The key in {file} cannot be read: {reason}. Type --key-file with a file that has one. "
+            f"`(umask 077; openssl rand -hex 32 > {quote(str(file))})` makes one there."
+        ) from problem
     if is_open_to_others(file):
         click.echo(
             f"Warning: other users of this machine can read {file}. Type `chmod 600` for it.", err=True

@@ -10,10 +10,26 @@ from .client import MODEL, URL, Client
 from .conversation import Conversation, hold
 
 
+def _warn_of_key(ctx: click.Context, param: click.Parameter, key: str | None) -> str | None:
+    if ctx.get_parameter_source("key") == click.core.ParameterSource.COMMANDLINE:
+        click.echo(
+            "Warning: other users of this machine can see --key in its list of processes. Set OPENAI_API_KEY "
+            "instead.",
+            err=True,
+        )
+    return key
+
+
 @click.command()
 @click.argument("prompt", nargs=-1)
 @click.option("--url", envvar="OPENAI_BASE_URL", default=URL, show_default=True, help="Address of the server")
-@click.option("--key", envvar="OPENAI_API_KEY", help="API key of the server")
+@click.option(
+    "--key",
+    envvar="OPENAI_API_KEY",
+    show_envvar=True,
+    callback=_warn_of_key,
+    help="API key of the server, which others can see if you type it here",
+)
 @click.option("-m", "--model", default=MODEL, show_default=True, help="Name of the model")
 @click.option("-s", "--system", help="Instructions for the model")
 @click.option("--effort", metavar="EFFORT", help="Reasoning effort: none, low, medium or high")
@@ -35,7 +51,7 @@ def command(
     With a PROMPT, or with text on standard input, it prints one answer. Otherwise it holds a conversation.
 
     \b
-        python -m proxy.client --url http://box:8000 --key KEY
+        OPENAI_API_KEY=KEY python -m proxy.client --url http://box:8000
         python -m proxy.client "Summarize this" < notes.txt > summary.txt
     """
     with Client(url, key, model=model) as client:

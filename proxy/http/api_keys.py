@@ -67,12 +67,16 @@ def read() -> tuple[Key, ...]:
     except FileNotFoundError:
         return ()
     except OSError as problem:
-        raise GptOssError(f"{path()} cannot be read: {problem.strerror}.") from problem
+        raise _file_error(f"it cannot be read ({problem.strerror})") from problem
     except (ValueError, AttributeError, TypeError) as problem:
-        raise GptOssError(
-            f"{path()}, the file of keys, cannot be used: it does not have the expected form.",
-            remedy="Repair it, or delete it and type `llm gpt-oss keys add NAME` for each.",
-        ) from problem
+        raise _file_error("it does not have the expected form") from problem
+
+
+def _file_error(reason: str) -> GptOssError:
+    return GptOssError(
+        f"{path()}, the file of keys, cannot be used: {reason}.",
+        remedy="Repair it, or delete it and type `llm gpt-oss keys add NAME` for each.",
+    )
 
 
 def _key(name: str, sha256: str, admin: bool, created: str, actor: str | None = None) -> Key:

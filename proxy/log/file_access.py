@@ -28,6 +28,10 @@ def is_open_to_others(path: Path) -> bool:
         return False
 
 
+def no_log_error(database: Path) -> GptOssError:
+    return GptOssError(f"There is no log at {database}.", remedy="`llm logs path` shows where llm's log is.")
+
+
 def protect(database: Path, spool: Path) -> list[Path]:
     """Let only their owners use the files of the log at `database`. Return those that others could use.
 
@@ -35,9 +39,7 @@ def protect(database: Path, spool: Path) -> list[Path]:
     Raises GptOssError if there is no log, and if another user owns a file of it.
     """
     if not database.exists():
-        raise GptOssError(
-            f"There is no log at {database}.", remedy="`llm logs path` shows where llm's log is."
-        )
+        raise no_log_error(database)
     changed = []
     for path in _files(database, spool):
         try:
@@ -48,7 +50,10 @@ def protect(database: Path, spool: Path) -> list[Path]:
         except FileNotFoundError:
             continue  # a turn was logged meanwhile, or there is no such file
         except OSError as problem:
-            raise GptOssError(f"{path} cannot be protected: {problem.strerror}.") from problem
+            raise GptOssError(
+                f"{path} cannot be protected: {problem.strerror}.",
+                remedy="Type the same as the user who owns it.",
+            ) from problem
     return changed
 
 

@@ -29,6 +29,7 @@ from llm_gpt_oss.log.waiting import WaitingTurn
 
 from . import turn_json
 from .database import LogFile
+from .file_access import no_log_error
 from .llm_store import ChainStore
 from .spool import reason
 from .spool_folder import SpoolFolder
@@ -54,9 +55,12 @@ class UnloggedTurn(NamedTuple):
 def try_turns(database: Path, *, really: bool) -> Iterator[UnloggedTurn]:
     """Try each turn that the log at `database` lacks, and that is not in progress, oldest first.
 
-    If `really` is set, it is logged and its file is deleted. Otherwise what was written is undone.
+    If `really` is set, it is logged and its file is deleted. Otherwise what was written is undone. Raises
+    GptOssError if there is neither a log nor a folder of such turns.
     """
     folder = unlogged_folder(database)
+    if not database.exists() and not folder.exists():
+        raise no_log_error(database)
     if really:
         with suppress(OSError):
             SpoolFolder(folder).recover()

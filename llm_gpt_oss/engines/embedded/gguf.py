@@ -25,11 +25,14 @@ def read_header(path: Path) -> GgufHeader:
             metadata = _read_metadata(file)
         size = path.stat().st_size
     except OSError as problem:
-        raise GptOssError(f"{path} cannot be read: {problem.strerror}.") from problem
+        raise GptOssError(
+            f"{path} cannot be read: {problem.strerror}.",
+            remedy="Add the model with another file: `llm gpt-oss models add TAG --gguf FILE`.",
+        ) from problem
     except (struct.error, ValueError, KeyError) as problem:
         raise GptOssError(
             f"{path} is not a readable GGUF file: {problem}.",
-            remedy="The download may be incomplete.",
+            remedy="The download may be incomplete. Download it again, or type another file after --gguf.",
         ) from problem
     return GgufHeader.from_metadata(metadata, size)
 

@@ -257,7 +257,9 @@ def test_invalid_file_is_a_warning_when_registering(text: str, capsys: pytest.Ca
 
 def test_unreadable_file() -> None:
     models_file.models_path().mkdir()
-    with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
+    with pytest.raises(
+        GptOssError, match=r"cannot be read \(Is a directory\)\. Repair it, or delete it and type"
+    ):
         models_file.read_aliases()
 
 

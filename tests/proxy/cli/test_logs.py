@@ -174,6 +174,8 @@ def test_protect_the_log_of_llm() -> None:
 
 
 def test_turns_that_wait() -> None:
+    assert run("logs", "waiting").stderr.startswith(f"Error: There is no log at {Settings().database}.")
+    Settings().database.touch()
     assert (run("logs", "waiting").stdout, run("logs", "waiting", "--json").stdout) == (
         "No turn waits.\n",
         "[]\n",

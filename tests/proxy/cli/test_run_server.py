@@ -148,7 +148,12 @@ class TestOptions:
             (["--key", " a"], "a key is plain ASCII text"),
             (["--key", "ä"], "a key is plain ASCII text"),
             (["--key", "fifteen-letters"], "a key of 15 characters can be guessed"),
-            (["--key-file", "/nonexistent/key"], "The key in /nonexistent/key cannot be read"),
+            (
+                ["--key-file", "/nonexistent/a key"],
+                "The key in /nonexistent/a key cannot be read: No such file or directory. Type --key-file "
+                "with a file that has one. `(umask 077; openssl rand -hex 32 > '/nonexistent/a key')` makes",
+            ),
+            (["--key-file", sys.executable], "cannot be read: it is not text. Type --key-file with"),
             (["--key-file", "/dev/null"], "a key is plain ASCII text"),
             (["--model", "no model"], "is not a model name"),
         ],

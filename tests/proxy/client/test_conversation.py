@@ -19,6 +19,10 @@ from proxy.client.__main__ import command
 from proxy.client.conversation import HELP, Conversation, hold
 
 Serve = Callable[..., str]
+KEY_WARNING = (
+    "Warning: other users of this machine can see --key in its list of processes. Set OPENAI_API_KEY "
+    "instead.\n"
+)
 HELLO = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hello you"
 
 
@@ -45,11 +49,17 @@ def test_options(serve: Serve) -> None:
     engine = AsyncScriptedEngine(HELLO)
     options = ["-m", "gpt-oss:120b", "-s", "Be brief.", "--effort", "low", "-r"]
     result = run("--url", serve(engine=engine), "--key", "any", *options, "Hi")
-    assert (result.stdout, result.stderr) == ("Hello you\n", "Hm.\n")
+    assert (result.stdout, result.stderr) == ("Hello you\n", f"{KEY_WARNING}Hm.\n")
     [completion] = engine.asked
     assert completion.model == "gpt-oss:120b"
     assert "Reasoning: low" in completion.prompt
     assert "# Instructions\n\nBe brief." in completion.prompt
+
+
+def test_a_key_of_the_environment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    result = run("--url", serve(HELLO), "Hi")
+    assert (result.stdout, result.stderr) == ("Hello you\n", "")
 
 
 def test_json(serve: Serve) -> None:

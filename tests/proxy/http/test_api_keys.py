@@ -134,7 +134,9 @@ def test_admin_must_be_true() -> None:
 
 def test_unreadable_file() -> None:
     api_keys.path().mkdir()
-    with pytest.raises(GptOssError, match="cannot be read: Is a directory"):
+    with pytest.raises(
+        GptOssError, match=r"cannot be read \(Is a directory\)\. Repair it, or delete it and type"
+    ):
         read()
 
 

@@ -12,6 +12,7 @@ import pytest
 from support.logged_turns import assistant, turn, user
 from support.turn_logs import TurnLog
 
+from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.llm_internals import set_times
 from llm_gpt_oss.log.waiting import keep
 from proxy.log import database as log_database
@@ -40,6 +41,14 @@ def names(spool: Spool) -> list[str]:
 
 def test_none_waits(path: Path) -> None:
     assert tried(path) == tried(path, really=True) == {}
+    with pytest.raises(GptOssError, match=r"There is no log at .*\. `llm logs path` shows"):
+        tried(path.with_name("other.db"))
+
+
+def test_a_log_that_does_not_exist_yet(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "logs.db"
+    Spool(path).keep(waits := turn(user("a")))
+    assert tried(path, really=True) == {f"{waits.id}.json": None}
 
 
 def test_turns_of_servers_and_commands_are_logged(path: Path, spool: Spool, log: TurnLog) -> None:
