@@ -345,8 +345,9 @@ class TestEngines:
         models_file.add("mine", [], EngineBinding("embedded", {"gguf": "/gone.gguf"}))
         run_server.warn_about_engine(bound_model("mine"))
         printed = capsys.readouterr().err
-        assert (
-            printed == "/gone.gguf cannot be read: No such file or directory. Until then apps get an error.\n"
+        assert printed == (
+            "/gone.gguf cannot be read: No such file or directory. Add the model with another file: "
+            "`llm gpt-oss models add TAG --gguf FILE`. Until then apps get an error.\n"
         )
 
     def test_no_warning_about_a_working_engine(
