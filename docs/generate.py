@@ -19,6 +19,7 @@ from llm.cli import cli
 from llm_gpt_oss import settings
 from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.options import GptOssOptions
+from llm_gpt_oss.turn.note import MEANINGS
 from proxy.http.errors import SHAPES, ErrorShape
 from proxy.http.field_table import FieldTable
 from proxy.metrics.definitions import METRICS
@@ -125,6 +126,11 @@ def fields(field_table: FieldTable) -> str:
         ["field", "support", "notes"],
         ((", ".join(names), decision, note) for (decision, note, _), names in rows.items()),
     )
+
+
+def notes() -> str:
+    "The kinds of notes, and what they mean."
+    return table(["note", "meaning"], ((f"`{kind}`", meaning) for kind, meaning in MEANINGS.items()))
 
 
 def errors() -> str:

@@ -1,4 +1,4 @@
-"""Loads the prompt of a turn in llm's log."""
+"""Loads the prompt of a turn in llm's log, and renders prompts without sending them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlite_utils
 from llm.logs import LogStore
 from llm.parts import Message, ToolResultPart
 
+from .completion import Completion
 from .errors import BadRequest
 from .models import GptOss
 
@@ -42,6 +43,20 @@ def load_prompt(database: sqlite_utils.Database, turn_id: str) -> tuple[llm.Prom
         options=model.Options(**json.loads(row["options_json"] or "{}")),
     )
     return prompt, day
+
+
+def first_completion(prompt: llm.Prompt, date: str | None = None) -> Completion:
+    """Return the first request to the engine that a prompt would cause. `date` is today if it is None.
+
+    Raises BadRequest for a prompt that the model cannot answer, and if it is not a gpt-oss model.
+    """
+    model = prompt.model
+    if not isinstance(model, GptOss):
+        raise BadRequest(f"{model.model_id} is not a gpt-oss model: it has no harmony prompt.")
+    machine, _ = model.start_turn(prompt, stream=True, date=date)
+    completion = machine.next_completion()
+    assert completion, "a new turn needs at least one completion"
+    return completion
 
 
 def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:

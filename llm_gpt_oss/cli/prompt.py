@@ -16,8 +16,7 @@ from click.core import ParameterSource
 from llm.migrations import migrate
 from llm.templates import Template
 
-from ..logged_prompt import load_prompt
-from ..models import GptOss
+from ..logged_prompt import first_completion, load_prompt
 from .llm_cli_internals import (
     FragmentNotFound,
     LoadTemplateError,
@@ -101,12 +100,7 @@ def command(ctx: click.Context, /, turn_id: str | None, json_: bool, **arguments
             prompt, date = load_prompt(database, _latest_turn(database) if turn_id == LATEST else turn_id)
         else:
             prompt, date = _create_prompt(database, **arguments), None
-    model = prompt.model
-    if not isinstance(model, GptOss):
-        raise click.ClickException(f"{model.model_id} is not a gpt-oss model: it has no harmony prompt.")
-    machine, _ = model.start_turn(prompt, stream=True, date=date)
-    completion = machine.next_completion()
-    assert completion, "a new turn needs at least one completion"
+    completion = first_completion(prompt, date)
     click.echo(json.dumps(asdict(completion), indent=2, ensure_ascii=False) if json_ else completion.prompt)
 
 

@@ -1,0 +1,48 @@
+"""A plugin of Datasette: pages that show a turn or a whole conversation of the log as people read it.
+
+The log has what was said in rows of several tables. These pages show who said what, in order, with the
+numbers of each turn. They need no script.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from datasette import hookimpl
+from markupsafe import Markup
+
+from .pages import privacy_page, prompt_page, thread_page, turn_page
+
+# The columns that name a turn or a thread.
+COLUMNS = {"turn_id": "turn", "answer_id": "turn", "thread_id": "thread", "forked_from": "thread"}
+_ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Any]]:
+    return [
+        (r"^/-/turn/(?P<id>[^/]+)$", turn_page),
+        (r"^/-/turn/(?P<id>[^/]+)/prompt$", prompt_page),
+        (r"^/-/thread/(?P<id>[^/]+)$", thread_page),
+        (r"^/-/privacy$", privacy_page),
+    ]
+
+
+@hookimpl
+def menu_links(datasette: Any) -> list[dict[str, str]]:
+    return [
+        {"href": datasette.urls.path("/-/turn/last"), "label": "Latest turn"},
+        {"href": datasette.urls.path("/-/privacy"), "label": "What is kept of whom"},
+    ]
+
+
+@hookimpl
+def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> Markup | None:
+    "Link the ids of turns and threads to their pages."
+    kind = COLUMNS.get(column)
+    if column == "id" and table in ("turns", "threads"):
+        kind = table.removesuffix("s")
+    if kind is None or not isinstance(value, str) or not _ID.fullmatch(value):
+        return None
+    return Markup('<a href="{}">{}</a>').format(datasette.urls.path(f"/-/{kind}/{value}"), value)

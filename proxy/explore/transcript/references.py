@@ -1,0 +1,69 @@
+"Finds the turn or the thread that an id means: an id of the log, or one that a client of the API got."
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import NamedTuple
+
+from llm.logs import HASH_PREFIX
+
+from ...items.ids import parse_item_id
+from ...log.lookup import parse_conversation_id
+from .exchanges import NEAREST_TURN
+
+# `last` is the latest one, as in `llm gpt-oss prompt --turn last`.
+LATEST = "last"
+# The prefixes of answers, whose ids name their turn: of Responses, chat completions, completions, messages.
+ANSWER = re.compile("^(resp_|chatcmpl-|cmpl-|msg_)")
+
+HAS_TURN = "select id from turns where id = ?"
+HAS_THREAD = "select id from threads where id = ?"
+LAST_TURN = "select max(id) from turns"
+LAST_THREAD = "select thread_id from turns where thread_id is not null order by id desc limit 1"
+KEPT_ITEM = "select message_hash from gpt_oss_items where item_id = ?"
+CALL = "select turn_id from gpt_oss_calls where call_id = ? order by turn_id limit 1"
+
+
+class Reference(NamedTuple):
+    "`kind` is turn or thread."
+
+    kind: str
+    id: str
+
+
+def find_reference(connection: sqlite3.Connection, id: str, kind: str) -> Reference | None:
+    "`kind` is what an id without a prefix most likely means. None if the log has nothing with this id."
+    if id == LATEST:
+        found = _first(connection, LAST_THREAD if kind == "thread" else LAST_TURN)
+        return Reference(kind, found) if found else None
+    turn_id = _first(connection, HAS_TURN, turn_of_answer(id))
+    thread_id = _first(connection, HAS_THREAD, parse_conversation_id(id) or id)
+    if turn_id and (kind == "turn" or not thread_id):
+        return Reference("turn", turn_id)
+    if thread_id:
+        return Reference("thread", thread_id)
+    turn_id = _turn_of_item(connection, id) or _first(connection, CALL, id)
+    return Reference("turn", turn_id) if turn_id else None
+
+
+def turn_of_answer(id: str) -> str:
+    "The turn that the id of an answer names. An id of another form is returned as it is."
+    return ANSWER.sub("", id, count=1)
+
+
+def _turn_of_item(connection: sqlite3.Connection, item_id: str) -> str | None:
+    message = _first(connection, KEPT_ITEM, item_id)
+    if message is None:
+        parsed = parse_item_id(item_id)
+        if parsed is None:
+            return None
+        if turn_id := _first(connection, HAS_TURN, parsed[0]):
+            return turn_id
+        message = HASH_PREFIX + parsed[0]
+    return _first(connection, NEAREST_TURN, message)
+
+
+def _first(connection: sqlite3.Connection, sql: str, *values: str) -> str | None:
+    row = connection.execute(sql, values).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,147 @@
+"""Makes HTML of what people, tools and the model wrote. Nothing of it runs, or is loaded from elsewhere.
+
+Markdown becomes HTML without raw HTML and without images, which nh3 cleans once more. The time of a page is
+bounded: long texts, and texts with very much markup, are shown as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import groupby
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+
+# For one text. Some texts take time that grows with the square of their markup, so there is less of that.
+# Lines count as marks.
+MAX_MARKDOWN = 50_000
+MAX_MARKS = 4_000
+MAX_CELLS = 4_000
+# For one page, in characters.
+PAGE_MARKDOWN = 400_000
+PAGE_MARKS = 40_000
+MAX_TEXT = 100_000
+PAGE_TEXT = 2_000_000
+
+TAGS = {
+    *("p", "br", "hr", "h4", "h5", "h6", "blockquote", "pre", "code", "em", "strong", "s"),
+    *("ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td"),
+}
+# `language-…` of code and `text-align` of cells would be attributes that nothing here uses.
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "*": set[str]()}
+# Those of the page come first.
+HEADINGS = {"h1": "h4", "h2": "h5"}
+SCHEMES = {"http", "https", "mailto"}
+LINK_REL = "noopener noreferrer nofollow"
+
+_ABSOLUTE = re.compile("https?://|mailto:", re.IGNORECASE)
+_MARKS = re.compile(r"[\[\]*_`~<&|!\\>#\n-]")
+# What changes how other text looks without being seen: control characters, text that runs the other way,
+# and invisible tags. Surrogates cannot be sent.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+def _parser(*extensions: str) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable([*extensions])
+    return parser.disable(["image", "html_block", "html_inline"])
+
+
+_MARKDOWN, _WITHOUT_TABLES = _parser("strikethrough", "table"), _parser("strikethrough")
+
+
+def visible(page: str) -> str:
+    """Return the text, or the page, with characters that cannot be seen replaced by their names.
+
+    The names have no character that means something in HTML, so this can be the last step of a page."""
+    return _HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", page)
+
+
+class Renderer:
+    "Renders the texts of one page. The first texts get what the page can afford."
+
+    def __init__(self) -> None:
+        self._markdown, self._marks, self._text = PAGE_MARKDOWN, PAGE_MARKS, PAGE_TEXT
+
+    def markdown(self, text: str) -> Markup:
+        marks = len(_MARKS.findall(text)) if len(text) <= MAX_MARKDOWN else MAX_MARKS + 1
+        if marks > min(MAX_MARKS, self._marks) or len(text) > self._markdown:
+            return self.plain(text)
+        self._markdown -= len(text)
+        self._marks -= marks
+        return Markup('<div class="text">{}</div>').format(_to_html(text))
+
+    def plain(self, text: str) -> Markup:
+        "The text as it is, or its beginning."
+        most = max(0, min(MAX_TEXT, self._text))
+        self._text -= min(len(text), most)
+        left_out = len(text) - most
+        note = Markup('<p class="cut">{:,} more characters are not shown here.</p>').format(left_out)
+        shown = Markup('<pre class="plain" tabindex="0">{}</pre>').format(text[:most])
+        return shown + note if left_out > 0 else shown
+
+    def json(self, value: Any) -> Markup:
+        return self.plain(pretty(value))
+
+    def json_or_plain(self, text: str) -> Markup:
+        "A text that may be JSON, as tools return it. Only objects and lists get another form."
+        if len(text) <= MAX_TEXT and text.lstrip()[:1] in ("{", "["):
+            try:
+                return self.json(json.loads(text))
+            except (ValueError, RecursionError):
+                pass
+        return self.plain(text)
+
+
+def pretty(value: Any) -> str:
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:  # the page cannot show it with lines of its own
+        return repr(value)
+
+
+def inline(text: str) -> Markup:
+    "A sentence of ours with code in backticks."
+    parts = (
+        f"<code>{escape(part)}</code>" if n % 2 else escape(part) for n, part in enumerate(text.split("`"))
+    )
+    return Markup("".join(parts))  # noqa: S704
+
+
+def _to_html(text: str) -> Markup:
+    parser = _MARKDOWN if _cells(text) <= MAX_CELLS else _WITHOUT_TABLES
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = HEADINGS.get(token.tag, "h6")
+    html = parser.renderer.render(tokens, parser.options, {})
+    # S704: this is what nh3 is for.
+    return Markup(  # noqa: S704
+        nh3.clean(
+            html,
+            tags=TAGS,
+            attributes=ATTRIBUTES,
+            attribute_filter=_attribute,
+            url_schemes=SCHEMES,
+            link_rel=LINK_REL,
+        )
+    )
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    "Links to places of this server would be links that somebody else chose."
+    return None if name == "href" and not _ABSOLUTE.match(value) else value
+
+
+def _cells(text: str) -> int:
+    "How many cells the tables in a text can have at most. The parser adds those that a row lacks."
+    cells = 0
+    for has_text, block in groupby(text.split("\n"), key=lambda line: bool(line.strip())):
+        pipes = [line.count("|") for line in block] if has_text else [0]
+        cells += len(pipes) * (max(pipes) + 1) if any(pipes) else 0
+    return cells

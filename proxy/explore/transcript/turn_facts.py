@@ -1,0 +1,233 @@
+"What the log says about turns beside their messages: how they ended, their notes, and their numbers."
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from llm.logs import LogStore
+
+from llm_gpt_oss.turn.note import Note
+
+from ...log.turn import Turn
+
+# Only what is needed of `response_json`, which may have the log probabilities of each token.
+FACTS = """
+select turns.id, turns.thread_id, turns.model, turns.options_json, turns.input_tokens, turns.output_tokens,
+    turns.token_details, turns.duration_ms, turns.datetime_utc,
+    json_extract(turns.response_json, '$.outcome') as outcome,
+    json_extract(turns.response_json, '$.error') as raw_error,
+    json_extract(turns.response_json, '$.completions') as completions, schemas.content as schema,
+    request.endpoint, request.model as requested_model, request.actor, request.client, request.status,
+    request.error, request.finish_reason, request.stored, request.queue_ms, request.first_token_ms,
+    request.answer_id, request.ignored, coalesce(request.deleted, 0) as deleted
+from json_each(?) as wanted
+join turns on turns.id = wanted.value
+left join gpt_oss_requests as request on request.turn_id = turns.id
+left join schemas on schemas.id = turns.schema_id
+"""
+TOOLS = """
+select turn_tools.turn_id, tools.name, tools.description, tools.input_schema
+from json_each(?) as wanted
+join turn_tools on turn_tools.turn_id = wanted.value
+join tools on tools.id = turn_tools.tool_id
+order by turn_tools.rowid
+"""
+OK = 200
+# Where a note belongs if it does not concern the answer as a whole.
+PROMPT_NOTES = {"truncated", "attachment_dropped", "reasoning_dropped", "call_missing", "busy"}
+CALL_NOTES = {"repaired", "asked_again", "renamed", "unbound", "call_dropped"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    name: str
+    description: str | None
+    parameters: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFacts:
+    """`app` is the User-Agent, `key` the name of the key. `status` and `endpoint` are None for a turn that
+    did not come through the proxy. Times are in milliseconds. Numbers are None if the log does not have them.
+    """
+
+    id: str
+    thread_id: str | None
+    model: str
+    started: datetime | None
+    endpoint: str | None
+    app: str | None
+    key: str | None
+    status: int | None
+    error: str | None
+    finish_reason: str | None
+    notes: Sequence[Note]
+    effort: str | None
+    options: Mapping[str, Any]
+    queue_ms: int | None
+    first_token_ms: int | None
+    duration_ms: int | None
+    tokens_per_second: float | None
+    prompt_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    output_tokens: int | None
+    completions: int | None
+    answer_id: str | None
+    ignored: Sequence[str]
+    schema: Any
+    tools: Sequence[Tool]
+    is_deleted: bool = False
+    in_progress: bool = False
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.error) or (self.status is not None and self.status != OK)
+
+    @property
+    def was_cut(self) -> bool:
+        return self.finish_reason == "length"
+
+    @property
+    def answer_tokens(self) -> int | None:
+        "What was generated besides reasoning: the answer, the calls and their headers."
+        if self.output_tokens is None:
+            return None
+        return max(0, self.output_tokens - (self.reasoning_tokens or 0))
+
+    def notes_of(self, place: str) -> list[Note]:
+        "The notes that belong to the `prompt`, to a `call` or to the `answer`."
+        return [note for note in self.notes if _place(note.kind) == place]
+
+
+def load_facts(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnFacts]:
+    "The facts of logged turns by id. Turns that the log does not have are missing."
+    ids = json.dumps(turn_ids)
+    tools: dict[str, list[Tool]] = {}
+    for turn_id, name, description, parameters in log.db.conn.execute(TOOLS, [ids]):
+        tools.setdefault(turn_id, []).append(Tool(name, description, _json(parameters)))
+    return {
+        row["id"]: _from_row({**row, "outcome": _outcome(log, row)}, tools.get(row["id"], []))
+        for row in log.db.query(FACTS, [ids])
+    }
+
+
+def facts_of_spooled(turn: Turn, *, in_progress: bool) -> TurnFacts:
+    "The facts of a turn that is not in the database yet."
+    response, request = turn.response, turn.request
+    raw = response.response_json or {}
+    row = {
+        "id": turn.id,
+        "thread_id": None,
+        "model": response.model.model_id,
+        "options_json": json.dumps(response.prompt.options.model_dump(exclude_none=True)),
+        "input_tokens": response.input_tokens,
+        "output_tokens": response.output_tokens,
+        "token_details": json.dumps(response.token_details),
+        "duration_ms": None if in_progress else response.duration_ms(),
+        "datetime_utc": response.datetime_utc(),
+        "outcome": raw.get("outcome"),
+        "raw_error": raw.get("error"),
+        "completions": raw.get("completions"),
+        "schema": json.dumps(response.prompt.schema) if response.prompt.schema else None,
+        "requested_model": request.model,
+        "endpoint": request.endpoint,
+        "actor": request.actor,
+        "client": request.client,
+        "status": None if in_progress else request.status,
+        "error": None if in_progress else request.error,
+        "finish_reason": request.finish_reason,
+        "queue_ms": request.queue_ms,
+        "first_token_ms": request.first_token_ms,
+        "answer_id": request.answer_id,
+        "ignored": json.dumps([*request.ignored]),
+        "deleted": False,
+        "in_progress": in_progress,
+    }
+    offered = [tool for tool in response.prompt.tools if hasattr(tool, "input_schema")]
+    return _from_row(row, [Tool(tool.name, tool.description, tool.input_schema) for tool in offered])
+
+
+def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnFacts:
+    details, options = _object(row["token_details"]), _object(row["options_json"])
+    outcome = row["outcome"] if isinstance(row["outcome"], dict) else {}
+    # Other plugins of llm keep what OpenAI's API reports.
+    prompt_details, output_details = (
+        details.get(name) or {} for name in ("prompt_tokens_details", "completion_tokens_details")
+    )
+    first_token_ms = row["first_token_ms"]
+    return TurnFacts(
+        id=row["id"],
+        thread_id=row["thread_id"],
+        model=row["requested_model"] or row["model"],
+        started=_time(row["datetime_utc"]),
+        endpoint=row["endpoint"],
+        app=row["client"],
+        key=row["actor"],
+        status=row["status"],
+        error=row["error"] or row["raw_error"],
+        finish_reason=row["finish_reason"] or outcome.get("finish_reason"),
+        notes=[*_notes(outcome.get("notes"))],
+        effort=options.get("reasoning_effort"),
+        options=options,
+        queue_ms=row["queue_ms"],
+        first_token_ms=details.get("time_to_first_token_ms") if first_token_ms is None else first_token_ms,
+        duration_ms=row["duration_ms"],
+        tokens_per_second=details.get("tokens_per_second"),
+        prompt_tokens=row["input_tokens"],
+        cached_tokens=details.get("cached_tokens", prompt_details.get("cached_tokens")),
+        reasoning_tokens=details.get("reasoning_tokens", output_details.get("reasoning_tokens")),
+        output_tokens=row["output_tokens"],
+        completions=row["completions"],
+        answer_id=row["answer_id"],
+        ignored=_json(row["ignored"]) or [],
+        schema=_json(row["schema"]),
+        tools=tools,
+        is_deleted=bool(row["deleted"]),
+        in_progress=row.get("in_progress", False),
+    )
+
+
+def _outcome(log: LogStore, row: Mapping[str, Any]) -> Any:
+    "llm may store a text of `response_json` as a reference to the message that repeats it."
+    stored = row["outcome"]
+    if stored and '"$' in stored:
+        raw = log.turn_response_json(row["id"])
+        return raw.get("outcome") if isinstance(raw, dict) else None
+    return _json(stored)
+
+
+def _notes(notes: Any) -> Iterable[Note]:
+    for note in notes if isinstance(notes, list) else ():
+        match note:
+            case {"kind": str(kind), "text": str(text)}:
+                raw = note.get("raw")
+                yield Note(kind, text, raw if isinstance(raw, str) else None)
+
+
+def _place(kind: str) -> str:
+    return "prompt" if kind in PROMPT_NOTES else "call" if kind in CALL_NOTES else "answer"
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    value = _json(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _json(text: str | None) -> Any:
+    "None for what is not JSON: other programs may write to the log."
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None

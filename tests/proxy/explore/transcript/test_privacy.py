@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import llm
+import pytest
+from support.logged_turns import assistant, turn, user
+from support.turn_logs import TurnLog
+
+from proxy.explore.transcript import privacy
+from proxy.explore.transcript.privacy import read_privacy
+from proxy.log.spool import Spool
+
+from .conftest import Get
+
+HI, HELLO = user("Hi"), assistant("Hello")
+
+
+def test_what_is_kept_of_each_app(log: TurnLog, tmp_path: Path) -> None:
+    log.write(HI, answer=HELLO, actor="laptop:1", client="curl", body="{}")
+    log.write(HI, answer=HELLO, actor="laptop:1", client="curl", body="{}", stored=True)
+    deleted = log.write(HI, answer=HELLO, client="app", body="{}")
+    log.db["gpt_oss_requests"].update(deleted.id, {"deleted": 1})
+    log.store.log(turn(HI, answer=HELLO).response)
+    found = read_privacy(log.db.conn, tmp_path / "logs.db")
+    assert found.counted is None
+    rows = {
+        (kept.is_shell, kept.key, kept.app): (kept.turns, kept.stored, kept.deleted, kept.characters)
+        for kept in found.kept
+    }
+    assert rows == {
+        (False, "laptop:1", "curl"): (2, 1, 0, 2 * len("{}HiHello")),
+        (False, None, "app"): (1, 0, 1, len("{}HiHello")),
+        (True, None, None): (1, 0, 0, len("HiHello")),
+    }
+    assert {kept.first for kept in found.kept} == {kept.last for kept in found.kept}
+    assert all(kept.first and kept.first.year == 2026 for kept in found.kept)
+
+
+def test_times_that_are_none(log: TurnLog, tmp_path: Path) -> None:
+    log.write(HI)
+    log.db.execute("update turns set datetime_utc = 'yesterday'")
+    (kept,) = read_privacy(log.db.conn, tmp_path / "logs.db").kept
+    assert (kept.first, kept.last) == (None, None)
+
+
+def test_a_long_log_is_not_counted_to_its_end(
+    log: TurnLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privacy, "TIME_LIMIT", 1)
+    monkeypatch.setattr(privacy, "LATEST_TURNS", 10)
+    turns = [log.write(HI, answer=HELLO).id for _ in range(12)]
+    rows = [(f"{n}", turns[0]) for n in range(20_000)]
+    sql = "insert into turns (id, tip_message_hash) select ?, tip_message_hash from turns where id = ?"
+    log.db.conn.executemany(sql, rows)
+    found = read_privacy(log.db.conn, tmp_path / "logs.db")
+    assert (found.counted, sum(kept.turns for kept in found.kept)) == (10, 10)
+
+
+def test_other_errors_of_the_database_are_no_long_log(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        read_privacy(sqlite3.connect(":memory:"), tmp_path / "logs.db")
+
+
+def test_files(log: TurnLog, tmp_path: Path) -> None:
+    path = tmp_path / "logs.db"
+    path.chmod(0o640)
+    Spool(path).keep(turn(HI, answer=HELLO))
+    found = read_privacy(log.db.conn, path)
+    files = {file.path.name: (file.mode, file.size is None) for file in found.files}
+    assert files["logs.db"] == ("-rw-r-----", False)
+    assert files["logs.db-unlogged"] == ("drwx------", True)
+    assert found.waiting == 1
+
+
+def test_logging_may_be_off(log: TurnLog, tmp_path: Path) -> None:
+    assert read_privacy(log.db.conn, tmp_path / "logs.db").is_logging
+    (llm.user_dir() / "logs-off").touch()
+    assert not read_privacy(log.db.conn, tmp_path / "logs.db").is_logging
+
+
+async def test_the_page(log: TurnLog, get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Nothing yet." in (await get("/-/privacy")).text
+    log.write(HI, answer=HELLO, client="<curl>", actor="laptop:1")
+    log.store.log(turn(HI, answer=HELLO).response)
+    monkeypatch.setattr(privacy, "is_open_to_others", lambda path: True)
+    Spool(tmp_path / "logs.db").keep(turn(HI, answer=HELLO))
+    (llm.user_dir() / "logs-off").touch()
+    page = (await get("/-/privacy")).text
+    for text in (
+        "&lt;curl&gt;",
+        "laptop:1",
+        "LLM, in a shell",
+        "Logging is off",
+        "logs protect",
+        "1 turn waits",
+    ):
+        assert text in page

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from support.growth import assert_linear
+
+from proxy.explore.transcript.safe_html import MAX_MARKDOWN, MAX_TEXT, PAGE_TEXT, Renderer, inline, visible
+
+HOSTILE = {
+    "a script": "<script>alert(1)</script>",
+    "a script in a list": "- <script>alert(1)</script>",
+    "the end of a script": '{"a": "</script><script>alert(1)</script>"}',
+    "a handler": "<img src=x onerror=alert(1)>",
+    "a handler after a quote": '"><img src=x onerror=alert(1)>',
+    "an SVG": "<svg onload=alert(1)><script>alert(1)</script></svg>",
+    "a frame": '<iframe srcdoc="<script>alert(1)</script>"></iframe>',
+    "a style": "<style>@import 'https://evil.example/a.css'</style>",
+    "a form": '<form action="https://evil.example"><button>Log in</button></form>',
+    "a base": '<base href="https://evil.example">',
+    "a refresh": '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+    "a comment": "<!-- --><script>alert(1)</script> -->",
+    "CDATA": "<![CDATA[<script>alert(1)</script>]]>",
+    "an image": "![a](https://evil.example/a.png)",
+    "an image with a reference": "![a][b]\n\n[b]: https://evil.example/a.png",
+    "a link to a script": "[a](javascript:alert(1))",
+    "a link to a script in capitals": "[a](JaVaScRiPt:alert(1))",
+    "a link to a script with an entity": "[a](javascript&colon;alert(1))",
+    "a link to a script with a tab": "[a](java&Tab;script:alert(1))",
+    "a link to a script behind a space": "[a](<\x01javascript:alert(1)>)",
+    "a link to data": "[a](data:text/html;base64,PHNjcmlwdD4=)",
+    "a link to an image as data": "[a](data:image/svg+xml;base64,PHN2Zz4=)",
+    "a link to a file": "[a](file:///etc/passwd)",
+    "a link into this server": "[a](/logs/-/turn/last)",
+    "a link without a scheme": "[a](//evil.example)",
+    "an autolink": "<javascript:alert(1)>",
+    "a title": '[a](https://a.b "onmouseover=alert(1)")',
+    "a title with a quote": "[a](https://a.b '\"><script>alert(1)</script>')",
+    "a language": '```"><script>alert(1)</script>\nx\n```',
+    "code": "`<script>alert(1)</script>`",
+    "a table": "|a|\n|-|\n|<img src=x onerror=alert(1)>|",
+    "nested marks": "**[*`<b onclick=alert(1)>`*](javascript:alert(1))**",
+    "a template": "{{ 7 * 7 }} {% raw %}",
+    "an anchor with a name": '<a id="main" name="main">x</a>',
+}
+ALLOWED = {
+    "div": {"class"},
+    "pre": {"class", "tabindex"},
+    "p": {"class"},
+    "a": {"href", "rel"},
+    "ol": {"start"},
+    **{
+        tag: set[str]()
+        for tag in (
+            *("br", "hr", "h4", "h5", "h6", "blockquote", "code", "em", "strong", "s", "ul", "li"),
+            *("table", "thead", "tbody", "tr", "th", "td"),
+        )
+    },
+}
+
+
+class Elements(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.comments: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
+
+    handle_decl = unknown_decl = handle_pi = handle_comment
+
+
+def assert_harmless(html: str) -> None:
+    elements = Elements(html)
+    assert not elements.comments
+    for tag, attributes in elements.found:
+        assert {*attributes} <= ALLOWED[tag], (tag, attributes)
+        if href := attributes.get("href"):
+            assert re.match("https?://|mailto:", href)
+            assert attributes["rel"] == "noopener noreferrer nofollow"
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
+def test_hostile_texts(text: str) -> None:
+    renderer = Renderer()
+    assert_harmless(renderer.markdown(text))
+    assert_harmless(renderer.plain(text))
+    assert_harmless(renderer.json({text: [text]}))
+    assert_harmless(renderer.json_or_plain(json.dumps([text])))
+    assert_harmless(inline(text))
+
+
+def test_markdown() -> None:
+    text = "# One\n### Three\n\n*a* **b** `c` ~~d~~\n\n|x|\n|-|\n|1|\n\n3. e\n\n> f\n\n```py\ng < h\n```"
+    html = Renderer().markdown(text)
+    assert [tag for tag, _ in Elements(html).found] == [
+        *(
+            "div",
+            "h4",
+            "h6",
+            "p",
+            "em",
+            "strong",
+            "code",
+            "s",
+            "table",
+            "thead",
+            "tr",
+            "th",
+            "tbody",
+            "tr",
+            "td",
+        ),
+        *("ol", "li", "blockquote", "p", "pre", "code"),
+    ]
+    assert "g &lt; h" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "href"),
+    [
+        pytest.param("[a](https://a.b/c?d=1&e=2)", "https://a.b/c?d=1&amp;e=2", id="https"),
+        pytest.param("<http://a.b>", "http://a.b", id="autolink"),
+        pytest.param("[a](mailto:me@a.b)", "mailto:me@a.b", id="mail"),
+        pytest.param("![a](https://a.b/c.png)", "https://a.b/c.png", id="an image becomes a link"),
+    ],
+)
+def test_links(text: str, href: str) -> None:
+    assert f'<a href="{href}" rel="noopener noreferrer nofollow">' in Renderer().markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("a\u202eb", "a⟨U+202E⟩b", id="right to left override"),
+        pytest.param("a\u2066b\u2069", "a⟨U+2066⟩b⟨U+2069⟩", id="isolates"),
+        pytest.param("a\x00\x1b[31m", "a⟨U+0000⟩⟨U+001B⟩[31m", id="control characters"),
+        pytest.param("a\x85b", "a⟨U+0085⟩b", id="C1"),
+        pytest.param("a\U000e0041", "a⟨U+E0041⟩", id="invisible tags"),
+        pytest.param("a\ud800", "a⟨U+D800⟩", id="surrogates"),
+        pytest.param("a\tb\r\nc", "a\tb\r\nc", id="lines stay"),
+        pytest.param("שלום 👩‍🚀 é", "שלום 👩‍🚀 é", id="scripts and emoji stay"),
+    ],
+)
+def test_what_cannot_be_seen(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    "unit", ["[", "*", "`", "_a", "[](", "[a](", "> ", "- ", "|a|\n", "<", "![", "&", "**a"]
+)
+def test_a_megabyte_of_markup_is_shown_as_it_is(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    renderer = Renderer()
+    started = time.process_time()
+    html = renderer.markdown(text)
+    assert time.process_time() - started < 0.5
+    assert html.startswith('<pre class="plain"')
+    assert f"{len(text) - MAX_TEXT:,} more characters" in html
+
+
+@pytest.mark.parametrize(
+    "unit", ["[", "*a_ ", "`a``", "> ", "|a\n", "a|b\n-|-\n|\n", "[a](b", "![", "1. ", "a\n\n"]
+)
+def test_linear_time(unit: str) -> None:
+    assert_linear(lambda text: Renderer().markdown(text), lambda size: unit * (size // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 3_900, id="brackets"),
+        pytest.param("|" + "a|" * 1_000 + "\n|" + "-|" * 1_000 + "\n" + "|\n" * 1_900, id="cells of a table"),
+        pytest.param("[a](b" * 1_300, id="links"),
+    ],
+)
+def test_a_page_of_texts_with_much_markup(text: str) -> None:
+    renderer = Renderer()
+    started = time.process_time()
+    for _ in range(100):
+        renderer.markdown(text)
+    assert time.process_time() - started < 2
+
+
+def test_a_wide_table_is_text() -> None:
+    wide = "|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "|x\n" * 50
+    assert "<table>" not in Renderer().markdown(wide)
+    assert "<em>" in Renderer().markdown(f"{wide}\n\n*a*")
+
+
+def test_long_markdown_is_text() -> None:
+    assert "<em>" in Renderer().markdown("*a*" + "b" * (MAX_MARKDOWN - 3))
+    assert "<em>" not in Renderer().markdown("*a*" + "b" * (MAX_MARKDOWN - 2))
+
+
+def test_the_text_of_a_page_is_bounded() -> None:
+    renderer = Renderer()
+    shown = sum(len(renderer.plain("a" * MAX_TEXT)) for _ in range(2 * PAGE_TEXT // MAX_TEXT))
+    assert PAGE_TEXT < shown < 1.1 * PAGE_TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param('{"a":[1,"é"]}', '{\n  "a": [\n    1,\n    "é"\n  ]\n}', id="an object"),
+        pytest.param(" [1]", "[\n  1\n]", id="a list"),
+        pytest.param("12345678901234567890123", "12345678901234567890123", id="a number stays"),
+        pytest.param("{not json}", "{not json}", id="almost JSON"),
+        pytest.param("[" * 50_000, "[" * 50_000, id="deep JSON"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_json(text: str, shown: str) -> None:
+    html = Renderer().json_or_plain(text)
+    assert html.unescape() == f'<pre class="plain" tabindex="0">{shown}</pre>'
+
+
+def test_json_that_is_too_deep_for_lines() -> None:
+    value: list[object] = []
+    for _ in range(900):
+        value = [value]
+    assert "[[[" in Renderer().json(value).replace("\n", "").replace(" ", "")
+
+
+def test_code_in_our_sentences() -> None:
+    assert inline("cut by `max_tokens` <") == "cut by <code>max_tokens</code> &lt;"
