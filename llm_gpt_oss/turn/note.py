@@ -28,7 +28,7 @@ NoteKind = Literal[
     "unbound",
 ]
 
-# What each kind of note means, as Markdown. Logs hold the kinds, so none is ever renamed.
+# What each kind means, as Markdown.
 MEANINGS: Mapping[str, str] = {
     "empty": "The answer began with a stop string",
     "length": "The answer was cut by `max_tokens` or by the context",
@@ -72,8 +72,7 @@ MEANINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`kind` is a key of MEANINGS, for queries. `text` is for people. `raw` is the model's own text if it was
-    changed."""
+    "`kind` is for queries, `text` for people. `raw` is the model's own text if it was changed."
 
     kind: NoteKind
     text: str

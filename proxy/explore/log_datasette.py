@@ -10,7 +10,7 @@ from datasette import handle_exception
 from datasette.app import Datasette
 from datasette.plugins import pm
 
-from . import plugin
+from . import plugin, transcript
 from .log_database import LogDatabase
 from .metadata import DATABASE, metadata
 
@@ -66,11 +66,12 @@ class LogDatasette(Datasette):
 
 
 def _register() -> None:
-    """Register our plugin, once in a process.
+    """Register our plugins, once in a process.
 
-    It replaces Datasette's plugin that reports errors: where rich is installed, that one prints all local
-    variables, such as the texts of a row, also for a page that does not exist.
+    `plugin` replaces Datasette's plugin that reports errors: where rich is installed, that one prints all
+    local variables, such as the texts of a row, also for a page that does not exist.
     """
     if not pm.has_plugin(plugin.NAME):
         pm.register(plugin, plugin.NAME)
+        pm.register(transcript)
         pm.unregister(handle_exception)

@@ -65,22 +65,22 @@ litres = 2 * tomatoes
 More about it at [the institute](https://www.met.no/en)."""
 
 
-def calling(name: str, arguments: str, thought: str = THOUGHT) -> str:
+def call_of(name: str, arguments: str, thought: str = THOUGHT) -> str:
     return (
         f"{thought}<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}<|call|>"
     )
 
 
-def answering(text: str, thought: str = "") -> str:
+def answer_of(text: str, thought: str = "") -> str:
     return f"{thought}<|channel|>final<|message|>{text}<|return|>"
 
 
 def household_script() -> list[Part]:
     return [
-        answering("Gladly. Where is it?"),
-        calling("forecast", "{'place': 'Oslo', 'days': 2,}"),
-        answering(ANSWER, "<|channel|>analysis<|message|>Rain on Wednesday.<|end|><|start|>assistant"),
-        calling(
+        answer_of("Gladly. Where is it?"),
+        call_of("forecast", "{'place': 'Oslo', 'days': 2,}"),
+        answer_of(ANSWER, "<|channel|>analysis<|message|>Rain on Wednesday.<|end|><|start|>assistant"),
+        call_of(
             "write_note",
             json.dumps(
                 {
@@ -90,8 +90,8 @@ def household_script() -> list[Part]:
             ),
             "",
         ),
-        answering("I wrote it down."),
-        answering("Then only the beds in the greenhouse."),
+        answer_of("I wrote it down."),
+        answer_of("Then only the beds in the greenhouse."),
         cut("<|channel|>final<|message|>Compost is made of leaves, grass and"),
         EngineUnreachable(
             "Ollama does not answer at http://127.0.0.1:11434.", remedy="Start it with `ollama serve`."

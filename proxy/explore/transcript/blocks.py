@@ -8,11 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from llm_gpt_oss.turn.note import MEANINGS, Note
+from llm_gpt_oss.turn.note import MEANINGS
 
-from .conversation import Attached, Called, Entry, File, Result, Returned, Said, Thought
+from .conversation import Attached, Called, Entry, File, Result, Returned, Speech, Thought
 from .exchanges import Branch
 from .safe_html import Renderer, inline
+from .turn_summary import LoggedNote
 
 ROLES = {"system": "Instructions", "user": "User", "assistant": "Answer", "tool": "Tool"}
 # How many characters of a branch's first message are shown.
@@ -55,7 +56,7 @@ class Block:
 
 def show_entry(entry: Entry, renderer: Renderer) -> Block:
     match entry:
-        case Said(role=role, text=text):
+        case Speech(role=role, text=text):
             title = ROLES.get(role, role)
             return Block("said", title, renderer.markdown(text), size_of(text), role)
         case Thought(hidden=True):
@@ -76,7 +77,7 @@ def show_entry(entry: Entry, renderer: Renderer) -> Block:
             )
 
 
-def show_note(note: Note, renderer: Renderer) -> ShownNote:
+def show_note(note: LoggedNote, renderer: Renderer) -> ShownNote:
     raw = renderer.plain(note.raw) if note.raw else None
     return ShownNote(note.kind, inline(MEANINGS.get(note.kind, note.kind)), note.text, raw)
 

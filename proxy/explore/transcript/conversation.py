@@ -23,7 +23,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Speech:
     role: str
     text: str
 
@@ -69,7 +69,7 @@ class Attached:
     file: File
 
 
-Entry = Said | Thought | Called | Returned | Attached
+Entry = Speech | Thought | Called | Returned | Attached
 
 
 def entries(messages: Sequence[Message]) -> list[list[Entry]]:
@@ -107,7 +107,7 @@ class _OpenCalls:
 def _entry(part: Part, role: str, calls: _OpenCalls) -> Entry | None:
     match part:
         case TextPart(text=text):
-            return Said(role, text)
+            return Speech(role, text)
         case ReasoningPart(text=text, redacted=redacted):
             return Thought(text, hidden=redacted and not text)
         case ToolCallPart(name=name, arguments=arguments, tool_call_id=call_id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .turn_facts import TurnFacts
+from .turn_summary import TurnSummary
 
 DEFAULT_EFFORT = "medium"
 SHELL = "LLM, in a shell or a program"
@@ -11,29 +11,29 @@ SHELL = "LLM, in a shell or a program"
 Rows = list[tuple[str, str]]
 
 
-def measures(facts: TurnFacts) -> Rows:
+def measures(summary: TurnSummary) -> Rows:
     # Only turns of our models have a number of completions.
-    is_ours = facts.completions is not None
+    is_ours = summary.completions is not None
     return _known(
-        ("Queue", _time(facts.queue_ms)),
-        ("First token", _time(facts.first_token_ms)),
-        ("Whole answer", _time(facts.duration_ms)),
-        ("Speed", f"{facts.tokens_per_second:,g} tokens/s" if facts.tokens_per_second else None),
-        ("Prompt", _tokens(facts.prompt_tokens)),
-        ("Cached", _tokens(facts.cached_tokens)),
-        ("Reasoning", _tokens(facts.reasoning_tokens)),
-        ("Answer", _tokens(facts.answer_tokens)),
-        ("Effort", facts.effort or (f"{DEFAULT_EFFORT}, the default" if is_ours else None)),
-        ("Requests to the engine", str(facts.completions) if (facts.completions or 0) > 1 else None),
-        ("Ended with", facts.finish_reason),
-        ("Ignored fields", ", ".join(map(str, facts.ignored))),
+        ("Queue", _time(summary.queue_ms)),
+        ("First token", _time(summary.first_token_ms)),
+        ("Whole answer", _time(summary.duration_ms)),
+        ("Speed", f"{summary.tokens_per_second:,g} tokens/s" if summary.tokens_per_second else None),
+        ("Prompt", _tokens(summary.prompt_tokens)),
+        ("Cached", _tokens(summary.cached_tokens)),
+        ("Reasoning", _tokens(summary.reasoning_tokens)),
+        ("Answer", _tokens(summary.answer_tokens)),
+        ("Effort", summary.effort or (f"{DEFAULT_EFFORT}, the default" if is_ours else None)),
+        ("Requests to the engine", str(summary.completions) if (summary.completions or 0) > 1 else None),
+        ("Ended with", summary.finish_reason),
+        ("Ignored fields", ", ".join(map(str, summary.ignored))),
     )
 
 
-def origin(facts: TurnFacts) -> Rows:
-    if facts.endpoint is None:
+def origin(summary: TurnSummary) -> Rows:
+    if summary.endpoint is None:
         return [("App", SHELL)]
-    return _known(("App", facts.app), ("Key", facts.key or "none"), ("Endpoint", facts.endpoint))
+    return _known(("App", summary.app), ("Key", summary.key or "none"), ("Endpoint", summary.endpoint))
 
 
 def _known(*rows: tuple[str, str | None]) -> Rows:

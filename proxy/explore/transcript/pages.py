@@ -5,11 +5,10 @@ Reading and rendering run in a thread of Datasette. Templates get HTML that is f
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import sqlite_utils
 from datasette.app import Datasette
@@ -19,17 +18,10 @@ from datasette.utils.asgi import Request, Response
 from llm_gpt_oss.errors import BadRequest
 from llm_gpt_oss.logged_prompt import first_completion, load_prompt
 
-from ...log.logged_turn import from_spool
-from ...log.queries import load_chain
-from ...log.spool import Spool
-from .exchanges import ReadOnlyLog, read_conversation
+from .conversation_page import Found, find_thread, find_turn
 from .privacy import Privacy, read_privacy
-from .references import Reference, find_reference, turn_of_answer
+from .references import Reference
 from .safe_html import inline, visible
-from .turn_facts import facts_of_spooled
-from .view import View, view
-
-T = TypeVar("T")
 
 HEADERS = {
     # No script, and nothing from elsewhere: not even what a mistake in these pages would let through.
@@ -40,34 +32,41 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-THREAD = "select id, name, tip_message_hash, datetime_utc from threads where id = ?"
-TURN = """
-select turns.thread_id, turns.tip_message_hash, threads.name
-from turns left join threads on threads.id = turns.thread_id where turns.id = ?
-"""
-# Other ids are not looked for: files of the spool are named after turns.
-_TURN_ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
+# What SQLite says of a log that only llm has written to.
+NO_TABLE = "no such table: gpt_oss_"
+NO_TABLES = "This log has no requests of apps: `llm gpt-oss serve` adds their tables when it starts."
+
+Page = Callable[[Datasette, Request], Awaitable[Response]]
 
 
-class Shown(NamedTuple):
-    "The page of a turn (`turn_id`) or of a whole thread."
+def _with_tables(page: Page) -> Page:
+    "Answer with a page that says what to type if the log does not have our tables."
 
-    turn_id: str | None
-    thread_id: str | None
-    thread_name: str | None
-    view: View
+    async def answer(datasette: Datasette, request: Request) -> Response:
+        try:
+            return await page(datasette, request)
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith(NO_TABLE):
+                raise
+            return await _render(datasette, request, "missing", {"reason": inline(NO_TABLES)}, 404)
+
+    return answer
 
 
+@_with_tables
 async def turn_page(datasette: Datasette, request: Request) -> Response:
     id, page = request.url_vars["id"], _page(request)
     return await _conversation_page(
-        datasette, request, lambda connection, path: _turn(connection, path, id, page)
+        datasette, request, lambda connection, path: find_turn(connection, path, id, page)
     )
 
 
+@_with_tables
 async def thread_page(datasette: Datasette, request: Request) -> Response:
     id, page = request.url_vars["id"], _page(request)
-    return await _conversation_page(datasette, request, lambda connection, _: _thread(connection, id, page))
+    return await _conversation_page(
+        datasette, request, lambda connection, _: find_thread(connection, id, page)
+    )
 
 
 async def prompt_page(datasette: Datasette, request: Request) -> Response:
@@ -86,6 +85,7 @@ async def prompt_page(datasette: Datasette, request: Request) -> Response:
     return Response.text(text.encode(errors="replace").decode(), headers=HEADERS)
 
 
+@_with_tables
 async def privacy_page(datasette: Datasette, request: Request) -> Response:
     database = await _database(datasette, request)
     path = Path(database.path)
@@ -99,7 +99,7 @@ async def privacy_page(datasette: Datasette, request: Request) -> Response:
 async def _conversation_page(
     datasette: Datasette,
     request: Request,
-    read: Callable[[sqlite3.Connection, Path], Shown | Reference | None],
+    read: Callable[[sqlite3.Connection, Path], Found],
 ) -> Response:
     database = await _database(datasette, request)
     path = Path(database.path)
@@ -112,42 +112,6 @@ async def _conversation_page(
         return Response.redirect(datasette.urls.path(f"/-/{shown.kind}/{shown.id}"), headers=HEADERS)
     context = {"shown": shown, "database": database.name}
     return await _render(datasette, request, "conversation", context)
-
-
-def _turn(connection: sqlite3.Connection, path: Path, id: str, page: int | None) -> Shown | Reference | None:
-    log = ReadOnlyLog(connection)
-    if _TURN_ID.fullmatch(id) and (found := Spool(path).find(id)):
-        turn, in_progress = found
-        logged = from_spool(turn, in_progress)
-        facts = facts_of_spooled(turn, in_progress=in_progress)
-        conversation = read_conversation(log, [*logged.prompt, *logged.answer], None).with_last_turn(
-            id, len(logged.prompt)
-        )
-        return Shown(id, None, None, view(log, conversation, page, id, {id: facts}))
-    row = connection.execute(TURN, [id]).fetchone()
-    if row is None:
-        reference = find_reference(connection, id, "turn")
-        if reference is None and turn_of_answer(id) != id:
-            # It may not be in the database yet.
-            spooled = turn_of_answer(id)
-            reference = Reference("turn", spooled) if _is_spooled(path, spooled) else None
-        return reference
-    thread_id, tip, name = row
-    conversation = read_conversation(log, load_chain(log, tip), thread_id, id)
-    return Shown(id, thread_id, name, view(log, conversation, page, id))
-
-
-def _is_spooled(path: Path, turn_id: str) -> bool:
-    return bool(_TURN_ID.fullmatch(turn_id)) and Spool(path).find(turn_id) is not None
-
-
-def _thread(connection: sqlite3.Connection, id: str, page: int | None) -> Shown | Reference | None:
-    row = connection.execute(THREAD, [id]).fetchone()
-    if row is None:
-        return find_reference(connection, id, "thread")
-    log = ReadOnlyLog(connection)
-    conversation = read_conversation(log, load_chain(log, row["tip_message_hash"]), id)
-    return Shown(None, id, row["name"], view(log, conversation, page))
 
 
 async def _database(datasette: Datasette, request: Request) -> Database:

@@ -17,7 +17,7 @@ from .conversation import Entry, entries
 from .exchanges import Branch, Conversation, Exchange, load_branches
 from .numbers import Rows, measures, origin
 from .safe_html import Renderer
-from .turn_facts import Tool, TurnFacts, load_facts
+from .turn_summary import Tool, TurnSummary, load_summaries
 
 T = TypeVar("T")
 
@@ -35,14 +35,14 @@ class ShownTool:
 
 @dataclass(frozen=True, slots=True)
 class ShownExchange:
-    """`facts` are None for messages that no turn ends with.
+    """`summary` is None for messages that no turn ends with.
 
     `blocks` is the prompt's new part and the answer, `notes` are those about the answer as a whole. `origin`
     and `tools` are given where they differ from those of the turn before. `number` counts from 1.
     """
 
     number: int
-    facts: TurnFacts | None
+    summary: TurnSummary | None
     measures: Rows
     origin: Rows
     blocks: Sequence[Block]
@@ -78,7 +78,7 @@ class View:
     instructions: Sequence[Block]
     exchanges: Sequence[ShownExchange]
     pages: Pages
-    elsewhere: Sequence[TurnFacts]
+    elsewhere: Sequence[TurnSummary]
 
 
 def view(
@@ -86,24 +86,25 @@ def view(
     conversation: Conversation,
     page: int | None,
     focus: str | None = None,
-    unlogged: Mapping[str, TurnFacts] | None = None,
+    unlogged: Mapping[str, TurnSummary] | None = None,
 ) -> View:
     """Make a page of the conversation: the last one if `page` is None.
 
-    The turn `focus` is the one that was asked for. `unlogged` are facts of turns that are not in the log yet.
+    The turn `focus` is the one that was asked for. `unlogged` are the summaries of turns that
+    are not in the log yet.
     """
     messages, first = conversation.messages, conversation.instructions
     pages = _pages(len(messages), first, page)
     start, end = pages.first_message - 1, pages.last_message
     shown = [each for each in conversation.exchanges if _is_on_page(each, start, end)]
     turn_ids = [exchange.turn_id for exchange in shown if exchange.turn_id]
-    facts = {**load_facts(log, [*turn_ids, *conversation.elsewhere]), **(unlogged or {})}
+    summaries = {**load_summaries(log, [*turn_ids, *conversation.elsewhere]), **(unlogged or {})}
     all_entries = entries([*(stored.message for stored in messages), *conversation.results])
     renderer = Renderer()
     # The turn that was asked for must not be what the page cannot afford: it is rendered first.
     made: dict[int, ShownExchange] = {}
     branches = load_branches(log, conversation, start, end)
-    turns = [facts.get(exchange.turn_id or "") for exchange in shown]
+    turns = [summaries.get(exchange.turn_id or "") for exchange in shown]
     tools = _changes([turn.tools if turn else None for turn in turns])
     origins = _changes([origin(turn) if turn else None for turn in turns])
     first_number = conversation.exchanges.index(shown[0]) + 1 if shown else 1
@@ -114,7 +115,7 @@ def view(
         blocks, notes = _blocks(clipped, turn, all_entries, branches, len(messages), renderer)
         made[n] = ShownExchange(
             number=first_number + n,
-            facts=turn,
+            summary=turn,
             measures=measures(turn) if turn else [],
             origin=origin(turn) if turn and is_focus else origins[n] or [],
             blocks=blocks,
@@ -126,7 +127,7 @@ def view(
     instructions = [
         show_entry(entry, renderer) for each in all_entries[: min(first, MAX_INSTRUCTIONS)] for entry in each
     ]
-    elsewhere = [facts[turn_id] for turn_id in conversation.elsewhere if turn_id in facts]
+    elsewhere = [summaries[turn_id] for turn_id in conversation.elsewhere if turn_id in summaries]
     return View(instructions, [made[n] for n in range(len(shown))], pages, elsewhere)
 
 
@@ -146,7 +147,7 @@ def _is_on_page(exchange: Exchange, start: int, end: int) -> bool:
 
 def _blocks(
     exchange: Exchange,
-    turn: TurnFacts | None,
+    turn: TurnSummary | None,
     all_entries: Sequence[Sequence[Entry]],
     branches: Mapping[int, Sequence[Branch]],
     length: int,

@@ -14,7 +14,7 @@ from proxy.explore.transcript.conversation import (
     File,
     Result,
     Returned,
-    Said,
+    Speech,
     Thought,
     entries,
 )
@@ -29,10 +29,10 @@ def answered(call_id: str | None, *outputs: str, name: str = "look", **arguments
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [
-        pytest.param([user("Hi")], [[Said("user", "Hi")]], id="text"),
+        pytest.param([user("Hi")], [[Speech("user", "Hi")]], id="text"),
         pytest.param(
             [assistant(reasoning("Hm."), "Hello")],
-            [[Thought("Hm."), Said("assistant", "Hello")]],
+            [[Thought("Hm."), Speech("assistant", "Hello")]],
             id="reasoning before an answer",
         ),
         pytest.param(
@@ -77,7 +77,7 @@ def answered(call_id: str | None, *outputs: str, name: str = "look", **arguments
         ),
         pytest.param(
             [Message("user", [TextPart("See"), AttachmentPart(IMAGE), AttachmentPart(None)])],
-            [[Said("user", "See"), Attached("user", File("image/png", 4)), Attached("user", File("file"))]],
+            [[Speech("user", "See"), Attached("user", File("image/png", 4)), Attached("user", File("file"))]],
             id="attachments without their content",
         ),
         pytest.param(

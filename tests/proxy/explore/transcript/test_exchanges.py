@@ -47,8 +47,8 @@ def test_a_history_that_the_log_did_not_have(log: TurnLog) -> None:
 
 def test_a_turn_that_failed_without_an_answer(log: TurnLog) -> None:
     failed = log.write(HI, status=503, error="Down")
-    again = log.write(HI, answer=HELLO)
-    assert exchanges(log, again)[-1] == (again.id, 1, 1, 2)
+    retried = log.write(HI, answer=HELLO)
+    assert exchanges(log, retried)[-1] == (retried.id, 1, 1, 2)
     assert exchanges(log, failed) == [(failed.id, 0, 1, 1)]
 
 

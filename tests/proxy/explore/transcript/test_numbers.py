@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from proxy.explore.transcript.numbers import measures, origin
-from proxy.explore.transcript.turn_facts import TurnFacts
+from proxy.explore.transcript.turn_summary import TurnSummary
 
-EMPTY = TurnFacts(
-    **{name: None for name in TurnFacts.__dataclass_fields__ if name not in ("is_deleted", "in_progress")}
+EMPTY = TurnSummary(
+    **{name: None for name in TurnSummary.__dataclass_fields__ if name not in ("is_deleted", "in_progress")}
     | {"id": "t", "model": "m", "notes": [], "options": {}, "ignored": [], "tools": []}
 )
 

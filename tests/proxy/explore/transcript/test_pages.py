@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import llm
 import pytest
+import sqlite_utils
+from llm.logs import LogStore
 from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart
 from support.logged_turns import MODEL, assistant, call, result, system, turn, user
 from support.turn_logs import TurnLog
 
 from proxy.explore import transcript
+from proxy.explore.transcript import conversation_page
 from proxy.explore.transcript.view import PAGE
 from proxy.log.spool import Spool
 
@@ -56,7 +62,7 @@ class TestTurn:
         assert f'href="/logs/-/thread/{log.thread_of(second)}"' in page.text
         assert f'href="/logs/-/turn/{second.id}/prompt"' in page.text
         assert f'href="/logs/-/turn/{first.id}"' in page.text
-        assert f'href="/logs/logs/turns/{second.id}"' in page.text
+        assert f'href="/logs/log/turns/{second.id}"' in page.text
 
     @pytest.mark.parametrize("prefix", ["resp_", "chatcmpl-", "msg_"])
     async def test_ids_of_the_api_lead_to_it(self, log: TurnLog, get: Get, prefix: str) -> None:
@@ -207,6 +213,39 @@ class TestPrompt:
         assert "<code>llm logs list</code>" in page.text
 
 
+class TestALogThatOnlyLlmWroteTo:
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Iterator[LogStore]:
+        database = sqlite_utils.Database(tmp_path / "logs.db")
+        store = LogStore(database)
+        store.log(turn(HI, answer=HELLO).response)
+        yield store
+        database.close()
+
+    @pytest.mark.parametrize("path", ["/-/turn/x", "/-/thread/last", "/-/privacy"])
+    async def test_it_says_what_to_type(self, get: Get, path: str) -> None:
+        page = await get(path)
+        while page.status_code == 302:
+            page = await get(page.headers["location"].removeprefix("/logs"))
+        assert page.status_code == 404
+        assert "<code>llm gpt-oss serve</code> adds their tables" in page.text
+
+    async def test_other_errors_are_errors(self, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(conversation_page, "TURN", "select nix")
+        assert (await get("/-/turn/x")).status_code == 500
+
+
+class TestTheServer:
+    async def test_it_has_these_pages(self, turn_log: TurnLog, browser: httpx.AsyncClient) -> None:
+        written = turn_log.write(HI, answer=HELLO)
+        page = await browser.get("/logs/-/turn/last", follow_redirects=True)
+        assert page.url.path == f"/logs/-/turn/{written.id}"
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+        style = re.search('rel="stylesheet" href="([^"]+)"', page.text)
+        assert style
+        assert (await browser.get(style[1])).status_code == 200
+
+
 class TestHostileTexts:
     async def test_wherever_they_stand(self, log: TurnLog, get: Get) -> None:
         for text in (*HOSTILE.values(), "\u202e</script>\x00\x1b[0m", "</pre></details></main>"):
@@ -275,7 +314,7 @@ class TestCells:
 
     async def test_in_datasette(self, log: TurnLog, get: Get) -> None:
         written = log.write(HI, answer=HELLO)
-        assert f'href="/logs/-/turn/{written.id}"' in (await get("/logs/gpt_oss_requests")).text
+        assert f'href="/logs/-/turn/{written.id}"' in (await get("/log/gpt_oss_requests")).text
 
     async def test_the_menu(self, get: Get) -> None:
         page = (await get("/")).text

@@ -8,9 +8,9 @@ from support.growth import assert_linear
 from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
 
-from llm_gpt_oss.turn.note import Note
 from proxy.explore.transcript.blocks import Block
 from proxy.explore.transcript.exchanges import ReadOnlyLog, read_conversation
+from proxy.explore.transcript.turn_summary import LoggedNote
 from proxy.explore.transcript.view import PAGE, View, view
 from proxy.log.queries import load_chain
 from proxy.log.turn import Turn
@@ -30,7 +30,7 @@ def kinds(blocks: Any) -> list[tuple[str, str]]:
     return [(block.kind, block.title) for block in blocks]
 
 
-def with_notes(log: TurnLog, turn: Turn, *notes: Note) -> None:
+def with_notes(log: TurnLog, turn: Turn, *notes: LoggedNote) -> None:
     found = [{"kind": note.kind, "text": note.text, "raw": note.raw} for note in notes]
     log.db["turns"].update(turn.id, {"response_json": json.dumps({"outcome": {"notes": found}})})
 
@@ -42,7 +42,7 @@ def test_who_said_what(log: TurnLog) -> None:
     page = shown(log, second)
     assert kinds(page.instructions) == [("said", "Instructions")]
     assert [exchange.number for exchange in page.exchanges] == [1, 2]
-    assert [exchange.facts and exchange.facts.id for exchange in page.exchanges] == [first.id, second.id]
+    assert [exchange.summary and exchange.summary.id for exchange in page.exchanges] == [first.id, second.id]
     assert [exchange.is_focus for exchange in page.exchanges] == [False, True]
     assert [kinds(exchange.blocks) for exchange in page.exchanges] == [
         [("said", "User"), ("thought", "Reasoning"), ("called", "look")],
@@ -78,10 +78,10 @@ def test_notes_stand_where_they_belong(log: TurnLog) -> None:
     with_notes(
         log,
         turn,
-        Note("truncated", "Two turns left out."),
-        Note("repaired", "The arguments of two were repaired: quotes", "{'"),
-        Note("asked_again", "Something"),
-        Note("length", "Cut."),
+        LoggedNote("truncated", "Two turns left out."),
+        LoggedNote("repaired", "The arguments of two were repaired: quotes", "{'"),
+        LoggedNote("asked_again", "Something"),
+        LoggedNote("length", "Cut."),
     )
     (exchange,) = shown(log, turn).exchanges
     assert kinds(exchange.blocks) == [
@@ -99,7 +99,12 @@ def test_notes_stand_where_they_belong(log: TurnLog) -> None:
 
 def test_a_note_about_a_call_that_was_dropped(log: TurnLog) -> None:
     turn = log.write(HI, answer=HELLO)
-    with_notes(log, turn, Note("call_dropped", "A call of x was left out."), Note("a kind of later", "Why"))
+    with_notes(
+        log,
+        turn,
+        LoggedNote("call_dropped", "A call of x was left out."),
+        LoggedNote("a kind of later", "Why"),
+    )
     notes = shown(log, turn).exchanges[0].notes
     assert [(note.kind, note.meaning == note.kind) for note in notes] == [
         ("call_dropped", False),

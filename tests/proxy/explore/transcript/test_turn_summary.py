@@ -10,25 +10,30 @@ from llm.logs import LogStore
 from support.logged_turns import assistant, turn, user
 from support.turn_logs import TurnLog
 
-from llm_gpt_oss.turn.note import Note
 from proxy.explore.transcript.exchanges import ReadOnlyLog
-from proxy.explore.transcript.turn_facts import Tool, TurnFacts, facts_of_spooled, load_facts
+from proxy.explore.transcript.turn_summary import (
+    LoggedNote,
+    Tool,
+    TurnSummary,
+    load_summaries,
+    summary_of_spooled,
+)
 from proxy.log.turn import Turn
 
 SCHEMA = {"type": "object"}
 OUTCOME = {"finish_reason": "stop", "notes": [{"kind": "repaired", "text": "Mended.", "raw": "{,}"}]}
 
 
-def logged(log: TurnLog, **columns: Any) -> TurnFacts:
-    "The facts of a turn with these columns in llm's row."
+def logged(log: TurnLog, **columns: Any) -> TurnSummary:
+    "The summary of a turn with these columns in llm's row."
     written = log.write(user("Hi"), answer=assistant("Hello"))
     if columns:
         log.db["turns"].update(written.id, columns)
-    return facts(log, written)
+    return summary(log, written)
 
 
-def facts(log: TurnLog, written: Turn) -> TurnFacts:
-    return load_facts(ReadOnlyLog(log.db.conn), [written.id])[written.id]
+def summary(log: TurnLog, written: Turn) -> TurnSummary:
+    return load_summaries(ReadOnlyLog(log.db.conn), [written.id])[written.id]
 
 
 def full_turn() -> Turn:
@@ -46,9 +51,9 @@ def full_turn() -> Turn:
 def test_all_facts(log: TurnLog, place: str) -> None:
     written = full_turn()
     log.put(written)
-    found = facts(log, written) if place == "in the log" else facts_of_spooled(written, in_progress=False)
+    found = summary(log, written) if place == "in the log" else summary_of_spooled(written, in_progress=False)
     assert found.started
-    expected = TurnFacts(
+    expected = TurnSummary(
         id=written.id,
         thread_id=log.thread_of(written) if place == "in the log" else None,
         model="gpt-oss:20b",
@@ -59,7 +64,7 @@ def test_all_facts(log: TurnLog, place: str) -> None:
         status=200,
         error=None,
         finish_reason="stop",
-        notes=[Note("repaired", "Mended.", "{,}")],
+        notes=[LoggedNote("repaired", "Mended.", "{,}")],
         effort=None,
         options={},
         queue_ms=3,
@@ -82,7 +87,7 @@ def test_all_facts(log: TurnLog, place: str) -> None:
 
 
 def test_a_turn_in_progress_has_not_failed() -> None:
-    found = facts_of_spooled(turn(user("Hi"), status=500, error="Stopped"), in_progress=True)
+    found = summary_of_spooled(turn(user("Hi"), status=500, error="Stopped"), in_progress=True)
     assert (found.in_progress, found.failed, found.error, found.duration_ms) == (True, False, None, None)
 
 
@@ -90,7 +95,7 @@ def test_a_turn_of_the_shell(log: TurnLog) -> None:
     written = turn(user("Hi"), answer=assistant("Hello"))
     written.response.response_json = {"error": "Interrupted"}
     log.store.log(written.response)
-    found = facts(log, written)
+    found = summary(log, written)
     assert (found.endpoint, found.status, found.error, found.failed) == (None, None, "Interrupted", True)
 
 
@@ -116,7 +121,7 @@ def test_notes_that_llm_stores_as_references(log: TurnLog) -> None:
     written.response.response_json = {"outcome": {"notes": notes}}
     LogStore(log.db).log(written.response)
     assert answer not in log.db["turns"].get(written.id)["response_json"]
-    assert facts(log, written).notes == [Note("misfit", "Why", answer)]
+    assert summary(log, written).notes == [LoggedNote("misfit", "Why", answer)]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +162,8 @@ def test_where_notes_belong(log: TurnLog, kind: str, place: str) -> None:
 def test_a_turn_that_was_deleted(log: TurnLog) -> None:
     written = log.write(user("Hi"))
     log.db["gpt_oss_requests"].update(written.id, {"deleted": 1})
-    assert facts(log, written).is_deleted
+    assert summary(log, written).is_deleted
 
 
 def test_turns_that_do_not_exist(log: TurnLog) -> None:
-    assert load_facts(ReadOnlyLog(log.db.conn), ["nix"]) == {}
+    assert load_summaries(ReadOnlyLog(log.db.conn), ["nix"]) == {}

@@ -10,12 +10,10 @@ from typing import Any
 
 from llm.logs import LogStore
 
-from llm_gpt_oss.turn.note import Note
-
 from ...log.turn import Turn
 
 # Only what is needed of `response_json`, which may have the log probabilities of each token.
-FACTS = """
+SUMMARIES = """
 select turns.id, turns.thread_id, turns.model, turns.options_json, turns.input_tokens, turns.output_tokens,
     turns.token_details, turns.duration_ms, turns.datetime_utc,
     json_extract(turns.response_json, '$.outcome') as outcome,
@@ -50,7 +48,16 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnFacts:
+class LoggedNote:
+    "A note as the log has it. A later version may have written it, so `kind` can be any."
+
+    kind: str
+    text: str
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSummary:
     """`app` is the User-Agent, `key` the name of the key. `status` and `endpoint` are None for a turn that
     did not come through the proxy. Times are in milliseconds. Numbers are None if the log does not have them.
     """
@@ -65,7 +72,7 @@ class TurnFacts:
     status: int | None
     error: str | None
     finish_reason: str | None
-    notes: Sequence[Note]
+    notes: Sequence[LoggedNote]
     effort: str | None
     options: Mapping[str, Any]
     queue_ms: int | None
@@ -99,25 +106,25 @@ class TurnFacts:
             return None
         return max(0, self.output_tokens - (self.reasoning_tokens or 0))
 
-    def notes_of(self, place: str) -> list[Note]:
+    def notes_of(self, place: str) -> list[LoggedNote]:
         "The notes that belong to the `prompt`, to a `call` or to the `answer`."
         return [note for note in self.notes if _place(note.kind) == place]
 
 
-def load_facts(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnFacts]:
-    "The facts of logged turns by id. Turns that the log does not have are missing."
+def load_summaries(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnSummary]:
+    "The summaries of logged turns by id. Turns that the log does not have are missing."
     ids = json.dumps(turn_ids)
     tools: dict[str, list[Tool]] = {}
     for turn_id, name, description, parameters in log.db.conn.execute(TOOLS, [ids]):
         tools.setdefault(turn_id, []).append(Tool(name, description, _json(parameters)))
     return {
         row["id"]: _from_row({**row, "outcome": _outcome(log, row)}, tools.get(row["id"], []))
-        for row in log.db.query(FACTS, [ids])
+        for row in log.db.query(SUMMARIES, [ids])
     }
 
 
-def facts_of_spooled(turn: Turn, *, in_progress: bool) -> TurnFacts:
-    "The facts of a turn that is not in the database yet."
+def summary_of_spooled(turn: Turn, *, in_progress: bool) -> TurnSummary:
+    "The summary of a turn that is not in the database yet."
     response, request = turn.response, turn.request
     raw = response.response_json or {}
     row = {
@@ -152,7 +159,7 @@ def facts_of_spooled(turn: Turn, *, in_progress: bool) -> TurnFacts:
     return _from_row(row, [Tool(tool.name, tool.description, tool.input_schema) for tool in offered])
 
 
-def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnFacts:
+def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
     details, options = _object(row["token_details"]), _object(row["options_json"])
     outcome = row["outcome"] if isinstance(row["outcome"], dict) else {}
     # Other plugins of llm keep what OpenAI's API reports.
@@ -160,7 +167,7 @@ def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnFacts:
         details.get(name) or {} for name in ("prompt_tokens_details", "completion_tokens_details")
     )
     first_token_ms = row["first_token_ms"]
-    return TurnFacts(
+    return TurnSummary(
         id=row["id"],
         thread_id=row["thread_id"],
         model=row["requested_model"] or row["model"],
@@ -201,12 +208,12 @@ def _outcome(log: LogStore, row: Mapping[str, Any]) -> Any:
     return _json(stored)
 
 
-def _notes(notes: Any) -> Iterable[Note]:
+def _notes(notes: Any) -> Iterable[LoggedNote]:
     for note in notes if isinstance(notes, list) else ():
         match note:
             case {"kind": str(kind), "text": str(text)}:
                 raw = note.get("raw")
-                yield Note(kind, text, raw if isinstance(raw, str) else None)
+                yield LoggedNote(kind, text, raw if isinstance(raw, str) else None)
 
 
 def _place(kind: str) -> str:
