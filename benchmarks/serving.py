@@ -35,7 +35,7 @@ LLM_VERSION = ["-m", "llm", "--version"]
 SHORT = "Say 10 tokens"
 LONG = f"Say {ANSWER} tokens at {ANSWER_PACE} a second"
 SOME, MANY = 200, 1000
-ANSWERS = 10
+ANSWERS, SCRAPES = 10, 50
 OFF = {"X-LLM-Log": "off"}
 
 
@@ -58,6 +58,7 @@ ROWS = {
     "some": Row(f"plain request after {SOME} messages, logged", "ms"),
     "many": Row(f"plain request after {MANY:,} messages, logged", "ms", 30.0),
     "known": Row("each known message", "µs", 25.0),
+    "scrape": Row("GET /metrics", "ms"),
     "memory": Row("peak memory", "MiB"),
     "serve": Row("ready: llm gpt-oss serve (floor: llm --version)", "s", 1.0),
     "module": Row("ready: python -m proxy", "s", 1.0),
@@ -105,6 +106,7 @@ class Bench:
         yield "many", many
         before = None if some.before is None or many.before is None else _each(some.before, many.before)
         yield "known", Sample(None, before, _each(some.proxy, many.proxy))
+        yield "scrape", Sample(None, None, self._scrape(self._proxies[-1]))
         yield "memory", self._sample(Process.memory, self._floor.memory())
 
     def _sample(self, measure_server: Callable[[Process], float], floor: float | None) -> Sample:
@@ -156,6 +158,11 @@ class Bench:
         for _ in range(count):
             send()
         return (server.cpu() - before) / count * 1000
+
+    def _scrape(self, server: Process) -> float:
+        "Return the milliseconds for what Prometheus asks every few seconds."
+        client = Client(server.port)
+        return self._request(server, lambda: client.get("/metrics"), SCRAPES)
 
     def _conversation(self, server: Process, messages: int) -> float:
         "Return the milliseconds for the next request of a conversation, with all messages before it."

@@ -41,8 +41,16 @@ class Client:
 
     def post(self, path: str, body: Body, headers: dict[str, str] | None = None) -> bytes:
         "Return the body of the response. Raises RuntimeError for a status other than 200."
-        all_headers = {"Content-Type": "application/json", **(headers or {})}
-        self._connection.request("POST", path, json.dumps(body), all_headers)
+        return self._request(
+            "POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})}
+        )
+
+    def get(self, path: str) -> bytes:
+        "Like `post`, without a body."
+        return self._request("GET", path, None, {})
+
+    def _request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> bytes:
+        self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         content = response.read()
         if response.status != 200:
