@@ -210,14 +210,14 @@ def _quiet_async_generators() -> Iterator[None]:
     closes all of them at once, although each of them closes the next.
     """
     logger = logging.getLogger("asyncio")
-    logger.addFilter(_is_not_about_generators)
+    logger.addFilter(_drop_generator_errors)
     try:
         yield
     finally:
-        logger.removeFilter(_is_not_about_generators)
+        logger.removeFilter(_drop_generator_errors)
 
 
-def _is_not_about_generators(record: logging.LogRecord) -> bool:
+def _drop_generator_errors(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("an error occurred during closing of asynchronous generator")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import llm
-from pydantic import ConfigDict
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as dump_json
 
 from ..llm_internals import set_times
+from .past_model import PastModel
 
 
 def response_fields(response: llm.Response) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def response_fields(response: llm.Response) -> dict[str, Any]:
 def to_response(data: Mapping[str, Any]) -> llm.Response:
     "Return the response. Raises KeyError, TypeError or ValueError for data that is not of `response_fields`."
     saved = data["response"]
-    response = llm.Response.from_dict(saved, model=_PastModel(saved["model"]))
+    response = llm.Response.from_dict(saved, model=PastModel(saved["model"]))
     response.prompt.schema = data["schema"]
     response.prompt.tools = [llm.Tool(**tool) for tool in data["tools"]]
     response.stream = data["stream"]
@@ -61,21 +61,3 @@ def to_bytes(data: Mapping[str, Any]) -> bytes:
         return dump_json(data)
     except PydanticSerializationError:  # a model may write half of a surrogate pair
         return json.dumps(data).encode()
-
-
-class _AnyOptions(llm.Options):
-    model_config = ConfigDict(extra="allow")
-
-
-class _PastModel(llm.Model):
-    "Stands for the model of a turn that is over."
-
-    Options = _AnyOptions  # type: ignore[assignment]
-    supports_schema = True
-    supports_tools = True
-
-    def __init__(self, model_id: str) -> None:
-        self.model_id = model_id
-
-    def execute(self, *_: Any) -> Any:
-        raise NotImplementedError

@@ -12,7 +12,8 @@ from typing import Literal
 
 from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
-from ..harmony.conversation import Effort, Header, Message
+from ..harmony.conversation import Effort, Message
+from .calls import PendingCalls
 from .messages import call_message
 from .note import Note, NoteKind
 from .progress import Progress
@@ -25,15 +26,12 @@ from .steps import (
     Step,
     after_reasoning,
     can_reason,
-    closest_tool,
     final_answer,
     opening,
     step_prompt,
-    tool_call,
     tool_name,
 )
-from .tool_arguments import parse_arguments
-from .transcript import ParsedMessage, Text, ToolCall, Transcript
+from .transcript import Text, ToolCall, Transcript
 from .truncation import drop_oldest_turns
 from .usage import Usage
 
@@ -66,6 +64,7 @@ class TurnMachine:
         self._output_started = False
         self._busy_retries = 0
         self._retried: set[str] = set()
+        self._calls = PendingCalls(request, self.notes)
         self._step: Step
         self._start_over()
         self._transcript = Transcript(request, self._step, 0, self.notes, self.usage)
@@ -158,7 +157,7 @@ class TurnMachine:
         "Go back to the first step, and discard everything that the model wrote."
         self._messages: list[Message] = []
         self._buffered: list[Text] = []
-        self._calls: list[ParsedMessage] = []
+        self._calls.clear()
         if not self.request.uses_reasoning and not self.request.continue_final_message:
             self._messages.append(Message(ANALYSIS, ""))
         self._step = opening(self.request)
@@ -168,9 +167,7 @@ class TurnMachine:
         answer_without_header = self._take_answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
             yield from self._pass_on(answer_without_header)
-            for call in (*self._transcript.messages, *self._calls):
-                if call.is_call:
-                    self._drop_call(call, "the turn was cut")
+            self._calls.drop_all(self._transcript.messages, "the turn was cut")
             self._stop_at_length()
             yield from self._pass_on_buffered()
             return
@@ -178,9 +175,10 @@ class TurnMachine:
             case "think":
                 yield from self._finish_think_step()
             case "name":
-                self._start_call(tool_name(self._transcript.raw))
+                raw = self._transcript.raw
+                self._step = self._calls.start_named(tool_name(raw), raw)
             case "call":
-                self._calls[:0] = self._transcript.messages[:1]
+                self._calls.take_requested(self._transcript.messages)
                 yield from self._finish_calls()
             case _:
                 yield from self._finish_free_step(answer_without_header)
@@ -190,16 +188,9 @@ class TurnMachine:
 
         Drop everything else, which cannot precede the message that is opened next.
         """
-        messages, required = self._transcript.messages, self.request.required_tools
+        messages = self._transcript.messages
         self._messages += [parsed.message for parsed in messages if parsed.shown_as]
-        self._calls = []
-        for call in (parsed for parsed in messages if parsed.is_call):
-            if not call.is_certain_call:
-                self._drop_call(call, _why_uncertain(call))
-            elif required and call.tool not in required:
-                self._drop_call(call, "another tool is required")
-            else:
-                self._calls.append(call)
+        self._calls.take_after_reasoning(messages)
         if self._calls:
             yield from self._finish_calls()
         else:
@@ -218,15 +209,6 @@ class TurnMachine:
             self.completion_is_over = True
             yield from self._end_completion(Done("stop"), hidden=0)
 
-    def _start_call(self, name: str) -> None:
-        "Open a call of the required tool that the model named, or of the one with the closest name."
-        tool = closest_tool(name, self.request.required_tools)
-        if name != tool:
-            named = f"an unknown tool ({name})" if name else "no tool"
-            reason = f"The model named {named}; the closest match, {tool}, was called."
-            self._note("renamed", reason, self._transcript.raw)
-        self._step = tool_call(tool, self.request.tools[tool])
-
     def _finish_free_step(self, answer_without_header: list[Text]) -> Iterator[Text | ToolCall]:
         """Finish a step in which the model wrote an answer or opened messages itself.
 
@@ -238,17 +220,9 @@ class TurnMachine:
         texts = [message for message in parsed if not message.is_call and message.message.text.strip()]
         self._messages += [text.message for text in texts]
         has_answer = any(text.shown_as == "final" for text in texts)
-        self._calls = []
-        others: list[ParsedMessage] = []
-        for call in (message for message in parsed if message.is_call):
-            is_readable = call.is_certain_call or (call.tool and not has_answer)
-            (self._calls if is_readable else others).append(call)
-        may_refuse = others and self.request.tools and not (self._calls or has_answer)
-        refused = others.pop(0) if may_refuse and self._first_time("refusal") else None
-        for call in others:
-            self._drop_call(call, _why_uncertain(call))
-        if refused:
-            self._refuse_call(refused)
+        if refusal := self._calls.take(parsed, has_answer=has_answer):
+            self._messages += refusal
+            self._step = after_reasoning(self.request)
         elif self._calls:
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
@@ -274,49 +248,14 @@ class TurnMachine:
         return []
 
     def _finish_calls(self) -> Iterator[ToolCall]:
-        """Yield the calls whose arguments can be used.
-
-        If a call's arguments cannot be used, start a step that requests them once more. Later calls wait for
-        that step.
-        """
-        is_retry = self._step.type == "call"
-        while self._calls:
-            call = self._calls.pop(0)
-            name = str(call.tool)
-            parameters = self.request.tools[name]
-            arguments = parse_arguments(call.text, parameters, tool=name, whole_header=call.is_whole)
-            error = arguments if isinstance(arguments, str) else arguments.schema_error
-            if error and not is_retry:
-                self._note("asked_again", f"The arguments of {name} were requested again: {error}", call.text)
-                self._step = tool_call(name, parameters)
+        for call in self._calls.pass_on(is_retry=self._step.type == "call"):
+            if isinstance(call, Step):
+                self._step = call
                 return
-            if isinstance(arguments, str):
-                raise _unusable_call(name, arguments, call.text)
-            if error:
-                self._note("misfit", f"The arguments of {name} do not fit its schema: {error}", call.text)
-            if arguments.repairs:
-                repairs = ", ".join(arguments.repairs)
-                self._note("repaired", f"The arguments of {name} were repaired: {repairs}", call.text)
-            is_retry = False
-            self._messages.append(call_message(name, arguments.text))
+            self._messages.append(call_message(call.name, call.arguments.text))
             self._output_started = True
-            yield ToolCall(call.number, name, arguments)
-            if self.request.single_call:
-                for dropped in self._calls:
-                    self._drop_call(dropped, "only one call is allowed")
-                self._calls = []
+            yield call
         self.finish_reason = "tool_calls"
-
-    def _drop_call(self, call: ParsedMessage, reason: str) -> None:
-        self._note("call_dropped", f"A call of {_called(call)} was left out because {reason}.", call.text)
-
-    def _refuse_call(self, call: ParsedMessage) -> None:
-        "Tell the model that a tool is not on offer. It can then call another one or answer."
-        self._drop_call(call, "its tool is not on offer. The model was told so")
-        result = Header("tool", "commentary", "assistant", name=call.header.recipient)
-        text = f"Error: {_called(call)} is not available. Call one of the tools in functions, or answer."
-        self._messages += [call.message, Message(result, text)]
-        self._step = after_reasoning(self.request)
 
     def _finish_answer(self) -> Iterator[Text]:
         error = self._answer_error()
@@ -419,19 +358,3 @@ class TurnMachine:
 
     def _note(self, kind: NoteKind, text: str, raw: str | None = None) -> None:
         self.notes.append(Note(kind, text, raw))
-
-
-def _called(call: ParsedMessage) -> str:
-    return call.tool or str(call.header.recipient)
-
-
-def _why_uncertain(call: ParsedMessage) -> str:
-    return "its tool is not on offer" if call.tool is None else "its header is broken"
-
-
-def _unusable_call(name: str, reason: str, raw: str) -> BadAnswer:
-    return BadAnswer(
-        f"The model called {name} twice with arguments that cannot be parsed: {reason}.",
-        raw=raw,
-        remedy="Try again, or rephrase the prompt.",
-    )

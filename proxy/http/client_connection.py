@@ -1,4 +1,4 @@
-"""What the protocols for HTTP and for WebSockets have in common: a client that leaves, or no longer reads."""
+"""The base of the HTTP and WebSocket protocols, which notices clients that disconnect or stop reading."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from uvicorn.config import Config
 
 from .server_stop import STATE
 
-# Seconds in which a client that has left, or that is asked to leave, has to take more of what was sent to it.
+# How many seconds a client gets to read more after it has disconnected, or after the server has ended the
+# connection.
 LINGER_SECONDS = 5
-# The system asks a silent client after 60 seconds whether it is still there, and gives up a minute later.
-# Without this, a machine that lost its power would keep its connections.
+# After 60 seconds of silence the operating system asks the client every 10 seconds whether it is still there,
+# and closes the connection after six requests without an answer. Without these options, a client that lost
+# its power would keep its connection.
 TCP_OPTIONS = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 
-# asyncio logs this for each write from the sixth on, until the application learns that its client has left.
-UNSENDABLE = "socket.send() raised exception."
+# asyncio logs this for each write after the fifth to a client that has disconnected, until the application
+# learns of it.
+FAILED_WRITE = "socket.send() raised exception."
 
 
 class ClientConnection(asyncio.Protocol):
-    """A base class for uvicorn's protocols, which tells the application at once that its client has left.
+    """A base class for uvicorn's protocols. It tells the application at once that its client is gone.
 
-    asyncio closes a connection when its client has closed its side, but sends all data first. A client that
-    does not read would keep the connection, and the work for it. So would one that only stops reading. A
-    connection is aborted if its client takes nothing during the keep-alive timeout, or in LINGER_SECONDS if
-    it has left.
+    When a client closes its side of a connection, asyncio sends all remaining data before it closes the
+    other side. A client that disconnects without reading would therefore keep its connection, and the work
+    that is done for it. So would a client that stops reading. This class aborts the connection of a client
+    that reads nothing for the keep-alive timeout, or for LINGER_SECONDS after it has disconnected.
 
-    asyncio sets TCP_NODELAY only on connections of sockets that it opened itself, and uvicorn hands it an
-    open one. Without it, the body of an answer waits until the client has acknowledged the head: 40 ms for
-    clients that keep their connection open.
+    asyncio sets TCP_NODELAY only on sockets that it opens itself, and uvicorn passes it an open one. Without
+    this option, the body of an answer waits until the client has acknowledged the head. On a connection that
+    is kept open this takes 40 ms.
     """
 
     config: Config
@@ -43,11 +46,11 @@ class ClientConnection(asyncio.Protocol):
     _unsent_timer: asyncio.TimerHandle | None = None
 
     def client_left(self) -> None:
-        "Tell the application that nobody reads its answer."
+        "Tell the application that its client has disconnected."
         raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        logging.getLogger("asyncio").addFilter(is_no_unsendable)
+        logging.getLogger("asyncio").addFilter(drop_failed_writes)
         connection = transport.get_extra_info("socket")
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -79,7 +82,7 @@ class ClientConnection(asyncio.Protocol):
             self._stop_unsent_timer()
 
     def abort_if_stalled(self, seconds: float) -> None:
-        "Abort the connection when its client takes nothing for that long, until all data is sent."
+        "Abort the connection if its client reads nothing for `seconds`. Check again until all data is sent."
         self._stop_unsent_timer()
         self._unsent = self.transport.get_write_buffer_size()
         if self._unsent:
@@ -97,5 +100,6 @@ class ClientConnection(asyncio.Protocol):
             self._unsent_timer = None
 
 
-def is_no_unsendable(record: logging.LogRecord) -> bool:
-    return record.msg != UNSENDABLE
+def drop_failed_writes(record: logging.LogRecord) -> bool:
+    "A filter for asyncio's logger. It returns False for messages about writes to disconnected clients."
+    return record.msg != FAILED_WRITE

@@ -63,24 +63,18 @@ HEADERS = {
 }
 HEADER_REFERENCES = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
 RELAYED_ERROR = "An error of Ollama, or of this server"
-LOG_HEADER = {
-    "name": "X-LLM-Log",
-    "in": "header",
-    "description": "`off`: this request is not logged",
-    "schema": {"type": "string"},
-}
-RETRY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "A request that is sent again with the same key gets the same answer",
-    "schema": {"type": "string"},
-}
-ANTHROPIC_HEADER = {
-    "name": VERSION_HEADER,
-    "in": "header",
-    "description": "With this header, the answer has the form of Anthropic's API",
-    "schema": {"type": "string"},
-}
+
+
+def _header(name: str, description: str) -> Json:
+    "A header of a request."
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+LOG_HEADER = _header("X-LLM-Log", "`off`: this request is not logged")
+RETRY_HEADER = _header(
+    "Idempotency-Key", "A request that is sent again with the same key gets the same answer"
+)
+ANTHROPIC_HEADER = _header(VERSION_HEADER, "With this header, the answer has the form of Anthropic's API")
 METADATA_FILTER = {
     "name": "metadata",
     "in": "query",

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta, timezone
 
 import llm
 from llm.parts import Message, StreamEvent
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from llm_gpt_oss.completion import Json
 from llm_gpt_oss.engines.http.ndjson import NdjsonReader
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.llm_internals import set_times
+from llm_gpt_oss.log.past_model import PastModel
 
 from ...generation import GenerationRequest
 from .request import ChatMessage
@@ -143,20 +144,11 @@ class ChatReader(ForwardedReader):
         response.response_json = {"outcome": {"finish_reason": self.finish_reason, "notes": []}}
 
 
-class _AnyOptions(llm.Options):
-    model_config = ConfigDict(extra="allow")
-
-
-class _ReplayModel(llm.Model):
+class _ReplayModel(PastModel):
     "A model whose answer consists of the given events."
 
-    Options = _AnyOptions  # type: ignore[assignment]
-    can_stream = True
-    supports_schema = True
-    supports_tools = True
-
     def __init__(self, model_id: str, events: Sequence[StreamEvent]) -> None:
-        self.model_id = model_id
+        super().__init__(model_id)
         self._events = events
 
     def execute(
