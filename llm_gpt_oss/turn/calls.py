@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import BadAnswer
 from ..harmony.conversation import Header, Message
-from .note import Note
+from .note import Note, NoteKind
 from .request import TurnRequest
 from .steps import Step, closest_tool, tool_call
 from .tool_arguments import parse_arguments
@@ -121,7 +121,7 @@ class PendingCalls:
     def _drop(self, call: ParsedMessage, reason: str) -> None:
         self._note("call_dropped", f"A call of {_called(call)} was left out because {reason}.", call.text)
 
-    def _note(self, kind: str, text: str, raw: str) -> None:
+    def _note(self, kind: NoteKind, text: str, raw: str) -> None:
         self._notes.append(Note(kind, text, raw))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -19,6 +20,8 @@ from ..log.prune_selection import PruneSelection
 from ..log.spool import Spool
 from ..log.unlogged_turns import UnloggedTurn, try_turns
 from ..settings import Settings
+
+FC = TypeVar("FC", bound=Callable[..., Any])
 
 COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
@@ -37,6 +40,11 @@ def _before(ctx: click.Context, param: click.Parameter, value: str | None) -> da
         ) from None
 
 
+def _database(help: str) -> Callable[[FC], FC]:
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("-d", "--database", type=path, help=f"{help} instead of llm's logs.db")
+
+
 @click.group(name="logs")
 def command() -> None:
     "Manage the log of requests"
@@ -49,12 +57,7 @@ def command() -> None:
 @click.option("--yes", is_flag=True, help="Delete, instead of only showing what would be deleted")
 @click.option("--vacuum", is_flag=True, help="Shrink the file afterwards")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Use this database instead of llm's logs.db",
-)
+@_database("Use this database")
 def prune_(
     before: datetime | None,
     threads: tuple[str, ...],
@@ -95,12 +98,7 @@ def prune_(
 
 
 @command.command(name="protect")
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Protect this database instead of llm's logs.db",
-)
+@_database("Protect this database")
 def protect_(database: Path | None) -> None:
     """
     Let only you read the log
@@ -119,12 +117,7 @@ def protect_(database: Path | None) -> None:
 @command.command(name="waiting")
 @click.option("--retry", is_flag=True, help="Log these turns, as far as the log takes them now")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The turns of this database instead of llm's logs.db",
-)
+@_database("The turns of this database")
 @click.pass_context
 def waiting(ctx: click.Context, retry: bool, json_: bool, database: Path | None) -> None:
     """

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import Any, Protocol, get_args
 
 import anthropic
-import httpx2
 from anthropic.types import Message, RawMessageStreamEvent
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from .openai_types import unknown_keys
+from .sdk import async_http
 
 # VCR lets requests for this host through.
 BASE_URL = "http://testserver"
@@ -90,11 +90,7 @@ def asking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
 
 @contextmanager
 def aasking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(app.router.lifespan_context(app)),
-    ):
-        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app))
+    with async_http(app) as (http, portal):
         client = anthropic.AsyncAnthropic(base_url=BASE_URL, api_key="any", http_client=http, **settings)
         yield Async(client, portal)
 

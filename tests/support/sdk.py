@@ -151,12 +151,18 @@ def asking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
 
 
 @contextmanager
-def aasking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
+def async_http(app: FastAPI) -> Iterator[tuple[httpx2.AsyncClient, BlockingPortal]]:
+    "A client of the app while that runs, and the portal to the event loop of both."
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(app.router.lifespan_context(app)),
     ):
-        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app))
+        yield httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)), portal
+
+
+@contextmanager
+def aasking(app: FastAPI, **settings: Any) -> Iterator[SDK]:
+    with async_http(app) as (http, portal):
         yield Async(
             openai.AsyncOpenAI(base_url=BASE_URL, api_key="any", http_client=http, **settings), portal
         )

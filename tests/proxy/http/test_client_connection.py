@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from support.uvicorn_server import serving
 
 from proxy.http import client_connection, protocol, websocket_protocol
 from proxy.http.client_connection import ClientConnection
@@ -93,24 +94,9 @@ class Served:
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     served = Served()
-    config = uvicorn.Config(
-        served.app,
-        http=served.recording(HTTP11Protocol),
-        ws=served.recording(WebSocketProtocol),
-        interface="asgi3",
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=600,
-    )
-    running = uvicorn.Server(config)
-    config.load()
-    running.lifespan = config.lifespan_class(config)
-    await running.startup(sockets=[served.listener])
-    served.config = config
-    yield served
-    for listener in running.servers:
-        listener.close()
-    served.listener.close()
+    http, websocket = served.recording(HTTP11Protocol), served.recording(WebSocketProtocol)
+    async with serving(served.app, [served.listener], http, websocket) as (_, served.config):
+        yield served
 
 
 def half_close(client: socket.socket) -> None:

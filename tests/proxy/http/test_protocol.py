@@ -12,13 +12,14 @@ from typing import Any
 import httptools
 import pytest
 import uvicorn
+from support.uvicorn_server import serving
 from websockets.asyncio.client import connect
 
 from proxy.http import protocol, websocket_protocol
 from proxy.http.body_budget import BodyBudget
 from proxy.http.connection_limit import SecondlyWarning
 from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
-from proxy.http.websocket_protocol import MAX_FRAMES, WebSocketProtocol
+from proxy.http.websocket_protocol import MAX_FRAMES
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -92,28 +93,10 @@ class Served:
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Served]:
     served = Served(tmp_path / "socket")
-    # No lifespan and no signals: only what happens to a connection.
-    config = served.config = uvicorn.Config(
-        served.app,
-        http=served.protocol(),
-        ws=WebSocketProtocol,
-        interface="asgi3",
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=600,
-    )
-    running = uvicorn.Server(config)
-    config.load()
-    running.lifespan = config.lifespan_class(config)
-    await running.startup(sockets=served.listeners)
-    yield served
-    # Not shutdown(), which takes a tenth of a second.
-    for listener in running.servers:
-        listener.close()
-    for connection in [*running.server_state.connections]:
-        connection.shutdown()
-    for socket_ in served.listeners:
-        socket_.close()
+    async with serving(served.app, served.listeners, served.protocol()) as (running, served.config):
+        yield served
+        for connection in [*running.server_state.connections]:
+            connection.shutdown()
 
 
 async def test_writes_are_sent_without_delay(server: Served) -> None:
