@@ -195,9 +195,13 @@ class CommandLog:
         else:
             # In a chat the answer's line has not ended yet.
             start = "\n" if click.get_current_context().command.name == "chat" else ""
+            later = (
+                "The next prompt that can write the log, or a start of the server, moves it there."
+                if is_transient(error)
+                else "`llm gpt-oss logs waiting --retry` tries it again."
+            )
             click.echo(
-                f"{start}The turn waits in {folder}, because the log cannot be written: {error}. "
-                "The next prompt that can write the log, or a start of the server, moves it there.",
+                f"{start}The turn waits in {folder}, because the log cannot be written: {error}. {later}",
                 err=True,
             )
 

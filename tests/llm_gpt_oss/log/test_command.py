@@ -255,6 +255,16 @@ def test_what_a_killed_command_left_is_deleted(scripted: Scripts, log: Log) -> N
         assert {each.name for each in folder.iterdir()} == {kept.name, f"{running.owner}.lock"}
 
 
+def test_a_turn_that_the_database_rejects(scripted: Scripts, log: Log) -> None:
+    path = log()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("create trigger no before insert on turns begin select raise(abort, 'Never!'); end")
+    scripted(YES)
+    result = prompt()
+    assert (result.exit_code, result.stdout) == (0, "Yes.\n")
+    assert "cannot be written: Never!. `llm gpt-oss logs waiting --retry` tries it again.\n" in result.stderr
+
+
 def test_an_interrupted_turn_of_a_locked_log_waits(scripted: Scripts, log: Log) -> None:
     path = log()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

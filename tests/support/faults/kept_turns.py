@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from support.faults.answers import HELLO
 from support.faults.client import RESPONSES, response
+from support.faults.log import Log
 from support.faults.log_faults import locked
 from support.faults.ollama import BEGIN
 from support.faults.process import limited
@@ -149,6 +151,33 @@ def strange_files_in_the_spool(bed: Testbed) -> str:
         left = server.spooled()
         expect("drafts", [name for name in left if "draft" in name], [])
     return f"the turn that waited is in the log; left in the spool: {left}; /health: {health}"
+
+
+@row("13")
+def turns_that_the_database_rejects(bed: Testbed) -> str:
+    "A trigger rejects all turns of two prompts, and is gone at the third."
+    folder = bed.folder()
+    log = Log(folder / "logs.db")
+
+    def prompt() -> str:
+        word = bed.ollama.play(HELLO).word
+        expect("output", bed.llm("-m", "gpt-oss", word, folder=folder).stdout, "Hello\n")
+        return word
+
+    prompt()
+    with closing(sqlite3.connect(log.path)) as database:
+        database.execute("create trigger no before insert on turns begin select raise(abort, 'Never!'); end")
+        words = [prompt(), prompt()]
+        status = bed.llm("gpt-oss", "status", folder=folder)
+        expect_in("status", "llm gpt-oss logs waiting --retry", status.stderr)
+        listed = bed.llm("gpt-oss", "logs", "waiting", folder=folder)
+        expect("reasons", listed.stdout.count("cannot be logged: Never!"), 2)
+        database.execute("drop trigger no")
+    retried = bed.llm("gpt-oss", "logs", "waiting", "--retry", folder=folder)
+    expect("exit status", retried.status, 0)
+    for word in words:
+        log.turn(word)
+    return f"{listed.stdout.strip()}; afterwards: {retried.stdout.strip()}"
 
 
 @row("14")

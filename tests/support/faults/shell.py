@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 from support.faults.answers import HELLO
 from support.faults.log import Log
@@ -33,6 +34,23 @@ def signals_in_the_shell(bed: Testbed) -> str:
             f"text in the log after {number.name}", Log(folder / "logs.db").turn(script.word).text, "Hello"
         )
     return "each time 'Hello' is in the log, and the engine's connection is closed"
+
+
+@row("17")
+def a_reader_that_ends(bed: Testbed) -> str:
+    "`llm … | head -c 5`, while the model goes on."
+    folder, left = bed.folder(), Event()
+    script = bed.ollama.play(stream(*BEGIN, left, *BEGIN[-1:] * 100, HOLD))
+    with running(folder, bed.ollama.url, "-m", "gpt-oss", script.word) as process:
+        assert process.stdout
+        expect("output", process.stdout.read(5), b"Hello")
+        process.stdout.close()
+        left.set()
+        expect("exit status", process.wait(PATIENCE), 141)
+        script.wait_until_gone()
+    turn = Log(folder / "logs.db").turn(script.word)
+    expect_in("text in the log", "Hello", turn.text)
+    return "the exit status is 141, and what had arrived is in the log"
 
 
 @row("17")
