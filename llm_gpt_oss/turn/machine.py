@@ -5,8 +5,7 @@ It does no input or output: `turn.run` sends its completions to an engine.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -16,9 +15,9 @@ from ..harmony.conversation import Effort, Message
 from .calls import PendingCalls
 from .messages import call_message
 from .note import Note, NoteKind
+from .output import TurnOutput, answer_error
 from .progress import Progress
 from .request import TurnRequest
-from .schema_check import validation_error
 from .steps import (
     ANALYSIS,
     FINAL,
@@ -61,7 +60,7 @@ class TurnMachine:
         self.finish_reason: FinishReason | None = None
         self._conversation = request.conversation
         self._seed = request.defaults.sampling.seed
-        self._output_started = False
+        self._output = TurnOutput(request)
         self._busy_retries = 0
         self._retried: set[str] = set()
         self._calls = PendingCalls(request, self.notes)
@@ -99,7 +98,7 @@ class TurnMachine:
     def feed(self, item: Piece | Done, /) -> Iterator[Text | ToolCall]:
         "Yield what this item adds to the turn. Raises BadAnswer if the model's text cannot be used."
         if isinstance(item, Piece):
-            yield from self._pass_on(self._transcript.feed(item))
+            yield from self._output.pass_on(self._transcript.feed(item))
             if self._transcript.is_answered:
                 yield from self._limit_rest()
             elif self._step.type == "free" and not can_reason(self.request):
@@ -120,7 +119,7 @@ class TurnMachine:
                 self._busy_retries += 1
                 self._note("busy", "The engine was busy, so the request was sent again.")
                 return BUSY_WAITS[self._busy_retries - 1]
-            case EmptyStream() if not self._output_started and self._first_time("empty stream"):
+            case EmptyStream() if not self._output.has_begun and self._first_time("empty stream"):
                 self._note("retried", "The engine returned nothing, so the request was sent again.")
                 self._change_seed()
             case UnusableSchema() if self._step.type == "call" and self._step.format:
@@ -140,23 +139,14 @@ class TurnMachine:
     # How the turn continues after the model's text.
 
     def _end_completion(self, done: Done, hidden: int) -> Iterator[Text | ToolCall]:
-        yield from self._pass_on(self._transcript.finish())
+        yield from self._output.pass_on(self._transcript.finish())
         self.usage.end_completion(done, hidden=hidden)
         yield from self._finish_step(done)
-
-    def _pass_on(self, texts: Iterable[Text]) -> Iterator[Text]:
-        "Yield text as it arrives, but buffer an answer that may have to be requested again."
-        for text in texts:
-            if self.request.buffer_answer and self.request.format and text.channel == "final":
-                self._buffered.append(text)
-            else:
-                self._output_started = True
-                yield text
 
     def _start_over(self) -> None:
         "Go back to the first step, and discard everything that the model wrote."
         self._messages: list[Message] = []
-        self._buffered: list[Text] = []
+        self._output.discard()
         self._calls.clear()
         if not self.request.uses_reasoning and not self.request.continue_final_message:
             self._messages.append(Message(ANALYSIS, ""))
@@ -166,10 +156,10 @@ class TurnMachine:
     def _finish_step(self, done: Done) -> Iterator[Text | ToolCall]:
         answer_without_header = self._take_answer_without_header()
         if done.reason == "length" and self._step.max_tokens is None:
-            yield from self._pass_on(answer_without_header)
+            yield from self._output.pass_on(answer_without_header)
             self._calls.drop_all(self._transcript.messages, "the turn was cut")
             self._stop_at_length()
-            yield from self._pass_on_buffered()
+            yield from self._output.release()
             return
         match self._step.type:
             case "think":
@@ -226,7 +216,7 @@ class TurnMachine:
         elif self._calls:
             yield from self._finish_calls()
         elif answer_without_header or has_answer:
-            yield from self._pass_on(answer_without_header)
+            yield from self._output.pass_on(answer_without_header)
             yield from self._finish_answer()
         elif self._step.type == "free":
             self._start_answer()
@@ -253,22 +243,22 @@ class TurnMachine:
                 self._step = call
                 return
             self._messages.append(call_message(call.name, call.arguments.text))
-            self._output_started = True
+            self._output.has_begun = True
             yield call
         self.finish_reason = "tool_calls"
 
     def _finish_answer(self) -> Iterator[Text]:
         error = self._answer_error()
-        if error and self._buffered and self._tokens_left() != 0 and self._first_time("misfit"):
+        if error and self._output.holds_answer and self._tokens_left() != 0 and self._first_time("misfit"):
             reason = f"The answer did not fit its schema and was requested again: {error}"
             self._note("retried", reason, self._transcript.raw)
             self._messages = [message for message in self._messages if message.header.channel != "final"]
-            self._buffered.clear()
+            self._output.discard()
             self._change_seed()
             return
         if error:
             self._note("misfit", f"The answer does not fit its schema: {error}")
-        yield from self._pass_on_buffered()
+        yield from self._output.release()
         self.finish_reason = "stop"
 
     def _answer_error(self) -> str | None:
@@ -276,11 +266,7 @@ class TurnMachine:
         if self.request.format is None:
             return None
         answer = next(m.text for m in reversed(self._messages) if m.header.channel == "final")
-        try:
-            value = json.loads(answer)
-        except (ValueError, RecursionError) as error:
-            return f"it is not JSON: {error}"
-        return validation_error(value, self.request.format)
+        return answer_error(answer, self.request.format)
 
     def _start_answer(self) -> None:
         if not self._step.answer_follows:
@@ -296,7 +282,7 @@ class TurnMachine:
         Raises BadAnswer the second time. An answer that was started for the model counts as a second one if
         there was output before.
         """
-        is_second = self._output_started and "no answer" in self._retried
+        is_second = self._output.has_begun and "no answer" in self._retried
         if is_second or not self._first_time("empty answer"):
             raise BadAnswer(
                 "The model ended its answer without writing anything.",
@@ -304,7 +290,7 @@ class TurnMachine:
                 remedy="Rephrase the prompt, or try another -o reasoning_effort.",
             )
         self._change_seed()
-        if self._output_started:
+        if self._output.has_begun:
             self._note("retried", "The answer was empty and was requested again.")
             return
         note = "The model wrote nothing and was prompted again, at a lower reasoning effort if there is one."
@@ -331,11 +317,6 @@ class TurnMachine:
     def _has_visible_text(self) -> bool:
         messages = [*self._messages, *(parsed.message for parsed in self._transcript.messages)]
         return any(m.text.strip() for m in messages if m.header.channel != "analysis")
-
-    def _pass_on_buffered(self) -> Iterator[Text]:
-        buffered, self._buffered = self._buffered, []
-        self._output_started = self._output_started or bool(buffered)
-        yield from buffered
 
     # Helpers of the methods above.
 
