@@ -111,7 +111,7 @@ class GptOssBase(ModelBase):
         from .terminal_output import end_line, print_label, print_notes
 
         print_label(self.bound_model.engine_options.get("label"), response)
-        turn = track(response, writer.record)
+        turn = track(response, lambda recorded: self._record(writer, recorded))
         try:
             yield
         except BaseException as error:
@@ -121,6 +121,10 @@ class GptOssBase(ModelBase):
             raise
         turn.end()
         print_notes(machine.notes, streamed=response.stream)
+
+    def _record(self, writer: EventWriter, response: llm.Response | llm.AsyncResponse) -> None:
+        writer.record(response)
+        response.response_json = {**(response.response_json or {}), "engine": self.bound_model.engine}
 
 
 class GptOss(GptOssBase, llm.KeyModel):

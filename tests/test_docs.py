@@ -30,9 +30,10 @@ from llm.migrations import migrate
 
 import llm_gpt_oss
 import proxy
+from llm_gpt_oss.log.migrations import migrate as migrate_ours
+from llm_gpt_oss.log.views.versions import create_views
 from llm_gpt_oss.options import GptOssOptions
 from llm_gpt_oss.turn.note import NoteKind
-from proxy.log.tables import migrate as migrate_ours
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -190,6 +191,7 @@ def test_sql_fits_the_log(query: str) -> None:
     with sqlite_utils.Database(sqlite3.connect(":memory:")) as log:
         migrate(log)  # type: ignore[no-untyped-call]
         migrate_ours(log.conn)
+        create_views(log.conn)
         assert log.execute(query).fetchall() == []
 
 

@@ -5,36 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlite_utils
-from llm.migrations import MIGRATIONS, migrate
+from llm.migrations import MIGRATIONS as LLMS
+from llm.migrations import migrate as migrate_llms_tables
+
+from . import migrations
+from .views.versions import are_current, create_views, drop_views
 
 
-@dataclass(frozen=True)
-class Migrations:
-    """Named steps that bring a database up to date. `table` holds the names of those that were applied.
-
-    `apply` applies the missing ones. It runs in a transaction that holds the write lock.
-    """
-
-    table: str
-    names: Collection[str]
-    apply: Callable[[sqlite_utils.Database], object]
-
-    def are_applied(self, database: sqlite_utils.Database) -> bool:
-        table = database[self.table]
-        return table.exists() and {*self.names} <= {row["name"] for row in table.rows}
-
-
-LLMS = Migrations("_llm_migrations", {step.__name__ for step in MIGRATIONS}, migrate)
-
-
-def open_database(path: Path, *more: Migrations, busy_timeout: int) -> sqlite_utils.Database:
-    """Opens llm's database with all migrations applied: llm's own, then `more`.
+def open_database(path: Path, *, busy_timeout: int) -> sqlite_utils.Database:
+    """Opens llm's database with llm's migrations and ours applied, and with our views.
 
     A new database is private to its owner, and complete when it appears at `path`: llm's own migrations fail
     if two processes run them at once. An existing one keeps its journal mode. `busy_timeout` is how many
@@ -42,18 +26,17 @@ def open_database(path: Path, *more: Migrations, busy_timeout: int) -> sqlite_ut
 
     Raises OSError or sqlite3.Error.
     """
-    migrations = (LLMS, *more)
     if not path.exists():
-        _create(path, migrations, busy_timeout)
-    return _open_migrated(path, migrations, busy_timeout)
+        _create(path, busy_timeout)
+    return _open_migrated(path, busy_timeout)
 
 
-def _create(path: Path, migrations: Collection[Migrations], busy_timeout: int) -> None:
+def _create(path: Path, busy_timeout: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        _open_migrated(draft, migrations, busy_timeout).close()
+        _open_migrated(draft, busy_timeout).close()
         _link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -68,21 +51,36 @@ def _link(draft: Path, path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _open_migrated(
-    path: Path, migrations: Collection[Migrations], busy_timeout: int
-) -> sqlite_utils.Database:
+def _open_migrated(path: Path, busy_timeout: int) -> sqlite_utils.Database:
     database = sqlite_utils.Database(sqlite3.connect(path))
     try:
         set_busy_timeout(database.conn, busy_timeout)
         # Checked without the write lock, which another process may hold.
-        if not all(each.are_applied(database) for each in migrations):
+        if not _is_current(database):
             with write_transaction(database.conn):
-                for each in migrations:
-                    each.apply(database)
+                drop_views(database.conn)
+                migrate_llms_tables(database)  # type: ignore[no-untyped-call]
+                migrations.migrate(database.conn)
+                create_views(database.conn)
         return database
     except BaseException:
         database.close()
         raise
+
+
+def _is_current(database: sqlite_utils.Database) -> bool:
+    llms = {step.__name__ for step in LLMS}
+    ours = {name for name, _ in migrations.MIGRATIONS}
+    return (
+        llms <= _applied(database, "_llm_migrations")
+        and ours <= _applied(database, "gpt_oss_migrations")
+        and are_current(database.conn)
+    )
+
+
+def _applied(database: sqlite_utils.Database, table: str) -> set[str]:
+    "The names of the migrations that were applied, which this table holds."
+    return {row["name"] for row in database[table].rows} if database[table].exists() else set()
 
 
 def set_busy_timeout(connection: sqlite3.Connection, milliseconds: int) -> None:

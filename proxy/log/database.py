@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sqlite_utils
+from llm_gpt_oss.log.database import open_database, set_busy_timeout
 
-from llm_gpt_oss.log.database import Migrations, open_database, set_busy_timeout
-
-from . import tables
 from .llm_store import CachedSchemaDatabase, ChainStore
 
 # How many milliseconds to wait for the lock of another process. Its turns take a few; a process that holds
@@ -18,21 +15,13 @@ SHORT_BUSY_TIMEOUT = 20
 
 
 def open_log(path: Path, busy_timeout: int | None = None) -> ChainStore:
-    """Opens llm's store, with our tables in it and all migrations applied (`open_database`).
+    """Opens llm's store, with all migrations applied (`open_database`).
 
     `busy_timeout` is BUSY_TIMEOUT by default. Raises OSError or sqlite3.Error.
     """
     patience = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
-    database = open_database(path, _ours(), busy_timeout=patience)
+    database = open_database(path, busy_timeout=patience)
     return ChainStore(CachedSchemaDatabase(database.conn))  # type: ignore[no-untyped-call]
-
-
-def _ours() -> Migrations:
-    return Migrations("gpt_oss_migrations", {name for name, _ in tables.MIGRATIONS}, _migrate)
-
-
-def _migrate(database: sqlite_utils.Database) -> None:
-    tables.migrate(database.conn)
 
 
 class LogFile:

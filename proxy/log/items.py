@@ -22,9 +22,9 @@ from llm.parts import Message
 from ..generation import CustomCall
 from ..items.output import Item, message_items
 from ..settings import ReasoningDisplay
+from .custom_calls import find_custom_calls
 from .logged_turn import LoggedTurn, StoredMessage
 from .queries import load_chain
-from .tables import find_custom_calls
 
 TURNS = """
 select turns.tip_message_hash, turns.id, turns.parent_message_hash, coalesce(request.added, 0)

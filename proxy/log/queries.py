@@ -14,10 +14,10 @@ from llm.parts import Message, Part, ReasoningPart, TextPart
 from llm_gpt_oss.llm_internals import load_parts
 
 from ..generation import TokenUsage
+from .custom_calls import find_custom_calls
 from .ids import end_time
 from .logged_turn import LoggedTurn, StoredMessage
 from .stored_body import join_shared_fields
-from .tables import find_custom_calls
 
 ANSWERED = """
 select turn_id from gpt_oss_requests where answer_id in (select value from json_each(?))

@@ -19,8 +19,8 @@ from .chain_cache import ChainCache
 from .fingerprint import count_instructions, is_copy_of, merges, prefix_hashes, tool_calls
 from .llm_store import StoredPrefix
 from .logged_turn import StoredMessage
+from .positions import LogPosition, find_by_calls, find_by_prefix
 from .queries import is_descendant, load_chain
-from .tables import LogPosition, find_by_calls, find_by_prefix
 
 # The reasoning of a history's calls is looked for in so many threads. Clients put a few of them together.
 MAX_THREADS = 20

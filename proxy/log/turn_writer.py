@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from llm.parts import Message
 
 from ..generation import ThreadPosition
+from .custom_calls import copy_custom_calls, insert_custom_calls
 from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
 from .llm_store import ChainStore
 from .queries import is_descendant
-from .tables import (
-    copy_custom_calls,
-    ensure_conversation,
-    has_turn,
-    insert_custom_calls,
-    insert_request,
-    is_deleted,
-)
+from .tables import ensure_conversation, has_turn, insert_request, is_deleted
 from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt
 from .thread_names import name_thread, new_thread_id, thread_name
 from .turn import Turn

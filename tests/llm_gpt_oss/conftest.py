@@ -16,6 +16,9 @@ from llm.migrations import migrate
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
+from llm_gpt_oss.log import migrations
+from llm_gpt_oss.log.database import write_transaction
+from llm_gpt_oss.log.views.versions import create_views
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +28,9 @@ def migrated() -> Iterator[sqlite3.Connection]:
         database = sqlite_utils.Database(connection)
         migrate(database)
         LogStore(database)
+        with write_transaction(connection):
+            migrations.migrate(connection)
+            create_views(connection)
         yield connection
 
 

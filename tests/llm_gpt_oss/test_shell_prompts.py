@@ -107,7 +107,11 @@ def test_the_log_as_json() -> None:
     assert turn["prompt"] == FRANCE
     assert "Paris" in turn["response"]
     assert turn["reasoning"]
-    assert turn["response_json"] == {"outcome": {"finish_reason": "stop", "notes": []}, "completions": 1}
+    assert turn["response_json"] == {
+        "outcome": {"finish_reason": "stop", "notes": []},
+        "completions": 1,
+        "engine": "ollama",
+    }
 
 
 @recorded

@@ -69,7 +69,12 @@ def unfinished(error: str) -> dict[str, Any]:
     return {
         "asked": "Warm?",
         "output": [("reasoning", "Hm."), ("text", "Ye")],
-        "json": {"outcome": {"finish_reason": None, "notes": []}, "completions": 0, "error": error},
+        "json": {
+            "outcome": {"finish_reason": None, "notes": []},
+            "completions": 0,
+            "engine": "ollama",
+            "error": error,
+        },
         "output_tokens": 11,
         "resolved_model": "gpt-oss:20b",
     }
@@ -226,7 +231,11 @@ def test_complete_turns_are_logged(scripted: Scripted, log: Log) -> None:
     scripted(YES)
     assert prompt().exit_code == 0
     [turn] = turns(path)
-    assert turn["json"] == {"outcome": {"finish_reason": "stop", "notes": []}, "completions": 1}
+    assert turn["json"] == {
+        "outcome": {"finish_reason": "stop", "notes": []},
+        "completions": 1,
+        "engine": "ollama",
+    }
 
 
 # A word on how it went

@@ -37,10 +37,10 @@ def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied_migrations(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "A new log begins as a copy of an empty one, because llm's migrations take a tenth of a second."
 
-    def open_migrated(path: Path, *migrations: Any) -> sqlite_utils.Database:
+    def open_migrated(path: Path, busy_timeout: int) -> sqlite_utils.Database:
         if not path.stat().st_size:
             shutil.copyfile(empty_log, path)
-        return migrate(path, *migrations)
+        return migrate(path, busy_timeout)
 
     migrate = llm_database._open_migrated
     monkeypatch.setattr(llm_database, "_open_migrated", open_migrated)

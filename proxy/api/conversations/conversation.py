@@ -17,9 +17,9 @@ from ...http.errors import ApiError
 from ...items.messages import History, item_references, join_items, to_messages
 from ...items.wire import AnyItem
 from ...log.access import Viewer
+from ...log.custom_calls import insert_custom_calls
 from ...log.items import ItemChain, ItemEntry, keep_item_ids, split_items
 from ...log.lookup import Thread, find_items, find_thread, parse_conversation_id
-from ...log.tables import insert_custom_calls
 from ...log.thread_names import name_thread, new_thread_id
 
 SAVE = """

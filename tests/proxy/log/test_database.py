@@ -15,11 +15,12 @@ from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
 from support.logged_turns import assistant, call, user
 
+from llm_gpt_oss.log import migrations
 from llm_gpt_oss.log.database import set_busy_timeout, write_transaction
-from proxy.log import database, tables
+from proxy.log import database
 
 Connect = Callable[[Path], LogStore]
-ALL = [name for name, _ in tables.MIGRATIONS]
+ALL = [name for name, _ in migrations.MIGRATIONS]
 
 OPENERS = """
 import sys
@@ -88,7 +89,7 @@ def test_each_migration_is_applied_once(
 ) -> None:
     connected(path)
     later = ("m999_more", ("alter table gpt_oss_calls add column more text",))
-    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, later))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, later))
     connected(path)
     assert names(connected(path), "gpt_oss_migrations") == [*ALL, "m999_more"]
 
@@ -96,8 +97,8 @@ def test_each_migration_is_applied_once(
 def test_custom_calls_get_the_threads_that_include_them(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
-    written = tables.MIGRATIONS
-    monkeypatch.setattr(tables, "MIGRATIONS", written[:4])
+    written = migrations.MIGRATIONS
+    monkeypatch.setattr(migrations, "MIGRATIONS", written[:4])
     old = connected(path)
     question = user("Hi")
     patch, look = call("1", "patch", input="x"), call("1", "look", a=1)
@@ -109,7 +110,7 @@ def test_custom_calls_get_the_threads_that_include_them(
     threads = [old.create_thread(tip=tip) for tip in chains]
     old.db.conn.execute("insert into gpt_oss_custom_calls values ('1'), ('2')")
     old.db.conn.commit()
-    monkeypatch.setattr(tables, "MIGRATIONS", written)
+    monkeypatch.setattr(migrations, "MIGRATIONS", written)
     rows = connected(path).db.execute("select thread_id, call_id, name from gpt_oss_custom_calls").fetchall()
     assert rows == [(thread, "1", "patch") for thread in threads[:2]]
 
@@ -118,7 +119,7 @@ def test_a_failed_migration_is_rolled_back(
     path: Path, monkeypatch: pytest.MonkeyPatch, connected: Connect
 ) -> None:
     bad = ("m003_bad", ("create table gpt_oss_bad (a)", "oh"))
-    monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, bad))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, bad))
     with pytest.raises(sqlite3.OperationalError):
         connected(path)
     assert [*path.parent.iterdir()] == []

@@ -1,0 +1,1 @@
+"Views in llm's log, for people who write SQL."
