@@ -31,7 +31,7 @@ from .api.responses import compact, input_tokens, websocket
 from .api.responses import route as responses
 from .api.responses.background import Backgrounds
 from .api.responses.context import ConversationLocks
-from .explore.mount import LogPages
+from .explore.mount import LogPages, is_installed
 from .hookspecs import Plugins
 from .http.api_keys import KeyRing
 from .http.auth import Auth
@@ -113,7 +113,12 @@ def create_app(
     state, engines = _create_state(settings, engine, new_id, plugins)
     backgrounds = Backgrounds(state.log_writer.folder)
     log_pages = _log_pages(state)
-    live_runs = LiveRuns(state.running, WorkerSockets(settings.workers_folder), state.stop)
+    live_runs = LiveRuns(
+        state.running,
+        WorkerSockets(settings.workers_folder),
+        state.stop,
+        has_transcripts=is_installed(),
+    )
     # `include_router` would build each route a second time.
     routes = [route for module in ROUTES for route in module.router.routes]
     paths = [route.path for route in routes if isinstance(route, Route)]

@@ -85,14 +85,22 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>llm-gpt-oss</title>
-<style>body {{ font: 1rem/1.5 system-ui; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}</style>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ background: light-dark(#fff, #15171a); color: light-dark(#1b1d21, #e7e9ec) }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}
+pre {{ overflow-x: auto; padding: 1rem; border-radius: .5rem; background: light-dark(#f0f1f4, #26292f) }}
+a {{ color: light-dark(#0b57d0, #8ab4f8) }}
+</style>
+<main>
 <h1>llm-gpt-oss</h1>
 <p>OpenAI's API for gpt-oss on this machine. In an app, set</p>
-<pre>OPENAI_BASE_URL={base}/v1
+<pre tabindex="0">OPENAI_BASE_URL={base}/v1
 OPENAI_API_KEY=any</pre>
 <p><a href="/live">/live</a> shows what the models do at the moment, <a href="/v1/models">/v1/models</a> lists
 them, <a href="/health">/health</a> shows the server's state. <code>llm logs</code> shows the prompts and
 answers.</p>
+</main>
 </html>
 """
 TEXT = """llm-gpt-oss: OpenAI's API for gpt-oss on this machine.

@@ -178,9 +178,12 @@ class Run:
 
     def progress(self) -> Progress:
         "Return what the model is writing at the moment."
-        if not isinstance(self._model, AsyncGptOss):
-            return progress_of_events(events_so_far(self._response))
-        return self._model.machine.progress() if self._model.machine else Progress(0)
+        machine = self._model.machine if isinstance(self._model, AsyncGptOss) else None
+        if machine and (progress := machine.progress()).message:
+            return progress
+        # Between two messages, and after the last one.
+        shown = progress_of_events(events_so_far(self._response))
+        return replace(shown, tokens=machine.usage.completion_tokens) if machine else shown
 
     def _start_running(self) -> RunningRun:
         running = self._runs.start(

@@ -247,7 +247,9 @@ def progress_of_events(events: Sequence[StreamEvent]) -> Progress:
         return Progress(0)
     last = events[-1]
     if last.type.startswith("tool_call"):
-        return Progress(len(events), "call", last.chunk if last.type == "tool_call_name" else None)
+        names = [event.chunk for event in events[-2:] if event.type == "tool_call_name"]
+        texts = [event.chunk for event in events[-1:] if event.type == "tool_call_args"]
+        return Progress(len(events), "call", names[0] if names else None, end_of_text(texts))
     texts = [event.chunk for event in events[-MAX_PIECES:] if event.type == last.type]
     return Progress(
         len(events), "reasoning" if last.type == "reasoning" else "answer", None, end_of_text(texts)

@@ -90,12 +90,14 @@ function show(run) {
   set(item, ".text", run.error || run.text).classList.toggle("problem", Boolean(run.error));
   showTimes(item, run);
   item.querySelector(".transcript").hidden = !(transcripts && run.logged && !isRunning(run));
+  if (!isRunning(run)) disable(item, (button) => (button.hidden = true));
+}
+
+// A button that is disabled or hidden would lose the focus to nothing.
+function disable(item, change) {
   const button = item.querySelector(".stop");
-  if (!isRunning(run) && !button.hidden) {
-    const hadFocus = document.activeElement === button;
-    button.hidden = true;
-    if (hadFocus) item.focus();
-  }
+  if (document.activeElement === button) item.focus();
+  change(button);
 }
 
 function add(run) {
@@ -182,8 +184,9 @@ setInterval(() => {
 // What a person does.
 
 async function stop(id) {
-  const button = items.get(id).querySelector(".stop");
-  button.disabled = true;
+  const item = items.get(id);
+  const button = item.querySelector(".stop");
+  disable(item, () => (button.disabled = true));
   button.textContent = "Stopping…";
   const answer = await fetch(`/live/runs/${encodeURIComponent(id)}/stop`, { method: "POST" }).catch(() => null);
   if (answer?.ok || answer?.status === 404) return; // the run has ended, or will

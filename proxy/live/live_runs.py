@@ -28,9 +28,14 @@ class Update(TypedDict):
 
 
 class LiveRuns:
-    "`runs` are those of this process. `stop` is the stop of its server, which ends what follows."
+    """`runs` are those of this process. `stop` is the stop of its server, which ends what follows.
+    `has_transcripts` is whether `/logs` can show a turn.
+    """
 
-    def __init__(self, runs: RunningRuns, sockets: WorkerSockets, stop: ServerStop) -> None:
+    def __init__(
+        self, runs: RunningRuns, sockets: WorkerSockets, stop: ServerStop, *, has_transcripts: bool = False
+    ) -> None:
+        self.has_transcripts = has_transcripts
         self._runs = runs
         self._sockets = sockets
         self._stop = stop

@@ -26,6 +26,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+# Milliseconds after which a browser connects again.
+RETRY = b"retry: 1000\n\n"
+
 router = APIRouter()
 
 
@@ -59,8 +62,9 @@ async def follow(request: Request) -> Response:
     "The updates for the page, as server-sent events. The first one of a connection has everything."
     state = request.app.state.proxy
     viewer = await viewer_of(request, state.plugins)
-    updates = _live_runs(request).follow(viewer, request.state.is_authenticated)
-    frames = _frames(updates, has_transcripts=viewer.admin and _has_log_pages(request))
+    live_runs = _live_runs(request)
+    updates = live_runs.follow(viewer, request.state.is_authenticated)
+    frames = _frames(updates, has_transcripts=viewer.admin and live_runs.has_transcripts)
     return sse.EventStream(frames, _error_frame, state.settings.keep_alive)
 
 
@@ -68,6 +72,7 @@ async def _frames(
     updates: AsyncGenerator[Update, None], *, has_transcripts: bool
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(updates):
+        yield RETRY
         first: dict[str, Any] = {"all": True, "transcripts": has_transcripts}
         async for update in updates:
             yield sse.data_frame({**first, **update})
@@ -81,11 +86,6 @@ def _error_frame(error: Exception) -> bytes:
 def _live_runs(request: Request) -> LiveRuns:
     live_runs: LiveRuns = request.app.state.live_runs
     return live_runs
-
-
-def _has_log_pages(request: Request) -> bool:
-    "Whether Datasette is mounted, which has the transcripts."
-    return any(getattr(route, "path", None) == "/logs" for route in request.app.routes)
 
 
 def _reason(viewer: Viewer) -> str:

@@ -214,7 +214,7 @@ def event(type: Any, chunk: str) -> StreamEvent:
             Progress(3, "answer", None, "a b"),
         ),
         ([event("tool_call_name", "add")], Progress(1, "call", "add")),
-        ([event("tool_call_name", "add"), event("tool_call_args", "{}")], Progress(2, "call")),
+        ([event("tool_call_name", "add"), event("tool_call_args", "{}")], Progress(2, "call", "add", "{}")),
     ],
     ids=["none", "reasoning", "answer", "call", "arguments"],
 )

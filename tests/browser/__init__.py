@@ -1,0 +1,1 @@
+"A package, so that the browser of its fixtures is closed before the tests of other folders run."
