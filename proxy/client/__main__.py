@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from llm_gpt_oss.standard_output import any_output
+
 from .client import MODEL, URL, Client
 from .conversation import Conversation, hold
 
@@ -54,7 +56,7 @@ def command(
         OPENAI_API_KEY=KEY python -m proxy.client --url http://box:8000
         python -m proxy.client "Summarize this" < notes.txt > summary.txt
     """
-    with Client(url, key, model=model) as client:
+    with any_output(), Client(url, key, model=model) as client:
         fields = {"reasoning_effort": effort} if effort else {}
         conversation = Conversation(client, system, fields, shows_reasoning=reasoning, prints_json=json_)
         is_interactive = sys.stdin.isatty()

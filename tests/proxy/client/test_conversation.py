@@ -69,6 +69,17 @@ def test_json(serve: Serve) -> None:
     assert found["usage"]["prompt_tokens"] == 100
 
 
+def test_a_reader_that_ends(serve: Serve) -> None:
+    "As in `python -m proxy.client … | true`."
+    arguments = [sys.executable, "-m", "proxy.client", "--url", serve(HELLO), "Hi"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_no_prompt() -> None:
     result = run(input="\n")
     assert result.exit_code == 2
