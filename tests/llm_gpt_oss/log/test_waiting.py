@@ -120,6 +120,24 @@ def test_a_broken_file_that_cannot_be_renamed_holds_up_no_turn(store: LogStore, 
     assert waiting_turns(path) == [file]
 
 
+def test_a_file_that_cannot_be_read_waits(
+    store: LogStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = keep(path, answered("Unreadable"))
+    good = keep(path, answered("Good"))
+    read = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == file:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    write_waiting(store, path)
+    assert [row["id"] for row in store.db["turns"].rows] == [good.stem]
+    assert waiting_turns(path) == [file]
+
+
 def test_a_file_that_cannot_be_deleted_is_logged_once(
     store: LogStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
