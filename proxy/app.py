@@ -45,6 +45,7 @@ from .http.server_stop import STATE, ServerStop
 from .http.trusted_hosts import TrustedHosts
 from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
+from .inference.attempts import Attempts
 from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.model_statuses import ModelStatuses
@@ -57,6 +58,7 @@ from .log.access import viewer_of
 from .log.ids import new_id
 from .log.policy import TurnLogging
 from .log.reader import LogReader
+from .log.shared_locks import SharedLocks
 from .log.writer import LogWriter
 from .metrics.counters import Counters
 from .metrics.server_metrics import ServerMetrics
@@ -152,6 +154,7 @@ def _create_state(
     model_names = ModelNames(entries, settings.aliases, others)
     counters = Counters(model_names.tags)
     log_writer = LogWriter(settings.database)
+    log_reader = LogReader(settings.database, log_writer.spool)
     state = ProxyState(
         settings=settings,
         plugin_settings=plugin_settings,
@@ -162,9 +165,9 @@ def _create_state(
         queue=Queue(settings.max_concurrency, settings.queue_size),
         running=RunningRuns(),
         log_writer=log_writer,
-        log_reader=LogReader(settings.database, log_writer.spool),
+        log_reader=log_reader,
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
-        new_id=new_id,
+        attempts=Attempts(log_reader, SharedLocks(log_writer.folder, "attempt"), new_id),
         plugins=Plugins(plugins),
         stop=ServerStop(),
         body_budget=BodyBudget(),

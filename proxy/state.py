@@ -9,11 +9,9 @@ async def create(state: StateDep, client: Annotated[ClientRequest[Model], Depend
 
 from __future__ import annotations
 
-import asyncio
-import datetime
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -37,16 +35,16 @@ from .http.body_model import Body
 from .http.errors import ApiError
 from .http.request_body import receive_body
 from .http.server_stop import ServerStop
+from .inference.attempts import Attempts
 from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
 from .inference.run import Run
 from .inference.running import RunningRuns
 from .log.access import Viewer, viewer_of
-from .log.idempotency import Attempt, PreviousAttempt, request_key, retry_hint, select_attempt
+from .log.idempotency import Attempt
 from .log.policy import TurnLogging
 from .log.reader import LogReader
-from .log.spool import POLL_SECONDS
 from .log.thread_match import ThreadMatcher
 from .log.writer import LogWriter
 from .metrics.counters import Counters
@@ -79,43 +77,12 @@ class ProxyState:
     log_writer: LogWriter
     log_reader: LogReader
     turn_logging: TurnLogging
-    new_id: Callable[[], str]
+    attempts: Attempts
     plugins: Plugins
     stop: ServerStop
     body_budget: BodyBudget
     counters: Counters
     metrics: ServerMetrics
-
-    async def attempt(self, client: ClientRequest[Any], choices: int = 1, *, wait: bool = True) -> Attempt:
-        """Find out whether this request is a retry, and return the ids of its turns.
-
-        A retry gets the answer of the first attempt, or the ids of those turns if they broke off. If the
-        first attempt is still running, this waits for its end unless `wait` is False.
-        """
-        ids = tuple(self.new_id() for _ in range(choices))
-        request = client.request
-        hint = retry_hint(request.headers)
-        if hint is None:
-            return Attempt(ids)
-        key = request_key(
-            hint, request.url.path.encode(), (client.viewer.actor or "").encode(), client.body.raw
-        )
-        if hint.first:
-            return Attempt(ids, key)
-        previous = select_attempt(await self._previous_attempts(key, hint.hours, wait), choices)
-        if previous is None:
-            return Attempt(ids, key)
-        ids = (*previous.ids, *ids[len(previous.ids) :])
-        return Attempt(ids, key, done=previous.succeeded == choices, running=previous.in_progress)
-
-    async def _previous_attempts(self, key: str, hours: int, wait: bool) -> Sequence[PreviousAttempt]:
-        "Return the attempts with this key in the last `hours`."
-        since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
-        attempts = await self.log_reader.attempts(key, since)
-        while wait and any(attempt.in_progress for attempt in attempts):
-            await asyncio.sleep(POLL_SECONDS)
-            attempts = await self.log_reader.attempts(key, since)
-        return attempts
 
     async def start_run(
         self, generation: GenerationRequest, client: ClientRequest[Any], attempt: Attempt, choice: int = 0
@@ -150,6 +117,7 @@ class ProxyState:
             running=self.running,
         )
         await run.begin()
+        attempt.has_begun(choice)
         return run
 
     async def events(
@@ -224,7 +192,7 @@ StateDep = Annotated[ProxyState, Depends(_state)]
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
 
 
-def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
+def receive(model: type[B]) -> Callable[[Request], AsyncIterator[ClientRequest[B]]]:
     """The dependency for a request whose body is a `model`. Raises ApiError for any other body.
 
     It sets `request.state.ignored`, from which `ResponseHeaders` tells the client which fields it ignored,
@@ -232,12 +200,14 @@ def receive(model: type[B]) -> Callable[[Request], Awaitable[ClientRequest[B]]]:
     """
 
     # Calls functions instead of having dependencies of its own: FastAPI takes longer for one than they do.
-    async def client_request(request: Request) -> ClientRequest[B]:
+    async def client_request(request: Request) -> AsyncIterator[ClientRequest[B]]:
         state = await _state(request)
         body = await receive_body(request, model, state.body_budget, strict=state.settings.strict)
         if state.refuses_context(body.json.get("num_ctx")):
             body = replace(body, ignored=(*body.ignored, body.sent_path("num_ctx")))
         request.state.ignored, request.state.sent_path = body.ignored, body.sent_path
-        return ClientRequest(request, body, await _viewer(request))
+        client = ClientRequest(request, body, await _viewer(request))
+        with client.at_end:
+            yield client
 
     return client_request

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from fastapi import Request
@@ -19,11 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest(Generic[B]):
-    "A client's request with its body, received once, and who sent it, identified once."
+    """A client's request with its body, received once, and who sent it, identified once.
+
+    `at_end` closes when the answer was sent, or the request failed.
+    """
 
     request: Request
     body: ReceivedBody[B]
     viewer: Viewer
+    at_end: ExitStack = field(default_factory=ExitStack, compare=False)
 
     @property
     def is_long(self) -> bool:

@@ -7,9 +7,11 @@ with the number of earlier attempts in `x-stainless-retry-count` (openai 3.54, `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
+
+from .shared_locks import SharedLock
 
 # For how many hours the answer of an earlier request is returned.
 KEY_HOURS, RETRY_HOURS = 24, 1
@@ -21,16 +23,23 @@ class Attempt:
 
     A repeated attempt has the ids of the earlier one, so that it replaces its turns in the log. `key`
     identifies the request. `done`: the answer is in the log. `running`: it is still being generated.
+    `claim` keeps other requests with this key waiting until the last of the turns is in the log.
     """
 
     ids: tuple[str, ...]
     key: str | None = None
     done: bool = False
     running: bool = False
+    claim: SharedLock | None = field(default=None, compare=False)
 
     @property
     def answer_id(self) -> str:
         return self.ids[0]
+
+    def has_begun(self, choice: int) -> None:
+        "Release the claim if the turn of this choice, which is in the log now, is the last."
+        if self.claim and choice == len(self.ids) - 1:
+            self.claim.release()
 
 
 class RetryHint(NamedTuple):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -256,29 +257,44 @@ CLIENT: dict[str, Any] = {"api_key": "any", "max_retries": 15, "timeout": PATIEN
 NEW_CONNECTION = {"Connection": "close"}
 
 
+@contextmanager
+def workers(path: Path, ollama: Ollama) -> Iterator[openai.OpenAI]:
+    "A client of a server with two processes. Each connection may reach another."
+    environ = {**os.environ, "OLLAMA_HOST": ollama.host}
+    process = subprocess.Popen(
+        [sys.executable, *WORKERS, str(path)], env=environ, stderr=subprocess.PIPE, text=True
+    )
+    timer = threading.Timer(PATIENCE * 5, process.kill)
+    timer.start()
+    assert process.stderr
+    with closing(process.stderr):
+        try:
+            printed = ""
+            while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", printed)):
+                printed += process.stderr.readline()
+            with openai.OpenAI(base_url=url[1], default_headers=NEW_CONNECTION, **CLIENT) as client:
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            timer.cancel()
+
+
 def test_workers(path: Path) -> None:
-    "Each connection may reach another worker."
-    with Ollama(HELD) as ollama:
-        environ = {**os.environ, "OLLAMA_HOST": ollama.host}
-        process = subprocess.Popen(
-            [sys.executable, *WORKERS, str(path)], env=environ, stderr=subprocess.PIPE, text=True
-        )
-        timer = threading.Timer(PATIENCE * 5, process.kill)
-        timer.start()
-        assert process.stderr
-        with closing(process.stderr):
-            try:
-                answers_of = ""
-                while not (url := re.search(r"OPENAI_BASE_URL=(\S+)", answers_of)):
-                    answers_of += process.stderr.readline()
-                with openai.OpenAI(base_url=url[1], default_headers=NEW_CONNECTION, **CLIENT) as client:
-                    id = client.responses.create(**ASK, background=True).id
-                    for _ in range(20):
-                        assert client.responses.retrieve(id).status == "in_progress"
-                    assert client.responses.cancel(id).status == "cancelled"
-                    for _ in range(20):
-                        assert client.responses.retrieve(id).status == "cancelled"
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait()
-                timer.cancel()
+    with Ollama(HELD) as ollama, workers(path, ollama) as client:
+        id = client.responses.create(**ASK, background=True).id
+        for _ in range(20):
+            assert client.responses.retrieve(id).status == "in_progress"
+        assert client.responses.cancel(id).status == "cancelled"
+        for _ in range(20):
+            assert client.responses.retrieve(id).status == "cancelled"
+
+
+def test_equal_requests_of_several_workers_are_one_turn(path: Path) -> None:
+    with Ollama(WHOLE) as ollama, workers(path, ollama) as client, ThreadPoolExecutor(16) as threads:
+        client.models.list()
+        for number in range(5):
+            key = {"Idempotency-Key": str(number)}
+            asked = [threads.submit(client.responses.create, **ASK, extra_headers=key) for _ in range(16)]
+            assert len({each.result().id for each in asked}) == 1
+        assert ollama.completions == 5

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
 from llm.parts import Message
 from starlette.requests import HTTPConnection
-
-from llm_gpt_oss import file_lock
 
 from ...generation import GenerationRequest, ThreadPosition
 from ...http.errors import ApiError
@@ -22,6 +19,7 @@ from ...items.messages import LoggedItem
 from ...log.access import Viewer
 from ...log.lookup import find_items, find_thread, load_conversation, parse_conversation_id
 from ...log.reader import LogReader
+from ...log.shared_locks import SharedLocks
 from .logged_responses import find_response
 from .request import RequestContext, ResponsesRequest
 
@@ -32,14 +30,11 @@ UnstoredResponses = Mapping[str, Sequence[Message]]
 class ConversationLocks:
     """Locks conversations, so that each has only one response in progress at a time, as in OpenAI's API.
 
-    Each response continues the one before it. A lock is a file in `folder`, the log's spool folder, which all
-    processes of this server share. It ends with its process. Where no file can be locked, a conversation is
-    locked in this process only.
+    Each response continues the one before it. All processes of this server share the locks (`SharedLocks`).
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._locked: set[str] = set()
+        self._locks = SharedLocks(folder, "conversation")
 
     @contextmanager
     def lock(self, conversation_id: str | None) -> Iterator[None]:
@@ -47,26 +42,7 @@ class ConversationLocks:
         if not conversation_id:
             yield
             return
-        if conversation_id in self._locked:
-            raise _locked_error()
-        self._locked.add(conversation_id)
-        try:
-            with self._lock_file(conversation_id):
-                yield
-        finally:
-            self._locked.discard(conversation_id)
-
-    @contextmanager
-    def _lock_file(self, conversation_id: str) -> Iterator[None]:
-        # Hashed, since the id of a thread may be any text.
-        name = blake2b(conversation_id.encode(), digest_size=16).hexdigest()
-        path = self._folder / f"conversation-{name}.lock"
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = file_lock.acquire(path)
-        except OSError:
-            yield
-            return
+        lock = self._locks.acquire(conversation_id)
         if lock is None:
             raise _locked_error()
         try:

@@ -23,9 +23,12 @@ from support.scripted_engine import AsyncScriptedEngine, HeldEngine, pieces
 from llm_gpt_oss.errors import EngineError, EngineUnreachable
 from proxy import state
 from proxy.app import create_app
+from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
+from proxy.http.errors import ApiError
+from proxy.inference import attempts
 from proxy.log.idempotency import PreviousAttempt, select_attempt
-from proxy.settings import Settings
+from proxy.settings import LogPolicy, Settings
 
 HELLO = "<|channel|>final<|message|>Hello"
 WORLD = "<|channel|>final<|message|>World"
@@ -206,7 +209,7 @@ async def test_a_retry_of_a_turn_in_the_spool(
 async def test_a_retry_of_a_turn_in_progress_in_another_process(
     saying: Retrying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as one, proxied(AsyncScriptedEngine()) as other:
         first = asyncio.ensure_future(sent(one, saying[0]))
@@ -217,6 +220,115 @@ async def test_a_retry_of_a_turn_in_progress_in_another_process(
         engine.go.set()
         assert (await repeated).json() == (await first).json()
         assert len(one.turns()) == 1
+
+
+# Simultaneous ones.
+
+
+@pytest.mark.parametrize("headers", [KEY, nth(1)], ids=["key", "count"])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", BODIES)
+async def test_equal_requests_at_once_are_one_turn(
+    path: str, stream: bool, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "All of them look in the log before any of them is there, in two processes."
+    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    more = {} if path.endswith("compact") else {"stream": stream}
+    async with proxied(AsyncScriptedEngine(HELLO)) as one, proxied(AsyncScriptedEngine(HELLO)) as other:
+        answers = await asyncio.gather(
+            *(sent(proxy, headers, path, **more) for proxy in (one, other, one, other))
+        )
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
+        assert texts(one) == [(200, "Hello")]
+        assert [*one.server.log_writer.folder.glob("attempt-*")] == []
+
+
+async def test_equal_background_requests_at_once_are_one_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
+    async with proxied(engine) as proxy:
+        answers = await asyncio.gather(*(sent(proxy, KEY, background=True) for _ in range(4)))
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        engine.go.set()
+    assert len(proxy.turns()) == 1
+
+
+async def test_a_retry_between_two_choices_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    "The first choice is in the log, and the next has not begun."
+    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    between, go_on = asyncio.Event(), asyncio.Event()
+    start_run = state.ProxyState.start_run
+
+    async def start_second_later(self: Any, generation: Any, client: Any, attempt: Any, choice: int) -> Any:
+        if choice == 1:
+            between.set()
+            await go_on.wait()
+        return await start_run(self, generation, client, attempt, choice)
+
+    monkeypatch.setattr(state.ProxyState, "start_run", start_second_later)
+    async with proxied(AsyncScriptedEngine(HELLO, WORLD)) as proxy:
+        path = "/v1/chat/completions"
+        first = asyncio.ensure_future(sent(proxy, nth(0), path, n=2))
+        await between.wait()
+        repeated = asyncio.ensure_future(sent(proxy, nth(1), path, n=2))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert (await first).json() == (await repeated).json()
+        assert texts(proxy) == [(200, "Hello"), (200, "World")]
+
+
+async def test_equal_first_requests_are_two_turns_at_once() -> None:
+    engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
+    async with proxied(engine) as proxy:
+        path = "/v1/chat/completions"
+        both = [asyncio.ensure_future(sent(proxy, nth(0), path, n=2)) for _ in range(2)]
+        while engine.asked < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        engine.go.set()
+        first, second = [(await each).json()["id"] for each in both]
+        assert first != second
+
+
+class Refuses:
+    "Refuses the first request."
+
+    refused = False
+
+    @hookimpl
+    def prepare_request(self) -> None:
+        if not self.refused:
+            self.refused = True
+            raise ApiError(400, "Not now.")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_refused_request_keeps_no_other_waiting(path: str, stream: bool) -> None:
+    more = {} if path.endswith("compact") else {"stream": stream}
+    async with proxied(AsyncScriptedEngine(HELLO), plugins=[Refuses()]) as proxy:
+        answers = [await asyncio.wait_for(sent(proxy, KEY, path, **more), 10) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [400, 200]
+
+
+@pytest.mark.parametrize("policy", ["off", "all"])
+async def test_what_is_not_logged_keeps_no_other_waiting(policy: LogPolicy) -> None:
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO), log_policy=policy) as proxy:
+        headers = {**KEY, "X-LLM-Log": "off"}
+        answers = await asyncio.gather(*(sent(proxy, headers, store=False) for _ in range(2)))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert proxy.turns() == []
+
+
+async def test_a_log_that_cannot_be_read_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*arguments: Any) -> None:
+        raise ApiError(503, "The log cannot be read.")
+
+    async with proxied(AsyncScriptedEngine(HELLO)) as proxy:
+        with monkeypatch.context() as patched:
+            patched.setattr("proxy.log.reader.LogReader.attempts", fail)
+            assert (await sent(proxy, KEY)).status_code == 503
+        assert (await asyncio.wait_for(sent(proxy, KEY), 10)).status_code == 200
 
 
 async def test_a_client_that_left_retries() -> None:
