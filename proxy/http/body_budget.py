@@ -2,49 +2,70 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from .errors import SERVER, ApiError
 
 # A request takes about six times the memory of its body: as bytes, as text, as values, as the prompt.
 MAX_HELD = 128 * 2**20
+# One actor of several may hold this part of it.
+SHARE = 2
 # The name under which the lifespan's state has the BodyBudget.
 BUDGET = "body_budget"
 
 
 class BodyBudget:
-    "How many bytes of bodies may be held."
+    """How many bytes of bodies may be held.
+
+    An actor is who has one key, or all clients of other machines that need none. It may hold half of the
+    bytes. Clients of this machine that need no key have no actor, and may hold all.
+    """
 
     def __init__(self, limit: int = MAX_HELD) -> None:
         self._limit = limit
+        self._held_by: Counter[str | None] = Counter()
         self.held = 0
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, actor: str | None = None) -> None:
         "Raises ApiError if the bytes do not fit."
         if self.held + size > self._limit:
-            message = (
-                f"The requests that the server holds have {self._limit // 2**20} MiB already. Try again when "
-                "some of them are answered."
-            )
-            raise ApiError(503, message, SERVER, "queue_full", headers={"Retry-After": "2"})
+            raise _full("The requests that the server holds have", self._limit)
+        share = self._limit // SHARE
+        if actor is not None and self._held_by[actor] + size > share:
+            raise _full("Your requests that the server holds have", share)
         self.held += size
+        self._held_by[actor] += size
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, size: int, actor: str | None = None) -> None:
         self.held -= size
+        self._held_by[actor] -= size
+        if not self._held_by[actor]:
+            del self._held_by[actor]
 
 
 class HeldBody:
-    "The bytes of one body. They count until `release`, or until nobody refers to this object any more."
+    """The bytes of one body of an actor.
 
-    def __init__(self, budget: BodyBudget) -> None:
+    They count until `release`, or until nobody refers to this object any more.
+    """
+
+    def __init__(self, budget: BodyBudget, actor: str | None) -> None:
         self._budget = budget
+        self._actor = actor
         self._size = 0
 
     def add(self, size: int) -> None:
         "Raises ApiError if the bytes do not fit into the budget."
-        self._budget.take(size)
+        self._budget.take(size, self._actor)
         self._size += size
 
     def release(self) -> None:
-        self._budget.give_back(self._size)
+        self._budget.give_back(self._size, self._actor)
         self._size = 0
 
     __del__ = release
+
+
+def _full(what: str, limit: int) -> ApiError:
+    message = f"{what} {limit // 2**20} MiB already. Try again when some of them are answered."
+    return ApiError(503, message, SERVER, "queue_full", headers={"Retry-After": "2"})

@@ -16,6 +16,7 @@ from llm_gpt_oss.turn.strict_json import parse_json
 
 from .body_budget import BodyBudget, HeldBody
 from .body_model import Body
+from .body_pace import at_pace
 from .charset import to_utf8
 from .content_encoding import BodyDecoder
 from .disconnect import CLIENT_LEFT
@@ -68,9 +69,9 @@ async def receive_body(
 ) -> ReceivedBody[B]:
     """Receive, parse and read the body of a request.
 
-    Raises ApiError: 413 for a body that is too long or has too many values, 415 for an unknown
-    Content-Encoding, 503 for one that does not fit into the budget, 400 for a body that is not JSON or does
-    not fit `model`, and with `strict` for one that has unknown fields.
+    Raises ApiError: 408 for a body that arrives too slowly, 413 for one that is too long or has too many
+    values, 415 for an unknown Content-Encoding, 503 for one that does not fit into the budget, 400 for a body
+    that is not JSON or does not fit `model`, and with `strict` for one that has unknown fields.
     """
     raw, held = await read_bytes(request, budget)
     received = await off_loop(len(raw), parse_body, raw, model, deployment(request), strict=strict)
@@ -125,12 +126,12 @@ def _as_read(json: dict[str, Any], model: Body) -> dict[str, Any]:
 async def read_bytes(request: Request, budget: BodyBudget) -> tuple[bytes, HeldBody]:
     """Read the body, decompress it, and convert it to UTF-8. Also return its part of the budget.
 
-    Raises ApiError if it is too long, if it does not fit into the budget, if it cannot be decoded, or if the
-    client disconnects before its end.
+    Raises ApiError if it is too long or too slow, if it does not fit into the budget, if it cannot be
+    decoded, or if the client disconnects before its end.
     """
-    stream = request.stream()
+    stream = at_pace(request.stream())
     parts: list[bytes] = []
-    held = HeldBody(budget)
+    held = HeldBody(budget, getattr(request.state, "actor", None))
     try:
         try:
             decoder = BodyDecoder(request.headers.getlist("content-encoding"), MAX_BODY)

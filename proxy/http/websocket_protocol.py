@@ -10,6 +10,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 
 from .body_budget import BUDGET, BodyBudget, HeldBody
+from .body_pace import TOO_SLOW, BodyPace
 from .client_connection import LINGER_SECONDS, ClientConnection
 from .errors import ApiError
 
@@ -24,15 +25,16 @@ NOT_UTF8 = "Invalid UTF-8 sequence received from client."
 class WebSocketProtocol(ClientConnection, WebSocketsSansIOProtocol):
     """Ends the work for a client that has left, even if data for it is unsent.
 
-    The bytes of a message count in the application's `BodyBudget` from the first on. The application counts
-    the whole message.
+    The bytes of a message count in the application's `BodyBudget` from the first on. They have to arrive at
+    the pace of a body. The application counts the whole message.
 
     When the server stops, the application closes the connection, since it knows whether it still sends.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._held = HeldBody(self.app_state.get(BUDGET) or BodyBudget())
+        self._budget = self.app_state.get(BUDGET) or BodyBudget()
+        self._arriving: tuple[HeldBody, BodyPace] | None = None
         self.logger.addFilter(is_no_invalid_text)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,28 +43,41 @@ class WebSocketProtocol(ClientConnection, WebSocketsSansIOProtocol):
             transport.max_size = READ_SIZE
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._held.release()
+        self._wait_for_message()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._arriving is None:
+            actor = self.scope["state"].get("actor") if self.handshake_complete else None
+            self._arriving = HeldBody(self._budget, actor), BodyPace()
+        held, pace = self._arriving
         try:
-            self._held.add(len(data))
+            held.add(len(data))
         except ApiError as error:
             self._refuse(CloseCode.TRY_AGAIN_LATER, error.message)
+            return
+        if pace.is_too_slow(len(data)):
+            self._refuse(CloseCode.POLICY_VIOLATION, TOO_SLOW)
             return
         super().data_received(data)
         if len(self.frames) > MAX_FRAMES:
             self._refuse(CloseCode.MESSAGE_TOO_BIG, f"A message has at most {MAX_FRAMES} frames.")
         elif not self.frames and not self.conn.reader.buffer:
-            self._held.release()
+            self._wait_for_message()
 
     def send_receive_event_to_app(self) -> None:
-        self._held.release()
+        self._wait_for_message()
         super().send_receive_event_to_app()
+
+    def _wait_for_message(self) -> None:
+        "Count nothing until the next message begins to arrive."
+        if self._arriving:
+            self._arriving[0].release()
+        self._arriving = None
 
     def _refuse(self, code: CloseCode, reason: str) -> None:
         "Close the connection at once, and drop what arrived of a message."
-        self._held.release()
+        self._wait_for_message()
         self.frames = []
         if not self.handshake_complete:
             self.transport.close()

@@ -23,6 +23,7 @@ STATUSES = {
     401: "The server requires a key, and the request has none that it knows",
     403: "The request came from another host name or web page, or would change models",
     404: "The model, or the object that the path names, does not exist",
+    408: "The body arrived too slowly",
     409: "Another request is adding to the same conversation",
     413: "The body is too long",
     415: "The body is compressed with something else than gzip, deflate, br or zstd",
@@ -33,7 +34,7 @@ STATUSES = {
 }
 ALWAYS = frozenset({400, 401, 403, 500})
 READ = ALWAYS | {404, 503}
-BODY = ALWAYS | {413, 415, 503}
+BODY = ALWAYS | {408, 413, 415, 503}
 WRITE = BODY | {404, 409}
 GENERATE = WRITE | {502}
 

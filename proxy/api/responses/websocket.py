@@ -76,7 +76,8 @@ class ResponsesSession:
             if self._received.full():
                 await self._close(POLICY_VIOLATION, f"More than {MAX_WAITING} requests are waiting.")
                 return
-            text, held = message.get("text") or message.get("bytes") or "", HeldBody(self._state.body_budget)
+            text = message.get("text") or message.get("bytes") or ""
+            held = HeldBody(self._state.body_budget, getattr(self._socket.state, "actor", None))
             try:
                 held.add(len(text))
             except ApiError as error:

@@ -15,9 +15,10 @@ import uvicorn
 from support.uvicorn_server import serving
 from websockets.asyncio.client import connect
 
-from proxy.http import protocol, websocket_protocol
+from proxy.http import body_pace, protocol, websocket_protocol
 from proxy.http.body_budget import BodyBudget
 from proxy.http.connection_limit import SecondlyWarning
+from proxy.http.errors import ApiError
 from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
 from proxy.http.websocket_protocol import MAX_FRAMES
 
@@ -29,6 +30,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     if scope["type"] == "websocket":
         await receive()
+        scope["state"]["actor"] = "one of several"
         await send({"type": "websocket.accept"})
         if (message := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": message["text"]})
@@ -360,6 +362,28 @@ async def test_messages_without_end_count_in_the_budget(
     closing = b"\x03\xf5The requests that the server holds have 0 MiB already."
     answer = await asyncio.wait_for(reader.read(), PATIENCE)
     assert answer[2:].startswith(closing)
+    assert budget.held == 0
+    writer.close()
+
+
+async def test_a_message_that_trickles(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    "The pace is that of one message, and its memory counts for the client's actor."
+    budget = BodyBudget(1000)
+    monkeypatch.setattr(websocket_protocol, "BodyBudget", lambda: budget)
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(HANDSHAKE.format(path="/", headers="").replace("\n", "\r\n").encode())
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    await asyncio.sleep(0.2)
+    monkeypatch.setattr(body_pace, "FREE_SECONDS", 0.1)
+    writer.write(b"\x01\xfe" + (2000).to_bytes(2, "big") + bytes(4) + b"a" * 400)
+    while budget.held == 0:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    with pytest.raises(ApiError):
+        budget.take(200, "one of several")
+    await asyncio.sleep(0.2)
+    writer.write(b"a")
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    assert answer[2:].startswith(b"\x03\xf0The body arrived too slowly")
     assert budget.held == 0
     writer.close()
 

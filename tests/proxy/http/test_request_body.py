@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import time
 from typing import Any
 
 import pytest
 from fastapi import Request
+from support.proxy_thread import proxy_thread
 from support.requests import CHAT, MINIMAL, asking
+from support.scripted_engine import AsyncScriptedEngine
 
-from proxy.http import request_body
+from proxy.app import create_app
+from proxy.http import body_pace, request_body
 from proxy.http.body_budget import BodyBudget
 from proxy.http.body_model import Body
 from proxy.http.errors import ApiError
 from proxy.http.request_body import ReceivedBody, parse_body, receive_body
+from proxy.settings import Settings
 
 TEXT = '{"name":"é"}'
 
@@ -237,6 +243,46 @@ async def test_bodies_that_are_held_are_limited() -> None:
     assert budget.held == 12
     assert (await receive_body(request(b'{"name":"c"}'), Named, budget)).model.name == "c"
     assert first.model.name == "a"
+
+
+async def test_one_actor_holds_half() -> None:
+    budget = BodyBudget(30)
+    sent = request(b'{"name":"0123456789"}')
+    sent.state.actor = "mine"
+    with pytest.raises(ApiError, match="Your requests"):
+        await receive_body(sent, Named, budget)
+    assert budget.held == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"content_encoding": "lzma"}], ids=["read", "refused"])
+async def test_a_body_that_trickles(headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    "Of a body that is refused, too, no more is read."
+    monkeypatch.setattr(body_pace, "FREE_SECONDS", -1)
+    http = request(b'{"name":', b'"a"}', **headers)
+    budget = BodyBudget()
+    with pytest.raises(ApiError) as error:
+        await receive_body(http, Named, budget)
+    assert (error.value.status, error.value.headers) == (408, {"Connection": "close"})
+    assert budget.held == 0
+    assert (await http.receive())["type"] == "http.request"
+
+
+def test_a_body_that_trickles_over_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_pace, "FREE_SECONDS", 0.1)
+    app = create_app(Settings(), engine=AsyncScriptedEngine())
+    with proxy_thread(app) as url, socket.create_connection(address_of(url), 10) as client:
+        client.sendall(b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
+        time.sleep(0.3)
+        client.sendall(b" ")
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert json.loads(body)["error"]["code"] == "request_timeout"
+        assert app.state.proxy.body_budget.held == 0
+
+
+def address_of(url: str) -> tuple[str, int]:
+    host, _, port = url.removeprefix("http://").partition(":")
+    return host, int(port)
 
 
 async def test_a_compressed_body_counts_as_it_is_used() -> None:

@@ -150,7 +150,7 @@ async def test_nothing_is_sent_after_the_connection_was_closed() -> None:
         scope: ClassVar[dict[str, Any]] = {"headers": []}
 
     session = ResponsesSession(ClosedSocket(), None, None)  # type: ignore[arg-type]
-    session._received.put_nowait(("", HeldBody(BodyBudget())))
+    session._received.put_nowait(("", HeldBody(BodyBudget(), None)))
     await session.answer()
 
 
