@@ -26,6 +26,9 @@ MAX_WORK = 200_000
 # The most patterns in a schema, and the bytes that each may take when it is compiled. One of that size needs
 # up to 6 microseconds for a character, which is as long as this number of keywords takes.
 MAX_PATTERNS, MAX_PATTERN_SIZE = 500, 2**16
+# The most characters of all patterns in a schema. Those of a pattern count once more for each escape in it,
+# because jsonschema-rs copies the whole pattern for each `\s`. Nothing else runs meanwhile.
+MAX_PATTERN_LENGTH = 100_000
 WORK_PER_CHARACTER = 3
 # The most characters of the reason why a value does not fit its schema.
 MAX_REASON = 300
@@ -106,7 +109,8 @@ def _compile(identity: _Identity) -> _Compiled:
     objects = [each for each in _values(schema) if isinstance(each, dict)]
     patterns = {pattern for each in objects if isinstance(pattern := each.get("pattern"), str)}
     patterns |= {pattern for each in objects for pattern in mapping(each.get("patternProperties"))}
-    if len(patterns) > MAX_PATTERNS:
+    length = sum(len(pattern) * (1 + pattern.count("\\")) for pattern in patterns)
+    if len(patterns) > MAX_PATTERNS or length > MAX_PATTERN_LENGTH:
         return _Compiled()
     unsupported = {pattern for pattern in patterns if not _is_supported(pattern)}
     try:

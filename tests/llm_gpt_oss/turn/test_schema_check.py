@@ -93,6 +93,32 @@ def test_a_schema_that_cannot_be_checked_accepts_everything(value: Any, schema: 
     assert validation_error(value, schema) is None
 
 
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        pytest.param(["[ab]*" * 30_000], id="a long one"),
+        # Compiled, it would take minutes.
+        pytest.param([r"\s" * 10_000], id="escapes"),
+        pytest.param([r"\s" * 100 + str(number) for number in range(6)], id="several"),
+    ],
+)
+def test_patterns_that_take_too_long_are_not_compiled(
+    patterns: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "Nothing else runs while jsonschema-rs compiles them."
+    monkeypatch.setattr(schema_check, "_is_supported", None)
+    schema = {"allOf": [{"pattern": pattern} for pattern in patterns]}
+    assert validation_error("c", schema) is None
+    assert schema_error(schema) is None
+
+
+@pytest.mark.parametrize(
+    "pattern", [pytest.param("[ab]" * 400, id="long"), pytest.param(r"\d" * 200, id="escapes")]
+)
+def test_patterns_that_are_compiled(pattern: str) -> None:
+    assert validation_error("c", {"pattern": pattern}) is not None
+
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DOUBLED = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2, "$schema": DIALECT} for i in range(30)}
 DEEP: dict[str, Any] = {}

@@ -20,11 +20,11 @@ def test_a_lock_holds_until_it_is_released(tmp_path: Path, name: str) -> None:
     assert other.acquire(name) is None
     assert folder.stat().st_mode & 0o777 == 0o700
     lock.release()
-    again = other.acquire(name)
-    assert again
+    second = other.acquire(name)
+    assert second
     lock.release()
-    assert one.acquire(name) is None, "a lock that was released is not released again"
-    again.release()
+    assert one.acquire(name) is None, "a lock that was released is not released once more"
+    second.release()
     assert [*folder.iterdir()] == []
 
 

@@ -259,6 +259,7 @@ SCHEMAS: Mapping[str, Payload] = {
     "a pattern that tries everything": _schema(lambda size: '{"type":"string","pattern":"^(a+)+$"}'),
     "a long pattern": _schema(_keyword('{"type":"string","pattern":', repeated("(a|b)?"))),
     "a pattern of sets": _schema(_keyword('{"type":"string","pattern":', repeated("[ab]*"))),
+    "a pattern of escapes": _schema(_keyword('{"type":"string","pattern":', repeated("\\\\s"))),
     "a pattern of groups in groups": _schema(
         lambda size: '{"type":"string","pattern":"' + "(" * size + ")" * size + '"}'
     ),
