@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -49,10 +50,14 @@ class Message(Answer):
     stop_reason: Literal["end_turn", "max_tokens", "tool_use", "refusal", "model_context_window_exceeded"]
     stop_sequence: None
     usage: MessageUsage
+    notes: Sequence[str] = ()
 
 
 class MessageEvent(Answer):
-    "`message_start`, the deltas of blocks, `message_stop` and `ping`, as in Anthropic's API."
+    """`message_start`, the deltas of blocks, `message_stop` and `ping`, as in Anthropic's API.
+
+    The `delta` of `message_delta` may have `notes`, as the message does.
+    """
 
     model_config = ConfigDict(extra="allow")
 

@@ -187,6 +187,7 @@ class TextChoice(Answer):
     text: str
     logprobs: TextLogprobs | None
     finish_reason: FinishReason | None
+    notes: Sequence[str] = ()
 
 
 class TextTokensDetails(Answer):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from anthropic.types import Message, RawMessageDeltaEvent
+from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 from support.proxied_engine import proxied
 from support.scripted_engine import AsyncScriptedEngine
+
+from proxy.generation import GenerationRequest
+from proxy.hookspecs import hookimpl
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 THOUGHT = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"
@@ -23,6 +29,12 @@ RESPONSE = {
     "model": "gpt-oss",
     "input": "Hi",
     "text": {"format": {"type": "json_schema", "name": "pet", "schema": SCHEMA}},
+}
+MESSAGE = {
+    "model": "gpt-oss",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hi"}],
+    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
 }
 
 
@@ -57,3 +69,47 @@ async def test_responses_live_and_retrieved() -> None:
     [note] = response["notes"]
     assert note.startswith(MISFIT)
     assert (response["status"], later["notes"]) == ("completed", [note])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_messages(stream: bool) -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT, "{}", "{}")) as proxy:
+        answer = await proxy.post("/v1/messages", {**MESSAGE, "stream": stream})
+    if stream:
+        [last] = [event for event in events(answer.text) if event["type"] == "message_delta"]
+        RawMessageDeltaEvent.model_validate(last)
+        told = last["delta"]
+    else:
+        told = answer.json()
+        Message.model_validate(told)
+    [note] = told["notes"]
+    assert note.startswith(MISFIT)
+
+
+class AddsSchema:
+    "Text completions take no schema, but a plugin can add one."
+
+    @hookimpl
+    def prepare_request(self, generation: GenerationRequest) -> GenerationRequest:
+        return replace(generation, schema=SCHEMA)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_completions(stream: bool) -> None:
+    body = {"model": "gpt-oss", "prompt": "Hi", "stream": stream}
+    async with proxied(AsyncScriptedEngine(THOUGHT, "{}", "{}"), plugins=[AddsSchema()]) as proxy:
+        answer = await proxy.post("/v1/completions", body)
+    last = events(answer.text)[-1] if stream else answer.json()
+    Completion.model_validate(last)
+    [note] = last["choices"][0]["notes"]
+    assert note.startswith(MISFIT)
+
+
+async def test_messages_and_completions_without_notes() -> None:
+    async with proxied(AsyncScriptedEngine(THOUGHT, '{"age": 3}')) as proxy:
+        message = (await proxy.post("/v1/messages", MESSAGE)).json()
+    async with proxied(AsyncScriptedEngine("<|channel|>final<|message|>Hello")) as proxy:
+        completion = (await proxy.post("/v1/completions", {"model": "gpt-oss", "prompt": "Hi"})).json()
+    assert (message["content"][0]["text"], completion["choices"][0]["text"]) == ('{"age": 3}', "Hello")
+    assert "notes" not in message
+    assert "notes" not in completion["choices"][0]

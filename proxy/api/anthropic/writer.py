@@ -129,7 +129,9 @@ class MessageWriter:
         self._open = None
 
     def _end(self, finished: Finished) -> Iterator[Event]:
-        delta = {"stop_reason": self._stop_reason(finished), "stop_sequence": None}
+        delta: Event = {"stop_reason": self._stop_reason(finished), "stop_sequence": None}
+        if finished.notes:
+            delta["notes"] = [*finished.notes]
         yield {"type": "message_delta", "delta": delta, "usage": usage_json(finished.usage)}
         yield {"type": "message_stop"}
 

@@ -40,8 +40,11 @@ class CompletionWriter:
             echo, self._echo = self._echo, ""
             yield self._chunk(echo)
         match event:
-            case Finished(reason=reason):
-                yield self._chunk("", finish_reason=reason)
+            case Finished(reason=reason, notes=notes):
+                chunk = self._chunk("", finish_reason=reason)
+                if notes:
+                    chunk["choices"][0]["notes"] = [*notes]
+                yield chunk
             case AnswerEvent(chunk=text, logprobs=logprobs) if logprobs and self._top_logprobs is not None:
                 yield self._chunk(text, logprobs=self._logprobs(text, logprobs))
                 self._length += len(text)
@@ -119,6 +122,8 @@ def accumulate(base: Chunk, chunks: Iterable[Chunk], usage: dict[str, Any]) -> C
 def _add(choice: dict[str, Any], chunk_choice: dict[str, Any]) -> None:
     "Append all but the text of one choice of a chunk to the accumulated choice that has the same index."
     choice["finish_reason"] = chunk_choice["finish_reason"]
+    if "notes" in chunk_choice:
+        choice["notes"] = chunk_choice["notes"]
     logprobs = chunk_choice["logprobs"]
     if logprobs and choice["logprobs"] is None:
         choice["logprobs"] = {name: None if values is None else [] for name, values in logprobs.items()}

@@ -76,8 +76,9 @@ def test_all_fields_are_described(app: DescribedApp, body: Any) -> None:
 
 def test_answers_that_do_not_fit_their_schema_have_notes(app: DescribedApp) -> None:
     schemas = app.description["components"]["schemas"]
-    described = [schemas[name]["properties"]["notes"] for name in ("ChatChoice", "ChunkChoice", "Response")]
-    assert described == [{"type": "array", "items": {"type": "string"}}] * 3
+    names = ("ChatChoice", "ChunkChoice", "TextChoice", "Message", "Response")
+    described = [schemas[name]["properties"]["notes"] for name in names]
+    assert described == [{"type": "array", "items": {"type": "string"}}] * 5
 
 
 def test_required_fields(app: DescribedApp) -> None:
