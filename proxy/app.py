@@ -207,6 +207,7 @@ def _lifespan(
             await live_runs.close()
             await engines.aclose()
             await state.log_writer.close()
+            state.stop.lost = state.log_writer.lost
             state.log_reader.close()
 
     return lifespan

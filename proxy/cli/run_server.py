@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import errno
 import gc
-import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -32,7 +31,7 @@ from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http import api_keys
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
-from ..http.hangup import handling_hangup
+from ..http.hangup import interrupting_signals
 from ..http.host_names import host_in_url, is_local, normalize_host
 from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
@@ -68,7 +67,7 @@ def serve(settings: Settings) -> None:
             "All keys were revoked, so no client could use the server. Make one (`llm gpt-oss keys add "
             f"NAME`), or delete {api_keys.path()} if programs on this machine should need none."
         )
-    with listening(settings.host, settings.port) as listener, _stop_quietly():
+    with listening(settings.host, settings.port) as listener, interrupting_signals():
         settings = replace(settings, port=listener.getsockname()[1])
         announce(settings, ring)
         _run(settings, listener)
@@ -183,18 +182,6 @@ def _check_engine(settings: Settings) -> None:
 
 
 @contextmanager
-def _stop_quietly() -> Iterator[None]:
-    """End without an error when the server is stopped: uvicorn stops by itself and then raises the signal
-    again."""
-    handler = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        with suppress(KeyboardInterrupt), handling_hangup(lambda *_: None):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-
-
-@contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     """Keep the garbage collector away from what is imported and created in here.
 
@@ -213,7 +200,7 @@ def _without_garbage_collection() -> Iterator[None]:
 def _run(settings: Settings, listener: socket.socket) -> None:
     import uvicorn
 
-    from ..http.connection_limit import ACCEPTED_AT_ONCE, BACKLOG, raise_file_limit
+    from ..http.connection_limit import ACCEPTED_AT_ONCE, raise_file_limit
     from ..http.protocol import HTTP11Protocol
     from ..http.server_stop import CLEAN_UP_SECONDS
     from ..http.websocket_protocol import WebSocketProtocol
@@ -235,14 +222,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
             from ..app import create_app
             from ..http.server import QuietServer
 
-            app = create_app(settings)
-            server = QuietServer(uvicorn.Config(app, **options))
+            server = QuietServer(uvicorn.Config(create_app(settings), **options))
         _check_engine(settings)
-        try:
-            server.run([listener])
-        finally:  # uvicorn raises the signal that stopped it
-            if app.state.proxy.log_writer.lost or not server.started:
-                sys.exit(1)
+        server.run([listener])
         return
     _check_engine(settings)
     if settings.reload:
@@ -253,7 +235,10 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         return
     from .workers import Workers
 
-    options |= {"workers": settings.workers, "backlog": BACKLOG}
+    options |= {"workers": settings.workers}
     with TemporaryDirectory(prefix="llm-gpt-oss-") as folder:
         replace(settings, workers_folder=Path(folder)).export_to_workers()
-        Workers(uvicorn.Config(APP, factory=True, **options), [listener]).run()
+        workers = Workers(uvicorn.Config(APP, factory=True, **options), [listener])
+        workers.run()
+    if workers.failed:
+        sys.exit(1)

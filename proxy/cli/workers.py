@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+from functools import cached_property
 
 from fastapi import FastAPI
 from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from ..app import create_app
-from ..http.hangup import is_ignored
+from ..http.hangup import interrupting_signals, is_ignored
+from ..http.server import QuietServer
+
+# How often the first process looks for signals, while it waits for the others to end.
+POLL_SECONDS = 0.1
+
+
+class Worker(Process):
+    "One process, with the same server as a single one."
+
+    @cached_property
+    def server(self) -> QuietServer:
+        return QuietServer(self.config)
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        with interrupting_signals():
+            super().target(sockets)
 
 
 class Workers(Multiprocess):
-    "uvicorn's processes. SIGHUP stops them, instead of starting new ones."
+    """uvicorn's processes, each a `Worker`. SIGHUP stops them, instead of starting new ones.
+
+    A second signal goes to all of them. `failed` is whether one of them could not start, or lost turns.
+    """
+
+    failed = False
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         ignores_hangup = is_ignored()
@@ -22,8 +47,49 @@ class Workers(Multiprocess):
         if ignores_hangup:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    def init_processes(self) -> None:
+        self.processes = [self._start() for _ in range(self.processes_num)]
+
+    def keep_subprocess_alive(self) -> None:
+        for index, process in enumerate(self.processes):
+            if self.should_exit.is_set() or process.is_alive(self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()
+            self._join(process)
+            if process.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+            else:
+                self.processes[index] = self._start()
+
+    def join_all(self) -> None:
+        self.signal_queue.clear()
+        for process in self.processes:
+            self._join(process)
+
     def handle_hup(self) -> None:
         self.handle_term()
+
+    def handle_ttin(self) -> None:
+        self.processes_num += 1
+        self.processes.append(self._start())
+
+    def _start(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker
+
+    def _join(self, process: Process) -> None:
+        while process.exitcode is None:
+            process.process.join(POLL_SECONDS)
+            if self.signal_queue:
+                self.signal_queue.clear()
+                self._interrupt_all()
+        self.failed |= process.exitcode > 0
+
+    def _interrupt_all(self) -> None:
+        for process in self.processes:
+            if process.exitcode is None and process.pid:
+                os.kill(process.pid, signal.SIGINT)
 
 
 def worker_app() -> FastAPI:

@@ -1,10 +1,10 @@
-"""SIGHUP, which a terminal sends to its programs when it is closed."""
+"""The signals that stop a server, and SIGHUP, which a terminal sends to its programs when it is closed."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -25,3 +25,17 @@ def handling_hangup(handler: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
+def interrupting_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does. End at any of them without an error.
+
+    A server handles them itself while it runs. Afterwards uvicorn raises the signal that stopped it again.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt), handling_hangup(signal.default_int_handler):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

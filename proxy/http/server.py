@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -13,7 +14,7 @@ import uvicorn
 
 from .connection_limit import BACKLOG, AcceptErrors
 from .hangup import handling_hangup
-from .server_stop import STATE
+from .server_stop import STATE, ServerStop
 
 TICK_SECONDS = 1.0
 # How many rounds of the event loop asyncio needs from an accepted connection to its protocol, and one more.
@@ -29,6 +30,18 @@ class QuietServer(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
     _is_in_a_hurry = False
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        "Run until a signal stops the server. Exit with status 1 if it did not start, or if turns are lost."
+        try:
+            super().run(sockets)
+        except KeyboardInterrupt:  # uvicorn raises the signal that stopped it (`interrupting_signals`)
+            pass
+        else:
+            if not self.started:
+                sys.exit(1)
+        if (stop := self._stop) and stop.lost:
+            sys.exit(1)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().set_exception_handler(AcceptErrors())
@@ -65,8 +78,13 @@ class QuietServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def _cut(self) -> None:
-        if stop := self.lifespan.state.get(STATE):
+        if stop := self._stop:
             stop.cut(self.server_state.tasks)
+
+    @property
+    def _stop(self) -> ServerStop | None:
+        "The application's, once it has started."
+        return self.lifespan.state.get(STATE) if hasattr(self, "lifespan") else None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, then do what uvicorn does.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from .errors import SERVER, ApiError
@@ -26,12 +26,13 @@ class ServerStop:
     """The stop of one server.
 
     `began` is set when the server takes no more requests. `is_cut` is whether requests that were still
-    running were cancelled.
+    running were cancelled. `lost` are the ids of turns that could not be kept.
     """
 
     def __init__(self) -> None:
         self.began = asyncio.Event()
         self.is_cut = False
+        self.lost: Sequence[str] = ()
 
     def begin(self, requests: Collection[asyncio.Task[None]], grace: float | None) -> None:
         "Cancel what is left of the requests after the grace period. Only the first call has an effect."

@@ -78,11 +78,11 @@ async def test_messages(stream: bool) -> None:
     if stream:
         [last] = [event for event in events(answer.text) if event["type"] == "message_delta"]
         RawMessageDeltaEvent.model_validate(last)
-        told = last["delta"]
+        message = last["delta"]
     else:
-        told = answer.json()
-        Message.model_validate(told)
-    [note] = told["notes"]
+        message = answer.json()
+        Message.model_validate(message)
+    [note] = message["notes"]
     assert note.startswith(MISFIT)
 
 

@@ -19,6 +19,7 @@ from support.served_app import BEGIN, END, PATIENCE, Ollama
 from proxy.log.spool import Spool
 
 COMMAND = ("-m", "proxy", "--port", "0", "--model", "gpt-oss-tiny", "--database")
+WORKERS = ("--workers", "2")
 HI = {"model": "gpt-oss-tiny", "input": "Hi"}
 
 
@@ -46,8 +47,8 @@ class Server:
 
 
 @contextmanager
-def serving(path: Path, ollama: Ollama) -> Iterator[tuple[Server, openai.OpenAI]]:
-    command = [sys.executable, *COMMAND, str(path)]
+def serving(path: Path, ollama: Ollama, *options: str) -> Iterator[tuple[Server, openai.OpenAI]]:
+    command = [sys.executable, *COMMAND, str(path), *options]
     environ = {**os.environ, "OLLAMA_HOST": ollama.host}
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         timer = threading.Timer(PATIENCE * 5, process.kill)
@@ -108,6 +109,37 @@ def test_a_second_signal_loses_them(path: Path, ollama: Ollama, number: int) -> 
         assert server.end() == 1
     expected = f"2 turns are lost, because nothing could be written: {ids[0]}, {ids[1]}\n"
     assert server.lines[-1] == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_wait_and_lose_turns_as_one_process_does(path: Path, ollama: Ollama, number: int) -> None:
+    with serving(path, ollama, *WORKERS) as (server, client):
+        client.with_options(max_retries=15).responses.create(**HI)
+        server.stop(number)
+        server.read_until("1 turn is only in memory: .* Press Ctrl-C once more")
+        server.stop(number)
+        assert server.end() == 1
+    assert "1 turn is lost" in server.lines[-1]
+
+
+def test_workers_stop_without_an_error(tmp_path: Path, ollama: Ollama) -> None:
+    with serving(tmp_path / "logs.db", ollama, *WORKERS) as (server, client):
+        client.with_options(max_retries=15).responses.create(**HI)
+        server.stop()
+        assert server.end() == 0
+    assert [line for line in server.lines if "Traceback" in line] == []
+
+
+@pytest.mark.parametrize("options", [(), WORKERS], ids=["one process", "workers"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_server_starts(
+    tmp_path: Path, ollama: Ollama, options: tuple[str, ...], number: int
+) -> None:
+    "The address is printed before the application is imported."
+    with serving(tmp_path / "logs.db", ollama, *options) as (server, _):
+        server.stop(number)
+        assert server.end() == 0
+    assert [line for line in server.lines if "Traceback" in line] == []
 
 
 def test_signals_that_come_at_once(path: Path, ollama: Ollama) -> None:
