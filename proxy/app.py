@@ -45,11 +45,11 @@ from .http.server_stop import STATE, ServerStop
 from .http.trusted_hosts import TrustedHosts
 from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
-from .inference.attempts import Attempts
 from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.model_statuses import ModelStatuses
 from .inference.queue import Queue
+from .inference.retries import Retries
 from .inference.running import RunningRuns
 from .live import route as live
 from .live.live_runs import LiveRuns
@@ -167,7 +167,7 @@ def _create_state(
         log_writer=log_writer,
         log_reader=log_reader,
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),
-        attempts=Attempts(log_reader, SharedLocks(log_writer.folder, "attempt"), new_id),
+        retries=Retries(log_reader, SharedLocks(log_writer.folder, "attempt"), new_id),
         plugins=Plugins(plugins),
         stop=ServerStop(),
         body_budget=BodyBudget(),

@@ -35,10 +35,10 @@ from .http.body_model import Body
 from .http.errors import ApiError
 from .http.request_body import receive_body
 from .http.server_stop import ServerStop
-from .inference.attempts import Attempts
 from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
+from .inference.retries import Retries
 from .inference.run import Run
 from .inference.running import RunningRuns
 from .log.access import Viewer, viewer_of
@@ -77,7 +77,7 @@ class ProxyState:
     log_writer: LogWriter
     log_reader: LogReader
     turn_logging: TurnLogging
-    attempts: Attempts
+    retries: Retries
     plugins: Plugins
     stop: ServerStop
     body_budget: BodyBudget

@@ -49,7 +49,7 @@ async def count_tokens(
 async def _events(state: ProxyState, client: Client) -> AsyncGenerator[Event, None]:
     body = client.body.model
     generation = await client.read(MessagesRequest.generation_request)
-    attempt = await state.attempts.attempt(client)
+    attempt = await state.retries.attempt(client)
     base = base_message(generation.model, attempt.answer_id)
     writer = MessageWriter(base, body.thinking_display, body.max_tokens)
     async with aclosing(await state.events(generation, client, attempt)) as model_events:

@@ -22,7 +22,7 @@ async def create(
     body = client.body.model
     generation = await client.read(ChatRequest.generation_request)
     generations = body.choice_requests(generation)
-    attempt = await state.attempts.attempt(client, len(generations))
+    attempt = await state.retries.attempt(client, len(generations))
     first = base_chunk(generation.model, attempt.answer_id)
     names = body.reasoning_names(state.settings.reasoning_field)
 

@@ -22,7 +22,7 @@ async def create(
 ) -> Response:
     body = client.body.model
     generations = await client.read(CompletionRequest.generation_requests)
-    attempt = await state.attempts.attempt(client, len(generations))
+    attempt = await state.retries.attempt(client, len(generations))
     first = base_chunk(body.model, attempt.answer_id)
     prompts = [prompt for prompt in body.prompts() for _ in range(body.choices_per_prompt)]
 

@@ -87,7 +87,7 @@ async def compact(
         messages=(*generation.messages, instruction),
         continues=NEW_THREAD,
     )
-    attempt = await state.attempts.attempt(client)
+    attempt = await state.retries.attempt(client)
     summary, usage = await cancel_on_disconnect(
         client.request.receive, _summarise(state, client, generation, attempt)
     )

@@ -39,7 +39,7 @@ async def create(
 ) -> Response:
     body = client.body.model
     await check_conversation(body, state.log_reader, client.viewer)
-    attempt = await state.attempts.attempt(client, wait=not body.background)
+    attempt = await state.retries.attempt(client, wait=not body.background)
     if attempt.done or attempt.running:
         logged = await _logged_turn(state, attempt.answer_id)
         return _logged_answer(state, backgrounds, logged, stream=bool(body.stream))

@@ -117,7 +117,7 @@ class ResponsesSession:
             if body.background:
                 message = "Background responses are not available over a WebSocket."
                 raise ApiError(400, message, code="unsupported_parameter", param="background")
-            attempt = await self._state.attempts.attempt(client)
+            attempt = await self._state.retries.attempt(client)
             generation = locked_generation(client, self._state.log_reader, self._locks, unstored=last)
             answer = ResponseRun(self._state, client, attempt, generation)
             last_type = ""

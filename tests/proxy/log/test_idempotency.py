@@ -26,7 +26,7 @@ from proxy.app import create_app
 from proxy.hookspecs import hookimpl
 from proxy.http import api_keys
 from proxy.http.errors import ApiError
-from proxy.inference import attempts
+from proxy.inference import retries
 from proxy.log.idempotency import PreviousAttempt, select_attempt
 from proxy.settings import LogPolicy, Settings
 
@@ -209,7 +209,7 @@ async def test_a_retry_of_a_turn_in_the_spool(
 async def test_a_retry_of_a_turn_in_progress_in_another_process(
     saying: Retrying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as one, proxied(AsyncScriptedEngine()) as other:
         first = asyncio.ensure_future(sent(one, saying[0]))
@@ -232,7 +232,7 @@ async def test_equal_requests_at_once_are_one_turn(
     path: str, stream: bool, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     "All of them look in the log before any of them is there, in two processes."
-    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "POLL_SECONDS", 0.01)
     more = {} if path.endswith("compact") else {"stream": stream}
     async with proxied(AsyncScriptedEngine(HELLO)) as one, proxied(AsyncScriptedEngine(HELLO)) as other:
         answers = await asyncio.gather(
@@ -245,7 +245,7 @@ async def test_equal_requests_at_once_are_one_turn(
 
 
 async def test_equal_background_requests_at_once_are_one_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "POLL_SECONDS", 0.01)
     engine = HeldEngine(*[piece.text for piece in pieces(HELLO)])
     async with proxied(engine) as proxy:
         answers = await asyncio.gather(*(sent(proxy, KEY, background=True) for _ in range(4)))
@@ -256,7 +256,7 @@ async def test_equal_background_requests_at_once_are_one_response(monkeypatch: p
 
 async def test_a_retry_between_two_choices_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     "The first choice is in the log, and the next has not begun."
-    monkeypatch.setattr(attempts, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "POLL_SECONDS", 0.01)
     between, go_on = asyncio.Event(), asyncio.Event()
     start_run = state.ProxyState.start_run
 

@@ -16,8 +16,8 @@ from ..log.spool import POLL_SECONDS
 from .client_request import ClientRequest
 
 
-class Attempts:
-    """The attempts at the answers of a server. `locks` has one lock for each request that can be retried.
+class Retries:
+    """Tells retries from other requests. `locks` has one lock for each request that can be retried.
 
     An attempt locks its request before it looks for earlier attempts, until its own turns are in the log,
     where later attempts find them.
