@@ -15,6 +15,7 @@ from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 from .client_connection import LINGER_SECONDS, ClientConnection
 from .connection_limit import SecondlyWarning, max_connections
 from .errors import SERVER, ApiError, openai_response
+from .line_limit import INVALID_REQUESTS
 
 # uvicorn logs this error for each handshake that is answered with 401 or 403. It does not say which.
 REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
@@ -41,6 +42,7 @@ class HTTP11Protocol(ClientConnection, HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.logger.addFilter(INVALID_REQUESTS)
         self.parser = RequestParser(self)
         self._half_closed = False
         self._in_head = True

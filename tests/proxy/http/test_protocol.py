@@ -19,6 +19,7 @@ from proxy.http import body_pace, protocol, websocket_protocol
 from proxy.http.body_budget import BodyBudget
 from proxy.http.connection_limit import SecondlyWarning
 from proxy.http.errors import ApiError
+from proxy.http.line_limit import INVALID_REQUEST, INVALID_REQUESTS
 from proxy.http.protocol import MAX_HEAD, HTTP11Protocol
 from proxy.http.websocket_protocol import MAX_FRAMES
 
@@ -603,6 +604,16 @@ class TestTooManyConnections:
         ]
         for _, each in (*busy, (reader, writer)):
             each.close()
+
+
+async def test_invalid_requests_are_one_line(
+    server: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(INVALID_REQUESTS, "_logged_at", float("-inf"))
+    for _ in range(5):
+        assert (await exchange_bytes(server, b"no HTTP\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" And")[0] for line in lines] == [INVALID_REQUEST]
 
 
 class TestSlowBodies:
