@@ -14,6 +14,7 @@ import httpx
 
 from ...errors import EngineBusy, EngineError, EngineUnreachable
 from ...settings import ServerAddress
+from .cancellation import CancellableStream
 from .endpoint import Endpoint
 from .transport import LoopbackTransport
 
@@ -45,7 +46,7 @@ class AsyncConnections:
 
     anyio and httpcore keep a connection for good if a task is cancelled at certain moments while it opens
     one, or while it closes one. So a task of its own sends each request, and is cancelled only when its
-    connection is open. Another one closes the response.
+    connection is open. Others read the response (`CancellableStream`) and close it.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -85,7 +86,7 @@ class AsyncConnections:
         built = self._http.build_request(**request, extensions={"trace": trace})
         sending = asyncio.ensure_future(self._http.send(built, stream=True))
         try:
-            return await asyncio.shield(sending)
+            response = await asyncio.shield(sending)
         except asyncio.CancelledError:
             is_abandoned = True
             if is_connected:
@@ -94,6 +95,8 @@ class AsyncConnections:
             self._abandoned.add(discarding)
             discarding.add_done_callback(self._abandoned.discard)
             raise
+        response.stream = CancellableStream(response.stream)
+        return response
 
 
 async def _discard(sending: asyncio.Task[httpx.Response]) -> None:

@@ -29,6 +29,7 @@ class Background:
         self._events: list[Event] = []
         self._changed = asyncio.Event()
         self._ended = False
+        self._cancelled = False
         self.task = asyncio.ensure_future(self._collect())
         self._watcher = asyncio.ensure_future(self._watch())
 
@@ -54,8 +55,11 @@ class Background:
 
     async def cancel(self, reason: str) -> None:
         "Cancel the response, and return when its turn is in the log."
-        self._answer.set_cancel_reason(reason)
-        self.task.cancel()
+        if not self._cancelled:
+            # A second time would interrupt what logs the turn.
+            self._cancelled = True
+            self._answer.set_cancel_reason(reason)
+            self.task.cancel()
         await asyncio.wait({self.task})
 
     async def _collect(self) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
+import anyio
+import anyio.abc
 import httpx
 import pytest
 
@@ -124,6 +127,51 @@ async def test_a_connection_that_is_being_opened_when_its_client_is_closed(
         reading.cancel()
         await connections.aclose()
         await upstream[0].none_open()
+
+
+async def test_closing_waits_for_a_connection_that_opens(
+    upstream: tuple[Upstream, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "Whoever closes the client may end the event loop next."
+    monkeypatch.setattr(connection, "uses_loopback_transport", lambda endpoint: False)
+    opening, may_open = asyncio.Event(), asyncio.Event()
+    opened: list[anyio.abc.ByteStream] = []
+    connect_tcp = anyio.connect_tcp
+
+    async def connect_later(*arguments: Any, **options: Any) -> anyio.abc.ByteStream:
+        opening.set()
+        await may_open.wait()
+        opened.append(await connect_tcp(*arguments, **options))
+        return opened[0]
+
+    monkeypatch.setattr(anyio, "connect_tcp", connect_later)
+    connections = AsyncConnections(Endpoint("The server", read_url(upstream[1]), PATIENCE, ""))
+    reading = asyncio.ensure_future(read(connections))
+    await opening.wait()
+    reading.cancel()
+    await asyncio.wait({reading})
+    closing = asyncio.ensure_future(connections.aclose())
+    await iterate(100)
+    assert not closing.done()
+    may_open.set()
+    await closing
+    with pytest.raises(anyio.ClosedResourceError):
+        await opened[0].receive()
+
+
+async def test_a_request_that_is_cancelled_twice_leaves_no_connection(
+    upstream: tuple[Upstream, str], endpoint: Endpoint
+) -> None:
+    for moment in MOMENTS:
+        for later in range(4):
+            connections = AsyncConnections(endpoint)
+            reading = asyncio.ensure_future(read(connections))
+            await iterate(moment)
+            reading.cancel()
+            await iterate(later)
+            reading.cancel()
+            await asyncio.wait({reading})
+            await check_nothing_is_open(upstream[0], connections)
 
 
 async def test_a_cancelled_request_leaves_the_pool(
