@@ -7,23 +7,24 @@ the group `gpt_oss_proxy` names it:
     greeting = "my_package.greeting"
 
 A function may leave out arguments that it does not need. All hooks but `register_routes` may be `async`. If a
-hook fails, the server logs an error that names it and continues without it.
+hook fails, the server logs an error that names it. It continues without it, except for `actor_from_request`.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pluggy
 from fastapi import FastAPI, Request
 
 from .generation import GenerationRequest
-from .http.errors import ApiError
+from .http.errors import NO_RETRY, SERVER, ApiError
 
 GROUP = "gpt_oss_proxy"
+UNNAMED = "A plugin could not tell who you are. The server's own output shows the reason."
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -63,6 +64,9 @@ class ProxyHookSpecs:
         If no plugin returns a name, the client has that of its key, followed by a number. The name is logged,
         and decides which earlier turns the client can see and continue. The hook is called once for each HTTP
         request.
+
+        Raise `proxy.http.errors.ApiError` to refuse the client. If the hook fails in another way, the client
+        is refused with a status 500: without a name, a client of this machine could see everything.
         """
 
     @hookspec
@@ -105,8 +109,18 @@ class Plugins:
         return generation
 
     async def actor_of(self, request: Request) -> str | None:
-        "Return the client's name: the first that a plugin returns, or else the actor of its key."
-        async for actor in self._results("actor_from_request", {"request": request}):
+        """Return the client's name: the first that a plugin returns, or else the actor of its key.
+
+        Raises ApiError if a plugin refuses the client, or fails.
+        """
+        for impl in self._impls("actor_from_request"):
+            try:
+                actor = await _call(impl, {"request": request})
+            except ApiError:
+                raise
+            except Exception as problem:
+                _log_failure(impl)
+                raise ApiError(500, UNNAMED, SERVER, headers=NO_RETRY) from problem
             if actor is not None:
                 return str(actor)
         key_actor: str | None = getattr(request.state, "actor", None)
@@ -116,17 +130,11 @@ class Plugins:
         self, turn_id: str, generation: GenerationRequest, status: int, error: str | None
     ) -> None:
         values = {"turn_id": turn_id, "generation": generation, "status": status, "error": error}
-        async for _ in self._results("turn_logged", values):
-            pass
-
-    async def _results(self, name: str, values: dict[str, Any]) -> AsyncIterator[Any]:
-        for impl in self._impls(name):
+        for impl in self._impls("turn_logged"):
             try:
-                result = await _call(impl, values)
+                await _call(impl, values)
             except Exception:
                 _log_failure(impl)
-            else:
-                yield result
 
     def _impls(self, name: str) -> Sequence[pluggy.HookImpl]:
         """Return the implementations in pluggy's order, the last registered first.

@@ -87,10 +87,6 @@ class FailingPlugin:
         raise KeyError
 
     @hookimpl
-    async def actor_from_request(self) -> None:
-        raise KeyError
-
-    @hookimpl
     async def turn_logged(self) -> None:
         raise KeyError
 
@@ -105,10 +101,48 @@ async def test_a_failing_hook_is_logged_and_skipped(caplog: pytest.LogCaptureFix
     logged = [record.message for record in caplog.records]
     assert [message.split(" of ")[0] for message in logged] == [
         "The hook register_routes",
-        "The hook actor_from_request",
         "The hook prepare_request",
         "The hook turn_logged",
     ]
+
+
+class Unsure:
+    "Fails to name a client."
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    @hookimpl
+    async def actor_from_request(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_a_client_that_no_plugin_can_name_is_refused(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    "Nobody is an admin because a plugin failed."
+    body = {
+        "model": "gpt-oss",
+        "max_tokens": 9,
+        "input": "Hi",
+        "messages": [{"role": "user", "content": "Hi"}],
+    }
+    async with proxied(AsyncScriptedEngine(), plugins=[Greeter(), Unsure(KeyError("a secret"))]) as proxy:
+        answer = await proxy.post(path, body)
+        assert (answer.status_code, answer.headers["x-should-retry"]) == (500, "false")
+        assert "A plugin could not tell who you are." in answer.text
+        assert "secret" not in answer.text
+        assert (await proxy.get("/v1/responses/resp_1")).status_code == 500
+        assert proxy.turns() == []
+    assert caplog.messages[0].startswith("The hook actor_from_request of the plugin ")
+
+
+async def test_a_plugin_refuses_a_client() -> None:
+    refusal = ApiError(403, "Who are you?")
+    async with proxied(AsyncScriptedEngine(), plugins=[Unsure(refusal)]) as proxy:
+        answer = await proxy.chat(user="Hi")
+        assert (answer.status_code, answer.json()["error"]["message"]) == (403, "Who are you?")
 
 
 class NamingPlugin:
