@@ -31,7 +31,7 @@ from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http import api_keys
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
-from ..http.hangup import interrupting_signals
+from ..http.hangup import ending_at_signals
 from ..http.host_names import host_in_url, is_local, normalize_host
 from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
@@ -67,7 +67,7 @@ def serve(settings: Settings) -> None:
             "All keys were revoked, so no client could use the server. Make one (`llm gpt-oss keys add "
             f"NAME`), or delete {api_keys.path()} if programs on this machine should need none."
         )
-    with listening(settings.host, settings.port) as listener, interrupting_signals():
+    with listening(settings.host, settings.port) as listener, ending_at_signals():
         settings = replace(settings, port=listener.getsockname()[1])
         announce(settings, ring)
         _run(settings, listener)

@@ -14,7 +14,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from ..app import create_app
-from ..http.hangup import interrupting_signals, is_ignored
+from ..http.hangup import ending_at_signals, is_ignored
 from ..http.server import QuietServer
 
 # How often the first process looks for signals, while it waits for the others to end.
@@ -29,7 +29,7 @@ class Worker(Process):
         return QuietServer(self.config)
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
-        with interrupting_signals():
+        with ending_at_signals():
             super().target(sockets)
 
 

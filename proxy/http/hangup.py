@@ -27,15 +27,28 @@ def handling_hangup(handler: Any) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
+class Stopped(BaseException):
+    """A signal came while no server handled it.
+
+    This is not KeyboardInterrupt, after which Python may end with the status of that signal, even if somebody
+    handled it: if it was raised inside of `exec`, which dataclasses use while they are imported.
+    """
+
+
 @contextmanager
-def interrupting_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does. End at any of them without an error.
+def ending_at_signals() -> Iterator[None]:
+    """End without an error at SIGINT, SIGTERM or SIGHUP.
 
     A server handles them itself while it runs. Afterwards uvicorn raises the signal that stopped it again.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {each: signal.signal(each, _stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with suppress(KeyboardInterrupt), handling_hangup(signal.default_int_handler):
+        with suppress(Stopped), handling_hangup(_stop):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _stop(*_: Any) -> None:
+    raise Stopped

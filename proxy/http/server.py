@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 
 from .connection_limit import BACKLOG, AcceptErrors
-from .hangup import handling_hangup
+from .hangup import Stopped, handling_hangup
 from .server_stop import STATE, ServerStop
 
 TICK_SECONDS = 1.0
@@ -35,7 +35,7 @@ class QuietServer(uvicorn.Server):
         "Run until a signal stops the server. Exit with status 1 if it did not start, or if turns are lost."
         try:
             super().run(sockets)
-        except KeyboardInterrupt:  # uvicorn raises the signal that stopped it (`interrupting_signals`)
+        except Stopped:  # uvicorn raises the signal that stopped it (`ending_at_signals`)
             pass
         else:
             if not self.started:

@@ -508,7 +508,7 @@ class TestRunning:
     def test_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def stopped(self: uvicorn.Server, sockets: Any) -> None:
             self.started = True
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
         monkeypatch.setattr(uvicorn.Server, "run", stopped)
         before = signal.getsignal(signal.SIGTERM)
