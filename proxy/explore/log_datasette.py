@@ -31,7 +31,7 @@ SETTINGS = {
     "default_cache_ttl": 0,
     "allow_download": False,
     "allow_csv_stream": False,
-    "truncate_cells_html": 400,
+    "truncate_cells_html": 150,
 }
 
 

@@ -2,16 +2,134 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
+
+from .charts import CHARTS, DASHBOARD, dashboards
+from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES, ReadyQuery
 
 # The name of the database in Datasette's addresses. `mount` relies on it not being the prefix of these pages.
 DATABASE = "log"
 TITLE = "What apps ask gpt-oss"
+# Tables of llm that it does not write to any more, and tables that only programs read. Datasette also hides
+# those that begin with one of these names.
+HIDDEN = (
+    "_llm_migrations",
+    "conversations",
+    "prompt_attachments",
+    "prompt_fragments",
+    "responses",
+    "system_fragments",
+    "tool_calls",
+    "tool_responses",
+    "tool_results",
+    "turn_search",
+    "gpt_oss_calls",
+    "gpt_oss_custom_calls",
+    "gpt_oss_items",
+    "gpt_oss_migrations",
+)
+MILLISECONDS = (
+    *("duration_ms", "queue_ms", "first_token_ms", "load_ms", "prompt_ms", "completion_ms"),
+    *("average_ms", "slow_first_token_ms", "slow_duration_ms"),
+)
+TABLES: dict[str, dict[str, Any]] = {
+    "gpt_oss_turns": {
+        "title": "Turns",
+        "description": "What was asked and answered, and how it went: a row for each turn.",
+        "facets": ["app", "model", "effort", "finish_reason"],
+        "sort_desc": "turn_id",
+        "size": 20,
+    },
+    "gpt_oss_threads": {
+        "title": "Threads",
+        "description": "Conversations: their turns in sum.",
+        "sort_desc": "thread_id",
+        "size": 20,
+    },
+    "gpt_oss_messages": {
+        "title": "Messages",
+        "description": "What each turn added: its input and its answer, a row for each part.",
+        "sort_desc": "turn_id",
+    },
+    "gpt_oss_tool_calls": {
+        "title": "Tool calls",
+        "description": "A row for each call of a tool, with its result.",
+        "sort_desc": "turn_id",
+    },
+    "turns": {
+        "description": "LLM's table of turns. gpt_oss_turns is easier to read.",
+        "facets": ["model", "resolved_model"],
+        "sort_desc": "id",
+        "label_column": "id",
+        "size": 20,
+    },
+    "threads": {"description": "LLM's table of conversations.", "sort_desc": "id", "label_column": "name"},
+    "messages": {
+        "description": "LLM's table of messages. Each refers to the one before it, and is stored once.",
+        "label_column": "role",
+    },
+    "parts": {
+        "description": "What messages consist of: text, reasoning, calls of tools and their results.",
+        "facets": ["type"],
+        "sort_desc": "id",
+    },
+    "gpt_oss_requests": {
+        "title": "Requests",
+        "description": "The requests of apps: a row for each turn that the server logged.",
+        "facets": ["endpoint", "status", "actor"],
+        "sort_desc": "turn_id",
+        "size": 20,
+    },
+    "gpt_oss_request_fields": {
+        "description": "Which turns sent which long fields, such as the tools of an agent.",
+        "sort_desc": "turn_id",
+    },
+    "gpt_oss_field_values": {
+        "description": "The long fields of requests, each value once.",
+        "label_column": "id",
+        "size": 10,
+    },
+    "gpt_oss_conversations": {"description": "The conversations of the API."},
+    "gpt_oss_metadata": {"description": "The metadata by which apps find stored chat completions."},
+    "tools": {"description": "The tools that prompts of LLM could call.", "label_column": "name"},
+    "schemas": {"description": "The JSON schemas of answers.", "label_column": "id"},
+}
 
 
 def metadata() -> dict[str, Any]:
     "Return Datasette's metadata."
+    tables = {name: {"units": dict.fromkeys(MILLISECONDS, "ms"), **table} for name, table in TABLES.items()}
+    hidden = {name: {"hidden": True} for name in HIDDEN}
+    database = {"title": "The log", "tables": {**tables, **hidden}, "queries": _queries()}
     return {
         "title": TITLE,
-        "databases": {DATABASE: {"title": "The log", "tables": {}}},
+        "databases": {DATABASE: database},
+        "plugins": {"datasette-dashboards": dashboards(DATABASE)},
     }
+
+
+def _queries() -> dict[str, Any]:
+    return {
+        query.name: {
+            "title": query.title,
+            "description_html": _description(query),
+            "sql": query.sql,
+            "hide_sql": True,
+        }
+        for query in QUERIES
+    }
+
+
+def _description(query: ReadyQuery) -> str:
+    "Return what the page of a query says about it, as HTML."
+    sentences = [escape(query.description)]
+    if ":days" in query.sql:
+        sentences.append(
+            f"It looks at the last {DEFAULT_DAYS} days, up to the last {DEFAULT_TURNS:,} turns. You can type "
+            "other numbers."
+        )
+    for slug, (name, title, _) in CHARTS.items():
+        if name == query.name:
+            sentences.append(f'<a href="../-/dashboards/{DASHBOARD}/{slug}">Picture: {escape(title)}</a>')
+    return " ".join(sentences)

@@ -138,11 +138,16 @@ def _without_prefix(scope: Scope) -> Scope:
 
 
 def _corrected(send: Send) -> Send:
-    "Add our headers to an answer. Some of Datasette's redirects lack the prefix."
+    """Add our headers to an answer, and correct it.
+
+    Some of Datasette's redirects lack the prefix. datasette-dashboards sets cookies of others again, and so
+    would make those of the login readable for scripts.
+    """
 
     async def corrected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=[(name.lower(), value) for name, value in message["headers"]])
+            raw = [(name.lower(), value) for name, value in message["headers"]]
+            headers = MutableHeaders(raw=[header for header in raw if not _is_foreign_cookie(header)])
             message = {**message, "headers": headers.raw}
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
@@ -152,3 +157,9 @@ def _corrected(send: Send) -> Send:
         await send(message)
 
     return corrected
+
+
+def _is_foreign_cookie(header: tuple[bytes, bytes]) -> bool:
+    "Whether a header sets a cookie that is not Datasette's own."
+    name, value = header
+    return name == b"set-cookie" and not value.startswith(b"ds_")

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from datasette import Response, hookimpl
-from datasette.utils.asgi import Base400
+from datasette.utils.asgi import BadRequest, Base400
 from datasette.views.base import DatasetteError
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..http.errors import ApiError
+from .charts import DASHBOARD
 from .message_page import UNREADABLE
+from .metadata import DATABASE, TABLES
+from .queries import QUERIES
+from .search import END_MARK, MARK, PLACES, TEXT, search
 
 NAME = "llm-gpt-oss"
+# The kind of page for the ids in a column, or in a column of one table.
+PAGES = {
+    "turn_id": "turn",
+    "last_turn_id": "turn",
+    "answer_id": "turn",
+    "turns.id": "turn",
+    "thread_id": "thread",
+    "forked_from": "thread",
+    "threads.id": "thread",
+}
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -27,12 +43,68 @@ def extra_css_urls() -> list[str]:
 
 @hookimpl
 def extra_template_vars(datasette: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
-    "`problems` are sentences about turns that are not in the log yet."
+    "What our templates show. `problems` are sentences about turns that are not in the log yet."
 
     async def variables() -> dict[str, Any]:
-        return {"problems": await asyncio.to_thread(datasette.problems)}
+        return {
+            "problems": await asyncio.to_thread(datasette.problems),
+            "database_name": DATABASE,
+            "pictures": datasette.urls.path(f"-/dashboards/{DASHBOARD}"),
+            "ready_queries": QUERIES,
+            "main_tables": [
+                (name, table["title"], table["description"])
+                for name, table in TABLES.items()
+                if "title" in table
+            ],
+            "search_places": PLACES,
+        }
 
     return variables
+
+
+@hookimpl
+def menu_links(datasette: Any) -> list[dict[str, str]]:
+    return [{"href": datasette.urls.path("-/search"), "label": "Search"}]
+
+
+@hookimpl
+def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> Markup | None:
+    "Show ids of turns and threads as links to their transcripts."
+    page = PAGES.get(column) or PAGES.get(f"{table}.{column}")
+    if page is None or value is None:
+        return None
+    # Datasette shows the name of a row that a column refers to.
+    linked, label = (value["value"], value["label"]) if isinstance(value, dict) else (value, value)
+    address = datasette.urls.path(f"-/{page}/{quote(str(linked), safe='')}")
+    return Markup('<a href="{}">{}</a>').format(address, label or linked)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Callable[..., Awaitable[Response]]]]:
+    return [(r"^/-/search$", search_page)]
+
+
+async def search_page(request: Any, datasette: Any) -> Response:
+    query, place = request.args.get("q") or "", request.args.get("in") or TEXT
+    before = request.args.get("before")
+    if place not in PLACES:
+        raise BadRequest(f"`in` must be one of {', '.join(PLACES)}.")
+    if before is not None and not re.fullmatch(r"\d{1,18}", before, re.ASCII):
+        raise BadRequest("`before` must be a number.")
+    found = await search(datasette.log, query, place, None if before is None else int(before))
+    parameters = urlencode({"q": query, "in": place, "before": found.next})
+    context = {
+        "query": query,
+        "place": place,
+        "hits": [hit._replace(snippet=_marked(hit.snippet)) for hit in found.hits],
+        "complete": found.complete,
+        "next": None if found.next is None else datasette.urls.path(f"-/search?{parameters}"),
+    }
+    return Response.html(await datasette.render_template("search.html", context, request=request))
+
+
+def _marked(snippet: str) -> Markup:
+    return Markup(str(escape(snippet)).replace(MARK, "<mark>").replace(END_MARK, "</mark>"))  # noqa: S704
 
 
 @hookimpl

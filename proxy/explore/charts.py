@@ -1,0 +1,165 @@
+"""Pictures of ready queries: what datasette-dashboards shows on `/logs/-/dashboards/log`.
+
+The pages of datasette-dashboards show the results of other kinds of charts than Vega-Lite's as HTML, so these
+must not be used for texts of the log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES
+
+DASHBOARD = "log"
+# The version of Vega-Lite that datasette-dashboards has. Nothing is loaded from this address.
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+# The height of charts with a bar for each row, in pixels. Vega-Lite warns where it follows from their number.
+ROWS_HEIGHT = 260
+DAY = {"field": "day", "type": "ordinal", "title": "day"}
+TIME = {"field": "datetime_utc", "type": "temporal", "title": "time"}
+
+
+def _quantity(field: str, title: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", "title": title, **more}
+
+
+def _colour(field: str, title: str) -> dict[str, Any]:
+    # Told apart with any kind of colour vision, on light and dark.
+    return {"field": field, "type": "nominal", "title": title, "scale": {"scheme": "tableau10"}}
+
+
+# The chart of each query that has one: its title, and its Vega-Lite.
+CHARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "tokens-a-day": (
+        "tokens",
+        "Tokens generated a day, by model and effort",
+        {
+            "mark": {"type": "bar", "tooltip": True},
+            "encoding": {
+                "x": DAY,
+                "y": _quantity("output_tokens", "tokens", stack="zero"),
+                "color": _colour("series", "model"),
+            },
+        },
+    ),
+    "problems-a-day": (
+        "problems",
+        "Failures, repairs and truncations a day",
+        {
+            "mark": {"type": "bar", "tooltip": True},
+            "encoding": {
+                "x": DAY,
+                "y": _quantity("turns", "turns", stack="zero"),
+                "color": _colour("problem", "problem"),
+            },
+        },
+    ),
+    "speed-over-time": (
+        "speed",
+        "Tokens a second",
+        {
+            "mark": {"type": "point", "filled": True, "tooltip": True},
+            "encoding": {
+                "x": TIME,
+                "y": _quantity("tokens_per_second", "tokens a second"),
+                "color": _colour("effort", "effort"),
+            },
+        },
+    ),
+    "first-token-over-time": (
+        "speed",
+        "Time to the first token",
+        {
+            "mark": {"type": "point", "filled": True, "tooltip": True},
+            "encoding": {
+                "x": TIME,
+                "y": _quantity("first_token_ms", "ms", scale={"type": "symlog", "constant": 100}),
+                "color": _colour("effort", "effort"),
+            },
+        },
+    ),
+    "speed-by-effort": (
+        "effort",
+        "Tokens a second by effort (median)",
+        {
+            "height": ROWS_HEIGHT,
+            "mark": {"type": "bar", "tooltip": True},
+            "encoding": {
+                "x": _quantity("tokens_per_second", "tokens a second"),
+                "y": {"field": "effort", "type": "nominal", "title": "effort"},
+                "color": _colour("model", "model"),
+                "yOffset": {"field": "model"},
+            },
+        },
+    ),
+    "contexts": (
+        "contexts",
+        "What fills the longest contexts (estimated tokens)",
+        {
+            "height": ROWS_HEIGHT,
+            "mark": {"type": "bar", "tooltip": True},
+            "encoding": {
+                "x": _quantity("estimated_tokens", "tokens", stack="zero"),
+                "y": {
+                    "field": "turn_id",
+                    "type": "nominal",
+                    "title": "turn",
+                    "sort": {"field": "input_tokens", "order": "descending"},
+                },
+                "color": _colour("kind", "part"),
+            },
+        },
+    ),
+    "apps": (
+        "apps",
+        "Tokens by app",
+        {
+            "height": ROWS_HEIGHT,
+            "mark": {"type": "bar", "tooltip": True},
+            "encoding": {
+                "x": _quantity("output_tokens", "tokens generated", stack="zero"),
+                "y": {"field": "app", "type": "nominal", "title": "app", "sort": "-x"},
+                "color": _colour("actor", "key"),
+            },
+        },
+    ),
+    "cache": (
+        "cache",
+        "Prompt tokens from the cache a day",
+        {
+            "mark": {"type": "line", "point": True, "tooltip": True},
+            "encoding": {
+                "x": DAY,
+                "y": _quantity("cached_percent", "percent"),
+                "color": _colour("app", "app"),
+            },
+        },
+    ),
+}
+
+
+def dashboards(database: str) -> dict[str, Any]:
+    "Return the configuration of datasette-dashboards."
+    sql = {query.name: query.sql for query in QUERIES}
+    return {
+        DASHBOARD: {
+            "title": "The log in pictures",
+            "description": f"The last {DEFAULT_DAYS} days, up to the last {DEFAULT_TURNS:,} turns. Pictures "
+            "link to their numbers.",
+            # Without defaults: with them datasette-dashboards sets all cookies of the browser again.
+            "filters": {
+                "days": {"name": f"Days ({DEFAULT_DAYS} if empty)", "type": "number", "min": 1},
+                "turns": {"name": f"Turns ({DEFAULT_TURNS} if empty)", "type": "number", "min": 1},
+            },
+            "charts": {
+                slug: {
+                    "title": title,
+                    "db": database,
+                    "query": sql[query],
+                    "library": "vega-lite",
+                    "display": {"$schema": SCHEMA, **display},
+                }
+                for slug, (query, title, display) in CHARTS.items()
+            },
+        }
+    }
