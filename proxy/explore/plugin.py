@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from datasette import Response, hookimpl
 from datasette.utils.asgi import BadRequest, Base400
@@ -22,16 +22,6 @@ from .queries import QUERIES
 from .search import END_MARK, MARK, PLACES, TEXT, search
 
 NAME = "llm-gpt-oss"
-# The kind of page for the ids in a column, or in a column of one table.
-PAGES = {
-    "turn_id": "turn",
-    "last_turn_id": "turn",
-    "answer_id": "turn",
-    "turns.id": "turn",
-    "thread_id": "thread",
-    "forked_from": "thread",
-    "threads.id": "thread",
-}
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -65,18 +55,6 @@ def extra_template_vars(datasette: Any) -> Callable[[], Awaitable[dict[str, Any]
 @hookimpl
 def menu_links(datasette: Any) -> list[dict[str, str]]:
     return [{"href": datasette.urls.path("-/search"), "label": "Search"}]
-
-
-@hookimpl
-def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> Markup | None:
-    "Show ids of turns and threads as links to their transcripts."
-    page = PAGES.get(column) or PAGES.get(f"{table}.{column}")
-    if page is None or value is None:
-        return None
-    # Datasette shows the name of a row that a column refers to.
-    linked, label = (value["value"], value["label"]) if isinstance(value, dict) else (value, value)
-    address = datasette.urls.path(f"-/{page}/{quote(str(linked), safe='')}")
-    return Markup('<a href="{}">{}</a>').format(address, label or linked)
 
 
 @hookimpl

@@ -280,16 +280,16 @@ QUERIES = (
         _recent(
             "app, finish_reason",
             """
-            calling as (
+            callers as (
               select turn_id, datetime_utc, app from recent
               where finish_reason = 'tool_calls'
               order by turn_id desc
               limit 50
             )
-            select calling.turn_id, datetime_utc, app, tool_name, substr(arguments, 1, 300) as arguments,
+            select callers.turn_id, datetime_utc, app, tool_name, substr(arguments, 1, 300) as arguments,
               substr(output, 1, 300) as output
-            from calling cross join gpt_oss_tool_calls as call on call.turn_id = calling.turn_id
-            order by calling.turn_id desc, position
+            from callers cross join gpt_oss_tool_calls as call on call.turn_id = callers.turn_id
+            order by callers.turn_id desc, position
             limit 200
             """,
         ),

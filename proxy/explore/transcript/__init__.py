@@ -15,7 +15,13 @@ from markupsafe import Markup
 from .pages import privacy_page, prompt_page, thread_page, turn_page
 
 # The columns that name a turn or a thread.
-COLUMNS = {"turn_id": "turn", "answer_id": "turn", "thread_id": "thread", "forked_from": "thread"}
+COLUMNS = {
+    "turn_id": "turn",
+    "last_turn_id": "turn",
+    "answer_id": "turn",
+    "thread_id": "thread",
+    "forked_from": "thread",
+}
 _ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
 
 
@@ -43,6 +49,8 @@ def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> M
     kind = COLUMNS.get(column)
     if column == "id" and table in ("turns", "threads"):
         kind = table.removesuffix("s")
-    if kind is None or not isinstance(value, str) or not _ID.fullmatch(value):
+    # Where a column refers to another table, Datasette shows the label of the row there.
+    id, label = (value["value"], value["label"]) if isinstance(value, dict) else (value, value)
+    if kind is None or not isinstance(id, str) or not _ID.fullmatch(id):
         return None
-    return Markup('<a href="{}">{}</a>').format(datasette.urls.path(f"/-/{kind}/{value}"), value)
+    return Markup('<a href="{}">{}</a>').format(datasette.urls.path(f"/-/{kind}/{id}"), label or id)

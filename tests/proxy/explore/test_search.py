@@ -32,11 +32,11 @@ def test_words_of_a_query(query: str, words: list[str]) -> None:
 def turn_ids(turn_log: TurnLog) -> list[str]:
     "A turn that calls a tool, and the one that continues it. Each part has words of its own."
     turn_log.write(user("Another pelican"), answer=assistant("Hi"))
-    calling = assistant(reasoning("I should look."), call("c1"))
-    first = turn_log.write(user("Where is the harbour?"), answer=calling)
+    asked = assistant(reasoning("I should look."), call("c1"))
+    first = turn_log.write(user("Where is the harbour?"), answer=asked)
     second = turn_log.write(
         user("Where is the harbour?"),
-        calling,
+        asked,
         result("c1", "line\nlighthouse 50 % “off”"),
         answer=assistant(reasoning("They want <b>directions</b>."), "At the pelican's <i>pier</i>."),
     )
