@@ -38,7 +38,7 @@ else
             exit 1
         }
     fi
-    "$bin/llm" gpt-oss models add "$tiny" --gguf tests/models/gpt-oss-tiny.gguf --label "$label" 2>/dev/null
+    "$bin/llm" gpt-oss models add "$tiny" --gguf tests/models/gpt-oss-tiny.gguf --threads 1 --label "$label" 2>/dev/null
 fi
 
 show "llm -m $model '$prompt'"

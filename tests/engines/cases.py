@@ -12,6 +12,7 @@ from typing import Any
 import llm
 import sqlite_utils
 from llm.logs import LogStore
+from support.empty_log import copy_empty_log
 
 from llm_gpt_oss.models import GptOss
 
@@ -103,6 +104,7 @@ CASES: dict[str, Case] = {
 def run_case(model: GptOss, case: Case) -> CaseResult:
     "What came of it: the events of each turn, its row in the log, and the error that ended it, if one did."
     database = sqlite_utils.Database(memory=True)
+    copy_empty_log(database.conn)
     turns: list[CaseResult] = []
     error = None
     try:

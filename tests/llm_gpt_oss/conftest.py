@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import llm
 import pytest
-import sqlite_utils
-from llm.logs import LogStore
-from llm.migrations import migrate
+from support.empty_log import copy_empty_log
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
-from llm_gpt_oss.log import migrations
-from llm_gpt_oss.log.database import write_transaction
-from llm_gpt_oss.log.views.versions import create_views
-
-
-@pytest.fixture(scope="session")
-def migrated() -> Iterator[sqlite3.Connection]:
-    "An empty log. To make one on a disk takes seconds."
-    with closing(sqlite3.connect(":memory:")) as connection:
-        database = sqlite_utils.Database(connection)
-        migrate(database)
-        LogStore(database)
-        with write_transaction(connection):
-            migrations.migrate(connection)
-            create_views(connection)
-        yield connection
 
 
 @pytest.fixture
-def log(migrated: sqlite3.Connection) -> Callable[..., Path]:
+def log() -> Callable[..., Path]:
     "Puts an empty log where llm keeps its own, or under another name beside it."
 
     def put(name: str = "logs.db") -> Path:
         path: Path = llm.user_dir() / name
         with closing(sqlite3.connect(path)) as target:
-            migrated.backup(target)
+            copy_empty_log(target)
         return path
 
     return put
