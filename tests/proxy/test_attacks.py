@@ -52,14 +52,22 @@ def probe(target: Target) -> Iterator[Probe]:
         yield probe
 
 
-@pytest.mark.parametrize("attack", [pytest.param(attack, id=attack.name) for attack in named(*NAMES)])
-def test_an_attack(attack: Attack, target: Target, probe: Probe, engine: BadEngine) -> None:
-    assert play(attack, target, probe, engine).problems(GENEROUS) == []
+@pytest.fixture(scope="module")
+def attacks() -> dict[str, Attack]:
+    return dict(zip(NAMES, named(*NAMES), strict=True))
 
 
-def test_a_server_starts_after_one_was_killed_during_an_attack(tmp_path: Path, engine: BadEngine) -> None:
-    (attack,) = named(NAMES[0])
-    assert start_after_kill(attack, tmp_path, engine) < GENEROUS.start
+@pytest.mark.parametrize("name", NAMES)
+def test_an_attack(
+    name: str, attacks: dict[str, Attack], target: Target, probe: Probe, engine: BadEngine
+) -> None:
+    assert play(attacks[name], target, probe, engine).problems(GENEROUS) == []
+
+
+def test_a_server_starts_after_one_was_killed_during_an_attack(
+    tmp_path: Path, attacks: dict[str, Attack], engine: BadEngine
+) -> None:
+    assert start_after_kill(attacks[NAMES[0]], tmp_path, engine) < GENEROUS.start
 
 
 def test_all_endpoints_that_read_a_body_are_attacked() -> None:

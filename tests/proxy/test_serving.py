@@ -92,9 +92,9 @@ def test_streams_finish_when_the_server_stops(path: Path) -> None:
     with Ollama([*BEGIN, 0.3, END]) as ollama, serving(path, ollama) as server:
         with server.asking(stream=True) as client:
             until(client, b"Hello")
-            server.process.send_signal(signal.SIGTERM)
+            server.send_signal(signal.SIGTERM)
             until(client, b"data: [DONE]\n\n")
-        assert server.process.wait(PATIENCE) == 0
+        assert server.wait() == 0
         assert server.rows() == [(200, None)]
 
 
@@ -125,7 +125,7 @@ def test_ctrl_c_during_a_stop_cuts_what_still_runs(path: Path) -> None:
     with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama, grace=600) as server:
         with server.asking(stream=True) as client:
             until(client, b"Hello")
-            server.process.send_signal(signal.SIGTERM)
+            server.send_signal(signal.SIGTERM)
             wait_until_closed(server.port)
             assert server.stop(signal.SIGINT) == 0
             assert b"server_stopped" in until(client, b"\r\n0\r\n\r\n")
@@ -176,10 +176,10 @@ class TestStopOfWebSockets:
             with connect(f"ws://127.0.0.1:{server.port}/v1/responses", proxy=None) as client:
                 client.send(json.dumps(REQUEST))
                 assert ollama.asked.wait(PATIENCE)
-                server.process.send_signal(signal.SIGTERM)
+                server.send_signal(signal.SIGTERM)
                 *_, last = events_until_close(client)
                 assert (last["type"], client.close_code) == ("response.completed", 1012)
-            assert server.process.wait(PATIENCE) == 0
+            assert server.wait() == 0
             assert server.rows() == [(200, None)]
 
     def test_a_connection_without_a_request_does_not_delay_it(self, path: Path) -> None:

@@ -4,48 +4,31 @@ with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama) as server:
     with server.asking(stream=True) as client:
         until(client, b"Hello")
     server.kill()
+
+The process is a fork of one that has imported the server already, since that takes most of a start's time.
+`python -m proxy` and `llm gpt-oss serve` are tested in proxy/cli/ and wherever a test has several workers.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from support.empty_log import copy_empty_log
 from support.scripted_server import Reply, Request, Scripted, answer, stream
 
-SERVE = """
-import signal, sys, uvicorn
-from pathlib import Path
-from proxy.app import create_app
-from proxy.http.protocol import HTTP11Protocol
-from proxy.http.server import QuietServer
-from proxy.http.server_stop import CLEAN_UP_SECONDS
-from proxy.http.websocket_protocol import WebSocketProtocol
-from proxy.settings import Settings
-# uvicorn ends itself by the signal that stopped it, once all is done.
-for each in (signal.SIGTERM, signal.SIGHUP):
-    signal.signal(each, lambda *_: sys.exit(0))
-app = create_app(Settings(database=Path(sys.argv[1]), model="gpt-oss-tiny", keep_alive=float(sys.argv[2])))
-config = uvicorn.Config(
-    app,
-    http=HTTP11Protocol,
-    ws=WebSocketProtocol,
-    log_level="warning",
-    timeout_graceful_shutdown=float(sys.argv[3]) + CLEAN_UP_SECONDS,
-)
-QuietServer(config).run(sockets=[__import__("socket").socket(fileno=int(sys.argv[4]))])
-"""
 PATIENCE = 30
 CHAT = "/v1/chat/completions"
 
@@ -82,8 +65,8 @@ class Ollama(Scripted):
 
 
 class Serving:
-    def __init__(self, process: subprocess.Popen[bytes], port: int, path: Path) -> None:
-        self.process = process
+    def __init__(self, process: ForkServerProcess, port: int, path: Path) -> None:
+        self._process = process
         self.port = port
         self.path = path
 
@@ -110,37 +93,76 @@ class Serving:
         wait_for(lambda: self.rows() == [*expected])
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self._process.kill()
+        self._process.join()
 
-    def stop(self, signal_: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(signal_)
-        return self.process.wait(PATIENCE)
+    def send_signal(self, signal_: signal.Signals) -> None:
+        assert self._process.pid
+        os.kill(self._process.pid, signal_)
+
+    def wait(self) -> int | None:
+        "Return the exit code of the server, or None if it does not end."
+        self._process.join(PATIENCE)
+        return self._process.exitcode
+
+    def stop(self, signal_: signal.Signals = signal.SIGTERM) -> int | None:
+        self.send_signal(signal_)
+        return self.wait()
 
 
 @contextmanager
 def serving(path: Path, ollama: Scripted, *, keep_alive: float = 60, grace: float = 60) -> Iterator[Serving]:
+    "A server that logs to `path`. A log that does not exist yet begins as a copy of an empty one."
+    if not path.exists():
+        with closing(sqlite3.connect(path)) as log:
+            copy_empty_log(log)
     listener = socket.create_server(("127.0.0.1", 0))
-    environment = {
-        **os.environ,
-        "OLLAMA_HOST": ollama.host,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
-    }
-    output = path.with_name("stderr.txt")
-    with output.open("ab") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, path, str(keep_alive), str(grace), str(listener.fileno())],
-            env=environment,
-            pass_fds=[listener.fileno()],
-            stderr=stderr,
-        )
+    environment = {**os.environ, "OLLAMA_HOST": ollama.host}
+    arguments = (path, listener, keep_alive, grace, environment)
+    process = FORKS.Process(target=_serve, args=arguments, daemon=True)
+    process.start()
     port: int = listener.getsockname()[1]
     listener.close()
     try:
         yield Serving(process, port, path)
     finally:
         process.kill()
-        process.wait()
+        process.join()
+        process.close()
+
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["uvicorn", "proxy.app", "proxy.http.server", "proxy.http.websocket_protocol"])
+
+
+def _serve(
+    path: Path, listener: socket.socket, keep_alive: float, grace: float, environment: dict[str, str]
+) -> None:
+    "Run a server. This is all that its process does."
+    import uvicorn
+
+    from proxy.app import create_app
+    from proxy.http.protocol import HTTP11Protocol
+    from proxy.http.server import QuietServer
+    from proxy.http.server_stop import CLEAN_UP_SECONDS
+    from proxy.http.websocket_protocol import WebSocketProtocol
+    from proxy.settings import Settings
+
+    os.environ.clear()
+    os.environ.update(environment)
+    with path.with_name("stderr.txt").open("ab") as stderr:
+        os.dup2(stderr.fileno(), sys.stderr.fileno())
+    # uvicorn ends itself by the signal that stopped it, once all is done.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        create_app(Settings(database=path, model="gpt-oss-tiny", keep_alive=keep_alive)),
+        http=HTTP11Protocol,
+        ws=WebSocketProtocol,
+        log_level="warning",
+        timeout_graceful_shutdown=int(grace + CLEAN_UP_SECONDS),
+    )
+    QuietServer(config).run(sockets=[listener])
 
 
 def until(client: socket.socket, wanted: bytes) -> bytes:
