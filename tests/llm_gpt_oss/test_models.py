@@ -334,7 +334,8 @@ def test_an_abandoned_response_is_stopped_and_recorded() -> None:
     assert (engine.closed, response.response_json) == (0, None)
     events.close()
     assert (engine.closed, response.output_tokens) == (1, 4)
-    assert response.response_json == {"outcome": {"finish_reason": None, "notes": []}, "completions": 0}
+    outcome = {"finish_reason": None, "notes": []}
+    assert response.response_json == {"outcome": outcome, "completions": 0, "engine": "ollama"}
 
 
 async def test_an_abandoned_async_response_is_stopped_and_recorded() -> None:

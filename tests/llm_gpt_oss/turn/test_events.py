@@ -242,7 +242,8 @@ def test_the_resolved_model() -> None:
     ],
 )
 def test_the_outcome(script: list[Part], options: Any, outcome: object, completions: int) -> None:
-    assert run_prompt(*script, **options).response_json == {"outcome": outcome, "completions": completions}
+    expected = {"outcome": outcome, "completions": completions, "engine": "ollama"}
+    assert run_prompt(*script, **options).response_json == expected
 
 
 @pytest.fixture
@@ -283,7 +284,8 @@ def test_an_interrupted_turn_is_recorded_so_far() -> None:
     response = model.prompt("Warm?")
     with pytest.raises(StreamCut):
         response.text()
-    assert response.response_json == {"outcome": {"finish_reason": None, "notes": []}, "completions": 0}
+    outcome = {"finish_reason": None, "notes": []}
+    assert response.response_json == {"outcome": outcome, "completions": 0, "engine": "ollama"}
     assert (response.input_tokens, response.output_tokens) == (None, 11)
     assert response.token_details is not None
     assert response.token_details["reasoning_tokens"] == 1
