@@ -18,6 +18,7 @@ from llm.cli import cli
 
 from llm_gpt_oss import settings
 from llm_gpt_oss.catalog.models_file import BUILT_IN
+from llm_gpt_oss.log.views.versions import VIEWS
 from llm_gpt_oss.options import GptOssOptions
 from llm_gpt_oss.turn.note import MEANINGS
 from proxy.http.errors import SHAPES, ErrorShape
@@ -131,6 +132,15 @@ def fields(field_table: FieldTable) -> str:
 def notes() -> str:
     "The kinds of notes, and what they mean."
     return table(["note", "meaning"], ((f"`{kind}`", meaning) for kind, meaning in MEANINGS.items()))
+
+
+def views() -> str:
+    "Our views of the log: what a row is, and the columns."
+    parts = []
+    for view in VIEWS:
+        columns = table(["column", "meaning"], ((f"`{each.name}`", each.meaning) for each in view.columns))
+        parts.append(f"\n### `{view.name}`\n\n{view.meaning}.\n{columns.rstrip()}\n")
+    return "".join(parts) + "\n"
 
 
 def errors() -> str:

@@ -83,7 +83,7 @@ COLUMNS = (
     Column(
         "engine",
         "json_extract(turns.response, '$.engine')",
-        "the engine that the model ran on; null before version 0.2 and for other plugins",
+        "the engine that the model ran on; null for requests that went to Ollama as they were",
     ),
     Column(
         "effort",
