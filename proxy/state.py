@@ -125,6 +125,7 @@ class ProxyState:
     ) -> AsyncGenerator[StreamEvent | Finished, None]:
         "Return the events of a new run, or those in the log if an earlier attempt was answered."
         if attempt.done:
+            client.name_turn(attempt.answer_id)
             return self.log_reader.events(attempt.ids[choice])
         return (await self.start_run(generation, client, attempt, choice)).events()
 

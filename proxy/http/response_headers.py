@@ -19,7 +19,8 @@ _UNSAFE = re.compile(r"[^\w.\[\]-]", re.ASCII)
 
 class ResponseHeaders:
     """ASGI middleware that adds a request id, the client's own if it sent one, and the time until the answer
-    began. `x-llm-ignored` names the fields in `request.state.ignored`.
+    began. `x-llm-ignored` names the fields in `request.state.ignored`, `x-llm-turn` is
+    `request.state.turn_id`.
 
     `answer_began` is called with the scope and the status of each answer when it begins.
 
@@ -53,6 +54,8 @@ class ResponseHeaders:
                 headers["request-id"] = request_id  # Anthropic's name for it
                 headers["openai-processing-ms"] = str(round((time.perf_counter() - started_at) * 1000))
                 headers["openai-version"] = "2020-10-01"
+                if turn_id := state.get("turn_id"):
+                    headers["x-llm-turn"] = turn_id
                 if ignored := state.get("ignored"):
                     headers["x-llm-ignored"] = ", ".join(_UNSAFE.sub("_", path) for path in ignored)
             await send(message)

@@ -35,6 +35,10 @@ class ClientRequest(Generic[B]):
         "Whether the body is so long that what reads all of it must not run on the event loop."
         return len(self.body.raw) >= LONG
 
+    def name_turn(self, turn_id: str) -> None:
+        "Name the turn of the answer in the header `x-llm-turn`, unless the answer has begun."
+        self.request.state.turn_id = turn_id
+
     async def read(self, function: Callable[[B], T]) -> T:
         "Return what the function makes of the body, without holding up other requests."
         return await off_loop(len(self.body.raw), function, self.body.model)

@@ -124,6 +124,7 @@ class Run:
         if self._writer is None:
             return
         self._writer.check_room()
+        self._client.name_turn(self._record.answer_id or self._turn_id)
         try:
             messages = await self._writer.begin(Turn(partial_response(self._response), self._record))
         except asyncio.CancelledError as error:

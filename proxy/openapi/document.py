@@ -52,6 +52,10 @@ HEADERS = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "x-llm-turn": {
+        "description": "The turn of the answer in the log. For several choices, that of the first one",
+        "schema": {"type": "string"},
+    },
     "x-llm-ignored": {
         "description": "The fields of the request that have no effect, because the server does not know them",
         "schema": {"type": "string"},

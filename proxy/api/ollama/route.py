@@ -122,6 +122,8 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         except ApiError as error:
             return ollama_error(error.message, error.status, error.headers)
         turn = ForwardedTurn(completion, headers, viewer, writer, state)
+        if not completion.begun:  # otherwise it may become part of an earlier turn
+            request.state.turn_id = turn.id
     return Relay(request, open_answer, turn, held=held)
 
 

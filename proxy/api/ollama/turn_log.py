@@ -39,7 +39,7 @@ class LoggedCompletion:
 
 
 class ForwardedTurn:
-    """The turn of one forwarded request. Creating it records the turn in the log as in progress.
+    """The turn of one forwarded request, with an `id`. Creating it records it in the log as in progress.
 
     Call `start` in the task that reads the answer, pass its bytes to `feed`, then call `end` once. From that
     call on, the turn is logged even if the caller is cancelled. If the answer was begun by an earlier
@@ -67,6 +67,7 @@ class ForwardedTurn:
         # Not awaited here, so that the request is forwarded without delay.
         self._messages = asyncio.ensure_future(writer.begin(Turn(self._response, self._record)))
         self.feed = self._answer.feed
+        self.id = self._response.id
 
     is_queued = False
     queue_ms = None

@@ -41,6 +41,7 @@ async def create(
     await check_conversation(body, state.log_reader, client.viewer)
     attempt = await state.retries.attempt(client, wait=not body.background)
     if attempt.done or attempt.running:
+        client.name_turn(attempt.answer_id)
         logged = await _logged_turn(state, attempt.answer_id)
         return _logged_answer(state, backgrounds, logged, stream=bool(body.stream))
     generation = locked_generation(client, state.log_reader, locks, {})
