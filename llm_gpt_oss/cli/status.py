@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +22,7 @@ from .terminal import columns, format_memory, format_size, format_time
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a model, its engine and LLM's log.
+    """The state of a model, its engine and LLM's log, in which `last_turn` is the latest one.
 
     `checked` is what the engine reports about the model. `engines` are the summaries of the other engines by
     name. `log_problems` are what keeps turns from being logged, with what to type.
@@ -30,6 +33,7 @@ class Status:
     checked: ModelStatus
     log: str
     log_size: int | None
+    last_turn: str | None
     logging: bool
     log_problems: list[str]
     engines: dict[str, str]
@@ -43,6 +47,7 @@ class Status:
             "model": self.model,
             "log": self.log,
             "log_size": self.log_size,
+            "last_turn": self.last_turn,
             "logging": self.logging,
             "log_problems": self.log_problems,
             "engines": self.engines,
@@ -60,6 +65,7 @@ def create_status(model: BoundModel, checked: ModelStatus, engines: dict[str, st
         checked=checked,
         log=str(log),
         log_size=log.stat().st_size if log.exists() else None,
+        last_turn=_last_turn(log),
         logging=logs_on(),
         log_problems=list(log_problems(log)),
         engines=engines,
@@ -81,8 +87,19 @@ def status_rows(status: Status) -> list[tuple[str, str]]:
         *([("Context", _context(checked))] if checked.context_length or checked.trained_context else []),
         ("Log", f"{status.log}, {log_size}"),
         ("Logging", "on" if status.logging else "off: `llm logs on` turns it on"),
+        *([("Last turn", f"`llm gpt-oss explore {status.last_turn}` shows it")] if status.last_turn else []),
         *(("" if number else "Others", other) for number, other in enumerate(others)),
     ]
+
+
+def _last_turn(log: Path) -> str | None:
+    "The id of the latest turn. None if there is none, or if the log cannot be read: `log_problems` says why."
+    try:
+        with closing(sqlite3.connect(f"{log.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+            row = database.execute("select max(id) from turns").fetchone()
+    except sqlite3.Error:
+        return None
+    return row[0] if row else None
 
 
 def _memory_details(status: ModelStatus) -> list[str]:

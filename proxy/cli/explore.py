@@ -6,6 +6,7 @@ import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from urllib.parse import quote
 
 import click
 
@@ -16,6 +17,7 @@ from .run_server import listening
 
 
 @click.command(name="explore")
+@click.argument("id", required=False)
 @click.option(
     "-d",
     "--database",
@@ -26,12 +28,14 @@ from .run_server import listening
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on  [default: a free one]"
 )
 @click.option("-n", "--no-browser", is_flag=True, help="Print the address, and open no browser")
-def command(database: Path | None, port: int, no_browser: bool) -> None:
+def command(id: str | None, database: Path | None, port: int, no_browser: bool) -> None:
     """
     Look at the log in the browser, with Datasette
 
     The pages show what was asked and answered, how fast that was, and what went wrong. They can only be read,
     by you alone: the address has a token.
+
+    ID opens the page of a turn, a thread or an answer: its id in the log or in the API, or `last`.
 
     Needs: llm install 'llm-gpt-oss[datasette]'
     """
@@ -45,7 +49,8 @@ def command(database: Path | None, port: int, no_browser: bool) -> None:
     with listening("127.0.0.1", port) as listener, suppress(KeyboardInterrupt):
         port = listener.getsockname()[1]
         access = Access(port)
-        address = f"http://127.0.0.1:{port}{PATH}/?token="
+        page = f"-/turn/{quote(id, safe='')}" if id else ""
+        address = f"http://127.0.0.1:{port}{PATH}/{page}?token="
         click.echo(f"{address}{access.token}")
         click.echo("Press Ctrl-C to stop.", err=True)
         if not no_browser:

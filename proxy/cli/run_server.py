@@ -101,6 +101,8 @@ def listening(host: str, port: int) -> socket.socket:
 
 def announce(settings: Settings, ring: KeyRing) -> None:
     "Print the address, who can use the server, where it logs, and a line to paste into a shell."
+    from ..explore.mount import PATH, is_installed
+
     url = f"http://{host_in_url(LOOPBACK.get(settings.host, settings.host))}:{settings.port}"
     names = ", ".join(
         f"the one of --key-file, --key or {KEY}" if key.name == COMMAND_LINE_KEY else key.name
@@ -111,6 +113,8 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     click.echo(f"Serving {settings.model} at {url}", err=True)
     click.echo(f"Key: {names}" if names else f"Key: not required, for clients on {clients}", err=True)
     click.echo(log, err=True)
+    if settings.log_policy != "off" and is_installed():
+        click.echo(f"See it at {url}{PATH}, and the latest turn at {url}{PATH}/-/turn/last", err=True)
     if settings.log_policy != "off" and is_open_to_others(settings.database):
         option = "" if settings.database == Settings().database else f" -d {quote(str(settings.database))}"
         click.echo(

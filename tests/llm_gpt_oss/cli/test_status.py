@@ -6,6 +6,8 @@ from typing import Any
 
 import llm
 import pytest
+import sqlite_utils
+from llm.migrations import migrate
 from support import tiny
 from support.commands import INSTALLED, LOADED, TAG, run
 from support.webserver import WebServer, lines
@@ -41,6 +43,16 @@ def test_status_as_text(ollama: WebServer) -> None:
     assert result.stderr == ""
 
 
+def test_status_shows_the_last_turn(ollama: WebServer) -> None:
+    database = sqlite_utils.Database(llm.user_dir() / "logs.db")
+    migrate(database)  # type: ignore[no-untyped-call]
+    assert "Last turn" not in run("status").stdout
+    database["turns"].insert_all({"id": f"01m8r{n}"} for n in (2, 3, 1))
+    database.close()
+    assert "Last turn  `llm gpt-oss explore 01m8r3` shows it" in run("status").stdout.splitlines()
+    assert json.loads(run("status", "--json").stdout)["last_turn"] == "01m8r3"
+
+
 def test_status_as_json(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 20_000_000_000)
     (llm.user_dir() / "logs.db").write_bytes(b"12345")
@@ -55,6 +67,7 @@ def test_status_as_json(ollama: WebServer, monkeypatch: pytest.MonkeyPatch) -> N
         "model": TAG,
         "log": f"{llm.user_dir()}/logs.db",
         "log_size": 5,
+        "last_turn": None,
         "logging": False,
         "log_problems": [
             f"Turns cannot be logged: file is not a database. Make {llm.user_dir()}/logs.db writable, and "

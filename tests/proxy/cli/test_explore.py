@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from support.logged_turns import assistant, user
 from support.turn_logs import TurnLog
 
 from proxy.cli import explore
@@ -25,12 +26,22 @@ command(sys.argv[1:])
 
 
 @pytest.mark.parametrize(
-    ("options", "opened"), [pytest.param([], True, id="browser"), pytest.param(["-n"], False, id="none")]
+    ("options", "opened", "path", "text"),
+    [
+        pytest.param([], True, "", "What apps ask gpt-oss", id="browser"),
+        pytest.param(["-n"], False, "", "What apps ask gpt-oss", id="none"),
+        pytest.param(["last"], True, "-/turn/last", "<p>Hello</p>", id="a turn"),
+        pytest.param(["a b"], True, "-/turn/a%20b", "Not in this log", id="an id that is none"),
+    ],
 )
-def test_it_serves_the_log_until_it_is_stopped(options: list[str], opened: bool, tmp_path: Path) -> None:
+def test_it_serves_the_log_until_it_is_stopped(
+    options: list[str], opened: bool, path: str, text: str, tmp_path: Path
+) -> None:
     pytest.importorskip("datasette_dashboards")
     log = tmp_path / "logs.db"
-    TurnLog(log).db.close()
+    turn_log = TurnLog(log)
+    turn_log.write(user("Hi"), answer=assistant("Hello"))
+    turn_log.db.close()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", STARTER, "-d", log, *options],
@@ -44,12 +55,13 @@ def test_it_serves_the_log_until_it_is_stopped(options: list[str], opened: bool,
             lines = [process.stdout.readline().strip() for _ in range(1 + opened)]
             addresses = [line.removeprefix("opened ") for line in lines]
             assert all(
-                re.fullmatch(r"http://127\.0\.0\.1:\d+/logs/\?token=\S{43}", each) for each in addresses
+                re.fullmatch(rf"http://127\.0\.0\.1:\d+/logs/{re.escape(path)}\?token=\S{{43}}", each)
+                for each in addresses
             )
             assert len({*addresses}) == len(addresses)
             for address in addresses:
                 page = client.get(address, follow_redirects=True)
-                assert (page.status_code, "What apps ask gpt-oss" in page.text) == (200, True)
+                assert text in page.text
                 client.cookies.clear()
         finally:
             process.send_signal(signal.SIGINT)

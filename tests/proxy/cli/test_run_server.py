@@ -34,6 +34,7 @@ from llm_gpt_oss.engines.ollama.provider import OllamaProvider
 from llm_gpt_oss.settings import Settings as PluginSettings
 from proxy.cli import run_server, serve
 from proxy.cli.workers import Workers
+from proxy.explore import mount
 from proxy.http import api_keys
 from proxy.http.api_keys import KeyRing
 from proxy.http.protocol import HTTP11Protocol
@@ -55,7 +56,8 @@ TYPED = ("--key", "sesame-sesame-16")
 
 
 class TestOptions:
-    def test_no_options(self, served_settings: list[Settings]) -> None:
+    def test_no_options(self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mount, "is_installed", lambda: True)
         result = run("serve")
         (settings,) = served_settings
         where = f"http://127.0.0.1:{settings.port}"
@@ -64,9 +66,16 @@ class TestOptions:
             f"Serving gpt-oss:20b at {where}",
             "Key: not required, for clients on this machine",
             f"Logging to {settings.database}",
+            f"See it at {where}/logs, and the latest turn at {where}/logs/-/turn/last",
             f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=any",
         ]
         assert settings == Settings(port=settings.port)
+
+    def test_no_pages_where_datasette_is_missing(
+        self, served_settings: list[Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mount, "is_installed", lambda: False)
+        assert "See it" not in run("serve").stderr
 
     def test_all_options(self, served_settings: list[Settings], tmp_path: Path) -> None:
         options = (
