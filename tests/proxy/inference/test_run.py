@@ -22,6 +22,7 @@ from proxy.http.request_body import ReceivedBody
 from proxy.inference.client_request import ClientRequest
 from proxy.log.access import Viewer
 from proxy.log.idempotency import Attempt
+from proxy.log.ids import new_id
 from proxy.log.spool import Spool
 
 GENERATION = GenerationRequest("/v1/chat/completions", "gpt-oss:20b", (user("Hi"),), stream=True)
@@ -43,7 +44,7 @@ async def run_events(
     json = {"messages": [1], "api_key": "secret"}
     received = ReceivedBody(b'{"messages": [1], "api_key": "secret"}', json, Body())
     client = ClientRequest(Request({"type": "http", "headers": raw}), received, Viewer(None, admin=True))
-    run = await proxy.server.start_run(generation, client, Attempt((proxy.server.new_id(),)))
+    run = await proxy.server.start_run(generation, client, Attempt((new_id(),)))
     async with aclosing(run.events()) as events:
         async for event in events:
             yield event
