@@ -9,6 +9,7 @@ import click
 
 # Command name to the module that defines it as `command`.
 COMMANDS = {
+    "bench": "llm_gpt_oss.cli.bench",
     "explore": "proxy.cli.explore",
     "keys": "proxy.cli.keys",
     "logs": "proxy.cli.logs",
@@ -17,6 +18,7 @@ COMMANDS = {
     "pull": "llm_gpt_oss.cli.pull",
     "serve": "proxy.cli.serve",
     "setup": "llm_gpt_oss.cli.setup",
+    "stats": "llm_gpt_oss.cli.stats",
     "status": "llm_gpt_oss.cli.status",
     "unload": "llm_gpt_oss.cli.unload",
     "warm": "llm_gpt_oss.cli.warm",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size, format_time
 from llm_gpt_oss.log.unlogged import unlogged_folder
 
@@ -24,20 +24,6 @@ from ..settings import Settings
 FC = TypeVar("FC", bound=Callable[..., Any])
 
 COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
-
-
-def _before(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        if duration := re.fullmatch(r"(\d+)([hdwy])", value):
-            return datetime.now().astimezone() - int(duration[1]) * UNITS[duration[2]]
-        return datetime.fromisoformat(value).astimezone()
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{value!r} is neither a time such as 12h, 30d, 8w, 1y nor a date such as 2026-01-31"
-        ) from None
 
 
 def _database(help: str) -> Callable[[FC], FC]:
@@ -51,7 +37,7 @@ def command() -> None:
 
 
 @command.command(name="prune")
-@click.option("before", "--older-than", callback=_before, metavar="DURATION|DATE", help="Only older turns")
+@click.option("before", "--older-than", callback=past_time, metavar="DURATION|DATE", help="Only older turns")
 @click.option("threads", "--thread", multiple=True, metavar="ID", help="This thread or conversation")
 @click.option("turns", "--turn", multiple=True, metavar="ID", help="This turn, response or completion")
 @click.option("--yes", is_flag=True, help="Delete, instead of only showing what would be deleted")

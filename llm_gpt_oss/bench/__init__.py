@@ -1,0 +1,1 @@
+"Measures how fast a model answers on this machine, for `llm gpt-oss bench`."

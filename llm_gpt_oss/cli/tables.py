@@ -1,0 +1,97 @@
+"""Tables of numbers: drawn for people on a terminal, and with tabs for programs in a pipe.
+
+A column has a name for programs, such as `first_token_ms`, and a heading for people. Programs get values as
+they are. On a terminal they are short.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+# A line under the headings and one above the total, and nothing else.
+RULES = "    \n    \n ── \n    \n    \n ── \n    \n    \n"
+
+
+class Column(NamedTuple):
+    "`draw` makes of a value what a person reads. Text is aligned to the left, numbers are to the right."
+
+    name: str
+    heading: str
+    draw: Callable[[Any], RenderableType] = str
+    is_text: bool = False
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def print_tabs(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    "Print the names of the columns and the values, with tabs between them. Unknown values are empty."
+    click.echo("\t".join(column.name for column in columns))
+    for row in rows:
+        click.echo("\t".join("" if value is None else str(value) for value in row))
+
+
+def draw_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Any]],
+    total: Sequence[Any] = (),
+    title: str | None = None,
+) -> None:
+    "Draw a table. `total` is its last row, if it is not empty. Unknown values are empty."
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=Box(RULES),
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        show_footer=bool(total),
+    )
+    for column, value in zip_longest(columns, total):
+        table.add_column(
+            column.heading,
+            footer=_cell(column, value),
+            justify="left" if column.is_text else "right",
+            vertical="bottom",
+            no_wrap=not column.is_text,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
+    Console(highlight=False).print(table)
+
+
+def _cell(column: Column, value: Any) -> RenderableType:
+    return "" if value is None else column.draw(value)
+
+
+def short_number(value: float) -> str:
+    "At most five characters: `950`, `12.3k`, `1.2M`."
+    for unit in ("", "k", "M", "G"):
+        if value < 999.5 or unit == "G":
+            return f"{value:.0f}{unit}" if value >= 99.95 or not unit else f"{value:.1f}{unit}"
+        value /= 1000
+    raise AssertionError("the last unit takes any number")
+
+
+def short_time(milliseconds: float) -> str:
+    "`85 ms`, `1.2 s`, `95 s`."
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    return f"{seconds:.1f} s" if seconds < 99.95 else f"{seconds:.0f} s"
