@@ -21,7 +21,7 @@ from ..bench.measure import Benchmark
 from ..bench.results import Case, Run, Summary, summarize
 from ..catalog.binding import BoundModel
 from ..engines.registered import get_provider
-from ..errors import BadRequest, EngineError
+from ..errors import GptOssError
 from ..log.database import open_database
 from ..models import GptOss
 from ..options import ReasoningEffort
@@ -183,7 +183,7 @@ def _runs(benchmark: Benchmark, cases: Sequence[Case], runs: int, errors: dict[C
                 step(f"{case.effort}, {case.prompt_tokens} tokens, {number} of {runs}")
                 try:
                     yield from benchmark.measure(case)
-                except (BadRequest, EngineError) as error:
+                except GptOssError as error:
                     errors[case] = str(error)
                 step("", advance=1)
 
