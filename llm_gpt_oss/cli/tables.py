@@ -82,11 +82,12 @@ def _cell(column: Column, value: Any) -> RenderableType:
 
 def short_number(value: float) -> str:
     "At most five characters: `950`, `12.3k`, `1.2M`."
-    for unit in ("", "k", "M", "G"):
-        if value < 999.5 or unit == "G":
-            return f"{value:.0f}{unit}" if value >= 99.95 or not unit else f"{value:.1f}{unit}"
+    units = ["", "k", "M", "G"]
+    while value >= 999.5 and len(units) > 1:
         value /= 1000
-    raise AssertionError("the last unit takes any number")
+        units.pop(0)
+    is_whole = value >= 99.95 or not units[0]
+    return f"{value:.0f}{units[0]}" if is_whole else f"{value:.1f}{units[0]}"
 
 
 def short_time(milliseconds: float) -> str:

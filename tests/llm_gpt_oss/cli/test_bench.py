@@ -106,6 +106,16 @@ def test_a_terminal_gets_a_table_with_bars(engine: Callable[..., CountingEngine]
     assert change.split()[-4:] == ["70.0", "70.0", "+0", "%"]
 
 
+def test_a_change_has_a_sign(
+    engine: Callable[..., CountingEngine], terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("bench", "--runs", "1", "--prompt-tokens", "100")
+    engine()
+    run(*options)
+    CountingEngine(completion_ms=200.0).put(monkeypatch)
+    assert run(*options).stdout.splitlines()[-1].split()[-4:] == ["70.0", "35.0", "-50", "%"]
+
+
 def test_without_the_log(engine: Callable[..., CountingEngine]) -> None:
     engine()
     assert run("bench", "--runs", "1", "--prompt-tokens", "100", "--no-log").exit_code == 0
