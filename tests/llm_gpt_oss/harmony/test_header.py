@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -543,8 +543,8 @@ LONG = [
 @pytest.mark.parametrize("scrap", LONG, ids=str)
 def test_long_headers(scrap: str) -> None:
     text = f"<|channel|>commentary to=functions.{scrap * 100_000}"
-    started = perf_counter()
+    started = process_time()
     parse_header(text, TOOLS)
     split_header(text, TOOLS, has_author=True)
     split_at_channels(text)
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -201,6 +201,6 @@ def test_text_in_pieces_is_restored(text: str, data: st.DataObject) -> None:
 
 def test_only_the_end_of_a_long_text_is_read() -> None:
     text = f"<{WORD_JOINER}|" * 100_000
-    started = perf_counter()
+    started = process_time()
     assert [ends_inside_neutralised(text[: len(text) - end]) for end in range(100)].count(True) == 100
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10

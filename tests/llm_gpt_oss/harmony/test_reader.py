@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import chain, combinations, pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -534,6 +534,6 @@ def test_text_cut_anywhere_is_restored(scraps: list[str], data: st.DataObject) -
 @pytest.mark.parametrize("start", ["", "<|channel|>analysis<|message|>"], ids=["header", "message"])
 def test_long_texts(start: str, scrap: str) -> None:
     pieces = [*split_text(start), *[scrap] * 20_000]
-    started = perf_counter()
+    started = process_time()
     read(pieces, tools=("f",))
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -229,9 +229,9 @@ def test_the_name_itself_wins(tools: list[str], data: st.DataObject) -> None:
     ],
 )
 def test_long_recipients(text: str) -> None:
-    started = perf_counter()
+    started = process_time()
     tool_on_offer(text, ["add", "get_weather"])
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_hundreds_of_calls_find_one_of_thousands_of_tools() -> None:
