@@ -71,10 +71,12 @@ class Counters:
         details = response.token_details or {}
         if (rate := _number(details.get("tokens_per_second"))) > 0:
             self._token_rates.labels(model).observe(rate)
-        output = _number(response.output_tokens)
+        prompt, output = _number(response.input_tokens), _number(response.output_tokens)
+        cached = min(prompt, _number(details.get("cached_tokens")))
         reasoning = min(output, _number(details.get("reasoning_tokens")))
         counts = {
-            "prompt": _number(response.input_tokens),
+            "prompt": prompt - cached,
+            "cached": cached,
             "reasoning": reasoning,
             "answer": output - reasoning,
         }

@@ -65,7 +65,8 @@ TOKEN_RATE = Definition(
 TOKENS = Definition(
     "gpt_oss_tokens_total",
     "counter",
-    "Tokens, by kind: `prompt`, `reasoning` or `answer`. Calls of tools belong to the answer",
+    "Tokens, by kind: `prompt`, `cached` (what the engine had cached of the prompt, if it reports it), "
+    "`reasoning` or `answer`. Calls of tools belong to the answer",
     ("model", "kind"),
 )
 NOTES = Definition(

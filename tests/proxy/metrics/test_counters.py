@@ -52,6 +52,12 @@ def test_tokens() -> None:
     }
 
 
+def test_cached_tokens() -> None:
+    metrics = counted(usage={"input": 7, "output": 0, "details": {"cached_tokens": 4}})
+    assert metrics("gpt_oss_tokens_total", kind="cached") == 4
+    assert metrics("gpt_oss_tokens_total", kind="prompt") == 3
+
+
 @pytest.mark.parametrize(
     "usage",
     [
