@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     # llm has no public class that its sync and async models share. Only a type checker needs it.
     from llm.models import _BaseModel as LlmModel
+    from llm.utils import Fragment
 else:
     LlmModel = object
 
@@ -101,6 +102,21 @@ def set_times(response: llm.Response, started: datetime, seconds: float) -> None
     """
     response._start_utcnow = started
     response._start, response._end = 0.0, seconds
+
+
+def replace_texts(
+    prompt: llm.Prompt, text: Callable[[str], str], fragment: Callable[[str], Fragment]
+) -> llm.Prompt:
+    """A copy of the prompt with its own texts and fragments replaced, but not the messages it was given.
+
+    llm's public attributes contain the fragments, and cannot be set.
+    """
+    copied = copy.copy(prompt)
+    copied._prompt = prompt._prompt and text(prompt._prompt)
+    copied._system = prompt._system and text(prompt._system)
+    copied.fragments = [fragment(each) for each in prompt.fragments or ()]
+    copied.system_fragments = [fragment(each) for each in prompt.system_fragments or ()]
+    return copied
 
 
 def write_part(log: LogStore, message_hash: str, position: int, part: Part) -> None:

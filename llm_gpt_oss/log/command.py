@@ -23,6 +23,8 @@ from ..standard_output import OutputClosed, is_output_closed
 from .database import is_transient, open_database, write_transaction
 from .exit_signals import exit_on_signals
 from .owned_files import delete_abandoned
+from .redacting_store import RedactingStore
+from .redaction import Redaction
 from .unlogged import unlogged_folder
 from .utf8_input import CONVERT, require_utf8
 from .waiting import is_logged, keep, waiting_turns, write_waiting
@@ -83,21 +85,23 @@ def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) 
     """Run the callback of `llm prompt` or `llm chat`.
 
     A log that cannot be opened is replaced with an empty one in memory while the command runs. Raises
-    ClickException for text that is not UTF-8, and for a conversation in a log that cannot be opened.
+    ClickException for text that is not UTF-8, for a conversation in a log that cannot be opened, and for a
+    mistake in the file of `secret_patterns`.
     """
     from llm.cli import logs_db_path
 
     context = click.get_current_context()
     require_utf8(context)
     path = Path(parameters["database"] or logs_db_path())  # type: ignore[no-untyped-call]
-    problem = _open_problem(path)
+    redaction = Redaction.load()
+    problem = _open_problem(path, redaction)
     if problem and (parameters["_continue"] or parameters["conversation_id"]):
         raise click.ClickException(
             f"The conversation cannot be loaded, because the log {path} cannot be opened: {problem}. "
             "Try again later, or leave out -c and --cid."
         )
     with ExitStack() as stack, _quiet_async_generators():
-        log = context.meta[_META_KEY] = CommandLog(path, stack, in_memory=problem is not None)
+        log = context.meta[_META_KEY] = CommandLog(path, stack, redaction, in_memory=problem is not None)
         stack.enter_context(replaced_log_to_db(log.log_to_db))
         try:
             callback(**{**parameters, **({"database": ":memory:"} if problem else {})})
@@ -119,9 +123,10 @@ class CommandLog:
     `in_memory` says that llm's own command uses an empty log in memory. `stack` ends with the command.
     """
 
-    def __init__(self, path: Path, stack: ExitStack, *, in_memory: bool) -> None:
+    def __init__(self, path: Path, stack: ExitStack, redaction: Redaction, *, in_memory: bool) -> None:
         self._path = path
         self._stack = stack
+        self._redaction = redaction
         self._in_memory = in_memory
         self._turns: list[StartedTurn] = []
         self._logged_ids: set[str] = set()
@@ -143,9 +148,9 @@ class CommandLog:
             self._log(response)
         elif self._in_memory:
             with sqlite_utils.Database(self._path) as on_disk:
-                original(response, on_disk)
+                self._log_other(original, response, on_disk)
         else:
-            original(response, database)
+            self._log_other(original, response, database)
 
     def wants_interrupted_turns(self, parameters: Mapping[str, Any]) -> bool:
         "Whether this command logs: its options win over `llm logs on` and `off`."
@@ -166,10 +171,18 @@ class CommandLog:
         if new := [response for response in responses if response.id not in self._logged_ids]:
             self._log(*new)
 
+    def _log_other(
+        self, original: Callable[..., None], response: llm.Response, database: sqlite_utils.Database
+    ) -> None:
+        if self._redaction:
+            RedactingStore(database, self._redaction).log(response)
+        else:
+            original(response, database)
+
     def _log(self, *responses: llm.Response) -> None:
         try:
             with closing(open_database(self._path, busy_timeout=LOG_TIMEOUT)) as database:
-                store = LogStore(database)  # type: ignore[no-untyped-call]
+                store = RedactingStore(database, self._redaction)
                 write_waiting(store, self._path)
                 with write_transaction(database.conn):
                     for response in responses:
@@ -225,14 +238,14 @@ def _drop_generator_errors(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("an error occurred during closing of asynchronous generator")
 
 
-def _open_problem(path: Path) -> Exception | None:
+def _open_problem(path: Path, redaction: Redaction) -> Exception | None:
     "Open the log once, which creates and migrates it, and write what waits. Return why that is impossible."
     try:
         with closing(open_database(path, busy_timeout=OPEN_TIMEOUT)) as database:
             delete_abandoned(unlogged_folder(path))
             if waiting_turns(path):
                 with suppress(OSError, sqlite3.Error):
-                    write_waiting(LogStore(database), path)  # type: ignore[no-untyped-call]
+                    write_waiting(RedactingStore(database, redaction), path)
     except Exception as error:
         if not is_transient(error):
             raise

@@ -12,6 +12,7 @@ import click
 
 from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size, format_time
+from llm_gpt_oss.log.secret_patterns import DEFAULTS
 from llm_gpt_oss.log.unlogged import unlogged_folder
 
 from ..log.file_access import protect
@@ -98,6 +99,22 @@ def protect_(database: Path | None) -> None:
         click.echo(path)
     message = "Only you can use these files now." if changed else f"Only you could use {database} already."
     click.echo(message, err=True)
+
+
+@command.command(name="patterns")
+def patterns() -> None:
+    """
+    Print patterns of keys and tokens that the log must not contain
+
+    What the patterns in the file gpt-oss-redact.txt match is replaced by [redacted] before a turn is logged.
+    The file is in llm's user directory, and does not exist at first.
+
+    Example usage:
+
+    \b
+        llm gpt-oss logs patterns | tee "$(dirname "$(llm logs path)")/gpt-oss-redact.txt"
+    """
+    click.echo(DEFAULTS, nl=False)
 
 
 @command.command(name="waiting")

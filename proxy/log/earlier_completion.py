@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from llm.logs import LogStore
 from llm.parts import Message, Part, ReasoningPart
 
+from llm_gpt_oss.log.redaction import MARKER
+
 from .queries import load_turn
 from .thread_match import hash_prompt
 
@@ -75,7 +77,8 @@ def find_earlier_completion(
     for row in log.db.query(LATEST, values):
         turn = load_turn(log, row["id"])
         answer = [part for stored in turn.answer for part in stored.message.parts] if turn else []
-        if turn and _reasoning(parts).startswith(_reasoning(answer)):
+        # What follows a redaction cannot be compared.
+        if turn and _reasoning(parts).startswith(_reasoning(answer).partition(MARKER)[0]):
             return EarlierCompletion(
                 row["id"],
                 datetime.fromisoformat(row["datetime_utc"]),

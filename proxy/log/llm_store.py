@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import llm
 import sqlite_utils
-from llm.logs import LogStore, condense_payload, message_hash
+from llm.logs import condense_payload, message_hash
 from llm.parts import Message
 from sqlite_utils.db import Column, Table, quote_identifier
 
 from llm_gpt_oss.llm_internals import write_part
+from llm_gpt_oss.log.redacting_store import RedactingStore
 
 # From this number of messages on, finding the first new one is faster than a query for each message.
 MANY_MESSAGES = 4
@@ -106,7 +107,7 @@ class StoredPrefix(NamedTuple):
     tip: str
 
 
-class ChainStore(LogStore):
+class ChainStore(RedactingStore):
     "llm's store, for clients that send the whole conversation with each turn."
 
     _stored: StoredPrefix | None = None
@@ -129,7 +130,7 @@ class ChainStore(LogStore):
             self._stored = None
         if response.response_json is not None:
             sql = "update turns set response_json = ? where id = ?"
-            self.db.conn.execute(sql, [_response_json(response.response_json), turn_id])
+            self.db.conn.execute(sql, [_response_json(self.redaction.response_json(response)), turn_id])
         return turn_id
 
     def ensure_chain(
@@ -145,6 +146,7 @@ class ChainStore(LogStore):
         if fragments or len(messages) < MANY_MESSAGES:
             tip: str | None = super().ensure_chain(messages, parent, fragments)
             return tip
+        messages = [*map(self.redaction.message, messages)]
         hashes: list[str] = []
         for message in messages:
             hashes.append(message_hash(message, hashes[-1] if hashes else parent))

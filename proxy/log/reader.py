@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from llm.logs import LogStore
 from llm.parts import StreamEvent
 
 from llm_gpt_oss.log.database import is_transient
+from llm_gpt_oss.log.redacting_store import RedactingStore
 from llm_gpt_oss.streaming import BusyTime
 
 from ..generation import Finished
@@ -66,7 +66,7 @@ class LogReader:
         self._spool = spool
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
 
-    async def read(self, work: Callable[[LogStore], T]) -> T:
+    async def read(self, work: Callable[[RedactingStore], T]) -> T:
         return await self._run(self._read, work)
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class LogReader:
 
     # The following methods run in the reader's thread. `called` is the time of the call.
 
-    def _read(self, called: float, work: Callable[[LogStore], T]) -> T:
+    def _read(self, called: float, work: Callable[[RedactingStore], T]) -> T:
         if self._problem and called < self._failed_at:
             raise log_unavailable(self._problem)
         try:

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_gpt_oss.log.redaction import Redaction
+
 from .fingerprint import tool_calls
 from .stored_body import SharedField, split_shared_fields, to_text
 from .turn import UNFINISHED, Turn
@@ -39,21 +41,22 @@ def insert_request(
     covered: int,
     instructions: str | None,
     visible_tip: str | None,
+    redaction: Redaction,
 ) -> None:
     """Writes our rows of a turn, or replaces them.
 
     The thread's earlier turns hold the first `covered` messages of the prompt. `instructions` and
-    `visible_tip` are the columns of that name.
+    `visible_tip` are the columns of that name, computed before anything was redacted.
     """
     request = turn.request.shorten(len(turn.prompt) - covered)
-    body, shared_fields = split_shared_fields(request.content)
+    body, shared_fields = split_shared_fields(redaction.value(request.content))
     row: dict[str, Any] = {
         "turn_id": turn.id,
         "endpoint": request.endpoint,
         "actor": request.actor,
         "client": request.client,
         "status": request.status,
-        "error": request.error,
+        "error": redaction.value(request.error),
         "finish_reason": request.finish_reason,
         "stored": request.stored,
         "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,

@@ -12,8 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from llm.logs import LogStore, content_hash
+from llm.logs import content_hash
 from llm.parts import Message, ToolResultPart
+
+from llm_gpt_oss.log.redacting_store import RedactingStore
+from llm_gpt_oss.log.redaction import is_redacted, unredacted
 
 from .chain_cache import ChainCache
 from .fingerprint import count_instructions, is_copy_of, merges, prefix_hashes, tool_calls
@@ -88,15 +91,17 @@ def hash_prompt(messages: Sequence[Message]) -> HashedPrompt:
 class ThreadMatcher:
     "Matches requests with one log. A request continues only turns of its own actor."
 
-    def __init__(self, log: LogStore, chains: ChainCache | None = None) -> None:
+    def __init__(self, log: RedactingStore, chains: ChainCache | None = None) -> None:
         self._log = log
+        self._redaction = log.redaction
         self._chains = chains or ChainCache()
         self._connection = log.db.conn
 
     def history(self, messages: Sequence[Message], actor: str | None, logged: int = 0) -> list[Message]:
         """Return the client's messages, with what the client left out restored from the log.
 
-        That is reasoning, white space, and the original text of the arguments of tool calls. The first
+        That is reasoning, white space, and the original text of the arguments of tool calls. Where the log is
+        redacted, the client's own text stays. The first
         `logged` messages come from the log, so they need not be restored.
         """
         if logged:
@@ -120,10 +125,17 @@ class ThreadMatcher:
             for sent, call in zip(tool_calls(messages[first : match.covered]), tool_calls(known), strict=True)
         }
         new = [_with_call_ids(message, call_ids) for message in messages[match.covered :]]
+        stored = self._stored_prefix(messages[:first], chain, chain_instructions)
+        if any(map(is_redacted, known)):
+            sent = messages[first : match.covered]
+            if [message.role for message in sent] == [message.role for message in known]:
+                known = [*map(unredacted, sent, known)]
+            else:  # the client splits its messages otherwise
+                known, new, stored = self._with_reasoning(sent, actor), [*messages[match.covered :]], None
         restored = [*messages[:first], *known, *self._with_reasoning(new, actor)]
         return replace(
             _with_messages(prompt, restored, match.covered, first + len(known)),
-            stored=_stored_prefix(messages[:first], chain, chain_instructions),
+            stored=stored,
             matched=first + len(known),
         )
 
@@ -163,7 +175,7 @@ class ThreadMatcher:
         answers = [message for message in prompt if message.role == "assistant"]
         if position and answers:
             last = load_chain(self._log, position.thread_tip)[-1].message
-            if is_copy_of(answers[-1], last):
+            if self._is_copy_of(answers[-1], last):
                 return position.thread_id
         return None
 
@@ -195,7 +207,26 @@ class ThreadMatcher:
             chain = [stored.message for stored in load_chain(self._log, position.tip)]
             logged |= {call.tool_call_id: message for message in chain for call in tool_calls([message])}
             wanted = [call_id for call_id in wanted if call_id not in logged]
-        return [_logged_message(message, logged) for message in messages]
+        return [self._logged_message(message, logged) for message in messages]
+
+    def _logged_message(self, message: Message, logged: Mapping[str | None, Message]) -> Message:
+        calls = tool_calls([message])
+        candidate = logged.get(calls[0].tool_call_id) if calls else None
+        if candidate is None or not self._is_copy_of(message, candidate):
+            return message
+        return unredacted(message, candidate) if is_redacted(candidate) else candidate
+
+    def _is_copy_of(self, message: Message, logged: Message) -> bool:
+        "Whether this message of a client may be a copy of the logged one, which may be redacted."
+        return is_copy_of(message, logged) or is_copy_of(self._redaction.message(message), logged)
+
+    def _stored_prefix(
+        self, instructions: Sequence[Message], chain: Sequence[StoredMessage], chain_instructions: int
+    ) -> StoredPrefix | None:
+        "The chain, if it begins with the instructions of this request."
+        logged = [stored.message for stored in chain[:chain_instructions]]
+        same = logged == [*map(self._redaction.message, instructions)]
+        return StoredPrefix(len(chain), chain[-1].hash) if chain and same else None
 
 
 def _call_ids(messages: Sequence[Message]) -> list[str | None]:
@@ -214,20 +245,6 @@ def _with_messages(prompt: HashedPrompt, restored: list[Message], covered: int, 
     if known != covered or any(merges(*pair) for pair in pairs):
         return hash_prompt(restored)
     return replace(prompt, messages=restored)
-
-
-def _stored_prefix(
-    instructions: Sequence[Message], chain: Sequence[StoredMessage], chain_instructions: int
-) -> StoredPrefix | None:
-    "The chain, if it begins with the instructions of this request."
-    logged = [stored.message for stored in chain[:chain_instructions]]
-    return StoredPrefix(len(chain), chain[-1].hash) if chain and logged == [*instructions] else None
-
-
-def _logged_message(message: Message, logged: Mapping[str | None, Message]) -> Message:
-    calls = tool_calls([message])
-    candidate = logged.get(calls[0].tool_call_id) if calls else None
-    return candidate if candidate and is_copy_of(message, candidate) else message
 
 
 def _with_call_ids(message: Message, ids: Mapping[str | None, str | None]) -> Message:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from llm.logs import LogStore
 from llm.parts import Message, TextPart
 from llm.utils import monotonic_ulid
+
+from llm_gpt_oss.log.redacting_store import RedactingStore
+from llm_gpt_oss.log.redaction import Redaction
 
 NAME_LENGTH = 60
 OPENING_TAG = re.compile(r"<[\w-]+>")
@@ -23,22 +25,23 @@ def new_thread_id() -> str:
 
 
 def name_thread(
-    log: LogStore, thread_id: str, messages: Sequence[Message], removed: Sequence[Message] = ()
+    log: RedactingStore, thread_id: str, messages: Sequence[Message], removed: Sequence[Message] = ()
 ) -> None:
     "Name a thread after `messages` if it has no name yet or was named after the `removed` messages."
+    name, old_name = thread_name(messages, log.redaction), thread_name(removed, log.redaction)
     sql = "update threads set name = ? where id = ? and (name is null or name = ?)"
-    log.db.conn.execute(sql, [thread_name(messages) or None, thread_id, thread_name(removed) or None])
+    log.db.conn.execute(sql, [name or None, thread_id, old_name or None])
 
 
-def thread_name(messages: Sequence[Message]) -> str:
-    """The first text that a user wrote, on one line and shortened.
+def thread_name(messages: Sequence[Message], redaction: Redaction) -> str:
+    """The first text that a user wrote, redacted, on one line and shortened.
 
     System prompts and tagged texts of agents are skipped: they make poor names.
     """
     parts = [part for message in messages if message.role == "user" for part in message.parts]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     name = next((text for text in texts if not _is_tagged(text)), (texts or [""])[0])
-    line = " ".join(name.split())
+    line = " ".join(redaction.text(name).split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"
 
 

@@ -39,6 +39,7 @@ class TurnWriter:
     def __init__(self, log: ChainStore) -> None:
         self._log = log
         self._connection = log.db.conn
+        self._redaction = log.redaction
         self._matcher = ThreadMatcher(log)
 
     def write(self, turn: Turn, hashed: HashedPrompt | None = None) -> None:
@@ -65,6 +66,7 @@ class TurnWriter:
             covered=covered,
             instructions=hashed.instructions_hash,
             visible_tip=hashed.hash_with(turn.answer),
+            redaction=self._redaction,
         )
         if request.custom_calls:
             sql = "select thread_id from turns where id = ?"
@@ -90,7 +92,7 @@ class TurnWriter:
         try:
             tip = self._log.thread_tip(position.thread_id)
         except KeyError:
-            thread_id = self._log.create_thread(thread_name(turn.prompt), id=new_thread_id())
+            thread_id = self._create_thread(turn.prompt)
             self._log.log(turn.response, thread_id)
             return None
         moved_on = tip != position.tip and not position.append
@@ -133,7 +135,9 @@ class TurnWriter:
         "The thread to log a turn in: the one it continues, a fork of that, or a new one."
         if match is None:
             by_calls = self._matcher.find_by_calls(prompt, actor)
-            return by_calls or self._log.create_thread(thread_name(prompt), id=new_thread_id())
+            return by_calls or self._log.create_thread(
+                thread_name(prompt, self._redaction), id=new_thread_id()
+            )
         thread_id = match.position.thread_id
         if not match.moved_on:
             return thread_id
@@ -141,6 +145,13 @@ class TurnWriter:
 
     def _fork(self, prompt: Sequence[Message], thread_id: str) -> str:
         "Create a thread that begins as another one, and return its id."
-        fork = self._log.create_thread(thread_name(prompt), forked_from=thread_id, id=new_thread_id())
+        fork = self._log.create_thread(
+            thread_name(prompt, self._redaction), forked_from=thread_id, id=new_thread_id()
+        )
         copy_custom_calls(self._connection, thread_id, fork)
         return fork
+
+    def _create_thread(self, prompt: Sequence[Message], forked_from: str | None = None) -> str:
+        name = thread_name(prompt, self._redaction)
+        thread_id: str = self._log.create_thread(name, forked_from=forked_from, id=new_thread_id())
+        return thread_id

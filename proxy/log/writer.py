@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from llm.logs import LogStore
 from llm.parts import Message
 
 from llm_gpt_oss.log import waiting
 from llm_gpt_oss.log.database import check_writable, is_transient, write_transaction
+from llm_gpt_oss.log.redacting_store import RedactingStore
 
 from ..http.errors import log_unavailable
 from . import problems
@@ -116,7 +116,7 @@ class LogWriter:
         self._thread.submit(self._remove, turn)
         self._begun_ids.discard(turn.id)
 
-    async def change(self, work: Callable[[LogStore], T]) -> T:
+    async def change(self, work: Callable[[RedactingStore], T]) -> T:
         """Runs `work` in one transaction with the write lock and returns its result.
 
         Raises what `work` raises, and ApiError if the log cannot be written: unlike a turn, a change is not
@@ -218,7 +218,7 @@ class LogWriter:
                 self._report_success()
         self._announce()
 
-    def _change(self, work: Callable[[LogStore], T]) -> T:
+    def _change(self, work: Callable[[RedactingStore], T]) -> T:
         try:
             log = self._file.opened()
             with write_transaction(log.db.conn):

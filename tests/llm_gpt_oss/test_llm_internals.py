@@ -42,9 +42,11 @@ ATTRIBUTES = {
     "_load_parts",
     "_write_part",
     "_messages_now",
+    "_prompt",
     "_start",
     "_start_utcnow",
     "_stream_events",
+    "_system",
     "_to_sync_response",
     "_validate_attachments",
 }
@@ -126,6 +128,7 @@ def test_llm_has_the_names() -> None:
         llm_models,
         Echo(),
         response,
+        response.prompt,
         AsyncEcho().prompt("Hello?"),
         LogStore(sqlite_utils.Database(memory=True)),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from llm.parts import Message
 
 from llm_gpt_oss.log.database import write_transaction
+from llm_gpt_oss.log.redaction import NO_REDACTION, Redaction
 from proxy.log.database import open_log
 from proxy.log.thread_match import ThreadMatcher
 from proxy.log.turn import Turn
@@ -19,8 +20,8 @@ from support.logged_turns import turn
 class TurnLog:
     "The log at `path`, which is created if it does not exist."
 
-    def __init__(self, path: Path) -> None:
-        self.store = open_log(path)
+    def __init__(self, path: Path, redaction: Redaction = NO_REDACTION) -> None:
+        self.store = open_log(path, redaction=redaction)
         self.db = self.store.db
         self.matcher = ThreadMatcher(self.store)
         self._writer = TurnWriter(self.store)

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from llm.logs import LogStore
 from llm.parts import Message
+
+from llm_gpt_oss.log.redacting_store import RedactingStore
 
 from ...http.errors import ApiError
 from ...items.messages import History, item_references, join_items, to_messages
@@ -28,7 +29,7 @@ on conflict (thread_id) do update set metadata = excluded.metadata, deleted = ex
 """
 
 
-def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Conversation:
+def find_conversation(log: RedactingStore, viewer: Viewer, conversation_id: str) -> Conversation:
     "Return the conversation with this id. Raises ApiError if the viewer has no such conversation."
     thread = find_thread(log, parse_conversation_id(conversation_id), viewer)
     if thread is None:
@@ -38,7 +39,7 @@ def find_conversation(log: LogStore, viewer: Viewer, conversation_id: str) -> Co
 
 
 def create_conversation(
-    log: LogStore, viewer: Viewer, items: Sequence[AnyItem], metadata: Mapping[str, str], now: int
+    log: RedactingStore, viewer: Viewer, items: Sequence[AnyItem], metadata: Mapping[str, str], now: int
 ) -> Conversation:
     """Create a conversation with these items. `now` is in seconds since 1970.
 
@@ -53,7 +54,7 @@ def create_conversation(
 class Conversation:
     "A conversation as one viewer sees it. Change it inside a transaction only."
 
-    def __init__(self, log: LogStore, viewer: Viewer, thread: Thread) -> None:
+    def __init__(self, log: RedactingStore, viewer: Viewer, thread: Thread) -> None:
         self._log = log
         self._viewer = viewer
         self.thread = thread

@@ -28,6 +28,7 @@ from support.turn_requests import FINAL, START, THOUGHT
 
 from llm_gpt_oss.log import command
 from llm_gpt_oss.log.owned_files import OwnedFiles
+from llm_gpt_oss.log.secret_patterns import patterns_file
 from llm_gpt_oss.log.unlogged import unlogged_folder
 from llm_gpt_oss.log.utf8_input import CONVERT
 from llm_gpt_oss.log.waiting import waiting_turns
@@ -84,6 +85,63 @@ def locked(path: Path, kind: str = "exclusive") -> Iterator[None]:
         other.execute(f"begin {kind}")
         yield
         other.execute("rollback")
+
+
+# Redaction
+
+
+def test_what_the_patterns_match_is_not_in_the_log(scripted: Scripts, log: Log) -> None:
+    path = log()
+    patterns_file().write_text("sesame[0-9]*\n", encoding="utf-8")
+    server = scripted(f"{THOUGHT}Of sesame1.<|end|>{START}{FINAL}Say sesame2.")
+    result = run("prompt", "-m", "gpt-oss", "Is it sesame3?", "-s", "Keep sesame4")
+    assert result.stdout == "Say sesame2.\n"
+    assert "sesame3" in server.engine.asked[0].prompt
+    assert turns(path) == [("Is it [redacted]?", "Say [redacted].")]
+    with closing(sqlite3.connect(path)) as database:
+        assert "sesame" not in "".join(database.iterdump())
+        assert LogStore(sqlite_utils.Database(database)).verify() == []
+
+
+def test_a_redacted_conversation_continues(scripted: Scripts, log: Log) -> None:
+    path = log()
+    patterns_file().write_text("sesame\n", encoding="utf-8")
+    server = scripted(YES, YES)
+    run("prompt", "-m", "gpt-oss", "Open sesame")
+    run("prompt", "-m", "gpt-oss", "-c", "Again, sesame")
+    assert "Open [redacted]" in server.engine.asked[1].prompt
+    assert "Again, sesame" in server.engine.asked[1].prompt
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("select count(*), count(distinct thread_id) from turns").fetchone() == (2, 1)
+        assert database.execute("select count(*) from messages").fetchone() == (4,)
+
+
+def test_turns_that_wait_are_redacted_when_they_are_logged(scripted: Scripts, log: Log) -> None:
+    path = log()
+    patterns_file().write_text("Warm\n", encoding="utf-8")
+    scripted(YES, YES)
+    with locked(path):
+        prompt()
+    assert prompt().exit_code == 0
+    assert turns(path) == [("[redacted]?", "Yes.")] * 2
+
+
+@pytest.mark.usefixtures("echo")
+def test_turns_of_other_plugins_are_redacted(log: Log) -> None:
+    path = log()
+    patterns_file().write_text("sesame|Echo\n", encoding="utf-8")
+    assert run("prompt", "-m", "echo", "Open sesame").stdout == "Echo.\n"
+    assert turns(path) == [("Open [redacted]", "[redacted].")]
+
+
+def test_a_mistake_in_the_patterns_ends_the_command_before_the_prompt(scripted: Scripts, log: Log) -> None:
+    log()
+    patterns_file().write_text("(a\n", encoding="utf-8")
+    server = scripted(YES)
+    result = prompt()
+    assert result.exit_code == 1
+    assert f"{patterns_file()}, line 1: the pattern (a cannot be used" in result.output
+    assert server.engine.asked == []
 
 
 # Signals

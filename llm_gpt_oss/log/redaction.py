@@ -1,0 +1,172 @@
+"""Replaces what the user's patterns match, in all texts of a turn, before it is written to the log.
+
+The model, and the client of the server, still get the original text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import llm
+from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from llm.utils import Fragment
+
+from ..llm_internals import messages_so_far, replace_texts
+from ..turn.messages import METADATA
+from .secret_patterns import Pattern, load_patterns
+
+MARKER = "[redacted]"
+
+# A pattern may look at all that follows for each of its matches. What follows so many of them is redacted as
+# a whole, so that the time stays linear.
+MAX_MATCHES = 10_000
+# Half a surrogate pair, which a model may write. It is not valid in UTF-8, which RE2 reads.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    "Patterns, applied to all kinds of texts. Without patterns each method returns what it gets."
+
+    patterns: Sequence[Pattern] = ()
+
+    @classmethod
+    def load(cls) -> Redaction:
+        "The patterns of the user's file. Raises GptOssError for a file with a mistake."
+        return cls(load_patterns())
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns)
+
+    def text(self, text: str) -> str:
+        "What was redacted before stays as it is, so that the same text always has the same hash in the log."
+        if not self.patterns:
+            return text
+        return MARKER.join(map(self._between_markers, text.split(MARKER)))
+
+    def value(self, value: Any) -> Any:
+        "A JSON value with all its texts redacted. The names in objects stay."
+        if not self.patterns:
+            return value
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {name: self.value(each) for name, each in value.items()}
+            case list() | tuple():
+                return [self.value(each) for each in value]
+        return value
+
+    def message(self, message: Message) -> Message:
+        if not self.patterns:
+            return message
+        metadata = self.value(message.provider_metadata)
+        return replace(message, parts=[*map(self.part, message.parts)], provider_metadata=metadata)
+
+    def part(self, part: Part) -> Part:
+        match part:
+            case TextPart() | ReasoningPart():
+                return replace(
+                    part, text=self.text(part.text), provider_metadata=self.value(part.provider_metadata)
+                )
+            case ToolCallPart():
+                return self._call(part)
+            case ToolResultPart():
+                return replace(
+                    part,
+                    output=self.value(part.output),
+                    exception=self.value(part.exception),
+                    provider_metadata=self.value(part.provider_metadata),
+                )
+            case AttachmentPart():
+                return part
+        raise TypeError(f"no redaction of {part!r}")
+
+    def response(self, response: llm.Response) -> llm.Response:
+        "A copy of the response to be logged. Its messages are redacted when they are stored."
+        if not self.patterns:
+            return response
+        copied = copy(response)
+        copied.prompt = replace_texts(response.prompt, self.text, self._fragment)
+        copied.response_json = self.response_json(response)
+        return copied
+
+    def response_json(self, response: llm.Response) -> Any:
+        redacted = self.value(response.response_json)
+        if isinstance(redacted, dict) and "logprobs" in redacted and self.patterns:
+            answer = messages_so_far(response)
+            if [*map(self.message, answer)] != answer:
+                del redacted["logprobs"]  # they spell out the answer
+        return redacted
+
+    def _call(self, part: ToolCallPart) -> ToolCallPart:
+        arguments, metadata = self.value(part.arguments), self.value(part.provider_metadata)
+        if arguments != part.arguments and metadata and METADATA in metadata:
+            # The text that the model wrote. It may spell the same value with escapes that no pattern matches.
+            ours = {name: each for name, each in metadata[METADATA].items() if name != "arguments"}
+            metadata = {**metadata, METADATA: ours}
+        return replace(part, arguments=arguments, provider_metadata=metadata)
+
+    def _fragment(self, fragment: str) -> Fragment:
+        return Fragment(self.text(fragment), getattr(fragment, "source", ""))  # type: ignore[no-untyped-call]
+
+    def _between_markers(self, text: str) -> str:
+        for pattern in self.patterns:
+            readable = text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+            kept, end = [], 0
+            for match in pattern.finditer(readable):
+                start, stop = match.span()
+                kept.append(text[end:start])
+                end = stop if len(kept) < MAX_MATCHES else len(text)
+                if end == len(text):
+                    break
+            if kept:
+                text = MARKER.join([*kept, text[end:]])
+        return text
+
+
+NO_REDACTION = Redaction()
+
+
+def is_redacted(message: Message) -> bool:
+    "Whether something in this logged message was redacted."
+    return any(map(_is_redacted, message.parts))
+
+
+def unredacted(sent: Message, logged: Message) -> Message:
+    """The message as a client sent it, with the reasoning and the ids of calls that it has in the log.
+
+    Messages of which the log has everything come from the log.
+    """
+    if not is_redacted(logged):
+        return logged
+    reasoning: list[Part] = [part for part in logged.parts if isinstance(part, ReasoningPart)]
+    if any(map(_is_redacted, reasoning)):
+        reasoning = [part for part in sent.parts if isinstance(part, ReasoningPart)] or reasoning
+    visible = [part for part in sent.parts if not isinstance(part, ReasoningPart)]
+    ids = [part.tool_call_id for part in logged.parts if isinstance(part, ToolCallPart | ToolResultPart)]
+    with_ids = [part for part in visible if isinstance(part, ToolCallPart | ToolResultPart)]
+    if len(ids) == len(with_ids):
+        remaining = iter(ids)
+        visible = [
+            replace(part, tool_call_id=next(remaining))
+            if isinstance(part, ToolCallPart | ToolResultPart)
+            else part
+            for part in visible
+        ]
+    return replace(sent, parts=[*reasoning, *visible])
+
+
+def _is_redacted(part: Part) -> bool:
+    match part:
+        case TextPart() | ReasoningPart():
+            return MARKER in part.text
+        case ToolCallPart():
+            return MARKER in str(part.arguments)
+        case ToolResultPart():
+            return MARKER in str(part.output)
+    return False
