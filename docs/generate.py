@@ -21,6 +21,7 @@ from llm_gpt_oss.catalog.models_file import BUILT_IN
 from llm_gpt_oss.log.views.versions import VIEWS
 from llm_gpt_oss.options import GptOssOptions
 from llm_gpt_oss.turn.note import MEANINGS
+from proxy.explore.queries import QUERIES, ReadyQuery
 from proxy.http.errors import SHAPES, ErrorShape
 from proxy.http.field_table import FieldTable
 from proxy.metrics.definitions import METRICS
@@ -164,6 +165,15 @@ def metrics() -> str:
         for each in METRICS
     )
     return table(["metric", "type", "labels", "meaning"], rows)
+
+
+def ready_queries() -> str:
+    "The ready queries of `/logs`."
+    return table(["query", "address", "what it shows"], map(_ready_query, QUERIES))
+
+
+def _ready_query(query: ReadyQuery) -> Sequence[str]:
+    return query.title, f"`/logs/log/{query.name}`", query.description
 
 
 def commands() -> str:

@@ -7,14 +7,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from datasette.database import Database, QueryInterrupted, Results
-from datasette.utils import sqlite_timelimit
 from datasette.views.base import DatasetteError
 
 from ..http.errors import ApiError, log_unavailable
@@ -89,11 +88,12 @@ class LogDatabase(Database):
     ) -> Results:
         """Return the rows of a statement. The arguments are those of Datasette.
 
-        Unlike Datasette, it limits the time for counting all rows, and the bytes of an answer, and does not
+        Unlike Datasette's, it limits the time for counting all rows, and the bytes of an answer, and does not
         print statements that fail: they may contain what somebody searches for.
         """
         limits = [self.ds.sql_time_limit_ms, custom_time_limit]
-        if sql.startswith("select count(*) from"):
+        # `truncate` is for rows that people see, such as those of their own SQL.
+        if sql.startswith("select count(*) from") and not truncate:
             limits.append(COUNT_LIMIT)
         milliseconds = min(limit for limit in limits if limit)
         size = page_size or self.ds.page_size
@@ -101,7 +101,7 @@ class LogDatabase(Database):
 
         def read(connection: sqlite3.Connection) -> Results:
             # An open cursor would keep its lock as long as an exception refers to it.
-            with sqlite_timelimit(connection, milliseconds), closing(connection.cursor()) as cursor:
+            with _time_limit(connection, milliseconds), closing(connection.cursor()) as cursor:
                 try:
                     cursor.execute(sql, {} if params is None else params)
                     return Results(*_fetch(cursor, most), cursor.description)
@@ -150,6 +150,22 @@ class LogDatabase(Database):
 
     def _refuse(self) -> NoReturn:
         raise DatasetteError("The log is read-only here.", status=403)
+
+
+@contextmanager
+def _time_limit(connection: sqlite3.Connection, milliseconds: float) -> Iterator[None]:
+    """Interrupt statements after that time.
+
+    Datasette's own limit is checked between instructions of SQLite. To count all rows of a table is one
+    instruction, which may read hundreds of megabytes.
+    """
+    timer = threading.Timer(milliseconds / 1000, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # it must not interrupt the next statement
 
 
 def _authorize(action: int, *names: str | None) -> int:

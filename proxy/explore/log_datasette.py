@@ -23,8 +23,8 @@ SETTINGS = {
     "max_returned_rows": 1000,
     "num_sql_threads": 3,
     # A writer with the rollback journal waits for a statement: less than its patience, which is two seconds.
-    "sql_time_limit_ms": 1000,
-    "facet_time_limit_ms": 150,
+    "sql_time_limit_ms": 900,
+    "facet_time_limit_ms": 100,
     "suggest_facets": False,
     "default_facet_size": 20,
     # The log is being written.

@@ -37,7 +37,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "gpt_oss_turns": {
         "title": "Turns",
         "description": "What was asked and answered, and how it went: a row for each turn.",
-        "facets": ["app", "model", "effort", "finish_reason"],
+        "facets": ["app", "model", "effort"],
         "sort_desc": "turn_id",
         "size": 20,
     },

@@ -104,7 +104,7 @@ class LogPages:
             raise ApiError(501, message, SERVER)
 
     async def _open(self) -> tuple[LogDatasette, ASGIApp]:
-        "Import and start Datasette in a thread: that takes about a second."
+        "Import and start Datasette in a thread: that takes about half a second."
         datasette = await asyncio.to_thread(self._create)
         await datasette.invoke_startup()
         return datasette, datasette.app()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datasette import Response, hookimpl
+from datasette.database import QueryInterrupted
 from datasette.utils.asgi import BadRequest, Base400
 from datasette.views.base import DatasetteError
 from markupsafe import Markup, escape
@@ -109,6 +110,8 @@ def _describe(exception: Exception) -> tuple[int, str | None, str]:
         case DatasetteError():
             message = Markup(exception.message) if exception.message_is_html else exception.message  # noqa: S704
             return exception.status, exception.title, message
+        case QueryInterrupted():
+            return 400, "This took too long", "Look for fewer or rarer words, or for a shorter time."
         case Base400():
             return exception.status, None, str(exception)
         case _:

@@ -110,7 +110,7 @@ QUERIES = (
               round(avg(duration_ms)) as average_ms, max(datetime_utc) as last_utc
             from recent
             group by app, actor
-            order by turns desc
+            order by turns desc, app, actor
             limit 100
             """,
         ),
@@ -159,9 +159,9 @@ QUERIES = (
             """
             ranked as (
               select *,
-                percent_rank() over (partition by model, effort order by tokens_per_second) as speed_rank,
-                percent_rank() over (partition by model, effort order by first_token_ms) as wait_rank,
-                percent_rank() over (partition by model, effort order by duration_ms) as duration_rank
+                cume_dist() over (partition by model, effort order by tokens_per_second) as speed_rank,
+                cume_dist() over (partition by model, effort order by first_token_ms) as wait_rank,
+                cume_dist() over (partition by model, effort order by duration_ms) as duration_rank
               from recent
               where tokens_per_second is not null
             )
@@ -173,7 +173,7 @@ QUERIES = (
               min(case when duration_rank >= 0.95 then duration_ms end) as slow_duration_ms
             from ranked
             group by model, effort
-            order by turns desc
+            order by turns desc, model, effort
             limit 100
             """,
         ),
@@ -195,7 +195,7 @@ QUERIES = (
             select date(datetime_utc) as day, problem, count(*) as turns, max(turn_id) as last_turn_id
             from problems
             group by day, problem
-            order by day desc, turns desc
+            order by day desc, turns desc, problem
             limit 1000
             """,
         ),
@@ -268,7 +268,7 @@ QUERIES = (
             from recent
             where cached_tokens is not null
             group by day, app
-            order by day desc, turns desc
+            order by day desc, turns desc, app
             limit 1000
             """,
         ),

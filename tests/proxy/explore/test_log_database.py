@@ -54,6 +54,25 @@ async def test_sql_has_a_time_limit(browser: httpx.AsyncClient) -> None:
     assert time.monotonic() - started < 10
 
 
+async def test_rows_are_counted_for_a_short_time(
+    browser: httpx.AsyncClient, log_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    "Counting is one instruction of SQLite, so only an interruption from outside ends it."
+    with closing(sqlite3.connect(log_path)) as connection:
+        connection.execute("create table large (x)")
+        connection.execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n limit 300000) "
+            "insert into large select i from n"
+        )
+        connection.commit()
+    assert (await browser.get("/logs/log/large.json")).json()["filtered_table_rows_count"] == 300_000
+    monkeypatch.setattr("proxy.explore.log_database.COUNT_LIMIT", 0.01)
+    page = (await browser.get("/logs/log/large.json")).json()
+    assert (page["filtered_table_rows_count"], len(page["rows"])) == (None, 50)
+    answer = await browser.get("/logs/log.json?_shape=arrays&sql=select+count(*)+from+large")
+    assert answer.json()["rows"] == [[300_000]]
+
+
 async def test_answers_have_a_limit(browser: httpx.AsyncClient) -> None:
     numbers = "with recursive n(i) as (select 1 union all select i + 1 from n limit 100)"
     sql = f"{numbers} select zeroblob(1000000) from n"

@@ -112,6 +112,17 @@ async def test_reasoning_is_read_for_a_limited_time(
     assert "Search further back" in page.text
 
 
+async def test_a_search_that_takes_too_long(
+    turn_ids: list[str], browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await browser.get("/logs/")
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n)"
+    sql = f"{endless} select max(i), :words, :before from n"
+    monkeypatch.setattr(search, "INDEXED", sql)
+    page = await browser.get("/logs/-/search?q=pelican")
+    assert (page.status_code, "This took too long" in page.text) == (400, True)
+
+
 async def test_parts_of_no_turn_are_left_out(turn_log: TurnLog, browser: httpx.AsyncClient) -> None:
     written = turn_log.write(user("Hi"), answer=assistant(reasoning("ping"), "pong"))
     turn_log.db.execute("delete from turns where id = ?", [written.id])
