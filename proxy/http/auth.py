@@ -78,7 +78,8 @@ class Auth:
             remote = is_remote(scope)
             actor = key.actor if key else OUTSIDE if remote else None
             state.update(actor=actor, admin=key.admin if key else not remote, known=True)
-            state["is_authenticated"] = partial(self._is_authenticated, scope)
+            # Without the state, which would refer to itself and keep the request's body.
+            state["is_authenticated"] = partial(self._is_authenticated, {**scope, "state": {}})
         if accepts_session(scope):
             send = _without_caches(send)
         if scope["type"] == "websocket":

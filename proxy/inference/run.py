@@ -231,6 +231,8 @@ class Run:
         if self._running:
             rate = (turn.token_details or {}).get("tokens_per_second")
             self._runs.end(self._running, status, message, rate)
+            # It refers to this run, which would keep the request's body until the garbage collector runs.
+            self._running = None
         completed_at = end_time(turn.datetime_utc(), turn.duration_ms())
         if error:
             turn.response_json = {**(turn.response_json or {}), "error": error}

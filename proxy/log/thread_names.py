@@ -12,6 +12,8 @@ from llm_gpt_oss.log.redacting_store import RedactingStore
 from llm_gpt_oss.log.redaction import Redaction
 
 NAME_LENGTH = 60
+# The characters of which a name is made, which may have spaces in a row.
+MAX_READ = 10_000
 OPENING_TAG = re.compile(r"<[\w-]+>")
 CLOSING_TAG = re.compile(r"</[\w-]+>\Z")
 
@@ -41,7 +43,8 @@ def thread_name(messages: Sequence[Message], redaction: Redaction) -> str:
     parts = [part for message in messages if message.role == "user" for part in message.parts]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     name = next((text for text in texts if not _is_tagged(text)), (texts or [""])[0])
-    line = " ".join(redaction.text(name).split())
+    # A text may be long, and its words take ten times as much memory.
+    line = " ".join(redaction.text(name).lstrip()[:MAX_READ].split())
     return line if len(line) <= NAME_LENGTH else line[: NAME_LENGTH - 1] + "…"
 
 

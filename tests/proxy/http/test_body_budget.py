@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+from support.proxied_engine import HELLO, proxied
+from support.scripted_engine import AsyncScriptedEngine
+
+from llm_gpt_oss.errors import EngineError
 from proxy.http.body_budget import BodyBudget, HeldBody
 from proxy.http.errors import ApiError
 
 MIB = 2**20
+ENDPOINTS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}]},
+    "/v1/completions": {"prompt": "Hi"},
+    "/v1/responses": {"input": "Hi"},
+    "/v1/responses/compact": {"input": "Hi"},
+    "/v1/messages": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9},
+}
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def refusal(budget: BodyBudget, size: int, actor: str | None) -> str | None:
@@ -58,3 +81,18 @@ def test_what_did_not_fit_is_not_held(actor: str | None) -> None:
     assert budget.held == MIB
     body.release()
     assert budget.held == 0
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize("answer", [HELLO, EngineError("It broke.")], ids=["answer", "error"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_an_answered_body_is_not_held(path: str, stream: bool, answer: str | EngineError) -> None:
+    "Long requests make few objects, so the garbage collector would come too late."
+    more = {} if path.endswith("compact") else {"stream": stream}
+    async with proxied(AsyncScriptedEngine(answer)) as proxy:
+        answered = await proxy.post(path, {"model": "gpt-oss", **ENDPOINTS[path], **more})
+        assert answered.status_code == (200 if answer is HELLO else 502)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert proxy.server.body_budget.held == 0

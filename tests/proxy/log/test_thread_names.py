@@ -5,6 +5,10 @@ from llm.parts import Message
 from support.logged_turns import assistant, reasoning, system, turn, user
 from support.turn_logs import TurnLog
 
+from llm_gpt_oss.log.redaction import NO_REDACTION
+from proxy.log import thread_names
+from proxy.log.thread_names import thread_name
+
 HI = user("Hi")
 HELLO = assistant(reasoning("Greet."), "Hello")
 
@@ -38,3 +42,9 @@ def test_thread_ids_sort_before_llms(log: TurnLog) -> None:
     assert ids == sorted(ids)
     assert {len(each) for each in ids} == {26}
     assert max(ids) < log.thread_of(shell)
+
+
+def test_a_long_text_is_not_split_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    "They would take ten times as much memory as the text."
+    monkeypatch.setattr(thread_names, "MAX_READ", 20)
+    assert thread_name([user(" " * 50 + "word " * 1000)], NO_REDACTION) == "word word word word"

@@ -15,13 +15,10 @@ from support.faults.client import CHAT, RESPONSES, Answer, chat
 from support.faults.ollama import BEGIN, END, token
 from support.faults.process import ROOT, Server, run
 from support.faults.row import Unexpected, expect, expect_at_most, row
-from support.faults.testbed import Testbed
+from support.faults.testbed import GENEROUS, Limits, Testbed
 from support.scripted_server import chunk, head, stream
 
-# Seconds. What these rows are about took 15 seconds and more. `make fuzz` has the limits of a quiet machine.
-PROBE_PAUSE = 0.05
-SLOWEST_PROBE = 5.0
-SLOWEST_ANSWER = 30.0
+PROBE_PAUSE = 0.05  # seconds
 
 
 class Probe:
@@ -32,7 +29,7 @@ class Probe:
 
 
 @contextmanager
-def probing(server: Server) -> Iterator[Probe]:
+def probing(server: Server, limits: Limits) -> Iterator[Probe]:
     "Request `/health` every 50 ms until the block ends. Raises Unexpected if an answer took too long."
     probe, over = Probe(), Event()
 
@@ -50,7 +47,7 @@ def probing(server: Server) -> Iterator[Probe]:
     finally:
         over.set()
         thread.join()
-    expect_at_most("seconds that /health took", probe.slowest, SLOWEST_PROBE)
+    expect_at_most("seconds that /health took", probe.slowest, limits.health)
 
 
 def outcomes(bed: Testbed, requests: dict[str, Callable[[Server], Answer]]) -> str:
@@ -58,11 +55,11 @@ def outcomes(bed: Testbed, requests: dict[str, Callable[[Server], Answer]]) -> s
     came = []
     with bed.serving() as server:
         for name, request in requests.items():
-            with probing(server) as probe:
+            with probing(server, bed.limits) as probe:
                 started = time.monotonic()
                 answer = request(server)
                 seconds = time.monotonic() - started
-            expect_at_most(f"seconds for {name}", seconds, SLOWEST_ANSWER)
+            expect_at_most(f"seconds for {name}", seconds, bed.limits.answer)
             if answer.status >= 500:
                 raise Unexpected(f"{name}: {answer.status} {answer.text[:300]}")
             came.append(
@@ -110,7 +107,7 @@ def a_log_that_holds_such_a_message(bed: Testbed) -> str:
             while b"Hello" not in connection.recv(4096):
                 pass
             server.kill()
-    with bed.serving(folder=server.folder) as server, probing(server) as probe:
+    with bed.serving(folder=server.folder) as server, probing(server, bed.limits) as probe:
         expect("status in the log", server.log.turn(script.word).status, 500)
         expect("answer", server.client.chat(bed.ollama.play(HELLO).word).content, "Hello")
     return f"the turn is in the log as failed, /health in {probe.slowest * 1000:.0f} ms"
@@ -128,19 +125,19 @@ def long_runs_in_what_the_engine_sends(bed: Testbed) -> str:
 
     with bed.serving() as server:
         endless = bed.ollama.play(endless_line())
-        with probing(server) as probe:
+        with probing(server, bed.limits) as probe:
             came = server.client.chat(endless.word)
             endless.wait_until_gone()
         expect("status of the line without an end", came.status, 502)
         memory = server.megabytes("VmHWM")
         expect_at_most("MB of memory", memory, 600)
         long = bed.ollama.play(stream(*BEGIN[:3], *[token("word " * 1_600)] * 1_000, END))
-        with probing(server) as second:
+        with probing(server, bed.limits) as second:
             started = time.monotonic()
             answer = server.client.chat(long.word)
             seconds = time.monotonic() - started
         expect("length of the long answer", len(answer.content), 8_000_000)
-        expect_at_most("seconds for 8 MB", seconds, SLOWEST_ANSWER)
+        expect_at_most("seconds for 8 MB", seconds, bed.limits.answer)
         server.log.turn(long.word)
     return (
         f"502 and closed: {came.error['message']} {memory:.0f} MB, /health in {probe.slowest * 1000:.0f} ms; "
@@ -195,7 +192,9 @@ def _without_bad_answer(request: Callable[[Server], Answer]) -> Callable[[Server
 def drawn_attacks(bed: Testbed) -> str:
     "`make attack` for 9 seconds: bodies that are built to be bad, while a probe requests `/health`."
     command = [sys.executable, str(ROOT / "scripts/attack.py")]
-    arguments = ["--minutes", "0.15", "--seed", "3", "--generous"]
+    arguments = ["--minutes", "0.15", "--seed", "3"]
+    if bed.limits is GENEROUS:
+        arguments.append("--generous")
     ran = run(bed.folder(), bed.ollama.url, *arguments, command=command)
     if ran.status:
         raise Unexpected(f"exit status {ran.status}: {ran.stdout[-2000:]} {ran.stderr[-500:]}")

@@ -78,6 +78,7 @@ class Script:
         self.word = word
         self.requests: list[Request] = []
         self.begun = threading.Event()
+        self.begun_at = 0.0
         self.gone = threading.Event()
         self._parts = parts
 
@@ -95,6 +96,7 @@ class Script:
 
     def next_reply(self, request: Request) -> Reply:
         self.requests.append(request)
+        self.begun_at = time.monotonic()
         self.begun.set()
         number = len(self.requests) - 1
         part = self._parts[number] if number < len(self._parts) else TOO_MANY

@@ -1,6 +1,6 @@
 """What the rows use: one Ollama and one server for all, and servers and folders of their own.
 
-with testbed() as bed:
+with testbed(STRICT) as bed:
     row.play(bed)
 """
 
@@ -19,6 +19,25 @@ from support.faults.ollama import Ollama
 from support.faults.process import SERVE, Ran, Server, run, serving
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How long rows may take that measure, in seconds.
+
+    `health` is for an answer of `/health`, `answer` for one that costs more work than others, `close` until
+    the engine's connection is closed after a client left.
+    """
+
+    health: float
+    answer: float
+    close: float
+
+
+# The promise, for a machine that does nothing else.
+STRICT = Limits(health=0.5, answer=10, close=0.1)
+# What these rows are about took 15 seconds and more, on any machine.
+GENEROUS = Limits(health=5, answer=30, close=5)
+
+
 @dataclass
 class Testbed:
     """`server` runs with default options, and many rows use it at once. A row that stops it, fills its log or
@@ -27,6 +46,7 @@ class Testbed:
     base: Path
     ollama: Ollama
     server: Server
+    limits: Limits
     _numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -69,10 +89,10 @@ class Testbed:
 
 
 @contextmanager
-def testbed() -> Iterator[Testbed]:
+def testbed(limits: Limits) -> Iterator[Testbed]:
     with (
         tempfile.TemporaryDirectory(prefix="llm-gpt-oss-faults-") as name,
         Ollama() as ollama,
         serving(Path(name) / "shared", ollama.url, "--max-concurrency", "64") as server,
     ):
-        yield Testbed(Path(name), ollama, server)
+        yield Testbed(Path(name), ollama, server, limits)
