@@ -13,6 +13,8 @@ from llm.parts import Message, ToolResultPart
 
 from .completion import Completion
 from .errors import BadRequest
+from .harmony.markers import END, RETURN
+from .harmony.prompt import render
 from .models import GptOss
 
 
@@ -57,6 +59,32 @@ def first_completion(prompt: llm.Prompt, date: str | None = None) -> Completion:
     completion = machine.next_completion()
     assert completion, "a new turn needs at least one completion"
     return completion
+
+
+def conversation_text(prompt: llm.Prompt, answer: Sequence[Message], date: str | None = None) -> str:
+    """Return the harmony text of a conversation: the prompt, and the answer as the model ends it.
+
+    Past reasoning is left out as in a prompt, but that of the answer is not. Raises BadRequest like
+    `first_completion`.
+    """
+    from .turn.request import turn_request
+
+    model = prompt.model
+    if not isinstance(model, GptOss):
+        raise BadRequest(f"{model.model_id} is not a gpt-oss model: it has no harmony prompt.")
+    whole = llm.Prompt(  # type: ignore[no-untyped-call]
+        None,
+        model,
+        messages=[*prompt.messages, *answer],
+        tool_results=prompt.tool_results,
+        tools=prompt.tools,
+        schema=prompt.schema,
+        options=prompt.options,
+    )
+    day = model.settings.date or date or datetime.now().date().isoformat()
+    request, _ = turn_request(whole, model.model_id, stream=True, date=day)
+    text = render(request.conversation)
+    return text.removesuffix(END) + RETURN if text.endswith(END) else text
 
 
 def _results(messages: Sequence[Message]) -> list[llm.ToolResult]:

@@ -21,6 +21,7 @@ from ..log.prune_selection import PruneSelection
 from ..log.spool import Spool
 from ..log.unlogged_turns import UnloggedTurn, try_turns
 from ..settings import Settings
+from . import logs_export, logs_import
 
 FC = TypeVar("FC", bound=Callable[..., Any])
 
@@ -35,6 +36,10 @@ def _database(help: str) -> Callable[[FC], FC]:
 @click.group(name="logs")
 def command() -> None:
     "Manage the log of requests"
+
+
+command.add_command(logs_export.command)
+command.add_command(logs_import.command)
 
 
 @command.command(name="prune")

@@ -63,9 +63,10 @@ select 1 from chain where hash is :earlier
 """
 
 
-def load_turn(log: LogStore, turn_id: str) -> LoggedTurn | None:
+def load_turn(log: LogStore, turn_id: str, *, after: str | None = None) -> LoggedTurn | None:
+    "With `after`, the hash of a message of its prompt, `prompt` has only the messages that follow this one."
     row = next(log.db.query(f"{TURN} where turns.id = ?", [turn_id]), None)
-    return _logged_turn(log, row, load_chain(log, row["tip_message_hash"])) if row else None
+    return _logged_turn(log, row, load_chain(log, row["tip_message_hash"], after=after)) if row else None
 
 
 def load_answers(log: LogStore, answer_ids: Sequence[str]) -> list[LoggedTurn]:

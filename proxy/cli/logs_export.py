@@ -1,0 +1,187 @@
+"""`llm gpt-oss logs export`"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from llm_gpt_oss.cli.past_time import past_time
+from llm_gpt_oss.errors import GptOssError
+
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..log.llm_store import ChainStore
+    from ..transfer.export import Form
+
+# How many turns that cannot be exported are named. All are counted.
+NAMED = 10
+# The number of lines between two reports of progress.
+STEP = 100
+
+TIME = "DURATION|DATE"
+
+
+@click.command(name="export")
+@click.option(
+    "form",
+    "--format",
+    type=click.Choice(["chat", "harmony", "responses", "turns"]),
+    default="turns",
+    show_default=True,
+    help="What the lines are",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file")
+@click.option("--reasoning", is_flag=True, help="With chat: include the reasoning")
+@click.option("--since", callback=past_time, metavar=TIME, help="Only turns from then on")
+@click.option("until", "--until", "--older-than", callback=past_time, metavar=TIME, help="Only older turns")
+@click.option("threads", "--thread", multiple=True, metavar="ID", help="Only this thread or conversation")
+@click.option("models", "-m", "--model", multiple=True, help="Only this model")
+@click.option("apps", "--app", multiple=True, metavar="NAME", help="Only this app; `shell` is llm itself")
+@click.option("keys", "--key", multiple=True, metavar="NAME", help="Only this key of the server")
+@click.option("--failed/--ok", default=None, help="Only turns that failed, or only the others")
+@click.option("search", "-q", "--query", help="Only turns with these words in the prompt or the answer")
+@click.option("--benchmarks", is_flag=True, help="Also the turns of `llm gpt-oss bench`")
+@click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this database instead of llm's logs.db",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    form: Form,
+    output: Path | None,
+    reasoning: bool,
+    since: datetime | None,
+    until: datetime | None,
+    threads: Sequence[str],
+    models: Sequence[str],
+    apps: Sequence[str],
+    keys: Sequence[str],
+    failed: bool | None,
+    search: str | None,
+    benchmarks: bool,
+    database: Path | None,
+) -> None:
+    """
+    Export turns of the log as lines of JSON
+
+    \b
+    The formats:
+        turns      a turn in each line, with all that the log has of it
+        chat       a conversation in OpenAI's format for fine-tuning
+        responses  a turn as the Responses API returns it, and its input items
+        harmony    a conversation as the text that the model reads and writes
+
+    In chat and harmony, a line has all turns of its conversation, and failed turns are left out. Turns that
+    were deleted through the API are never exported.
+
+    The exit code is 1 if a turn cannot be exported in this format.
+
+    Example usage:
+
+    \b
+        llm gpt-oss logs export -o backup.jsonl
+        llm gpt-oss logs export --format chat --since 30d --app my-agent -o train.jsonl
+        llm gpt-oss logs export --format responses | head -1 | jq
+    """
+    from ..transfer.export import CONVERSATIONS, export_lines
+    from ..transfer.selection import Selection
+
+    if failed is None and form in CONVERSATIONS:
+        failed = False
+    if reasoning and form != "chat":
+        raise click.UsageError("--reasoning needs --format chat. The other formats include the reasoning.")
+    selection = Selection(
+        since,
+        until,
+        [thread.removeprefix("conv_") for thread in threads],
+        models,
+        apps,
+        keys,
+        failed,
+        search,
+        benchmarks,
+    )
+    path = database or Settings().database
+    problems = _Problems()
+    try:
+        with _opened_log(path) as log, _opened_output(output, path) as file:
+            lines = export_lines(log, selection, form, reasoning=reasoning, on_problem=problems.add)
+            _write(file, lines)
+    except sqlite3.Error as problem:
+        raise GptOssError(f"{path} cannot be read: {problem}.") from problem
+    ctx.exit(problems.report())
+
+
+@contextmanager
+def _opened_log(path: Path) -> Iterator[ChainStore]:
+    from ..log.database import open_log
+
+    if not path.exists():
+        raise GptOssError(f"There is no log at {path}.", remedy="`llm logs path` shows where llm's log is.")
+    try:
+        log = open_log(path)
+    except OSError as problem:
+        raise GptOssError(f"{path} cannot be read: {problem}.") from problem
+    with closing(log.db.conn) as connection:
+        connection.execute("pragma query_only = on")
+        yield log
+
+
+@contextmanager
+def _opened_output(output: Path | None, database: Path) -> Iterator[BinaryIO]:
+    "Standard output, or the file, which only its owner can read. Raises GptOssError if it cannot be written."
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    if output.exists() and output.samefile(database):
+        raise click.UsageError(f"{output} is the log itself. Choose another file for the export.")
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            yield file
+    except OSError as problem:
+        raise GptOssError(f"{output} cannot be written: {problem}.") from problem
+
+
+def _write(file: BinaryIO, lines: Iterable[bytes]) -> None:
+    "Write the lines, and count them on a terminal."
+    shown = sys.stderr.isatty() and not file.isatty()
+    count = 0
+    for count, line in enumerate(lines, 1):
+        file.write(line)
+        if shown and count % STEP == 0:
+            click.echo(f"\r{count} lines", err=True, nl=False)
+    file.flush()
+    if shown:
+        click.echo(f"\r{count} lines", err=True)
+
+
+class _Problems:
+    "Prints why turns cannot be exported, for the first few of them."
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, turn_id: str, problem: Exception) -> None:
+        self._count += 1
+        if self._count <= NAMED:
+            click.echo(f"Turn {turn_id} was left out: {problem}", err=True)
+
+    def report(self) -> int:
+        "Print the number of turns that were left out. Returns the exit code."
+        if self._count > NAMED:
+            click.echo(f"{self._count} turns were left out in all.", err=True)
+        return 1 if self._count else 0

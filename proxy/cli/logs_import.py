@@ -1,0 +1,111 @@
+"""`llm gpt-oss logs import`"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from llm_gpt_oss.errors import GptOssError
+
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..log.llm_store import ChainStore
+    from ..transfer.log_import import Outcome
+
+# How many milliseconds to wait for other programs that write to the log.
+BUSY_TIMEOUT = 30_000
+# How many lines that cannot be read are named. All are counted.
+NAMED = 10
+# The number of lines between two reports of progress.
+STEP = 100
+
+
+@click.command(name="import")
+@click.argument("file", type=click.File("rb"))
+@click.option("-m", "--model", help="The model of conversations in the format chat, which do not name it")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added")
+@click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Import into this database instead of llm's logs.db",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, file: BinaryIO, model: str | None, dry_run: bool, database: Path | None
+) -> None:
+    """
+    Import turns that `logs export` wrote
+
+    Reads lines in the formats turns, responses and chat from FILE, or from standard input if it is `-`.
+    Turns that the log has already are not added again.
+
+    The exit code is 1 if a line cannot be read. The others are imported.
+
+    Example usage:
+
+    \b
+        llm gpt-oss logs import backup.jsonl
+        llm gpt-oss logs import --dry-run train.jsonl -m gpt-oss:20b
+        ssh server llm gpt-oss logs export | llm gpt-oss logs import -
+    """
+    from ..transfer.log_import import import_lines, read_lines
+
+    settings = Settings()
+    path = database or settings.database
+    try:
+        with ExitStack() as opened:
+            if dry_run:
+                folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+                log = opened.enter_context(_opened_log(folder / "logs.db"))
+                known = opened.enter_context(_opened_log(path)) if path.exists() else None
+            else:
+                log, known = opened.enter_context(_opened_log(path)), None
+            outcomes = import_lines(read_lines(file), log, model or settings.model, known)
+            problems = _report(outcomes, dry_run)
+    except (OSError, sqlite3.Error) as problem:
+        raise GptOssError(
+            f"{path} cannot be written: {problem}.",
+            remedy="Type the command again when that is solved: what was imported is not added twice.",
+        ) from problem
+    ctx.exit(1 if problems else 0)
+
+
+@contextmanager
+def _opened_log(path: Path) -> Iterator[ChainStore]:
+    from ..log.database import open_log
+
+    log = open_log(path, BUSY_TIMEOUT)
+    with closing(log.db.conn):
+        yield log
+
+
+def _report(outcomes: Iterable[Outcome], dry_run: bool) -> int:
+    "Print what became of the lines. Returns how many cannot be read."
+    added = known = problems = 0
+    shown = sys.stderr.isatty()
+    for outcome in outcomes:
+        added += outcome.added
+        known += outcome.known
+        if outcome.problem:
+            problems += 1
+            if problems <= NAMED:
+                click.echo(f"Line {outcome.number} was left out: {outcome.problem}", err=True)
+        if shown and outcome.number % STEP == 0:
+            click.echo(f"\r{outcome.number} lines", err=True, nl=False)
+    if shown:
+        click.echo("\r", err=True, nl=False)
+    click.echo(f"{added} turns {'would be' if dry_run else 'were'} added.")
+    if known:
+        click.echo(f"{known} turns are in the log already.")
+    if problems > NAMED:
+        click.echo(f"{problems} lines were left out in all.", err=True)
+    return problems

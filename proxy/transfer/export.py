@@ -1,0 +1,89 @@
+"The lines of an export, one after another: however long the log is, one turn is in memory."
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import llm
+from condense_json import UncondenseError
+from llm.logs import LogStore
+
+from llm_gpt_oss.errors import GptOssError
+from llm_gpt_oss.log.response_json import to_bytes
+
+from ..log.queries import load_turn
+from .chat_form import chat_line
+from .conversations import conversation_ends
+from .harmony_form import harmony_line
+from .notes import SeenKeys, temporary_database
+from .responses_form import responses_line
+from .selection import Selection, turn_ids
+from .turn_form import turn_line
+
+Form = Literal["chat", "harmony", "responses", "turns"]
+# The forms that have a line for each conversation, and not for each turn.
+CONVERSATIONS = ("chat", "harmony")
+
+TOOLS = """
+select tools.* from turn_tools join tools on tools.id = turn_tools.tool_id
+where turn_tools.turn_id = ? order by turn_tools.rowid
+"""
+
+
+def export_lines(
+    log: LogStore,
+    selection: Selection,
+    form: Form,
+    *,
+    reasoning: bool = False,
+    on_problem: Callable[[str, Exception], None],
+) -> Iterator[bytes]:
+    """Yield the selected turns as lines of JSON, the oldest first. Each ends with a newline.
+
+    `reasoning` is for chat: whether it includes the reasoning. A turn that cannot be put into this form is
+    left out, and given to `on_problem` with its id.
+    """
+    find = conversation_ends if form in CONVERSATIONS else turn_ids
+    with temporary_database() as database:
+        writer = _LineWriter(log, form, reasoning, SeenKeys(database))
+        for turn_id in find(log, selection):
+            try:
+                line = writer.line(turn_id)
+            # What other programs wrote to the log, and what a model of llm's cannot read.
+            except (GptOssError, UncondenseError, LookupError, TypeError, ValueError) as problem:
+                on_problem(turn_id, problem)
+                continue
+            if line:
+                yield to_bytes(line) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _LineWriter:
+    log: LogStore
+    form: Form
+    reasoning: bool
+    written: SeenKeys
+
+    def line(self, turn_id: str) -> dict[str, Any] | None:
+        "The turn as a line. None if it was pruned meanwhile, and if it has nothing to write in this form."
+        if self.form == "turns":
+            return turn_line(self.log, turn_id, self._tools(turn_id), self.written)
+        turn = load_turn(self.log, turn_id)
+        if turn is None:
+            return None
+        match self.form:
+            case "chat":
+                return chat_line(turn, self._tools(turn_id), reasoning=self.reasoning)
+            case "harmony":
+                return harmony_line(self.log, turn)
+            case "responses":
+                return responses_line(self.log, turn)
+
+    def _tools(self, turn_id: str) -> list[llm.Tool]:
+        return [
+            llm.Tool(row["name"], row["description"], json.loads(row["input_schema"]), plugin=row["plugin"])
+            for row in self.log.db.query(TOOLS, [turn_id])
+        ]

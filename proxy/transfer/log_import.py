@@ -1,0 +1,200 @@
+"""Writes the lines of an export to a log. What the log has already is not written again.
+
+A turn is known by its id, in the forms that have one. A conversation for fine-tuning has none: it is known if
+a turn ends with the same messages, or with what a client sees of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+from llm.logs import LogStore
+from pydantic import ValidationError
+
+from llm_gpt_oss.log.database import is_transient, write_transaction
+
+from ..log.llm_store import ChainStore, StoredPrefix
+from ..log.logged_turn import StoredMessage, with_hashes
+from ..log.queries import load_chain
+from ..log.thread_match import hash_prompt
+from ..log.turn_writer import TurnWriter
+from .chat_import import chat_turns
+from .responses_import import response_turn
+from .turn_import import write_turn
+
+# In bytes. A longer line is not read.
+MAX_LINE = 2**26
+# How many lines are written in one transaction, and how many bytes: other programs wait meanwhile.
+LINES = 50
+BYTES = 2**20
+# The length of a reason, in characters.
+MAX_REASON = 300
+
+CONVERSATION = """
+select 1 where exists (select 1 from turns where tip_message_hash = :tip) or exists (
+    select 1 from gpt_oss_requests
+    where visible_tip = :visible and instructions is :instructions and status = 200 and not deleted
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    "A line with its number, from 1. `text` is None if it is too long."
+
+    number: int
+    text: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    "What became of a line: how many turns were `added`, how many were `known`, or why it cannot be read."
+
+    number: int
+    added: int = 0
+    known: int = 0
+    problem: str | None = None
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    "Yield the lines that are not empty."
+    number = 0
+    while text := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(text) > MAX_LINE and not text.endswith(b"\n"):
+            while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield Line(number, None)
+        elif text.strip():
+            yield Line(number, text)
+
+
+def import_lines(
+    lines: Iterable[Line], log: ChainStore, model: str, known: LogStore | None = None
+) -> Iterator[Outcome]:
+    """Write each line to the log, and yield what became of it.
+
+    `model` is that of conversations for fine-tuning, which do not name one. Turns that the log `known` has
+    are not written either. Raises OSError or sqlite3.Error if the log cannot be written.
+    """
+    importer = _Importer(log, known or log, model)
+    for batch in _batches(lines):
+        outcomes = []
+        with write_transaction(log.db.conn):
+            for line in batch:
+                outcomes.append(importer.write(line))
+        yield from outcomes
+
+
+def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line.text or b"")
+        if len(batch) == LINES or size > BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Importer:
+    def __init__(self, log: ChainStore, known: LogStore, model: str) -> None:
+        self._log = log
+        self._known = known
+        self._model = model
+        self._writer = TurnWriter(log)
+
+    def write(self, line: Line) -> Outcome:
+        "Write a line. Must run in a transaction that holds the write lock."
+        if line.text is None:
+            return Outcome(line.number, problem=f"the line is longer than {MAX_LINE >> 20} MiB")
+        connection = self._log.db.conn
+        connection.execute("savepoint line")
+        try:
+            added, known = self._write(json.loads(line.text))
+        except Exception as problem:  # whatever somebody may have put there
+            if is_transient(problem):
+                raise
+            connection.execute("rollback to line")
+            return Outcome(line.number, problem=_reason(problem))
+        finally:
+            if connection.in_transaction:
+                connection.execute("release line")
+        return Outcome(line.number, added, known)
+
+    def _write(self, line: Any) -> tuple[int, int]:
+        "Returns how many turns were added, and how many the log had."
+        match line:
+            case {"turn": int(), "response": {"id": str(turn_id)}}:
+                if self._has_turn(turn_id):
+                    return 0, 1
+                write_turn(self._log, line, self._before(line["after"]))
+                return 1, 0
+            case {"response": dict(), "input": list()}:
+                turn = response_turn(line).to_turn()
+                if self._has_turn(turn.id):
+                    return 0, 1
+                self._writer.write(turn)
+                return 1, 0
+            case {"messages": list()}:
+                return self._write_conversation(line)
+        raise ValueError("it is not a line of `logs export` in the format turns, responses or chat")
+
+    def _write_conversation(self, line: Mapping[str, Any]) -> tuple[int, int]:
+        """Write the turns of a conversation that the log does not have.
+
+        Their prompts repeat the conversation, so it is hashed once for all of them.
+        """
+        turns = [*chat_turns(line, self._model)]
+        messages = [*turns[-1].prompt, *turns[-1].answer]
+        whole, chain = hash_prompt(messages), [*with_hashes(messages)]
+        added = end = 0
+        for each in turns:
+            stored = StoredPrefix(end, chain[end - 1].hash) if end else None
+            begin, end = len(each.prompt), len(each.prompt) + len(each.answer)
+            visible = whole.prefix_hashes[: end - whole.instructions]
+            if self._has_conversation(chain[end - 1].hash, visible[-1], whole.instructions_hash):
+                continue
+            hashes = visible[: begin - whole.instructions]
+            hashed = replace(whole, messages=[*each.prompt], prefix_hashes=hashes, stored=stored)
+            self._writer.write(each.to_turn(), hashed)
+            added += 1
+        return added, len(turns) - added
+
+    def _has_turn(self, turn_id: str) -> bool:
+        return any(log.db["turns"].count_where("id = ?", [turn_id]) for log in (self._log, self._known))
+
+    def _has_conversation(self, tip: str, visible: str | None, instructions: str | None) -> bool:
+        parameters = {"tip": tip, "visible": visible, "instructions": instructions}
+        logs = (self._log, self._known)
+        return any(log.db.conn.execute(CONVERSATION, parameters).fetchone() for log in logs)
+
+    def _before(self, hash: str | None) -> list[StoredMessage]:
+        if hash is None:
+            return []
+        chain = load_chain(self._log, hash) or load_chain(self._known, hash)
+        if not chain:
+            raise ValueError(
+                f"the messages before it, up to {hash!r}, are neither in the log nor in earlier lines"
+            )
+        return chain
+
+
+def _reason(problem: Exception) -> str:
+    match problem:
+        case ValidationError():
+            first = problem.errors(include_url=False, include_input=False)[0]
+            text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError():
+            text = f"it is not JSON: {problem}"
+        case KeyError():
+            text = f"{problem} is missing"
+        case _:
+            text = str(problem) or type(problem).__name__
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"

@@ -1,0 +1,112 @@
+"Writes a turn with everything that another log had of it (`turn_form`), with its id and in its thread."
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import llm
+from llm.parts import AttachmentPart, Message, Part, ToolResultPart
+
+from llm_gpt_oss.log.response_json import to_response
+
+from ..log.custom_calls import copy_custom_calls, insert_custom_calls
+from ..log.llm_store import ChainStore, StoredPrefix
+from ..log.logged_turn import StoredMessage
+from ..log.tables import insert_request
+from ..log.thread_match import hash_prompt
+from ..log.turn_json import from_fields
+from .turn_form import VERSION
+
+
+def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[StoredMessage]) -> None:
+    """Write the turn of a line. `before` are the messages up to the one that the line names as `after`.
+
+    Must run in a transaction that is rolled back if this raises: KeyError, TypeError, ValueError and others
+    for a line of another form.
+    """
+    if line["turn"] != VERSION:
+        raise ValueError("a newer version of llm-gpt-oss wrote this line: update this one")
+    turn = from_fields(line) if line["request"] is not None else None
+    response = turn.response if turn else to_response(line)
+    _check_files([*response.prompt.messages, *response.messages()])
+    if before:
+        _continue(response, [stored.message for stored in before])
+    failed = turn.request.status != 200 if turn else "error" in (line["response_json"] or {})
+    stored = StoredPrefix(len(before), before[-1].hash) if before else None
+    _log(log, response, line["thread"], stored, failed)
+    if turn:
+        prompt = hash_prompt(turn.prompt)
+        insert_request(
+            log.db.conn,
+            turn,
+            covered=len(turn.prompt),
+            instructions=prompt.instructions_hash,
+            visible_tip=prompt.hash_with(turn.answer),
+        )
+        insert_custom_calls(log.db.conn, line["thread"]["id"], turn.request.custom_calls)
+
+
+def _continue(response: llm.Response, before: Sequence[Message]) -> None:
+    "Put these messages before those of the response's prompt."
+    prompt = response.prompt
+    response.prompt = llm.Prompt(  # type: ignore[no-untyped-call]
+        None,
+        response.model,
+        messages=[*before, *prompt.messages],
+        tools=prompt.tools,
+        schema=prompt.schema,
+        options=prompt.options,
+    )
+
+
+def _log(
+    log: ChainStore,
+    response: llm.Response,
+    thread: Mapping[str, Any],
+    stored: StoredPrefix | None,
+    failed: bool,
+) -> None:
+    "Log the response in its thread, which ends where the exported one did as soon as this log has its end."
+    id, name, forked_from, last = (thread[key] for key in ("id", "name", "forked_from", "tip"))
+    if not (isinstance(id, str) and id):
+        raise ValueError("the thread has no id")
+    tip = None
+    if _has(log, "threads", "id", id):
+        tip = log.thread_tip(id)
+    else:
+        parent = forked_from if _has(log, "threads", "id", forked_from) else None
+        log.create_thread(name, forked_from=parent, id=id)
+        if parent:
+            copy_custom_calls(log.db.conn, parent, id)
+    log.log(response, id, stored)
+    if _has(log, "messages", "hash", last):
+        log.db["threads"].update(id, {"tip_message_hash": last})
+    elif failed and tip:
+        log.db["threads"].update(id, {"tip_message_hash": tip})
+
+
+def _has(log: ChainStore, table: str, column: str, value: object) -> bool:
+    return value is not None and bool(log.db[table].count_where(f"{column} = ?", [value]))
+
+
+def _check_files(messages: Sequence[Message]) -> None:
+    """Raise ValueError for an attachment that is not a file, such as a pipe.
+
+    llm reads attachments to hash a message, and might wait for it forever.
+    """
+    for part in (part for message in messages for part in message.parts):
+        for path in _paths(part):
+            if Path(path).exists() and not stat.S_ISREG(Path(path).stat().st_mode):
+                raise ValueError("an attachment is not a file")
+
+
+def _paths(part: Part) -> list[str]:
+    match part:
+        case AttachmentPart(attachment=llm.Attachment(path=str(path))):
+            return [path]
+        case ToolResultPart(attachments=attachments):
+            return [each.path for each in attachments if each.path]
+    return []
