@@ -81,9 +81,11 @@ def command(
 
 @contextmanager
 def _opened_log(path: Path) -> Iterator[ChainStore]:
+    from llm_gpt_oss.log.redaction import Redaction
+
     from ..log.database import open_log
 
-    log = open_log(path, BUSY_TIMEOUT)
+    log = open_log(path, BUSY_TIMEOUT, Redaction.load())
     with closing(log.db.conn):
         yield log
 

@@ -45,6 +45,7 @@ def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[Stored
             covered=len(turn.prompt),
             instructions=prompt.instructions_hash,
             visible_tip=prompt.hash_with(turn.answer),
+            redaction=log.redaction,
         )
         insert_custom_calls(log.db.conn, line["thread"]["id"], turn.request.custom_calls)
 
@@ -78,7 +79,7 @@ def _log(
         tip = log.thread_tip(id)
     else:
         parent = forked_from if _has(log, "threads", "id", forked_from) else None
-        log.create_thread(name, forked_from=parent, id=id)
+        log.create_thread(log.redaction.value(name), forked_from=parent, id=id)
         if parent:
             copy_custom_calls(log.db.conn, parent, id)
     log.log(response, id, stored)
