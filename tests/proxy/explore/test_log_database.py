@@ -49,6 +49,29 @@ async def test_connections_can_neither_write_nor_attach(log_path: Path, app: Fas
     datasette.close()
 
 
+async def test_plugins_of_datasette_cannot_write(log_path: Path, app: FastAPI) -> None:
+    from datasette.views.base import DatasetteError
+
+    from proxy.explore.log_datasette import LogDatasette
+
+    datasette = LogDatasette(log_path, list)
+    with pytest.raises(DatasetteError, match="read-only"):
+        await datasette.log.execute_write("delete from threads")
+    with pytest.raises(DatasetteError, match="read-only"):
+        datasette.log.connect(write=True)
+    datasette.close()
+
+
+async def test_an_unexpected_error_shows_no_data(
+    browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await browser.get("/logs/")
+    monkeypatch.setattr("proxy.explore.plugin.search", lambda *_: {}["text of a row"])
+    page = await browser.get("/logs/-/search?q=x")
+    assert (page.status_code, "text of a row" in page.text) == (500, False)
+    assert "A page of the log failed: KeyError" in caplog.text
+
+
 async def test_sql_has_a_time_limit(browser: httpx.AsyncClient) -> None:
     started = time.monotonic()
     page = await browser.get(f"/logs/log?sql={quote(ENDLESS)}")
