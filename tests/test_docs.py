@@ -147,7 +147,11 @@ def test_there_is_something_to_test() -> None:
 
 
 @pytest.mark.parametrize("words", arguments("llm"), ids=" ".join)
-def test_llm_accepts_these_arguments(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_llm_accepts_these_arguments(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("backup.jsonl").touch()  # the only file that a command of the docs reads
     monkeypatch.setattr(click.Option, "prompt_for_value", lambda option, context: "typed")
     command: click.Command = cli
     context = click.Context(cli, info_name="llm")
@@ -158,8 +162,9 @@ def test_llm_accepts_these_arguments(words: list[str], monkeypatch: pytest.Monke
         inner, words = command.get_command(context, name), rest
         assert inner
         command, context = inner, click.Context(inner, context, info_name=inner.name)
-    parsed = command.make_context(context.info_name, [*words], context.parent).params
-    if options := parsed.get("options"):
+    with command.make_context(context.info_name, [*words], context.parent) as parsed:  # closes files
+        options = parsed.params.get("options")
+    if options:
         GptOssOptions(**dict(options))
 
 
