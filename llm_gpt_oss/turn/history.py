@@ -122,7 +122,9 @@ def history_notes(messages: Iterable[Message]) -> Iterator[Note]:
 
 
 def _replaced_attachments(part: TextPart | ToolResultPart) -> int:
-    count = (part.provider_metadata or {}).get(METADATA, {}).get("attachments", 0)
+    if not part.provider_metadata:
+        return 0
+    count = part.provider_metadata.get(METADATA, {}).get("attachments", 0)
     return count if isinstance(count, int) else 0
 
 

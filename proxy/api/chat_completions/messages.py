@@ -115,19 +115,16 @@ class AssistantMessage(ChatMessage):
 
     def _content(self) -> Content:
         "Return the content, or what takes its place."
-        if joined_text(self.content) or not (self.refusal or self.audio):
+        if not (self.refusal or self.audio) or joined_text(self.content):
             return self.content
         spoken = self.audio and self.audio.transcript
         return self.refusal or spoken or [AttachmentContent(type="audio")]
 
     def _reasoning(self) -> ReasoningPart | None:
-        "Return the reasoning in a field of its own. It is redacted if only another server can decrypt it."
-        details = self.reasoning_details or []
-        texts = [detail.text for detail in details if detail.text]
-        texts = texts or [detail.summary for detail in details if detail.summary]
-        if text := self.reasoning or self.reasoning_content or "".join(texts):
+        "Return the reasoning in a field of its own."
+        if text := self.reasoning or self.reasoning_content:
             return ReasoningPart(text)
-        return ReasoningPart("", redacted=True) if any(detail.data for detail in details) else None
+        return _detailed_reasoning(self.reasoning_details) if self.reasoning_details else None
 
 
 class ToolMessage(ChatMessage):
@@ -141,6 +138,15 @@ class ToolMessage(ChatMessage):
         result = ToolResultPart(self.name or "", joined_text(self.content), self.tool_call_id or "")
         result.provider_metadata = content_metadata(self.content)
         return Message("tool", [result])
+
+
+def _detailed_reasoning(details: Sequence[ReasoningDetail]) -> ReasoningPart | None:
+    "Return the reasoning in OpenRouter's field. It is redacted if only another server can decrypt it."
+    texts = [detail.text for detail in details if detail.text]
+    texts = texts or [detail.summary for detail in details if detail.summary]
+    if text := "".join(texts):
+        return ReasoningPart(text)
+    return ReasoningPart("", redacted=True) if any(detail.data for detail in details) else None
 
 
 def _fit_role(message: Any) -> Any:
@@ -179,7 +185,7 @@ def custom_calls(entries: Sequence[AnyMessage], messages: Sequence[Message]) -> 
     return frozenset(
         CustomCall(part.tool_call_id or "", part.name)
         for entry, message in zip(entries, messages, strict=True)
-        if isinstance(entry, AssistantMessage)
-        for call, part in zip(entry.tool_calls or (), tool_calls([message]), strict=False)
+        if isinstance(entry, AssistantMessage) and entry.tool_calls
+        for call, part in zip(entry.tool_calls, tool_calls([message]), strict=False)
         if isinstance(call, CustomToolCall)
     )
