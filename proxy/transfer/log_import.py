@@ -7,7 +7,7 @@ a turn ends with the same messages, or with what a client sees of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -18,12 +18,14 @@ from llm_gpt_oss.log.database import is_transient, write_transaction
 
 from ..log.llm_store import ChainStore, StoredPrefix
 from ..log.logged_turn import StoredMessage, with_hashes
-from ..log.queries import load_chain
 from ..log.thread_match import hash_prompt
 from ..log.turn_writer import TurnWriter
 from .chat_import import chat_turns
+from .foreign_hashes import ForeignHashes
+from .notes import temporary_database
 from .responses_import import response_turn
-from .turn_import import write_turn
+from .turn_form import VERSION
+from .turn_import import own_messages, write_turn
 
 # In bytes. A longer line is not read.
 MAX_LINE = 2**26
@@ -80,13 +82,13 @@ def import_lines(
     `model` is that of conversations for fine-tuning, which do not name one. Turns that the log `known` has
     are not written either. Raises OSError or sqlite3.Error if the log cannot be written.
     """
-    importer = _Importer(log, known or log, model)
-    for batch in _batches(lines):
-        outcomes = []
-        with write_transaction(log.db.conn):
-            for line in batch:
-                outcomes.append(importer.write(line))
-        yield from outcomes
+    with temporary_database() as database:
+        logs = [log, known] if known else [log]
+        importer = _Importer(log, logs, model, ForeignHashes(database, logs))
+        for batch in _batches(lines):
+            with write_transaction(log.db.conn):
+                outcomes = [importer.write(line) for line in batch]
+            yield from outcomes
 
 
 def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -103,10 +105,13 @@ def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 class _Importer:
-    def __init__(self, log: ChainStore, known: LogStore, model: str) -> None:
+    "Writes to one log what none of `logs` has."
+
+    def __init__(self, log: ChainStore, logs: Sequence[LogStore], model: str, hashes: ForeignHashes) -> None:
         self._log = log
-        self._known = known
+        self._logs = logs
         self._model = model
+        self._hashes = hashes
         self._writer = TurnWriter(log)
 
     def write(self, line: Line) -> Outcome:
@@ -131,10 +136,7 @@ class _Importer:
         "Returns how many turns were added, and how many the log had."
         match line:
             case {"turn": int(), "response": {"id": str(turn_id)}}:
-                if self._has_turn(turn_id):
-                    return 0, 1
-                write_turn(self._log, line, self._before(line["after"]))
-                return 1, 0
+                return self._write_turn(line, turn_id)
             case {"response": dict(), "input": list()}:
                 turn = response_turn(line).to_turn()
                 if self._has_turn(turn.id):
@@ -144,6 +146,15 @@ class _Importer:
             case {"messages": list()}:
                 return self._write_conversation(line)
         raise ValueError("it is not a line of `logs export` in the format turns, responses or chat")
+
+    def _write_turn(self, line: Mapping[str, Any], turn_id: str) -> tuple[int, int]:
+        if line["turn"] != VERSION:
+            raise ValueError("a newer version of llm-gpt-oss wrote this line: update this one")
+        messages, known = own_messages(line), self._has_turn(turn_id)
+        if not known:
+            write_turn(self._log, line, self._before(line["after"]))
+        self._hashes.add(line["after"], messages, turn_id)
+        return (0, 1) if known else (1, 0)
 
     def _write_conversation(self, line: Mapping[str, Any]) -> tuple[int, int]:
         """Write the turns of a conversation that the log does not have.
@@ -167,17 +178,16 @@ class _Importer:
         return added, len(turns) - added
 
     def _has_turn(self, turn_id: str) -> bool:
-        return any(log.db["turns"].count_where("id = ?", [turn_id]) for log in (self._log, self._known))
+        return any(log.db["turns"].count_where("id = ?", [turn_id]) for log in self._logs)
 
     def _has_conversation(self, tip: str, visible: str | None, instructions: str | None) -> bool:
         parameters = {"tip": tip, "visible": visible, "instructions": instructions}
-        logs = (self._log, self._known)
-        return any(log.db.conn.execute(CONVERSATION, parameters).fetchone() for log in logs)
+        return any(log.db.conn.execute(CONVERSATION, parameters).fetchone() for log in self._logs)
 
     def _before(self, hash: str | None) -> list[StoredMessage]:
         if hash is None:
             return []
-        chain = load_chain(self._log, hash) or load_chain(self._known, hash)
+        chain = self._hashes.chain(hash)
         if not chain:
             raise ValueError(
                 f"the messages before it, up to {hash!r}, are neither in the log nor in earlier lines"

@@ -33,7 +33,8 @@ where turns.id = ?
 """
 PARENT = "select parent_hash from messages where hash = ?"
 REQUEST = "select * from gpt_oss_requests where turn_id = ?"
-# Columns of gpt_oss_requests that a RequestRecord has under the same name, and those that hold JSON.
+# Columns of gpt_oss_requests as they are, and those that hold JSON. A RequestRecord has most of them, but not
+# the hashes, which cannot be computed again if something was redacted.
 PLAIN = (
     "endpoint",
     "actor",
@@ -47,6 +48,8 @@ PLAIN = (
     "answer_id",
     "idempotency_key",
     "added",
+    "instructions",
+    "visible_tip",
 )
 JSON = ("metadata", "pieces", "ignored")
 

@@ -16,35 +16,41 @@ from ..log.custom_calls import copy_custom_calls, insert_custom_calls
 from ..log.llm_store import ChainStore, StoredPrefix
 from ..log.logged_turn import StoredMessage
 from ..log.tables import insert_request
-from ..log.thread_match import hash_prompt
 from ..log.turn_json import from_fields
-from .turn_form import VERSION
+
+
+def own_messages(line: Mapping[str, Any]) -> list[Message]:
+    """Return the messages that the line has itself. Raises ValueError for an attachment that is not a file,
+    and KeyError or TypeError for a line of another form.
+    """
+    response = line["response"]
+    messages = [Message.from_dict(each) for each in (*response["prompt"]["messages"], *response["messages"])]
+    _check_files(messages)
+    return messages
 
 
 def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[StoredMessage]) -> None:
     """Write the turn of a line. `before` are the messages up to the one that the line names as `after`.
 
+    Call `own_messages` first.
+
     Must run in a transaction that is rolled back if this raises: KeyError, TypeError, ValueError and others
     for a line of another form.
     """
-    if line["turn"] != VERSION:
-        raise ValueError("a newer version of llm-gpt-oss wrote this line: update this one")
     turn = from_fields(line) if line["request"] is not None else None
     response = turn.response if turn else to_response(line)
-    _check_files([*response.prompt.messages, *response.messages()])
     if before:
         _continue(response, [stored.message for stored in before])
     failed = turn.request.status != 200 if turn else "error" in (line["response_json"] or {})
     stored = StoredPrefix(len(before), before[-1].hash) if before else None
     _log(log, response, line["thread"], stored, failed)
     if turn:
-        prompt = hash_prompt(turn.prompt)
         insert_request(
             log.db.conn,
             turn,
             covered=len(turn.prompt),
-            instructions=prompt.instructions_hash,
-            visible_tip=prompt.hash_with(turn.answer),
+            instructions=line["request"]["instructions"],
+            visible_tip=line["request"]["visible_tip"],
             redaction=log.redaction,
         )
         insert_custom_calls(log.db.conn, line["thread"]["id"], turn.request.custom_calls)

@@ -28,6 +28,11 @@ def deep(depth: int) -> str:
     return '{"messages": ' + "[" * depth + "]" * depth + "}"
 
 
+def turn_line(**fields: Any) -> str:
+    response = {"id": "a", "prompt": {"messages": []}, "messages": []}
+    return json.dumps({"turn": 1, "response": response, **fields})
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -56,14 +61,14 @@ def deep(depth: int) -> str:
         pytest.param('{"response": {"status": "queued"}, "input": []}', "not finished", id="not finished"),
         pytest.param('{"response": {"status": []}, "input": []}', "unhashable", id="a status that is none"),
         pytest.param('{"turn": 2, "response": {"id": "a"}, "after": null}', "update", id="a newer version"),
-        pytest.param('{"turn": 1, "response": {"id": "a"}}', "'after' is missing", id="an empty turn"),
-        pytest.param('{"turn": 1, "response": {"id": "a"}, "after": {}}', "", id="a hash that is none"),
+        pytest.param('{"turn": 1, "response": {"id": "a"}}', "'prompt' is missing", id="an empty turn"),
+        pytest.param(turn_line(), "'after' is missing", id="a turn without a beginning"),
+        pytest.param(turn_line(after={}), "", id="a hash that is none"),
+        pytest.param(turn_line(after=7), "7, are neither", id="a hash that is a number"),
         pytest.param(
-            '{"turn": 1, "response": {"id": "a"}, "after": "b2:1"}', "'b2:1'", id="unknown messages"
+            turn_line(after="b2:1"), "'b2:1', are neither in the log nor in earlier", id="unknown messages"
         ),
-        pytest.param(
-            '{"turn": 1, "response": {"id": "a"}, "after": null, "request": 1}', "", id="no request"
-        ),
+        pytest.param(turn_line(after=None, request=1), "", id="no request"),
     ],
 )
 def test_bad_lines(log: TurnLog, line: str, reason: str) -> None:

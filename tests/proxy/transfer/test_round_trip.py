@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from support.logged_turns import assistant, user
 from support.transfer import MODEL, export_text, import_text, write_next
 from support.turn_logs import TurnLog
 
+from llm_gpt_oss.log.redaction import Redaction
 from proxy.log.access import Viewer
+from proxy.log.database import open_log
+from proxy.log.llm_store import ChainStore
 from proxy.log.lookup import find_thread
 from proxy.transfer.export import Form
 from proxy.transfer.log_import import Outcome
@@ -108,3 +115,26 @@ def test_nothing_is_written_that_another_log_has(full_log: TurnLog, other: TurnL
     outcomes = import_text(other.store, text, full_log.store)
     assert sum(outcome.known for outcome in outcomes) == len(outcomes) - 1
     assert [outcome.added for outcome in import_text(other.store, last)] == [0]
+
+
+@pytest.mark.parametrize("form", ["turns", "responses", "chat"])
+def test_what_is_redacted(full_log: TurnLog, tmp_path: Path, form: Form) -> None:
+    "The patterns of the log that is written apply. Later turns find the redacted ones that they continue."
+    redaction = Redaction([re.compile("42|Again")])
+    texts = [export_text(full_log.store, form)]
+    write_next(
+        full_log, user("In the shell"), assistant("Hello"), user("Again"), answer=assistant("42 times")
+    )
+    texts.append(export_text(full_log.store, form))
+    with closing(open_log(tmp_path / "redacted.db", redaction=redaction).db) as database:
+        log = ChainStore(database, redaction)
+        for text in texts:
+            assert [outcome.problem for outcome in import_text(log, text)] == [None] * len(text.splitlines())
+        assert sum(outcome.added for outcome in import_text(log, texts[-1])) == 0
+        dump = "\n".join(database.conn.iterdump())
+        assert "[redacted] times" in dump
+        assert "42 times" not in dump
+        assert log.verify() == []
+        if form == "turns":
+            assert database["threads"].count == full_log.db["threads"].count
+            assert export_text(log, form).count(b"\n") == texts[-1].count(b"\n")
