@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +17,11 @@ from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.errors import GptOssError
 
 from ..settings import Settings
+from .line_report import LineReport
 
 if TYPE_CHECKING:
     from ..log.llm_store import ChainStore
     from ..transfer.export import Form
-
-# How many turns that cannot be exported are named. All are counted.
-NAMED = 10
-# The number of lines between two reports of progress.
-STEP = 100
 
 TIME = "DURATION|DATE"
 
@@ -114,14 +110,21 @@ def command(
         benchmarks,
     )
     path = database or Settings().database
-    problems = _Problems()
     try:
         with _opened_log(path) as log, _opened_output(output, path) as file:
-            lines = export_lines(log, selection, form, reasoning=reasoning, on_problem=problems.add)
-            _write(file, lines)
+            report = LineReport("turns", counts=not file.isatty())
+
+            def leave_out(turn_id: str, problem: Exception) -> None:
+                report.left_out(f"Turn {turn_id}", problem)
+
+            lines = export_lines(log, selection, form, reasoning=reasoning, on_problem=leave_out)
+            for number, line in enumerate(lines, 1):
+                file.write(line)
+                report.line(number)
+            file.flush()
     except sqlite3.Error as problem:
         raise GptOssError(f"{path} cannot be read: {problem}.") from problem
-    ctx.exit(problems.report())
+    ctx.exit(report.end())
 
 
 @contextmanager
@@ -154,34 +157,3 @@ def _opened_output(output: Path | None, database: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as problem:
         raise GptOssError(f"{output} cannot be written: {problem}.") from problem
-
-
-def _write(file: BinaryIO, lines: Iterable[bytes]) -> None:
-    "Write the lines, and count them on a terminal."
-    shown = sys.stderr.isatty() and not file.isatty()
-    count = 0
-    for count, line in enumerate(lines, 1):
-        file.write(line)
-        if shown and count % STEP == 0:
-            click.echo(f"\r{count} lines", err=True, nl=False)
-    file.flush()
-    if shown:
-        click.echo(f"\r{count} lines", err=True)
-
-
-class _Problems:
-    "Prints why turns cannot be exported, for the first few of them."
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def add(self, turn_id: str, problem: Exception) -> None:
-        self._count += 1
-        if self._count <= NAMED:
-            click.echo(f"Turn {turn_id} was left out: {problem}", err=True)
-
-    def report(self) -> int:
-        "Print the number of turns that were left out. Returns the exit code."
-        if self._count > NAMED:
-            click.echo(f"{self._count} turns were left out in all.", err=True)
-        return 1 if self._count else 0

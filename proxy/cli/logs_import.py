@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,17 +14,13 @@ import click
 from llm_gpt_oss.errors import GptOssError
 
 from ..settings import Settings
+from .line_report import LineReport
 
 if TYPE_CHECKING:
     from ..log.llm_store import ChainStore
-    from ..transfer.log_import import Outcome
 
 # How many milliseconds to wait for other programs that write to the log.
 BUSY_TIMEOUT = 30_000
-# How many lines that cannot be read are named. All are counted.
-NAMED = 10
-# The number of lines between two reports of progress.
-STEP = 100
 
 
 @click.command(name="import")
@@ -61,6 +56,7 @@ def command(
 
     settings = Settings()
     path = database or settings.database
+    report = LineReport("lines")
     try:
         with ExitStack() as opened:
             if dry_run:
@@ -70,13 +66,23 @@ def command(
             else:
                 log, known = opened.enter_context(_opened_log(path)), None
             outcomes = import_lines(read_lines(file), log, model or settings.model, known)
-            problems = _report(outcomes, dry_run)
+            added = known_turns = 0
+            for outcome in outcomes:
+                added += outcome.added
+                known_turns += outcome.known
+                if outcome.problem:
+                    report.left_out(f"Line {outcome.number}", outcome.problem)
+                report.line(outcome.number)
     except (OSError, sqlite3.Error) as problem:
         raise GptOssError(
             f"{path} cannot be written: {problem}.",
             remedy="Type the command again when that is solved: what was imported is not added twice.",
         ) from problem
-    ctx.exit(1 if problems else 0)
+    exit_code = report.end()
+    click.echo(f"{added} turns {'would be' if dry_run else 'were'} added.")
+    if known_turns:
+        click.echo(f"{known_turns} turns are in the log already.")
+    ctx.exit(exit_code)
 
 
 @contextmanager
@@ -88,26 +94,3 @@ def _opened_log(path: Path) -> Iterator[ChainStore]:
     log = open_log(path, BUSY_TIMEOUT, Redaction.load())
     with closing(log.db.conn):
         yield log
-
-
-def _report(outcomes: Iterable[Outcome], dry_run: bool) -> int:
-    "Print what became of the lines. Returns how many cannot be read."
-    added = known = problems = 0
-    shown = sys.stderr.isatty()
-    for outcome in outcomes:
-        added += outcome.added
-        known += outcome.known
-        if outcome.problem:
-            problems += 1
-            if problems <= NAMED:
-                click.echo(f"Line {outcome.number} was left out: {outcome.problem}", err=True)
-        if shown and outcome.number % STEP == 0:
-            click.echo(f"\r{outcome.number} lines", err=True, nl=False)
-    if shown:
-        click.echo("\r", err=True, nl=False)
-    click.echo(f"{added} turns {'would be' if dry_run else 'were'} added.")
-    if known:
-        click.echo(f"{known} turns are in the log already.")
-    if problems > NAMED:
-        click.echo(f"{problems} lines were left out in all.", err=True)
-    return problems

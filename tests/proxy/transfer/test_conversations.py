@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from support.logged_turns import assistant, call, reasoning, result, system, turn, user
 from support.transfer import write_next
 from support.turn_logs import TurnLog
 
+from proxy.transfer import conversations
 from proxy.transfer.conversations import conversation_ends
 from proxy.transfer.selection import Selection
 
@@ -61,6 +63,17 @@ def test_what_is_not_selected_covers_nothing(log: TurnLog) -> None:
     first = log.write(HI, answer=HELLO, client="curl/8")
     log.write(HI, HELLO, user("More"), answer=assistant("Yes"), client="agent/1")
     assert ends(log, apps=["curl"]) == [first.id]
+
+
+def test_a_turn_that_is_pruned_meanwhile(log: TurnLog) -> None:
+    pruned = log.write(user("Other"), answer=HELLO)
+    last = log.write(HI, answer=HELLO)
+    ids = iter([last.id, pruned.id, "none"])
+    log.db.conn.execute("delete from gpt_oss_requests where turn_id = ?", [pruned.id])
+    log.db.conn.execute("delete from turns where id = ?", [pruned.id])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversations, "turn_ids", lambda *_, **__: ids)
+        assert ends(log) == [last.id]
 
 
 def test_turns_of_the_shell(log: TurnLog) -> None:

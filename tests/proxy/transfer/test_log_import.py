@@ -169,6 +169,18 @@ def test_a_log_that_cannot_be_written(log: TurnLog) -> None:
         import_values(log.store, [GOOD])
 
 
+def test_a_disk_that_is_full(log: TurnLog) -> None:
+    "The lines before are not lost: those of their transaction are read again."
+    lines = [{"messages": [{"role": "user", "content": str(n) * 20_000}, ASSISTANT]} for n in range(20)]
+    (pages,) = log.db.conn.execute("pragma page_count").fetchone()
+    log.db.conn.execute(f"pragma max_page_count = {pages + 20}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        import_values(log.store, lines)
+    assert (log.db["turns"].count, log.db.conn.in_transaction) == (0, False)
+    log.db.conn.execute(f"pragma max_page_count = {pages + 1000}")
+    assert sum(outcome.added for outcome in import_values(log.store, lines)) == 20
+
+
 def test_an_attachment_that_is_no_file(log: TurnLog, other: TurnLog, tmp_path: Path) -> None:
     "llm would read it to hash its message, and wait forever."
     os.mkfifo(pipe := tmp_path / "pipe")

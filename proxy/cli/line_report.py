@@ -1,0 +1,46 @@
+"What `logs export` and `logs import` print about lines: a count on a terminal, and what was left out."
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+# How many are named that were left out. All are counted.
+NAMED = 10
+# The number of lines between two counts.
+STEP = 100
+
+
+class LineReport:
+    "`noun` is what may be left out, such as `lines`. A count is shown if `counts` is set, and on a terminal."
+
+    def __init__(self, noun: str, *, counts: bool = True) -> None:
+        self._noun = noun
+        self._counts = counts and sys.stderr.isatty()
+        self._shown = False
+        self._left_out = 0
+
+    def line(self, number: int) -> None:
+        "Show the number of lines so far, now and then."
+        if self._counts and number % STEP == 0:
+            click.echo(f"\r{number} lines", err=True, nl=False)
+            self._shown = True
+
+    def left_out(self, name: str, reason: object) -> None:
+        self._left_out += 1
+        if self._left_out <= NAMED:
+            self._end_count()
+            click.echo(f"{name} was left out: {reason}", err=True)
+
+    def end(self) -> int:
+        "Print how many were left out, if not all of them were named. Returns the exit code."
+        self._end_count()
+        if self._left_out > NAMED:
+            click.echo(f"{self._left_out} {self._noun} were left out in all.", err=True)
+        return 1 if self._left_out else 0
+
+    def _end_count(self) -> None:
+        if self._shown:
+            click.echo(err=True)
+        self._shown = False
