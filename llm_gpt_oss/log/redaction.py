@@ -16,11 +16,12 @@ from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, To
 from llm.utils import Fragment
 
 from ..llm_internals import messages_so_far, replace_texts
-from ..turn.messages import METADATA
 from .secret_patterns import Pattern, load_patterns
 
 MARKER = "[redacted]"
 
+# The fields of a part that hold texts. `text_ref` is llm's, for a text that contains fragments.
+PAYLOAD_TEXTS = ("text", "text_ref", "arguments", "output", "exception", "provider_metadata")
 # A pattern may look at all that follows for each of its matches. What follows so many of them is redacted as
 # a whole, so that the time stays linear.
 MAX_MATCHES = 10_000
@@ -69,19 +70,9 @@ class Redaction:
 
     def part(self, part: Part) -> Part:
         match part:
-            case TextPart() | ReasoningPart():
-                return replace(
-                    part, text=self.text(part.text), provider_metadata=self.value(part.provider_metadata)
-                )
-            case ToolCallPart():
-                return self._call(part)
-            case ToolResultPart():
-                return replace(
-                    part,
-                    output=self.value(part.output),
-                    exception=self.value(part.exception),
-                    provider_metadata=self.value(part.provider_metadata),
-                )
+            case TextPart() | ReasoningPart() | ToolCallPart() | ToolResultPart():
+                fields = {name: getattr(part, name) for name in PAYLOAD_TEXTS if hasattr(part, name)}
+                return replace(part, **self.payload(fields))
             case AttachmentPart():
                 return part
         raise TypeError(f"no redaction of {part!r}")
@@ -103,13 +94,15 @@ class Redaction:
                 del redacted["logprobs"]  # they spell out the answer
         return redacted
 
-    def _call(self, part: ToolCallPart) -> ToolCallPart:
-        arguments, metadata = self.value(part.arguments), self.value(part.provider_metadata)
-        if arguments != part.arguments and metadata and METADATA in metadata:
-            # The text that the model wrote. It may spell the same value with escapes that no pattern matches.
-            ours = {name: each for name, each in metadata[METADATA].items() if name != "arguments"}
-            metadata = {**metadata, METADATA: ours}
-        return replace(part, arguments=arguments, provider_metadata=metadata)
+    def payload(self, payload: dict[str, Any]) -> dict[str, Any]:
+        "The fields of a part as llm stores them, all but its text. Ids and the names of tools stay."
+        redacted = {
+            name: self.value(value) if name in PAYLOAD_TEXTS else value for name, value in payload.items()
+        }
+        metadata = redacted.get("provider_metadata")
+        if metadata and redacted.get("arguments") != payload.get("arguments"):
+            redacted["provider_metadata"] = _without_written_arguments(metadata)
+        return redacted
 
     def _fragment(self, fragment: str) -> Fragment:
         return Fragment(self.text(fragment), getattr(fragment, "source", ""))  # type: ignore[no-untyped-call]
@@ -159,6 +152,21 @@ def unredacted(sent: Message, logged: Message) -> Message:
             for part in visible
         ]
     return replace(sent, parts=[*reasoning, *visible])
+
+
+def _without_written_arguments(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of a call without the text of its arguments, as the model wrote it.
+
+    It may spell a redacted value with escapes that no pattern matches.
+    """
+    from ..turn.messages import (
+        METADATA,  # not at the top: prompts to other plugins' models import this module
+    )
+
+    if METADATA not in metadata:
+        return metadata
+    ours = {name: each for name, each in metadata[METADATA].items() if name != "arguments"}
+    return {**metadata, METADATA: ours}
 
 
 def _is_redacted(part: Part) -> bool:

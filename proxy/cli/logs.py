@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size, format_time
-from llm_gpt_oss.log.secret_patterns import DEFAULTS
 from llm_gpt_oss.log.unlogged import unlogged_folder
 
 from ..log.file_access import protect
@@ -22,15 +20,10 @@ from ..log.spool import Spool
 from ..log.unlogged_turns import UnloggedTurn, try_turns
 from ..settings import Settings
 from . import logs_export, logs_import
-
-FC = TypeVar("FC", bound=Callable[..., Any])
+from .database_option import database_option
+from .logs_redact import patterns, redact_
 
 COUNTED = ["turns", "threads", "messages", "parts", "attachments", "fragments"]
-
-
-def _database(help: str) -> Callable[[FC], FC]:
-    path = click.Path(path_type=Path, dir_okay=False)
-    return click.option("-d", "--database", type=path, help=f"{help} instead of llm's logs.db")
 
 
 @click.group(name="logs")
@@ -40,6 +33,8 @@ def command() -> None:
 
 command.add_command(logs_export.command)
 command.add_command(logs_import.command)
+command.add_command(redact_)
+command.add_command(patterns)
 
 
 @command.command(name="prune")
@@ -49,7 +44,7 @@ command.add_command(logs_import.command)
 @click.option("--yes", is_flag=True, help="Delete, instead of only showing what would be deleted")
 @click.option("--vacuum", is_flag=True, help="Shrink the file afterwards")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
-@_database("Use this database")
+@database_option("Use this database")
 def prune_(
     before: datetime | None,
     threads: tuple[str, ...],
@@ -90,7 +85,7 @@ def prune_(
 
 
 @command.command(name="protect")
-@_database("Protect this database")
+@database_option("Protect this database")
 def protect_(database: Path | None) -> None:
     """
     Let only you read the log
@@ -106,26 +101,10 @@ def protect_(database: Path | None) -> None:
     click.echo(message, err=True)
 
 
-@command.command(name="patterns")
-def patterns() -> None:
-    """
-    Print patterns of keys and tokens that the log must not contain
-
-    What the patterns in the file gpt-oss-redact.txt match is replaced by [redacted] before a turn is logged.
-    The file is in llm's user directory, and does not exist at first.
-
-    Example usage:
-
-    \b
-        llm gpt-oss logs patterns | tee "$(dirname "$(llm logs path)")/gpt-oss-redact.txt"
-    """
-    click.echo(DEFAULTS, nl=False)
-
-
 @command.command(name="waiting")
 @click.option("--retry", is_flag=True, help="Log these turns, as far as the log takes them now")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
-@_database("The turns of this database")
+@database_option("The turns of this database")
 @click.pass_context
 def waiting(ctx: click.Context, retry: bool, json_: bool, database: Path | None) -> None:
     """

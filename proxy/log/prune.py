@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlite_utils.db import quote_identifier
 
 from llm_gpt_oss.errors import GptOssError
-from llm_gpt_oss.log.database import set_busy_timeout, write_transaction
+from llm_gpt_oss.log.database import write_transaction
 from llm_gpt_oss.setup.progress import Progress, Report
 
-from .database import open_log
 from .prune_selection import PruneSelection, Rows, select_rows
-
-# How many milliseconds to wait for other programs that use the log.
-BUSY_TIMEOUT = 10_000
-# How much memory SQLite may use for pages of the log, in KiB.
-CACHE = 64 * 1024
+from .whole_log import opened_log
 
 # Turns to delete whose messages stay, because others need them.
 SHARED = """
@@ -77,7 +72,7 @@ def prune(
     one, and this one for them. Raises GptOssError if the file is not a log of llm's or cannot be opened, and
     BadRequest for a turn or thread that it does not contain.
     """
-    with _opened(path) as connection:
+    with opened_log(path, "cannot be pruned and was not changed") as connection:
         with write_transaction(connection) if really else _read_transaction(connection):
             report(Progress("Finding the turns to delete"))
             rows = select_rows(connection, selection)
@@ -87,38 +82,6 @@ def prune(
         if not really:
             return pruned
         return replace(pruned, copy_remains=_release_space(connection, vacuum, report))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        if not path.exists():
-            raise GptOssError(
-                f"There is no log at {path}.", remedy="`llm logs path` shows where llm's log is."
-            )
-        if not _is_log(path):
-            raise GptOssError(f"{path} is not a log of llm's. Nothing in it was changed.")
-        with closing(open_log(path).db.conn) as connection:
-            set_busy_timeout(connection, BUSY_TIMEOUT)
-            for schema in ("main", "temp"):
-                connection.execute(f"pragma {schema}.cache_size = -{CACHE}")
-            # Overwrites deleted data with zeros.
-            connection.execute("pragma secure_delete = on")
-            yield connection
-    except (OSError, sqlite3.Error) as problem:
-        raise GptOssError(f"{path} cannot be pruned and was not changed: {problem}.") from problem
-
-
-def _is_log(path: Path) -> bool:
-    with closing(sqlite3.connect(path)) as connection:
-        set_busy_timeout(connection, BUSY_TIMEOUT)
-        try:
-            row = connection.execute("select 1 from sqlite_master where name = '_llm_migrations'").fetchone()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:  # a file of another kind
-            return False
-    return row is not None
 
 
 @contextmanager

@@ -203,9 +203,9 @@ def select_rows(connection: sqlite3.Connection, selection: PruneSelection) -> Ro
 
 
 def _select_turns(connection: sqlite3.Connection, selection: PruneSelection) -> None:
-    turns = _ids(connection, "turn", selection.turns)
-    threads = _ids(connection, "thread", selection.threads)
-    before = selection.before and selection.before.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    turns = find_ids(connection, "turn", selection.turns)
+    threads = find_ids(connection, "thread", selection.threads)
+    before = selection.before and utc_text(selection.before)
     parameters = {
         "turns": json.dumps(turns),
         "threads": json.dumps(threads),
@@ -220,7 +220,12 @@ def _select_turns(connection: sqlite3.Connection, selection: PruneSelection) -> 
     )
 
 
-def _ids(connection: sqlite3.Connection, noun: str, requested: Iterable[str]) -> list[str]:
+def utc_text(time: datetime) -> str:
+    "The time in the form of the first 19 characters of `turns.datetime_utc`."
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def find_ids(connection: sqlite3.Connection, noun: str, requested: Iterable[str]) -> list[str]:
     "The ids in the log. `noun` is turn or thread."
     ids = []
     for id in requested:

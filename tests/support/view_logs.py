@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ class ViewLog(TurnLog):
 
     def steps(self, sql: str) -> int:
         "How many hundred steps SQLite takes for a query."
+        return self.count_steps(lambda: self.db.execute(sql).fetchall())
+
+    def count_steps(self, work: Callable[[], object]) -> int:
+        "How many hundred steps SQLite takes while `work` runs."
         count = 0
 
         def step() -> int:
@@ -62,7 +67,7 @@ class ViewLog(TurnLog):
 
         self.db.conn.set_progress_handler(step, 100)
         try:
-            self.db.execute(sql).fetchall()
+            work()
         finally:
             self.db.conn.set_progress_handler(None, 0)
         return count

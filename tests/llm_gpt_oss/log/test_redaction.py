@@ -72,6 +72,11 @@ def test_values() -> None:
             id="the text of redacted arguments goes",
         ),
         pytest.param(
+            ToolCallPart("look", {"a": "secret"}, "c1", provider_metadata={"other": "secret"}),
+            ToolCallPart("look", {"a": "[redacted]"}, "c1", provider_metadata={"other": "[redacted]"}),
+            id="another plugin's metadata",
+        ),
+        pytest.param(
             ToolResultPart("look", "secret", "c1", exception="E: secret"),
             ToolResultPart("look", "[redacted]", "c1", exception="E: [redacted]"),
             id="result",

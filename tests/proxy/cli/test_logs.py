@@ -15,9 +15,7 @@ from support.pruned_logs import Log, opened
 
 from llm_gpt_oss.cli import gpt_oss
 from llm_gpt_oss.cli.terminal import format_time
-from llm_gpt_oss.log.redaction import Redaction
-from llm_gpt_oss.log.secret_patterns import patterns_file
-from proxy.log import prune
+from proxy.log import whole_log
 from proxy.log.spool import Spool
 from proxy.settings import Settings
 
@@ -81,7 +79,7 @@ def test_turns_that_stay_are_reported(log: Log) -> None:
 
 
 def test_copies_in_the_wal_file_are_reported(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune, "BUSY_TIMEOUT", 50)
+    monkeypatch.setattr(whole_log, "BUSY_TIMEOUT", 50)
     log.db.enable_wal()
     log.mark(log.write(user("Hi")))
     with closing(sqlite3.connect(log.path, isolation_level=None)) as reader:
@@ -159,11 +157,6 @@ def test_no_log() -> None:
 def test_the_command_is_registered() -> None:
     assert "logs" in gpt_oss.list_commands(None)  # type: ignore[arg-type]
     assert "prune" in run("logs", "--help").stdout
-
-
-def test_the_printed_patterns_can_be_the_file() -> None:
-    patterns_file().write_text(run("logs", "patterns").stdout, encoding="utf-8")
-    assert Redaction.load().text("AKIA" + "ABCD" * 4) == "[redacted]"
 
 
 def test_protect(tmp_path: Path) -> None:

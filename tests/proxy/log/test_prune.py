@@ -26,7 +26,7 @@ from support.scripted_engine import AsyncScriptedEngine
 
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.setup.progress import Progress
-from proxy.log import database, prune
+from proxy.log import database, prune, whole_log
 from proxy.log.prune import PruneResult
 from proxy.log.prune_selection import PruneSelection
 from proxy.log.turn import Turn
@@ -44,7 +44,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (prune, database):
+    for module in (whole_log, database):
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 50)
 
 
@@ -191,7 +191,7 @@ def test_another_program_holds_the_lock(log: Log, lock: str) -> None:
 
 def test_another_program_reads_for_a_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.mark(log.write(HI))
-    monkeypatch.setattr(prune, "BUSY_TIMEOUT", 10_000)
+    monkeypatch.setattr(whole_log, "BUSY_TIMEOUT", 10_000)
     reader = sqlite3.connect(log.path, isolation_level=None, check_same_thread=False)
 
     def report(progress: Progress) -> None:
@@ -261,7 +261,7 @@ async def test_prune_while_the_proxy_runs() -> None:
 
 
 async def test_turns_during_a_prune_are_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (prune, database):
+    for module in (whole_log, database):
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 10_000)
     log.mark(log.write(HI))
     store = LogWriter(log.path)

@@ -60,6 +60,7 @@ def test_a_client_continues_its_thread_with_its_own_text(
     assert log.restore(*sent) == sent
     hashed = log.matcher.restore(sent, None)
     assert hashed.matched == len(prompt) + 1
+    assert hashed.stored is not None  # so its messages need not be hashed again
     second = turn(*hashed.messages, answer=assistant("More."))
     log.put(second, hashed)
     third = log.write(*sent, assistant("More."), MORE, answer=assistant("sesame"))
