@@ -24,6 +24,7 @@ def measures(summary: TurnSummary) -> Rows:
         ("Reasoning", _tokens(summary.reasoning_tokens)),
         ("Answer", _tokens(summary.answer_tokens)),
         ("Effort", summary.effort or (f"{DEFAULT_EFFORT}, the default" if is_ours else None)),
+        ("Engine", summary.engine),
         ("Requests to the engine", str(summary.completions) if (summary.completions or 0) > 1 else None),
         ("Ended with", summary.finish_reason),
         ("Ignored fields", ", ".join(map(str, summary.ignored))),

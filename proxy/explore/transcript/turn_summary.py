@@ -16,14 +16,17 @@ from ...log.turn import Turn
 SUMMARIES = """
 select turns.id, turns.thread_id, turns.model, turns.options_json, turns.input_tokens, turns.output_tokens,
     turns.token_details, turns.duration_ms, turns.datetime_utc,
-    json_extract(turns.response_json, '$.outcome') as outcome,
-    json_extract(turns.response_json, '$.error') as raw_error,
-    json_extract(turns.response_json, '$.completions') as completions, schemas.content as schema,
+    json_extract(turns.response, '$.outcome') as outcome,
+    json_extract(turns.response, '$.error') as raw_error,
+    json_extract(turns.response, '$.completions') as completions,
+    json_extract(turns.response, '$.engine') as engine, schemas.content as schema,
     request.endpoint, request.model as requested_model, request.actor, request.client, request.status,
     request.error, request.finish_reason, request.stored, request.queue_ms, request.first_token_ms,
     request.answer_id, request.ignored, coalesce(request.deleted, 0) as deleted
 from json_each(?) as wanted
-join turns on turns.id = wanted.value
+join (
+    select *, case when json_valid(response_json) then response_json end as response from turns
+) as turns on turns.id = wanted.value
 left join gpt_oss_requests as request on request.turn_id = turns.id
 left join schemas on schemas.id = turns.schema_id
 """
@@ -65,6 +68,7 @@ class TurnSummary:
     id: str
     thread_id: str | None
     model: str
+    engine: str | None
     started: datetime | None
     endpoint: str | None
     app: str | None
@@ -140,6 +144,7 @@ def summary_of_spooled(turn: Turn, *, in_progress: bool) -> TurnSummary:
         "outcome": raw.get("outcome"),
         "raw_error": raw.get("error"),
         "completions": raw.get("completions"),
+        "engine": raw.get("engine"),
         "schema": json.dumps(response.prompt.schema) if response.prompt.schema else None,
         "requested_model": request.model,
         "endpoint": request.endpoint,
@@ -171,6 +176,7 @@ def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
         id=row["id"],
         thread_id=row["thread_id"],
         model=row["requested_model"] or row["model"],
+        engine=row["engine"],
         started=_time(row["datetime_utc"]),
         endpoint=row["endpoint"],
         app=row["client"],

@@ -25,6 +25,7 @@ EMPTY = TurnSummary(
         pytest.param({"prompt_tokens": 12_345}, ("Prompt", "12,345 tokens"), id="prompt"),
         pytest.param({"cached_tokens": 0}, ("Cached", "0 tokens"), id="cached"),
         pytest.param({"effort": "high"}, ("Effort", "high"), id="effort"),
+        pytest.param({"engine": "ollama"}, ("Engine", "ollama"), id="engine"),
         pytest.param({"completions": 3}, ("Requests to the engine", "3"), id="requests"),
         pytest.param({"finish_reason": "length"}, ("Ended with", "length"), id="finish reason"),
         pytest.param({"ignored": ["a", "b[0]"]}, ("Ignored fields", "a, b[0]"), id="ignored fields"),

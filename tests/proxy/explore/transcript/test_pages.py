@@ -11,6 +11,7 @@ import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.parts import AttachmentPart, Message, ReasoningPart, TextPart
+from support.hostile_texts import HOSTILE
 from support.logged_turns import MODEL, assistant, call, result, system, turn, user
 from support.turn_logs import TurnLog
 
@@ -20,7 +21,6 @@ from proxy.explore.transcript.view import PAGE
 from proxy.log.spool import Spool
 
 from .conftest import Get
-from .test_safe_html import HOSTILE
 
 HI, HELLO = user("Hi"), assistant("Hello")
 
@@ -38,7 +38,7 @@ class TestHeaders:
         log.write(HI, answer=HELLO)
         headers = (await get(path)).headers
         assert headers["content-security-policy"] == (
-            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+            "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
         assert headers["x-content-type-options"] == "nosniff"

@@ -7,45 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 from support.growth import assert_linear
+from support.hostile_texts import HOSTILE
 
 from proxy.explore.transcript.safe_html import MAX_MARKDOWN, MAX_TEXT, PAGE_TEXT, Renderer, inline, visible
 
-HOSTILE = {
-    "a script": "<script>alert(1)</script>",
-    "a script in a list": "- <script>alert(1)</script>",
-    "the end of a script": '{"a": "</script><script>alert(1)</script>"}',
-    "a handler": "<img src=x onerror=alert(1)>",
-    "a handler after a quote": '"><img src=x onerror=alert(1)>',
-    "an SVG": "<svg onload=alert(1)><script>alert(1)</script></svg>",
-    "a frame": '<iframe srcdoc="<script>alert(1)</script>"></iframe>',
-    "a style": "<style>@import 'https://evil.example/a.css'</style>",
-    "a form": '<form action="https://evil.example"><button>Log in</button></form>',
-    "a base": '<base href="https://evil.example">',
-    "a refresh": '<meta http-equiv="refresh" content="0;url=https://evil.example">',
-    "a comment": "<!-- --><script>alert(1)</script> -->",
-    "CDATA": "<![CDATA[<script>alert(1)</script>]]>",
-    "an image": "![a](https://evil.example/a.png)",
-    "an image with a reference": "![a][b]\n\n[b]: https://evil.example/a.png",
-    "a link to a script": "[a](javascript:alert(1))",
-    "a link to a script in capitals": "[a](JaVaScRiPt:alert(1))",
-    "a link to a script with an entity": "[a](javascript&colon;alert(1))",
-    "a link to a script with a tab": "[a](java&Tab;script:alert(1))",
-    "a link to a script behind a space": "[a](<\x01javascript:alert(1)>)",
-    "a link to data": "[a](data:text/html;base64,PHNjcmlwdD4=)",
-    "a link to an image as data": "[a](data:image/svg+xml;base64,PHN2Zz4=)",
-    "a link to a file": "[a](file:///etc/passwd)",
-    "a link into this server": "[a](/logs/-/turn/last)",
-    "a link without a scheme": "[a](//evil.example)",
-    "an autolink": "<javascript:alert(1)>",
-    "a title": '[a](https://a.b "onmouseover=alert(1)")',
-    "a title with a quote": "[a](https://a.b '\"><script>alert(1)</script>')",
-    "a language": '```"><script>alert(1)</script>\nx\n```',
-    "code": "`<script>alert(1)</script>`",
-    "a table": "|a|\n|-|\n|<img src=x onerror=alert(1)>|",
-    "nested marks": "**[*`<b onclick=alert(1)>`*](javascript:alert(1))**",
-    "a template": "{{ 7 * 7 }} {% raw %}",
-    "an anchor with a name": '<a id="main" name="main">x</a>',
-}
 ALLOWED = {
     "div": {"class"},
     "pre": {"class", "tabindex"},

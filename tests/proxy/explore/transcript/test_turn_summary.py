@@ -42,7 +42,7 @@ def full_turn() -> Turn:
     response.prompt.tools = [llm.Tool("look", "Looks", SCHEMA)]
     response.prompt.schema = SCHEMA
     response.set_usage(input=10, output=20, details={"reasoning_tokens": 5, "tokens_per_second": 41.5})
-    response.response_json = {"outcome": OUTCOME, "completions": 2, "logprobs": [1] * 9}
+    response.response_json = {"outcome": OUTCOME, "completions": 2, "engine": "vllm", "logprobs": [1] * 9}
     fields = {"actor": "laptop:1", "client": "curl", "queue_ms": 3, "first_token_ms": 4, "ignored": ["x"]}
     return Turn(response, replace(written.request, **fields))
 
@@ -57,6 +57,7 @@ def test_all_facts(log: TurnLog, place: str) -> None:
         id=written.id,
         thread_id=log.thread_of(written) if place == "in the log" else None,
         model="gpt-oss:20b",
+        engine="vllm",
         started=found.started,
         endpoint="/v1/chat/completions",
         app="curl",
@@ -133,6 +134,7 @@ def test_notes_that_llm_stores_as_references(log: TurnLog) -> None:
         pytest.param("datetime_utc", "yesterday", id="not a time"),
         pytest.param("datetime_utc", None, id="no time"),
         pytest.param("response_json", "[]", id="another payload"),
+        pytest.param("response_json", "{", id="a broken payload"),
         pytest.param("response_json", '{"outcome": "x"}', id="another outcome"),
         pytest.param("response_json", '{"outcome": {"notes": [1, {"kind": "a"}]}}', id="other notes"),
         pytest.param("response_json", None, id="no payload"),
