@@ -9,12 +9,14 @@ explore`, and asks for each page a few times. The target is one second for a pag
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -41,6 +43,11 @@ SERVE = "from proxy.cli.explore import command; command()"
 def pages(database: Path) -> Iterator[tuple[str, str]]:
     "Yield what a page is, and its path."
     yield "the first page", "/"
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        turn, thread = connection.execute("select id, thread_id from turns order by id desc").fetchone()
+    yield "the latest turn", f"/-/turn/{turn}"
+    yield "its thread", f"/-/thread/{thread}"
+    yield "what is kept", "/-/privacy"
     yield "all tables", f"/{DATABASE}"
     for query in QUERIES:
         yield query.title, f"/{DATABASE}/{query.name}"

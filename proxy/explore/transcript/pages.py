@@ -93,7 +93,7 @@ async def privacy_page(datasette: Datasette, request: Request) -> Response:
     path = Path(database.path)
 
     def read(connection: sqlite3.Connection) -> Privacy:
-        return read_privacy(connection, path)
+        return read_privacy(connection, path, count_all=bool(request.args.get("all")))
 
     return await _render(datasette, request, "privacy", {"privacy": await database.execute_fn(read)})
 

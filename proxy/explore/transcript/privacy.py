@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from datasette.utils import sqlite_timelimit
 
 from llm_gpt_oss.log.unlogged import unlogged_folder, unlogged_turns
 
@@ -28,18 +27,19 @@ select request.turn_id is null as is_shell, request.actor, request.client, count
         select sum(coalesce(length(parts.text), 0) + coalesce(length(parts.payload), 0)) from parts
         where parts.message_hash in (turns.tip_message_hash, turns.parent_message_hash)
     ), 0)) as characters
-from (
-    select id, tip_message_hash, parent_message_hash, datetime_utc from turns order by rowid desc limit ?
-) as turns
-left join gpt_oss_requests as request on request.turn_id = turns.id
+from turns left join gpt_oss_requests as request on request.turn_id = turns.id
+where turns.rowid between ? and ?
 group by is_shell, request.actor, request.client
-order by turns desc
-limit 100
 """
-ALL = -1
-# How many milliseconds all turns may be counted. If that is not enough, the latest ones are.
-TIME_LIMIT = 600
-LATEST_TURNS = 2_000
+RANGE = "select min(rowid) from (select rowid from turns where rowid <= ? order by rowid desc limit ?)"
+LAST = "select max(rowid) from turns"
+# How many turns one statement counts: a writer may have to wait for it.
+CHUNK = 2_000
+# How many seconds turns are counted, the latest first, and how many if a person asks for all of them.
+SECONDS = 0.6
+ALL_SECONDS = 60.0
+# How many apps are shown: a program can call itself differently in each request.
+MAX_APPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,17 @@ class Kept:
     first: datetime | None
     last: datetime | None
     characters: int
+
+    def with_earlier(self, earlier: Kept) -> Kept:
+        return replace(
+            self,
+            turns=self.turns + earlier.turns,
+            stored=self.stored + earlier.stored,
+            deleted=self.deleted + earlier.deleted,
+            first=earlier.first or self.first,
+            last=self.last or earlier.last,
+            characters=self.characters + earlier.characters,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,10 @@ class Privacy:
     is_logging: bool
 
 
-def read_privacy(connection: sqlite3.Connection, path: Path) -> Privacy:
-    kept, counted = _kept(connection)
+def read_privacy(connection: sqlite3.Connection, path: Path, *, count_all: bool = False) -> Privacy:
+    kept, counted = _kept(connection, ALL_SECONDS if count_all else SECONDS)
     return Privacy(
-        kept=kept,
+        kept=sorted(kept, key=lambda each: -each.turns)[:MAX_APPS],
         counted=counted,
         files=[*_files(path)],
         is_open_to_others=is_open_to_others(path),
@@ -90,18 +101,23 @@ def read_privacy(connection: sqlite3.Connection, path: Path) -> Privacy:
     )
 
 
-def _kept(connection: sqlite3.Connection) -> tuple[list[Kept], int | None]:
-    try:
-        with sqlite_timelimit(connection, TIME_LIMIT):
-            return _read_kept(connection, ALL), None
-    except sqlite3.OperationalError as error:
-        if error.args != ("interrupted",):
-            raise
-        return _read_kept(connection, LATEST_TURNS), LATEST_TURNS
-
-
-def _read_kept(connection: sqlite3.Connection, limit: int) -> list[Kept]:
-    return [_to_kept(*row) for row in connection.execute(KEPT, [limit])]
+def _kept(connection: sqlite3.Connection, seconds: float) -> tuple[list[Kept], int | None]:
+    "Return what is kept of each app, and how many turns were counted if those are not all."
+    deadline = time.monotonic() + seconds
+    found: dict[tuple[bool, str | None, str | None], Kept] = {}
+    (last,) = connection.execute(LAST).fetchone()
+    while last is not None:
+        (first,) = connection.execute(RANGE, [last, CHUNK]).fetchone()
+        if first is None:
+            break
+        for row in connection.execute(KEPT, [first, last]):
+            kept = _to_kept(*row)
+            key = kept.is_shell, kept.key, kept.app
+            found[key] = found[key].with_earlier(kept) if key in found else kept
+        last = first - 1
+        if time.monotonic() >= deadline and connection.execute(RANGE, [last, 1]).fetchone()[0] is not None:
+            return [*found.values()], sum(kept.turns for kept in found.values())
+    return [*found.values()], None
 
 
 def _to_kept(is_shell: int, key: str | None, app: str | None, *counts: Any) -> Kept:

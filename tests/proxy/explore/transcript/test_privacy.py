@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import llm
@@ -48,19 +47,38 @@ def test_times_that_are_none(log: TurnLog, tmp_path: Path) -> None:
 def test_a_long_log_is_not_counted_to_its_end(
     log: TurnLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(privacy, "TIME_LIMIT", 1)
-    monkeypatch.setattr(privacy, "LATEST_TURNS", 10)
-    turns = [log.write(HI, answer=HELLO).id for _ in range(12)]
-    rows = [(f"{n}", turns[0]) for n in range(20_000)]
-    sql = "insert into turns (id, tip_message_hash) select ?, tip_message_hash from turns where id = ?"
-    log.db.conn.executemany(sql, rows)
-    found = read_privacy(log.db.conn, tmp_path / "logs.db")
-    assert (found.counted, sum(kept.turns for kept in found.kept)) == (10, 10)
+    monkeypatch.setattr(privacy, "SECONDS", 0)
+    monkeypatch.setattr(privacy, "CHUNK", 5)
+    for n in range(12):
+        log.write(HI, answer=HELLO, client="early" if n < 7 else "late", body="{}", stored=True)
+    path = tmp_path / "logs.db"
+    short, whole = (read_privacy(log.db.conn, path, count_all=each) for each in (False, True))
+    assert (short.counted, [(kept.app, kept.turns) for kept in short.kept]) == (5, [("late", 5)])
+    assert (whole.counted, [(kept.app, kept.turns) for kept in whole.kept]) == (
+        None,
+        [("early", 7), ("late", 5)],
+    )
+    assert [(kept.stored, kept.characters) for kept in whole.kept] == [(7, 63), (5, 45)]
+    monkeypatch.setattr(privacy, "CHUNK", 12)
+    assert read_privacy(log.db.conn, path).counted is None
 
 
-def test_other_errors_of_the_database_are_no_long_log(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        read_privacy(sqlite3.connect(":memory:"), tmp_path / "logs.db")
+def test_the_times_of_all_turns(log: TurnLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privacy, "CHUNK", 1)
+    ids = [log.write(HI).id for _ in range(4)]
+    for id, time in zip(ids, ("2026-01-01T12:00", "2026-02-01T12:00", "2026-03-01T12:00", ""), strict=True):
+        log.db["turns"].update(id, {"datetime_utc": time})
+    (kept,) = read_privacy(log.db.conn, tmp_path / "logs.db").kept
+    assert [time and time.month for time in (kept.first, kept.last)] == [1, 3]
+
+
+def test_only_the_apps_with_the_most_turns_are_shown(
+    log: TurnLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privacy, "MAX_APPS", 2)
+    for client in ("a", "b", "c", "c", "b"):
+        log.write(HI, client=client)
+    assert {kept.app for kept in read_privacy(log.db.conn, tmp_path / "logs.db").kept} == {"b", "c"}
 
 
 def test_files(log: TurnLog, tmp_path: Path) -> None:
@@ -87,7 +105,13 @@ async def test_the_page(log: TurnLog, get: Get, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(privacy, "is_open_to_others", lambda path: True)
     Spool(tmp_path / "logs.db").keep(turn(HI, answer=HELLO))
     (llm.user_dir() / "logs-off").touch()
+    monkeypatch.setattr(privacy, "SECONDS", 0)
+    monkeypatch.setattr(privacy, "CHUNK", 1)
     page = (await get("/-/privacy")).text
+    assert "only its latest 1 turns are counted" in page
+    assert '<a href="/logs/-/privacy?all=1">' in page
+    page = (await get("/-/privacy?all=1")).text
+    assert "are counted" not in page
     for text in (
         "&lt;curl&gt;",
         "laptop:1",
