@@ -119,18 +119,20 @@ def _to_html(text: str) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = HEADINGS.get(token.tag, "h6")
-    html = parser.renderer.render(tokens, parser.options, {})
-    # S704: this is what nh3 is for.
-    return Markup(  # noqa: S704
-        nh3.clean(
-            html,
-            tags=TAGS,
-            attributes=ATTRIBUTES,
-            attribute_filter=_attribute,
-            url_schemes=SCHEMES,
-            link_rel=LINK_REL,
-        )
+    return clean(parser.renderer.render(tokens, parser.options, {}))
+
+
+def clean(html: str) -> Markup:
+    "HTML with only the tags, attributes and links that are allowed."
+    cleaned = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        attribute_filter=_attribute,
+        url_schemes=SCHEMES,
+        link_rel=LINK_REL,
     )
+    return Markup(cleaned)  # noqa: S704
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:

@@ -9,7 +9,15 @@ import pytest
 from support.growth import assert_linear
 from support.hostile_texts import HOSTILE
 
-from proxy.explore.transcript.safe_html import MAX_MARKDOWN, MAX_TEXT, PAGE_TEXT, Renderer, inline, visible
+from proxy.explore.transcript.safe_html import (
+    MAX_MARKDOWN,
+    MAX_TEXT,
+    PAGE_TEXT,
+    Renderer,
+    clean,
+    inline,
+    visible,
+)
 
 ALLOWED = {
     "div": {"class"},
@@ -58,6 +66,7 @@ def assert_harmless(html: str) -> None:
 def test_hostile_texts(text: str) -> None:
     renderer = Renderer()
     assert_harmless(renderer.markdown(text))
+    assert_harmless(clean(text))
     assert_harmless(renderer.plain(text))
     assert_harmless(renderer.json({text: [text]}))
     assert_harmless(renderer.json_or_plain(json.dumps([text])))
@@ -198,3 +207,8 @@ def test_json_that_is_too_deep_for_lines() -> None:
 
 def test_code_in_our_sentences() -> None:
     assert inline("cut by `max_tokens` <") == "cut by <code>max_tokens</code> &lt;"
+
+
+def test_html_is_shown_as_text() -> None:
+    assert "&lt;b&gt;a&lt;/b&gt;" in Renderer().markdown("<b>a</b>")
+    assert "&lt;div&gt;" in Renderer().markdown("<div>\n\na")
