@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from llm_gpt_oss.log.secret_patterns import patterns_file
 from llm_gpt_oss.log.unlogged import unlogged_folder, unlogged_turns
 
 from ...log.file_access import ENDINGS, is_open_to_others
@@ -79,7 +80,10 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    "`counted` is how many of the latest turns `kept` has; None if it has all of them."
+    """`counted` is how many of the latest turns `kept` has; None if it has all of them.
+
+    What the expressions in the file `patterns` match is not logged. `has_patterns` is whether it exists.
+    """
 
     kept: Sequence[Kept]
     counted: int | None
@@ -87,6 +91,8 @@ class Privacy:
     is_open_to_others: bool
     waiting: int
     is_logging: bool
+    patterns: Path
+    has_patterns: bool
 
 
 def read_privacy(connection: sqlite3.Connection, path: Path, *, count_all: bool = False) -> Privacy:
@@ -98,6 +104,8 @@ def read_privacy(connection: sqlite3.Connection, path: Path, *, count_all: bool 
         is_open_to_others=is_open_to_others(path),
         waiting=unlogged_turns(unlogged_folder(path)).waiting,
         is_logging=not (user_dir() / "logs-off").exists(),
+        patterns=patterns_file(),
+        has_patterns=patterns_file().exists(),
     )
 
 

@@ -98,6 +98,13 @@ def test_logging_may_be_off(log: TurnLog, tmp_path: Path) -> None:
     assert not read_privacy(log.db.conn, tmp_path / "logs.db").is_logging
 
 
+async def test_patterns(log: TurnLog, get: Get) -> None:
+    path = llm.user_dir() / "gpt-oss-redact.txt"
+    assert f"in the file\n<code>{path}</code>" in (await get("/-/privacy")).text
+    path.write_text("sk-[a-z]+")
+    assert f"in <code>{path}</code> match is replaced" in (await get("/-/privacy")).text
+
+
 async def test_the_page(log: TurnLog, get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Nothing yet." in (await get("/-/privacy")).text
     log.write(HI, answer=HELLO, client="<curl>", actor="laptop:1")
