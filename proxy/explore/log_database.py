@@ -17,6 +17,7 @@ from datasette.database import Database, QueryInterrupted, Results
 from datasette.views.base import DatasetteError
 
 from ..http.errors import ApiError, log_unavailable
+from .sql_functions import DENIED, add_functions
 
 T = TypeVar("T")
 
@@ -31,8 +32,8 @@ COUNT_LIMIT = 100
 # How many bytes the rows of one answer may have. They are in memory at once, and are made JSON at once.
 MAX_BYTES = 16 * 1024 * 1024
 # The longest text or blob that SQL may make, and the longest pattern of LIKE and GLOB: the time limit does
-# not interrupt a function. A row of the log with more than that cannot be read.
-SQL_LIMITS = {"SQLITE_LIMIT_LENGTH": 256 * 1024 * 1024, "SQLITE_LIMIT_LIKE_PATTERN_LENGTH": 1000}
+# not interrupt a function (`sql_functions.py`). A row of the log with more than that cannot be read.
+SQL_LIMITS = {"SQLITE_LIMIT_LENGTH": 256 * 1024 * 1024, "SQLITE_LIMIT_LIKE_PATTERN_LENGTH": 100}
 # What errors say that are about the file.
 FILE_PROBLEMS = ("locked", "unable to open", "disk I/O", "disk image", "not a database")
 
@@ -60,6 +61,7 @@ class LogDatabase(Database):
             check_same_thread=False,
         )
         connection.set_authorizer(_authorize)
+        add_functions(connection)
         if hasattr(connection, "setlimit"):  # since Python 3.11
             for name, limit in SQL_LIMITS.items():
                 connection.setlimit(getattr(sqlite3, name), limit)
@@ -169,8 +171,9 @@ def _time_limit(connection: sqlite3.Connection, milliseconds: float) -> Iterator
 
 
 def _authorize(action: int, *names: str | None) -> int:
-    "Deny ATTACH: it could open and create other files."
-    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
+    "Deny ATTACH, which could open and create other files, and functions that take too long."
+    is_denied = action == sqlite3.SQLITE_ATTACH or (action == sqlite3.SQLITE_FUNCTION and names[1] in DENIED)
+    return sqlite3.SQLITE_DENY if is_denied else sqlite3.SQLITE_OK
 
 
 def _fetch(cursor: sqlite3.Cursor, most: int | None) -> tuple[list[sqlite3.Row], bool]:

@@ -96,8 +96,11 @@ class LogPages:
             raise ApiError(403, message, code="forbidden")
         if scope["method"] not in ("GET", "HEAD"):
             raise ApiError(405, "These pages can only be read.", headers={"Allow": "GET, HEAD"})
-        if _is_embedded(scope):
-            message = "Other sites may link to these pages, but not show or load them."
+        if _is_foreign(scope):
+            message = (
+                "Other sites may link to these pages, but not show or load them, or send SQL to them. If "
+                "you trust this address, type it yourself."
+            )
             raise ApiError(403, message, code="forbidden")
         if not is_installed():
             message = f"These pages need Datasette, which is not installed. Type: {INSTALL}"
@@ -123,12 +126,15 @@ async def _redirect(request: object) -> RedirectResponse:
     return RedirectResponse(f"{PATH}/")
 
 
-def _is_embedded(scope: Scope) -> bool:
-    "Whether a page of another site makes the request by itself, such as for an image or a frame."
+def _is_foreign(scope: Scope) -> bool:
+    """Whether a page of another site makes the request by itself, such as for an image or a frame, or asks
+    for more than a page: any site can open an address in a browser, and its SQL would keep the server busy.
+    """
     headers = Headers(scope=scope)
     if headers.get("sec-fetch-site") != "cross-site":
         return False
-    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) != ("navigate", "document")
+    is_link = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return not is_link or bool(scope["query_string"])
 
 
 def _without_prefix(scope: Scope) -> Scope:

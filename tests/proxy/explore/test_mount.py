@@ -75,19 +75,21 @@ async def test_head(browser: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "destination", "site", "status"),
+    ("mode", "destination", "site", "query", "status"),
     [
-        pytest.param("navigate", "document", "cross-site", 200, id="link on another site"),
-        pytest.param("no-cors", "image", "cross-site", 403, id="image on another site"),
-        pytest.param("navigate", "iframe", "cross-site", 403, id="frame on another site"),
-        pytest.param("no-cors", "script", "same-origin", 200, id="own script"),
+        pytest.param("navigate", "document", "cross-site", "", 200, id="link on another site"),
+        pytest.param("navigate", "document", "cross-site", "?sql=select+1", 403, id="SQL of another site"),
+        pytest.param("navigate", "document", "none", "?sql=select+1", 200, id="typed address"),
+        pytest.param("no-cors", "image", "cross-site", "", 403, id="image on another site"),
+        pytest.param("navigate", "iframe", "cross-site", "", 403, id="frame on another site"),
+        pytest.param("no-cors", "script", "same-origin", "", 200, id="own script"),
     ],
 )
 async def test_pages_of_other_sites_can_only_link(
-    mode: str, destination: str, site: str, status: int, browser: httpx.AsyncClient
+    mode: str, destination: str, site: str, query: str, status: int, browser: httpx.AsyncClient
 ) -> None:
     headers = {"sec-fetch-mode": mode, "sec-fetch-dest": destination, "sec-fetch-site": site}
-    assert (await browser.get("/logs/log?sql=select+1", headers=headers)).status_code == status
+    assert (await browser.get(f"/logs/log{query}", headers=headers)).status_code == status
 
 
 async def test_what_to_type_where_datasette_is_missing(

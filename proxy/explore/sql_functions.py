@@ -1,0 +1,79 @@
+"""Functions of SQL whose time grows with the product of the lengths of two texts, so that they end soon.
+
+The time limit of a statement does not interrupt a function. SQLite's own `instr` would search one long text
+for another for days, and the server could not stop meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+Value: TypeAlias = str | bytes | int | float | None
+Part = TypeVar("Part", str, bytes)
+
+# The longest text or blob that is searched for, and the longest set of characters that is trimmed.
+MAX_PART = 1000
+# The longest text that `replace` makes, in characters.
+MAX_RESULT = 64 * 1024 * 1024
+# JSON objects with many keys take time that grows with the square of their number. Nothing here needs it.
+DENIED = {"json_patch"}
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Replace SQLite's `instr`, `replace` and `trim` of two texts, which keep their results.
+
+    A statement is interrupted if the part is longer than MAX_PART, or the result of `replace` too long.
+    """
+
+    def interrupting(function: Callable[..., Value]) -> Callable[..., Value]:
+        def call(*arguments: Value) -> Value:
+            if None in arguments:
+                return None
+            try:
+                return function(*arguments)
+            except _TooLong:  # sqlite3 would print an exception
+                connection.interrupt()
+                return None
+
+        return call
+
+    functions: dict[tuple[str, int], Callable[..., Value]] = {
+        ("instr", 2): _instr,
+        ("replace", 3): _replace,
+        ("trim", 2): lambda text, characters: _text(text).strip(_checked(_text(characters))),
+        ("ltrim", 2): lambda text, characters: _text(text).lstrip(_checked(_text(characters))),
+        ("rtrim", 2): lambda text, characters: _text(text).rstrip(_checked(_text(characters))),
+    }
+    for (name, arguments), function in functions.items():
+        connection.create_function(name, arguments, interrupting(function), deterministic=True)
+
+
+class _TooLong(Exception):
+    "A text would take too long."
+
+
+def _instr(text: Value, part: Value) -> int:
+    if isinstance(text, bytes) and isinstance(part, bytes):
+        return text.find(_checked(part)) + 1
+    return _text(text).find(_checked(_text(part))) + 1
+
+
+def _replace(text: Value, part: Value, by: Value) -> str:
+    text, part, by = _text(text), _checked(_text(part)), _text(by)
+    if not part:
+        return text
+    if len(text) + text.count(part) * (len(by) - len(part)) > MAX_RESULT:
+        raise _TooLong
+    return text.replace(part, by)
+
+
+def _text(value: Value) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _checked(part: Part) -> Part:
+    if len(part) > MAX_PART:
+        raise _TooLong
+    return part

@@ -1,0 +1,66 @@
+"Functions of SQL that end soon, whatever somebody asks for."
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from proxy.explore.sql_functions import MAX_PART, add_functions
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        add_functions(connection)
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("instr('abc', 'c')", "instr('abc', '')", "instr('abc', 'x')", "instr(x'6162', x'62')"),
+        *("instr(1234, 34)", "instr(null, 'a')", "instr('a', null)", "instr('äöü', 'ü')"),
+        *("replace('aba', 'a', 'x')", "replace('abc', '', 'x')", "replace('abc', 'b', null)"),
+        *("replace(null, 'a', 'b')", "replace(1231, 1, 0)", "replace(x'6162', 'a', 'c')"),
+        *("trim('xxaxx', 'x')", "ltrim('xyaxx', 'yx')", "rtrim('xxaxy', 'xy')", "trim('a', null)"),
+        *("trim('xa', '')", "trim(0.5, 5)"),
+    ],
+)
+def test_results_are_those_of_sqlite(expression: str, connection: sqlite3.Connection) -> None:
+    with closing(sqlite3.connect(":memory:")) as plain:
+        expected = plain.execute(f"select {expression}, typeof({expression})").fetchone()
+    assert connection.execute(f"select {expression}, typeof({expression})").fetchone() == expected
+
+
+@pytest.mark.parametrize("function", ["instr({0})", "replace({0}, '')", "trim({0})"])
+def test_long_parts_are_refused(function: str, connection: sqlite3.Connection) -> None:
+    most, more = f"printf('%{MAX_PART}s', 'x')", f"printf('%{MAX_PART + 1}s', 'x')"
+    connection.execute(f"select {function.format(f'{more}, {most}')}").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute(f"select {function.format(f'{more}, {more}')}").fetchall()
+
+
+def test_long_results_are_refused(connection: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute("select replace(hex(zeroblob(50000)), '0', hex(zeroblob(50000)))").fetchall()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        # SQLite's own functions would take from an hour to days, and no limit interrupts them.
+        pytest.param("instr(hex(zeroblob(50000000)), hex(zeroblob(20000000)) || '1')", id="instr"),
+        pytest.param("replace(hex(zeroblob(50000000)), hex(zeroblob(20000000)) || '1', '')", id="replace"),
+        pytest.param("trim(hex(zeroblob(50000000)), hex(zeroblob(20000000)) || '1')", id="trim"),
+        pytest.param("json_patch('{}', '{}')", id="json_patch"),
+        pytest.param("'a' like printf('%101s', '')", id="like"),
+    ],
+)
+async def test_pages_refuse_what_would_never_end(expression: str, browser: httpx.AsyncClient) -> None:
+    answer = await browser.get(f"/logs/log.json?sql={quote(f'select {expression}')}")
+    assert answer.status_code == 400
