@@ -40,6 +40,9 @@ from ..settings import KEY, Settings
 AGENT_CONTEXTS = (32_768, 16_384)
 # Seconds that running answers get to finish when the server is stopped.
 GRACE_SECONDS = 30
+# Seconds that a worker has to import everything. On a busy machine that takes longer than the 5 seconds after
+# which uvicorn kills it and starts another, which would be no faster.
+START_SECONDS = 30
 # How many more objects there are before the garbage collector searches the new ones.
 NEW_OBJECTS = 20_000
 APP = "proxy.cli.workers:worker_app"
@@ -239,7 +242,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         return
     from .workers import Workers
 
-    options |= {"workers": settings.workers}
+    options |= {"workers": settings.workers, "timeout_worker_healthcheck": START_SECONDS}
     with TemporaryDirectory(prefix="llm-gpt-oss-") as folder:
         replace(settings, workers_folder=Path(folder)).export_to_workers()
         workers = Workers(uvicorn.Config(APP, factory=True, **options), [listener])

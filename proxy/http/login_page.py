@@ -68,7 +68,7 @@ FORM = """{problem}<form method="post" action="/login">
 </form>
 <p><code>llm gpt-oss keys add NAME</code> makes a key, on the machine of this server.</p>"""
 PROBLEM = '<p role="alert" id="problem">{problem}</p>\n'
-HINT = "<p>A key opens the pages of this server, like an app's requests.</p>\n"
+HINT = "<p>This server asks for a key. Use one that apps send to it.</p>\n"
 LOGGED_IN = """<p>This browser is logged in with the key <strong>{name}</strong>.</p>
 <form method="post" action="/logout"><button>Log out</button></form>
 <p><a href="/live">Live requests</a> · <a href="/">Home</a></p>"""

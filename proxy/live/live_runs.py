@@ -16,6 +16,8 @@ from .worker_sockets import WorkerSockets
 TICK = 0.2
 # Seconds after which a client looks again while nothing runs: what other processes do is not announced.
 IDLE = 1.0
+# Seconds in which a process has to answer whether it stopped a run.
+STOP_PATIENCE = 20.0
 # How many clients of each process may follow. Browsers have up to six connections to a server.
 MAX_FOLLOWERS = 32
 
@@ -58,7 +60,7 @@ class LiveRuns:
     async def stop(self, run_id: str, viewer: Viewer, reason: str) -> bool:
         "Stop a run, in whichever process. Return whether the viewer may see one with this id."
         question = {"do": "stop", "id": run_id, "actor": viewer.actor, "admin": viewer.admin, "why": reason}
-        return await self._answer(question) or any(await self._sockets.ask(question))
+        return await self._answer(question) or any(await self._sockets.ask(question, STOP_PATIENCE))
 
     async def follow(self, viewer: Viewer, is_allowed: Callable[[], bool]) -> AsyncGenerator[Update, None]:
         """Yield all rows, and then what changes, until the server stops or the client `is_allowed` no more.

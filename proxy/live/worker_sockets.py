@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# Seconds that a process has for its answer. One that is busy is left out.
+# Seconds that a process has for its answer, unless the caller has more. One that is busy is left out.
 PATIENCE = 2.0
 # The longest line, in bytes: the rows of a process that has a long queue.
 MAX_LINE = 4 * 2**20
@@ -51,12 +51,13 @@ class WorkerSockets:
         except OSError as problem:
             logger.warning("/live shows the requests of one process only: %s", problem)
 
-    async def ask(self, question: dict[str, Any]) -> list[Any]:
-        "Return the answers of all other processes that answer."
+    async def ask(self, question: dict[str, Any], patience: float | None = None) -> list[Any]:
+        "Return the answers of all other processes that answer in time."
         if self._folder is None or self._server is None:
             return []
         paths = [path for path in self._folder.glob("*.sock") if path.name != self._name]
-        answers = await asyncio.gather(*(self._ask(path, question) for path in paths))
+        seconds = PATIENCE if patience is None else patience
+        answers = await asyncio.gather(*(self._ask(path, question, seconds) for path in paths))
         return [answer for answer in answers if answer is not None]
 
     async def close(self) -> None:
@@ -64,10 +65,10 @@ class WorkerSockets:
             self._server.close()
             (self._folder / self._name).unlink(missing_ok=True)
 
-    async def _ask(self, path: Path, question: dict[str, Any]) -> Any:
+    async def _ask(self, path: Path, question: dict[str, Any], patience: float) -> Any:
         "Return the answer of the process that has this socket, or None."
         try:
-            return await asyncio.wait_for(_answer(path, question), PATIENCE)
+            return await asyncio.wait_for(_answer(path, question), patience)
         except (OSError, ValueError, asyncio.TimeoutError):
             return None  # it was killed, or is busy
 

@@ -55,7 +55,7 @@ class Surfer:
         self.problems = [problem for problem in self.problems if text not in problem]
 
     def _console(self, type: str, text: str) -> None:
-        if type in ("error", "warning"):
+        if type == "error":
             self.problems.append(text)
 
 
