@@ -11,6 +11,7 @@ import click
 
 from llm_gpt_oss.cli.target import tag
 from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.log.secret_patterns import load_patterns
 
 from ..http.host_names import host_of, normalize_host
 from ..http.trusted_origins import is_origin_pattern
@@ -188,4 +189,5 @@ def command(**options: Any) -> None:
         changes["model"] = tag(changes["model"])
     if "engine" in changes:
         get_provider(changes["engine"])
+    load_patterns()  # a mistake in them ends this command, and not each of its workers
     serve(replace(settings, **changes))

@@ -31,6 +31,7 @@ from llm_gpt_oss.cli.target import bound_model
 from llm_gpt_oss.engines.hookspecs import ModelStatus
 from llm_gpt_oss.engines.local import gpu, memory
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
+from llm_gpt_oss.log.secret_patterns import patterns_file
 from llm_gpt_oss.settings import Settings as PluginSettings
 from proxy.cli import run_server, serve
 from proxy.cli.workers import Workers
@@ -230,6 +231,12 @@ class TestOptions:
         assert result.exit_code == 1
         assert "LLM_GPT_OSS_PROXY_KEY cannot be used: a key is plain ASCII text" in result.stderr
         assert "sesame-sesame-16" not in result.output
+
+    def test_patterns_that_cannot_be_used(self, served_settings: list[Settings]) -> None:
+        patterns_file().write_text("(a\n", encoding="utf-8")
+        result = run("serve", "--workers", "2")
+        assert (result.exit_code, result.stderr.count("\n"), served_settings) == (1, 1, [])
+        assert f"{patterns_file()}, line 1: the pattern (a cannot be used" in result.stderr
 
     def test_invalid_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("API_PORT", "http")
