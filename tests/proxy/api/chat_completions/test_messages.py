@@ -118,6 +118,7 @@ def test_custom_calls_without_input(empty: dict[str, Any]) -> None:
         pytest.param({"content": ""}, [], id="an empty text"),
         pytest.param({"content": None, "refusal": "No."}, [TextPart("No.")], id="refusal"),
         pytest.param({"content": "Hi", "refusal": None}, [TextPart("Hi")], id="no refusal"),
+        pytest.param({"content": "Hi", "refusal": "No."}, [TextPart("Hi")], id="text and refusal"),
         pytest.param({"content": "", "tool_calls": [CALLED]}, [CALL], id="call"),
         pytest.param({"content": "So:", "tool_calls": [CALLED]}, [TextPart("So:"), CALL], id="text and call"),
         pytest.param({"content": "Hi", "tool_calls": []}, [TextPart("Hi")], id="no calls"),
