@@ -101,8 +101,8 @@ class Renderer:
 def pretty(value: Any) -> str:
     try:
         return json.dumps(value, indent=2, ensure_ascii=False)
-    except RecursionError:  # the page cannot show it with lines of its own
-        return repr(value)
+    except RecursionError:
+        return "This JSON has too many levels to be shown here."
 
 
 def inline(text: str) -> Markup:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import llm
 import pytest
+from llm.parts import Message, ToolCallPart, ToolResultPart
 from support.growth import assert_linear
 from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
@@ -71,6 +73,21 @@ def test_lines_of_arguments_are_lines(log: TurnLog) -> None:
     assert [argument.name for argument in both.long] == ["text"]
     assert "a\nb" in both.long[0].html
     assert (only.html, len(only.long)) == ("", 1)
+
+
+def test_arguments_that_are_no_object(log: TurnLog) -> None:
+    odd = ToolCallPart("look", ["a\nb"], "c1")  # type: ignore[arg-type]
+    turn = log.write(HI, answer=assistant(odd))
+    (block,) = shown(log, turn).exchanges[0].blocks[1:]
+    assert ("[\n  " in block.html, block.long) == (True, [])
+
+
+def test_files_that_a_tool_returned(log: TurnLog) -> None:
+    image = llm.Attachment(type="image/png", content=b"1234")
+    returned = Message("tool", [ToolResultPart("look", "See", "c1", attachments=[image])])
+    turn = log.write(HI, assistant(call("c1")), returned, answer=HELLO)
+    (result,) = shown(log, turn).exchanges[0].blocks[1].results
+    assert "<p>Attachment, image/png, 4 bytes</p>" in result.html
 
 
 def test_notes_stand_where_they_belong(log: TurnLog) -> None:
