@@ -17,6 +17,7 @@ from ..log.llm_store import ChainStore, StoredPrefix
 from ..log.logged_turn import StoredMessage
 from ..log.tables import insert_request
 from ..log.turn_json import from_fields
+from .turn_check import check_turn
 
 
 def own_messages(line: Mapping[str, Any]) -> list[Message]:
@@ -37,6 +38,7 @@ def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[Stored
     Must run in a transaction that is rolled back if this raises: KeyError, TypeError, ValueError and others
     for a line of another form.
     """
+    check_turn(line)
     turn = from_fields(line) if line["request"] is not None else None
     response = turn.response if turn else to_response(line)
     if before:
@@ -100,20 +102,23 @@ def _has(log: ChainStore, table: str, column: str, value: object) -> bool:
 
 
 def _check_files(messages: Sequence[Message]) -> None:
-    """Raise ValueError for an attachment that is not a file, such as a pipe.
+    """Raise ValueError for an attachment that is not a file, such as a pipe, or an address without a type.
 
-    llm reads attachments to hash a message, and might wait for it forever.
+    llm reads attachments to hash a message, and might wait for it forever. It asks the server of an address
+    for the type.
     """
-    for part in (part for message in messages for part in message.parts):
-        for path in _paths(part):
-            if Path(path).exists() and not stat.S_ISREG(Path(path).stat().st_mode):
-                raise ValueError("an attachment is not a file")
+    for attachment in (each for message in messages for part in message.parts for each in _attachments(part)):
+        path = attachment.path and Path(attachment.path)
+        if path and path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("an attachment is not a file")
+        if not attachment.type and not path:
+            raise ValueError("an attachment has no type")
 
 
-def _paths(part: Part) -> list[str]:
+def _attachments(part: Part) -> Sequence[llm.Attachment]:
     match part:
-        case AttachmentPart(attachment=llm.Attachment(path=str(path))):
-            return [path]
+        case AttachmentPart(attachment=llm.Attachment() as attachment):
+            return [attachment]
         case ToolResultPart(attachments=attachments):
-            return [each.path for each in attachments if each.path]
+            return attachments
     return []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logged_turns import assistant, user
+from support.logged_turns import assistant, turn, user
 from support.transfer import MODEL, export_text, exported, import_text, import_values
 from support.turn_logs import TurnLog
 
@@ -147,6 +147,45 @@ def test_lines_are_read_as_they_are_written(log: TurnLog, monkeypatch: pytest.Mo
     for outcome in import_lines(lines(), log.store, MODEL):
         assert read - outcome.number < 4
     assert read == 30
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param("response.id", "\x1b[31m<b>", id="id"),
+        pytest.param("response.datetime_utc", "9999-12-31T23:59:59+00:00", id="last day"),
+        pytest.param("response.datetime_utc", "0001-01-01T00:00:00+23:59", id="first day"),
+        pytest.param("response.usage", {"input": "a"}, id="tokens"),
+        pytest.param("response_json", [1], id="no object"),
+        pytest.param("response_json", {"outcome": {"notes": "abc"}}, id="notes"),
+        pytest.param("response_json", {"outcome": {"notes": [7]}}, id="note"),
+        pytest.param("request.status", "200", id="status"),
+        pytest.param("request.queue_ms", 2**60, id="time in the queue"),
+        pytest.param("request.client", {"a": 1}, id="client"),
+        pytest.param("thread.name", ["a"], id="name"),
+        pytest.param("duration_ms", -1, id="duration"),
+    ],
+)
+def test_values_that_a_page_of_the_log_cannot_show(
+    path: str, value: Any, log: TurnLog, other: TurnLog
+) -> None:
+    "One such turn would make the tables of all turns fail."
+    log.put(turn(user("Hi"), answer=assistant("Hello"), client="app"))
+    (line,) = exported(log.store, "turns")
+    owner, _, name = path.rpartition(".")
+    (line[owner] if owner else line)[name] = value
+    (outcome,) = import_values(other.store, [line])
+    assert (outcome.problem is not None, other.db["turns"].count) == (True, 0)
+
+
+def test_the_type_of_an_address_is_not_looked_up(log: TurnLog, other: TurnLog) -> None:
+    log.put(turn(user("Hi"), answer=assistant("Hello")))
+    (line,) = exported(log.store, "turns")
+    attachment = {"type": "attachment", "attachment": {"url": "http://192.0.2.1/secret"}}
+    line["response"]["prompt"]["messages"][0]["parts"].append(attachment)
+    assert [outcome.problem for outcome in import_values(other.store, [line])] == [
+        "an attachment has no type"
+    ]
 
 
 def test_long_lines_have_transactions_of_their_own(log: TurnLog, monkeypatch: pytest.MonkeyPatch) -> None:
