@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
+from collections.abc import Sequence
 from functools import cached_property
 
 from fastapi import FastAPI
@@ -17,12 +19,35 @@ from ..app import create_app
 from ..http.hangup import ending_at_signals, is_ignored
 from ..http.server import QuietServer
 
-# How often the first process looks for signals, while it waits for the others to end.
+# How often the first process looks for signals, while it waits for the others.
 POLL_SECONDS = 0.1
 
 
 class Worker(Process):
-    "One process, with the same server as a single one."
+    "One process, with the same server as a single one. `signals` are those that the first one has to handle."
+
+    def __init__(self, config: Config, sockets: list[socket.socket], signals: Sequence[int]) -> None:
+        super().__init__(config, sockets)
+        self._signals = signals
+
+    def ping(self, timeout: float = 5) -> bool:
+        """Whether the process answers in this many seconds.
+
+        It counts as alive when a signal arrives meanwhile: a server whose processes are busy has to stop, and
+        not to wait for each of them first.
+        """
+        deadline = time.monotonic() + timeout
+        try:
+            self.parent_conn.send(b"ping")
+            while not self.parent_conn.poll(POLL_SECONDS):
+                if self._signals:
+                    return True
+                if time.monotonic() > deadline:
+                    return False
+            self.parent_conn.recv()
+        except (OSError, EOFError):
+            return False
+        return True
 
     @cached_property
     def server(self) -> QuietServer:
@@ -52,7 +77,9 @@ class Workers(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         for index, process in enumerate(self.processes):
-            if self.should_exit.is_set() or process.is_alive(self.config.timeout_worker_healthcheck):
+            if self.should_exit.is_set() or self.signal_queue:
+                return
+            if process.is_alive(self.config.timeout_worker_healthcheck):
                 continue
             process.kill()
             self._join(process)
@@ -74,7 +101,7 @@ class Workers(Multiprocess):
         self.processes.append(self._start())
 
     def _start(self) -> Worker:
-        worker = Worker(self.config, self.sockets)
+        worker = Worker(self.config, self.sockets, self.signal_queue)
         worker.start()
         return worker
 
