@@ -17,6 +17,7 @@ from .llm_cli_internals import logs_db_path
 from .past_time import past_time
 from .read_log import opened_log
 from .tables import Column, draw_table, is_terminal, print_tabs, short_number, short_time
+from .terminal import printable
 
 NUMBERS = (
     Column("turns", "turns", short_number),
@@ -36,8 +37,7 @@ def _columns(by: Sequence[str]) -> tuple[Column, ...]:
 def _text(value: Any) -> str:
     from rich.markup import escape
 
-    # Apps choose their names, and a terminal would obey control characters.
-    return escape("".join(char if char.isprintable() else "?" for char in str(value)))
+    return escape(printable(str(value)))  # apps choose their names
 
 
 def _draw(by: Sequence[str], groups: Sequence[Stats], total: Stats) -> None:

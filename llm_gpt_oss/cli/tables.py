@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .terminal import printable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -38,7 +40,7 @@ def print_tabs(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None
     "Print the names of the columns and the values, with tabs between them. Unknown values are empty."
     click.echo("\t".join(column.name for column in columns))
     for row in rows:
-        click.echo("\t".join("" if value is None else str(value) for value in row))
+        click.echo("\t".join("" if value is None else printable(str(value)) for value in row))
 
 
 def draw_table(

@@ -14,6 +14,11 @@ from ..setup.progress import Progress
 _BAR_WIDTH = 16
 
 
+def printable(text: str) -> str:
+    "The text with `?` for control characters: a terminal would obey them, and tabs would end a column."
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def format_size(size: int) -> str:
     "A number of bytes, as Ollama formats it: `13.8 GB`."
     value = float(size)

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from llm_gpt_oss.cli.terminal import printable
+
 # How many are named that were left out. All are counted.
 NAMED = 10
 # The number of lines between two counts.
@@ -31,7 +33,7 @@ class LineReport:
         self._left_out += 1
         if self._left_out <= NAMED:
             self._end_count()
-            click.echo(f"{name} was left out: {reason}", err=True)
+            click.echo(f"{name} was left out: {printable(str(reason))}", err=True)
 
     def end(self) -> int:
         "Print how many were left out, if not all of them were named. Returns the exit code."

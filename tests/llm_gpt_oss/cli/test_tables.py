@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_gpt_oss.cli.tables import short_number, short_time
+from llm_gpt_oss.cli.tables import Column, print_tabs, short_number, short_time
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,8 @@ def test_short_number(number: int, text: str) -> None:
 )
 def test_short_time(milliseconds: float, text: str) -> None:
     assert short_time(milliseconds) == text
+
+
+def test_texts_cannot_add_columns_or_control_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_tabs((Column("app", "app"), Column("turns", "turns")), [("a\tb\x1b]0;c\x07\n", 1), ("ü", None)])
+    assert capsys.readouterr().out == "app\tturns\na?b?]0;c??\t1\nü\t\n"

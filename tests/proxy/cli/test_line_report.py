@@ -49,3 +49,8 @@ def test_what_is_left_out_has_lines_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     report.left_out("Turn 1", ValueError("no model"))
     assert report.end() == 1
     assert terminal.getvalue() == "\r100 lines\nTurn 1 was left out: no model\n"
+
+
+def test_a_line_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    LineReport("lines").left_out("Line 1", ValueError("a\x1b]0;title\x07b"))
+    assert capsys.readouterr().err == "Line 1 was left out: a?]0;title?b\n"
