@@ -117,7 +117,8 @@ def announce(settings: Settings, ring: KeyRing) -> None:
     click.echo(f"Key: {names}" if names else f"Key: not required, for clients on {clients}", err=True)
     click.echo(log, err=True)
     if settings.log_policy != "off" and is_installed():
-        click.echo(f"See it at {url}{PATH}, and the latest turn at {url}{PATH}/-/turn/last", err=True)
+        click.echo(f"See the log at {url}{PATH}, and its latest turn at {url}{PATH}/-/turn/last", err=True)
+    click.echo(f"See running requests at {url}/live", err=True)
     if settings.log_policy != "off" and is_open_to_others(settings.database):
         option = "" if settings.database == Settings().database else f" -d {quote(str(settings.database))}"
         click.echo(

@@ -97,13 +97,14 @@ CHARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "What fills the longest contexts (estimated tokens)",
         {
             "height": ROWS_HEIGHT,
-            "mark": {"type": "bar", "tooltip": True},
+            "transform": [{"calculate": "datum.app + ' …' + slice(datum.turn_id, -4)", "as": "label"}],
+            "mark": {"type": "bar", "tooltip": {"content": "data"}},
             "encoding": {
                 "x": _quantity("estimated_tokens", "tokens", stack="zero"),
                 "y": {
-                    "field": "turn_id",
+                    "field": "label",
                     "type": "nominal",
-                    "title": "turn",
+                    "title": "app, and end of the turn's id",
                     "sort": {"field": "input_tokens", "order": "descending"},
                 },
                 "color": _colour("kind", "part"),
@@ -115,22 +116,23 @@ CHARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "Tokens by app",
         {
             "height": ROWS_HEIGHT,
+            "transform": [{"calculate": "datum.actor || 'none'", "as": "key"}],
             "mark": {"type": "bar", "tooltip": True},
             "encoding": {
                 "x": _quantity("output_tokens", "tokens generated", stack="zero"),
                 "y": {"field": "app", "type": "nominal", "title": "app", "sort": "-x"},
-                "color": _colour("actor", "key"),
+                "color": _colour("key", "key"),
             },
         },
     ),
     "cache": (
         "cache",
-        "Prompt tokens from the cache a day",
+        "Share of prompts from the cache, where the engine reports it",
         {
             "mark": {"type": "line", "point": True, "tooltip": True},
             "encoding": {
                 "x": DAY,
-                "y": _quantity("cached_percent", "percent"),
+                "y": _quantity("cached_percent", "percent", scale={"domain": [0, 100]}),
                 "color": _colour("app", "app"),
             },
         },

@@ -10,7 +10,7 @@ from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES, ReadyQuery
 
 # The name of the database in Datasette's addresses. `mount` relies on it not being the prefix of these pages.
 DATABASE = "log"
-TITLE = "What apps ask gpt-oss"
+TITLE = "The log of gpt-oss"
 # Tables of llm that it does not write to any more, and tables that only programs read. Datasette also hides
 # those that begin with one of these names.
 HIDDEN = (
@@ -43,7 +43,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "gpt_oss_threads": {
         "title": "Threads",
-        "description": "Conversations: their turns in sum.",
+        "description": "A row for each conversation, with the totals of its turns.",
         "sort_desc": "thread_id",
         "size": 20,
     },
@@ -126,8 +126,8 @@ def _description(query: ReadyQuery) -> str:
     sentences = [escape(query.description)]
     if ":days" in query.sql:
         sentences.append(
-            f"It looks at the last {DEFAULT_DAYS} days, up to the last {DEFAULT_TURNS:,} turns. You can type "
-            "other numbers."
+            f"Covers the last {DEFAULT_DAYS} days, and at most the last {DEFAULT_TURNS:,} turns, unless you "
+            "type other numbers below."
         )
     for slug, (name, title, _) in CHARTS.items():
         if name == query.name:

@@ -49,6 +49,9 @@ def _recent(columns: str, rest: str) -> str:
     return RECENT.format(columns=columns) + separator + rest
 
 
+# A column of a query on `found`, which has few rows: finding the prompt of a turn takes time.
+PROMPT = "(select substr(prompt, 1, 200) from gpt_oss_turns where turn_id = found.turn_id) as prompt"
+
 # The messages of each prompt in `longest`, from the last to the first. Reasoning before the last message of
 # the user is not in the prompt: harmony leaves it out.
 CHAIN = """
@@ -88,7 +91,7 @@ totals as (
 QUERIES = (
     ReadyQuery(
         "latest",
-        "Latest calls",
+        "Latest turns",
         "The last 50 turns: who asked what, and how it went.",
         dedent("""\
         select turn_id, datetime_utc, app, actor, model, effort, status, finish_reason, notes,
@@ -107,7 +110,7 @@ QUERIES = (
             """
             select app, actor, count(*) as turns, sum(error is not null) as failed,
               sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-              round(avg(duration_ms)) as average_ms, max(datetime_utc) as last_utc
+              cast(avg(duration_ms) as integer) as average_ms, max(datetime_utc) as last_utc
             from recent
             group by app, actor
             order by turns desc, app, actor
@@ -152,8 +155,8 @@ QUERIES = (
     ReadyQuery(
         "effort",
         "Speed by effort",
-        "Medians by model and effort: half of the turns were faster. One turn in twenty takes longer than "
-        "the columns that begin with slow_.",
+        "Medians by model and effort: half of the turns were faster. One turn in twenty took longer than the "
+        "times in the columns that begin with slow_.",
         _recent(
             "model, effort, tokens_per_second, first_token_ms, duration_ms, output_tokens",
             """
@@ -165,7 +168,7 @@ QUERIES = (
               from recent
               where tokens_per_second is not null
             )
-            select model, effort, count(*) as turns, round(avg(output_tokens)) as output_tokens,
+            select model, effort, count(*) as turns, cast(avg(output_tokens) as integer) as output_tokens,
               round(min(case when speed_rank >= 0.5 then tokens_per_second end), 1) as tokens_per_second,
               min(case when wait_rank >= 0.5 then first_token_ms end) as first_token_ms,
               min(case when wait_rank >= 0.95 then first_token_ms end) as slow_first_token_ms,
@@ -206,46 +209,50 @@ QUERIES = (
         "The last 100 turns that failed or left a note, with the reason.",
         _recent(
             "app, model, status, error, finish_reason, notes",
-            """
-            select turn_id, datetime_utc, app, model, status, error, finish_reason, notes
-            from recent
-            where error is not null or notes is not null
+            f"""
+            found as (
+              select * from recent
+              where error is not null or notes is not null
+              order by turn_id desc
+              limit 100
+            )
+            select turn_id, datetime_utc, app, {PROMPT}, model, status, error, finish_reason, notes
+            from found
             order by turn_id desc
-            limit 100
             """,
         ),
     ),
     ReadyQuery(
         "slowest",
-        "Slowest",
-        "The 50 turns that took longest, and where the time went.",
+        "Slowest turns",
+        "The 50 turns that took longest, and where the time went. duration_ms does not include queue_ms.",
         _recent(
             "app, model, effort, duration_ms, queue_ms, load_ms, prompt_ms, completion_ms, input_tokens, "
             "output_tokens",
-            """
-            select turn_id, datetime_utc, app, model, effort, duration_ms, queue_ms, load_ms, prompt_ms,
-              completion_ms, input_tokens, output_tokens
-            from recent
+            f"""
+            found as (select * from recent order by duration_ms desc limit 50)
+            select turn_id, datetime_utc, app, {PROMPT}, model, effort, duration_ms, queue_ms, load_ms,
+              prompt_ms, completion_ms, input_tokens, output_tokens
+            from found
             order by duration_ms desc
-            limit 50
             """,
         ),
     ),
     ReadyQuery(
         "contexts",
         "Longest contexts",
-        "What fills the longest prompts, for the 10 threads that have them. The tokens of each part are "
+        "What fills the longest prompts: the longest one of each of 10 threads. The tokens of each part are "
         "estimated from its characters.",
         _recent(
-            "thread_id, input_tokens",
+            "thread_id, app, input_tokens",
             "longest as (\n"
-            "  select turn_id, max(input_tokens) as input_tokens from recent\n"
+            "  select turn_id, app, max(input_tokens) as input_tokens from recent\n"
             "  group by thread_id\n"
             "  order by max(input_tokens) desc\n"
             "  limit 10\n"
             f"),{CHAIN}"
-            "select turn_id, input_tokens, kind, sum(contents.characters) as characters,\n"
-            "  round(1.0 * input_tokens * sum(contents.characters) / totals.characters)\n"
+            "select turn_id, app, input_tokens, kind, sum(contents.characters) as characters,\n"
+            "  cast(round(1.0 * input_tokens * sum(contents.characters) / totals.characters) as integer)\n"
             "    as estimated_tokens\n"
             "from longest join totals using (turn_id) join contents using (turn_id)\n"
             "group by turn_id, kind\n"
@@ -256,15 +263,15 @@ QUERIES = (
     ReadyQuery(
         "cache",
         "Cache reuse",
-        "How much of the prompts the engine had in its cache, by day and app. Turns of engines that do not "
-        "report it are left out.",
+        "How much of the prompts the engine had in its cache, by day and app. Engines that do not report "
+        "this are left out.",
         _recent(
             "app, input_tokens, cached_tokens, prompt_ms",
             """
             select date(datetime_utc) as day, app, count(*) as turns, sum(input_tokens) as input_tokens,
               sum(cached_tokens) as cached_tokens,
               round(100.0 * sum(cached_tokens) / nullif(sum(input_tokens), 0), 1) as cached_percent,
-              round(avg(prompt_ms)) as prompt_ms
+              cast(avg(prompt_ms) as integer) as prompt_ms
             from recent
             where cached_tokens is not null
             group by day, app
@@ -276,7 +283,7 @@ QUERIES = (
     ReadyQuery(
         "tools",
         "Turns that used a tool",
-        "What the last 50 turns that called a tool called, and what came back.",
+        "Which tools the last 50 turns with tool calls called, with their arguments and results.",
         _recent(
             "app, finish_reason",
             """
@@ -300,16 +307,20 @@ QUERIES = (
         "The last 100 turns that ended without a text or a call, or whose answer was cut by a limit.",
         _recent(
             "app, model, finish_reason, notes, output_tokens, answer_tokens",
-            """
-            select turn_id, datetime_utc, app, model, finish_reason, notes, output_tokens,
-              case when finish_reason = 'length' then 'cut' else 'empty' end as problem
-            from recent
-            where finish_reason = 'length' or (
-              finish_reason = 'stop' and coalesce(answer_tokens, output_tokens) < 16
-              and (select answer from gpt_oss_turns where turn_id = recent.turn_id) is null
+            f"""
+            found as (
+              select * from recent
+              where finish_reason = 'length' or (
+                finish_reason = 'stop' and coalesce(answer_tokens, output_tokens) < 16
+                and (select answer from gpt_oss_turns where turn_id = recent.turn_id) is null
+              )
+              order by turn_id desc
+              limit 100
             )
+            select turn_id, datetime_utc, app, {PROMPT}, model, finish_reason, notes, output_tokens,
+              case when finish_reason = 'length' then 'cut' else 'empty' end as problem
+            from found
             order by turn_id desc
-            limit 100
             """,
         ),
     ),

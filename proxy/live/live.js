@@ -85,7 +85,7 @@ function show(run) {
   item.dataset.state = run.state;
   set(item, ".state", run.state === "calling" && run.tool ? `Calling ${run.tool}` : STATES[run.state]);
   set(item, ".tokens", number.format(run.tokens));
-  set(item, ".speed", run.tokens_per_second ? `${run.tokens_per_second.toFixed(1)} t/s` : "–");
+  set(item, ".speed", run.tokens_per_second ? `${run.tokens_per_second.toFixed(1)} tokens/s` : "–");
   set(item, ".first", duration(run.first_token_ms));
   set(item, ".text", run.error || run.text).classList.toggle("problem", Boolean(run.error));
   showTimes(item, run);

@@ -122,7 +122,7 @@ COLUMNS = (
     Column("prompt_ms", _detail("prompt_ms"), "how long the engine read the prompt"),
     Column("completion_ms", _detail("completion_ms"), "how long the engine generated"),
     Column("tokens_per_second", _detail("tokens_per_second"), "how fast it generated"),
-    Column("duration_ms", "turns.duration_ms", "how long the turn took"),
+    Column("duration_ms", "turns.duration_ms", "how long the turn took, without `queue_ms`"),
     Column(
         "prompt",
         PROMPT,

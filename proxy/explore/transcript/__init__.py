@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from .pages import privacy_page, prompt_page, thread_page, turn_page
 
+# How the log writes times.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:\+00:00|Z)?", re.ASCII)
 # The columns that name a turn or a thread.
 COLUMNS = {
     "turn_id": "turn",
@@ -39,13 +41,15 @@ def register_routes() -> list[tuple[str, Any]]:
 def menu_links(datasette: Any) -> list[dict[str, str]]:
     return [
         {"href": datasette.urls.path("/-/turn/last"), "label": "Latest turn"},
-        {"href": datasette.urls.path("/-/privacy"), "label": "What is kept of whom"},
+        {"href": datasette.urls.path("/-/privacy"), "label": "What the log keeps"},
     ]
 
 
 @hookimpl
 def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> Markup | None:
-    "Link the ids of turns and threads to their pages."
+    "Link the ids of turns and threads to their pages, and show times to the second."
+    if column.endswith("_utc") and isinstance(value, str) and _TIME.fullmatch(value):
+        return Markup("{} {}").format(value[:10], value[11:19])
     kind = COLUMNS.get(column)
     if column == "id" and table in ("turns", "threads"):
         kind = table.removesuffix("s")

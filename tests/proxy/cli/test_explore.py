@@ -28,8 +28,8 @@ command(sys.argv[1:])
 @pytest.mark.parametrize(
     ("options", "opened", "path", "text"),
     [
-        pytest.param([], True, "", "What apps ask gpt-oss", id="browser"),
-        pytest.param(["-n"], False, "", "What apps ask gpt-oss", id="none"),
+        pytest.param([], True, "", "The log of gpt-oss", id="browser"),
+        pytest.param(["-n"], False, "", "The log of gpt-oss", id="none"),
         pytest.param(["last"], True, "-/turn/last", "<p>Hello</p>", id="a turn"),
         pytest.param(["a b"], True, "-/turn/a%20b", "Not in this log", id="an id that is none"),
     ],

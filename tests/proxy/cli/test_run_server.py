@@ -67,7 +67,8 @@ class TestOptions:
             f"Serving gpt-oss:20b at {where}",
             "Key: not required, for clients on this machine",
             f"Logging to {settings.database}",
-            f"See it at {where}/logs, and the latest turn at {where}/logs/-/turn/last",
+            f"See the log at {where}/logs, and its latest turn at {where}/logs/-/turn/last",
+            f"See running requests at {where}/live",
             f"export OPENAI_BASE_URL={where}/v1 OPENAI_API_KEY=any",
         ]
         assert settings == Settings(port=settings.port)

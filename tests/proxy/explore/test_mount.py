@@ -20,7 +20,7 @@ from proxy.http import api_keys
 async def test_the_pages_are_at_logs(browser: httpx.AsyncClient) -> None:
     page = await browser.get("/logs", follow_redirects=True)
     assert page.url.path == "/logs/"
-    assert "What apps ask gpt-oss" in page.text
+    assert "The log of gpt-oss" in page.text
 
 
 async def test_nothing_is_loaded_from_elsewhere(browser: httpx.AsyncClient) -> None:

@@ -120,6 +120,9 @@ def column(rows: list[dict[str, Any]], *names: str) -> list[Any]:
         ),
         pytest.param("slowest", ["duration_ms"], [4000, 3000, 2000, 1000], id="slowest"),
         pytest.param(
+            "slowest", ["prompt"], ["Say nothing", "Where?", "Hi", "Where?"], id="slowest: what was asked"
+        ),
+        pytest.param(
             "cache",
             ["app", "cached_tokens", "cached_percent"],
             [("editor", 100, 83.3), ("curl", 50, 250.0), ("unknown", 50, 250.0)],

@@ -312,6 +312,15 @@ class TestCells:
     def test_other_cells_stay(self, table: str, column: str, value: Any) -> None:
         assert transcript.render_cell(value=value, column=column, table=table, datasette=None) is None
 
+    @pytest.mark.parametrize("value", ["2026-12-01T11:03:33.242555+00:00", "2026-12-01T11:03:33Z"])
+    def test_times_are_shown_to_the_second(self, value: str) -> None:
+        cell = transcript.render_cell(value=value, column="last_utc", table=None, datasette=None)
+        assert cell == "2026-12-01 11:03:33"
+
+    @pytest.mark.parametrize("value", ["yesterday", "2026-12-01", 5, None])
+    def test_other_times_stay(self, value: Any) -> None:
+        assert transcript.render_cell(value=value, column="last_utc", table=None, datasette=None) is None
+
     async def test_in_datasette(self, log: TurnLog, get: Get) -> None:
         written = log.write(HI, answer=HELLO)
         assert f'href="/logs/-/turn/{written.id}"' in (await get("/log/gpt_oss_requests")).text
