@@ -159,6 +159,7 @@ class ProxyState:
             resolved.tag,
             self.plugin_settings,
             self.engine_for(resolved.tag),
+            binding=self.bound_model(resolved.tag).binding,
             off_loop=client.is_long or len(generation.messages) > MANY_MESSAGES,
         )
         effort = resolved.effort or generation.default_effort

@@ -53,7 +53,7 @@ def test_what_an_app_asked_can_be_found_by_clicking(garden: Served, surfing: Sur
     page.get_by_role("link", name="Exact prompt").click()
     expect(page.get_by_text("<|start|>user<|message|>And if it stays dry?<|end|>")).to_be_visible()
     page.go_back()
-    page.get_by_role("link", name="What is kept").click()
+    page.get_by_role("link", name="What the log keeps").click()
     expect(page.get_by_role("cell", name="GardenApp/2.1 (OpenAI/Python 3.54)")).to_be_visible()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import llm
 import pytest
+from support.commands import run
 from support.proxied_engine import HELLO, proxied
 from support.scripted_engine import AsyncScriptedEngine
 
@@ -47,6 +48,17 @@ async def test_logging_is_turned_off_and_on_while_it_runs() -> None:
         off.unlink()
         await proxy.chat(user="3")
         assert proxy.rows(TURNS) == [(2,)]
+
+
+async def test_the_engine_of_a_bound_model_is_logged() -> None:
+    assert run("models", "add", "mine", "--completions", "http://127.0.0.1:1").exit_code == 0
+    async with proxied(AsyncScriptedEngine(HELLO, HELLO)) as proxy:
+        for model in ("mine", "gpt-oss:20b"):
+            assert (await proxy.chat(user="Hi", model=model)).status_code == 200
+        assert proxy.rows("select model, engine from gpt_oss_turns order by turn_id") == [
+            ("mine", "completions"),
+            ("gpt-oss:20b", "ollama"),
+        ]
 
 
 async def test_logged_fields_of_a_request() -> None:

@@ -11,13 +11,18 @@ SHELL = "LLM, in a shell or a program"
 Rows = list[tuple[str, str]]
 
 
+def _whole_answer(summary: TurnSummary) -> float | None:
+    "Return the milliseconds from the request to the end: with the queue, like the time to the first token."
+    return None if summary.duration_ms is None else summary.duration_ms + (summary.queue_ms or 0)
+
+
 def measures(summary: TurnSummary) -> Rows:
     # Only turns of our models have a number of completions.
     is_ours = summary.completions is not None
     return _known(
         ("Queue", _time(summary.queue_ms)),
         ("First token", _time(summary.first_token_ms)),
-        ("Whole answer", _time(summary.duration_ms)),
+        ("Whole answer", _time(_whole_answer(summary))),
         ("Speed", f"{summary.tokens_per_second:,g} tokens/s" if summary.tokens_per_second else None),
         ("Prompt", _tokens(summary.prompt_tokens)),
         ("Cached", _tokens(summary.cached_tokens)),

@@ -20,6 +20,7 @@ EMPTY = TurnSummary(
         pytest.param({"queue_ms": 0}, ("Queue", "0 ms"), id="no wait"),
         pytest.param({"first_token_ms": 999}, ("First token", "999 ms"), id="milliseconds"),
         pytest.param({"duration_ms": 1_249}, ("Whole answer", "1.2 s"), id="seconds"),
+        pytest.param({"duration_ms": 900, "queue_ms": 349}, ("Whole answer", "1.2 s"), id="with the queue"),
         pytest.param({"duration_ms": 119_700}, ("Whole answer", "2 min 0 s"), id="minutes"),
         pytest.param({"tokens_per_second": 41.5}, ("Speed", "41.5 tokens/s"), id="speed"),
         pytest.param({"prompt_tokens": 12_345}, ("Prompt", "12,345 tokens"), id="prompt"),
