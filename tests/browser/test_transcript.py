@@ -33,7 +33,7 @@ def test_what_an_app_asked_can_be_found_by_clicking(garden: Served, surfing: Sur
     expect(page.get_by_text("Failed with 503")).to_be_visible()
     expect(page.get_by_text("Ollama does not answer")).to_be_visible()
 
-    page.get_by_role("link", name="The log").click()
+    page.get_by_role("link", name="The log", exact=True).click()
     page.goto(f"{garden.url}/logs/log/threads")
     page.get_by_role("link", name="Can you help me with the garden?").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Can you help me with the garden?")

@@ -11,7 +11,7 @@ SHELL = "LLM, in a shell or a program"
 Rows = list[tuple[str, str]]
 
 
-def _whole_answer(summary: TurnSummary) -> float | None:
+def _whole_answer(summary: TurnSummary) -> int | None:
     "Return the milliseconds from the request to the end: with the queue, like the time to the first token."
     return None if summary.duration_ms is None else summary.duration_ms + (summary.queue_ms or 0)
 
