@@ -90,8 +90,8 @@ class LogPages:
         "Raises ApiError if this client may not see the page, or Datasette is missing."
         if not await self._is_admin(scope):
             message = (
-                "These pages show the requests of all apps, so they need the key of an admin, and yours is "
-                "none. `llm gpt-oss keys add NAME --admin` makes one. The API shows you your own requests."
+                "These pages show the requests of all apps, so they need the key of an admin. Yours is "
+                "not one. `llm gpt-oss keys add NAME --admin` makes one. The API shows you your own requests."
             )
             raise ApiError(403, message, code="forbidden")
         if scope["method"] not in ("GET", "HEAD"):

@@ -66,9 +66,9 @@ FORM = """{problem}<form method="post" action="/login">
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus{described}>
 <button>Log in</button>
 </form>
-<p><code>llm gpt-oss keys add NAME</code> makes a key, on the machine of this server.</p>"""
+<p>Make one on the machine of the server: <code>llm gpt-oss keys add NAME --admin</code></p>"""
 PROBLEM = '<p role="alert" id="problem">{problem}</p>\n'
-HINT = "<p>This server asks for a key. Use one that apps send to it.</p>\n"
+HINT = "<p>Type a key of this server. The log at /logs needs the key of an admin.</p>\n"
 LOGGED_IN = """<p>This browser is logged in with the key <strong>{name}</strong>.</p>
 <form method="post" action="/logout"><button>Log out</button></form>
 <p><a href="/live">Live requests</a> · <a href="/">Home</a></p>"""
