@@ -50,8 +50,8 @@ class QuietServer(uvicorn.Server):
             listener.listen(BACKLOG)  # asyncio accepts at most its own, smaller backlog at a time
 
     async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()  # last: from now on `handle_exit` uses both
         while not await self.on_tick(0):  # uvicorn sets the header at every tenth tick, so at 0 too
             timer = self._loop.call_later(TICK_SECONDS, self._wake.set)
             await self._wake.wait()

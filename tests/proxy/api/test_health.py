@@ -133,11 +133,16 @@ async def test_a_log_that_cannot_be_written(ollama: WebServer, tmp_path: Path) -
         body = response.json()
         assert (body["status"], body["engine"]) == ("degraded", "ready")
         assert body["log"] == "behind 1, spooling: file is not a database"
-        assert body["problems"] == [
+        *problems, entries = body["problems"]
+        assert problems == [
             "Turns cannot be logged: file is not a database. It is tried again every second.",
             "1 turn waits for the log.",
-            "logs.db-unlogged has entries that cannot be logged: folder.json. Move them to another place.",
         ]
+        assert entries == (
+            "logs.db-unlogged has entries that cannot be logged: folder.json. `llm gpt-oss logs waiting` "
+            "says why. `llm gpt-oss logs waiting --retry` tries the turns among them again. Move the "
+            "others to another place."
+        )
         path.unlink()
 
 

@@ -28,8 +28,8 @@ class Page:
 
     @hookimpl
     def register_routes(self, app: FastAPI) -> None:
-        @app.get("/logs/who")
-        @app.post("/logs/who")
+        @app.get("/live/who")
+        @app.post("/live/who")
         @app.get("/v1/who")
         async def who(request: Request) -> Any:
             actor = request.state.actor
@@ -52,16 +52,16 @@ async def log_in(
 async def test_a_page_asks_for_a_key() -> None:
     api_keys.add("app")
     async with browser() as client:
-        answer = await client.get("/logs/who?a=1&b=%22")
+        answer = await client.get("/live/who?a=1&b=%22")
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.headers["cache-control"] == "no-store"
-    assert 'value="/logs/who?a=1&amp;b=%22"' in answer.text
+    assert 'value="/live/who?a=1&amp;b=%22"' in answer.text
     assert 'type="password"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/logs/who", "/v1/models"])
+@pytest.mark.parametrize("path", ["/live/who", "/v1/models"])
 async def test_programs_get_an_error_of_the_api(path: str) -> None:
     api_keys.add("app")
     async with asking(plugins=[Page()]) as client:
@@ -79,12 +79,12 @@ async def test_the_api_shows_no_page() -> None:
 async def test_a_login_opens_the_pages(admin: bool) -> None:
     key = api_keys.add("app", admin=admin)
     async with browser() as client:
-        answer = await log_in(client, f" {key}\n", next="/logs/who?x=1")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/logs/who?x=1")
+        answer = await log_in(client, f" {key}\n", next="/live/who?x=1")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/live/who?x=1")
         assert key not in answer.headers["set-cookie"]
-        read = await client.get("/logs/who")
+        read = await client.get("/live/who")
         assert (read.json(), read.headers["cache-control"]) == (["app", admin], "no-store")
-        assert (await client.head("/logs/who")).status_code == 200
+        assert (await client.head("/live/who")).status_code == 200
 
 
 async def test_a_session_is_no_key_for_the_api() -> None:
@@ -93,7 +93,7 @@ async def test_a_session_is_no_key_for_the_api() -> None:
         await log_in(client, key)
         assert (await client.get("/v1/who")).status_code == 401
         assert (await client.post(CHAT, json=MINIMAL)).status_code == 401
-        assert (await client.post("/logs/who", headers=SAME_ORIGIN)).status_code == 401
+        assert (await client.post("/live/who", headers=SAME_ORIGIN)).status_code == 401
 
 
 async def test_a_key_counts_more_than_a_session() -> None:
@@ -101,7 +101,7 @@ async def test_a_key_counts_more_than_a_session() -> None:
     async with browser() as client:
         await log_in(client, key)
         for sent, code in [(other, 200), ("wrong", 401)]:
-            answer = await client.get("/logs/who", headers={"x-api-key": sent})
+            answer = await client.get("/live/who", headers={"x-api-key": sent})
             assert answer.status_code == code
             if code == 200:
                 assert answer.json() == ["other", False]
@@ -113,7 +113,7 @@ async def test_a_session_ends_with_its_key(change: Any) -> None:
     async with browser() as client:
         await log_in(client, key)
         change("app")
-        assert (await client.get("/logs/who")).status_code == 401
+        assert (await client.get("/live/who")).status_code == 401
 
 
 async def test_a_session_is_valid_in_other_processes() -> None:
@@ -121,7 +121,7 @@ async def test_a_session_is_valid_in_other_processes() -> None:
     async with browser() as client, browser() as other:
         await log_in(client, key)
         other.cookies.update(client.cookies)
-        assert (await other.get("/logs/who")).json() == ["app", False]
+        assert (await other.get("/live/who")).json() == ["app", False]
 
 
 async def test_a_wrong_key() -> None:
@@ -191,7 +191,7 @@ async def test_logout() -> None:
         answer = await client.post("/logout", headers=SAME_ORIGIN)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert COOKIE not in client.cookies
-        assert (await client.get("/logs/who")).status_code == 401
+        assert (await client.get("/live/who")).status_code == 401
         assert 'name="key"' in (await client.get("/login")).text
 
 
@@ -199,7 +199,7 @@ async def test_a_server_without_keys_needs_no_login() -> None:
     async with browser() as client:
         answer = await client.get("/login")
         assert (answer.status_code, "asks for no key" in answer.text) == (200, True)
-        assert (await client.get("/logs/who")).json() == [None, True]
+        assert (await client.get("/live/who")).json() == [None, True]
 
 
 async def test_a_remote_browser_logs_in_where_only_remote_clients_need_a_key() -> None:
@@ -256,7 +256,7 @@ async def test_an_unreadable_key_file() -> None:
         for answer in [
             await client.get("/login"),
             await log_in(client, "key"),
-            await client.get("/logs/who"),
+            await client.get("/live/who"),
         ]:
             assert answer.status_code == (
                 200 if answer.request.method == "GET" and answer.url.path == "/login" else 500
@@ -270,6 +270,6 @@ async def test_sessions_are_not_for_pages_of_other_ports() -> None:
     key = api_keys.add("app")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         await log_in(client, key)
-        answer = await client.get("/logs/who", headers={"origin": "http://localhost:3000"})
+        answer = await client.get("/live/who", headers={"origin": "http://localhost:3000"})
     assert answer.status_code == 200
     assert "access-control-allow-credentials" not in answer.headers

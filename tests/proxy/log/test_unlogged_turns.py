@@ -153,7 +153,7 @@ def test_a_locked_log_is_waited_for_once(
     opened = []
     open_log = log_database.open_log
     monkeypatch.setattr(
-        log_database, "open_log", lambda path, timeout: opened.append(path) or open_log(path, 10)
+        log_database, "open_log", lambda path, _, *more: opened.append(path) or open_log(path, 10, *more)
     )
     turns = [turn(user(text)) for text in "ab"]
     for each in turns:

@@ -153,8 +153,8 @@ def unwritable(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractConte
 
     @contextmanager
     def unwritable(pragma: str) -> Iterator[None]:
-        def open_unwritable(path: Path, busy_timeout: int | None = None) -> ChainStore:
-            log = open_log(path, busy_timeout)
+        def open_unwritable(*arguments: Any) -> ChainStore:
+            log = open_log(*arguments)
             log.db.conn.execute(f"pragma {pragma}")
             return log
 
