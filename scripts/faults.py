@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import traceback
@@ -46,6 +47,9 @@ def main() -> int:
     if unknown := {*arguments.id} - {row.id for row in TABLE}:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     rows = [row for row in TABLE if not arguments.id or row.id in arguments.id]
+    # nohup and job runners ignore these, and the processes of the rows would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     started = time.monotonic()
     failed = 0
     timer = Timer(LONGEST, end_all)
