@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.household_log import write_household_log
 from support.scripted_engine import AsyncScriptedEngine
 
 from proxy.explore.mount import is_installed
+from proxy.explore.queries import QUERIES
 
 from .conftest import THEMES, Serve, Served, Surfing, check_accessibility
 
@@ -93,3 +95,13 @@ def test_search(serve: Serve, surfing: Surfing, tmp_path: Path) -> None:
     expect(hit.locator("mark, b").first).to_have_text("tomatoes")
     hit.get_by_role("link").first.click()
     expect(page.locator("main")).to_contain_text("No need to water on Wednesday.")
+
+
+def test_ready_queries(serve: Serve, surfing: Surfing, tmp_path: Path) -> None:
+    write_household_log(tmp_path / "logs.db")
+    server = serve(AsyncScriptedEngine())
+    page = surfing(server.url).open(f"{server.url}/logs/")
+    for query in QUERIES:
+        page.goto(f"{server.url}/logs/log/{query.name}")
+        expect(page).to_have_title(re.compile(re.escape(query.title)))
+        expect(page.get_by_text(query.description).first).to_be_visible()
