@@ -111,6 +111,8 @@ class LogDatabase(Database):
                     if error.args == ("interrupted",):
                         raise QueryInterrupted(error, sql, params) from error
                     raise
+                except sqlite3.Warning as error:  # several statements, before Python 3.11
+                    raise sqlite3.ProgrammingError(str(error)) from error
 
         return await self.execute_fn(read)
 

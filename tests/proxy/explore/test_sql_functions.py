@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import quote
@@ -58,7 +59,13 @@ def test_long_results_are_refused(connection: sqlite3.Connection) -> None:
         pytest.param("replace(hex(zeroblob(50000000)), hex(zeroblob(20000000)) || '1', '')", id="replace"),
         pytest.param("trim(hex(zeroblob(50000000)), hex(zeroblob(20000000)) || '1')", id="trim"),
         pytest.param("json_patch('{}', '{}')", id="json_patch"),
-        pytest.param("'a' like printf('%101s', '')", id="like"),
+        pytest.param(
+            "'a' like printf('%101s', '')",
+            id="like",
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 11), reason="Python 3.10 cannot set limits of SQLite"
+            ),
+        ),
     ],
 )
 async def test_pages_refuse_what_would_never_end(expression: str, browser: httpx.AsyncClient) -> None:

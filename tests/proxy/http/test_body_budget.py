@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,7 +85,20 @@ def test_what_did_not_fit_is_not_held(actor: str | None) -> None:
 
 
 @pytest.mark.usefixtures("no_garbage_collection")
-@pytest.mark.parametrize("answer", [HELLO, EngineError("It broke.")], ids=["answer", "error"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(HELLO, id="answer"),
+        pytest.param(
+            EngineError("It broke."),
+            id="error",
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 11),
+                reason="On Python 3.10 an error is held until garbage is collected",
+            ),
+        ),
+    ],
+)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("path", ENDPOINTS)
 async def test_an_answered_body_is_not_held(path: str, stream: bool, answer: str | EngineError) -> None:
