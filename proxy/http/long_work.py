@@ -22,7 +22,7 @@ _threads = ThreadPoolExecutor(2, thread_name_prefix="long-work")
 
 
 async def off_loop(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    "Call the function, whose time is proportional to `size`, the length of a request's body in bytes."
+    "Call the function, whose time is proportional to `size`, the bytes of a request's body or of an answer."
     if size < LONG:
         return function(*args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_threads, partial(function, *args, **kwargs))

@@ -28,13 +28,14 @@ class TextReader:
         self._usage: Json = {}
         self._timings: Json = {}
 
-    def feed(self, event: Json, /) -> Sequence[Piece | Done]:
+    def feed(self, event: Json, /) -> Iterator[Piece | Done]:
         self._has_events = True
         try:
             # The usage is in the event with the finish reason, or in one after it.
             self._usage = {**(event.get("usage") or self._usage)}
             self._timings = {**(event.get("timings") or self._timings)}
-            return [piece for choice in event["choices"] for piece in self._pieces(choice)]
+            for choice in event["choices"]:
+                yield from self._pieces(choice)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise unexpected_event(self._server_name, event) from error
 

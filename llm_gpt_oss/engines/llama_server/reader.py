@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from ...completion import Completion, Done, Json, Logprob, Piece
@@ -26,20 +26,18 @@ class CompletionReader:
         self._splitter = TokenSplitter(completion)
         self._has_events = self._is_done = False
 
-    def feed(self, event: Json, /) -> Sequence[Piece | Done]:
+    def feed(self, event: Json, /) -> Iterator[Piece | Done]:
         self._has_events = True
-        items: list[Piece | Done] = []
         try:
-            items += self._splitter.feed(event["content"], self._tokens(event))
+            yield from self._splitter.feed(event["content"], self._tokens(event))
             if event["content"]:
                 # The event has the text of all tokens so far.
-                items += self._splitter.flush()
+                yield from self._splitter.flush()
             if event.get("stop"):
                 self._is_done = True
-                items.append(_done(event))
+                yield _done(event)
         except (KeyError, TypeError, AttributeError) as error:
             raise unexpected_event(self._server_name, event) from error
-        return items
 
     def finish(self) -> Sequence[Piece | Done]:
         if not self._has_events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from ...completion import Completion, Done, Json, Logprob, Piece
@@ -25,23 +25,21 @@ class GenerateReader:
         self._splitter = TokenSplitter(completion)
         self._has_lines = self._has_text = self._is_done = False
 
-    def feed(self, line: Json, /) -> Sequence[Piece | Done]:
+    def feed(self, line: Json, /) -> Iterator[Piece | Done]:
         self._has_lines = True
-        items: list[Piece | Done] = []
         try:
             if text := _typed(line, "response", str):
                 self._has_text = True
                 # A line has the text of all its tokens. But if Ollama joins text, it drops an incomplete
                 # character and everything after it, including markers. The tokens restore them.
-                items += self._splitter.feed(text, _tokens(line))
-                items += self._splitter.restore()
-                items += self._splitter.flush()
+                yield from self._splitter.feed(text, _tokens(line))
+                yield from self._splitter.restore()
+                yield from self._splitter.flush()
             if _typed(line, "done", bool):
                 self._is_done = True
-                items.append(self._done(line))
+                yield self._done(line)
         except (TypeError, KeyError) as error:
             raise unexpected_event("Ollama", line) from error
-        return items
 
     def finish(self) -> Sequence[Piece | Done]:
         if not self._has_lines:

@@ -54,14 +54,14 @@ class RawReader(ForwardedReader):
         for text in request.header_pieces:
             self.events += self._events(self._transcript.feed(Piece(text)))
 
-    def _translate(self, data: Json) -> Iterator[StreamEvent]:
+    def _translate(self, data: Json) -> Iterator[Iterable[StreamEvent]]:
         if data.get("error") is not None:
             return
         for item in self._pieces.feed(data):
             if isinstance(item, Piece):
-                yield from self._events(self._transcript.feed(item))
+                yield self._events(self._transcript.feed(item))
             else:
-                yield from self._end(item)
+                yield self._end(item)
 
     def _finish(self) -> Iterable[StreamEvent]:
         return () if self.usage.completions else self._end(None)

@@ -48,7 +48,9 @@ class Line(BaseModel):
 class ForwardedReader(ABC):
     """Reads an answer from bytes that may be split anywhere. `clock` returns seconds.
 
-    `error` is the error in the answer, if there is one. `first_ms` is the time until its first text or call.
+    `feed` and `finish` work in steps, and yield after each. One line may take a hundred thousand, so an async
+    caller should pause now and then. `size` is the number of bytes so far, `error` the error in the answer,
+    if there is one, and `first_ms` the time until its first text or call.
     """
 
     finish_reason: str | None = None
@@ -58,22 +60,24 @@ class ForwardedReader(ABC):
         self._started = clock()
         self._lines = NdjsonReader()
         self._done = False
+        self.size = 0
         self.events: list[StreamEvent] = []
         self.error: str | None = None
         self.first_ms: int | None = None
 
-    def feed(self, data: bytes) -> None:
-        self._read(self._lines.feed(data))
+    def feed(self, data: bytes) -> Iterator[None]:
+        self.size += len(data)
+        yield from self._read(self._lines.feed(data))
 
-    def finish(self) -> None:
-        self._read(self._lines.finish())
+    def finish(self) -> Iterator[None]:
+        yield from self._read(self._lines.finish())
         self._add(self._finish())
         if not self._done and not self.error:
             self.error = "The answer ended in the middle."
 
     @abstractmethod
-    def _translate(self, data: Json) -> Iterable[StreamEvent]:
-        "Return the events of a line. Raises ValidationError or GptOssError for one of an unexpected form."
+    def _translate(self, data: Json) -> Iterable[Iterable[StreamEvent]]:
+        "Return a line's events, step by step. Raises ValidationError or GptOssError for an unexpected form."
 
     def _finish(self) -> Iterable[StreamEvent]:
         "Return the events that only the end of the answer makes complete."
@@ -83,13 +87,15 @@ class ForwardedReader(ABC):
     def _record(self, response: llm.Response) -> None:
         "Set the usage and the outcome of the response."
 
-    def _read(self, lines: Iterator[Json]) -> None:
+    def _read(self, lines: Iterator[Json]) -> Iterator[None]:
         if self.error:
             return
         try:
             for data in lines:
                 self._done = data.get("done") is True
-                self._add(self._translate(data))
+                for events in self._translate(data):
+                    self._add(events)
+                    yield
                 if data.get("error") is not None:
                     self.error = str(data["error"])
         except (GptOssError, ValidationError, RecursionError) as error:
@@ -127,9 +133,9 @@ class ChatReader(ForwardedReader):
         super().__init__(clock)
         self._last = Line()
 
-    def _translate(self, data: Json) -> Iterator[StreamEvent]:
+    def _translate(self, data: Json) -> Iterator[Iterable[StreamEvent]]:
         self._last = Line.model_validate(data)
-        yield from self._last.events()
+        yield self._last.events()
 
     @property
     def finish_reason(self) -> str | None:  # type: ignore[override]

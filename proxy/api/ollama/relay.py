@@ -107,7 +107,7 @@ class Relay(Response):
             async for data in answer.body:
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 if self._turn:
-                    self._turn.feed(data)
+                    await self._turn.feed(data)
             return answer.status
 
     async def _send_stop(self, stopped: RunStopped, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -12,10 +12,12 @@ import llm
 from llm.parts import Message
 
 from llm_gpt_oss.llm_internals import set_times
+from llm_gpt_oss.streaming import BusyTime
 from llm_gpt_oss.turn.progress import Progress
 
 from ...generation import GenerationRequest
 from ...http.errors import ApiError
+from ...http.long_work import off_loop
 from ...inference.running import RunningRun, progress_of_events
 from ...log.access import Viewer
 from ...log.earlier_completion import EarlierCompletion, find_earlier_completion
@@ -66,7 +68,7 @@ class ForwardedTurn:
         self._response = self._answer.response(generation, generation.messages)
         # Not awaited here, so that the request is forwarded without delay.
         self._messages = asyncio.ensure_future(writer.begin(Turn(self._response, self._record)))
-        self.feed = self._answer.feed
+        self._busy = BusyTime()
         self.id = self._response.id
 
     is_queued = False
@@ -92,14 +94,25 @@ class ForwardedTurn:
         self._running.begin_reading()
         return self._running
 
+    async def feed(self, data: bytes) -> None:
+        await self._read(self._answer.feed(data))
+
     async def end(self, status: int, error: str | None) -> None:
-        self._answer.finish()
-        self._state.running.end(self._running, status, error or self._answer.error)
-        await asyncio.shield(asyncio.ensure_future(self._log(status, error or self._answer.error)))
+        await asyncio.shield(asyncio.ensure_future(self._end(status, error)))
+
+    async def _end(self, status: int, error: str | None) -> None:
+        await self._read(self._answer.finish())
+        error = error or self._answer.error
+        self._state.running.end(self._running, status, error)
+        await self._log(status, error)
+
+    async def _read(self, steps: Iterator[None]) -> None:
+        for _ in steps:
+            await self._busy.pause()
 
     async def _log(self, status: int, error: str | None) -> None:
         generation, messages = self._completion.generation, await self._messages
-        response = self._answer.response(generation, messages)
+        response = await off_loop(self._answer.size, self._answer.response, generation, messages)
         response.id = self._response.id
         record = replace(
             self._record,

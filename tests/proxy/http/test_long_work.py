@@ -3,22 +3,27 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import llm
 import pytest
 from support.requests import CHAT, MINIMAL, asking
 from support.scripted_engine import pieces
-from support.scripted_server import Refusing
+from support.scripted_server import Refusing, Reply, Scripted, answer, stream
 
 from llm_gpt_oss import streaming
 from llm_gpt_oss.completion import Completion, Done, Piece
+from llm_gpt_oss.harmony.prompt import OPENER
 from llm_gpt_oss.models import AsyncGptOss
 from llm_gpt_oss.turn.machine import TurnMachine
 from proxy.api.anthropic.request import MessagesRequest
 from proxy.api.chat_completions.request import ChatRequest
 from proxy.api.completions.request import CompletionRequest
 from proxy.api.ollama import route as ollama
+from proxy.api.ollama.reader import ForwardedReader
 from proxy.api.responses.request import ResponsesRequest
 from proxy.http import request_body
 from proxy.http.long_work import LONG, off_loop
@@ -116,22 +121,62 @@ class Chatterbox:
         yield Done("stop", prompt_tokens=1, completion_tokens=100)
 
 
-async def test_an_answer_that_is_there_already_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "MAX_BUSY", 0)
-    turns = 0
+@asynccontextmanager
+async def others() -> AsyncIterator[list[int]]:
+    "A task that counts in the list how often it had its turn."
+    turns = [0]
 
-    async def others() -> None:
-        nonlocal turns
+    async def count() -> None:
         while True:
-            turns += 1
+            turns[0] += 1
             await asyncio.sleep(0)
 
-    async with asking(Chatterbox()) as client:
-        task = asyncio.ensure_future(others())
+    task = asyncio.ensure_future(count())
+    yield turns
+    task.cancel()
+
+
+async def test_an_answer_that_is_there_already_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "MAX_BUSY", 0)
+    async with asking(Chatterbox()) as client, others() as turns:
         answer = await client.post(CHAT, json={**MINIMAL, "stream": True})
-        task.cancel()
     assert len([line for line in answer.text.split("\n\n") if '"content"' in line]) >= 100
-    assert turns > 100
+    assert turns[0] > 100
+
+
+# A line of many messages, which are read one after the other.
+SPELLED = "<|channel|>final<|message|>Hi<|end|><|start|>assistant" * 2_000
+GENERATED = {"model": "gpt-oss:20b", "response": SPELLED, "done": True, "done_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(stream(GENERATED), id="in a line"),
+        pytest.param(answer(GENERATED), id="without a line's end"),
+    ],
+)
+async def test_so_does_an_answer_that_is_passed_on(
+    reply: Reply, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(streaming, "MAX_BUSY", 0)
+    made: list[tuple[bool, int]] = []
+    make = ForwardedReader.response
+
+    def response(reader: ForwardedReader, *args: Any) -> llm.Response:
+        made.append((threading.current_thread() is threading.main_thread(), turns[0]))
+        return make(reader, *args)
+
+    monkeypatch.setattr(ForwardedReader, "response", response)
+    body = {"model": "gpt-oss:20b", "raw": True, "prompt": f"<|start|>user<|message|>Hi<|end|>{OPENER}"}
+    with Scripted(reply) as ollama_server:
+        monkeypatch.setenv("OLLAMA_HOST", ollama_server.host)
+        async with asking(log_policy="all", database=tmp_path / "logs.db") as client, others() as turns:
+            passed_on = await client.post("/api/generate", json=body)
+    assert passed_on.json()["response"] == SPELLED
+    (on_loop, before), (on_loop_at_end, after) = made
+    assert (on_loop, on_loop_at_end) == (True, False), "the turn begins without an answer"
+    assert after - before > 2_000, "it is not read event by event"
 
 
 def test_the_body_of_these_tests_is_long() -> None:

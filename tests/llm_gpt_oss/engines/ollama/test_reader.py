@@ -206,5 +206,5 @@ def test_lines_that_ollama_joined_because_of_a_stop_string(
 )
 def test_a_line_of_an_unexpected_form(line: Json) -> None:
     with pytest.raises(StreamCut, match=r"an event of an unexpected form: \{.*Try again") as caught:
-        GenerateReader(PROBABILITIES).feed(line)
+        list(GenerateReader(PROBABILITIES).feed(line))
     assert [*line][-1] in str(caught.value)

@@ -30,8 +30,8 @@ def call(name: str, call_id: str | None = None, **arguments: Any) -> dict[str, A
 def read(*pieces: bytes) -> ChatReader:
     reader = ChatReader(lambda: 0.0)
     for piece in pieces:
-        reader.feed(piece)
-    reader.finish()
+        list(reader.feed(piece))
+    list(reader.finish())
     return reader
 
 
@@ -96,10 +96,10 @@ def test_answer_without_a_final_line_break() -> None:
 def test_response_for_the_log() -> None:
     seconds = iter([10.0, 10.25, 5010.0])
     reader = ChatReader(lambda: next(seconds))
-    reader.feed(body(line(content=""), line(content="a")))
+    list(reader.feed(body(line(content=""), line(content="a"))))
     assert reader.first_ms == 250
-    reader.feed(body(END))
-    reader.finish()
+    list(reader.feed(body(END)))
+    list(reader.finish())
     longer = [Message("system", [TextPart("Be brief")]), USER]
     turn = reader.response(ASK, longer)
     assert turn.prompt.messages == longer
