@@ -41,7 +41,7 @@ def length_before_partial_marker(text: str) -> int:
 
 def neutralise(text: str) -> str:
     "Insert a word joiner into each special token, so that it is tokenized as text. Other text stays."
-    return _SPECIAL.sub(f"<{WORD_JOINER}", text) if "<|" in text else text
+    return _SPECIAL.sub(f"<{WORD_JOINER}", text) if "<" in text else text
 
 
 def restore(text: str) -> str:

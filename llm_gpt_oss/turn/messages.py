@@ -107,8 +107,9 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                 name = author_name(message)
                 yield harmony.Message(Header("user", name=name) if name else USER, _text(message.parts))
             case "assistant":
-                called |= {p.tool_call_id or "": p.name for p in message.parts if isinstance(p, ToolCallPart)}
-                yield from _assistant(message.parts, called, names)
+                calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+                called |= {call.tool_call_id or "": call.name for call in calls}
+                yield from _assistant(message.parts, len(calls), called, names)
             case "tool":
                 for part in message.parts:
                     yield _result(part, called, names)
@@ -118,18 +119,20 @@ def _messages(messages: Sequence[Message], names: ToolNames) -> Iterator[harmony
                 )
 
 
-def _assistant(parts: Sequence[Part], called: dict[str, str], names: ToolNames) -> Iterator[harmony.Message]:
-    last_call = max((at for at, part in enumerate(parts) if isinstance(part, ToolCallPart)), default=-1)
-    for position, part in enumerate(parts):
+def _assistant(
+    parts: Sequence[Part], calls: int, called: dict[str, str], names: ToolNames
+) -> Iterator[harmony.Message]:
+    for part in parts:
         match part:
             case ReasoningPart(text=text):
                 if text:
                     yield harmony.Message(ASSISTANT["analysis"], text)
             case TextPart(text=text, provider_metadata=metadata):
                 if text and metadata != SEPARATOR:
-                    channel = _channel(part, before_call=position < last_call)
+                    channel = _channel(part, before_call=calls > 0)
                     yield harmony.Message(ASSISTANT.get(channel) or Header("assistant", channel), text)
             case ToolCallPart(name=name):
+                calls -= 1
                 yield call_message(names.model_name(name), arguments_text(part))
             case ToolResultPart():
                 yield _result(part, called, names)
@@ -142,8 +145,7 @@ def _channel(part: TextPart, *, before_call: bool) -> str:
 
     A final message would have ended the turn before the call.
     """
-    channel = (part.provider_metadata or {}).get(METADATA, {}).get("channel")
-    if channel:
+    if part.provider_metadata and (channel := part.provider_metadata.get(METADATA, {}).get("channel")):
         return str(channel)
     return "commentary" if before_call else "final"
 
@@ -205,11 +207,9 @@ def output_text(result: ToolResultPart) -> str:
 def _text(parts: Sequence[Part]) -> str:
     texts = []
     for part in parts:
-        match part:
-            case TextPart(text=text):
-                texts.append(text)
-            case _:
-                raise _unsupported_part(part)
+        if not isinstance(part, TextPart):
+            raise _unsupported_part(part)
+        texts.append(part.text)
     return "\n".join(texts)
 
 

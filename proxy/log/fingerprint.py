@@ -7,10 +7,12 @@ conversation that it continues.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 
 from llm.logs import HASH_PREFIX, canonical_json
 from llm.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart
@@ -24,6 +26,10 @@ MERGED_ROLES = ("assistant", "tool")
 # How many bytes of neighbours are hashed more than once, before the next message no longer counts as one
 # with them. Only histories that no client has reach it.
 MAX_REPEATED = 2**22
+# How many hashes of texts are kept, because a client sends all texts of a conversation again with each turn,
+# and how long such a text may be, in characters.
+KEPT_HASHES = 4096
+MAX_KEPT = 2000
 
 
 def count_instructions(messages: Sequence[Message]) -> int:
@@ -42,16 +48,44 @@ def prefix_hashes(messages: Sequence[Message], before: str | None = None) -> Ite
     model was reasoning, changes nothing. The hashes are stored in `gpt_oss_requests.visible_tip`.
     """
     tip = before
-    merged: _MergedMessage | None = None
-    for message in messages:
-        if merged is None or merged.is_full or not merges(merged, message):
-            merged = _MergedMessage(message, tip)
+    for neighbours in _neighbours(messages):
+        tip = yield from _hashes(neighbours, tip)
+
+
+def _neighbours(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    "Yield the messages that count as one."
+    for role, group in groupby(messages, attrgetter("role")):
+        if role in MERGED_ROLES:
+            yield [*group]
+        else:
+            yield from ([message] for message in group)
+
+
+def _hashes(neighbours: Sequence[Message], before: str | None) -> Generator[str | None, None, str | None]:
+    "Yield the hash after each message of those that count as one, and return the last one."
+    tip, merged = before, None
+    match neighbours:
+        case [Message(role=role, parts=[TextPart(text=text)]) as message] if len(text) <= MAX_KEPT:
+            tip = _text_hash(role, author_name(message), text, before)
+            yield tip
+            return tip
+    for message in neighbours:
+        if merged is None or merged.is_full:
+            merged = _MergedMessage(message.role, author_name(message), tip)
         merged.add(message)
         tip = merged.hash()
         yield tip
+    return tip
 
 
-def merges(message: Message | _MergedMessage, following: Message) -> bool:
+@lru_cache(KEPT_HASHES)
+def _text_hash(role: str, name: str | None, text: str, before: str | None) -> str | None:
+    message = _MergedMessage(role, name, before)
+    message.add_text(text)
+    return message.hash()
+
+
+def merges(message: Message, following: Message) -> bool:
     "Whether a message counts as one with the message that follows it."
     return message.role == following.role and message.role in MERGED_ROLES
 
@@ -86,12 +120,11 @@ class _MergedMessage:
     this happened to MAX_REPEATED bytes.
     """
 
-    __slots__ = ("_before", "_calls", "_hash", "_repeated", "_results", "_spaces", "_text_hash", "role")
+    __slots__ = ("_before", "_calls", "_hash", "_repeated", "_results", "_role", "_spaces", "_text_hash")
 
-    def __init__(self, first: Message, before: str | None) -> None:
-        self.role = first.role
-        name = author_name(first)
-        author = f"{first.role}:{name}" if name else first.role
+    def __init__(self, role: str, name: str | None, before: str | None) -> None:
+        self._role = role
+        author = f"{role}:{name}" if name else role
         self._before = before
         # The hash of the JSON up to the end of the text. A text always has a hash of its own.
         self._text_hash = blake2b(to_json((before, author)).removesuffix(b"]") + b',"', digest_size=16)
@@ -110,7 +143,7 @@ class _MergedMessage:
     def add(self, message: Message) -> None:
         for part in message.parts:
             if isinstance(part, TextPart):
-                self._add_text(part.text)
+                self.add_text(part.text)
             elif isinstance(part, ToolCallPart):
                 arguments = part.arguments or _unreadable_arguments(part)
                 self._append(self._calls, canonical_json([part.name, arguments]).encode())
@@ -137,8 +170,8 @@ class _MergedMessage:
             self._hash.update(b"," + entry if self._calls or self._results else entry)
         entries.append(entry)
 
-    def _add_text(self, text: str) -> None:
-        if self.role != "assistant":
+    def add_text(self, text: str) -> None:
+        if self._role != "assistant":
             written, spaces = text, ""
         elif written := text.strip():
             spaces = text[len(text.rstrip()) :]

@@ -182,6 +182,35 @@ def test_thousands_of_neighbours_take_linear_time(
     assert CountingHash.hashed < limit
 
 
+@pytest.mark.parametrize(
+    ("length", "is_kept"),
+    [
+        pytest.param(fingerprint.MAX_KEPT, True, id="short"),
+        pytest.param(fingerprint.MAX_KEPT + 1, False, id="long"),
+    ],
+)
+def test_hashes_of_short_texts_are_kept(length: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprint, "blake2b", CountingHash)
+    conversation = [HI, assistant("a" * length), user("b" * length)]
+    expected = [*prefix_hashes(conversation)]
+    monkeypatch.setattr(CountingHash, "hashed", 0)
+    assert [*prefix_hashes(conversation)] == expected
+    assert (CountingHash.hashed == 0) is is_kept
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param([user("Ho"), assistant("a")], id="other messages before it"),
+        pytest.param([HI, user("a")], id="other role"),
+        pytest.param([HI, replace(assistant("a"), provider_metadata=name_metadata("ann"))], id="name"),
+        pytest.param([HI, assistant("b")], id="other text"),
+    ],
+)
+def test_a_kept_hash_is_only_for_the_same_conversation(other: list[Message]) -> None:
+    assert tip(HI, assistant("a")) != tip(*other)
+
+
 def test_two_messages_that_look_the_same() -> None:
     assert looks_same(assistant("a"), assistant(reasoning("Hm"), "a"))
     assert not looks_same(assistant("a"), assistant("b"))
