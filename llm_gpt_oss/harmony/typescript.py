@@ -156,8 +156,10 @@ def _unnamed_properties(schema: Schema) -> Iterator[Any]:
 
 
 def _property(key: str, value: Any, required: bool, location: Location, indent: str) -> str:
-    schema, location = simplify(value, location)
     name = f"{_property_name(key)}{'' if required else '?'}"
+    if value is True:  # as for each of the many names that a schema may require and not describe
+        return f"{indent}{name}: any,\n"
+    schema, location = simplify(value, location)
     title, text = title_comment(schema, indent), text_at(schema, "description")
     items = _items_description(schema, location)
     description = comment(text, indent) + (comment(items, indent) if items != text else "")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..completion import Completion, Done, Piece
 from ..errors import BadAnswer, ContextOverflow, EmptyStream, EngineBusy, GptOssError, UnusableSchema
-from ..harmony.conversation import Effort, Message
+from ..harmony.conversation import Conversation, Effort, Message
 from .calls import PendingCalls
 from .messages import call_message
 from .note import Note, NoteKind
@@ -25,6 +25,7 @@ from .steps import (
     Step,
     after_reasoning,
     can_reason,
+    conversation_text,
     final_answer,
     opening,
     step_prompt,
@@ -59,6 +60,8 @@ class TurnMachine:
         self.notes: list[Note] = [*request.notes]
         self.finish_reason: FinishReason | None = None
         self._conversation = request.conversation
+        # The conversation that was rendered last, and its text.
+        self._rendered: tuple[Conversation | None, str] = (None, "")
         self._seed = request.defaults.sampling.seed
         self._output = TurnOutput(request)
         self._busy_retries = 0
@@ -82,12 +85,7 @@ class TurnMachine:
         defaults = self.request.defaults
         return replace(
             defaults,
-            prompt=step_prompt(
-                step,
-                self._conversation,
-                self._messages,
-                continue_final_message=self.request.continue_final_message,
-            ),
+            prompt=step_prompt(step, self._conversation_text(), self._messages),
             format=step.format,
             stop=step.stop,
             max_tokens=min((limit for limit in (left, step.max_tokens) if limit is not None), default=None),
@@ -319,6 +317,15 @@ class TurnMachine:
         return any(m.text.strip() for m in messages if m.header.channel != "analysis")
 
     # Helpers of the methods above.
+
+    def _conversation_text(self) -> str:
+        "Return the text of the conversation, which takes long to make if there are many tools or messages."
+        conversation, _ = self._rendered
+        if conversation is not self._conversation:
+            continues = self.request.continue_final_message
+            text = conversation_text(self._conversation, continue_final_message=continues)
+            self._rendered = self._conversation, text
+        return self._rendered[1]
 
     def _tokens_left(self) -> int | None:
         limit = self.request.defaults.max_tokens

@@ -126,16 +126,22 @@ def closest_tool(name: str, allowed: Sequence[str]) -> str:
     return max(allowed, key=lambda tool: SequenceMatcher(None, start, tool).ratio())
 
 
-def step_prompt(
-    step: Step, conversation: Conversation, new_messages: Sequence[Message], *, continue_final_message: bool
-) -> str:
-    """Return the text to complete: the conversation, the new messages of this turn, and the step's opening.
+def conversation_text(conversation: Conversation, *, continue_final_message: bool) -> str:
+    """Return the part of a prompt that is the same for all steps of a turn.
 
-    With `continue_final_message`, the step's opening replaces the last message of the conversation.
+    With `continue_final_message`, the opening of the first step replaces the last message.
     """
     if continue_final_message:
         conversation = replace(conversation, messages=conversation.messages[:-1])
-    start = render(conversation) + "".join(map(render_message, new_messages))
+    return render(conversation)
+
+
+def step_prompt(step: Step, conversation: str, new_messages: Sequence[Message]) -> str:
+    """Return the text to complete: the conversation, the new messages of this turn, and the step's opening.
+
+    `conversation` is a `conversation_text`.
+    """
+    start = conversation + "".join(map(render_message, new_messages))
     if step.type == "name":
         return start + TOOL_NAME_OPENER
     return start + (render_header(step.header) + neutralise(step.prefix) if step.header else OPENER)

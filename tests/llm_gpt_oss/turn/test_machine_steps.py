@@ -34,6 +34,10 @@ from support.turn_requests import (
     user,
 )
 
+from llm_gpt_oss.errors import EmptyStream, EngineBusy
+from llm_gpt_oss.harmony.conversation import Conversation
+from llm_gpt_oss.harmony.prompt import render
+from llm_gpt_oss.turn import steps
 from llm_gpt_oss.turn.transcript import ToolCall
 
 # The request, the model's text, for each completion (end of the prompt, format, stop strings, max_tokens),
@@ -287,6 +291,18 @@ def test_the_retry_of_a_continued_answer_has_the_same_prompt() -> None:
     turn = play_turn(request, "7}", '"Ada"}')
     assert turn.tails == [f'{START}{FINAL}{{"name":'] * 2
     assert (turn.parts, turn.notes) == ([("final", '"Ada"}')], ["retried"])
+
+
+def test_a_turn_of_several_completions_renders_the_conversation_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+
+    def count(conversation: Conversation) -> str:
+        rendered.append(conversation)
+        return render(conversation)
+
+    monkeypatch.setattr(steps, "render", count)
+    turn = play_turn(build_request(), EmptyStream("nothing"), EngineBusy("busy"), f"{FINAL}Yes.")
+    assert (len(turn.completions), len(rendered)) == (3, 1)
 
 
 def test_a_completion_has_the_defaults_of_the_request() -> None:

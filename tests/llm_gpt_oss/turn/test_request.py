@@ -23,8 +23,7 @@ from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
 from llm_gpt_oss.turn.machine import TurnMachine
 from llm_gpt_oss.turn.request import TurnRequest, turn_request
-from llm_gpt_oss.turn.steps import opening
-from llm_gpt_oss.turn.steps import step_prompt as text_of
+from llm_gpt_oss.turn.steps import conversation_text, opening, step_prompt
 from llm_gpt_oss.turn.tool_names import ToolNames
 
 MODEL = GptOss("gpt-oss:20b", Settings({"LLM_GPT_OSS_DATE": "2026-11-22"}))
@@ -363,15 +362,8 @@ def test_a_stored_thread_has_the_same_prompts(thread: list[ThreadTurn]) -> None:
     stored = json.dumps([message.to_dict() for message in response.prompt.messages])
     loaded = [Message.from_dict(message) for message in json.loads(stored)]
     turn, _ = build(*loaded, tools=TOOLS)
-    assert (
-        text_of(
-            opening(turn),
-            turn.conversation,
-            (),
-            continue_final_message=turn.continue_final_message,
-        )
-        == sent[-1]
-    )
+    conversation = conversation_text(turn.conversation, continue_final_message=turn.continue_final_message)
+    assert step_prompt(opening(turn), conversation, ()) == sent[-1]
 
 
 @settings(max_examples=25)

@@ -29,6 +29,7 @@ from llm_gpt_oss.turn.steps import (
     Step,
     after_reasoning,
     closest_tool,
+    conversation_text,
     opening,
     step_prompt,
     tool_name,
@@ -221,16 +222,14 @@ def test_the_closest_tool_is_an_allowed_one(text: str, allowed: list[str]) -> No
     ],
 )
 def test_the_end_of_the_prompt(step: Step, tail: str) -> None:
-    conversation = build_request(user("Hi"), assistant("Hello.")).conversation
+    conversation = render(build_request(user("Hi")).conversation)
+    assert step_prompt(step, conversation, []) == conversation + tail
     thought = assistant("Hm.", "analysis")
-    assert step_prompt(step, conversation, [], continue_final_message=False) == render(conversation) + tail
-    new_messages = f"{START}{THOUGHT}Hm.<|end|>"
-    assert (
-        step_prompt(step, conversation, [thought], continue_final_message=False)
-        == render(conversation) + new_messages + tail
-    )
+    assert step_prompt(step, conversation, [thought]) == f"{conversation}{START}{THOUGHT}Hm.<|end|>{tail}"
+
+
+def test_the_opening_replaces_the_last_message_if_it_is_continued() -> None:
+    conversation = build_request(user("Hi"), assistant("Hello.")).conversation
     shorter = build_request(user("Hi")).conversation
-    assert (
-        step_prompt(step, conversation, [thought], continue_final_message=True)
-        == render(shorter) + new_messages + tail
-    )
+    assert conversation_text(conversation, continue_final_message=False) == render(conversation)
+    assert conversation_text(conversation, continue_final_message=True) == render(shorter)
