@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import openai
 import pytest
+from support.fork_server import SERVER, Process, Start, start_python
 from support.served_app import BEGIN, END, PATIENCE, Ollama
 
 from proxy.log.spool import Spool
@@ -24,7 +24,7 @@ HI = {"model": "gpt-oss-tiny", "input": "Hi"}
 
 
 class Server:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Process | Popen[str]) -> None:
         self.process = process
         self.lines: list[str] = []
 
@@ -47,10 +47,11 @@ class Server:
 
 
 @contextmanager
-def serving(path: Path, ollama: Ollama, *options: str) -> Iterator[tuple[Server, openai.OpenAI]]:
-    command = [sys.executable, *COMMAND, str(path), *options]
+def serving(
+    path: Path, ollama: Ollama, *options: str, start: Start = SERVER.start
+) -> Iterator[tuple[Server, openai.OpenAI]]:
     environ = {**os.environ, "OLLAMA_HOST": ollama.host}
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+    with start(*COMMAND, str(path), *options, env=environ, stderr=PIPE, text=True) as process:
         timer = threading.Timer(PATIENCE * 5, process.kill)
         timer.start()
         try:
@@ -122,21 +123,13 @@ def test_workers_wait_and_lose_turns_as_one_process_does(path: Path, ollama: Oll
     assert "1 turn is lost" in server.lines[-1]
 
 
-def test_workers_stop_without_an_error(tmp_path: Path, ollama: Ollama) -> None:
-    with serving(tmp_path / "logs.db", ollama, *WORKERS) as (server, client):
-        client.with_options(max_retries=15).responses.create(**HI)
-        server.stop()
-        assert server.end() == 0
-    assert [line for line in server.lines if "Traceback" in line] == []
-
-
 @pytest.mark.parametrize("options", [(), WORKERS], ids=["one process", "workers"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_the_server_starts(
     tmp_path: Path, ollama: Ollama, options: tuple[str, ...], number: int
 ) -> None:
     "The address is printed before the application is imported."
-    with serving(tmp_path / "logs.db", ollama, *options) as (server, _):
+    with serving(tmp_path / "logs.db", ollama, *options, start=start_python) as (server, _):
         server.stop(number)
         assert server.end() == 0
     assert [line for line in server.lines if "Traceback" in line] == []

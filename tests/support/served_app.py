@@ -6,7 +6,7 @@ with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama) as server:
     server.kill()
 
 The process is a fork of one that has imported the server already, since that takes most of a start's time.
-`python -m proxy` and `llm gpt-oss serve` are tested in proxy/cli/ and wherever a test has several workers.
+`fork_server.py` does the same for `python -m proxy` with its options and workers.
 """
 
 from __future__ import annotations

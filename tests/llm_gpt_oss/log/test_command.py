@@ -7,12 +7,12 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import click
@@ -22,6 +22,7 @@ import sqlite_utils
 from click.testing import CliRunner, Result
 from llm.cli import cli
 from llm.logs import LogStore
+from support.fork_server import SHELL
 from support.scripted_engine import stopped
 from support.scripted_server import HOLD, Scripted, stream
 from support.turn_requests import FINAL, START, THOUGHT
@@ -200,9 +201,7 @@ def test_a_real_process_that_is_terminated(log: Log) -> None:
     with Scripted(stream(*pieces, HOLD)) as ollama:
         environ = {**os.environ, "OLLAMA_HOST": ollama.host, "LLM_USER_PATH": str(path.parent)}
         arguments = [sys.executable, "-m", "llm", "-m", "gpt-oss", "Warm?"]
-        with subprocess.Popen(
-            arguments, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        ) as process:
+        with Popen(arguments, env=environ, stdin=DEVNULL, stdout=PIPE) as process:
             assert process.stdout
             assert process.stdout.read(3) == b"Yes"
             process.send_signal(signal.SIGTERM)
@@ -223,10 +222,8 @@ def test_a_reader_of_the_output_that_leaves(way: tuple[str, ...], log: Log) -> N
     script = stream(*first, left, *more, HOLD)
     with Scripted(script) as ollama:
         environ = {**os.environ, "OLLAMA_HOST": ollama.host, "LLM_USER_PATH": str(path.parent)}
-        arguments = [sys.executable, "-m", "llm", "-m", "gpt-oss", "Warm?", *way]
-        with subprocess.Popen(
-            arguments, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        arguments = ("-m", "llm", "-m", "gpt-oss", "Warm?", *way)
+        with SHELL.start(*arguments, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=PIPE) as process:
             assert process.stdout
             assert process.stderr
             assert process.stdout.read(2) == b"Ye"
@@ -444,16 +441,9 @@ def test_many_first_prompts_at_once(tmp_path: Path) -> None:
     pieces = [{**line, "response": piece} for piece in ("<|channel|>", "final", "<|message|>", "Yes")]
     with Scripted(stream(*pieces, {**line, "done": True, "done_reason": "stop"})) as ollama:
         environ = {**os.environ, "OLLAMA_HOST": ollama.host, "LLM_USER_PATH": str(user_path)}
-        arguments = [sys.executable, "-m", "llm", "-m", "gpt-oss", "Warm?"]
+        arguments = ("-m", "llm", "-m", "gpt-oss", "Warm?")
         processes = [
-            subprocess.Popen(
-                arguments,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            SHELL.start(*arguments, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, text=True)
             for _ in range(5)
         ]
         assert [process.communicate(timeout=120) for process in processes] == [("Yes\n", "")] * 5

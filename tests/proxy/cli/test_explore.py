@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from support.fork_server import SERVER
 from support.logged_turns import assistant, user
 from support.turn_logs import TurnLog
 
@@ -42,13 +42,7 @@ def test_it_serves_the_log_until_it_is_stopped(
     turn_log = TurnLog(log)
     turn_log.write(user("Hi"), answer=assistant("Hello"))
     turn_log.db.close()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", STARTER, "-d", log, *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = SERVER.start("-c", STARTER, "-d", str(log), *options, env=os.environ, stdout=PIPE, text=True)
     assert process.stdout is not None
     with process, httpx.Client(headers={"accept": "text/html"}, timeout=60) as client:
         try:

@@ -21,6 +21,7 @@ import click
 import pytest
 import uvicorn
 from support.commands import INSTALLED, SHOWN, TAG, run
+from support.fork_server import SERVER, Process, Start, start_python
 from support.webserver import WebServer, lines, serving
 from uvicorn.supervisors.multiprocess import SIGNALS
 
@@ -535,10 +536,12 @@ class TestRunning:
 
 
 @contextmanager
-def running(*command: str, **environ: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(
+    *options: str, start: Start = start_python
+) -> Iterator[tuple[str, Process | subprocess.Popen[str]]]:
     "Run a server. Yields the address that it prints, and its process."
-    env = {**os.environ, "OLLAMA_HOST": "127.0.0.1:1", **environ}
-    process = subprocess.Popen([sys.executable, "-m", *command], env=env, stderr=subprocess.PIPE, text=True)
+    env = {**os.environ, "OLLAMA_HOST": "127.0.0.1:1"}
+    process = start("-m", "proxy", "--port", "0", *options, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     deadline = threading.Timer(60, process.kill)
     deadline.start()
@@ -567,10 +570,8 @@ def fetch(url: str, body: Any = None, key: str = "any") -> tuple[int, Any]:
 
 
 def test_real_server() -> None:
-    with running("proxy", "--port", "0", "--key", "sesame-sesame-16", "--alias", "gpt-4o=gpt-oss:20b") as (
-        url,
-        process,
-    ):
+    options = ("--key", "sesame-sesame-16", "--alias", "gpt-4o=gpt-oss:20b")
+    with running(*options) as (url, process):
         assert fetch(f"{url}/models")[0] == 401
         assert "gpt-4o" in str(fetch(f"{url}/models", key="sesame-sesame-16"))
         status, answer = fetch(
@@ -593,7 +594,7 @@ def test_real_server() -> None:
 )
 def test_pages_of_the_web_cannot_use_a_server_without_keys(options: tuple[str, ...]) -> None:
     rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
-    with running("proxy", "--port", "0", *options) as (url, _):
+    with running(*options, start=SERVER.start) as (url, _):
         address = url.removeprefix("http://").removesuffix("/v1")
         for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, rebound):
             for path in ("/v1/models", "/v1/responses/resp_1", "/api/tags", "/health", "/", "/openapi.json"):
@@ -621,17 +622,8 @@ def raw_status(address: str, path: str, headers: dict[str, str]) -> int:
 
 
 def test_settings_reach_all_workers() -> None:
-    options = (
-        "--port",
-        "0",
-        "--workers",
-        "2",
-        "--alias",
-        "gpt-4o=gpt-oss:20b",
-        "--key",
-        "sesame-sesame-16",
-    )
-    with running("proxy", *options) as (url, _):
+    options = ("--workers", "2", "--alias", "gpt-4o=gpt-oss:20b", "--key", "sesame-sesame-16")
+    with running(*options) as (url, _):
         for _ in range(600):
             try:
                 status, answer = fetch(f"{url}/models/gpt-4o", key="sesame-sesame-16")

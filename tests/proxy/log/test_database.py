@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import sqlite_utils
 from llm.logs import LogStore
 from llm.migrations import MIGRATIONS
+from support.fork_server import SERVER
 from support.logged_turns import assistant, call, user
 
 from llm_gpt_oss.log import migrations
@@ -152,9 +154,7 @@ def test_a_file_system_without_links(path: Path, monkeypatch: pytest.MonkeyPatch
 def test_many_processes_open_a_new_database_at_once(tmp_path: Path, connected: Connect) -> None:
     path = tmp_path / "logs.db"
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENERS.format(code), path], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        SERVER.start("-c", OPENERS.format(code), str(path), env=os.environ, stdin=PIPE, stderr=PIPE)
         for code in (OURS, OURS, OURS, OURS)
     ]
     for process in processes:

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -14,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 import sqlite_utils
+from support.fork_server import SERVER, Process
 from support.logged_turns import assistant, call, reasoning, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
@@ -567,15 +568,9 @@ for number in range(10):
 """
 
 
-def process(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    tests = Path(__file__).parents[2]
-    path = os.pathsep.join([str(tests), str(tests.parent), *sys.path])
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+def process(code: str, *arguments: object) -> Process:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return SERVER.start("-c", code, *map(str, arguments), env=environ, stdout=PIPE, stderr=PIPE)
 
 
 def test_several_processes_and_the_shell_lose_nothing(path: Path) -> None:

@@ -6,16 +6,16 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
+from support.fork_server import SERVER
 from support.scraped import Scraped
 from support.served_app import BEGIN, END, PATIENCE, Ollama
 
@@ -62,12 +62,7 @@ class Server:
 def server(tmp_path: Path) -> Iterator[Server]:
     with Ollama([*BEGIN, END]) as ollama:
         environ = {**os.environ, "OLLAMA_HOST": ollama.host, "TMPDIR": str(tmp_path)}
-        process = subprocess.Popen(
-            [sys.executable, *WORKERS, str(tmp_path / "logs.db")],
-            env=environ,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = SERVER.start(*WORKERS, str(tmp_path / "logs.db"), env=environ, stderr=PIPE, text=True)
         timer = threading.Timer(PATIENCE * 5, process.kill)
         timer.start()
         assert process.stderr
