@@ -18,7 +18,7 @@ from llm.cli import cli
 
 from llm_gpt_oss import settings
 from llm_gpt_oss.catalog.models_file import BUILT_IN
-from llm_gpt_oss.log.views.versions import VIEWS
+from llm_gpt_oss.log.views.versions import all_views
 from llm_gpt_oss.options import GptOssOptions
 from llm_gpt_oss.turn.note import MEANINGS
 from proxy.explore.queries import QUERIES, ReadyQuery
@@ -138,7 +138,7 @@ def notes() -> str:
 def views() -> str:
     "Our views of the log: what a row is, and the columns."
     parts = []
-    for view in VIEWS:
+    for view in all_views():
         columns = table(["column", "meaning"], ((f"`{each.name}`", each.meaning) for each in view.columns))
         parts.append(f"\n### `{view.name}`\n\n{view.meaning}.\n{columns.rstrip()}\n")
     return "".join(parts) + "\n"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import llm
 from llm.parts import AttachmentPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -26,11 +26,10 @@ PAYLOAD_TEXTS = ("text", "text_ref", "arguments", "output", "exception", "provid
 # a whole, so that the time stays linear.
 MAX_MATCHES = 10_000
 # Half a surrogate pair, which a model may write. It is not valid in UTF-8, which RE2 reads.
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
+class Redaction(NamedTuple):
     "Patterns, applied to all kinds of texts. Without patterns each method returns what it gets."
 
     patterns: Sequence[Pattern] = ()
@@ -109,7 +108,7 @@ class Redaction:
 
     def _between_markers(self, text: str) -> str:
         for pattern in self.patterns:
-            readable = text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+            readable = text if text.isascii() else re.sub(_SURROGATE, "\ufffd", text)
             kept, end = [], 0
             for match in pattern.finditer(readable):
                 start, stop = match.span()

@@ -12,7 +12,6 @@ from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as dump_json
 
 from ..llm_internals import set_times
-from .past_model import PastModel
 
 
 def response_fields(response: llm.Response) -> dict[str, Any]:
@@ -42,6 +41,8 @@ def response_fields(response: llm.Response) -> dict[str, Any]:
 
 def to_response(data: Mapping[str, Any]) -> llm.Response:
     "Return the response. Raises KeyError, TypeError or ValueError for data that is not of `response_fields`."
+    from .past_model import PastModel  # building its options takes long, and few turns wait for the log
+
     saved = data["response"]
     response = llm.Response.from_dict(saved, model=PastModel(saved["model"]))
     response.prompt.schema = data["schema"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from support.view_logs import ViewLog
 
-from llm_gpt_oss.log.views.versions import VIEWS
+from llm_gpt_oss.log.views.versions import NAMES
 
-NAMES = [view.name for view in VIEWS]
 OF_A_THREAD = "select * from {} where thread_id = '{}'"
 
 

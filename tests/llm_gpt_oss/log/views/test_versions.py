@@ -17,7 +17,7 @@ from support.view_logs import ViewLog
 from llm_gpt_oss.log import database
 from llm_gpt_oss.log.views import versions
 
-NAMES = [view.name for view in versions.VIEWS]
+NAMES = [*versions.NAMES]
 # llm's tables that the views read.
 TABLES = ("turns", "threads", "messages", "parts", "fragments")
 
@@ -39,6 +39,10 @@ def path(tmp_path: Path) -> Path:
     with sqlite_utils.Database(path) as log:
         llm.migrations.migrate(log)  # type: ignore[no-untyped-call]
     return path
+
+
+def test_the_names_are_those_of_the_views() -> None:
+    assert [view.name for view in versions.all_views()] == NAMES
 
 
 def test_a_log_of_llms_gets_the_views(path: Path) -> None:
@@ -90,7 +94,7 @@ def test_a_view_that_somebody_dropped_is_created_again(path: Path) -> None:
 
 def test_a_changed_view_has_a_new_version() -> None:
     "Logs have the views of this version. If this fails, raise VERSION, and write its hash here."
-    text = "".join(view.select for view in versions.VIEWS)
+    text = "".join(view.select for view in versions.all_views())
     assert (versions.VERSION, hashlib.sha256(text.encode()).hexdigest()[:16]) == (1, "f0746ab4518172bf")
 
 
@@ -132,4 +136,4 @@ def test_other_programs_read_the_views(log: ViewLog, tmp_path: Path) -> None:
             description[0] for description in connection.execute("select * from gpt_oss_turns").description
         ]
     assert counts == [1, 2, 1, 1]
-    assert columns == [column.name for column in versions.VIEWS[0].columns]
+    assert columns == [column.name for column in versions.all_views()[0].columns]
