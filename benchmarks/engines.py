@@ -37,7 +37,7 @@ from llm_gpt_oss.engines.embedded.gguf import read_header
 from llm_gpt_oss.engines.embedded.process import LoadOptions, ModelProcess
 from llm_gpt_oss.engines.llama_server.requests import completion_request
 from llm_gpt_oss.engines.ollama import requests
-from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.engines.providers import get_provider
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import ServerAddress, Settings
 

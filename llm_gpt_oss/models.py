@@ -165,7 +165,7 @@ class GptOss(GptOssBase, llm.KeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.registered import get_provider
+        from .engines.providers import get_provider
 
         with get_provider(self.bound_model.engine).open(self.bound_model, key) as engine:
             yield engine
@@ -223,7 +223,7 @@ class AsyncGptOss(GptOssBase, llm.AsyncKeyModel):
         if self._engine:
             yield self._engine
             return
-        from .engines.registered import get_provider
+        from .engines.providers import get_provider
 
         async with get_provider(self.bound_model.engine).aopen(self.bound_model, key) as engine:
             yield engine

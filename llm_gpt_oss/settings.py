@@ -124,7 +124,7 @@ class Settings(NamedTuple):
 
     @property
     def engine(self) -> str | None:
-        "The name of the engine, unchecked. `engines.registered` knows which engines exist."
+        "The name of the engine, unchecked. `engines.providers` knows which engines exist."
         return self.variables.get(ENGINE)
 
     @property

@@ -45,12 +45,12 @@ from .http.server_stop import STATE, ServerStop
 from .http.trusted_hosts import TrustedHosts
 from .http.trusted_origins import TrustedOrigins
 from .http.validation_errors import handle_validation_error
+from .inference.active_runs import ActiveRuns
 from .inference.engines import Engines
 from .inference.model_names import ModelNames
 from .inference.model_statuses import ModelStatuses
 from .inference.queue import Queue
 from .inference.retries import Retries
-from .inference.running import RunningRuns
 from .live import route as live
 from .live.live_runs import LiveRuns
 from .live.worker_sockets import WorkerSockets
@@ -163,7 +163,7 @@ def _create_state(
         bound_model=engines.bound_model,
         model_status=_no_status if engine else ModelStatuses(engines.bound_model).status,
         queue=Queue(settings.max_concurrency, settings.queue_size),
-        running=RunningRuns(),
+        running=ActiveRuns(),
         log_writer=log_writer,
         log_reader=log_reader,
         turn_logging=TurnLogging(log_writer, settings.log_policy, user_dir() / "logs-off"),

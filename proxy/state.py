@@ -35,12 +35,12 @@ from .http.body_model import Body
 from .http.errors import ApiError
 from .http.request_body import receive_body
 from .http.server_stop import ServerStop
+from .inference.active_runs import ActiveRuns
 from .inference.client_request import ClientRequest
 from .inference.model_names import AnyModel, ModelNames, adapt_to_model
 from .inference.queue import Queue
 from .inference.retries import Retries
 from .inference.run import Run
-from .inference.running import RunningRuns
 from .log.access import Viewer, viewer_of
 from .log.idempotency import Attempt
 from .log.policy import TurnLogging
@@ -73,7 +73,7 @@ class ProxyState:
     bound_model: Callable[[str], BoundModel]
     model_status: Callable[[str], Awaitable[ModelStatus | None]]
     queue: Queue
-    running: RunningRuns
+    running: ActiveRuns
     log_writer: LogWriter
     log_reader: LogReader
     turn_logging: TurnLogging

@@ -12,7 +12,7 @@ from support.scripted_engine import AsyncScriptedEngine
 
 from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import EngineBinding
-from llm_gpt_oss.engines.registered import load_providers
+from llm_gpt_oss.engines.providers import load_providers
 from llm_gpt_oss.models import AsyncGptOss, GptOss
 from llm_gpt_oss.settings import Settings
 

@@ -20,7 +20,7 @@ from ..bench.bench_log import Earlier, Session, latest_earlier, log_run
 from ..bench.measure import Benchmark
 from ..bench.results import Case, Run, Summary, summarize
 from ..catalog.binding import BoundModel
-from ..engines.registered import get_provider
+from ..engines.providers import get_provider
 from ..errors import GptOssError
 from ..log.database import open_database
 from ..models import GptOss

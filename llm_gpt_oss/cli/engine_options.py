@@ -9,7 +9,7 @@ import click
 
 from ..catalog.models_file import EngineBinding
 from ..engines.hookspecs import EngineOption, EngineProvider
-from ..engines.registered import get_provider, installed_providers
+from ..engines.providers import get_provider, installed_providers
 
 # Flag to the engines that take it, in the order of the engines.
 Flags = dict[str, dict[str, EngineOption]]

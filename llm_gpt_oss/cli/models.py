@@ -10,7 +10,7 @@ from llm.utils import dicts_to_table_string
 
 from ..catalog import models_file
 from ..catalog.binding import BoundModel
-from ..engines.registered import get_provider
+from ..engines.providers import get_provider
 from ..settings import MODEL, Settings
 from .engine_options import EngineOptionsCommand, engine_binding
 from .target import check_names_are_free, registered_models

@@ -13,7 +13,7 @@ import click
 
 from ..catalog.binding import BoundModel
 from ..engines.hookspecs import ModelStatus
-from ..engines.registered import get_provider, installed_providers
+from ..engines.providers import get_provider, installed_providers
 from ..log.problems import log_problems
 from . import target
 from .llm_cli_internals import logs_db_path, logs_on

@@ -25,9 +25,9 @@ from .exit_signals import exit_on_signals
 from .owned_files import delete_abandoned
 from .redacting_store import RedactingStore
 from .redaction import Redaction
-from .unlogged import unlogged_folder
+from .unlogged_files import unlogged_folder
 from .utf8_input import CONVERT, require_utf8
-from .waiting import is_logged, keep, waiting_turns, write_waiting
+from .waiting_turns import is_logged, keep, waiting_turns, write_waiting
 
 # How many milliseconds to wait for a process that has locked the log, before and after the answer. Logging a
 # turn takes a few.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..file_lock import FileLock, acquire
-from .unlogged import DRAFT, LOCK, entries, is_owned
+from .unlogged_files import DRAFT, LOCK, entries, is_owned
 
 # A disk that has room for an empty file may have none for a turn.
 PROBE = bytes(4096)

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from .database import check_writable, set_busy_timeout
-from .unlogged import unlogged_folder, unlogged_turns
+from .unlogged_files import unlogged_folder, unlogged_turns
 
 # With less room than this SQLite cannot be expected to write a turn.
 FULL_BYTES = 64 * 1024

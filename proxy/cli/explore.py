@@ -41,8 +41,8 @@ def command(id: str | None, database: Path | None, port: int, no_browser: bool) 
     """
     import uvicorn
 
-    from ..explore.alone import Access, explore_app
     from ..explore.mount import INSTALL, PATH, is_installed
+    from ..explore.standalone import Access, explore_app
 
     if not is_installed():
         raise GptOssError("Datasette is not installed.", remedy=f"Type `{INSTALL}`.")

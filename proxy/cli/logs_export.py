@@ -21,14 +21,13 @@ from .line_report import LineReport
 
 if TYPE_CHECKING:
     from ..log.llm_store import ChainStore
-    from ..transfer.export import Form
+    from ..transfer.export import Format
 
 TIME = "DURATION|DATE"
 
 
 @click.command(name="export")
 @click.option(
-    "form",
     "--format",
     type=click.Choice(["chat", "harmony", "responses", "turns"]),
     default="turns",
@@ -55,7 +54,7 @@ TIME = "DURATION|DATE"
 @click.pass_context
 def command(
     ctx: click.Context,
-    form: Form,
+    format: Format,
     output: Path | None,
     reasoning: bool,
     since: datetime | None,
@@ -94,9 +93,9 @@ def command(
     from ..transfer.export import CONVERSATIONS, export_lines
     from ..transfer.selection import Selection
 
-    if failed is None and form in CONVERSATIONS:
+    if failed is None and format in CONVERSATIONS:
         failed = False
-    if reasoning and form != "chat":
+    if reasoning and format != "chat":
         raise click.UsageError("--reasoning needs --format chat. The other formats include the reasoning.")
     selection = Selection(
         since,
@@ -117,7 +116,7 @@ def command(
             def leave_out(turn_id: str, problem: Exception) -> None:
                 report.left_out(f"Turn {turn_id}", problem)
 
-            lines = export_lines(log, selection, form, reasoning=reasoning, on_problem=leave_out)
+            lines = export_lines(log, selection, format, reasoning=reasoning, on_problem=leave_out)
             for number, line in enumerate(lines, 1):
                 file.write(line)
                 report.line(number)

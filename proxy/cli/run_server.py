@@ -25,14 +25,14 @@ import llm_gpt_oss
 from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import UNBOUND, read_bindings
 from llm_gpt_oss.engines.hookspecs import ModelStatus
-from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.engines.providers import get_provider
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.settings import Settings as PluginSettings
 
 from ..http import api_keys
 from ..http.api_keys import COMMAND_LINE_KEY, KeyRing
-from ..http.hangup import ending_at_signals
 from ..http.host_names import host_in_url, is_local, normalize_host
+from ..http.server_signals import ending_at_signals
 from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from llm_gpt_oss.cli.target import tag
-from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.engines.providers import get_provider
 from llm_gpt_oss.log.secret_patterns import load_patterns
 
 from ..http.host_names import host_of, normalize_host

@@ -16,8 +16,8 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from ..app import create_app
-from ..http.hangup import ending_at_signals, is_ignored
 from ..http.server import QuietServer
+from ..http.server_signals import ending_at_signals, is_ignored
 
 # How often the first process looks for signals, while it waits for the others.
 POLL_SECONDS = 0.1

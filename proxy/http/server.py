@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 
 from .connection_limit import BACKLOG, AcceptErrors
-from .hangup import Stopped, handling_hangup
+from .server_signals import Stopped, handling_hangup
 from .server_stop import STATE, ServerStop
 
 TICK_SECONDS = 1.0

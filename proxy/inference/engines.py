@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.catalog.models_file import UNBOUND, ModelEntry
 from llm_gpt_oss.completion import AsyncEngine, Completion, Done, Piece
-from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.engines.providers import get_provider
 from llm_gpt_oss.settings import Settings
 
 

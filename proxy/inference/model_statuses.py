@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llm_gpt_oss.catalog.binding import BoundModel
 from llm_gpt_oss.engines.hookspecs import ModelStatus
-from llm_gpt_oss.engines.registered import get_provider
+from llm_gpt_oss.engines.providers import get_provider
 from llm_gpt_oss.errors import GptOssError
 
 logger = logging.getLogger(__name__)

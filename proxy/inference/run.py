@@ -33,11 +33,11 @@ from ..log.policy import TurnLogging
 from ..log.replay import PieceLengths
 from ..log.turn import RequestRecord, Turn
 from ..metrics.counters import Counters
+from .active_runs import ActiveRun, ActiveRuns, RunStopped, progress_of_events
 from .client_request import ClientRequest
 from .finish_reason import finish_reason
 from .model_names import AnyModel
 from .queue import Queue
-from .running import RunningRun, RunningRuns, RunStopped, progress_of_events
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Run:
         plugins: Plugins,
         stop: ServerStop,
         counters: Counters,
-        running: RunningRuns,
+        running: ActiveRuns,
     ) -> None:
         self._generation = generation
         self._model = model
@@ -84,7 +84,7 @@ class Run:
         self._stop = stop
         self._counters = counters
         self._runs = running
-        self._running: RunningRun | None = None
+        self._running: ActiveRun | None = None
         self._writer = turn_logging.writer_for(client.request.headers, stored=generation.store)
         self._pieces = PieceLengths()
         self.queue_ms: int | None = None
@@ -142,7 +142,7 @@ class Run:
         "Yield the answer's events as the model writes it. Raises errors of the queue and of the model."
         try:
             waiting, busy = time.perf_counter(), BusyTime()
-            self._running = running = self._start_running()
+            self._running = running = self._start_run()
             async with running.stoppable(), self._queue.slot():
                 self.queue_ms = _milliseconds_since(waiting)
                 async with aclosing(self._response.astream_events()) as events:  # type: ignore[no-untyped-call]
@@ -186,7 +186,7 @@ class Run:
         shown = progress_of_events(events_so_far(self._response))
         return replace(shown, tokens=machine.usage.completion_tokens) if machine else shown
 
-    def _start_running(self) -> RunningRun:
+    def _start_run(self) -> ActiveRun:
         running = self._runs.start(
             self,
             id=self._turn_id,

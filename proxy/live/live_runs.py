@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from ..http.errors import SERVER, ApiError
 from ..http.server_stop import ServerStop
-from ..inference.running import ENDED, Row, RunningRuns
+from ..inference.active_runs import ENDED, ActiveRuns, Row
 from ..log.access import Viewer
 from .worker_sockets import WorkerSockets
 
@@ -35,7 +35,7 @@ class LiveRuns:
     """
 
     def __init__(
-        self, runs: RunningRuns, sockets: WorkerSockets, stop: ServerStop, *, has_transcripts: bool = False
+        self, runs: ActiveRuns, sockets: WorkerSockets, stop: ServerStop, *, has_transcripts: bool = False
     ) -> None:
         self.has_transcripts = has_transcripts
         self._runs = runs

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_gpt_oss.log.unlogged import BEGUN, ENDED, REJECTED, unlogged_folder, unlogged_turns
+from llm_gpt_oss.log.unlogged_files import BEGUN, ENDED, REJECTED, unlogged_folder, unlogged_turns
 
 from .spool_folder import SpoolFolder, State, TurnFile
 from .turn import Turn

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from llm_gpt_oss.log.owned_files import OwnedFiles, delete_abandoned
-from llm_gpt_oss.log.unlogged import BEGUN, CANCEL, ENDED, REJECTED, Entry, entries, is_owned
+from llm_gpt_oss.log.unlogged_files import BEGUN, CANCEL, ENDED, REJECTED, Entry, entries, is_owned
 
 State = Literal[".begun", ".json", ".rejected"]
 

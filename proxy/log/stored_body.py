@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from .redaction import may_need_redaction, redacted
+from .body_redaction import may_need_redaction, redacted
 
 # Fields that programs send again with each request. Long ones are stored once, however many turns use them.
 SHARED_FIELDS = (

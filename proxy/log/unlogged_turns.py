@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_gpt_oss.log.database import is_transient, write_transaction
-from llm_gpt_oss.log.unlogged import (
+from llm_gpt_oss.log.unlogged_files import (
     BEGUN,
     CANCEL,
     DRAFT,
@@ -25,7 +25,7 @@ from llm_gpt_oss.log.unlogged import (
     is_owned,
     unlogged_folder,
 )
-from llm_gpt_oss.log.waiting import WaitingTurn
+from llm_gpt_oss.log.waiting_turns import WaitingTurn
 
 from . import turn_json
 from .database import LogFile

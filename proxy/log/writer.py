@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from llm.parts import Message
 
-from llm_gpt_oss.log import waiting
+from llm_gpt_oss.log import waiting_turns
 from llm_gpt_oss.log.database import check_writable, is_transient, write_transaction
 from llm_gpt_oss.log.redacting_store import RedactingStore
 
@@ -273,7 +273,7 @@ class LogWriter:
         try:
             for turn in self.spool.waiting():
                 self._write_late(turn)
-            waiting.write_waiting(self._file.opened(), self._path)
+            waiting_turns.write_waiting(self._file.opened(), self._path)
         except Exception as error:
             self._report(error)
             return False

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..inference.running import State
+from ..inference.active_runs import State
 from .answer import Answer
 
 

@@ -1,4 +1,4 @@
-"""Reads a conversation in OpenAI's form for fine-tuning, as the turns of which it consists.
+"""Reads a conversation in OpenAI's format for fine-tuning, as the turns of which it consists.
 
 They are the turns that a client of chat completions would have caused: each answers all messages before it.
 """

@@ -14,7 +14,7 @@ from ..log.fingerprint import prefix_hashes
 from ..log.logged_turn import StoredMessage
 from ..log.queries import load_turn
 from ..log.thread_match import hash_prompt
-from .notes import SeenKeys, temporary_database
+from .seen_keys import SeenKeys, temporary_database
 from .selection import Selection, turn_ids
 
 TURN = """

@@ -15,15 +15,15 @@ from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.log.response_json import to_bytes
 
 from ..log.queries import load_turn
-from .chat_form import chat_line
+from .chat_format import chat_line
 from .conversations import conversation_ends
-from .harmony_form import harmony_line
-from .notes import SeenKeys, temporary_database
-from .responses_form import responses_line
+from .harmony_format import harmony_line
+from .responses_format import responses_line
+from .seen_keys import SeenKeys, temporary_database
 from .selection import Selection, turn_ids
-from .turn_form import turn_line
+from .turn_format import turn_line
 
-Form = Literal["chat", "harmony", "responses", "turns"]
+Format = Literal["chat", "harmony", "responses", "turns"]
 # The forms that have a line for each conversation, and not for each turn.
 CONVERSATIONS = ("chat", "harmony")
 
@@ -36,19 +36,19 @@ where turn_tools.turn_id = ? order by turn_tools.rowid
 def export_lines(
     log: LogStore,
     selection: Selection,
-    form: Form,
+    format: Format,
     *,
     reasoning: bool = False,
     on_problem: Callable[[str, Exception], None],
 ) -> Iterator[bytes]:
     """Yield the selected turns as lines of JSON, the oldest first. Each ends with a newline.
 
-    `reasoning` is for chat: whether it includes the reasoning. A turn that cannot be put into this form is
+    `reasoning` is for chat: whether it includes the reasoning. A turn that cannot be put into this format is
     left out, and given to `on_problem` with its id.
     """
-    find = conversation_ends if form in CONVERSATIONS else turn_ids
+    find = conversation_ends if format in CONVERSATIONS else turn_ids
     with temporary_database() as database:
-        writer = _LineWriter(log, form, reasoning, SeenKeys(database))
+        writer = _LineWriter(log, format, reasoning, SeenKeys(database))
         for turn_id in find(log, selection):
             try:
                 line = writer.line(turn_id)
@@ -63,18 +63,18 @@ def export_lines(
 @dataclass(frozen=True, slots=True)
 class _LineWriter:
     log: LogStore
-    form: Form
+    format: Format
     reasoning: bool
     written: SeenKeys
 
     def line(self, turn_id: str) -> dict[str, Any] | None:
-        "The turn as a line. None if it was pruned meanwhile, and if it has nothing to write in this form."
-        if self.form == "turns":
+        "The turn as a line. None if it was pruned meanwhile, and if it has nothing to write in this format."
+        if self.format == "turns":
             return turn_line(self.log, turn_id, self._tools(turn_id), self.written)
         turn = load_turn(self.log, turn_id)
         if turn is None:
             return None
-        match self.form:
+        match self.format:
             case "chat":
                 return chat_line(turn, self._tools(turn_id), reasoning=self.reasoning)
             case "harmony":

@@ -22,9 +22,9 @@ from ..log.thread_match import hash_prompt
 from ..log.turn_writer import TurnWriter
 from .chat_import import chat_turns
 from .foreign_hashes import ForeignHashes
-from .notes import temporary_database
 from .responses_import import response_turn
-from .turn_form import VERSION
+from .seen_keys import temporary_database
+from .turn_format import VERSION
 from .turn_import import own_messages, write_turn
 
 # In bytes. A longer line is not read.

@@ -1,4 +1,4 @@
-"""Reads a turn in the form of the Responses API: a response, and the items that it answers.
+"""Reads a turn in the format of the Responses API: a response, and the items that it answers.
 
 A response of this package's log keeps its id. The id of any other one is computed from its own.
 """
@@ -39,8 +39,11 @@ INCOMPLETE = {"content_filter": "content_filter"}
 
 
 def response_turn(line: Mapping[str, Any]) -> ImportedTurn:
-    """Return the turn. Raises ValueError, KeyError, TypeError or ApiError for a line of another form, and for
-    a response that is not finished."""
+    """Return the turn of a line.
+
+    Raises ValueError, KeyError, TypeError or ApiError for a line in another format, and for a response that
+    is not finished.
+    """
     response, items = line["response"], line["input"]
     status = STATUS.get(response["status"])
     if status is None:

@@ -1,4 +1,4 @@
-"Writes a turn with everything that another log had of it (`turn_form`), with its id and in its thread."
+"Writes a turn with everything that another log had of it (`turn_format`), with its id and in its thread."
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .turn_check import check_turn
 
 def own_messages(line: Mapping[str, Any]) -> list[Message]:
     """Return the messages that the line has itself. Raises ValueError for an attachment that is not a file,
-    and KeyError or TypeError for a line of another form.
+    and KeyError or TypeError for a line of another format.
     """
     response = line["response"]
     messages = [Message.from_dict(each) for each in (*response["prompt"]["messages"], *response["messages"])]
@@ -36,7 +36,7 @@ def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[Stored
     Call `own_messages` first.
 
     Must run in a transaction that is rolled back if this raises: KeyError, TypeError, ValueError and others
-    for a line of another form.
+    for a line of another format.
     """
     check_turn(line)
     turn = from_fields(line) if line["request"] is not None else None

@@ -12,27 +12,27 @@ from llm.parts import Message
 
 from proxy.log.llm_store import ChainStore
 from proxy.log.turn import Turn
-from proxy.transfer.export import Form, export_lines
+from proxy.transfer.export import Format, export_lines
 from proxy.transfer.log_import import Outcome, import_lines, read_lines
 from proxy.transfer.selection import Selection
 from support.turn_logs import TurnLog
 
-FORMS: tuple[Form, ...] = get_args(Form)
+FORMATS: tuple[Format, ...] = get_args(Format)
 MODEL = "gpt-oss:20b"
 
 
-def export_text(log: LogStore, form: Form, *, reasoning: bool = False, **selection: Any) -> bytes:
+def export_text(log: LogStore, format: Format, *, reasoning: bool = False, **selection: Any) -> bytes:
     "The export of these turns. Fails if one of them cannot be exported."
 
     def fail(turn_id: str, problem: Exception) -> None:
         raise AssertionError(f"{turn_id} was left out") from problem
 
-    lines = export_lines(log, Selection(**selection), form, reasoning=reasoning, on_problem=fail)
+    lines = export_lines(log, Selection(**selection), format, reasoning=reasoning, on_problem=fail)
     return b"".join(lines)
 
 
-def exported(log: LogStore, form: Form, **options: Any) -> list[Any]:
-    return [json.loads(line) for line in export_text(log, form, **options).splitlines()]
+def exported(log: LogStore, format: Format, **options: Any) -> list[Any]:
+    return [json.loads(line) for line in export_text(log, format, **options).splitlines()]
 
 
 def import_text(log: ChainStore, text: bytes, known: LogStore | None = None) -> list[Outcome]:

@@ -20,7 +20,7 @@ from ...http.body_budget import HeldBody
 from ...http.disconnect import CLIENT_LEFT, cancel_on_disconnect
 from ...http.errors import ApiError, to_api_error
 from ...http.server_stop import STOPPED
-from ...inference.running import RunStopped
+from ...inference.active_runs import RunStopped
 from ...state import ProxyState
 from .turn_log import ForwardedTurn
 

@@ -18,7 +18,7 @@ from llm_gpt_oss.turn.progress import Progress
 from ...generation import GenerationRequest
 from ...http.errors import ApiError
 from ...http.long_work import off_loop
-from ...inference.running import RunningRun, progress_of_events
+from ...inference.active_runs import ActiveRun, progress_of_events
 from ...log.access import Viewer
 from ...log.earlier_completion import EarlierCompletion, find_earlier_completion
 from ...log.turn import RequestRecord, Turn
@@ -81,7 +81,7 @@ class ForwardedTurn:
     def progress(self) -> Progress:
         return progress_of_events(self._answer.events)
 
-    def start(self) -> RunningRun:
+    def start(self) -> ActiveRun:
         "Show the turn as one that runs now."
         self._running = self._state.running.start(
             self,

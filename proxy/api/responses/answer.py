@@ -15,11 +15,11 @@ from llm_gpt_oss.errors import GptOssError
 
 from ...generation import Finished, GenerationRequest
 from ...http.errors import ApiError, to_api_error
+from ...inference.active_runs import RunStopped
 from ...inference.client_request import ClientRequest
 from ...inference.run import Run
-from ...inference.running import RunStopped
+from ...log.body_redaction import redacted
 from ...log.idempotency import Attempt
-from ...log.redaction import redacted
 from ...state import ProxyState
 from .item_stream import Event
 from .logged_responses import response_writer

@@ -17,7 +17,7 @@ from llm.cli import cli
 from support.commands import run
 
 from llm_gpt_oss.catalog import models_file
-from llm_gpt_oss.engines.registered import installed_providers
+from llm_gpt_oss.engines.providers import installed_providers
 
 MODULE = """
 import json

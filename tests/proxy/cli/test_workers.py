@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from proxy.cli.workers import Worker, Workers, worker_app
-from proxy.http.hangup import handling_hangup
+from proxy.http.server_signals import handling_hangup
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from llm_gpt_oss.turn.progress import Progress
 from proxy.generation import GenerationRequest
 from proxy.http.errors import ApiError
 from proxy.http.server_stop import ServerStop
-from proxy.inference.running import RunningRun, RunningRuns
+from proxy.inference.active_runs import ActiveRun, ActiveRuns
 from proxy.live import live_runs
 from proxy.live.live_runs import MAX_FOLLOWERS, LiveRuns, Update
 from proxy.live.worker_sockets import WorkerSockets
@@ -38,11 +38,11 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_runs, "TICK", 0.001)
 
 
-def start(runs: RunningRuns, id: str = "1", source: Any = None, actor: str | None = None) -> RunningRun:
+def start(runs: ActiveRuns, id: str = "1", source: Any = None, actor: str | None = None) -> ActiveRun:
     return runs.start(source or Source(), id=id, actor=actor, client=None, generation=GENERATION, logged=True)
 
 
-def alone(runs: RunningRuns, stop: ServerStop | None = None) -> LiveRuns:
+def alone(runs: ActiveRuns, stop: ServerStop | None = None) -> LiveRuns:
     return LiveRuns(runs, WorkerSockets(None), stop or ServerStop())
 
 
@@ -56,7 +56,7 @@ async def short(update: AsyncGenerator[Update, None]) -> list[tuple[str, str, in
 
 
 async def test_a_follower_gets_everything_and_then_what_changes() -> None:
-    runs, source = RunningRuns(), Source()
+    runs, source = ActiveRuns(), Source()
     run = start(runs, "1", source)
     async with aclosing(follow(alone(runs))) as updates:
         assert await short(updates) == [("1", "reading", 0)]
@@ -69,7 +69,7 @@ async def test_a_follower_gets_everything_and_then_what_changes() -> None:
 
 
 async def test_the_first_update_may_be_empty_and_a_start_wakes() -> None:
-    runs = RunningRuns()
+    runs = ActiveRuns()
     async with aclosing(follow(alone(runs))) as updates:
         assert await short(updates) == []
         next_update = asyncio.ensure_future(short(updates))
@@ -79,7 +79,7 @@ async def test_the_first_update_may_be_empty_and_a_start_wakes() -> None:
 
 
 async def test_a_run_that_ends_between_two_looks() -> None:
-    runs = RunningRuns()
+    runs = ActiveRuns()
     async with aclosing(follow(alone(runs))) as updates:
         await short(updates)
         runs.end(start(runs), 200, None)
@@ -87,7 +87,7 @@ async def test_a_run_that_ends_between_two_looks() -> None:
 
 
 async def test_a_viewer_sees_its_own_runs() -> None:
-    runs = RunningRuns()
+    runs = ActiveRuns()
     start(runs, "1", actor="app:1")
     start(runs, "2", actor="other:1")
     live = alone(runs)
@@ -97,7 +97,7 @@ async def test_a_viewer_sees_its_own_runs() -> None:
 
 
 async def test_a_follower_whose_key_is_revoked() -> None:
-    runs, source, allowed = RunningRuns(), Source(), [True]
+    runs, source, allowed = ActiveRuns(), Source(), [True]
     start(runs, "1", source)
     async with aclosing(follow(alone(runs), allowed=lambda: allowed[0])) as updates:
         await short(updates)
@@ -108,7 +108,7 @@ async def test_a_follower_whose_key_is_revoked() -> None:
 
 async def test_the_stop_of_the_server_ends_what_follows() -> None:
     stop = ServerStop()
-    async with aclosing(follow(alone(RunningRuns(), stop))) as updates:
+    async with aclosing(follow(alone(ActiveRuns(), stop))) as updates:
         await short(updates)
         end = asyncio.ensure_future(short(updates))
         await asyncio.sleep(0.05)
@@ -118,7 +118,7 @@ async def test_the_stop_of_the_server_ends_what_follows() -> None:
 
 
 async def test_few_clients_can_follow() -> None:
-    live = alone(RunningRuns())
+    live = alone(ActiveRuns())
     followers = [follow(live) for _ in range(MAX_FOLLOWERS)]
     for each in followers:
         await short(each)
@@ -135,8 +135,8 @@ async def test_a_process_that_ends_takes_its_runs_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_runs, "IDLE", 0.001)
-    runs = RunningRuns()
-    here = LiveRuns(RunningRuns(), WorkerSockets(tmp_path), ServerStop())
+    runs = ActiveRuns()
+    here = LiveRuns(ActiveRuns(), WorkerSockets(tmp_path), ServerStop())
     there = LiveRuns(runs, WorkerSockets(tmp_path), ServerStop())
     await here.open()
     await there.open()
@@ -151,4 +151,4 @@ async def test_a_process_that_ends_takes_its_runs_along(
 
 
 async def test_a_question_that_is_none() -> None:
-    assert await alone(RunningRuns())._answer({"do": "dance"}) is None
+    assert await alone(ActiveRuns())._answer({"do": "dance"}) is None

@@ -15,7 +15,7 @@ from support.logged_turns import assistant, turn, user
 
 from llm_gpt_oss import file_lock
 from llm_gpt_oss.log import owned_files
-from llm_gpt_oss.log.unlogged import Entry
+from llm_gpt_oss.log.unlogged_files import Entry
 from proxy.log import spool_folder
 from proxy.log.spool import Spool
 

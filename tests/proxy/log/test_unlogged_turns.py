@@ -14,7 +14,7 @@ from support.turn_logs import TurnLog
 
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.llm_internals import set_times
-from llm_gpt_oss.log.waiting import keep
+from llm_gpt_oss.log.waiting_turns import keep
 from proxy.log import database as log_database
 from proxy.log.spool import Spool
 from proxy.log.unlogged_turns import try_turns

@@ -22,7 +22,7 @@ from support.fork_server import SERVER, Process
 from support.logged_turns import assistant, call, reasoning, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
-from llm_gpt_oss.log.waiting import keep
+from llm_gpt_oss.log.waiting_turns import keep
 from proxy.generation import ThreadPosition
 from proxy.http.errors import ApiError
 from proxy.log import database, problems, spool, writer

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from support.logged_turns import assistant, system, turn, user
-from support.transfer import FORMS, export_text, exported
+from support.transfer import FORMATS, export_text, exported
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.logged_prompt import first_completion, load_prompt
 from proxy.log.logged_turn import LoggedTurn
 from proxy.transfer import selection
-from proxy.transfer.export import Form, export_lines
+from proxy.transfer.export import Format, export_lines
 from proxy.transfer.selection import Selection
 
 
@@ -21,9 +21,9 @@ def ignore(turn_id: str, problem: Exception) -> None:
     raise AssertionError from problem
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_memory_and_locks_are_bounded(
-    log: TurnLog, tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+    log: TurnLog, tmp_path: Path, format: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two lines, one turn is in memory, however many there are. Another program can write, and empty
     the WAL: no transaction is open."""
@@ -33,7 +33,7 @@ def test_memory_and_locks_are_bounded(
         log.write(user(f"Question {n}"), answer=assistant("Yes"))
     turns = 0
     with closing(sqlite3.connect(tmp_path / "logs.db", timeout=0)) as writer:
-        for turns, _ in enumerate(export_lines(log.store, Selection(), form, on_problem=ignore), 1):
+        for turns, _ in enumerate(export_lines(log.store, Selection(), format, on_problem=ignore), 1):
             assert sum(isinstance(each, LoggedTurn) for each in gc.get_objects()) <= 1
             with writer:
                 writer.execute("update threads set name = ?", [str(turns)])
@@ -41,16 +41,16 @@ def test_memory_and_locks_are_bounded(
     assert turns == 30
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_empty_log(log: TurnLog, form: Form) -> None:
-    assert export_text(log.store, form) == b""
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_empty_log(log: TurnLog, format: Format) -> None:
+    assert export_text(log.store, format) == b""
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_turn_that_is_pruned_meanwhile(log: TurnLog, form: Form) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_turn_that_is_pruned_meanwhile(log: TurnLog, format: Format) -> None:
     for n in range(3):
         log.write(user(f"Question {n}"), answer=assistant("Yes"))
-    lines = export_lines(log.store, Selection(), form, on_problem=ignore)
+    lines = export_lines(log.store, Selection(), format, on_problem=ignore)
     next(lines)
     log.db.conn.execute("delete from gpt_oss_requests where turn_id = (select max(id) from turns)")
     log.db.conn.execute("delete from turns where id = (select max(id) from turns)")

@@ -20,7 +20,7 @@ from proxy.transfer import log_import
 from proxy.transfer.log_import import Line, import_lines, read_lines
 
 GOOD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
-NO_FORM = "it is not a line of `logs export` in the format turns, responses or chat"
+NO_FORMAT = "it is not a line of `logs export` in the format turns, responses or chat"
 ASSISTANT = {"role": "assistant", "content": "b"}
 
 
@@ -39,11 +39,11 @@ def turn_line(**fields: Any) -> str:
         pytest.param("nonsense", "it is not JSON: Expecting value", id="no JSON"),
         pytest.param('{"messages": [', "it is not JSON", id="cut JSON"),
         pytest.param("\x00\x01", "it is not JSON", id="binary"),
-        pytest.param("[]", NO_FORM, id="a list"),
-        pytest.param("1", NO_FORM, id="a number"),
-        pytest.param("{}", NO_FORM, id="an empty object"),
-        pytest.param('{"turn": "x", "text": "<|start|>"}', NO_FORM, id="harmony"),
-        pytest.param('{"prompt": "a", "completion": "b"}', NO_FORM, id="another form"),
+        pytest.param("[]", NO_FORMAT, id="a list"),
+        pytest.param("1", NO_FORMAT, id="a number"),
+        pytest.param("{}", NO_FORMAT, id="an empty object"),
+        pytest.param('{"turn": "x", "text": "<|start|>"}', NO_FORMAT, id="harmony"),
+        pytest.param('{"prompt": "a", "completion": "b"}', NO_FORMAT, id="another format"),
         pytest.param(deep(100_000), "it is not JSON", id="deep JSON"),
         pytest.param(deep(500), "messages", id="deep messages"),
         pytest.param('{"messages": []}', "messages: List should have at least 1", id="no messages"),
@@ -256,7 +256,7 @@ def response(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_response_of_another_server(log: TurnLog) -> None:
-    "Its turn has an id of this log's form, from its own: it is added once, and sorts by its time."
+    "Its turn has an id of this log's format, from its own: it is added once, and sorts by its time."
     for expected in (1, 0):
         (outcome,) = import_values(log.store, [response()])
         assert (outcome.added, outcome.problem) == (expected, None)

@@ -16,7 +16,7 @@ from proxy.log.access import Viewer
 from proxy.log.database import open_log
 from proxy.log.llm_store import ChainStore
 from proxy.log.lookup import find_thread
-from proxy.transfer.export import Form
+from proxy.transfer.export import Format
 from proxy.transfer.log_import import Outcome
 
 CASES = [
@@ -27,18 +27,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("form", "reasoning"), CASES)
-def test_same_bytes(full_log: TurnLog, other: TurnLog, form: Form, reasoning: bool) -> None:
-    text = export_text(full_log.store, form, reasoning=reasoning)
+@pytest.mark.parametrize(("format", "reasoning"), CASES)
+def test_same_bytes(full_log: TurnLog, other: TurnLog, format: Format, reasoning: bool) -> None:
+    text = export_text(full_log.store, format, reasoning=reasoning)
     outcomes = import_text(other.store, text)
     assert [outcome.problem for outcome in outcomes] == [None] * len(text.splitlines())
-    assert export_text(other.store, form, reasoning=reasoning) == text
+    assert export_text(other.store, format, reasoning=reasoning) == text
     assert other.store.verify() == []
 
 
-@pytest.mark.parametrize(("form", "reasoning"), CASES)
-def test_importing_twice_adds_nothing(full_log: TurnLog, other: TurnLog, form: Form, reasoning: bool) -> None:
-    text = export_text(full_log.store, form, reasoning=reasoning)
+@pytest.mark.parametrize(("format", "reasoning"), CASES)
+def test_importing_twice_adds_nothing(
+    full_log: TurnLog, other: TurnLog, format: Format, reasoning: bool
+) -> None:
+    text = export_text(full_log.store, format, reasoning=reasoning)
     turns = sum(outcome.added for outcome in import_text(other.store, text))
     assert turns == other.db["turns"].count
     for log in (other, full_log):
@@ -67,14 +69,14 @@ def test_turns_keep_everything(full_log: TurnLog, other: TurnLog) -> None:
         assert rows[0] == rows[1], table
 
 
-@pytest.mark.parametrize("form", ["turns", "responses", "chat"])
-def test_what_was_imported_can_be_continued(full_log: TurnLog, other: TurnLog, form: Form) -> None:
-    import_text(other.store, export_text(full_log.store, form))
+@pytest.mark.parametrize("format", ["turns", "responses", "chat"])
+def test_what_was_imported_can_be_continued(full_log: TurnLog, other: TurnLog, format: Format) -> None:
+    import_text(other.store, export_text(full_log.store, format))
     history = [user("In the shell"), assistant("Hello"), user("What is there?"), assistant("This")]
     continued = write_next(other, *history, user("And?"), answer=assistant("That"))
     turns = other.db["turns"].count_where("thread_id = ?", [other.thread_of(continued)])
     # A stateless client never continues a thread of the shell, which `turns` restores.
-    assert turns == (1 if form == "turns" else 3)
+    assert turns == (1 if format == "turns" else 3)
     thread = other.thread(continued)
     assert other.store.thread_messages(thread["id"])[-1].parts[0].text == "That"
     assert find_thread(other.store, thread["id"], Viewer(None, admin=True))
@@ -117,15 +119,15 @@ def test_nothing_is_written_that_another_log_has(full_log: TurnLog, other: TurnL
     assert [outcome.added for outcome in import_text(other.store, last)] == [0]
 
 
-@pytest.mark.parametrize("form", ["turns", "responses", "chat"])
-def test_what_is_redacted(full_log: TurnLog, tmp_path: Path, form: Form) -> None:
+@pytest.mark.parametrize("format", ["turns", "responses", "chat"])
+def test_what_is_redacted(full_log: TurnLog, tmp_path: Path, format: Format) -> None:
     "The patterns of the log that is written apply. Later turns find the redacted ones that they continue."
     redaction = Redaction([re.compile("42|Again")])
-    texts = [export_text(full_log.store, form)]
+    texts = [export_text(full_log.store, format)]
     write_next(
         full_log, user("In the shell"), assistant("Hello"), user("Again"), answer=assistant("42 times")
     )
-    texts.append(export_text(full_log.store, form))
+    texts.append(export_text(full_log.store, format))
     with closing(open_log(tmp_path / "redacted.db", redaction=redaction).db) as database:
         log = ChainStore(database, redaction)
         for text in texts:
@@ -135,6 +137,6 @@ def test_what_is_redacted(full_log: TurnLog, tmp_path: Path, form: Form) -> None
         assert "[redacted] times" in dump
         assert "42 times" not in dump
         assert log.verify() == []
-        if form == "turns":
+        if format == "turns":
             assert database["threads"].count == full_log.db["threads"].count
-            assert export_text(log, form).count(b"\n") == texts[-1].count(b"\n")
+            assert export_text(log, format).count(b"\n") == texts[-1].count(b"\n")

@@ -18,7 +18,7 @@ from support.scripted_engine import ScriptedEngine
 from support.turn_requests import FINAL
 
 from llm_gpt_oss.llm_internals import partial_response
-from llm_gpt_oss.log.waiting import keep, waiting_turns, write_waiting
+from llm_gpt_oss.log.waiting_turns import keep, waiting_turns, write_waiting
 from llm_gpt_oss.models import GptOss
 from llm_gpt_oss.settings import Settings
 

@@ -1,6 +1,6 @@
-"""A conversation in OpenAI's form for fine-tuning: `{"messages": [...], "tools": [...]}`.
+"""A conversation in OpenAI's format for fine-tuning: `{"messages": [...], "tools": [...]}`.
 
-The form is that of chat completions, without anything about the request. OpenAI documents it as
+The format is that of chat completions, without anything about the request. OpenAI documents it as
 `FineTuneChatRequestInput` (https://platform.openai.com/docs/api-reference/fine-tuning/chat-input).
 """
 

@@ -95,7 +95,7 @@ class Source(Protocol):
     def progress(self) -> Progress: ...
 
 
-class RunningRun:
+class ActiveRun:
     """One run that has begun.
 
     Its reader calls `begin_reading` in its task, sets `is_reading` to False while it does something else, and
@@ -185,7 +185,7 @@ class RunningRun:
         return round((self._last.tokens - tokens) / (now - since), 1) if now - since >= 0.5 else 0.0
 
 
-class RunningRuns:
+class ActiveRuns:
     """The runs of one process. `clock` returns seconds since 1970.
 
     `changed` is set when the next run begins or ends, and replaced then.
@@ -193,7 +193,7 @@ class RunningRuns:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._runs: dict[str, RunningRun] = {}
+        self._runs: dict[str, ActiveRun] = {}
         self._ended: deque[Row] = deque(maxlen=MAX_ENDED)
         self.changed = asyncio.Event()
 
@@ -206,7 +206,7 @@ class RunningRuns:
         client: str | None,
         generation: GenerationRequest,
         logged: bool,
-    ) -> RunningRun:
+    ) -> ActiveRun:
         "Add a run that begins now. `client` is the User-Agent."
         effort = generation.options.get("reasoning_effort")
         head: RowHead = {
@@ -219,17 +219,17 @@ class RunningRuns:
             "logged": logged,
             "started": self._clock(),
         }
-        self._runs[id] = run = RunningRun(head, source, self._clock)
+        self._runs[id] = run = ActiveRun(head, source, self._clock)
         self._change()
         return run
 
-    def end(self, run: RunningRun, status: int, error: str | None, rate: float | None = None) -> None:
+    def end(self, run: ActiveRun, status: int, error: str | None, rate: float | None = None) -> None:
         "Move a run to those that have ended. `rate` is in tokens a second."
         if self._runs.pop(run.head["id"], None):
             self._ended.append(run.last_row(status, error, rate))
             self._change()
 
-    def get(self, run_id: str) -> RunningRun | None:
+    def get(self, run_id: str) -> ActiveRun | None:
         return self._runs.get(run_id)
 
     def rows(self) -> list[Row]:

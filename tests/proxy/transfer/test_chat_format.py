@@ -1,4 +1,4 @@
-"Conversations in OpenAI's form for fine-tuning, checked with the types of OpenAI's SDK."
+"Conversations in OpenAI's format for fine-tuning, checked with the types of OpenAI's SDK."
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESSAGES: TypeAdapter[Any] = TypeAdapter(list[ChatCompletionMessageParam])
 TOOLS: TypeAdapter[Any] = TypeAdapter(list[ChatCompletionToolParam])
 
 
-def test_the_whole_form(full_log: TurnLog) -> None:
+def test_the_whole_format(full_log: TurnLog) -> None:
     first, fork, *others = exported(full_log.store, "chat")
     assert first == {
         "messages": [
@@ -149,7 +149,7 @@ def test_other_instructions_are_another_conversation(log: TurnLog) -> None:
 
 
 def test_functions(log: TurnLog) -> None:
-    "OpenAI's older form of tools."
+    "OpenAI's older format of tools."
     called = {"role": "assistant", "function_call": {"name": "look", "arguments": "{}"}}
     messages = [{"role": "user", "content": "Hi"}, called]
     line = {"messages": messages, "functions": [{"name": "look", "parameters": {"type": "object"}}]}

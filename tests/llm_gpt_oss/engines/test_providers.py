@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_gpt_oss.engines.hookspecs import EngineProvider, hookimpl
-from llm_gpt_oss.engines.registered import get_provider, load_providers
+from llm_gpt_oss.engines.providers import get_provider, load_providers
 from llm_gpt_oss.errors import GptOssError
 
 BUILT_IN = ["ollama", "embedded", "llama-server", "completions", "proxy", "transformers"]
@@ -66,7 +66,7 @@ def test_unknown_engine() -> None:
 def test_listing_engines_imports_nothing_heavy() -> None:
     code = """
 import json, sys
-from llm_gpt_oss.engines.registered import installed_providers
+from llm_gpt_oss.engines.providers import installed_providers
 installed_providers()
 print(json.dumps([name for name in ("httpx", "xllamacpp", "torch", "fastapi") if name in sys.modules]))
 """

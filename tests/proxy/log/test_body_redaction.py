@@ -10,7 +10,7 @@ from openai.types.responses import Tool
 from pydantic import TypeAdapter
 from support.logged_turns import turn, user
 
-from proxy.log.redaction import (
+from proxy.log.body_redaction import (
     CONTAINERS,
     KINDS_OF_KEY,
     LAST_WORDS,

@@ -19,7 +19,7 @@ from llm.utils import Fragment
 from .database import is_transient, write_transaction
 from .owned_files import OwnedFiles
 from .response_json import response_fields, to_bytes, to_response
-from .unlogged import REJECTED, SHELL, entries, unlogged_folder
+from .unlogged_files import REJECTED, SHELL, entries, unlogged_folder
 
 # The length of a thread's name, as llm makes it from the first prompt.
 NAME_LENGTH = 100

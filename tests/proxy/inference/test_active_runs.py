@@ -9,7 +9,7 @@ from support.logged_turns import user
 
 from llm_gpt_oss.turn.progress import Progress
 from proxy.generation import GenerationRequest
-from proxy.inference.running import MAX_ENDED, RunningRun, RunningRuns, RunStopped, progress_of_events
+from proxy.inference.active_runs import MAX_ENDED, ActiveRun, ActiveRuns, RunStopped, progress_of_events
 
 GENERATION = GenerationRequest(
     "/v1/responses", "gpt-oss:20b", (user("Hi"),), options={"reasoning_effort": "high"}
@@ -35,14 +35,14 @@ class Scripted:
         return self.value
 
 
-def start(runs: RunningRuns, source: Any = None, **changes: Any) -> RunningRun:
+def start(runs: ActiveRuns, source: Any = None, **changes: Any) -> ActiveRun:
     fields = {"id": "1", "actor": "app:1", "client": "curl/8.1 x", "generation": GENERATION, "logged": True}
     return runs.start(source or Scripted(), **{**fields, **changes})
 
 
 def test_the_row_of_a_run() -> None:
     clock, source = Clock(), Scripted()
-    runs = RunningRuns(clock)
+    runs = ActiveRuns(clock)
     start(runs, source)
     source.first_token_ms, source.value = 20, Progress(3, "answer", None, "Hello")
     assert runs.rows() == [
@@ -78,7 +78,7 @@ def test_the_row_of_a_run() -> None:
     ],
 )
 def test_states(progress: Progress, state: str) -> None:
-    runs, source = RunningRuns(), Scripted()
+    runs, source = ActiveRuns(), Scripted()
     source.value = progress
     start(runs, source)
     assert [row["state"] for row in runs.rows()] == [state]
@@ -88,7 +88,7 @@ def test_states(progress: Progress, state: str) -> None:
 
 def test_between_two_messages_a_run_does_what_it_did() -> None:
     source = Scripted()
-    run = start(RunningRuns(), source)
+    run = start(ActiveRuns(), source)
     source.value = Progress(4, "reasoning", None, "Hm")
     run.row()
     source.value = Progress(6)
@@ -98,7 +98,7 @@ def test_between_two_messages_a_run_does_what_it_did() -> None:
 
 def test_speed_is_measured_from_the_first_tokens_that_were_seen() -> None:
     clock, source = Clock(), Scripted()
-    run = start(RunningRuns(clock), source)
+    run = start(ActiveRuns(clock), source)
     for seconds, tokens, rate in [(5, 0, 0), (0, 10, 0), (0.4, 30, 0), (0.6, 50, 40.0)]:
         clock.now += seconds
         source.value = Progress(tokens, "answer" if tokens else None)
@@ -108,7 +108,7 @@ def test_speed_is_measured_from_the_first_tokens_that_were_seen() -> None:
 @pytest.mark.parametrize(("status", "state"), [(200, "done"), (499, "stopped"), (503, "failed")])
 def test_the_end_of_a_run(status: int, state: str) -> None:
     clock = Clock()
-    runs = RunningRuns(clock)
+    runs = ActiveRuns(clock)
     run = start(runs)
     clock.now += 2
     runs.end(run, status, "why", 12.5)
@@ -119,7 +119,7 @@ def test_the_end_of_a_run(status: int, state: str) -> None:
 
 
 def test_few_ended_runs_are_kept() -> None:
-    runs = RunningRuns()
+    runs = ActiveRuns()
     for number in range(MAX_ENDED + 5):
         runs.end(start(runs, id=str(number)), 200, None)
     assert [row["id"] for row in runs.rows()] == [str(number) for number in range(5, MAX_ENDED + 5)]
@@ -137,11 +137,11 @@ def test_few_ended_runs_are_kept() -> None:
     ids=["none", "empty", "version", "words", "long"],
 )
 def test_the_app_is_the_name_in_the_user_agent(client: str | None, app: str) -> None:
-    assert start(RunningRuns(), client=client).row()["app"] == app
+    assert start(ActiveRuns(), client=client).row()["app"] == app
 
 
 async def test_starts_and_ends_are_announced() -> None:
-    runs = RunningRuns()
+    runs = ActiveRuns()
     before = runs.changed
     run = start(runs)
     assert before.is_set()
@@ -150,14 +150,14 @@ async def test_starts_and_ends_are_announced() -> None:
     assert between.is_set()
 
 
-async def read(run: RunningRun, wait: Any) -> None:
+async def read(run: ActiveRun, wait: Any) -> None:
     run.begin_reading()
     async with run.stoppable():
         await wait
 
 
 async def test_a_run_that_waits_is_stopped() -> None:
-    run = start(RunningRuns())
+    run = start(ActiveRuns())
     task = asyncio.ensure_future(read(run, asyncio.Event().wait()))
     await asyncio.sleep(0)
     run.stop("Enough.")
@@ -168,7 +168,7 @@ async def test_a_run_that_waits_is_stopped() -> None:
 
 
 async def test_a_task_that_was_stopped_can_go_on() -> None:
-    run = start(RunningRuns())
+    run = start(ActiveRuns())
 
     async def stopped_once() -> str:
         with pytest.raises(RunStopped):
@@ -183,7 +183,7 @@ async def test_a_task_that_was_stopped_can_go_on() -> None:
 
 
 async def test_another_cancellation_passes() -> None:
-    run = start(RunningRuns())
+    run = start(ActiveRuns())
     task = asyncio.ensure_future(read(run, asyncio.Event().wait()))
     await asyncio.sleep(0)
     task.cancel()
@@ -192,7 +192,7 @@ async def test_another_cancellation_passes() -> None:
 
 
 async def test_a_reader_that_does_something_else_is_not_interrupted() -> None:
-    run = start(RunningRuns())
+    run = start(ActiveRuns())
     run.begin_reading()
     run.is_reading = False
     run.stop("Enough.")

@@ -1,4 +1,4 @@
-"A turn in the form of the Responses API: what `GET /v1/responses/{id}` and its `/input_items` return."
+"A turn in the format of the Responses API: what `GET /v1/responses/{id}` and its `/input_items` return."
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A turn with everything that the log has of it. It becomes the same turn in another log.
 
-The turn itself has the form in which it waits for the log (`log/turn_json`). `thread` is where it belongs,
+The turn itself has the format in which it waits for the log (`log/turn_json`). `thread` is where it belongs,
 with the hash of the thread's last message. `request` is null for a turn that did not come through the server.
 
 A message is written once: the prompt lacks the first messages, up to the one with the hash `after`, if
@@ -18,7 +18,7 @@ from llm.logs import LogStore
 
 from ..log.logged_turn import LoggedTurn
 from ..log.queries import load_turn
-from .notes import SeenKeys
+from .seen_keys import SeenKeys
 
 Json = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """The folder beside LLM's log in which turns are stored until they are in the database.
 
-The API server writes it (`proxy/log/spool_folder.py`), and so do LLM's commands (`waiting`).
+The API server writes it (`proxy/log/spool_folder.py`), and so do LLM's commands (`waiting_turns`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..file_lock import is_held
 BEGUN: Final = ".begun"
 ENDED: Final = ".json"
 REJECTED: Final = ".rejected"
-# A turn of `llm prompt` or `llm chat` (`waiting`).
+# A turn of `llm prompt` or `llm chat` (`waiting_turns`).
 SHELL: Final = ".shell"
 # A file that is being written, a lock, and the request to cancel a turn that is in progress.
 DRAFT, LOCK, CANCEL = ".draft", ".lock", ".cancel"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.turn_logs import TurnLog
 
-from proxy.explore.alone import Access, explore_app
+from proxy.explore.standalone import Access, explore_app
 
 PORT = 1234
 
