@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -21,32 +21,33 @@ from proxy.settings import Settings
 pytest.importorskip("playwright", reason="Playwright is not installed: it is in the group dev")
 pytest.importorskip("axe_playwright_python", reason="axe is not installed: it is in the group dev")
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import ConsoleMessage, Dialog, Error, Page, Route, ViewportSize
 from support.chromium import launched
 
-THEMES = ("light", "dark")
+DESKTOP: ViewportSize = {"width": 1280, "height": 720}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+def tab() -> Iterator[Page]:
+    "The one page of all tests. A new browser context costs a second, as it begins new processes."
     with launched(pytest.skip) as browser:
-        yield browser
+        tab = browser.new_page()
+        tab.context.set_default_timeout(15_000)
+        yield tab
 
 
 @dataclass
 class Surfer:
     """Opens pages. `problems` are the errors so far; a test removes those that it expects."""
 
-    context: BrowserContext
+    page: Page
     problems: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> Page:
-        page = self.context.new_page()
-        page.on("console", lambda message: self._console(message.type, message.text))
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.goto(url)
-        return page
+        self.page.goto(url)
+        return self.page
 
     def expect(self, text: str) -> None:
         "Remove a problem, which must be there."
@@ -54,38 +55,50 @@ class Surfer:
         assert matching, self.problems
         self.problems = [problem for problem in self.problems if text not in problem]
 
-    def _console(self, type: str, text: str) -> None:
-        if type == "error":
-            self.problems.append(text)
+    def on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(message.text)
+
+    def on_error(self, error: Error) -> None:
+        self.problems.append(str(error))
+
+    def on_dialog(self, dialog: Dialog) -> None:
+        self.problems.append(dialog.message)
+        dialog.dismiss()
+
+    def on_foreign_request(self, route: Route) -> None:
+        self.problems.append(f"a request to {route.request.url}")
+        route.abort()
 
 
 Surfing = Callable[..., Surfer]
 
 
 @pytest.fixture
-def surfing(chromium: Browser) -> Iterator[Surfing]:
-    """Return a function that makes a browser with its own cookies, for pages of the server at `url`.
+def surfing(tab: Page) -> Iterator[Surfing]:
+    "Return a function that returns a surfer without cookies, for pages of the server at `url`."
+    surfer = Surfer(tab)
+    listeners: dict[Any, Any] = {
+        "console": surfer.on_console,
+        "pageerror": surfer.on_error,
+        "dialog": surfer.on_dialog,
+    }
 
-    Its other arguments are those of `Browser.new_context`.
-    """
-    surfers: list[Surfer] = []
+    def surf(url: str, viewport: ViewportSize = DESKTOP) -> Surfer:
+        own = (f"{url}/", "data:", "blob:")
+        tab.context.route(lambda target: not target.startswith(own), surfer.on_foreign_request)
+        tab.set_viewport_size(viewport)
+        return surfer
 
-    def surfer(url: str, **options: Any) -> Surfer:
-        made = Surfer(chromium.new_context(**options))
-        surfers.append(made)
-
-        def elsewhere(route: Route) -> None:
-            made.problems.append(f"a request to {route.request.url}")
-            route.abort()
-
-        made.context.route(lambda target: not target.startswith((f"{url}/", "data:", "blob:")), elsewhere)
-        made.context.set_default_timeout(15_000)
-        return made
-
-    yield surfer
-    for each in surfers:
-        each.context.close()
-    assert [each.problems for each in surfers] == [[]] * len(surfers)
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    yield surf
+    tab.goto("about:blank")
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    tab.context.unroute_all()
+    tab.context.clear_cookies()
+    assert surfer.problems == []
 
 
 @dataclass(frozen=True)
@@ -115,11 +128,15 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 def check_accessibility(page: Page, *except_for: str) -> None:
-    "Fail if axe finds violations of other rules than `except_for`."
-    found = Axe().run(page).response["violations"]
-    violations = {
-        each["id"]: [node["html"][:200] + " " + node.get("failureSummary", "") for node in each["nodes"]]
-        for each in found
-        if each["id"] not in except_for
-    }
-    assert violations == {}, page.url
+    "Fail if axe finds violations of other rules than `except_for`, in light or dark."
+    page.evaluate(AXE_SCRIPT)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        violations = {
+            each["id"]: [node["html"][:200] + " " + node.get("failureSummary", "") for node in each["nodes"]]
+            for each in page.evaluate(
+                "axe.run({resultTypes: ['violations']}).then(results => results.violations)"
+            )
+            if each["id"] not in except_for
+        }
+        assert violations == {}, (page.url, theme)

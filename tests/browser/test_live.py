@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.dictated_engine import DictatedEngine
 
-from .conftest import THEMES, Serve, Served, Surfing, check_accessibility
+from .conftest import Serve, Served, Surfing, check_accessibility
 
 CHAT = "/v1/chat/completions"
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
@@ -142,27 +142,21 @@ def test_pause_and_the_arrow_keys(
 def test_a_page_connects_again_by_itself(
     server: Served, engine: DictatedEngine, clients: ThreadPoolExecutor, surfing: Surfing
 ) -> None:
-    surfer = surfing(server.url)
-    page = surfer.open(f"{server.url}/live")
+    page = surfing(server.url).open(f"{server.url}/live")
     expect(page.locator("#summary")).to_have_text("0 running")
-    surfer.context.set_offline(True)
+    page.context.set_offline(True)
     page.evaluate("0")
-    surfer.context.set_offline(False)
+    page.context.set_offline(False)
     ask(server, clients)
     engine.call(0).say("<|channel|>final<|message|>Yes")
     engine.call(0).end()
     expect(row(page).locator(".state")).to_have_text("Done")
 
 
-@pytest.mark.parametrize("theme", THEMES)
 def test_accessibility(
-    server: Served,
-    engine: DictatedEngine,
-    clients: ThreadPoolExecutor,
-    surfing: Surfing,
-    theme: str,
+    server: Served, engine: DictatedEngine, clients: ThreadPoolExecutor, surfing: Surfing
 ) -> None:
-    page = surfing(server.url, color_scheme=theme).open(f"{server.url}/live")
+    page = surfing(server.url).open(f"{server.url}/live")
     ask(server, clients, "one")
     engine.call(0).say("<|channel|>final<|message|>Yes")
     engine.call(0).end()

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 from support.dictated_engine import DictatedEngine
 
 from proxy.http import api_keys
 
-from .conftest import THEMES, Serve, Surfing, check_accessibility
+from .conftest import Serve, Surfing, check_accessibility
 
 UNAUTHORIZED = "401 (Unauthorized)"
 
@@ -25,7 +24,7 @@ def test_a_key_is_asked_for_and_opens_the_page(serve: Serve, surfing: Surfing) -
     expect(page.locator("#summary")).to_have_text("0 running")
     assert page.url == f"{server.url}/live?a=1"
     surfer.expect(UNAUTHORIZED)
-    (cookie,) = surfer.context.cookies()
+    (cookie,) = page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
     assert key not in cookie["value"]
 
@@ -33,7 +32,7 @@ def test_a_key_is_asked_for_and_opens_the_page(serve: Serve, surfing: Surfing) -
     expect(page.get_by_role("strong")).to_have_text("laptop")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Key")).to_be_visible()
-    assert surfer.context.cookies() == []
+    assert page.context.cookies() == []
 
 
 def test_a_page_asks_again_when_its_key_is_revoked(serve: Serve, surfing: Surfing) -> None:
@@ -49,11 +48,10 @@ def test_a_page_asks_again_when_its_key_is_revoked(serve: Serve, surfing: Surfin
     surfer.expect(UNAUTHORIZED)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_accessibility(serve: Serve, surfing: Surfing, theme: str) -> None:
+def test_accessibility(serve: Serve, surfing: Surfing) -> None:
     key = api_keys.add("laptop")
     server = serve(DictatedEngine())
-    surfer = surfing(server.url, color_scheme=theme)
+    surfer = surfing(server.url)
     page = surfer.open(f"{server.url}/login")
     check_accessibility(page)
     page.get_by_label("Key").fill("wrong")

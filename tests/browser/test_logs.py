@@ -14,7 +14,7 @@ from support.scripted_engine import AsyncScriptedEngine
 from proxy.explore.mount import is_installed
 from proxy.explore.queries import QUERIES
 
-from .conftest import THEMES, Serve, Served, Surfing, check_accessibility
+from .conftest import Serve, Served, Surfing, check_accessibility
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="the extra datasette is not installed")
 
@@ -67,11 +67,10 @@ DATASETTES = ("html-has-lang", "landmark-one-main", "region", "heading-order", "
 VEGAS = ("svg-img-alt",)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_accessibility(serve: Serve, surfing: Surfing, theme: str, tmp_path: Path) -> None:
+def test_accessibility(serve: Serve, surfing: Surfing, tmp_path: Path) -> None:
     write_household_log(tmp_path / "logs.db")
     server = serve(AsyncScriptedEngine())
-    page = surfing(server.url, color_scheme=theme).open(f"{server.url}/logs/")
+    page = surfing(server.url).open(f"{server.url}/logs/")
     rows = page.evaluate("fetch('/logs/log/gpt_oss_turns.json?_shape=array').then(answer => answer.json())")
     turn = rows[0]["turn_id"]
     for path in (f"-/turn/{turn}", f"-/thread/{rows[0]['thread_id']}", "-/privacy"):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from support.dictated_engine import DictatedEngine
 from support.hostile_texts import HOSTILE
 from support.household_log import write_household_log
 from support.logged_turns import assistant, call, reasoning, result, system, user
 from support.turn_logs import TurnLog
 
-from .conftest import THEMES, Serve, Served, Surfing, check_accessibility
+from .conftest import Serve, Served, Surfing, check_accessibility
 
-PHONE = {"width": 390, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 800}
 
 
 @pytest.fixture
@@ -57,14 +57,13 @@ def test_what_an_app_asked_can_be_found_by_clicking(garden: Served, surfing: Sur
     expect(page.get_by_role("cell", name="GardenApp/2.1 (OpenAI/Python 3.54)")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("path", ["/-/thread/last", "/-/turn/last", "/-/privacy", "garden"])
-def test_accessibility(garden: Served, surfing: Surfing, theme: str, path: str) -> None:
+def test_accessibility(garden: Served, surfing: Surfing, path: str) -> None:
     log = TurnLog(garden.database)
     first = next(iter(log.db.query("select min(thread_id) as id from turns")))["id"]
     log.db.close()
     path = f"/-/thread/{first}" if path == "garden" else path
-    page = surfing(garden.url, color_scheme=theme, viewport=PHONE).open(f"{garden.url}/logs{path}")
+    page = surfing(garden.url, viewport=PHONE).open(f"{garden.url}/logs{path}")
     check_accessibility(page)
     open_all(page)
     check_accessibility(page)
@@ -96,7 +95,6 @@ def test_hostile_texts_do_nothing(serve: Serve, surfing: Surfing, tmp_path: Path
     log.db.close()
     server = serve(DictatedEngine())
     surfer = surfing(server.url)
-    surfer.context.on("dialog", lambda dialog: surfer.problems.append(dialog.message))
     for path in ("/-/turn/last", "/-/turn/last?page=1", "/-/thread/last", "/-/privacy"):
         page = surfer.open(f"{server.url}/logs{path}")
         open_all(page)
