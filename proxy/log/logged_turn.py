@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from llm.logs import message_hash
 from llm.parts import Message, StreamEvent
+
+from llm_gpt_oss.log.redaction import is_redacted
 
 from ..generation import CustomCall, Finished, ThreadPosition, TokenUsage
 from .fingerprint import tool_calls
@@ -19,12 +22,16 @@ from .turn import Turn
 CLIENT_NOTES = ("misfit", "truncated")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredMessage:
     "A message and its hash in llm's log."
 
     hash: str
     message: Message
+
+    @cached_property
+    def is_redacted(self) -> bool:
+        return is_redacted(self.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class ThreadMatcher:
         }
         new = [_with_call_ids(message, call_ids) for message in messages[match.covered :]]
         stored = self._stored_prefix(messages[:first], chain, chain_instructions)
-        if any(map(is_redacted, known)):
+        if any(stored.is_redacted for stored in chain[chain_instructions:]):
             sent = messages[first : match.covered]
             if [message.role for message in sent] == [message.role for message in known]:
                 known = [*map(unredacted, sent, known)]
