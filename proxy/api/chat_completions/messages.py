@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from llm.parts import Message, Part, ReasoningPart, ToolCallPart, ToolResultPart
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, with_config
+from typing_extensions import NotRequired, TypedDict
 
 from llm_gpt_oss.turn.messages import name_metadata, tool_call_part
 
@@ -75,16 +76,16 @@ class ReasoningDetail(LenientBody):
     data: str | None = None
 
 
-class ChatMessage(LenientBody):
-    content: Content = None
+@with_config(LenientBody.model_config)
+class ChatMessage(TypedDict):
+    "A dictionary, because pydantic needs three times as long for an object. A history has thousands of them."
+
+    content: NotRequired[Content]
 
 
 class NamedMessage(ChatMessage):
     role: Literal["system", "developer", "user"]
-    name: str | None = None
-
-    def to_message(self) -> Message:
-        return Message(self.role, [text_part(self.content)], provider_metadata=name_metadata(self.name))
+    name: NotRequired[str | None]
 
 
 class AssistantMessage(ChatMessage):
@@ -94,50 +95,61 @@ class AssistantMessage(ChatMessage):
     """
 
     role: Literal["assistant"]
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    reasoning_details: list[ReasoningDetail] | None = None
-    refusal: str | None = None
-    tool_calls: list[FunctionToolCall | CustomToolCall] | None = None
-    function_call: FunctionCall | None = None
-    audio: SpokenAnswer | None = None
-
-    def to_message(self) -> Message:
-        reasoning = self._reasoning()
-        parts = assistant_parts(self._content())
-        if reasoning and not any(isinstance(part, ReasoningPart) for part in parts):
-            parts.insert(0, reasoning)
-        if self.tool_calls:
-            parts += [call.to_part() for call in self.tool_calls]
-        if call := self.function_call:
-            parts.append(call.to_part(""))
-        return Message("assistant", parts)
-
-    def _content(self) -> Content:
-        "Return the content, or what takes its place."
-        if not (self.refusal or self.audio) or joined_text(self.content):
-            return self.content
-        spoken = self.audio and self.audio.transcript
-        return self.refusal or spoken or [AttachmentContent(type="audio")]
-
-    def _reasoning(self) -> ReasoningPart | None:
-        "Return the reasoning in a field of its own."
-        if text := self.reasoning or self.reasoning_content:
-            return ReasoningPart(text)
-        return _detailed_reasoning(self.reasoning_details) if self.reasoning_details else None
+    reasoning: NotRequired[str | None]
+    reasoning_content: NotRequired[str | None]
+    reasoning_details: NotRequired[list[ReasoningDetail] | None]
+    refusal: NotRequired[str | None]
+    tool_calls: NotRequired[list[FunctionToolCall | CustomToolCall] | None]
+    function_call: NotRequired[FunctionCall | None]
+    audio: NotRequired[SpokenAnswer | None]
 
 
 class ToolMessage(ChatMessage):
     "The result of a tool. `function` is the older role."
 
     role: Literal["tool", "function"]
-    tool_call_id: str | None = None
-    name: str | None = None
+    tool_call_id: NotRequired[str | None]
+    name: NotRequired[str | None]
 
-    def to_message(self) -> Message:
-        result = ToolResultPart(self.name or "", joined_text(self.content), self.tool_call_id or "")
-        result.provider_metadata = content_metadata(self.content)
+
+def _to_message(entry: NamedMessage | AssistantMessage | ToolMessage) -> Message:
+    content = entry.get("content")
+    if entry["role"] == "assistant":
+        return _assistant_message(entry)
+    name = entry.get("name")
+    if entry["role"] == "tool" or entry["role"] == "function":
+        result = ToolResultPart(name or "", joined_text(content), entry.get("tool_call_id") or "")
+        result.provider_metadata = content_metadata(content)
         return Message("tool", [result])
+    return Message(entry["role"], [text_part(content)], provider_metadata=name_metadata(name))
+
+
+def _assistant_message(entry: AssistantMessage) -> Message:
+    reasoning = _reasoning(entry)
+    parts = assistant_parts(_assistant_content(entry))
+    if reasoning and not any(isinstance(part, ReasoningPart) for part in parts):
+        parts.insert(0, reasoning)
+    if calls := entry.get("tool_calls"):
+        parts += [call.to_part() for call in calls]
+    if call := entry.get("function_call"):
+        parts.append(call.to_part(""))
+    return Message("assistant", parts)
+
+
+def _assistant_content(entry: AssistantMessage) -> Content:
+    "Return the content, or what takes its place."
+    content, refusal, audio = entry.get("content"), entry.get("refusal"), entry.get("audio")
+    if not (refusal or audio) or joined_text(content):
+        return content
+    return refusal or (audio and audio.transcript) or [AttachmentContent(type="audio")]
+
+
+def _reasoning(entry: AssistantMessage) -> ReasoningPart | None:
+    "Return the reasoning in a field of its own."
+    if text := entry.get("reasoning") or entry.get("reasoning_content"):
+        return ReasoningPart(text)
+    details = entry.get("reasoning_details")
+    return _detailed_reasoning(details) if details else None
 
 
 def _detailed_reasoning(details: Sequence[ReasoningDetail]) -> ReasoningPart | None:
@@ -167,11 +179,11 @@ def to_messages(entries: Sequence[AnyMessage]) -> Iterator[Message]:
 
     Raises ApiError if the newest user message has an attachment. In the history, text stands for it.
     """
-    roles = ["tool" if isinstance(entry, ToolMessage) else entry.role for entry in entries]
-    refuse_attachments([*zip(roles, (entry.content for entry in entries), strict=True)], "messages")
+    messages = [*map(_to_message, entries)]
+    roles = [message.role for message in messages]
+    refuse_attachments([*zip(roles, (entry.get("content") for entry in entries), strict=True)], "messages")
     call_ids = CallIds()
-    for entry in entries:
-        message = entry.to_message()
+    for message in messages:
         for index, part in enumerate(message.parts):
             if isinstance(part, ToolCallPart):
                 message.parts[index] = call_ids.add_call(part)
@@ -185,7 +197,7 @@ def custom_calls(entries: Sequence[AnyMessage], messages: Sequence[Message]) -> 
     return frozenset(
         CustomCall(part.tool_call_id or "", part.name)
         for entry, message in zip(entries, messages, strict=True)
-        if isinstance(entry, AssistantMessage) and entry.tool_calls
-        for call, part in zip(entry.tool_calls, tool_calls([message]), strict=False)
+        if entry["role"] == "assistant" and (calls := entry.get("tool_calls"))
+        for call, part in zip(calls, tool_calls([message]), strict=False)
         if isinstance(call, CustomToolCall)
     )
