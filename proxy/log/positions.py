@@ -41,13 +41,13 @@ limit 1
 
 class LogPosition(NamedTuple):
     """The turn that matches one of the values looked for: which value, its thread, its last message, and the
-    message at which that thread ends now.
+    message at which that thread ends now, which is None if all of its turns failed.
     """
 
     matched: int
     thread_id: str
     tip: str
-    thread_tip: str
+    thread_tip: str | None
 
 
 def find_by_prefix(

@@ -30,15 +30,15 @@ MAX_THREADS = 20
 
 
 class ThreadMatch(NamedTuple):
-    "The first `covered` messages of a request are in the log, up to `position`."
+    """The first `covered` messages of a request are in the log, up to `position`.
+
+    `moved_on` says whether the thread continues differently. A turn that failed is not the thread's end, so the
+    position may be after it.
+    """
 
     position: LogPosition
     covered: int
-
-    @property
-    def moved_on(self) -> bool:
-        "Whether the thread continues after the messages of the request."
-        return self.position.tip != self.position.thread_tip
+    moved_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,10 @@ class ThreadMatcher:
             # This conversation looks the same, but the calls belong to another one.
             own = find_by_prefix(self._connection, hashes, *conditions, required_tip=caller.tip)
             position = own or position
-        match = ThreadMatch(position, first + position.matched + 1)
+        moved_on = position.tip != position.thread_tip and not is_descendant(
+            self._connection, position.tip, position.thread_tip
+        )
+        match = ThreadMatch(position, first + position.matched + 1, moved_on)
         if match.moved_on and position.thread_id != rerun_thread:
             return self._match_thread_tip(match, hashes[position.matched + 1 :]) or match
         return match
@@ -173,7 +176,7 @@ class ThreadMatcher:
         "The thread of the last call, if the thread's last answer is the last that the client knows."
         position = find_by_calls(self._connection, _call_ids(prompt), actor)
         answers = [message for message in prompt if message.role == "assistant"]
-        if position and answers:
+        if position and position.thread_tip and answers:
             last = load_chain(self._log, position.thread_tip)[-1].message
             if self._is_copy_of(answers[-1], last):
                 return position.thread_id
@@ -191,7 +194,7 @@ class ThreadMatcher:
         if tip is None or tip not in later:
             return None
         position = match.position._replace(tip=match.position.thread_tip)
-        return ThreadMatch(position, match.covered + later.index(tip) + 1)
+        return ThreadMatch(position, match.covered + later.index(tip) + 1, moved_on=False)
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:
         """Replaces messages that call tools by the logged ones, because clients send back no reasoning or

@@ -9,17 +9,30 @@ from llm.parts import Message
 from ..generation import ThreadPosition
 from .custom_calls import copy_custom_calls, insert_custom_calls
 from .items import ItemChain, has_kept_ids, keep_item_ids, thread_owner
-from .llm_store import ChainStore
+from .llm_store import ChainStore, StoredPrefix
 from .queries import is_descendant
 from .tables import ensure_conversation, has_turn, insert_request, is_deleted
 from .thread_match import HashedPrompt, ThreadMatch, ThreadMatcher, hash_prompt
 from .thread_names import name_thread, new_thread_id, thread_name
 from .turn import Turn
 
-THREAD_THAT_ENDS_WITH = """
-select threads.id from turns join threads
-on threads.id = turns.thread_id and threads.tip_message_hash = turns.tip_message_hash
-where turns.id = ?
+ENDS_OF_TURN = """
+select turns.thread_id, turns.tip_message_hash, threads.tip_message_hash
+from turns join threads on threads.id = turns.thread_id where turns.id = ?
+"""
+# The last message up to `tip` with which another turn of the thread ended that did not fail.
+EARLIER_END = """
+with recursive chain (hash, distance) as (
+    select :tip, 0
+    union all
+    select messages.parent_hash, distance + 1 from messages join chain on messages.hash = chain.hash
+)
+select hash from chain where exists (
+    select 1 from turns left join gpt_oss_requests as request on request.turn_id = turns.id
+    where turns.tip_message_hash = chain.hash and turns.thread_id = :thread and turns.id <> :turn
+        and coalesce(request.status, 200) = 200
+)
+order by distance limit 1
 """
 
 
@@ -34,7 +47,11 @@ def write_once(log: ChainStore, turn: Turn) -> None:
 
 
 class TurnWriter:
-    "Writes turns to one log."
+    """Writes turns to one log.
+
+    A failed turn belongs to its thread, but is never its end. A client whose history has what arrived of the
+    answer continues the thread after it all the same.
+    """
 
     def __init__(self, log: ChainStore) -> None:
         self._log = log
@@ -58,7 +75,7 @@ class TurnWriter:
             rerun_thread = self._rerun_thread(turn)
             match = self._matcher.find(hashed, request.actor, len(prompt), turn.id, rerun_thread)
             thread_id = rerun_thread or self._thread(prompt, request.actor, match)
-            self._log.log(turn.response, thread_id, hashed.stored)
+            self._log_in(thread_id, turn, hashed.stored)
             covered = match.covered if match else covered
         insert_request(
             self._connection,
@@ -76,34 +93,48 @@ class TurnWriter:
             self._keep_ids(turn, position)
 
     def _rerun_thread(self, turn: Turn) -> str | None:
-        """Return the thread that already ends with this turn, or None.
+        """Return the thread that has this turn already and has not moved on from it, or None.
 
         There is one if the turn broke off and the client sent the request again.
         """
-        row = self._connection.execute(THREAD_THAT_ENDS_WITH, [turn.id]).fetchone()
+        row = self._connection.execute(ENDS_OF_TURN, [turn.id]).fetchone()
+        if row is None:
+            return None
+        thread_id, tip, thread_tip = row
+        return thread_id if is_descendant(self._connection, tip, thread_tip) else None
+
+    def _log_in(self, thread_id: str, turn: Turn, stored: StoredPrefix | None = None) -> None:
+        failed = turn.request.status != 200
+        tip = self._end_without(turn, thread_id) if failed else None
+        self._log.log(turn.response, thread_id, stored)
+        if failed:
+            self._log.db["threads"].update(thread_id, {"tip_message_hash": tip})
+
+    def _end_without(self, turn: Turn, thread_id: str) -> str | None:
+        "The thread's end, without what an earlier completion of the same answer wrote."
+        tip = self._log.thread_tip(thread_id)
+        if self._connection.execute(ENDS_OF_TURN, [turn.id]).fetchone() != (thread_id, tip, tip):
+            return tip
+        values = {"tip": tip, "thread": thread_id, "turn": turn.id}
+        row = self._connection.execute(EARLIER_END, values).fetchone()
         return row[0] if row else None
 
     def _log_at(self, turn: Turn, position: ThreadPosition) -> ThreadPosition | None:
-        """Logs a turn at the position that the request names; returns None if that was pruned meanwhile.
-
-        A failed turn belongs to the thread, but is never its end: no later turn continues it.
-        """
+        "Logs a turn at the position that the request names; returns None if that was pruned meanwhile."
         request = turn.request
         try:
             tip = self._log.thread_tip(position.thread_id)
         except KeyError:
             thread_id = self._create_thread(turn.prompt)
-            self._log.log(turn.response, thread_id)
+            self._log_in(thread_id, turn)
             return None
         moved_on = tip != position.tip and not position.append
         if moved_on or is_deleted(self._connection, position.thread_id):
-            self._log.log(turn.response, self._fork(turn.prompt, position.thread_id))
+            self._log_in(self._fork(turn.prompt, position.thread_id), turn)
             return position
-        self._log.log(turn.response, position.thread_id)
+        self._log_in(position.thread_id, turn)
         name_thread(self._log, position.thread_id, turn.prompt)
-        if request.status != 200:
-            self._log.db["threads"].update(position.thread_id, {"tip_message_hash": tip})
-        elif tip != position.tip:
+        if request.status == 200 and tip != position.tip:
             self._log.db["threads"].update(position.thread_id, {"tip_message_hash": tip})
             new_messages = turn.prompt[request.added + request.known :]
             self._log.append(position.thread_id, [*new_messages, *turn.answer])

@@ -93,7 +93,7 @@ def _log(
     log.log(response, id, stored)
     if _has(log, "messages", "hash", last):
         log.db["threads"].update(id, {"tip_message_hash": last})
-    elif failed and tip:
+    elif failed:
         log.db["threads"].update(id, {"tip_message_hash": tip})
 
 

@@ -15,7 +15,12 @@ from .references import Reference, find_reference, turn_of_answer
 from .turn_summary import summary_of_spooled
 from .view import View, view
 
-THREAD = "select name, tip_message_hash from threads where id = ?"
+# A thread whose turns all failed has no end: its page shows the last of them.
+THREAD = """
+select name, coalesce(tip_message_hash, (
+    select tip_message_hash from turns where thread_id = threads.id order by turns.id desc limit 1
+)) from threads where id = ?
+"""
 TURN = """
 select turns.thread_id, turns.tip_message_hash, threads.name
 from turns left join threads on threads.id = turns.thread_id where turns.id = ?

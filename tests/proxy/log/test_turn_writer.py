@@ -11,6 +11,7 @@ from support.logged_turns import assistant, call, reasoning, result, system, tur
 from support.turn_logs import TurnLog
 
 from llm_gpt_oss.log.database import write_transaction
+from proxy.generation import ThreadPosition
 from proxy.log import llm_store
 from proxy.log.fingerprint import prefix_hashes
 from proxy.log.queries import load_turn
@@ -221,3 +222,65 @@ def test_a_restored_message_merges_with_one_that_the_client_wrote(log: TurnLog) 
     log.put(begun, hashed)
     assert begun.prompt[2] == assistant(" b", call("1"))
     assert log.request(begun)["visible_tip"] == [*prefix_hashes([*begun.prompt, *begun.answer])][-1]
+
+
+# Turns that failed
+
+
+def end(log: TurnLog, written: Turn) -> list[Message]:
+    "The conversation that `llm -c` continues."
+    messages: list[Message] = log.store.thread_messages(log.thread_of(written))
+    return messages
+
+
+@pytest.mark.parametrize("status", [499, 500])
+@pytest.mark.parametrize(
+    "arrived", [None, assistant(reasoning("Hm")), assistant("Su")], ids=["nothing", "reasoning", "text"]
+)
+def test_a_failed_turn_is_not_the_end_of_its_thread(
+    log: TurnLog, status: int, arrived: Message | None
+) -> None:
+    first = log.write(HI, answer=HELLO)
+    failed = log.write(HI, HELLO, MORE, answer=arrived, status=status, error="gone")
+    assert log.thread_of(failed) == log.thread_of(first)
+    assert end(log, failed) == [HI, HELLO]
+    repeated = log.write(HI, HELLO, MORE, answer=assistant("Sure"))
+    assert log.thread_of(repeated) == log.thread_of(first)
+    assert end(log, repeated) == [HI, HELLO, MORE, assistant("Sure")]
+
+
+def test_a_client_that_keeps_a_part_of_an_answer_continues_the_thread(log: TurnLog) -> None:
+    first = log.write(HI, answer=HELLO)
+    log.write(HI, HELLO, MORE, answer=assistant("Su"), status=499, error="stopped")
+    later = log.write(HI, HELLO, MORE, assistant("Su"), user("Go on"), answer=assistant("Sure"))
+    assert log.thread_of(later) == log.thread_of(first)
+    assert end(log, later) == [HI, HELLO, MORE, assistant("Su"), user("Go on"), assistant("Sure")]
+
+
+def test_a_thread_whose_turns_all_failed_has_no_end(log: TurnLog) -> None:
+    failed = log.write(HI, answer=assistant(call("1")), status=499, error="stopped")
+    assert log.thread(failed)["tip_message_hash"] is None
+    later = log.write(MORE, assistant(call("1")), result("1", "x"), answer=HELLO)
+    assert end(log, later) == [MORE, assistant(call("1")), result("1", "x"), HELLO]
+
+
+def test_a_failed_turn_is_not_the_end_of_a_fork(log: TurnLog) -> None:
+    first = log.write(HI, answer=HELLO)
+    log.write(HI, HELLO, MORE, answer=assistant("Sure"))
+    position = ThreadPosition(log.thread_of(first), tip(log, first))
+    failed = log.write(
+        HI, HELLO, user("Else"), answer=assistant("O"), known=2, continues=position, status=499, error="gone"
+    )
+    assert log.thread(failed)["forked_from"] == log.thread_of(first)
+    assert log.thread(failed)["tip_message_hash"] is None
+
+
+def test_a_failed_turn_that_replaces_the_beginning_of_its_answer_leaves_the_thread_where_it_was(
+    log: TurnLog,
+) -> None:
+    log.write(HI, answer=HELLO)
+    begun = log.write(HI, HELLO, MORE, answer=assistant("Su"))
+    failed = turn(HI, HELLO, MORE, answer=assistant("Sure, b"), status=502, error="gone")
+    failed.response.id = begun.id
+    log.put(failed)
+    assert end(log, failed) == [HI, HELLO]

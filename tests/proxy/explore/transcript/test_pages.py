@@ -167,12 +167,15 @@ class TestThread:
         assert (page.status_code, "<h1>Hi</h1>" in page.text) == (200, True)
         assert f'id="turn-{written.id}"' in page.text
 
+    async def test_all_of_whose_turns_failed(self, log: TurnLog, get: Get) -> None:
+        failed = log.write(user("Hi"), answer=assistant("Hel"), status=499, error="stopped")
+        page = (await get(f"/-/thread/{log.thread_of(failed)}")).text
+        assert ("<p>Hi</p>" in page, "<p>Hel</p>" in page) == (True, True)
+
     async def test_turns_that_are_not_in_its_conversation(self, log: TurnLog, get: Get) -> None:
         first = log.write(HI, answer=HELLO)
         thread = log.thread_of(first)
-        tip = log.thread(first)["tip_message_hash"]
         failed = log.write(HI, HELLO, user("And?"), status=499, error="Left")
-        log.db["threads"].update(thread, {"tip_message_hash": tip})
         page = (await get(f"/-/thread/{thread}")).text
         others = page.partition("Other turns of this thread")[2]
         assert failed.id in others
