@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .turns import APP, PROMPT, REQUEST
+from .turns import APP, INPUT_TOKENS, OUTPUT_TOKENS, PROMPT, REQUEST
 from .view import Column, View
 
 
@@ -20,8 +20,8 @@ COLUMNS = (
     Column("last_utc", _of_thread("max(turns.datetime_utc)"), "when its last turn began"),
     Column("turns", _of_thread("count(*)"), "the number of turns"),
     Column("apps", _of_thread(f"group_concat(distinct {APP})", REQUEST), "the apps, separated by commas"),
-    Column("input_tokens", _of_thread("sum(turns.input_tokens)"), "tokens of all prompts"),
-    Column("output_tokens", _of_thread("sum(turns.output_tokens)"), "tokens of all answers"),
+    Column("input_tokens", _of_thread(f"sum({INPUT_TOKENS})"), "tokens of all prompts"),
+    Column("output_tokens", _of_thread(f"sum({OUTPUT_TOKENS})"), "tokens of all answers"),
     Column("last_turn_id", LAST_TURN, "its last turn"),
     Column(
         "last_prompt",

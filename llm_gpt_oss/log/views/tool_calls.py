@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from .view import Column, View
+from .view import PARTS, Column, View
 
 # The output of a call, in the message of the call, as some providers have it, or in one of the messages of
 # tools that follow.
-OUTPUT = """(
+OUTPUT = f"""(
     with recursive following (hash) as (
         select call.message_hash
         union all
         select messages.hash from following join messages on messages.parent_hash = following.hash
         where messages.role = 'tool'
     )
-    select json_extract(parts.payload, '$.output')
-    from following cross join parts on parts.message_hash = following.hash
-    where +parts.type = 'tool_result' and json_valid(parts.payload)
-        and json_extract(parts.payload, '$.tool_call_id') = call.call_id
+    select json_extract(part.json, '$.output')
+    from following cross join {PARTS} on part.message_hash = following.hash
+    where +part.type = 'tool_result' and json_extract(part.json, '$.tool_call_id') = call.call_id
     limit 1
 )"""
 COLUMNS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .view import PARTS, TEXT, Column, View
+from .view import PARTS, TEXT, Column, View, number
 
 # How far back the prompt of a turn is looked for. A program may call tools hundreds of times for one prompt.
 PROMPT_DISTANCE = 200
@@ -44,7 +44,7 @@ ANSWER = f"""(
 )"""
 NOTES = """(
     select group_concat(json_extract(note.value, '$.kind'), ', ')
-    from json_each(turns.response, '$.outcome.notes') as note
+    from json_each(turns.response, '$.outcome.notes') as note where note.type = 'object'
 )"""
 # The name before the version, such as `curl` of `curl/8.1`.
 PRODUCT = """substr(
@@ -56,8 +56,11 @@ APP = f"""case when request.turn_id is null then 'shell'
 GPT_OSS = "json_type(turns.response, '$.outcome') is not null"
 
 
+INPUT_TOKENS, OUTPUT_TOKENS = number("turns.input_tokens"), number("turns.output_tokens")
+
+
 def _detail(name: str) -> str:
-    return f"json_extract(turns.details, '$.{name}')"
+    return number(f"json_extract(turns.details, '$.{name}')")
 
 
 COLUMNS = (
@@ -82,12 +85,13 @@ COLUMNS = (
     Column("model", "turns.model", "the model"),
     Column(
         "engine",
-        "json_extract(turns.response, '$.engine')",
+        "cast(json_extract(turns.response, '$.engine') as text)",
         "the engine that the model ran on; null for requests that went to Ollama as they were",
     ),
     Column(
         "effort",
-        f"coalesce(json_extract(turns.options, '$.reasoning_effort'), case when {GPT_OSS} then 'medium' end)",
+        "coalesce(cast(json_extract(turns.options, '$.reasoning_effort') as text), "
+        f"case when {GPT_OSS} then 'medium' end)",
         "the reasoning effort",
     ),
     Column("status", "request.status", "the HTTP status that the app got; null for `shell`"),
@@ -103,13 +107,13 @@ COLUMNS = (
     ),
     Column("notes", NOTES, "the kinds of its [notes](#notes), such as `renamed, repaired`; null without any"),
     Column("deleted", "coalesce(request.deleted, 0)", "1 if it was deleted through the API, which hides it"),
-    Column("input_tokens", "turns.input_tokens", "tokens of the whole prompt"),
+    Column("input_tokens", INPUT_TOKENS, "tokens of the whole prompt"),
     Column("cached_tokens", _detail("cached_tokens"), "how many of these the engine had cached, if known"),
-    Column("output_tokens", "turns.output_tokens", "all tokens that were generated"),
+    Column("output_tokens", OUTPUT_TOKENS, "all tokens that were generated"),
     Column("reasoning_tokens", _detail("reasoning_tokens"), "how many of these are reasoning"),
     Column(
         "answer_tokens",
-        f"turns.output_tokens - {_detail('reasoning_tokens')}",
+        f"{OUTPUT_TOKENS} - {_detail('reasoning_tokens')}",
         "the others: the answer, calls of tools, and markers",
     ),
     Column("queue_ms", "request.queue_ms", "how long the request waited in the queue; null for `shell`"),

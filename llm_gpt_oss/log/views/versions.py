@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # In the order in which they are created.
 NAMES = ("gpt_oss_turns", "gpt_oss_messages", "gpt_oss_tool_calls", "gpt_oss_threads")
 # Raised with every change of a view. An older version of this package leaves newer views alone.
-VERSION = 1
+VERSION = 2
 MARK = r"/\* version (\d+) \*/"
 
 

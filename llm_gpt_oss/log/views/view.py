@@ -1,7 +1,8 @@
 """A view as a table of columns, from which its SQL and its documentation are made.
 
-The SQL uses no functions of ours, so that any program that reads SQLite can use the views. JSON that SQLite
-cannot read (`NaN`) counts as missing, because it would fail the whole query.
+The SQL uses no functions of ours, so that any program that reads SQLite can use the views. Other programs write
+to the log, too. JSON that SQLite cannot read (`NaN`), an element of a list that should be an object and is not,
+and a number that is none count as missing: an error in one turn would fail the query for all of them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ from typing import NamedTuple
 
 # llm stores the text of a part as it is, or as a list of literal pieces and fragments.
 TEXT = """coalesce(part.text, (
-    select group_concat(coalesce(json_extract(piece.value, '$.literal'), fragments.content), '')
-    from json_each(part.json, '$.text_ref') as piece
-    left join fragments on fragments.id = json_extract(piece.value, '$.fragment')
+    select group_concat(coalesce(json_extract(piece.object, '$.literal'), fragments.content), '')
+    from (
+        select case type when 'object' then value end as object from json_each(part.json, '$.text_ref')
+    ) as piece
+    left join fragments on fragments.id = json_extract(piece.object, '$.fragment')
 ))"""
 PARTS = "(select *, case when json_valid(payload) then payload end as json from parts) as part"
+
+# Larger numbers are mistakes, with which a sum would overflow.
+MAX_NUMBER = "1e15"
+
+
+def number(sql: str) -> str:
+    "SQL for a count or a time, which is null if the value is not one."
+    return f"case when {sql} between 0 and {MAX_NUMBER} then {sql} end"
 
 
 class Column(NamedTuple):
