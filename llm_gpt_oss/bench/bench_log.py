@@ -67,7 +67,12 @@ def log_run(database: sqlite_utils.Database, session: Session, response: llm.Res
 def latest_earlier(log: sqlite3.Connection, session: Session, case: Case) -> Earlier | None:
     "Return the latest other session on this machine that measured the same case, None if there is none."
     sql = """
-    select json_extract(response_json, '$.benchmark'), date(datetime_utc) from turns
+    select case json_type(response, '$.benchmark')
+            when 'object' then json_extract(response, '$.benchmark')
+        end, date(datetime_utc)
+    from (
+        select *, case when json_valid(response_json) then response_json end as response from turns
+    )
     where thread_id >= ? and thread_id < ? and model = ?
     order by id desc
     """

@@ -16,6 +16,7 @@ from llm.parts import Message, Part, ReasoningPart
 
 from llm_gpt_oss.log.redaction import MARKER
 
+from .foreign_json import read_object
 from .queries import load_turn
 from .thread_match import hash_prompt
 
@@ -85,7 +86,7 @@ def find_earlier_completion(
                 row["first_token_ms"],
                 row["input_tokens"],
                 row["output_tokens"] or 0,
-                json.loads(row["token_details"] or "{}"),
+                read_object(row["token_details"]),
                 turn.raw,
             )
     return None

@@ -14,6 +14,7 @@ from llm_gpt_oss.log.redaction import is_redacted
 
 from ..generation import CustomCall, Finished, ThreadPosition, TokenUsage
 from .fingerprint import tool_calls
+from .foreign_json import object_or_empty
 from .ids import end_time
 from .replay import replay_events
 from .turn import Turn
@@ -93,7 +94,11 @@ def client_notes(raw: Any) -> tuple[str, ...]:
     "The notes in llm's `response_json` that tell a client how the answer differs from what it requested."
     match raw:
         case {"outcome": {"notes": [*notes]}}:
-            return tuple(note["text"] for note in notes if note["kind"] in CLIENT_NOTES)
+            return tuple(
+                note["text"]
+                for note in map(object_or_empty, notes)
+                if note.get("kind") in CLIENT_NOTES and isinstance(note.get("text"), str)
+            )
     return ()
 
 

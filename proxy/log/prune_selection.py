@@ -159,8 +159,10 @@ with recursive chain (hash) as (
 delete from temp.gone_messages where id in (select hash from chain)
 """
 CALL_IDS = """
-select json_extract(payload, '$.tool_call_id') from parts
-where type in ('tool_call', 'tool_result') and json_extract(payload, '$.tool_call_id') is not null
+select json_extract(part.json, '$.tool_call_id') from (
+    select *, case when json_valid(payload) then payload end as json from parts
+) as part
+where type in ('tool_call', 'tool_result') and json_extract(part.json, '$.tool_call_id') is not null
     and message_hash {} temp.gone_messages
 """
 

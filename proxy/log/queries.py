@@ -15,6 +15,7 @@ from llm_gpt_oss.llm_internals import load_parts
 
 from ..generation import TokenUsage
 from .custom_calls import find_custom_calls
+from .foreign_json import as_text, number, object_or_empty, read_object
 from .ids import end_time
 from .logged_turn import LoggedTurn, StoredMessage
 from .stored_body import join_shared_fields
@@ -81,7 +82,8 @@ def load_answers(log: LogStore, answer_ids: Sequence[str]) -> list[LoggedTurn]:
 def _logged_turn(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMessage]) -> LoggedTurn:
     length = next((n for n, stored in enumerate(chain, 1) if stored.hash == row["parent_message_hash"]), 0)
     raw = _response_json(log, row)
-    details = json.loads(row["token_details"] or "{}")
+    details = read_object(row["token_details"])
+    outcome = object_or_empty(raw.get("outcome"))
     return LoggedTurn(
         id=row["id"],
         answer_id=row["answer_id"] or row["id"],
@@ -97,10 +99,12 @@ def _logged_turn(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMe
         added=row["added"],
         first_input=row["first_input"],
         status=row["status"] or (500 if raw.get("error") else 200),
-        error=row["error"] or raw.get("error"),
-        finish_reason=row["finish_reason"] or (raw.get("outcome") or {}).get("finish_reason") or "stop",
+        error=row["error"] or as_text(raw.get("error")),
+        finish_reason=row["finish_reason"] or as_text(outcome.get("finish_reason")) or "stop",
         usage=TokenUsage(
-            row["input_tokens"] or 0, row["output_tokens"] or 0, details.get("reasoning_tokens", 0)
+            number(row["input_tokens"]) or 0,
+            number(row["output_tokens"]) or 0,
+            number(details.get("reasoning_tokens")) or 0,
         ),
         completed_at=end_time(row["datetime_utc"], row["duration_ms"]),
         stored=bool(row["stored"]) or row["endpoint"] is None,
@@ -112,10 +116,16 @@ def _logged_turn(log: LogStore, row: Mapping[str, Any], chain: Sequence[StoredMe
 
 
 def _response_json(log: LogStore, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    stored = row["response_json"] or "{}"
+    stored = row["response_json"]
     # llm replaces texts that are in the messages too. To restore them it reads the whole conversation twice.
-    raw = log.turn_response_json(row["id"]) if '"$' in stored else json.loads(stored)
-    return raw if isinstance(raw, dict) else {}
+    if isinstance(stored, str) and '"$' in stored:
+        return resolved_response_json(log, row["id"])
+    return read_object(stored)
+
+
+def resolved_response_json(log: LogStore, turn_id: str) -> dict[str, Any]:
+    "The turn's `response_json` with the texts that it refers to. Raises UncondenseError if one is not there."
+    return object_or_empty(log.turn_response_json(turn_id))
 
 
 def load_chain(log: LogStore, tip: str | None, *, after: str | None = None) -> list[StoredMessage]:

@@ -32,8 +32,8 @@ MAX_THREADS = 20
 class ThreadMatch(NamedTuple):
     """The first `covered` messages of a request are in the log, up to `position`.
 
-    `moved_on` says whether the thread continues differently. A turn that failed is not the thread's end, so the
-    position may be after it.
+    `moved_on` says whether the thread continues differently. A turn that failed is not the thread's end, so
+    the position may be after it.
     """
 
     position: LogPosition
@@ -187,13 +187,14 @@ class ThreadMatcher:
 
         There is one if another program continued the thread and the request includes that continuation.
         """
-        if not later:
+        thread_tip = match.position.thread_tip
+        if thread_tip is None or not later:
             return None
-        chain = [stored.message for stored in load_chain(self._log, match.position.thread_tip)]
+        chain = [stored.message for stored in load_chain(self._log, thread_tip)]
         tip = [None, *prefix_hashes(chain[count_instructions(chain) :])][-1]
         if tip is None or tip not in later:
             return None
-        position = match.position._replace(tip=match.position.thread_tip)
+        position = match.position._replace(tip=thread_tip)
         return ThreadMatch(position, match.covered + later.index(tip) + 1, moved_on=False)
 
     def _with_reasoning(self, messages: Sequence[Message], actor: str | None) -> list[Message]:

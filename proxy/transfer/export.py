@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from llm.logs import LogStore
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.log.response_json import to_bytes
 
+from ..log.foreign_json import read_object
 from ..log.queries import load_turn
 from .chat_format import chat_line
 from .conversations import conversation_ends
@@ -26,6 +26,8 @@ from .turn_format import turn_line
 Format = Literal["chat", "harmony", "responses", "turns"]
 # The forms that have a line for each conversation, and not for each turn.
 CONVERSATIONS = ("chat", "harmony")
+# What other programs wrote to the log raises these, and what a model of llm's cannot read.
+UNREADABLE = (GptOssError, UncondenseError, LookupError, RecursionError, TypeError, ValueError)
 
 TOOLS = """
 select tools.* from turn_tools join tools on tools.id = turn_tools.tool_id
@@ -52,8 +54,7 @@ def export_lines(
         for turn_id in find(log, selection):
             try:
                 line = writer.line(turn_id)
-            # What other programs wrote to the log, and what a model of llm's cannot read.
-            except (GptOssError, UncondenseError, LookupError, TypeError, ValueError) as problem:
+            except UNREADABLE as problem:
                 on_problem(turn_id, problem)
                 continue
             if line:
@@ -84,6 +85,6 @@ class _LineWriter:
 
     def _tools(self, turn_id: str) -> list[llm.Tool]:
         return [
-            llm.Tool(row["name"], row["description"], json.loads(row["input_schema"]), plugin=row["plugin"])
+            llm.Tool(row["name"], row["description"], read_object(row["input_schema"]), plugin=row["plugin"])
             for row in self.log.db.query(TOOLS, [turn_id])
         ]

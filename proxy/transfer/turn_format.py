@@ -16,6 +16,7 @@ from typing import Any
 import llm
 from llm.logs import LogStore
 
+from ..log.foreign_json import read_object, read_value
 from ..log.logged_turn import LoggedTurn
 from ..log.queries import load_turn
 from .seen_keys import SeenKeys
@@ -80,7 +81,7 @@ def turn_line(log: LogStore, turn_id: str, tools: list[llm.Tool], written: SeenK
         "resolved_model": row["resolved_model"],
         "duration_ms": row["duration_ms"],
         "response_json": turn.raw or None,
-        "schema": json.loads(row["schema"] or "null"),
+        "schema": read_value(row["schema"]),
         "tools": [
             {
                 "name": tool.name,
@@ -105,12 +106,12 @@ def _response(turn: LoggedTurn, row: Mapping[str, Any]) -> Json:
     "The turn as llm's own `Response.to_dict` returns it, with these messages of the prompt."
     counts = {"input": row["input_tokens"], "output": row["output_tokens"]}
     usage = {name: count for name, count in counts.items() if count is not None}
-    details = json.loads(row["token_details"] or "null")
+    details = read_object(row["token_details"])
     return {
         "model": row["model"],
         "prompt": {
             "messages": [stored.message.to_dict() for stored in turn.prompt],
-            "options": json.loads(row["options_json"] or "{}"),
+            "options": read_object(row["options_json"]),
         },
         "messages": [stored.message.to_dict() for stored in turn.answer],
         "id": turn.id,

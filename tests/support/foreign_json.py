@@ -6,7 +6,8 @@ import pytest
 
 # What a column may hold where an object is expected.
 VALUES = [
-    pytest.param('{"a": NaN}', id="not JSON"),
+    pytest.param('{"a": ', id="not JSON"),
+    pytest.param("NaN", id="NaN"),
     pytest.param("", id="empty"),
     pytest.param(b"\xff\x00", id="bytes"),
     pytest.param("[" * 5000 + "]" * 5000, id="deep"),
@@ -27,3 +28,11 @@ INNER = [
         "object": '{"a": [1], "notes": 5, "kind": "length"}',
     }.items()
 ]
+
+
+def in_object(path: str, value: str) -> tuple[str, str]:
+    "The column, and its JSON with the value at a path such as `response_json.outcome.notes`."
+    column, *names = path.split(".")
+    for name in reversed(names):
+        value = f'{{"{name}": {value}}}'
+    return column, value

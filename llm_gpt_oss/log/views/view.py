@@ -1,8 +1,8 @@
 """A view as a table of columns, from which its SQL and its documentation are made.
 
-The SQL uses no functions of ours, so that any program that reads SQLite can use the views. Other programs write
-to the log, too. JSON that SQLite cannot read (`NaN`), an element of a list that should be an object and is not,
-and a number that is none count as missing: an error in one turn would fail the query for all of them.
+The SQL uses no functions of ours, so that any program that reads SQLite can use the views. Other programs
+write to the log, too. JSON that SQLite cannot read (`NaN`), an element of a list that should be an object and
+is not, and a number that is none count as missing: an error in one turn would fail the query for all of them.
 """
 
 from __future__ import annotations

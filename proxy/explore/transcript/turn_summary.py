@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from condense_json import UncondenseError
 from llm.logs import LogStore
 
+from ...log.foreign_json import as_text, number, object_or_empty, read_object, read_value
+from ...log.queries import resolved_response_json
 from ...log.turn import Turn
 
 # Only what is needed of `response_json`, which may have the log probabilities of each token.
@@ -120,7 +124,7 @@ def load_summaries(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnSumm
     ids = json.dumps(turn_ids)
     tools: dict[str, list[Tool]] = {}
     for turn_id, name, description, parameters in log.db.conn.execute(TOOLS, [ids]):
-        tools.setdefault(turn_id, []).append(Tool(name, description, _json(parameters)))
+        tools.setdefault(turn_id, []).append(Tool(name, description, read_value(parameters)))
     return {
         row["id"]: _from_row({**row, "outcome": _outcome(log, row)}, tools.get(row["id"], []))
         for row in log.db.query(SUMMARIES, [ids])
@@ -165,40 +169,42 @@ def summary_of_spooled(turn: Turn, *, in_progress: bool) -> TurnSummary:
 
 
 def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
-    details, options = _object(row["token_details"]), _object(row["options_json"])
-    outcome = row["outcome"] if isinstance(row["outcome"], dict) else {}
+    details, options = read_object(row["token_details"]), read_object(row["options_json"])
+    outcome = object_or_empty(row["outcome"])
     # Other plugins of llm keep what OpenAI's API reports.
     prompt_details, output_details = (
-        details.get(name) or {} for name in ("prompt_tokens_details", "completion_tokens_details")
+        object_or_empty(details.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details")
     )
     first_token_ms = row["first_token_ms"]
     return TurnSummary(
         id=row["id"],
         thread_id=row["thread_id"],
         model=row["requested_model"] or row["model"],
-        engine=row["engine"],
+        engine=as_text(row["engine"]),
         started=_time(row["datetime_utc"]),
         endpoint=row["endpoint"],
         app=row["client"],
         key=row["actor"],
         status=row["status"],
-        error=row["error"] or row["raw_error"],
-        finish_reason=row["finish_reason"] or outcome.get("finish_reason"),
+        error=as_text(row["error"] or row["raw_error"]),
+        finish_reason=as_text(row["finish_reason"] or outcome.get("finish_reason")),
         notes=[*_notes(outcome.get("notes"))],
-        effort=options.get("reasoning_effort"),
+        effort=as_text(options.get("reasoning_effort")),
         options=options,
         queue_ms=row["queue_ms"],
-        first_token_ms=details.get("time_to_first_token_ms") if first_token_ms is None else first_token_ms,
-        duration_ms=row["duration_ms"],
-        tokens_per_second=details.get("tokens_per_second"),
-        prompt_tokens=row["input_tokens"],
-        cached_tokens=details.get("cached_tokens", prompt_details.get("cached_tokens")),
-        reasoning_tokens=details.get("reasoning_tokens", output_details.get("reasoning_tokens")),
-        output_tokens=row["output_tokens"],
-        completions=row["completions"],
+        first_token_ms=number(
+            details.get("time_to_first_token_ms") if first_token_ms is None else first_token_ms
+        ),
+        duration_ms=number(row["duration_ms"]),
+        tokens_per_second=number(details.get("tokens_per_second")),
+        prompt_tokens=number(row["input_tokens"]),
+        cached_tokens=number(details.get("cached_tokens", prompt_details.get("cached_tokens"))),
+        reasoning_tokens=number(details.get("reasoning_tokens", output_details.get("reasoning_tokens"))),
+        output_tokens=number(row["output_tokens"]),
+        completions=number(row["completions"]),
         answer_id=row["answer_id"],
-        ignored=_json(row["ignored"]) or [],
-        schema=_json(row["schema"]),
+        ignored=read_value(row["ignored"]) or [],
+        schema=read_value(row["schema"]),
         tools=tools,
         is_deleted=bool(row["deleted"]),
         in_progress=row.get("in_progress", False),
@@ -208,10 +214,11 @@ def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
 def _outcome(log: LogStore, row: Mapping[str, Any]) -> Any:
     "llm may store a text of `response_json` as a reference to the message that repeats it."
     stored = row["outcome"]
-    if stored and '"$' in stored:
-        raw = log.turn_response_json(row["id"])
-        return raw.get("outcome") if isinstance(raw, dict) else None
-    return _json(stored)
+    if isinstance(stored, str) and '"$' in stored:
+        with suppress(UncondenseError):
+            return resolved_response_json(log, row["id"]).get("outcome")
+        return None
+    return read_value(stored) if isinstance(stored, str) else None
 
 
 def _notes(notes: Any) -> Iterable[LoggedNote]:
@@ -230,17 +237,4 @@ def _time(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError:
-        return None
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    value = _json(text)
-    return value if isinstance(value, dict) else {}
-
-
-def _json(text: str | None) -> Any:
-    "None for what is not JSON: other programs may write to the log."
-    try:
-        return json.loads(text) if text else None
-    except (ValueError, RecursionError):
         return None

@@ -92,6 +92,10 @@ def test_only_the_same_is_compared(log: sqlite_utils.Database, session: Session,
     assert latest_earlier(log.conn, SESSION, CASE) is None
 
 
-def test_other_turns_in_the_thread_are_no_benchmarks(log: sqlite_utils.Database) -> None:
-    log["turns"].insert({"id": "1", "thread_id": SESSION.thread_id, "model": SESSION.model})
+@pytest.mark.parametrize("response", [None, '{"a": NaN}', "[]", "5", '{"benchmark": "yes"}'])
+def test_other_turns_in_the_thread_are_no_benchmarks(
+    log: sqlite_utils.Database, response: str | None
+) -> None:
+    row = {"id": "1", "thread_id": SESSION.thread_id, "model": SESSION.model, "response_json": response}
+    log["turns"].insert(row)
     assert latest_earlier(log.conn, SESSION, CASE) is None

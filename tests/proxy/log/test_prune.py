@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from llm.cli import cli
 from llm.logs import merged_log_rows
 from llm.parts import AttachmentPart, Message, TextPart
-from support.logged_turns import assistant, reasoning, turn, user
+from support.logged_turns import assistant, call, reasoning, turn, user
 from support.proxied_engine import HELLO, proxied
 from support.pruned_logs import TABLES, Log, opened
 from support.scripted_engine import AsyncScriptedEngine
@@ -58,6 +58,15 @@ def test_deleted_turns_stay_until_they_are_pruned(log: Log) -> None:
     assert [did.rows[table] for table in TABLES] == [1, 1, 2, 3, 1, 1]
     assert log.counts() == [0] * 6
     assert set(log.prune().rows.values()) == {0}
+
+
+def test_what_another_program_wrote_into_a_call_is_pruned_too(log: Log) -> None:
+    log.mark(log.write(HI, answer=assistant(call("1"))))
+    kept = log.write(user("Look"), answer=assistant(call("2")))
+    log.db.execute("update parts set payload = '{' where type = 'tool_call'")
+    log.db.conn.commit()
+    prune.prune(log.path, PruneSelection(), really=True, vacuum=False, report=lambda progress: None)
+    assert [row["id"] for row in log.db["turns"].rows] == [kept.id]
 
 
 # Where deleted text could still be found

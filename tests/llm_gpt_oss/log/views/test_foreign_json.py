@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from support.empty_log import copy_empty_log
-from support.foreign_json import INNER, VALUES
+from support.foreign_json import INNER, VALUES, in_object
 from support.logged_turns import assistant, call, result, user
 from support.view_logs import ViewLog
 
@@ -76,11 +76,7 @@ def test_a_column_of_turns(log: ViewLog, column: str, value: object) -> None:
 @pytest.mark.parametrize("value", INNER)
 @pytest.mark.parametrize("path", PATHS)
 def test_a_value_in_a_column_of_turns(log: ViewLog, path: str, value: str) -> None:
-    column, *names = path.split(".")
-    text = value
-    for name in reversed(names):
-        text = f'{{"{name}": {text}}}'
-    change(log, column, text)
+    change(log, *in_object(path, value))
     check(log)
 
 
