@@ -34,15 +34,15 @@ class OwnedFiles:
         self.owner = secrets.token_hex(8)
         self._lock: FileLock | None = None
 
-    def write(self, turn_id: str, path: Path, data: bytes) -> None:
+    def write(self, turn_id: str, path: str | Path, data: bytes) -> None:
         "Write the file of a turn to `path`. It is private, and replaces a file that is there."
         draft = self._draft(turn_id)
         try:
             self._create(draft, data)
-            draft.replace(path)
+            os.replace(draft, path)
         except OSError:
             with suppress(OSError):
-                draft.unlink()
+                os.unlink(draft)
             raise
 
     def check(self) -> None:
@@ -52,17 +52,17 @@ class OwnedFiles:
             self._create(draft, PROBE)
         finally:
             with suppress(OSError):
-                draft.unlink()
+                os.unlink(draft)
 
     def close(self) -> None:
         if self._lock:
             self._lock.release()
             self._lock = None
 
-    def _draft(self, turn_id: str) -> Path:
-        return self.folder / f"{turn_id}.{self.owner}{DRAFT}"
+    def _draft(self, turn_id: str) -> str:
+        return os.path.join(self.folder, f"{turn_id}.{self.owner}{DRAFT}")
 
-    def _create(self, path: Path, data: bytes) -> None:
+    def _create(self, path: str, data: bytes) -> None:
         self._hold_lock()
         with _open(path) as file:
             file.write(data)
@@ -96,5 +96,5 @@ def delete_abandoned(folder: Path) -> None:
                     (folder / entry.name).unlink()
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: str) -> BinaryIO:
     return open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")

@@ -130,7 +130,8 @@ class Run:
         except asyncio.CancelledError as error:
             await self._log_failure(error)
             raise
-        self._response = self._prompt(messages)
+        if [*map(id, messages)] != [*map(id, self._generation.messages)]:
+            self._response = self._prompt(messages)
 
     @property
     def conversation(self) -> list[Message]:
@@ -259,10 +260,13 @@ class Run:
 
     def _custom_calls(self) -> list[CustomCall]:
         "The calls in the answer whose tool takes free text."
+        custom_tools = self._generation.custom_tools
+        if not custom_tools:
+            return []
         return [
             CustomCall(call.tool_call_id, call.name)
-            for call in tool_calls([*messages_so_far(self._response)])
-            if call.name in self._generation.custom_tools and call.tool_call_id
+            for call in tool_calls(messages_so_far(self._response))
+            if call.name in custom_tools and call.tool_call_id
         ]
 
     async def _report(self, turn: Turn, recorded: Future[None]) -> None:

@@ -52,9 +52,9 @@ class LogFile:
 
     def set_busy_timeout(self, milliseconds: int) -> None:
         "How long to wait for the lock of another process from now on."
-        self._busy_timeout = milliseconds
-        if self._log:
+        if self._log and milliseconds != self._busy_timeout:
             set_busy_timeout(self._log.db.conn, milliseconds)
+        self._busy_timeout = milliseconds
 
     def close(self) -> None:
         if self._log:

@@ -14,7 +14,7 @@ import llm
 import sqlite_utils
 from llm.logs import condense_payload, message_hash
 from llm.parts import Message
-from sqlite_utils.db import Column, Table, quote_identifier
+from sqlite_utils.db import Column, NotFoundError, Table, quote_identifier
 
 from llm_gpt_oss.llm_internals import write_part
 from llm_gpt_oss.log.redacting_store import RedactingStore
@@ -53,6 +53,15 @@ class CachedSchemaTable(Table):
         self.last_rowid = self.last_pk = cursor.lastrowid
         return self
 
+    def update(self, pk_values: Any, updates: dict[str, Any] | None = None, **options: Any) -> Table:  # type: ignore[override]
+        "Like `insert`: sqlite-utils reads the row before, and builds the statement each time."
+        if options or not updates or not isinstance(pk_values, str) or not self.db.conn.in_transaction:
+            return super().update(pk_values, updates, **options)
+        sql = _update_sql(self.name, self.pks[0], tuple(updates))
+        if not self.db.conn.execute(sql, [*updates.values(), pk_values]).rowcount:
+            raise NotFoundError
+        return self
+
 
 @lru_cache
 def _insert_sql(table: str, columns: Sequence[str], replace: bool) -> str:
@@ -61,6 +70,12 @@ def _insert_sql(table: str, columns: Sequence[str], replace: bool) -> str:
     return (
         f"insert {'or replace ' if replace else ''}into {quote_identifier(table)} ({names}) values ({values})"
     )
+
+
+@lru_cache
+def _update_sql(table: str, key: str, columns: Sequence[str]) -> str:
+    values = ", ".join(f"{quote_identifier(column)} = ?" for column in columns)
+    return f"update {quote_identifier(table)} set {values} where {quote_identifier(key)} = ?"
 
 
 class CachedSchemaDatabase(sqlite_utils.Database):

@@ -45,7 +45,8 @@ class SpoolFolder:
         "Delete the files of a turn, except for the one in a state."
         for state in (BEGUN, ENDED):
             if state != keep:
-                self._path(turn_id, state).unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path(turn_id, state))
 
     def has(self, turn_id: str) -> bool:
         return any(os.path.exists(self._path(turn_id, state)) for state in (BEGUN, ENDED))
@@ -83,11 +84,11 @@ class SpoolFolder:
 
     def read(self, turn_id: str) -> bytes:
         "The file of a turn that has ended. Raises OSError."
-        return self._path(turn_id, ENDED).read_bytes()
+        return Path(self._path(turn_id, ENDED)).read_bytes()
 
     def set_aside(self, turn_id: str) -> None:
         "Rename the file of a turn that has ended, so that it is not tried again."
-        self._path(turn_id, ENDED).replace(self._path(turn_id, REJECTED))
+        os.replace(self._path(turn_id, ENDED), self._path(turn_id, REJECTED))
 
     def find(self, turn_id: str) -> TurnFile | None:
         "The file of a turn in any state, of whatever process."
@@ -117,19 +118,19 @@ class SpoolFolder:
     def _end(self, entry: Entry) -> None:
         begun, ended = self.path / entry.name, self._path(entry.turn_id, ENDED)
         with suppress(FileNotFoundError):  # another process recovers, too
-            if ended.is_file():  # its process was killed between the two steps of `write`
+            if os.path.isfile(ended):  # its process was killed between the two steps of `write`
                 begun.unlink()
             else:
                 begun.replace(ended)
 
-    def _path(self, turn_id: str, state: State) -> Path:
-        return self.path / (
-            f"{turn_id}.{self._own_files.owner}{BEGUN}" if state == BEGUN else f"{turn_id}{state}"
-        )
+    def _path(self, turn_id: str, state: State) -> str:
+        # Not with pathlib, which takes as long for the names of a turn's files as the system for the files.
+        owner = f".{self._own_files.owner}" if state == BEGUN else ""
+        return os.path.join(self.path, f"{turn_id}{owner}{state}")
 
 
-def _read(path: Path, *, in_progress: bool) -> TurnFile | None:
+def _read(path: str | Path, *, in_progress: bool) -> TurnFile | None:
     try:
-        return TurnFile(path.read_bytes(), in_progress) if path.is_file() else None
+        return TurnFile(Path(path).read_bytes(), in_progress) if os.path.isfile(path) else None
     except OSError:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import llm
@@ -81,7 +82,7 @@ class RequestRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Turn:
     "`response` is complete, or holds what had arrived when it broke off."
 
@@ -96,6 +97,6 @@ class Turn:
     def prompt(self) -> list[Message]:
         return list(self.response.prompt.messages)
 
-    @property
+    @cached_property
     def answer(self) -> list[Message]:
         return [message for message in self.response.messages() if message.parts]

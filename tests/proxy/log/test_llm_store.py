@@ -10,7 +10,7 @@ import llm
 import pytest
 import sqlite_utils
 from llm.logs import LogStore
-from sqlite_utils.db import View
+from sqlite_utils.db import NotFoundError, View
 from support.logged_turns import assistant, call, reasoning, result, turn, user
 
 from llm_gpt_oss.log.database import write_transaction
@@ -70,6 +70,36 @@ def test_a_row_is_inserted_as_by_sqlite_utils(
             db["threads"].insert({**row, "datetime_utc": "now"}, **options)
         rows.append([*plain["threads"].rows])
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "alone"])
+@pytest.mark.parametrize("name", [pytest.param("B", id="text"), pytest.param(None, id="null")])
+def test_a_row_is_updated_as_by_sqlite_utils(log: ChainStore, name: str | None, in_transaction: bool) -> None:
+    for thread_id in ("a", "other"):
+        log.create_thread("A", id=thread_id)
+    with write_transaction(log.db.conn) if in_transaction else nullcontext():
+        log.db["threads"].update("a", {"name": name, "forked_from": "other"})
+    assert not log.db.conn.in_transaction
+    rows = [(row["id"], row["name"], row["forked_from"]) for row in log.db["threads"].rows]
+    assert rows == [("a", name, "other"), ("other", "A", None)]
+
+
+@pytest.mark.parametrize("in_transaction", [True, False], ids=["in a transaction", "alone"])
+def test_a_row_that_does_not_exist_is_not_updated(log: ChainStore, in_transaction: bool) -> None:
+    transaction = write_transaction(log.db.conn) if in_transaction else nullcontext()
+    with pytest.raises(NotFoundError), transaction:
+        log.db["threads"].update("absent", {"name": "A"})
+
+
+def test_a_row_is_not_read_before_it_is_updated(log: ChainStore) -> None:
+    statements: list[str] = []
+    with write_transaction(log.db.conn):
+        log.create_thread(id="a")
+        log.db["threads"].update("a", {"name": "A"})
+        log.db.conn.set_trace_callback(statements.append)
+        log.db["threads"].update("a", {"name": "B"})
+        log.db.conn.set_trace_callback(None)
+    assert [sql.split()[0] for sql in statements] == ["update"]
 
 
 def test_a_number_that_is_too_large_for_sqlite(log: ChainStore) -> None:

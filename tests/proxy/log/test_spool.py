@@ -370,12 +370,12 @@ def test_turns_are_in_memory_while_the_folder_cannot_be_written(turns_spool: Spo
 
 
 def test_a_turn_without_room_leaves_no_draft(turns_spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(path: Path, target: Path) -> Path:
-        assert path.exists()
+    def no_room(source: str, target: str) -> None:
+        assert Path(source).exists()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "replace", no_room)
+        patched.setattr(os, "replace", no_room)
         turns_spool.keep(written := turn(user("a")))
     assert turns_spool.problem == "No space left on device"
     assert files(turns_spool) == []
@@ -398,11 +398,11 @@ def test_a_file_that_cannot_be_deleted(turns_spool: Spool, monkeypatch: pytest.M
     "Its turn is in the database. It is not logged once more."
     turns_spool.keep(written := turn(user("a")))
 
-    def read_only(path: Path, missing_ok: bool = False) -> None:
+    def read_only(path: str) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", read_only)
+        patched.setattr(os, "unlink", read_only)
         turns_spool.remove(written.id)
         assert turns_spool.problem == "Read-only file system"
         turns_spool.recover()
