@@ -11,8 +11,11 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolResultPart
 from .logged_turn import StoredMessage
 from .queries import load_chain
 
-# The limit for the texts of all chains together, in characters.
+# The limit for all chains together, in characters, and what a message counts besides its text.
 MAX_SIZE = 4_000_000
+MESSAGE_SIZE = 500
+# How many chains are kept. Each request looks for the chain that it continues among all of them.
+MAX_CHAINS = 200
 # The nearest of the messages :tips that lead to :tip. A turn adds a few messages, so it is near.
 NEAREST = """
 with recursive chain (hash, parent, depth) as (
@@ -63,13 +66,13 @@ class ChainCache:
     def _keep(self, chain: list[StoredMessage], size: int) -> None:
         if chain and size <= MAX_SIZE:
             self._chains[chain[-1].hash] = chain, size
-        while sum(size for _, size in self._chains.values()) > MAX_SIZE:
+        while len(self._chains) > MAX_CHAINS or sum(size for _, size in self._chains.values()) > MAX_SIZE:
             del self._chains[next(iter(self._chains))]
 
 
 def _size(messages: Sequence[Message]) -> int:
-    "About how many characters the texts of these messages have."
-    size = 0
+    "About how much memory these messages take, in characters."
+    size = MESSAGE_SIZE * len(messages)
     for message in messages:
         for part in message.parts:
             if isinstance(part, TextPart | ReasoningPart):

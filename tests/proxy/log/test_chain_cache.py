@@ -103,6 +103,7 @@ def test_memory_is_bounded(
     log: TurnLog, loads: Loads, monkeypatch: pytest.MonkeyPatch, long: tuple[Message, ...]
 ) -> None:
     monkeypatch.setattr(chain_cache, "MAX_SIZE", 100)
+    monkeypatch.setattr(chain_cache, "MESSAGE_SIZE", 0)
     chains = ChainCache()
     short_tip, long_tip = tip_of(log, user("Short"), HELLO), tip_of(log, *long)
     for tip in (short_tip, long_tip, short_tip, long_tip):
@@ -110,8 +111,19 @@ def test_memory_is_bounded(
     assert loads.count == 2 + 2 * len(long), "the long one is read twice"
 
 
-def test_the_oldest_chain_makes_room(log: TurnLog, loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_cache, "MAX_SIZE", 100)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param({"MAX_SIZE": 100, "MESSAGE_SIZE": 0}, id="texts"),
+        pytest.param({"MAX_SIZE": 2_100}, id="messages"),
+        pytest.param({"MAX_CHAINS": 2}, id="chains"),
+    ],
+)
+def test_the_oldest_chain_makes_room(
+    log: TurnLog, loads: Loads, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]
+) -> None:
+    for name, limit in limits.items():
+        monkeypatch.setattr(chain_cache, name, limit)
     chains = ChainCache()
     one, two, three = (tip_of(log, user(name * 30), HELLO) for name in "abc")
     for tip in (one, two, one, three, one):
