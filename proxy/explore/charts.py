@@ -1,7 +1,7 @@
-"""Pictures of ready queries: what datasette-dashboards shows on `/logs/-/dashboards/log`.
+"""The charts of ready queries, which datasette-dashboards shows on `/logs/-/dashboards/log`.
 
-The pages of datasette-dashboards show the results of other kinds of charts than Vega-Lite's as HTML, so these
-must not be used for texts of the log.
+Use only Vega-Lite charts: datasette-dashboards shows the results of its other kinds of charts as raw HTML,
+which is unsafe for texts of the log.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES
 DASHBOARD = "log"
 # The version of Vega-Lite that datasette-dashboards has. Nothing is loaded from this address.
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-# The height of charts with a bar for each row, in pixels. Vega-Lite warns where it follows from their number.
+# The height of charts with a bar for each row, in pixels. Without one, Vega-Lite logs a warning.
 ROWS_HEIGHT = 260
 DAY = {"field": "day", "type": "ordinal", "title": "day"}
 TIME = {"field": "datetime_utc", "type": "temporal", "title": "time"}
@@ -24,11 +24,11 @@ def _quantity(field: str, title: str, **more: Any) -> dict[str, Any]:
 
 
 def _colour(field: str, title: str) -> dict[str, Any]:
-    # Told apart with any kind of colour vision, on light and dark.
+    # People with any kind of colour vision can tell these colours apart, in light and dark mode.
     return {"field": field, "type": "nominal", "title": title, "scale": {"scheme": "tableau10"}}
 
 
-# The chart of each query that has one: its title, and its Vega-Lite.
+# Slug to the name of the query, the title of its chart, and its Vega-Lite.
 CHARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "tokens-a-day": (
         "tokens",

@@ -1,4 +1,4 @@
-"""The log as a database of Datasette: read-only, in short statements, and opened again if it was replaced."""
+"""The log as a read-only database of Datasette. Statements are short, and a replaced file is reopened."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 MISSING = "There is no log yet. It appears with the first request that is logged. Reload this page then."
 
-# How many seconds a statement waits while another process writes with the rollback journal, and how often it
-# tries. SQLite itself tries every 100 ms, and may miss the moments between a writer and its next write.
+# How many seconds a statement waits for a process that writes with the rollback journal, and how many seconds
+# pass between two tries. SQLite itself tries every 100 ms, which can miss the gaps between two writes.
 PATIENCE = 3.0
 RETRY_SECONDS = 0.005
-# How many milliseconds the rows of a table may be counted. Datasette shows "many" if that is not enough.
+# How many milliseconds Datasette may count the rows of a table. If that is not enough, it shows "many".
 COUNT_LIMIT = 100
-# How many bytes the rows of one answer may have. They are in memory at once, and are made JSON at once.
+# How many bytes the rows of one answer may have: all of them are in memory, and become JSON, at once.
 MAX_BYTES = 16 * 1024 * 1024
 # The longest text or blob that SQL may make, and the longest pattern of LIKE and GLOB: the time limit does
 # not interrupt a function (`sql_functions.py`). A row of the log with more than that cannot be read.
 SQL_LIMITS = {"SQLITE_LIMIT_LENGTH": 256 * 1024 * 1024, "SQLITE_LIMIT_LIKE_PATTERN_LENGTH": 100}
-# What errors say that are about the file.
+# An error that contains one of these is about the file, not about the statement.
 FILE_PROBLEMS = ("locked", "unable to open", "disk I/O", "disk image", "not a database")
 
 
@@ -42,8 +42,8 @@ class LogDatabase(Database):
     """The log at `path`, which need not exist yet.
 
     Its methods raise ApiError if the file is missing, locked or unreadable. Each thread of Datasette has a
-    connection of its own, in which no transaction stays open: so WAL files can be shortened, and a writer
-    waits for one statement at most.
+    connection of its own. No transaction stays open on it, so that WAL files can be shortened, and a writer
+    waits for at most one statement.
     """
 
     def __init__(self, datasette: Any, path: Path) -> None:
@@ -160,7 +160,7 @@ class LogDatabase(Database):
 def _time_limit(connection: sqlite3.Connection, milliseconds: float) -> Iterator[None]:
     """Interrupt statements after that time.
 
-    Datasette's own limit is checked between instructions of SQLite. To count all rows of a table is one
+    Datasette checks its own limit between instructions of SQLite. Counting all rows of a table is a single
     instruction, which may read hundreds of megabytes.
     """
     timer = threading.Timer(milliseconds / 1000, connection.interrupt)

@@ -22,12 +22,12 @@ SETTINGS = {
     "default_page_size": 50,
     "max_returned_rows": 1000,
     "num_sql_threads": 3,
-    # A writer with the rollback journal waits for a statement: less than its patience, which is two seconds.
+    # A writer with the rollback journal waits for each statement. It gives up after two seconds.
     "sql_time_limit_ms": 900,
     "facet_time_limit_ms": 100,
     "suggest_facets": False,
     "default_facet_size": 20,
-    # The log is being written.
+    # The log changes all the time.
     "default_cache_ttl": 0,
     "allow_download": False,
     "allow_csv_stream": False,
@@ -68,8 +68,8 @@ class LogDatasette(Datasette):
 def _register() -> None:
     """Register our plugins, once in a process.
 
-    `plugin` replaces Datasette's plugin that reports errors: where rich is installed, that one prints all
-    local variables, such as the texts of a row, also for a page that does not exist.
+    `plugin` also replaces Datasette's own plugin that reports errors. With rich installed, that one prints
+    all local variables, such as the texts of a row, even for a page that does not exist.
     """
     if not pm.has_plugin(plugin.NAME):
         pm.register(plugin, plugin.NAME)

@@ -1,4 +1,4 @@
-"What Datasette shows about the log: titles, descriptions, units, facets, and which tables people need."
+"Datasette's metadata for the log: titles, descriptions, units, facets, and the tables that it hides."
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from .charts import CHARTS, DASHBOARD, dashboards
 from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES, ReadyQuery
 
-# The name of the database in Datasette's addresses. `mount` relies on it not being the prefix of these pages.
+# The name of the database in Datasette's addresses. It must differ from the prefix in `mount.py`, `logs`.
 DATABASE = "log"
 TITLE = "The log of gpt-oss"
-# Tables of llm that it does not write to any more, and tables that only programs read. Datasette also hides
-# those that begin with one of these names.
+# Tables that llm no longer writes, and tables that only programs read. Datasette also hides tables with names
+# that begin with one of these.
 HIDDEN = (
     "_llm_migrations",
     "conversations",
@@ -54,7 +54,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "gpt_oss_tool_calls": {
         "title": "Tool calls",
-        "description": "A row for each call of a tool, with its result.",
+        "description": "A row for each tool call, with its result.",
         "sort_desc": "turn_id",
     },
     "turns": {
@@ -70,7 +70,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "label_column": "role",
     },
     "parts": {
-        "description": "What messages consist of: text, reasoning, calls of tools and their results.",
+        "description": "What messages consist of: text, reasoning, tool calls and tool results.",
         "facets": ["type"],
         "sort_desc": "id",
     },

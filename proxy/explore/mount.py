@@ -1,7 +1,7 @@
 """The ASGI application of the pages under `/logs`.
 
-It imports and starts Datasette when somebody looks for the first time, so a server on which nobody does costs
-neither the time nor the memory.
+It imports and starts Datasette when somebody opens a page for the first time. Until then Datasette costs no
+time and no memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATH = "/logs"
 INSTALL = "llm install 'llm-gpt-oss[datasette]'"
-# Datasette's pages and Vega need inline scripts and eval. Nothing may be loaded from or sent to elsewhere.
+# Datasette's pages and Vega need inline scripts and eval. They may not load from or send to other hosts.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -41,8 +41,7 @@ HEADERS = {
 class LogPages:
     """Datasette on the log at `database`, for clients for which `is_admin` returns true.
 
-    `problems` returns sentences about turns that are not in the log yet. `close` belongs to the end of the
-    server.
+    `problems` returns sentences about turns that are not in the log yet. Call `close` when the server stops.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class LogPages:
         await self._check(scope)
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
-        # A client that leaves must not cancel it for the others.
+        # If this client disconnects, the others still wait for it.
         datasette, app = await asyncio.shield(self._opening)
         await datasette.log.check()
         return app
@@ -90,16 +89,16 @@ class LogPages:
         "Raises ApiError if this client may not see the page, or Datasette is missing."
         if not await self._is_admin(scope):
             message = (
-                "These pages show the requests of all apps, so they need the key of an admin. Yours is "
-                "not one. `llm gpt-oss keys add NAME --admin` makes one. The API shows you your own requests."
+                "These pages show the requests of all apps, so they need the key of an admin, and yours is "
+                "not one. Type `llm gpt-oss keys add NAME --admin` for one. The API shows your own requests."
             )
             raise ApiError(403, message, code="forbidden")
         if scope["method"] not in ("GET", "HEAD"):
-            raise ApiError(405, "These pages can only be read.", headers={"Allow": "GET, HEAD"})
+            raise ApiError(405, "These pages are read-only.", headers={"Allow": "GET, HEAD"})
         if _is_foreign(scope):
             message = (
-                "Other sites may link to these pages, but not show or load them, or send SQL to them. If "
-                "you trust this address, type it yourself."
+                "Other sites may link to these pages, but not embed or load them, or send SQL to them. If "
+                "you trust this address, type it into the browser yourself."
             )
             raise ApiError(403, message, code="forbidden")
         if not is_installed():
@@ -127,8 +126,10 @@ async def _redirect(request: object) -> RedirectResponse:
 
 
 def _is_foreign(scope: Scope) -> bool:
-    """Whether a page of another site makes the request by itself, such as for an image or a frame, or asks
-    for more than a page: any site can open an address in a browser, and its SQL would keep the server busy.
+    """Whether another site caused the request, and it is not a plain link.
+
+    A link to a page is allowed. Images, frames and scripts are not, and neither is an address with a query: a
+    site could open it in the browser, and its SQL would keep the server busy.
     """
     headers = Headers(scope=scope)
     if headers.get("sec-fetch-site") != "cross-site":
@@ -138,16 +139,16 @@ def _is_foreign(scope: Scope) -> bool:
 
 
 def _without_prefix(scope: Scope) -> Scope:
-    "Datasette expects a server in front of it that leaves out the path of `base_url`, which its links have."
+    "Return the scope without the prefix, which Datasette adds to its links but does not expect in requests."
     raw: bytes = scope["raw_path"]
     return {**scope, "path": scope["path"][len(PATH) :], "raw_path": raw[len(PATH) :]}
 
 
 def _corrected(send: Send) -> Send:
-    """Add our headers to an answer, and correct it.
+    """Return a `send` that adds our headers, and corrects two faults of the pages.
 
-    Some of Datasette's redirects lack the prefix. datasette-dashboards sets cookies of others again, and so
-    would make those of the login readable for scripts.
+    Some of Datasette's redirects lack the prefix. datasette-dashboards sets all cookies of the browser again,
+    which would make the login's cookie readable for scripts.
     """
 
     async def corrected(message: Message) -> None:

@@ -1,4 +1,4 @@
-"Our plugin of Datasette: what its pages show beyond the tables."
+"A Datasette plugin for the pages of the log: search, warnings, links and error pages."
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def extra_css_urls() -> list[str]:
 
 @hookimpl
 def extra_template_vars(datasette: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
-    "What our templates show. `problems` are sentences about turns that are not in the log yet."
+    "Return the variables of our templates. `problems` are sentences about turns that are not in the log yet."
 
     async def variables() -> dict[str, Any]:
         return {
@@ -88,7 +88,7 @@ def _marked(snippet: str) -> Markup:
 
 @hookimpl
 def handle_exception(datasette: Any, request: Any, exception: Exception) -> Callable[[], Awaitable[Response]]:
-    "Answer with a page, or with JSON where the path asks for it. What is unexpected is logged, without data."
+    "Answer with a page, or with JSON for a path in .json. Unexpected exceptions go to the server's own log."
 
     async def answer() -> Response:
         status, title, message = _describe(exception)

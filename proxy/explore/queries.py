@@ -1,8 +1,8 @@
-"""Ready queries about the log, for Datasette and for the terminal: SQL on the views, without Datasette.
+"""Ready queries about the log: SQL on the views, for Datasette and other programs.
 
-Each takes the parameters `days` and `turns`, as numbers or as text; empty means the default. It looks at the
-turns of the last `days`, but at no more than the last `turns`: so it takes the same time in a log of any
-size. The ids of turns are in the order of time and have an index; times have none.
+Most take the parameters `days` and `turns`, as numbers or as text; empty means the default. They read the
+turns of the last `days`, but at most the last `turns`, so that they take the same time in a log of any size.
+Ids of turns are in the order of time and have an index. Times have none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _recent(columns: str, rest: str) -> str:
     return RECENT.format(columns=columns) + separator + rest
 
 
-# A column of a query on `found`, which has few rows: finding the prompt of a turn takes time.
+# A column of a query on `found`, which must have few rows: finding the prompt of a turn takes time.
 PROMPT = "(select substr(prompt, 1, 200) from gpt_oss_turns where turn_id = found.turn_id) as prompt"
 
 # The messages of each prompt in `longest`, from the last to the first. Reasoning before the last message of
@@ -104,7 +104,7 @@ QUERIES = (
     ReadyQuery(
         "apps",
         "By app and key",
-        "How much each app asked, with which key, and how often it failed.",
+        "How much each app used the models, with which key, and how often its requests failed.",
         _recent(
             "app, actor, error, input_tokens, output_tokens, duration_ms",
             """

@@ -1,8 +1,8 @@
 """Searches the log for words.
 
-LLM has a full-text index of prompts and answers. Reasoning and results of tools have none: an index of ours
-would make every turn slower to write, and the log twice as large. So they are read from the newest to the
-oldest, for a limited time, and the next page goes on from there.
+LLM has a full-text index of prompts and answers. Reasoning and tool results have none, because an index would
+make every turn slower to write and the log twice as large. So this reads them from the newest to the oldest
+for a limited time. The next page continues from there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 HITS = 20
-# How long reasoning and results are read for a page, and how many parts a statement reads.
+# How many seconds reasoning and tool results are read for a page, and how many parts one statement reads.
 SECONDS = 0.6
 PARTS = 2000
-# Longer queries are cut, and more words are left out: every text is compared with each.
+# Longer queries are cut, and further words are ignored: every text is compared with each word.
 MAX_QUERY = 300
 MAX_WORDS = 10
 # What surrounds a word that was found, in a snippet. Neither can be typed.
@@ -77,7 +77,7 @@ class Hit(NamedTuple):
 class Found(NamedTuple):
     """A page of hits, the newest first. `next` continues the search, None at its end.
 
-    `complete` is false if the time was over before the page was full.
+    `complete` is false if the time ran out before the page was full.
     """
 
     hits: Sequence[Hit]
@@ -100,7 +100,7 @@ async def search(database: Database, query: str, place: str, before: int | None 
 
 
 def split_words(query: str) -> list[str]:
-    "Return the words and the quoted phrases of a query. Everything else that is syntax elsewhere is text."
+    "Return the words and the quoted phrases of a query. Operators such as `or` and `*` are ordinary text."
     found = re.findall(r'"([^"]*)"?|([^\s"]+)', query[:MAX_QUERY].replace("\0", " "))
     return [word for word in (phrase.strip() or word for phrase, word in found) if word][:MAX_WORDS]
 

@@ -1,7 +1,7 @@
-"""Functions of SQL whose time grows with the product of the lengths of two texts, so that they end soon.
+"""Replaces SQL functions that could run for days, so that a query cannot freeze the server.
 
-The time limit of a statement does not interrupt a function. SQLite's own `instr` would search one long text
-for another for days, and the server could not stop meanwhile.
+The time of SQLite's own `instr`, `replace` and `trim` grows with the product of the lengths of two texts, and
+the time limit of a statement does not interrupt a function.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Part = TypeVar("Part", str, bytes)
 MAX_PART = 1000
 # The longest text that `replace` makes, in characters.
 MAX_RESULT = 64 * 1024 * 1024
-# JSON objects with many keys take time that grows with the square of their number. Nothing here needs it.
+# Its time grows with the square of the number of keys. Nothing here needs it.
 DENIED = {"json_patch"}
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Replace SQLite's `instr`, `replace` and `trim` of two texts, which keep their results.
+    """Replace SQLite's `instr`, `replace` and two-argument `trim` with functions that return the same.
 
-    A statement is interrupted if the part is longer than MAX_PART, or the result of `replace` too long.
+    They interrupt the statement if the part is longer than MAX_PART, or the result of `replace` too long.
     """
 
     def interrupting(function: Callable[..., Value]) -> Callable[..., Value]:
@@ -51,7 +51,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 
 class _TooLong(Exception):
-    "A text would take too long."
+    "A text is too long to be searched or made."
 
 
 def _instr(text: Value, part: Value) -> int:

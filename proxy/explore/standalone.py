@@ -21,15 +21,15 @@ from ..log.spool import Spool
 from .message_page import UNREADABLE, error_answer
 from .mount import LogPages
 
-# No page of the web has one of these names, so DNS rebinding does not lead here.
+# No website has one of these names, so DNS rebinding cannot reach these pages.
 HOSTS = ["127.0.0.1", "localhost"]
 
 
 class Access:
-    """What opens the pages: `token` in an address, or the cookie that the answer to such an address sets.
+    """The secrets that open the pages: `token` in an address, or the cookie that such an address sets.
 
-    `single_use_token` opens them once. It is for starting a browser: other users of the machine can see the
-    arguments of programs.
+    `single_use_token` works once. It is for the address that is given to the browser as an argument, which
+    other users of the machine can see.
     """
 
     def __init__(self, port: int) -> None:
@@ -43,7 +43,7 @@ class Access:
         return _is_equal(request.cookies.get(self._cookie_name), self._cookie)
 
     def redirect(self, request: Request) -> RedirectResponse | None:
-        "Return the answer to an address with a valid token: it sets the cookie and leads to the same page."
+        "Return a redirect to the same page that sets the cookie, or None if the token is missing or invalid."
         sent = request.query_params.get("token")
         if _is_equal(sent, self.single_use_token):
             self.single_use_token = None
@@ -55,7 +55,7 @@ class Access:
 
 
 class CheckAccess:
-    "ASGI middleware that answers 403 to whoever has neither a token nor the cookie of `access`."
+    "ASGI middleware that answers 403 to requests that have neither a token nor the cookie of `access`."
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -94,7 +94,7 @@ async def _everybody(scope: Scope) -> bool:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    message = "Open the address that `llm gpt-oss explore` printed. The one that it opened itself works once."
+    message = "Open the address that `llm gpt-oss explore` printed. The one in the browser works only once."
     error = ApiError(403, message, code="forbidden")
     await error_answer(UNREADABLE, error, scope)(scope, receive, send)
 

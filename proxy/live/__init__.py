@@ -1,1 +1,1 @@
-"The page `/live`: what the models do at the moment, and buttons that stop them."
+"The page `/live`: the model calls that run at the moment, with a button to stop each."

@@ -1,4 +1,4 @@
-"""The runs of all processes of a server, as far as a client may see them."""
+"""The runs of all processes of a server that a client may see: list them, follow them, stop one."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from ..inference.active_runs import ENDED, ActiveRuns, Row
 from ..log.access import Viewer
 from .worker_sockets import WorkerSockets
 
-# Seconds between two updates of a client that follows, while something runs.
+# Seconds between two updates for a follower while something runs.
 TICK = 0.2
-# Seconds after which a client looks again while nothing runs: what other processes do is not announced.
+# Seconds between two updates while nothing runs. Other processes do not announce what they do.
 IDLE = 1.0
-# Seconds in which a process has to answer whether it stopped a run.
+# Seconds that another process has to answer whether it stopped a run.
 STOP_PATIENCE = 20.0
-# How many clients of each process may follow. Browsers have up to six connections to a server.
+# How many clients may follow in each process. A browser opens up to six connections to a server.
 MAX_FOLLOWERS = 32
 
 
 class Update(TypedDict):
-    "`rows` are new or have changed. `gone` are the ids of runs whose process ended before they did."
+    "What changed: `rows` are new or different. `gone` are the ids of runs whose process died."
 
     rows: list[Row]
     gone: list[str]
 
 
 class LiveRuns:
-    """`runs` are those of this process. `stop` is the stop of its server, which ends what follows.
-    `has_transcripts` is whether `/logs` can show a turn.
+    """The runs of this process (`runs`) and, through `sockets`, of the others.
+
+    When the server stops, `stop` ends all followers. `has_transcripts` is whether `/logs` can show a turn.
     """
 
     def __init__(
@@ -44,26 +45,26 @@ class LiveRuns:
         self._followers = 0
 
     async def open(self) -> None:
-        "Answer the other processes from now on."
+        "Begin to answer questions of the other processes."
         await self._sockets.open(self._answer)
 
     async def close(self) -> None:
         await self._sockets.close()
 
     async def rows(self, viewer: Viewer) -> list[Row]:
-        "Return the runs that the viewer may see, the last one at the end."
+        "Return the runs that the viewer may see, the latest last."
         answers = await self._sockets.ask({"do": "rows"})
         rows = [*self._runs.rows(), *(row for answer in answers for row in answer)]
         visible = [row for row in rows if viewer.can_see(row["actor"])]
         return sorted(visible, key=lambda row: row["started"])
 
     async def stop(self, run_id: str, viewer: Viewer, reason: str) -> bool:
-        "Stop a run, in whichever process. Return whether the viewer may see one with this id."
+        "Stop a run in any process. Return False if the viewer can see no run with this id."
         question = {"do": "stop", "id": run_id, "actor": viewer.actor, "admin": viewer.admin, "why": reason}
         return await self._answer(question) or any(await self._sockets.ask(question, STOP_PATIENCE))
 
     async def follow(self, viewer: Viewer, is_allowed: Callable[[], bool]) -> AsyncGenerator[Update, None]:
-        """Yield all rows, and then what changes, until the server stops or the client `is_allowed` no more.
+        """Yield all rows, and then each change, until the server stops or `is_allowed` returns False.
 
         Raises ApiError if too many clients follow already.
         """
@@ -86,7 +87,7 @@ class LiveRuns:
             self._followers -= 1
 
     async def _wait(self, changed: asyncio.Event) -> None:
-        "Wait until something changes here, the server stops, or it is time to look at the other processes."
+        "Wait until something changes in this process, the server stops, or IDLE seconds have passed."
         events = (changed, self._stop.began)
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         try:
@@ -111,7 +112,7 @@ class LiveRuns:
 
 
 def _update(shown: dict[str, Row] | None, rows: dict[str, Row]) -> Update | None:
-    "Return what differs from the rows that are shown. None are shown before the first update."
+    "Return what differs from `shown`, or None if nothing does. Before the first update, `shown` is None."
     if shown is None:
         return {"rows": [*rows.values()], "gone": []}
     changed = [row for run_id, row in rows.items() if shown.get(run_id) != row]

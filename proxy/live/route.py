@@ -1,4 +1,4 @@
-"""`/live`: a page that follows the model calls as they run, and the same as JSON."""
+"""`/live`: a page that shows model calls while they run. `/live/runs` is the same as JSON."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def style(request: Request) -> Response:
 
 
 async def follow(request: Request) -> Response:
-    "The updates for the page, as server-sent events. The first one of a connection has everything."
+    "Send the updates for the page as server-sent events. The first one has all rows."
     state = request.app.state.proxy
     viewer = await viewer_of(request, state.plugins)
     live_runs = _live_runs(request)
@@ -93,7 +93,7 @@ def _reason(viewer: Viewer) -> str:
     return f"It was stopped at /live with the key {name}." if name else "It was stopped at /live."
 
 
-# Not of the API, so its description does not have them.
+# The page is not a part of the API, so these routes are not in its description.
 router.add_route("/live", show, ["GET"])
 router.add_route("/live/live.css", style, ["GET"])
 router.add_route("/live/live.js", script, ["GET"])

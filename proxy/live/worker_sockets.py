@@ -1,7 +1,7 @@
-"""How the processes of one server ask each other: each answers at a Unix socket in a private folder.
+"""Lets the processes of one server ask each other, over Unix sockets in a private folder.
 
-A question and its answer are one line of JSON each. The socket of a process that was killed refuses
-connections, so nobody has to tell whether a process still lives.
+A question and its answer are one line of JSON each. The socket of a killed process refuses connections, so
+the others skip it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# Seconds that a process has for its answer, unless the caller has more. One that is busy is left out.
+# Seconds that a process has to answer, by default. A process that takes longer is left out.
 PATIENCE = 2.0
-# The longest line, in bytes: the rows of a process that has a long queue.
+# The longest line, in bytes. The rows of a process with a long queue fit into it.
 MAX_LINE = 4 * 2**20
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerSockets:
-    """The sockets of all processes in `folder`, which is private to their owner. None stands for one process.
+    """The sockets of all processes, in a `folder` that only their user can open.
 
-    Where the system has no Unix sockets, each process is alone.
+    Without a folder, or on a system without Unix sockets, there are no other processes to ask.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -35,7 +35,7 @@ class WorkerSockets:
         self._server: asyncio.AbstractServer | None = None
 
     async def open(self, answer: Callable[[dict[str, Any]], Awaitable[Any]]) -> None:
-        "Answer the questions of other processes with what `answer` returns for them."
+        "Answer each question of another process with what `answer` returns for it."
         if self._folder is None or not hasattr(asyncio, "start_unix_server"):
             return
 

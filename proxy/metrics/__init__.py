@@ -1,1 +1,1 @@
-"The numbers of `GET /metrics`: what they are, who counts them, and how those of several workers are summed."
+"`GET /metrics`: defines the metrics, counts them, and sums those of several workers."

@@ -1,4 +1,4 @@
-"Counts what happens in this process: answers of the server, and turns of the models."
+"Counts the answers of the server and the turns of its models, in this process."
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .definitions import (
 )
 
 NOTE_KINDS = frozenset(get_args(NoteKind))
-# No turn has more tokens than that, in no time.
+# Larger numbers are wrong: no turn has so many tokens.
 MAX_COUNT = 2**53
 SUCCESS = 200
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -86,7 +86,7 @@ class Counters:
             self._notes.labels(kind).inc()
 
     def collect(self) -> list[Metric]:
-        "The metrics as they are now."
+        "Return the metrics as they are now."
         return [*self._registry.collect()]
 
     def _counter(self, definition: Definition) -> Counter:
@@ -103,12 +103,12 @@ class Counters:
 
 
 def _number(value: Any) -> float:
-    "The value if it is a number of something, otherwise 0. The model may be another plugin's."
+    "Return the value if it is a plausible number, otherwise 0. Models of other plugins may report anything."
     return value if isinstance(value, int | float) and 0 < value <= MAX_COUNT else 0
 
 
 def _note_kinds(response_json: Any) -> Iterator[str]:
-    "The kinds of our own notes."
+    "Yield the kinds of the notes that this project defines."
     match response_json:
         case {"outcome": {"notes": [*notes]}}:
             for note in notes:

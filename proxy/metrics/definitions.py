@@ -1,7 +1,7 @@
 """Every metric of `GET /metrics`: its name, type, meaning, labels and buckets.
 
-The labels are bounded. `endpoint` is the path of one of our routes, and `model` the tag of a model that this
-server has. Both are `other` for anything else. There is no label for keys: the log has who asked.
+The number of labels is bounded. `endpoint` is the path of a route, and `model` the tag of a model that this
+server has. Both are `other` for anything else. Keys are no label: see the log for who sent a request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ OTHER = "other"
 
 
 class Definition(NamedTuple):
-    "A metric. Only histograms have `buckets`: their upper limits."
+    "A metric. `buckets` are the upper limits of a histogram's buckets."
 
     name: str
     type: Literal["counter", "gauge", "histogram", "info"]
@@ -22,7 +22,7 @@ class Definition(NamedTuple):
     buckets: Sequence[float] = ()
 
 
-# A model on this machine begins to answer within a tenth of a second, or after it has read a long prompt.
+# In seconds. A local model begins to answer within 0.1 s, or after it has read a long prompt.
 FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
 # From a large model on a processor to a small one on a fast GPU.
 TOKEN_RATES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
@@ -44,7 +44,7 @@ TURNS = Definition(
 TURN_DURATION = Definition(
     "gpt_oss_turn_duration_seconds",
     "histogram",
-    "Time that a model call took, without its time in the queue. Only those with status 200 count",
+    "Time that a model call took, without its time in the queue. Only calls with status 200 count",
     ("model",),
     TURN_SECONDS,
 )
@@ -66,7 +66,7 @@ TOKENS = Definition(
     "gpt_oss_tokens_total",
     "counter",
     "Tokens, by kind: `prompt`, `cached` (what the engine had cached of the prompt, if it reports it), "
-    "`reasoning` or `answer`. Calls of tools belong to the answer",
+    "`reasoning` or `answer`. Tool calls belong to the answer",
     ("model", "kind"),
 )
 NOTES = Definition(

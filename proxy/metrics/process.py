@@ -1,4 +1,4 @@
-"The metrics of a process that Prometheus' clients have in common: processor time, memory, open files."
+"The process metrics that all Prometheus clients have: processor time, memory, open files."
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from prometheus_client.metrics_core import Metric
 
 
 def process_metrics() -> Iterator[Metric]:
-    """Yield the metrics of this process, none where there is no /proc.
+    """Yield the metrics of this process. Without /proc there are none.
 
-    The label `pid` keeps those of several workers apart: each of them has its own start and its own limit.
+    The label `pid` keeps workers apart, whose start times and limits have no sum.
     """
     pid = str(os.getpid())
     for metric in ProcessCollector(registry=None).collect():

@@ -1,4 +1,4 @@
-"""The metrics of a server: what its workers counted, and the state that they see at the moment.
+"""The metrics of a server: the counts of its workers, and their state at the moment.
 
 metrics.render(server_state, accept)  # the answer of GET /metrics
 """
@@ -34,7 +34,7 @@ from .workers import WorkerFiles
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    "What each worker has of its own: its queue, and the turns that it keeps in memory."
+    "The state of one worker: its queue, and the turns that it keeps only in memory."
 
     running: int
     waiting: int
@@ -43,7 +43,7 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """What all workers have in common: the engine of the model that is served by default, and the log.
+    """The state that all workers share: the log, and the engine of the default model.
 
     `log_bytes` is None if there is no log yet.
     """
@@ -59,7 +59,7 @@ class SharedState:
 
 
 class ServerMetrics:
-    "`folder` is where the workers of a server share their metrics. It is None if there is only one."
+    "The metrics of all workers, which share them in `folder`. It is None if there is only one worker."
 
     def __init__(self, counters: Counters, folder: Path | None = None) -> None:
         self._counters = counters
@@ -67,11 +67,11 @@ class ServerMetrics:
 
     @property
     def is_shared(self) -> bool:
-        "Whether there are other workers, for which this one has to publish its metrics."
+        "Whether there are other workers, which read the metrics that this one publishes."
         return self._files is not None
 
     def publish(self, worker: WorkerState) -> Snapshot:
-        "Return the metrics of this worker, after the others can read them."
+        "Write the metrics of this worker for the others, and return them."
         state = [
             _gauge(QUEUE_RUNNING, worker.running),
             _gauge(QUEUE_WAITING, worker.waiting),
@@ -84,7 +84,7 @@ class ServerMetrics:
         return snapshot
 
     def render(self, worker: WorkerState, shared: SharedState, accept: str) -> tuple[bytes, str]:
-        "Return the metrics of all workers as text, and its content type, by the request's header Accept."
+        "Return the metrics of all workers as text, and its content type. `accept` is the Accept header."
         snapshots = [self.publish(worker), *(self._files.others() if self._files else ())]
         metrics = [metric for each in snapshots for metric in (*each.counts, *each.state)]
         return render([*summed(metrics), *_shared_metrics(shared)], accept)

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    "`counts` stay true after the process has ended. `state` is what is the case while it runs."
+    "The metrics of one process. `counts` stay valid after it has ended, `state` does not."
 
     counts: Sequence[Metric]
     state: Sequence[Metric]
@@ -32,7 +32,7 @@ class Snapshot:
 def summed(metrics: Iterable[Metric]) -> list[Metric]:
     """Sum the samples that have the same name and labels.
 
-    Without those that say when a counter was created: the times of several processes have no sum.
+    Times at which counters were created are left out, because their sum means nothing.
     """
     sums: dict[str, tuple[Metric, dict[tuple[Any, ...], float]]] = {}
     for metric in metrics:
@@ -47,7 +47,7 @@ def summed(metrics: Iterable[Metric]) -> list[Metric]:
 
 
 def render(metrics: Iterable[Metric], accept: str) -> tuple[bytes, str]:
-    "Return Prometheus' text or OpenMetrics, whichever the header Accept prefers, and its content type."
+    "Return the text in the format that the Accept header prefers, and its content type."
     encoder, content_type = choose_encoder(accept)
     return encoder(_Metrics(metrics)), content_type
 

@@ -1,8 +1,8 @@
 """Shares the metrics of several workers through files, so that a scrape of any of them shows their sum.
 
-Each worker replaces a file of its own every `PUBLISH_SECONDS`. The counts of a worker that died stay in its
-file, so no sum becomes smaller. prometheus_client can share counters as well, but it maps files into memory:
-the system kills a process that writes to such a file on a full disk.
+Each worker replaces its own file every `PUBLISH_SECONDS`. The file of a dead worker stays, so that no sum
+becomes smaller. prometheus_client can share counters too, but it maps files into memory, and the system kills
+a process that writes to such a file on a full disk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .snapshot import Snapshot
 logger = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 1.0
-# A worker whose file is older than this many seconds has died.
+# A worker is dead if its file is older than this many seconds.
 MAX_AGE = 10.0
 
 
@@ -44,7 +44,7 @@ class WorkerFiles:
             self._failed = False
 
     def others(self) -> Iterator[Snapshot]:
-        "The metrics that the other workers wrote last. Those that died have no state."
+        "Yield the metrics that the other workers wrote last. Those of dead workers have no state."
         for path in sorted(self._folder.glob("*.json")):
             if path.name == self._name:
                 continue

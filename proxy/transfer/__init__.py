@@ -1,1 +1,1 @@
-"Turns of the log as lines of JSON, to standard output or a file, and back into a log."
+"Exports turns of the log as lines of JSON, and imports them into a log."

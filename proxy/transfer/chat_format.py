@@ -1,6 +1,6 @@
-"""A conversation in OpenAI's format for fine-tuning: `{"messages": [...], "tools": [...]}`.
+"""Writes a conversation in OpenAI's format for fine-tuning: `{"messages": [...], "tools": [...]}`.
 
-The format is that of chat completions, without anything about the request. OpenAI documents it as
+It is the format of chat completions, without the options of the request. OpenAI documents it as
 `FineTuneChatRequestInput` (https://platform.openai.com/docs/api-reference/fine-tuning/chat-input).
 """
 
@@ -25,8 +25,8 @@ Json = dict[str, Any]
 def chat_line(turn: LoggedTurn, tools: Sequence[llm.Tool], *, reasoning: bool) -> Json:
     """Return the conversation that ends with this turn.
 
-    Text stands for attachments, as in the prompts of gpt-oss. `reasoning` adds `reasoning_content`, which is
-    not OpenAI's, but which several trainers read.
+    Placeholder texts replace attachments, as in the prompts of gpt-oss. `reasoning` adds `reasoning_content`,
+    which OpenAI does not have and several trainers read.
     """
     readable = readable_messages([stored.message for stored in (*turn.prompt, *turn.answer)])
     line: Json = {

@@ -1,6 +1,7 @@
-"""Reads a conversation in OpenAI's format for fine-tuning, as the turns of which it consists.
+"""Reads a conversation in OpenAI's format for fine-tuning, and splits it into turns.
 
-They are the turns that a client of chat completions would have caused: each answers all messages before it.
+Each answer in it becomes a turn whose prompt is all messages before it, as if a client of chat completions
+had sent them.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def chat_turns(line: Mapping[str, Any], model: str) -> Iterator[ImportedTurn]:
 
 
 def _answers(messages: Sequence[Message]) -> Iterator[tuple[int, int]]:
-    "Where each answer begins and ends: messages of the assistant in a row are one."
+    "Yield where each answer begins and ends. Consecutive messages of the assistant are one answer."
     start = None
     for index, message in enumerate(messages):
         if message.role != "assistant":

@@ -1,7 +1,7 @@
-"""Finds the turns with which conversations end. Their chains of messages contain all other turns.
+"""Finds the last turn of each conversation. Its chain of messages contains the earlier turns.
 
 Clients send a conversation again with each turn, and may leave out its reasoning. So turns are compared by
-what is visible of them (`log/fingerprint`), as the server does to find the thread that a request continues.
+the hashes of `log/fingerprint`, with which the server finds the thread that a request continues.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ where turns.id = ?
 def conversation_ends(log: LogStore, selection: Selection) -> Iterator[str]:
     """Yield the ids of the selected turns that no other one continues, in the order of the log.
 
-    Of several turns with the same conversation, only the last is among them. A turn without a text or a call
-    in its answer does not count.
+    If several turns have the same conversation, only the last one is yielded. Turns whose answer has neither
+    text nor a tool call are ignored.
     """
     with temporary_database() as database:
         database.execute("create table ends (turn_id text primary key) without rowid")
@@ -42,7 +42,7 @@ def conversation_ends(log: LogStore, selection: Selection) -> Iterator[str]:
 
 
 def _new_keys(log: LogStore, turn_id: str, covered: SeenKeys) -> list[str]:
-    "The keys of the conversation up to each of its messages. None if a later conversation covers the turn."
+    "Return the keys of all prefixes of the conversation, or none if a later conversation contains it."
     row = log.db.conn.execute(TURN, [turn_id]).fetchone()
     if row is None:
         return []  # pruned meanwhile
@@ -67,14 +67,14 @@ def _is_visible(stored: StoredMessage) -> bool:
 def _is_covered(
     covered: SeenKeys, thread_id: str | None, instructions: str | None, visible: str | None
 ) -> bool:
-    "Whether a later conversation has this beginning. Nothing visible is the beginning of all of them."
+    "Whether a later conversation begins with this one. An empty one is the beginning of all."
     return visible is None or any(key in covered for key in _keys(thread_id, instructions, visible))
 
 
 def _keys(thread_id: str | None, instructions: str | None, visible: str) -> tuple[str, str]:
-    """By what a later turn finds this beginning.
+    """Return the keys of a prefix: one within its thread, and one across threads.
 
-    Within a thread instructions may change, because agents write the time of day into them. Elsewhere the
-    same messages after other instructions are another conversation.
+    Instructions may change within a thread, because agents write the time of day into them. In another
+    thread, the same messages after other instructions are another conversation.
     """
     return f"{thread_id} {visible}", f"{instructions}/{visible}"

@@ -1,4 +1,4 @@
-"The lines of an export, one after another: however long the log is, one turn is in memory."
+"Yields the lines of an export one by one. However long the log is, only one turn is in memory."
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .selection import Selection, turn_ids
 from .turn_format import turn_line
 
 Format = Literal["chat", "harmony", "responses", "turns"]
-# The forms that have a line for each conversation, and not for each turn.
+# The formats with a line for each conversation. The others have one for each turn.
 CONVERSATIONS = ("chat", "harmony")
-# What other programs wrote to the log raises these, and what a model of llm's cannot read.
+# The errors for turns that other programs have written wrongly, or whose attachments the model cannot read.
 UNREADABLE = (GptOssError, UncondenseError, LookupError, RecursionError, TypeError, ValueError)
 
 TOOLS = """
@@ -45,8 +45,8 @@ def export_lines(
 ) -> Iterator[bytes]:
     """Yield the selected turns as lines of JSON, the oldest first. Each ends with a newline.
 
-    `reasoning` is for chat: whether it includes the reasoning. A turn that cannot be put into this format is
-    left out, and given to `on_problem` with its id.
+    `reasoning` includes the reasoning in the format chat. A turn that cannot be written in this format is
+    left out, and its id and the error are given to `on_problem`.
     """
     find = conversation_ends if format in CONVERSATIONS else turn_ids
     with temporary_database() as database:
@@ -69,7 +69,7 @@ class _LineWriter:
     written: SeenKeys
 
     def line(self, turn_id: str) -> dict[str, Any] | None:
-        "The turn as a line. None if it was pruned meanwhile, and if it has nothing to write in this format."
+        "Return the turn as a line, or None if it was pruned meanwhile."
         if self.format == "turns":
             return turn_line(self.log, turn_id, self._tools(turn_id), self.written)
         turn = load_turn(self.log, turn_id)

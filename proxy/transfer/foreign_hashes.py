@@ -1,7 +1,6 @@
-"""The hashes that messages of an export have in this log, where these are others.
+"""Maps hashes of messages in an export to the hashes that they have in this log.
 
-A message has another hash if something in it, or in a message before it, was redacted in only one of the
-logs.
+They differ if the message, or one before it, was redacted in only one of the logs.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from ..log.queries import load_chain
 
 
 class ForeignHashes:
-    "`database` is a temporary one. The earlier of `logs` has precedence."
+    "The hashes that differ, in a temporary `database`. If several `logs` have a message, the first counts."
 
     def __init__(self, database: sqlite3.Connection, logs: Sequence[LogStore]) -> None:
         self._database = database
@@ -25,14 +24,14 @@ class ForeignHashes:
         database.execute("create table hashes (theirs text primary key, ours text) without rowid")
 
     def chain(self, hash: str) -> list[StoredMessage]:
-        "The messages up to the one that has this hash in the export. Empty if they are in none of the logs."
+        "Return the messages up to the one with this hash in the export. Empty if no log has them."
         sql = "select ours from hashes where theirs = ?"
         row = self._database.execute(sql, [hash]).fetchone()
         known = (load_chain(log, row[0] if row else hash) for log in self._logs)
         return next(filter(None, known), [])
 
     def add(self, after: str | None, messages: Sequence[Message], turn_id: str) -> None:
-        "Note what the messages of a turn are called, which follow the one called `after` in the export."
+        "Store the hashes of an exported turn's messages, which follow the message with the hash `after`."
         theirs: list[str] = []
         for message in messages:
             theirs.append(message_hash(message, theirs[-1] if theirs else after))

@@ -1,4 +1,4 @@
-"A conversation as harmony text, as it is in the prompt of the turn that would come next."
+"Writes a conversation as harmony text, as the prompt of the next turn would begin."
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"A turn of another log, or of another server, as this log writes turns."
+"A turn that was read from an export, and its conversion to a turn that the log can write."
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from llm_gpt_oss.log.response_json import to_response
 
 from ..log.turn import RequestRecord, Turn
 
-# The `client` of turns whose app is not known.
+# The `client` of turns whose app is unknown.
 CLIENT = "import"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedTurn:
-    "`usage` has the counts of llm's `Usage`: `input`, `output` and `details`."
+    "A turn of another log or server. `usage` has the fields of llm's `Usage`: `input`, `output`, `details`."
 
     id: str
     model: str
@@ -52,7 +52,7 @@ class ImportedTurn:
             "tools": [],
         }
         response = to_response(fields)
-        # Not from JSON: the turns of a conversation share these objects, so that they are hashed once.
+        # Not parsed from JSON: the turns of a conversation share these objects, which are then hashed once.
         response.prompt = llm.Prompt(  # type: ignore[no-untyped-call]
             None,
             response.model,

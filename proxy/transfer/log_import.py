@@ -1,7 +1,7 @@
-"""Writes the lines of an export to a log. What the log has already is not written again.
+"""Writes the lines of an export to a log, without the turns that the log has already.
 
-A turn is known by its id, in the forms that have one. A conversation for fine-tuning has none: it is known if
-a turn ends with the same messages, or with what a client sees of them.
+Turns are compared by their ids. A conversation for fine-tuning has no ids: the log has it if a turn ends with
+the same messages, or with messages that look the same to a client.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .seen_keys import temporary_database
 from .turn_format import VERSION
 from .turn_import import own_messages, write_turn
 
-# In bytes. A longer line is not read.
+# Longer lines are refused. In bytes.
 MAX_LINE = 2**26
-# How many lines are written in one transaction, and how many bytes: other programs wait meanwhile.
+# How many lines, and about how many bytes, one transaction writes. Other programs wait meanwhile.
 LINES = 50
 BYTES = 2**20
-# The length of a reason, in characters.
+# The longest reason, in characters.
 MAX_REASON = 300
 
 CONVERSATION = """
@@ -45,7 +45,7 @@ select 1 where exists (select 1 from turns where tip_message_hash = :tip) or exi
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    "A line with its number, from 1. `text` is None if it is too long."
+    "A line of the file. `number` counts from 1. `text` is None if the line is too long."
 
     number: int
     text: bytes | None
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    "What became of a line: how many turns were `added`, how many were `known`, or why it cannot be read."
+    "The result of a line: how many turns were `added` and `known`, or the `problem` that it has."
 
     number: int
     added: int = 0
@@ -77,10 +77,10 @@ def read_lines(file: BinaryIO) -> Iterator[Line]:
 def import_lines(
     lines: Iterable[Line], log: ChainStore, model: str, known: LogStore | None = None
 ) -> Iterator[Outcome]:
-    """Write each line to the log, and yield what became of it.
+    """Write each line to the log, and yield its outcome.
 
-    `model` is that of conversations for fine-tuning, which do not name one. Turns that the log `known` has
-    are not written either. Raises OSError or sqlite3.Error if the log cannot be written.
+    `model` is the model of conversations for fine-tuning, which do not name one. Turns that the log `known`
+    has are not written either. Raises OSError or sqlite3.Error if the log cannot be written.
     """
     with temporary_database() as database:
         logs = [log, known] if known else [log]
@@ -105,7 +105,7 @@ def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 class _Importer:
-    "Writes to one log what none of `logs` has."
+    "Writes the turns that none of `logs` has to one log."
 
     def __init__(self, log: ChainStore, logs: Sequence[LogStore], model: str, hashes: ForeignHashes) -> None:
         self._log = log
@@ -115,14 +115,14 @@ class _Importer:
         self._writer = TurnWriter(log)
 
     def write(self, line: Line) -> Outcome:
-        "Write a line. Must run in a transaction that holds the write lock."
+        "Write a line. Call this in a transaction that holds the write lock."
         if line.text is None:
             return Outcome(line.number, problem=f"the line is longer than {MAX_LINE >> 20} MiB")
         connection = self._log.db.conn
         connection.execute("savepoint line")
         try:
             added, known = self._write(json.loads(line.text))
-        except Exception as problem:  # whatever somebody may have put there
+        except Exception as problem:  # a line can contain anything
             if is_transient(problem):
                 raise
             connection.execute("rollback to line")
@@ -133,7 +133,7 @@ class _Importer:
         return Outcome(line.number, added, known)
 
     def _write(self, line: Any) -> tuple[int, int]:
-        "Returns how many turns were added, and how many the log had."
+        "Return how many turns were added, and how many the log had already."
         match line:
             case {"turn": int(), "response": {"id": str(turn_id)}}:
                 return self._write_turn(line, turn_id)

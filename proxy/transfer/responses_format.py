@@ -1,4 +1,4 @@
-"A turn in the format of the Responses API: what `GET /v1/responses/{id}` and its `/input_items` return."
+"Writes a turn as the Responses API returns it: `GET /v1/responses/{id}`, and its `/input_items`."
 
 from __future__ import annotations
 

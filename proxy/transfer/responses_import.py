@@ -1,6 +1,7 @@
 """Reads a turn in the format of the Responses API: a response, and the items that it answers.
 
-A response of this package's log keeps its id. The id of any other one is computed from its own.
+A response of this project keeps its id. The response of another server gets an id that is computed from its
+own, so that a second import finds it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .imported_turn import CLIENT, ImportedTurn
 
 ITEMS: TypeAdapter[list[AnyItem]] = TypeAdapter(list[AnyItem])
 OWN_ID = re.compile(r"resp_([0-7][0-9a-hjkmnp-tv-z]{25})", re.ASCII)
-# The fields of a request that its response repeats, and that change what the response looks like.
+# The fields of a request that its response repeats.
 ECHOED = (
     *("background", "conversation", "frequency_penalty", "instructions", "max_output_tokens"),
     *("max_tool_calls", "metadata", "parallel_tool_calls", "presence_penalty", "previous_response_id"),
@@ -91,7 +92,7 @@ def _turn_id(response_id: str, started: datetime) -> str:
 
 
 def _times(response: Mapping[str, Any]) -> tuple[datetime, int]:
-    "When the turn began, and how many milliseconds it took."
+    "Return when the turn began, and how many milliseconds it took."
     created, completed = response["created_at"], response.get("completed_at")
     started = datetime.fromtimestamp(created if completed is None else min(created, completed), timezone.utc)
     if completed is None:

@@ -1,4 +1,4 @@
-"What an export has to remember of the turns so far: in a temporary file, because it grows with the log."
+"A set of keys in a temporary file. An export remembers with it what it has written, however long the log is."
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class SeenKeys:
-    "A set of texts."
+    "A set of texts, in a table of the database."
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -26,7 +26,7 @@ class SeenKeys:
 
 @contextmanager
 def temporary_database() -> Iterator[sqlite3.Connection]:
-    "A database in a file that SQLite deletes. It may keep 2 MB of it in memory."
+    "Open a database in a temporary file, which SQLite deletes at the end. Up to 2 MB of it are in memory."
     connection = sqlite3.connect("", isolation_level=None)
     try:
         connection.execute("pragma synchronous = off")

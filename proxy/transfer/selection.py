@@ -1,4 +1,4 @@
-"Which turns are exported, and their ids in the order of the log."
+"Selects the turns to export, and yields their ids in the order of the log."
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from llm.logs import LogStore
 
-# How many turns a query looks at. A read transaction is short, so that the server's WAL does not grow.
+# How many turns a query reads. Queries are short, so that the server's WAL file does not grow.
 RANGE = 500
 
-# The ids after which a range ends, in both directions.
+# The last id of a range, ascending and descending.
 LAST_ID = """
 select max(id) from (select id from turns where id > :edge order by id limit :range)
 """
@@ -27,7 +27,7 @@ KEY = """exists (
     select 1 from json_each(:keys) as key
     where actor = key.value or substr(actor, 1, length(key.value) + 1) = key.value || ':'
 )"""
-# A lookup for each turn, because very many may match.
+# The index is asked for each turn, because very many turns may match.
 SEARCH = """exists (
     select 1 from turn_search cross join turn_search_fts as fts on fts.rowid = turn_search.rowid
     where turn_search.turn_id = gpt_oss_turns.turn_id and fts.turn_search_fts match :search
@@ -40,9 +40,9 @@ LAST = "\U0010ffff"
 class Selection:
     """The turns from `since` to `until`, of any of these threads, models, apps and keys.
 
-    An empty list stands for all. `failed` selects turns that failed, or those that did not; None selects
-    both. `search` are words in the prompt or the answer. What was deleted through the API is never selected,
-    and `benchmarks` only on demand.
+    An empty list selects all. `failed` selects turns that failed (True), that did not fail (False), or both
+    (None). `search` are words in the prompt or the answer. Turns that were deleted through the API are never
+    selected, and turns of `llm gpt-oss bench` only with `benchmarks`.
     """
 
     since: datetime | None = None
@@ -56,7 +56,7 @@ class Selection:
     benchmarks: bool = False
 
     def conditions(self) -> Iterator[tuple[str, str, Any]]:
-        "SQL conditions for the view `gpt_oss_turns`, each with the name and the value of its parameter."
+        "Yield conditions for the view `gpt_oss_turns`, each with the name and value of its parameter."
         if self.since:
             yield "datetime_utc >= :since", "since", _utc(self.since)
         if self.until:
@@ -74,7 +74,7 @@ class Selection:
 
 
 def turn_ids(log: LogStore, selection: Selection, *, descending: bool = False) -> Iterator[str]:
-    "Yield the ids of the selected turns. Turns that are written meanwhile may be among them."
+    "Yield the ids of the selected turns. Turns that are logged meanwhile may be included."
     conditions = ["not deleted", *([] if selection.benchmarks else ["not benchmark"])]
     parameters: dict[str, Any] = {"range": RANGE}
     for condition, name, value in selection.conditions():
@@ -106,5 +106,5 @@ def _json(values: Sequence[str]) -> str:
 
 
 def _fts_phrases(words: str) -> str:
-    "Each word as a phrase: SQLite would read other text as a query, and refuse some of it."
+    "Quote each word, so that SQLite does not read it as an operator."
     return " ".join('"{}"'.format(word.replace('"', '""')) for word in words.split())

@@ -1,7 +1,7 @@
-"""Checks the values of a line that the pages and the views of the log count, parse or link.
+"""Checks the values of a line that pages and views of the log use.
 
-SQLite takes any value. One number that is a text, or one date after the year 9999, makes a page or a view
-fail for all turns.
+SQLite accepts any value. A single text in place of a number, or a date after the year 9999, would make a page
+or a view fail for all turns.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _check_time(text: str) -> str:
-    # Local time is up to a day away, and dates end with the year 9999.
+    # Python has no dates after 9999, and conversion to local time may add a day.
     if not 1970 <= datetime.fromisoformat(text).year < 9999:
-        raise ValueError("it is not a date of our time")
+        raise ValueError("it is not a date from 1970 to 9998")
     return text
 
 
-# Numbers that JavaScript and SQLite have, too.
+# Numbers that JavaScript and SQLite can represent.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Id = Annotated[str, Field(pattern="^[0-9A-Za-z_.:-]{1,64}$")]
 Time = Annotated[str, AfterValidator(_check_time)]
@@ -84,5 +84,5 @@ class _Line(_Strict):
 
 
 def check_turn(line: Mapping[str, Any]) -> None:
-    "Raises ValidationError if the line has a value of another type, or a number or a date that cannot be."
+    "Raises ValidationError for a value of the wrong type, and for a number or date that is impossible."
     _Line.model_validate(line)

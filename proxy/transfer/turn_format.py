@@ -1,10 +1,10 @@
-"""A turn with everything that the log has of it. It becomes the same turn in another log.
+"""Writes a turn with everything that the log has about it, to import it into another log as the same turn.
 
-The turn itself has the format in which it waits for the log (`log/turn_json`). `thread` is where it belongs,
-with the hash of the thread's last message. `request` is null for a turn that did not come through the server.
+The turn itself is in the format of `log/turn_json`. `thread` is its thread; `tip` is the hash of the thread's
+last message. `request` is null for a turn that did not come through the server.
 
-A message is written once: the prompt lacks the first messages, up to the one with the hash `after`, if
-earlier lines have them.
+Each message is written once: the prompt lacks the messages that earlier lines have, up to the one with the
+hash `after`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ where turns.id = ?
 """
 PARENT = "select parent_hash from messages where hash = ?"
 REQUEST = "select * from gpt_oss_requests where turn_id = ?"
-# Columns of gpt_oss_requests as they are, and those that hold JSON. A RequestRecord has most of them, but not
-# the hashes, which cannot be computed again if something was redacted.
+# The columns of gpt_oss_requests that are exported unchanged, and those that hold JSON. The hashes among them
+# cannot be computed again if something was redacted.
 PLAIN = (
     "endpoint",
     "actor",
@@ -58,7 +58,7 @@ JSON = ("metadata", "pieces", "ignored")
 def turn_line(log: LogStore, turn_id: str, tools: list[llm.Tool], written: SeenKeys) -> Json | None:
     """Return the turn, or None if it was pruned meanwhile.
 
-    `written` has the hashes of the messages in earlier lines, to which this adds those of the turn.
+    `written` has the hashes of the messages in earlier lines. This function adds those of the turn.
     """
     row = next(log.db.query(ROW, [turn_id]), None)
     after = _last_written(log, row["parent_message_hash"], written) if row else None
@@ -95,7 +95,7 @@ def turn_line(log: LogStore, turn_id: str, tools: list[llm.Tool], written: SeenK
 
 
 def _last_written(log: LogStore, hash: str | None, written: SeenKeys) -> str | None:
-    "The message with this hash, or the last one before it, that an earlier line has."
+    "Return the hash of the last message up to this one that an earlier line has, or None."
     while hash is not None and hash not in written:
         row = log.db.conn.execute(PARENT, [hash]).fetchone()
         hash = row[0] if row else None
@@ -103,7 +103,7 @@ def _last_written(log: LogStore, hash: str | None, written: SeenKeys) -> str | N
 
 
 def _response(turn: LoggedTurn, row: Mapping[str, Any]) -> Json:
-    "The turn as llm's own `Response.to_dict` returns it, with these messages of the prompt."
+    "Return the turn like llm's own `Response.to_dict`, with the messages of the prompt that `turn` has."
     counts = {"input": row["input_tokens"], "output": row["output_tokens"]}
     usage = {name: count for name, count in counts.items() if count is not None}
     details = read_object(row["token_details"])

@@ -1,4 +1,4 @@
-"Writes a turn with everything that another log had of it (`turn_format`), with its id and in its thread."
+"Writes an exported turn (`turn_format`) to the log, with its id and in its thread."
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from .turn_check import check_turn
 
 
 def own_messages(line: Mapping[str, Any]) -> list[Message]:
-    """Return the messages that the line has itself. Raises ValueError for an attachment that is not a file,
-    and KeyError or TypeError for a line of another format.
+    """Return the messages that this line contains.
+
+    Raises ValueError for an attachment that is not a file, and KeyError or TypeError for a line in another
+    format.
     """
     response = line["response"]
     messages = [Message.from_dict(each) for each in (*response["prompt"]["messages"], *response["messages"])]
@@ -33,10 +35,8 @@ def own_messages(line: Mapping[str, Any]) -> list[Message]:
 def write_turn(log: ChainStore, line: Mapping[str, Any], before: Sequence[StoredMessage]) -> None:
     """Write the turn of a line. `before` are the messages up to the one that the line names as `after`.
 
-    Call `own_messages` first.
-
-    Must run in a transaction that is rolled back if this raises: KeyError, TypeError, ValueError and others
-    for a line of another format.
+    Call `own_messages` first, which checks attachments. Call this in a transaction, and roll it back if this
+    raises: KeyError, TypeError, ValueError and others for a line in another format.
     """
     check_turn(line)
     turn = from_fields(line) if line["request"] is not None else None
@@ -78,7 +78,7 @@ def _log(
     stored: StoredPrefix | None,
     failed: bool,
 ) -> None:
-    "Log the response in its thread, which ends where the exported one did as soon as this log has its end."
+    "Log the response in its thread, which gets the exported thread's last message once the log has that."
     id, name, forked_from, last = (thread[key] for key in ("id", "name", "forked_from", "tip"))
     if not (isinstance(id, str) and id):
         raise ValueError("the thread has no id")
@@ -104,8 +104,8 @@ def _has(log: ChainStore, table: str, column: str, value: object) -> bool:
 def _check_files(messages: Sequence[Message]) -> None:
     """Raise ValueError for an attachment that is not a file, such as a pipe, or an address without a type.
 
-    llm reads attachments to hash a message, and might wait for it forever. It asks the server of an address
-    for the type.
+    llm reads attachments to hash a message, which could block forever on a pipe. For an address without a
+    type, it asks that server.
     """
     for attachment in (each for message in messages for part in message.parts for each in _attachments(part)):
         path = attachment.path and Path(attachment.path)

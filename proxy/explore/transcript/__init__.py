@@ -1,7 +1,7 @@
-"""A plugin of Datasette: pages that show a turn or a whole conversation of the log as people read it.
+"""A Datasette plugin whose pages show a turn or a whole thread of the log as people read it.
 
-The log has what was said in rows of several tables. These pages show who said what, in order, with the
-numbers of each turn. They need no script.
+In the log, a conversation is spread over rows of several tables. These pages show who said what, in order,
+with the numbers of each turn. They need no JavaScript.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from .pages import privacy_page, prompt_page, thread_page, turn_page
 
-# How the log writes times.
+# A time in the log, in ISO 8601 and UTC.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:\+00:00|Z)?", re.ASCII)
 # The columns that name a turn or a thread.
 COLUMNS = {
@@ -53,7 +53,7 @@ def render_cell(value: Any, column: str, table: str | None, datasette: Any) -> M
     kind = COLUMNS.get(column)
     if column == "id" and table in ("turns", "threads"):
         kind = table.removesuffix("s")
-    # Where a column refers to another table, Datasette shows the label of the row there.
+    # For a foreign key, Datasette passes the label of the row that it refers to as well.
     id, label = (value["value"], value["label"]) if isinstance(value, dict) else (value, value)
     if kind is None or not isinstance(id, str) or not _ID.fullmatch(id):
         return None

@@ -1,4 +1,4 @@
-"Makes what a page shows of entries and notes: titles, and HTML of their texts."
+"Renders entries and notes of a conversation as blocks of a page: a title, and HTML."
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Block:
     """One entry of the page. `kind` decides how it looks: said, thought, called, returned, attached, notes,
     branches.
 
-    `size` is how much text it has, in words for people. `results` and `notes` belong to calls. The lines of
-    `long` arguments, such as the text of a file, are shown as lines and not as JSON.
+    `size` is the length of its text, as people read it. `results` and `notes` belong to calls. `long` are the
+    arguments with several lines, such as the text of a file: they are shown as lines, not as JSON.
     """
 
     kind: str
@@ -91,7 +91,7 @@ def show_branches(branches: Sequence[Branch], *, came_next: bool) -> Block:
 
 
 def place_call_notes(blocks: Sequence[Block], notes: Sequence[ShownNote]) -> list[ShownNote]:
-    "Give each note to the call that it names, or to the first call. Return those that there is no call for."
+    "Give each note to the call that it names, or else to the first call. Without calls, return all notes."
     calls = [block for block in blocks if block.kind == "called"]
     for note in notes:
         if calls:
@@ -114,7 +114,7 @@ def _show_result(result: Result, renderer: Renderer) -> Block:
 
 
 def _split_arguments(arguments: Any) -> tuple[Mapping[str, str], Any]:
-    "The arguments with several lines of text, and the others."
+    "Return the arguments with several lines of text, and the others."
     if not isinstance(arguments, dict):
         return {}, arguments
     long = {key: value for key, value in arguments.items() if isinstance(value, str) and "\n" in value}

@@ -1,6 +1,6 @@
-"""What was said in a conversation, entry by entry, as a page shows it. Pure.
+"""Turns the messages of a conversation into the entries that a page shows. Pure.
 
-A tool's result stands beside the call that it answers, although it arrives with a later prompt.
+A tool result is moved beside the call that it answers, although it arrives with a later prompt.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    "A call, and the results that a later message has for it: usually one, none if nobody answered it."
+    "A tool call and its results from later messages: usually one, or none if the call was not answered."
 
     name: str
     arguments: Mapping[str, Any]
@@ -73,7 +73,7 @@ Entry = Speech | Thought | Called | Returned | Attached
 
 
 def entries(messages: Sequence[Message]) -> list[list[Entry]]:
-    "Return the entries of each message. A message whose results all stand beside their calls has none."
+    "Return the entries of each message. A message has none if all of its results were moved to their calls."
     calls = _OpenCalls()
     return [
         [entry for part in message.parts if (entry := _entry(part, message.role, calls))]
@@ -82,7 +82,7 @@ def entries(messages: Sequence[Message]) -> list[list[Entry]]:
 
 
 class _OpenCalls:
-    "The calls so far. Ids may repeat: a result answers the last call that has its id."
+    "The calls so far. Ids may repeat: a result answers the last call with its id."
 
     def __init__(self) -> None:
         self._by_id: dict[str, Called] = {}
@@ -95,7 +95,7 @@ class _OpenCalls:
             self._unnamed.setdefault(call.name, []).append(call)
 
     def answer(self, call_id: str | None, result: Result) -> bool:
-        "Put the result beside its call. Returns False if there is none. Without an id, names decide."
+        "Add the result to its call: by id, or by name if it has no id. Return False if there is none."
         unnamed = self._unnamed.get(result.name)
         call = self._by_id.get(call_id) if call_id else unnamed.pop(0) if unnamed else None
         if call is None:
@@ -125,7 +125,7 @@ def _entry(part: Part, role: str, calls: _OpenCalls) -> Entry | None:
 
 
 def _file(attachment: Attachment | None) -> File:
-    "Nothing is loaded: a path is not opened, a URL not fetched."
+    "Describe an attachment without loading it: no path is opened, and no URL is fetched."
     if attachment is None:
         return File("file")
     size = len(attachment.content) if attachment.content else None

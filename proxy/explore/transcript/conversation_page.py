@@ -1,4 +1,4 @@
-"Reads the page of a turn or a thread from the log, or finds out where an id leads."
+"Reads the page of a turn or a thread from the log, or finds the page that an id refers to."
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TURN = """
 select turns.thread_id, turns.tip_message_hash, threads.name
 from turns left join threads on threads.id = turns.thread_id where turns.id = ?
 """
-# Other ids are not looked for in the spool, whose files are named after turns.
+# The spool is searched only for these ids, because its files are named after turns.
 _TURN_ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
 
 
@@ -43,7 +43,7 @@ Found = ConversationPage | Reference | None
 
 
 def find_turn(connection: sqlite3.Connection, path: Path, id: str, page: int | None) -> Found:
-    "The turn of the log at `path`. It may be in progress, or wait to be written."
+    "Find a turn of the log at `path`. It may be in progress, or wait in the spool."
     if found := _find_spooled(connection, path, id, page):
         return found
     row = connection.execute(TURN, [id]).fetchone()

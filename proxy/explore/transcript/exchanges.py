@@ -23,7 +23,7 @@ select turns.tip_message_hash, turns.id, turns.parent_message_hash from turns
 where turns.thread_id = :thread or turns.id = :focus
 order by turns.id
 """
-# One turn for each message, although thousands of other threads may begin in the same way.
+# Only one turn for each message: thousands of other threads may begin in the same way.
 OTHER_TURNS = """
 select hash.value, turns.id, turns.parent_message_hash
 from json_each(?) as hash
@@ -31,12 +31,12 @@ join turns on turns.rowid = (
     select min(other.rowid) from turns as other where other.tip_message_hash = hash.value
 )
 """
-# For one message, how many branches are looked up, and how many turns that ended there are shown.
+# For one message: how many branches are read, and how many turns that end with it are shown.
 MAX_BRANCHES = 10
 MAX_TURNS = 20
-# How many turns of a thread are listed that are not in the conversation: the latest.
+# How many turns of a thread that are not in the conversation are listed. The latest are.
 MAX_ELSEWHERE = 50
-# How many messages with results after a turn's calls are read.
+# How many messages with tool results are read after the calls of a turn.
 MAX_RESULTS = 50
 BRANCHES = f"""
 select parent.value as parent, child.hash, child.role, (
@@ -61,7 +61,7 @@ with recursive following (hash, depth) as (
 select turns.id from following join turns on turns.tip_message_hash = following.hash
 order by following.depth, turns.id limit 1
 """
-# The results that follow the last message of a turn. Of several branches the first one counts.
+# The tool results that follow the last message of a turn. Of several branches, the first one counts.
 NEXT_RESULTS = f"""
 with recursive following (hash, role, depth) as (
     select ?, 'tool', 0
@@ -77,14 +77,14 @@ select hash from following where depth > 0 order by depth
 
 
 class ReadOnlyLog(LogStore):
-    "llm's store on a connection that cannot write: it applies no migrations."
+    "llm's store on a read-only connection. It applies no migrations."
 
     def __init__(self, connection: object) -> None:
         self.db = sqlite_utils.Database(connection)  # type: ignore[arg-type]
 
 
 class Branch(NamedTuple):
-    "Another continuation: the role and the first words of its first message, and a turn that has it."
+    "Another continuation: the role and the beginning of its first message, and a turn that contains it."
 
     role: str
     text: str
@@ -93,9 +93,9 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The messages from `start` to `end` of a conversation, which a turn added.
+    """The messages that one turn added to a conversation: those from `start` up to `end`.
 
-    Its answer begins at `answer`. `turn_id` is None for messages that no turn ends with.
+    The turn's answer begins at `answer`. `turn_id` is None for messages that no turn ends with.
     """
 
     turn_id: str | None
@@ -108,7 +108,7 @@ class Exchange:
 class Conversation:
     """`elsewhere` are turns of the thread that are not in this conversation, such as those that failed.
 
-    `results` are those of the last message's calls, which follow the conversation.
+    `results` are the messages with results of the last message's calls. They follow the conversation.
     """
 
     messages: Sequence[StoredMessage]
@@ -123,7 +123,7 @@ class Conversation:
         return next((n for n, role in enumerate(roles) if role != "system"), len(self.messages))
 
     def with_last_turn(self, turn_id: str, answer: int) -> Conversation:
-        "With a turn that is not in the log yet and added the last messages. Its answer begins at `answer`."
+        "Return it with the unlogged turn that added the last messages. Its answer begins at `answer`."
         length = len(self.messages)
         *logged, last = self.exchanges or [Exchange(None, 0, 0, 0)]
         if last.turn_id is None:
@@ -143,8 +143,8 @@ def read_conversation(
 ) -> Conversation:
     """Find the turns that added these messages, which need not be in the database.
 
-    Where turns of several threads ended with the same message, those of the thread count, and of these the
-    last MAX_TURNS. The turn `focus` counts always.
+    If turns of several threads end with the same message, only those of the thread `thread_id` count, and of
+    these the last MAX_TURNS. The turn `focus` always counts.
     """
     places = {stored.hash: place for place, stored in enumerate(messages)}
     turns: dict[int, list[_Ended]] = {}
@@ -153,7 +153,7 @@ def read_conversation(
     others = json.dumps([*{*places} - {tip for tip, _, _ in own_turns}])
     for tip, turn_id, parent in (*own_turns, *log.db.conn.execute(OTHER_TURNS, [others])):
         if tip in places:
-            # A parent that is not in the chain: the turn's whole prompt was empty.
+            # If the parent is not in the chain, the turn's prompt was empty.
             ended = _Ended(turn_id, places.get(parent, -1) + 1)
             turns.setdefault(places[tip], []).append(ended)
         else:
@@ -178,7 +178,7 @@ def _exchanges(turns: Mapping[int, Sequence[_Ended]], length: int, focus: str | 
     exchanges: list[Exchange] = []
     start = 0
     for place in sorted(turns):
-        # Of the turns that ended here, the focus is the last one.
+        # The focus comes last, so that it is never cut off.
         ended = sorted(turns[place], key=lambda turn: (turn.turn_id == focus, turn.turn_id))
         for turn_id, answer in ended[-MAX_TURNS:]:
             exchanges.append(Exchange(turn_id, start, max(start, answer), place + 1))
@@ -191,10 +191,10 @@ def _exchanges(turns: Mapping[int, Sequence[_Ended]], length: int, focus: str | 
 def load_branches(
     log: LogStore, conversation: Conversation, start: int, end: int, limit: int = 50
 ) -> dict[int, list[Branch]]:
-    """For the messages from `start` to `end`, what follows them in other conversations.
+    """Return what follows the messages from `start` up to `end` in other conversations, by message index.
 
-    Many conversations have the same instructions, so branches count from the first other message on. At most
-    MAX_BRANCHES of a message are read, and `limit` in all.
+    Instructions have no branches, because many conversations begin with the same ones. At most MAX_BRANCHES
+    are read for a message, and `limit` in all.
     """
     messages = conversation.messages
     places = {messages[n].hash: n for n in range(max(start, conversation.instructions), end)}

@@ -1,4 +1,4 @@
-"The numbers of a turn, and where it came from, as labels and texts."
+"Formats the numbers of a turn, and where it came from, as labels with texts."
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from .turn_summary import TurnSummary
 DEFAULT_EFFORT = "medium"
 SHELL = "LLM, in a shell or a program"
 
-# Labels with texts. What the log does not have is left out.
+# Labels with texts. A number that the log does not have has no row.
 Rows = list[tuple[str, str]]
 
 
 def _whole_answer(summary: TurnSummary) -> int | None:
-    "Return the milliseconds from the request to the end: with the queue, like the time to the first token."
+    "Return the milliseconds from the request to its end. Like the first token's, they include the queue."
     return None if summary.duration_ms is None else summary.duration_ms + (summary.queue_ms or 0)
 
 

@@ -1,6 +1,6 @@
 """The pages of a turn, of a thread, of a turn's prompt, and of what the log keeps.
 
-Reading and rendering run in a thread of Datasette. Templates get HTML that is finished.
+The log is read, and texts are rendered, in a thread of Datasette. Templates get finished HTML.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .references import Reference
 from .safe_html import inline, visible
 
 HEADERS = {
-    # No script, and nothing from elsewhere: not even what a mistake in these pages would let through.
+    # No scripts, and nothing from other hosts, even if a mistake in these pages let some HTML through.
     "content-security-policy": (
         # The icon is empty data, so that browsers do not ask for one.
         "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -34,9 +34,9 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-# What SQLite says of a log that only llm has written to.
+# SQLite's error for a log that only llm has written to.
 NO_TABLE = "no such table: gpt_oss_"
-NO_TABLES = "This log has no requests of apps: `llm gpt-oss serve` adds their tables when it starts."
+NO_TABLES = "This log has no requests of apps. `llm gpt-oss serve` adds their tables when it starts."
 
 Page = Callable[[Datasette, Request], Awaitable[Response]]
 
@@ -72,7 +72,7 @@ async def thread_page(datasette: Datasette, request: Request) -> Response:
 
 
 async def prompt_page(datasette: Datasette, request: Request) -> Response:
-    "The exact text that the model got, as plain text."
+    "Show the exact prompt that the model got, as plain text."
     database = await _database(datasette, request)
     id = request.url_vars["id"]
 
@@ -117,7 +117,7 @@ async def _conversation_page(
 
 
 async def _database(datasette: Datasette, request: Request) -> Database:
-    "The log: the first database. Raises Forbidden if this person cannot see it."
+    "Return the log, which is the first database. Raises Forbidden if this person may not see it."
     database = datasette.get_database()
     permissions = [("view-database", database.name), "view-instance"]
     await datasette.ensure_permissions(request.actor, permissions)

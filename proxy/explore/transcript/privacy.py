@@ -1,4 +1,4 @@
-"What the log keeps, of whom, and in which files."
+"Reads what the log keeps: how much of which app and key, and in which files."
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ group by is_shell, request.actor, request.client
 """
 RANGE = "select min(rowid) from (select rowid from turns where rowid <= ? order by rowid desc limit ?)"
 LAST = "select max(rowid) from turns"
-# How many turns one statement counts: a writer may have to wait for it.
+# How many turns one statement counts. A writer may have to wait for a statement.
 CHUNK = 2_000
-# How many seconds turns are counted, the latest first, and how many if a person asks for all of them.
+# For how many seconds turns are counted, the latest first, and for how many if a person asks for all of them.
 SECONDS = 0.6
 ALL_SECONDS = 60.0
-# How many apps are shown: a program can call itself differently in each request.
+# How many apps are shown. A program can send another name with each request.
 MAX_APPS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    "What is kept of one app with one key. `app` is its User-Agent. A turn of the shell has neither."
+    "What is kept of one app with one key. `app` is its User-Agent. Turns of the shell have neither."
 
     is_shell: bool
     key: str | None
@@ -110,7 +110,7 @@ def read_privacy(connection: sqlite3.Connection, path: Path, *, count_all: bool 
 
 
 def _kept(connection: sqlite3.Connection, seconds: float) -> tuple[list[Kept], int | None]:
-    "Return what is kept of each app, and how many turns were counted if those are not all."
+    "Return what is kept of each app, and the number of counted turns, or None if all were counted."
     deadline = time.monotonic() + seconds
     found: dict[tuple[bool, str | None, str | None], Kept] = {}
     (last,) = connection.execute(LAST).fetchone()

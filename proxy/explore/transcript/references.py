@@ -1,4 +1,4 @@
-"Finds the turn or the thread that an id means: an id of the log, or one that a client of the API got."
+"Finds the turn or the thread that an id refers to: an id of the log, or one that the API returned."
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...items.ids import parse_item_id
 from ...log.lookup import parse_conversation_id
 from .exchanges import NEAREST_TURN
 
-# `last` is the latest one, as in `llm gpt-oss prompt --turn last`.
+# Instead of an id, as in `llm gpt-oss prompt --turn last`.
 LATEST = "last"
 # The prefixes of answers, whose ids name their turn: of Responses, chat completions, completions, messages.
 ANSWER = re.compile("^(resp_|chatcmpl-|cmpl-|msg_)")
@@ -33,7 +33,7 @@ class Reference(NamedTuple):
 
 
 def find_reference(connection: sqlite3.Connection, id: str, kind: str) -> Reference | None:
-    "`kind` is what an id without a prefix most likely means. None if the log has nothing with this id."
+    "Return what the id refers to, or None. `kind` decides for an id that both a turn and a thread have."
     if id == LATEST:
         found = _first(connection, LAST_THREAD if kind == "thread" else LAST_TURN)
         return Reference(kind, found) if found else None
@@ -48,7 +48,7 @@ def find_reference(connection: sqlite3.Connection, id: str, kind: str) -> Refere
 
 
 def turn_of_answer(id: str) -> str:
-    "The turn that the id of an answer names. An id of another form is returned as it is."
+    "Return the id of the turn that an answer's id names. Other ids are returned unchanged."
     return ANSWER.sub("", id, count=1)
 
 

@@ -1,7 +1,7 @@
-"""Makes HTML of what people, tools and the model wrote. Nothing of it runs, or is loaded from elsewhere.
+"""Renders what people, tools and the model wrote as HTML that runs no scripts and loads nothing.
 
-Markdown becomes HTML without raw HTML and without images, which nh3 cleans once more. The time of a page is
-bounded: long texts, and texts with very much markup, are shown as they are.
+Markdown is rendered without raw HTML and images, and nh3 cleans the result. The time of a page is bounded:
+long texts, and texts with much markup, are shown as plain text.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-# For one text. Some texts take time that grows with the square of their markup, so there is less of that.
-# Lines count as marks.
+# Limits of one text, in characters, marks and table cells. The time of some texts grows with the square of
+# their marks. Line ends count as marks.
 MAX_MARKDOWN = 50_000
 MAX_MARKS = 4_000
 MAX_CELLS = 4_000
-# For one page, in characters.
+# Limits of one page.
 PAGE_MARKDOWN = 400_000
 PAGE_MARKS = 40_000
 MAX_TEXT = 100_000
@@ -30,17 +30,17 @@ TAGS = {
     *("p", "br", "hr", "h4", "h5", "h6", "blockquote", "pre", "code", "em", "strong", "s"),
     *("ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
-# `language-…` of code and `text-align` of cells would be attributes that nothing here uses.
+# `language-…` of code and `text-align` of cells are dropped: nothing here uses them.
 ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "*": set[str]()}
-# Those of the page come first.
+# The page itself uses h1 to h3.
 HEADINGS = {"h1": "h4", "h2": "h5"}
 SCHEMES = {"http", "https", "mailto"}
 LINK_REL = "noopener noreferrer nofollow"
 
 _ABSOLUTE = re.compile("https?://|mailto:", re.IGNORECASE)
 _MARKS = re.compile(r"[\[\]*_`~<&|!\\>#\n-]")
-# What changes how other text looks without being seen: control characters, text that runs the other way,
-# and invisible tags. Surrogates cannot be sent.
+# Invisible characters that change how other text looks: control characters, changes of the text's direction,
+# and tags. Also surrogates, which cannot be encoded.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
     "\U000e0000-\U000e007f\ud800-\udfff]"
@@ -56,14 +56,15 @@ _MARKDOWN, _WITHOUT_TABLES = _parser("strikethrough", "table"), _parser("striket
 
 
 def visible(page: str) -> str:
-    """Return the text, or the page, with characters that cannot be seen replaced by their names.
+    """Return the page with invisible characters replaced by their code points, such as `⟨U+202E⟩`.
 
-    The names have no character that means something in HTML, so this can be the last step of a page."""
+    The replacements need no escaping in HTML, so this can be the last step of a page.
+    """
     return _HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", page)
 
 
 class Renderer:
-    "Renders the texts of one page. The first texts get what the page can afford."
+    "Renders the texts of one page. Once the page's limits are used up, further texts are plain or cut."
 
     def __init__(self) -> None:
         self._markdown, self._marks, self._text = PAGE_MARKDOWN, PAGE_MARKS, PAGE_TEXT
@@ -77,7 +78,7 @@ class Renderer:
         return Markup('<div class="text">{}</div>').format(_to_html(text))
 
     def plain(self, text: str) -> Markup:
-        "The text as it is, or its beginning."
+        "Return the text without formatting, cut if it is too long."
         most = max(0, min(MAX_TEXT, self._text))
         self._text -= min(len(text), most)
         left_out = len(text) - most
@@ -89,7 +90,7 @@ class Renderer:
         return self.plain(pretty(value))
 
     def json_or_plain(self, text: str) -> Markup:
-        "A text that may be JSON, as tools return it. Only objects and lists get another form."
+        "Render a tool's output: JSON objects and lists are indented, other texts are plain."
         if len(text) <= MAX_TEXT and text.lstrip()[:1] in ("{", "["):
             try:
                 return self.json(json.loads(text))
@@ -106,7 +107,7 @@ def pretty(value: Any) -> str:
 
 
 def inline(text: str) -> Markup:
-    "A sentence of ours with code in backticks."
+    "Render a sentence of this program, with code in backticks."
     parts = (
         f"<code>{escape(part)}</code>" if n % 2 else escape(part) for n, part in enumerate(text.split("`"))
     )
@@ -123,7 +124,7 @@ def _to_html(text: str) -> Markup:
 
 
 def clean(html: str) -> Markup:
-    "HTML with only the tags, attributes and links that are allowed."
+    "Return the HTML with only the tags, attributes and links that are allowed."
     cleaned = nh3.clean(
         html,
         tags=TAGS,
@@ -136,12 +137,12 @@ def clean(html: str) -> Markup:
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
-    "Links to places of this server would be links that somebody else chose."
+    "Drop relative links: they would lead to pages of this server that somebody else chose."
     return None if name == "href" and not _ABSOLUTE.match(value) else value
 
 
 def _cells(text: str) -> int:
-    "How many cells the tables in a text can have at most. The parser adds those that a row lacks."
+    "Return the most cells that tables in the text can have, with those that the parser adds to short rows."
     cells = 0
     for has_text, block in groupby(text.split("\n"), key=lambda line: bool(line.strip())):
         pipes = [line.count("|") for line in block] if has_text else [0]

@@ -1,4 +1,4 @@
-"What the log says about turns beside their messages: how they ended, their notes, and their numbers."
+"Reads what the log has about turns besides their messages: how they ended, their notes and numbers."
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...log.foreign_json import as_text, number, object_or_empty, read_object, r
 from ...log.queries import resolved_response_json
 from ...log.turn import Turn
 
-# Only what is needed of `response_json`, which may have the log probabilities of each token.
+# Only the needed parts of `response_json`, which can be large: it may have log probabilities of each token.
 SUMMARIES = """
 select turns.id, turns.thread_id, turns.model, turns.options_json, turns.input_tokens, turns.output_tokens,
     turns.token_details, turns.duration_ms, turns.datetime_utc,
@@ -42,7 +42,7 @@ join tools on tools.id = turn_tools.tool_id
 order by turn_tools.rowid
 """
 OK = 200
-# Where a note belongs if it does not concern the answer as a whole.
+# Notes about the prompt, and about single calls. All others are about the answer as a whole.
 PROMPT_NOTES = {"truncated", "attachment_dropped", "reasoning_dropped", "call_missing", "busy"}
 CALL_NOTES = {"repaired", "asked_again", "renamed", "unbound", "call_dropped"}
 
@@ -56,7 +56,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class LoggedNote:
-    "A note as the log has it. A later version may have written it, so `kind` can be any."
+    "A note in the log. A later version may have written it, so any `kind` is possible."
 
     kind: str
     text: str
@@ -65,8 +65,10 @@ class LoggedNote:
 
 @dataclass(frozen=True, slots=True)
 class TurnSummary:
-    """`app` is the User-Agent, `key` the name of the key. `status` and `endpoint` are None for a turn that
-    did not come through the proxy. Times are in milliseconds. Numbers are None if the log does not have them.
+    """What the log has about one turn.
+
+    `app` is the User-Agent, `key` the name of the key. `status` and `endpoint` are None for a turn that did
+    not come through the server. Times are in milliseconds. A number is None if the log does not have it.
     """
 
     id: str
@@ -109,18 +111,18 @@ class TurnSummary:
 
     @property
     def answer_tokens(self) -> int | None:
-        "What was generated besides reasoning: the answer, the calls and their headers."
+        "The generated tokens without reasoning: the answer, tool calls and their headers."
         if self.output_tokens is None:
             return None
         return max(0, self.output_tokens - (self.reasoning_tokens or 0))
 
     def notes_of(self, place: str) -> list[LoggedNote]:
-        "The notes that belong to the `prompt`, to a `call` or to the `answer`."
+        "Return the notes about the `prompt`, about a `call`, or about the `answer`."
         return [note for note in self.notes if _place(note.kind) == place]
 
 
 def load_summaries(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnSummary]:
-    "The summaries of logged turns by id. Turns that the log does not have are missing."
+    "Return the summaries of logged turns by id, without those of turns that the log does not have."
     ids = json.dumps(turn_ids)
     tools: dict[str, list[Tool]] = {}
     for turn_id, name, description, parameters in log.db.conn.execute(TOOLS, [ids]):
@@ -132,7 +134,7 @@ def load_summaries(log: LogStore, turn_ids: Sequence[str]) -> dict[str, TurnSumm
 
 
 def summary_of_spooled(turn: Turn, *, in_progress: bool) -> TurnSummary:
-    "The summary of a turn that is not in the database yet."
+    "Return the summary of a turn that is not in the database yet."
     response, request = turn.response, turn.request
     raw = response.response_json or {}
     row = {
@@ -171,7 +173,7 @@ def summary_of_spooled(turn: Turn, *, in_progress: bool) -> TurnSummary:
 def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
     details, options = read_object(row["token_details"]), read_object(row["options_json"])
     outcome = object_or_empty(row["outcome"])
-    # Other plugins of llm keep what OpenAI's API reports.
+    # Turns of other plugins have token details in the format of OpenAI's API.
     prompt_details, output_details = (
         object_or_empty(details.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details")
     )
@@ -212,7 +214,7 @@ def _from_row(row: Mapping[str, Any], tools: Sequence[Tool]) -> TurnSummary:
 
 
 def _outcome(log: LogStore, row: Mapping[str, Any]) -> Any:
-    "llm may store a text of `response_json` as a reference to the message that repeats it."
+    "Return the outcome with all texts: llm may store a text that a message repeats as a reference."
     stored = row["outcome"]
     if isinstance(stored, str) and '"$' in stored:
         with suppress(UncondenseError):

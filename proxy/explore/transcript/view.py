@@ -1,6 +1,6 @@
-"""What the page of a turn or a thread shows, ready for its template.
+"""Makes what the page of a turn or a thread shows, ready for its template.
 
-A long conversation is shown in pages of PAGE messages. Instructions stand on each of them.
+A long conversation is divided into pages of PAGE messages. Each of them begins with the instructions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .turn_summary import Tool, TurnSummary, load_summaries
 T = TypeVar("T")
 
 PAGE = 100
-# How many messages of instructions are shown: clients can send many.
+# How many messages with instructions are shown. Clients can send many.
 MAX_INSTRUCTIONS = 10
 
 
@@ -35,10 +35,10 @@ class ShownTool:
 
 @dataclass(frozen=True, slots=True)
 class ShownExchange:
-    """`summary` is None for messages that no turn ends with.
+    """A turn on the page: `blocks` are the new part of its prompt and its answer. `number` counts from 1.
 
-    `blocks` is the prompt's new part and the answer, `notes` are those about the answer as a whole. `origin`
-    and `tools` are given where they differ from those of the turn before. `number` counts from 1.
+    `notes` are those about the answer as a whole. `origin` and `tools` are empty if they are the same as in
+    the turn before. `summary` is None for messages that no turn ends with.
     """
 
     number: int
@@ -54,7 +54,7 @@ class ShownExchange:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    "Which messages this page shows, counted from 1, and the numbers of other pages. There may be only one."
+    "The messages on this page, counted from 1, and the numbers of the other pages. `last` is the last page."
 
     number: int
     last: int
@@ -73,7 +73,7 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    "`elsewhere` are turns of the thread that this conversation does not contain."
+    "A page of a conversation. `elsewhere` are turns of the thread that the conversation does not contain."
 
     instructions: Sequence[Block]
     exchanges: Sequence[ShownExchange]
@@ -90,8 +90,7 @@ def view(
 ) -> View:
     """Make a page of the conversation: the last one if `page` is None.
 
-    The turn `focus` is the one that was asked for. `unlogged` are the summaries of turns that
-    are not in the log yet.
+    `focus` is the id of the requested turn. `unlogged` are the summaries of turns that are not logged yet.
     """
     messages, first = conversation.messages, conversation.instructions
     pages = _pages(len(messages), first, page)
@@ -101,7 +100,7 @@ def view(
     summaries = {**load_summaries(log, [*turn_ids, *conversation.elsewhere]), **(unlogged or {})}
     all_entries = entries([*(stored.message for stored in messages), *conversation.results])
     renderer = Renderer()
-    # The turn that was asked for must not be what the page cannot afford: it is rendered first.
+    # The requested turn is rendered first, so that the page's limits never cut it.
     made: dict[int, ShownExchange] = {}
     branches = load_branches(log, conversation, start, end)
     turns = [summaries.get(exchange.turn_id or "") for exchange in shown]
@@ -139,7 +138,7 @@ def _pages(messages: int, first: int, page: int | None) -> Pages:
 
 
 def _is_on_page(exchange: Exchange, start: int, end: int) -> bool:
-    "A turn without messages of its own, which failed at once, is where its prompt ends."
+    "Whether the page shows the turn. A turn without messages, which failed at once, is at its prompt's end."
     if exchange.start == exchange.end:
         return start < exchange.end <= end
     return exchange.start < end and exchange.end > start
@@ -153,9 +152,9 @@ def _blocks(
     length: int,
     renderer: Renderer,
 ) -> tuple[list[Block], list[ShownNote]]:
-    """The blocks of an exchange, and the notes that belong to none of them.
+    """Return the blocks of an exchange, and the notes that belong to none of them.
 
-    `length` is that of the conversation: what follows its last message came next, and is no other branch.
+    `length` is the length of the conversation. What follows its last message is labelled as what came next.
     """
     notes = {
         place: [show_note(note, renderer) for note in (turn.notes_of(place) if turn else ())]
@@ -175,7 +174,7 @@ def _blocks(
 
 
 def _changes(values: Sequence[T | None]) -> list[T | None]:
-    "None for a value that is the same as the last one before it."
+    "Replace each value that equals the last value before it by None."
     changes: list[T | None] = []
     last: T | None = None
     for value in values:
