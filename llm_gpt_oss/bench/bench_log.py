@@ -1,4 +1,4 @@
-"""The benchmarks in llm's log: each measured turn is a turn there, and marked in its `response_json`.
+"""Logs the turns of benchmarks, and finds earlier ones. Each is marked in its `response_json`:
 
 "benchmark": {"id": "…", "machine": "box", "prompt_tokens": 2000, "cached": false, "first_token_ms": 1200, …}
 """
@@ -18,7 +18,8 @@ from llm.utils import monotonic_ulid
 from ..log.database import write_transaction
 from .results import Case, Run, Summary, summarize
 
-# `llm -c` continues the thread with the largest id. Those of benchmarks begin like this, so they never are.
+# `llm -c` continues the thread with the largest id. Threads of benchmarks have small ids, so that it never
+# continues one. Their ids are from THREAD_PREFIX up to NEXT_PREFIX.
 THREAD_PREFIX, NEXT_PREFIX = "0000000000", "0000000001"
 
 
@@ -47,7 +48,7 @@ class Earlier(NamedTuple):
 
 
 def log_run(database: sqlite_utils.Database, session: Session, response: llm.Response, run: Run) -> None:
-    "Log a turn as one of this session. Raises sqlite3.Error."
+    "Log a turn of this session. Raises sqlite3.Error if the log cannot be written."
     response.response_json = {
         **(response.response_json or {}),
         "benchmark": {
@@ -65,7 +66,7 @@ def log_run(database: sqlite_utils.Database, session: Session, response: llm.Res
 
 
 def latest_earlier(log: sqlite3.Connection, session: Session, case: Case) -> Earlier | None:
-    "Return the latest other session on this machine that measured the same case, None if there is none."
+    "Return the summary of the latest earlier session on this machine with the same case, or None."
     sql = """
     select case json_type(response, '$.benchmark')
             when 'object' then json_extract(response, '$.benchmark')

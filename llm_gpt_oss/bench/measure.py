@@ -1,4 +1,4 @@
-"Runs the turns of a benchmark."
+"Runs and measures the turns of a benchmark."
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..models import GptOss
 from .prompts import Lengths, prompt_text
 from .results import Case, Run
 
-# The words of the two prompts with which it warms up.
+# The numbers of words in the two prompts of the warm-up.
 FEW, MANY = 20, 120
 
 
 class Benchmark:
     """Measures a model whose engine is open.
 
-    `options` are those of all turns. `new_nonce` returns text that no earlier prompt began with. `log` gets
-    each response that was measured.
+    `options` are used for all turns. `new_nonce` returns text that no earlier prompt begins with. `log` is
+    called with each measured response.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Benchmark:
         self._lengths: Lengths | None = None
 
     def warm_up(self) -> None:
-        """Have the engine load the model, and find out how many tokens a word has.
+        """Make the engine load the model, and measure how many tokens a word has.
 
         Raises GptOssError if the engine cannot answer.
         """
@@ -50,7 +50,7 @@ class Benchmark:
         self._lengths = Lengths.measured(FEW, tokens[0], MANY, tokens[1])
 
     def measure(self, case: Case) -> Iterator[Run]:
-        """Yield a run with a new prompt, and one with the same prompt again.
+        """Yield a run with a new prompt, then one with the same prompt, which the engine has cached.
 
         Raises GptOssError if the engine cannot answer, and ContextOverflow if the prompt is too long for it.
         """
@@ -74,6 +74,6 @@ def _run(case: Case, response: llm.Response, *, cached: bool) -> Run:
     first_token_ms, output = details.get("time_to_first_token_ms"), response.output_tokens
     rate = details.get("tokens_per_second")
     if rate is None and first_token_ms is not None and output and output > 1:
-        # The engine does not report its times.
+        # If the engine does not report its own rate, the whole turn is measured.
         rate = round((output - 1) / max(response.duration_ms() - first_token_ms, 1) * 1000, 1)
     return Run(case, cached, response.input_tokens, output, first_token_ms, rate)

@@ -1,4 +1,4 @@
-"Prompts of a given length that no engine has in its cache."
+"Makes prompts of a given length that no engine has in its cache."
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ QUESTION = "How does this story go on?"
 
 
 class Lengths(NamedTuple):
-    "How many tokens a prompt has: `fixed`, and so many more `per_word`."
+    "The tokens of a prompt: `fixed` ones, and `per_word` for each word of its story."
 
     fixed: float
     per_word: float
 
     @classmethod
     def measured(cls, few: int, few_tokens: int, many: int, many_tokens: int) -> Lengths:
-        "From the tokens of a prompt with `few` words, and of one with `many`."
+        "Compute the lengths from two prompts, one with `few` words and one with `many`, and their tokens."
         per_word = max((many_tokens - few_tokens) / (many - few), 0.5)
         return cls(few_tokens - few * per_word, per_word)
 
     def words(self, tokens: int) -> int:
-        "The number of words of a prompt with about so many tokens."
+        "Return how many words a prompt with about this many tokens has."
         return max(1, round((tokens - self.fixed) / self.per_word))
 
 
 def prompt_text(nonce: str, words: int) -> str:
-    """Return a prompt with so many words of a story.
+    """Return a prompt that begins with `nonce` and has this many words of a story.
 
-    It begins with `nonce`. An engine keeps what it has read up to the first difference, so with a new one it
-    reads the whole prompt again, except for the few words that all prompts begin with.
+    An engine caches a prompt up to the first difference. So it has to read all of a prompt with a new nonce,
+    except for the system message before it.
     """
     return f"{nonce}. {' '.join(islice(cycle(STORY.split()), words))}\n\n{QUESTION}"

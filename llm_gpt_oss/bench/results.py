@@ -1,4 +1,4 @@
-"What a benchmark measures, and its summary."
+"The measured turns of a benchmark, and their summary."
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    "What is measured: prompts of about `prompt_tokens`, answered with a reasoning effort."
+    "One kind of turn that is measured: prompts of about `prompt_tokens`, answered with a reasoning effort."
 
     effort: str
     prompt_tokens: int
@@ -17,8 +17,8 @@ class Case(NamedTuple):
 class Run(NamedTuple):
     """One measured turn.
 
-    `cached` is whether the engine had just read the same prompt. `input_tokens` are those that it counted. A
-    number that is not known is None.
+    `cached` is whether the engine had just read the same prompt. `input_tokens` is the number that the engine
+    counted. Unknown numbers are None.
     """
 
     case: Case
@@ -30,7 +30,7 @@ class Run(NamedTuple):
 
 
 class Summary(NamedTuple):
-    "The medians of the runs of one case. `first_token_ms` is without the engine's cache."
+    "The medians of one case's runs. `first_token_ms` is that of prompts that were not in the engine's cache."
 
     case: Case
     input_tokens: int | None
@@ -40,7 +40,7 @@ class Summary(NamedTuple):
 
 
 def summarize(case: Case, runs: Sequence[Run]) -> Summary | None:
-    "Return the medians of the runs of this case, None if there are none."
+    "Return the medians of this case's runs, or None if it has none."
     ours = [run for run in runs if run.case == case]
     if not ours:
         return None

@@ -36,7 +36,7 @@ MAX_TOKENS, MAX_PROMPT, MAX_RUNS = 4096, 120_000, 100
 
 
 class Row(NamedTuple):
-    "What is known of a case. `error` is why it could not be measured to its end."
+    "The results of a case. `error` is why measuring it was stopped, or None."
 
     case: Case
     summary: Summary | None
@@ -163,7 +163,7 @@ def command(
 
 @contextmanager
 def _opened_model(bound: BoundModel) -> Iterator[GptOss]:
-    "The model with an engine that stays open, so that each turn finds it ready."
+    "Open the model's engine and keep it open, so that turns do not pay for opening it."
     with get_provider(bound.engine).open(bound, bound.api_key()) as engine:
         yield GptOss(bound.tag, bound.settings, engine, binding=bound.binding)
 
@@ -171,7 +171,7 @@ def _opened_model(bound: BoundModel) -> Iterator[GptOss]:
 def _runs(benchmark: Benchmark, cases: Sequence[Case], runs: int, errors: dict[Case, str]) -> Iterator[Run]:
     """Yield the runs of all cases, and draw the progress. Set the error of a case that cannot be measured.
 
-    Each round measures all cases, so that what else the machine does falls on all of them.
+    Each round measures all cases, so that other load on the machine affects all of them alike.
     """
     with _progress(len(cases) * runs) as step:
         step("Loading the model")
@@ -190,12 +190,12 @@ def _runs(benchmark: Benchmark, cases: Sequence[Case], runs: int, errors: dict[C
 
 class _Step:
     def __call__(self, text: str, advance: int = 0) -> None:
-        "Show what is done next, and count what was done."
+        "Show the next step in `text`, and count `advance` steps as done."
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Any]:
-    "Draw a bar on standard error, if that is a terminal."
+    "Draw a progress bar on standard error, if that is a terminal."
     if not sys.stderr.isatty():
         yield _Step()
         return
@@ -214,7 +214,7 @@ def _progress(total: int) -> Iterator[Any]:
 
 @contextmanager
 def _opened_log() -> Iterator[sqlite_utils.Database | None]:
-    "The log, or None if llm does not log, or if the log cannot be opened."
+    "Open the log. Yield None, after a message, if llm does not log or the log cannot be opened."
     if not logs_on():
         click.echo("The turns are not logged, so they are not compared: `llm logs on` turns it on.", err=True)
         yield None

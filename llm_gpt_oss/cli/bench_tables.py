@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 Result = tuple[Summary, "Earlier | None"]
 
 BAR_WIDTH = 14
-# Differences up to this percentage are not coloured: they come from what else the machine does.
+# Differences up to this percentage are not coloured: they may be noise.
 NOISE = 5
 
 
 def print_report(results: Sequence[Result]) -> None:
-    "Print all numbers with tabs."
+    "Print all numbers for programs, separated by tabs."
     names = ("input_tokens", "first_token_ms", "cached_first_token_ms", "tokens_per_second")
     columns = ("effort", "prompt_tokens", *names, "earlier_day", *(f"earlier_{name}" for name in names[1:]))
     rows = [
@@ -101,7 +101,7 @@ def _draw_comparison(results: Sequence[tuple[Summary, Earlier]]) -> None:
 
 
 def _bars(values: Sequence[float | None]) -> Callable[[Any], RenderableType]:
-    "Return what draws one of these values as a bar. The longest has the largest value."
+    "Return a function that draws one of these values as a bar. The largest value fills the width."
     largest = max((value for value in values if value), default=0)
 
     def draw(value: float) -> RenderableType:
@@ -121,7 +121,7 @@ def _percent(before: float | None, now: float | None) -> float | None:
 
 
 def _change(better: int) -> Callable[[Any], RenderableType]:
-    "Return what draws a change in percent: green if it has the sign of `better`, red if not."
+    "Return a function that draws a change in percent: green if it has the sign of `better`, else red."
 
     def draw(percent: float) -> str:
         text = f"{percent:+.0f} %"

@@ -19,7 +19,7 @@ PATIENCE = 3000
 def opened_log(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the log at `path`, with our views, to read it.
 
-    Raises ClickException for a log that does not exist, is locked, cannot be read, or is no log of llm.
+    Raises ClickException if the log does not exist, is locked, cannot be read, or is not a log of llm.
     """
     if not path.exists():
         raise click.ClickException(

@@ -41,7 +41,7 @@ def _text(value: Any) -> str:
 
 
 def _draw(by: Sequence[str], groups: Sequence[Stats], total: Stats) -> None:
-    "Draw the table of a terminal, in which all values of a group's key are in one column."
+    "Draw the table for a terminal. All values of a group's key share one column."
     rows = [
         (", ".join("unknown" if value is None else str(value) for value in key), *numbers)
         for key, *numbers in groups
@@ -60,10 +60,10 @@ def _row(stats: Stats) -> tuple[Any, ...]:
     "--by",
     type=click.Choice([*GROUPS]),
     multiple=True,
-    help="Group by this; type it again to divide the groups  [default: day]",
+    help="Group by this. Repeat it to divide the groups further  [default: day]",
 )
-@click.option("--since", callback=past_time, metavar="DURATION|DATE", help="Only turns from then on")
-@click.option("--benchmarks", is_flag=True, help="Count the turns of `llm gpt-oss bench`, too")
+@click.option("--since", callback=past_time, metavar="DURATION|DATE", help="Only turns since then")
+@click.option("--benchmarks", is_flag=True, help="Also count the turns of `llm gpt-oss bench`")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
 @click.option("csv_", "--csv", is_flag=True, help="Output as CSV")
 @click.option(

@@ -1,7 +1,7 @@
-"""Tables of numbers: drawn for people on a terminal, and with tabs for programs in a pipe.
+"""Prints tables of numbers: drawn on a terminal, and separated by tabs in a pipe.
 
-A column has a name for programs, such as `first_token_ms`, and a heading for people. Programs get values as
-they are. On a terminal they are short.
+A column has a name for programs, such as `first_token_ms`, and a heading for people. Programs get exact
+values, and people get short ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-# A line under the headings and one above the total, and nothing else.
+# rich's box with only two lines: under the headings, and above the total.
 RULES = "    \n    \n ── \n    \n    \n ── \n    \n    \n"
 
 
 class Column(NamedTuple):
-    "`draw` makes of a value what a person reads. Text is aligned to the left, numbers are to the right."
+    "A column. `draw` formats a value for people. Texts are aligned to the left, numbers to the right."
 
     name: str
     heading: str
@@ -37,7 +37,7 @@ def is_terminal() -> bool:
 
 
 def print_tabs(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
-    "Print the names of the columns and the values, with tabs between them. Unknown values are empty."
+    "Print the names of the columns, then the rows, separated by tabs. None is printed as nothing."
     click.echo("\t".join(column.name for column in columns))
     for row in rows:
         click.echo("\t".join("" if value is None else printable(str(value)) for value in row))
@@ -49,7 +49,7 @@ def draw_table(
     total: Sequence[Any] = (),
     title: str | None = None,
 ) -> None:
-    "Draw a table. `total` is its last row, if it is not empty. Unknown values are empty."
+    "Draw a table. `total`, if it is not empty, is its last row. None is drawn as nothing."
     from rich.box import Box
     from rich.console import Console
     from rich.table import Table
@@ -83,7 +83,7 @@ def _cell(column: Column, value: Any) -> RenderableType:
 
 
 def short_number(value: float) -> str:
-    "At most five characters: `950`, `12.3k`, `1.2M`."
+    "Format a number in at most five characters: `950`, `12.3k`, `1.2M`."
     units = ["", "k", "M", "G"]
     while value >= 999.5 and len(units) > 1:
         value /= 1000
@@ -93,7 +93,7 @@ def short_number(value: float) -> str:
 
 
 def short_time(milliseconds: float) -> str:
-    "`85 ms`, `1.2 s`, `95 s`."
+    "Format a time: `85 ms`, `1.2 s`, `120 s`."
     if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000

@@ -15,7 +15,7 @@ _BAR_WIDTH = 16
 
 
 def printable(text: str) -> str:
-    "The text with `?` for control characters: a terminal would obey them, and tabs would end a column."
+    "Replace control characters by `?`: a terminal would obey them, and tabs would end a column."
     return "".join(char if char.isprintable() else "?" for char in text)
 
 

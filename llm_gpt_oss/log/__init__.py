@@ -1,1 +1,1 @@
-"How turns get into llm's log and are kept until then: what `llm prompt`, `llm chat` and the server share."
+"Writes turns to llm's log, and keeps them until then. `llm prompt`, `llm chat` and the server share this."

@@ -1,7 +1,7 @@
 """Runs `llm prompt` and `llm chat` so that none of their turns is lost.
 
-llm's own commands log a turn only when all of the command is complete. They fail if the log is locked, if
-many of them run at once, or if an argument is not UTF-8. `docs/upstream/` has patches.
+llm's own commands log a turn only when the whole command has succeeded. They fail if the log is locked, if
+many of them run at once, or if an argument is not UTF-8. `docs/upstream/` has patches for llm.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ AnyResponse: TypeAlias = "llm.Response | llm.AsyncResponse"
 
 
 class StartedTurn:
-    "A turn that has begun. `record` sets in its response how it went so far."
+    "A turn that has begun. `record` stores the usage and the outcome so far in its response."
 
     def __init__(self, response: AnyResponse, record: Callable[[AnyResponse], None]) -> None:
         self.response = response
@@ -65,7 +65,7 @@ class StartedTurn:
 
 
 def track(response: AnyResponse, record: Callable[[AnyResponse], None]) -> StartedTurn:
-    "Begin a turn of the running command, if one runs, which logs it even if it is not completed."
+    "Begin a turn. The running command, if there is one, logs it even if it breaks off."
     turn = StartedTurn(response, record)
     context = click.get_current_context(silent=True)
     if context and (log := context.meta.get(_META_KEY)):
@@ -74,7 +74,7 @@ def track(response: AnyResponse, record: Callable[[AnyResponse], None]) -> Start
 
 
 def _reason(error: BaseException) -> str:
-    "The error's message. Closing a generator fails if asyncio closes what it uses at the same time."
+    "Return the message of the error, or of the GeneratorExit behind it, if asyncio closed a generator."
     cause: BaseException | None = error
     while cause and not isinstance(cause, GeneratorExit):
         cause = cause.__context__
@@ -120,7 +120,7 @@ def run_command(callback: Callable[..., object], parameters: Mapping[str, Any]) 
 class CommandLog:
     """The log at `path`, as one command writes it.
 
-    `in_memory` says that llm's own command uses an empty log in memory. `stack` ends with the command.
+    `in_memory` is whether llm's own code uses an empty log in memory. `stack` is closed at the command's end.
     """
 
     def __init__(self, path: Path, stack: ExitStack, redaction: Redaction, *, in_memory: bool) -> None:
@@ -141,7 +141,7 @@ class CommandLog:
     def log_to_db(
         self, original: Callable[..., None], response: llm.Response, database: sqlite_utils.Database
     ) -> None:
-        "Log a response that is complete, instead of llm's own method. Other plugins' models use that one."
+        "Log a complete response in place of `original`, llm's own method, which logs other plugins' models."
         if self._in_memory:
             original(response, database)
         if any(turn.response.id == response.id for turn in self._turns):
@@ -153,7 +153,7 @@ class CommandLog:
             self._log_other(original, response, database)
 
     def wants_interrupted_turns(self, parameters: Mapping[str, Any]) -> bool:
-        "Whether this command logs: its options win over `llm logs on` and `off`."
+        "Whether this command logs. Its options take precedence over `llm logs on` and `off`."
         from llm.cli import logs_on
 
         if parameters.get("no_log"):
@@ -224,7 +224,7 @@ def _quiet_async_generators() -> Iterator[None]:
     """Keep asyncio from logging errors about generators that are closed already.
 
     If printing an answer fails under --async, llm leaves the generators of the answer open. asyncio then
-    closes all of them at once, although each of them closes the next.
+    closes all of them at once, although each of them closes the next one itself.
     """
     logger = logging.getLogger("asyncio")
     logger.addFilter(_drop_generator_errors)
@@ -239,7 +239,7 @@ def _drop_generator_errors(record: logging.LogRecord) -> bool:
 
 
 def _open_problem(path: Path, redaction: Redaction) -> Exception | None:
-    "Open the log once, which creates and migrates it, and write what waits. Return why that is impossible."
+    "Create and migrate the log, and write waiting turns to it. Return why it cannot be opened, or None."
     try:
         with closing(open_database(path, busy_timeout=OPEN_TIMEOUT)) as database:
             delete_abandoned(unlogged_folder(path))
@@ -254,7 +254,7 @@ def _open_problem(path: Path, redaction: Redaction) -> Exception | None:
 
 
 def _logs_json(responses: list[llm.Response]) -> str:
-    "What --json prints of these responses, which are not in the log."
+    "Return what --json prints for these responses, which are not in the log."
     from llm.cli import logs_json_for_response_ids
 
     with sqlite_utils.Database(memory=True) as database:

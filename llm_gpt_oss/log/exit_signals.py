@@ -1,4 +1,4 @@
-"Ends the program with an exception where a signal would end it at once, so that it can still log."
+"Turns signals that would end the program at once into an exception, so that it can still log."
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# What a service manager sends, and a terminal that is closed. Windows has no SIGHUP.
+# Service managers send SIGTERM, and a terminal that is closed sends SIGHUP. Windows has no SIGHUP.
 NAMES = ("SIGTERM", "SIGHUP")
 
 
@@ -25,9 +25,9 @@ class ExitSignal(SystemExit):
 
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
-    """Raise ExitSignal for the first signal, and ignore others until the end.
+    """Raise ExitSignal for the first signal, and ignore further ones.
 
-    A signal that is ignored or handled already is left alone, as SIGHUP under nohup.
+    Signals that are ignored or handled already, such as SIGHUP under nohup, are left alone.
     """
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():

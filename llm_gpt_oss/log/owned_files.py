@@ -1,7 +1,7 @@
 """Writes files into the folder of unlogged turns, each complete when it appears.
 
-A process that writes holds a lock in the folder, and its drafts have the name of this lock. When the process
-ends, however it ends, the lock is free, and other processes delete what it left.
+A process that writes holds a lock in the folder, and the names of its drafts contain the name of the lock.
+The lock is released when the process ends, even if it is killed. Then other processes delete its drafts.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import BinaryIO
 from ..file_lock import FileLock, acquire
 from .unlogged_files import DRAFT, LOCK, entries, is_owned
 
-# A disk that has room for an empty file may have none for a turn.
+# What `check` writes. An empty file may fit on a disk that is full.
 PROBE = bytes(4096)
-# How often a process tries to get its own lock, which another one that recovers may hold for a moment.
+# How often a process tries to get its own lock. A process that recovers turns may hold it for a moment.
 ATTEMPTS = 20
 
 

@@ -1,4 +1,4 @@
-"""What keeps turns from being logged, in sentences: for `/health` and for `llm gpt-oss status`."""
+"""Says what keeps turns from being logged, and what to type. `/health` and `llm gpt-oss status` show it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from .database import check_writable, set_busy_timeout
 from .unlogged_files import unlogged_folder, unlogged_turns
 
-# With less room than this SQLite cannot be expected to write a turn.
+# With less free space than this, SQLite may be unable to write a turn.
 FULL_BYTES = 64 * 1024
-# How many milliseconds a look at the database waits for the lock of another process.
+# How many milliseconds to wait for another process that has locked the database.
 PATIENCE = 200
 SHOWN_NAMES = 5
 WAITING = "llm gpt-oss logs waiting"
@@ -22,7 +22,7 @@ RETRY = f"{WAITING} --retry"
 
 
 def log_problems(database: Path) -> Iterator[str]:
-    "What keeps turns out of this database, and what to type. It is found out without a server."
+    "Yield what keeps turns out of this database, and what to type. This needs no server."
     folder = unlogged_folder(database)
     waiting, unusable = unlogged_turns(folder)
     if problem := _database_problem(database):
@@ -63,7 +63,7 @@ def count_turns(number: int) -> str:
 
 
 def _database_problem(database: Path) -> str | None:
-    "Why the database cannot be written. One that does not exist is created when a turn is logged."
+    "Return why the database cannot be written, or None. A missing one is created when a turn is logged."
     if not database.exists():
         return None
     try:

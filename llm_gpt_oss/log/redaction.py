@@ -1,6 +1,6 @@
-"""Replaces what the user's patterns match, in all texts of a turn, before it is written to the log.
+"""Replaces what the user's patterns match in all texts of a turn, before it is written to the log.
 
-The model, and the client of the server, still get the original text.
+The model and the clients of the server still get the original text.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ MARKER = "[redacted]"
 
 # The fields of a part that hold texts. `text_ref` is llm's, for a text that contains fragments.
 PAYLOAD_TEXTS = ("text", "text_ref", "arguments", "output", "exception", "provider_metadata")
-# A pattern may look at all that follows for each of its matches. What follows so many of them is redacted as
-# a whole, so that the time stays linear.
+# A pattern may read the rest of the text for each match. After this many matches, the rest is redacted as a
+# whole, so that the time stays linear.
 MAX_MATCHES = 10_000
 # Half a surrogate pair, which a model may write. It is not valid in UTF-8, which RE2 reads.
 _SURROGATE = "[\ud800-\udfff]"
 
 
 class Redaction(NamedTuple):
-    "Patterns, applied to all kinds of texts. Without patterns each method returns what it gets."
+    "Patterns, with methods that redact values of all kinds. Without patterns they return their argument."
 
     patterns: Sequence[Pattern] = ()
 
@@ -43,13 +43,13 @@ class Redaction(NamedTuple):
         return bool(self.patterns)
 
     def text(self, text: str) -> str:
-        "What was redacted before stays as it is, so that the same text always has the same hash in the log."
+        "Redact a text, without its markers: redacting it again changes neither the text nor its hash."
         if not self.patterns:
             return text
         return MARKER.join(map(self._between_markers, text.split(MARKER)))
 
     def value(self, value: Any) -> Any:
-        "A JSON value with all its texts redacted. The names in objects stay."
+        "Redact all texts in a JSON value. Names in objects stay."
         if not self.patterns:
             return value
         match value:
@@ -77,7 +77,7 @@ class Redaction(NamedTuple):
         raise TypeError(f"no redaction of {part!r}")
 
     def response(self, response: llm.Response) -> llm.Response:
-        "A copy of the response to be logged. Its messages are redacted when they are stored."
+        "Return a copy of the response to log. Its messages are redacted when they are stored."
         if not self.patterns:
             return response
         copied = copy(response)
@@ -94,7 +94,7 @@ class Redaction(NamedTuple):
         return redacted
 
     def payload(self, payload: dict[str, Any]) -> dict[str, Any]:
-        "The fields of a part as llm stores them, all but its text. Ids and the names of tools stay."
+        "Redact the fields of a part as llm stores them. Ids and names of tools stay."
         redacted = {
             name: self.value(value) if name in PAYLOAD_TEXTS else value for name, value in payload.items()
         }
@@ -130,9 +130,9 @@ def is_redacted(message: Message) -> bool:
 
 
 def unredacted(sent: Message, logged: Message) -> Message:
-    """The message as a client sent it, with the reasoning and the ids of calls that it has in the log.
+    """Return the message as a client sent it, with the reasoning and the call ids of the logged one.
 
-    Messages of which the log has everything come from the log.
+    If nothing in the logged message was redacted, it is returned unchanged.
     """
     if not is_redacted(logged):
         return logged
@@ -154,9 +154,9 @@ def unredacted(sent: Message, logged: Message) -> Message:
 
 
 def _without_written_arguments(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata of a call without the text of its arguments, as the model wrote it.
+    """Return the metadata of a call without the arguments as the model wrote them.
 
-    It may spell a redacted value with escapes that no pattern matches.
+    They may contain a redacted value with escapes that no pattern matches.
     """
     from ..turn.messages import (
         METADATA,  # not at the top: prompts to other plugins' models import this module

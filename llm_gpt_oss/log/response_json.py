@@ -1,4 +1,4 @@
-"""A response as JSON, while it is not in the log."""
+"""Converts a response to JSON and back, to store it until it is in the log."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..llm_internals import set_times
 
 
 def response_fields(response: llm.Response) -> dict[str, Any]:
-    """The response as a dictionary of JSON values, with everything that `to_response` needs.
+    """Return the response as a dictionary of JSON values, which `to_response` reads.
 
-    llm's own `to_dict` has only what a later prompt needs, which is not all that the log needs.
+    llm's own `to_dict` has only what a later prompt needs. The log needs more.
     """
     return {
         "response": response.to_dict(),

@@ -1,4 +1,4 @@
-"""The user's file of regular expressions for what the log must not contain.
+"""Reads the user's file of regular expressions for what the log must not contain.
 
 It is `gpt-oss-redact.txt` in llm's user directory: one expression a line, in the syntax of RE2, which takes
 linear time whatever the expression and the text. Lines that begin with `#` are comments. Without the file
@@ -71,7 +71,8 @@ def load_patterns() -> list[Pattern]:
         return []
     except (OSError, UnicodeDecodeError) as problem:
         raise GptOssError(
-            f"{path} cannot be read: {problem}.", remedy="Nothing is logged without the patterns in it."
+            f"{path} cannot be read: {problem}.",
+            remedy="Make it readable, or delete it. Nothing is logged without the patterns in it.",
         ) from problem
     return compile_patterns(text.splitlines(), str(path))
 

@@ -1,6 +1,6 @@
-"""Counts the turns in the log, by day, model and others: tokens, speed, failures.
+"""Counts the turns in the log by day, model and others: tokens, speed, failures.
 
-Turns of this plugin's models count, and all that the server answered: a turn may fail before a model begins.
+It counts turns of this plugin's models, and all turns of the server, which may fail before a model is known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-# Rows are read in portions of so many. Where the log is not in WAL mode, writers wait for each portion.
+# How many rows are read at once. If the log is not in WAL mode, writers wait meanwhile.
 CHUNK = 5000
 # What turns can be grouped by, as SQL over the view gpt_oss_turns.
 GROUPS = {
@@ -22,7 +22,7 @@ GROUPS = {
     "engine": "engine",
     "key": "actor",
 }
-# To a millisecond or to a tenth of a second, so that a million turns have a few thousand different times.
+# Rounded to a tenth of a second from one second on, so that a million turns have few different times.
 FIRST_MS = """case when first_token_ms < 1000 then first_token_ms
     else cast(round(first_token_ms / 100.0) * 100 as integer) end"""
 
@@ -44,7 +44,7 @@ class Stats(NamedTuple):
 
 
 class _Group:
-    "Sums of turns, and how often each time and each rate occurs: in this form, many take little memory."
+    "Sums of turns, and how often each time and each rate occurs, which takes less memory than a list."
 
     def __init__(self) -> None:
         self._sums: Counter[str] = Counter()
@@ -117,7 +117,7 @@ def _rows(
 
 
 def _median(counts: Counter[Any]) -> Any:
-    "Return the median of numbers that occur so often, the lower of two in the middle. None does not count."
+    "Return the median of the numbers, given how often each occurs. Of two in the middle, the lower one."
     counts.pop(None, None)
     left = (counts.total() + 1) // 2
     for value, count in sorted(counts.items()):

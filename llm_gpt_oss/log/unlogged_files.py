@@ -1,4 +1,4 @@
-"""The folder beside LLM's log in which turns are stored until they are in the database.
+"""The files of turns in the folder beside LLM's log, where they are stored until they are in the database.
 
 The API server writes it (`proxy/log/spool_folder.py`), and so do LLM's commands (`waiting_turns`).
 """

@@ -1,4 +1,4 @@
-"""Text that people give to `llm prompt` and `llm chat`, which has to be UTF-8: the log holds nothing else."""
+"""Checks that the text that people give to `llm prompt` and `llm chat` is UTF-8, as the log requires."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 
 import click
 
-# Parameters that are not text: names of files, and a key, which has an error of its own.
+# Parameters that are not checked: file names, and the key, which has its own error.
 NOT_TEXT = ("database", "save", "key")
 CONVERT = "Convert it first, for example with `iconv -f latin1 -t utf-8`."
 
 
 def require_utf8(context: click.Context) -> None:
-    "Refuse what the command line holds of invalid bytes, and have the same done with what is read."
+    "Raise ClickException for invalid bytes in the arguments, and make reading them from stdin fail."
     for parameter in context.command.params:
         if parameter.name in NOT_TEXT or _is_utf8(context.params.get(parameter.name or "")):
             continue

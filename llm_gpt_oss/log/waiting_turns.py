@@ -1,7 +1,7 @@
-"""Turns of `llm prompt` and `llm chat` that wait for the log: a file for each, beside the database.
+"""Stores turns of `llm prompt` and `llm chat` that wait for the log: a file for each, beside the database.
 
-They lie in the folder of the server's own waiting turns (`proxy/log/spool.py`), under names of their own,
-because they lack what the server knows of a request. The next command or server writes them to the log.
+The folder also has the waiting turns of servers (`proxy/log/spool.py`). These files have another suffix,
+because they lack the server's data about a request. The next command or server writes them to the log.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def keep(database: Path, response: llm.Response) -> Path:
 
 
 def waiting_turns(database: Path) -> list[Path]:
-    "The files of turns that wait, oldest first."
+    "Return the files of turns that wait, oldest first."
     folder = unlogged_folder(database)
     return [folder / entry.name for entry in entries(folder, SHELL) if entry.is_file]
 
@@ -62,7 +62,7 @@ def write_waiting(log: LogStore, database: Path) -> None:
             turn = WaitingTurn.from_fields(json.loads(path.read_bytes()))
         except OSError:  # another process was faster, or it cannot be read
             continue
-        except Exception:  # whatever somebody may have put there
+        except Exception:  # a file can contain anything
             _set_aside(path)
             continue
         try:
@@ -78,7 +78,7 @@ def write_waiting(log: LogStore, database: Path) -> None:
 
 
 class WaitingTurn(NamedTuple):
-    "A turn of LLM's commands, and the other fields of its file."
+    "A turn of LLM's commands that waits: its response, and all fields of its file."
 
     response: llm.Response
     fields: Mapping[str, Any]
@@ -103,7 +103,7 @@ def is_logged(log: LogStore, turn_id: str) -> bool:
 
 
 def _set_aside(path: Path) -> None:
-    with suppress(OSError):  # it is tried again later, and holds up no other turn
+    with suppress(OSError):  # if that fails, it is tried again later
         path.replace(path.with_suffix(REJECTED))
 
 

@@ -1,1 +1,1 @@
-"""The commands `llm gpt-oss serve`, `keys` and `logs`."""
+"""The commands `llm gpt-oss serve`, `explore`, `keys` and `logs`."""

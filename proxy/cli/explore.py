@@ -27,15 +27,15 @@ from .run_server import listening
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on  [default: a free one]"
 )
-@click.option("-n", "--no-browser", is_flag=True, help="Print the address, and open no browser")
+@click.option("-n", "--no-browser", is_flag=True, help="Print the address without opening a browser")
 def command(id: str | None, database: Path | None, port: int, no_browser: bool) -> None:
     """
     Look at the log in the browser, with Datasette
 
-    The pages show what was asked and answered, how fast that was, and what went wrong. They can only be read,
-    by you alone: the address has a token.
+    The pages show what was asked and answered, how fast that was, and what went wrong. They are read-only,
+    and only you can open them: the address has a token.
 
-    ID opens the page of a turn, a thread or an answer: its id in the log or in the API, or `last`.
+    ID is the turn, thread or answer to show: its id in the log or in the API, or `last` for the latest turn.
 
     Needs: llm install 'llm-gpt-oss[datasette]'
     """

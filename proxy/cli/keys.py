@@ -20,7 +20,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="Can see and change everybody's requests")
+@click.option("--admin", is_flag=True, help="Let it see and change everybody's requests")
 def add(name: str, admin: bool) -> None:
     """
     Make a key for an app or a person, and print it
@@ -40,7 +40,7 @@ def add(name: str, admin: bool) -> None:
 @click.argument("name")
 def rotate(name: str) -> None:
     """
-    Replace a key by a new one, and print that
+    Replace a key with a new one, and print the new one
 
     The app keeps its responses and conversations. Running servers reject the old key immediately.
     """
@@ -68,14 +68,14 @@ def revoke(name: str) -> None:
     """
     Revoke a key. Running servers reject it immediately
 
-    A later key of the same name does not see what was stored with this one. `keys rotate` makes one that
-    does.
+    A later key with the same name does not see what was stored with this one. To replace a key and keep
+    that, use `keys rotate`.
     """
     api_keys.revoke(name)
     click.echo(f"Revoked the key of {name}.", err=True)
     if not api_keys.read():
         click.echo(
-            "No keys are left, and servers still ask for one. `llm gpt-oss keys add NAME` makes one. To need "
-            f"none from programs on this machine, stop the server and delete {api_keys.path()}.",
+            "No keys are left, and servers still ask for one. `llm gpt-oss keys add NAME` makes one. If "
+            f"programs on this machine should need none, stop the server and delete {api_keys.path()}.",
             err=True,
         )

@@ -1,4 +1,4 @@
-"What `logs export` and `logs import` print about lines: a count on a terminal, and what was left out."
+"Prints the progress of `logs export` and `logs import`, and the lines that they left out."
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import click
 
 from llm_gpt_oss.cli.terminal import printable
 
-# How many are named that were left out. All are counted.
+# How many of the lines that were left out are named. All are counted.
 NAMED = 10
 # The number of lines between two counts.
 STEP = 100
 
 
 class LineReport:
-    "`noun` is what may be left out, such as `lines`. A count is shown if `counts` is set, and on a terminal."
+    "`noun` is what may be left out, such as `lines`. With `counts`, a terminal shows a running count."
 
     def __init__(self, noun: str, *, counts: bool = True) -> None:
         self._noun = noun
@@ -24,7 +24,7 @@ class LineReport:
         self._left_out = 0
 
     def line(self, number: int) -> None:
-        "Show the number of lines so far, now and then."
+        "Show the number of lines so far, every STEP lines."
         if self._counts and number % STEP == 0:
             click.echo(f"\r{number} lines", err=True, nl=False)
             self._shown = True
@@ -36,7 +36,7 @@ class LineReport:
             click.echo(f"{name} was left out: {printable(str(reason))}", err=True)
 
     def end(self) -> int:
-        "Print how many were left out, if not all of them were named. Returns the exit code."
+        "Print how many were left out, unless all were named. Return the exit code."
         self._end_count()
         if self._left_out > NAMED:
             click.echo(f"{self._left_out} {self._noun} were left out in all.", err=True)

@@ -57,8 +57,8 @@ def prune_(
     """
     Delete turns from the log for good
 
-    Deletes the turns of --thread and --turn, as far as they are older than --older-than. Without these
-    three options, deletes what was deleted through the API, which only hides it.
+    Deletes the turns that --thread, --turn and --older-than select. Without these three options, deletes
+    what was deleted through the API, which only hides it.
 
     Without --yes, only shows what would be deleted. Messages that other turns need stay.
 
@@ -90,7 +90,7 @@ def protect_(database: Path | None) -> None:
     """
     Let only you read the log
 
-    A log that llm created can be read by other users of this machine. This changes the permissions of the
+    Other users of this machine can read a log that llm created. This command changes the permissions of the
     database, of the files that SQLite keeps beside it, and of turns that wait to be logged.
     """
     database = database or Settings().database
@@ -102,16 +102,16 @@ def protect_(database: Path | None) -> None:
 
 
 @command.command(name="waiting")
-@click.option("--retry", is_flag=True, help="Log these turns, as far as the log takes them now")
+@click.option("--retry", is_flag=True, help="Log the turns that can be logged now")
 @click.option("json_", "--json", is_flag=True, help="Output as JSON")
-@database_option("The turns of this database")
+@database_option("Use this database")
 @click.pass_context
 def waiting(ctx: click.Context, retry: bool, json_: bool, database: Path | None) -> None:
     """
     List turns that wait for the log or were rejected, and why
 
-    A turn waits in a file beside the database while that cannot be written. The name of a turn that the
-    database has rejected ends in .rejected: it is tried again only with --retry.
+    While the database cannot be written, turns wait in files beside it. If the database rejects a turn, the
+    name of its file ends in .rejected, and only --retry tries it again.
 
     With --retry, the exit code is 1 if a turn cannot be logged.
 

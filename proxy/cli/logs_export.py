@@ -32,11 +32,11 @@ TIME = "DURATION|DATE"
     type=click.Choice(["chat", "harmony", "responses", "turns"]),
     default="turns",
     show_default=True,
-    help="What the lines are",
+    help="What a line is",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file")
-@click.option("--reasoning", is_flag=True, help="With chat: include the reasoning")
-@click.option("--since", callback=past_time, metavar=TIME, help="Only turns from then on")
+@click.option("--reasoning", is_flag=True, help="With --format chat: include the reasoning")
+@click.option("--since", callback=past_time, metavar=TIME, help="Only turns since then")
 @click.option("until", "--until", "--older-than", callback=past_time, metavar=TIME, help="Only older turns")
 @click.option("threads", "--thread", multiple=True, metavar="ID", help="Only this thread or conversation")
 @click.option("models", "-m", "--model", multiple=True, help="Only this model")
@@ -72,14 +72,14 @@ def command(
     Export turns of the log as lines of JSON
 
     \b
-    The formats:
-        turns      a turn in each line, with all that the log has of it
+    What a line is, by format:
+        turns      a turn, with everything that the log has about it
         chat       a conversation in OpenAI's format for fine-tuning
         responses  a turn as the Responses API returns it, and its input items
         harmony    a conversation as the text that the model reads and writes
 
-    In chat and harmony, a line has all turns of its conversation, and failed turns are left out. Turns that
-    were deleted through the API are never exported.
+    In chat and harmony, a line contains all turns of its conversation, and failed turns are left out. Turns
+    that were deleted through the API are never exported.
 
     The exit code is 1 if a turn cannot be exported in this format.
 
@@ -143,7 +143,7 @@ def _opened_log(path: Path) -> Iterator[ChainStore]:
 
 @contextmanager
 def _opened_output(output: Path | None, database: Path) -> Iterator[BinaryIO]:
-    "Standard output, or the file, which only its owner can read. Raises GptOssError if it cannot be written."
+    "Open standard output, or a file that only its owner can read. Raises GptOssError if that is impossible."
     if output is None:
         yield sys.stdout.buffer
         return

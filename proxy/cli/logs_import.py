@@ -25,7 +25,7 @@ BUSY_TIMEOUT = 30_000
 
 @click.command(name="import")
 @click.argument("file", type=click.File("rb"))
-@click.option("-m", "--model", help="The model of conversations in the format chat, which do not name it")
+@click.option("-m", "--model", help="Model of conversations in the format chat, which name none")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added")
 @click.option(
     "-d",

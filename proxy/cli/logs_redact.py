@@ -36,11 +36,11 @@ def redact_(
     database: Path | None,
 ) -> None:
     """
-    Redact what the log has already
+    Redact turns that are in the log already
 
     Replaces what the patterns match by [redacted], in the texts of all turns, or of those of --thread that
-    are older than --older-than. The patterns are those of --pattern. Without that option they are those in
-    the file gpt-oss-redact.txt, and without that file those that `llm gpt-oss logs patterns` prints.
+    are older than --older-than. The patterns are those of --pattern, otherwise those in the file
+    gpt-oss-redact.txt, and without that file those that `llm gpt-oss logs patterns` prints.
 
     Without --yes, only shows how many rows would be redacted.
 
@@ -69,10 +69,10 @@ def redact_(
 @click.command(name="patterns")
 def patterns() -> None:
     """
-    Print patterns of keys and tokens that the log must not contain
+    Print patterns of common keys and tokens, to redact them
 
-    What the patterns in the file gpt-oss-redact.txt match is replaced by [redacted] before a turn is logged.
-    The file is in llm's user directory, and does not exist at first.
+    Save them as gpt-oss-redact.txt in llm's user directory. From then on, what they match is replaced by
+    [redacted] before a turn is logged.
 
     Example usage:
 

@@ -36,14 +36,14 @@ from ..http.server_signals import ending_at_signals
 from ..log.file_access import is_open_to_others
 from ..settings import KEY, Settings
 
-# Context lengths for agents, whose instructions and tools are about 10,000 tokens: a good one, and the least.
+# A good context length for agents, and the least. Their instructions and tools have about 10,000 tokens.
 AGENT_CONTEXTS = (32_768, 16_384)
 # Seconds that running answers get to finish when the server is stopped.
 GRACE_SECONDS = 30
-# Seconds that a worker has to import everything. On a busy machine that takes longer than the 5 seconds after
-# which uvicorn kills it and starts another, which would be no faster.
+# Seconds that a worker has to start. uvicorn's own limit is 5. On a busy machine importing takes longer, and
+# uvicorn would kill one worker after another.
 START_SECONDS = 30
-# How many more objects there are before the garbage collector searches the new ones.
+# The garbage collector runs after this many new objects.
 NEW_OBJECTS = 20_000
 APP = "proxy.cli.workers:worker_app"
 # Where a client on this machine reaches a server that listens on all addresses.
@@ -130,7 +130,7 @@ def announce(settings: Settings, ring: KeyRing) -> None:
         warn_about_web_pages(settings)
         if settings.allow_unauthenticated:
             click.echo(
-                "Clients on other machines are not told apart: each sees what the others store.",
+                "Clients on other machines count as one: each sees what the others store.",
                 err=True,
             )
     click.echo(f"export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={'YOUR_KEY' if names else 'any'}", err=True)
@@ -185,16 +185,16 @@ def _default_model(settings: Settings) -> BoundModel:
 
 
 def _check_engine(settings: Settings) -> None:
-    "Check the engine in another thread, so that nothing waits for it."
+    "Check the engine in another thread, so that the server need not wait for it."
     Thread(target=warn_about_engine, args=[_default_model(settings), settings.num_ctx], daemon=True).start()
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Keep the garbage collector away from what is imported and created in here.
+    """Exclude everything that is imported and created in this context from garbage collection.
 
-    All of it is needed as long as the server runs, so the collector would search it in vain. Afterwards it
-    searches new objects seldom: a long conversation has thousands, and almost none are garbage.
+    It lives as long as the server. Afterwards the collector runs seldom: a long conversation has thousands of
+    objects, and almost none of them are garbage.
     """
     gc.disable()
     try:
@@ -218,7 +218,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         "backlog": ACCEPTED_AT_ONCE,
         "http": HTTP11Protocol,
         "ws": WebSocketProtocol,
-        # 15 KB that are compressed can take 15 MB.
+        # A compressed message of 15 KB can become one of 15 MB.
         "ws_per_message_deflate": False,
         "log_level": "warning",
         "access_log": False,

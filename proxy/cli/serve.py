@@ -95,7 +95,7 @@ def _hash_given_key(key: str) -> str:
 @click.option(
     "--engine",
     metavar="NAME",
-    help="Engine of models that are bound to none  [default: LLM_GPT_OSS_ENGINE]",
+    help="Engine of models that were added without one  [default: LLM_GPT_OSS_ENGINE or ollama]",
 )
 @click.option(
     "aliases",
@@ -119,7 +119,10 @@ def _hash_given_key(key: str) -> str:
     help="Require the key in this file, for this run  [default: LLM_GPT_OSS_PROXY_KEY]",
 )
 @click.option(
-    "key_hash", "--key", callback=_key_hash, help="The same with the key itself, which others can see"
+    "key_hash",
+    "--key",
+    callback=_key_hash,
+    help="Require this key. Other users can see it, so use --key-file instead",
 )
 @click.option("--allow-unauthenticated", is_flag=True, help="Let other machines use it without a key")
 @click.option(
@@ -128,11 +131,11 @@ def _hash_given_key(key: str) -> str:
     multiple=True,
     callback=_host_names,
     metavar="NAME",
-    help="Let clients without a key use it under this name, such as llm.example.com",
+    help="Accept this host name from clients without a key, such as llm.example.com",
 )
 @click.option("--allow-model-changes", is_flag=True, help="Let apps pull and delete Ollama's models")
 @click.option(
-    "--allow-load-options", is_flag=True, help="Let apps choose num_ctx, for which the model is loaded again"
+    "--allow-load-options", is_flag=True, help="Let apps set num_ctx and others, which may reload the model"
 )
 @click.option(
     "cors_origins",
@@ -140,7 +143,7 @@ def _hash_given_key(key: str) -> str:
     multiple=True,
     callback=_origins,
     metavar="ORIGIN",
-    help="Let web pages of this origin use it, such as https://app.example or chrome-extension://*",
+    help="Let pages of this origin use it, such as https://app.example or chrome-extension://*",
 )
 @click.option(
     "--reasoning",
@@ -189,5 +192,5 @@ def command(**options: Any) -> None:
         changes["model"] = tag(changes["model"])
     if "engine" in changes:
         get_provider(changes["engine"])
-    load_patterns()  # a mistake in them ends this command, and not each of its workers
+    load_patterns()  # report a mistake in them here, not in each worker
     serve(replace(settings, **changes))

@@ -19,22 +19,22 @@ from ..app import create_app
 from ..http.server import QuietServer
 from ..http.server_signals import ending_at_signals, is_ignored
 
-# How often the first process looks for signals, while it waits for the others.
+# Seconds between two looks for signals while the main process waits for its workers.
 POLL_SECONDS = 0.1
 
 
 class Worker(Process):
-    "One process, with the same server as a single one. `signals` are those that the first one has to handle."
+    "One worker process. `signals` is the queue of signals that the main process has to handle."
 
     def __init__(self, config: Config, sockets: list[socket.socket], signals: Sequence[int]) -> None:
         super().__init__(config, sockets)
         self._signals = signals
 
     def ping(self, timeout: float = 5) -> bool:
-        """Whether the process answers in this many seconds.
+        """Whether the process answers within `timeout` seconds.
 
-        It counts as alive when a signal arrives meanwhile: a server whose processes are busy has to stop, and
-        not to wait for each of them first.
+        When a signal arrives meanwhile, this returns True at once, so that a server with busy workers stops
+        without waiting for each of them.
         """
         deadline = time.monotonic() + timeout
         try:
@@ -59,9 +59,9 @@ class Worker(Process):
 
 
 class Workers(Multiprocess):
-    """uvicorn's processes, each a `Worker`. SIGHUP stops them, instead of starting new ones.
+    """uvicorn's main process, with `Worker`s. SIGHUP stops the workers instead of restarting them.
 
-    A second signal goes to all of them. `failed` is whether one of them could not start, or lost turns.
+    A second signal is passed to all workers. `failed` is whether one of them could not start, or lost turns.
     """
 
     failed = False
@@ -120,7 +120,7 @@ class Workers(Multiprocess):
 
 
 def worker_app() -> FastAPI:
-    "Return the application of one process. uvicorn handles SIGTERM, and from now on SIGHUP in the same way."
+    "Return the application of one worker. From now on it handles SIGHUP like SIGTERM."
     if not is_ignored():
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     return create_app()

@@ -1,4 +1,4 @@
-"A row for each thread: its turns in sum."
+"A row for each thread, with the totals of its turns."
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .view import Column, View
 
 
 def _of_thread(select: str, *more: str) -> str:
-    "SQL for a value that the turns of a thread have."
+    "Return SQL that selects a value from the turns of a thread."
     return f"(select {select} from turns {' '.join(more)} where turns.thread_id = threads.id)"
 
 

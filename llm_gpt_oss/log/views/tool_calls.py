@@ -1,4 +1,4 @@
-"A row for each call of a tool, with its result."
+"A row for each tool call, with its result."
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 VIEW = View(
     "gpt_oss_tool_calls",
-    "A row for each call of a tool, with its result",
+    "A row for each tool call, with its result",
     COLUMNS,
     "gpt_oss_messages as call where call.type = 'tool_call'",
 )

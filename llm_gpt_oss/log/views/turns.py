@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .view import PARTS, TEXT, Column, View, number
 
-# How far back the prompt of a turn is looked for. A program may call tools hundreds of times for one prompt.
+# How many messages back the prompt of a turn may be. Agents may call tools hundreds of times for one prompt.
 PROMPT_DISTANCE = 200
 
 TURNS = """(
@@ -114,7 +114,7 @@ COLUMNS = (
     Column(
         "answer_tokens",
         f"{OUTPUT_TOKENS} - {_detail('reasoning_tokens')}",
-        "the others: the answer, calls of tools, and markers",
+        "the others: the answer, tool calls, and markers",
     ),
     Column("queue_ms", "request.queue_ms", "how long the request waited in the queue; null for `shell`"),
     Column(

@@ -1,9 +1,9 @@
-"""Creates our views, drops them, and finds out whether they are current.
+"""Creates and drops our views, and checks whether they are current.
 
-A view depends on tables of llm's. Its migrations may rebuild these, and SQLite may refuse that while a view
-refers to a table that is missing in between. So `open_database` drops the views before any migration, and
-creates them again. A migration that another command of llm runs is safe as well: sqlite-utils renames tables
-with `legacy_alter_table` since version 4.2, which this package requires.
+The views read llm's tables. A migration of llm may rebuild a table, and SQLite may refuse that while a view
+refers to it. So `open_database` drops the views before any migration, and creates them again. Migrations that
+other commands of llm run are safe too: sqlite-utils renames tables with `legacy_alter_table` since version 4.2,
+which this package requires.
 """
 
 from __future__ import annotations

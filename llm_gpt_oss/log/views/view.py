@@ -1,4 +1,4 @@
-"""A view as a table of columns, from which its SQL and its documentation are made.
+"""A view as a list of columns. Its SQL and its documentation are made from them.
 
 The SQL uses no functions of ours, so that any program that reads SQLite can use the views. Other programs
 write to the log, too. JSON that SQLite cannot read (`NaN`), an element of a list that should be an object and
