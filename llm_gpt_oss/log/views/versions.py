@@ -1,8 +1,8 @@
 """Creates and drops our views, and checks whether they are current.
 
 The views read llm's tables. A migration of llm may rebuild a table, and SQLite may refuse that while a view
-refers to it. So `open_database` drops the views before any migration, and creates them again. Migrations that
-other commands of llm run are safe too: sqlite-utils renames tables with `legacy_alter_table` since version 4.2,
+refers to it. So `open_database` drops the views before any migration, and creates them again. Migrations by
+other commands of llm are safe too: sqlite-utils renames tables with `legacy_alter_table` since version 4.2,
 which this package requires.
 """
 
