@@ -34,7 +34,8 @@ from typing import IO, Any
 PROGRAM = Path(__file__).with_name("fork_server_process.py")
 # What Python and packages read while they are imported. Forks cannot have other values than the process has.
 READ_BY_IMPORTS = re.compile(
-    r"PYTHON(?!PATH$)|LLM_LOAD_PLUGINS$|PROMETHEUS_|PYDANTIC_|OPENAI_|OTEL_|LANG|LC_", re.IGNORECASE
+    r"PYTHON(?!PATH$)|LLM_LOAD_PLUGINS$|PROMETHEUS_|PYDANTIC_|OPENAI_|OTEL_|DATASETTE_|LANG|LC_",
+    re.IGNORECASE,
 )
 
 Stream = IO[Any] | int | None
@@ -188,4 +189,6 @@ def _open_stream(
 
 
 SERVER = ForkServer("proxy.cli.serve", "proxy.app")
-SHELL = ForkServer("llm.cli")
+SHELL = ForkServer(
+    "llm.cli", "llm_gpt_oss.log.command", "llm_gpt_oss.turn.run", "llm_gpt_oss.engines.ollama.server"
+)

@@ -11,12 +11,13 @@ from subprocess import PIPE
 import httpx
 import pytest
 from click.testing import CliRunner
-from support.fork_server import SERVER
+from support.fork_server import ForkServer
 from support.logged_turns import assistant, user
 from support.turn_logs import TurnLog
 
 from proxy.cli import explore
 
+EXPLORER = ForkServer("proxy.cli.explore", "uvicorn", "proxy.explore.standalone", "datasette.app")
 STARTER = """
 import sys, webbrowser
 from proxy.cli.explore import command
@@ -42,7 +43,7 @@ def test_it_serves_the_log_until_it_is_stopped(
     turn_log = TurnLog(log)
     turn_log.write(user("Hi"), answer=assistant("Hello"))
     turn_log.db.close()
-    process = SERVER.start("-c", STARTER, "-d", str(log), *options, env=os.environ, stdout=PIPE, text=True)
+    process = EXPLORER.start("-c", STARTER, "-d", str(log), *options, env=os.environ, stdout=PIPE, text=True)
     assert process.stdout is not None
     with process, httpx.Client(headers={"accept": "text/html"}, timeout=60) as client:
         try:
