@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pluggy
@@ -81,13 +82,22 @@ class ProxyHookSpecs:
         """
 
 
+@cache
+def installed_plugins() -> Sequence[tuple[str, object]]:
+    "The installed plugins by name. The first call takes milliseconds to search entry points."
+    manager = pluggy.PluginManager(GROUP)
+    manager.load_setuptools_entrypoints(GROUP)
+    return manager.list_name_plugin()
+
+
 class Plugins:
     "The installed plugins, and `more` plugins in addition to them."
 
     def __init__(self, more: Sequence[object] = ()) -> None:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(ProxyHookSpecs)
-        self._manager.load_setuptools_entrypoints(GROUP)
+        for name, plugin in installed_plugins():
+            self._manager.register(plugin, name)
         for plugin in more:
             self._manager.register(plugin)
 

@@ -38,6 +38,18 @@ MEDDLING = re.compile(
 )
 OUTSIDE = {name: os.environ.pop(name) for name in list(os.environ) if MEDDLING.match(name)}
 
+# What pytest-recording and this module set up for a test with a cassette, or with a real engine. For the
+# thousands of tests that have neither, it would take as long as the tests.
+FOR_CASSETTES = {
+    "block_network",
+    "disable_recording",
+    "record_mode",
+    "recording",
+    "vcr",
+    "vcr_cassette_dir",
+    "vcr_markers",
+}
+
 CONNECT = socket.socket.connect
 
 # Every run draws the same examples, so that its result depends on the code alone. They find nothing new after
@@ -67,6 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asks = _asks_engine(config)
     another = asks and OUTSIDE.get("LOCAL_LLM_MODEL") != TINY
     for item in items:
+        if isinstance(item, pytest.Function) and not any(map(item.get_closest_marker, ("vcr", "live"))):
+            item.fixturenames = [name for name in item.fixturenames if name not in FOR_CASSETTES]
         if item.get_closest_marker("live") and not live:
             item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
         if item.get_closest_marker("vllm") and asks and "VLLM_HOST" not in OUTSIDE:
@@ -119,28 +133,31 @@ def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def environment(
-    request: pytest.FixtureRequest, user_folders: Iterator[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    "Nothing of the caller's, and no network. What a test with a cassette or a real engine needs is added."
+def environment(user_folders: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    "Nothing of the caller's, and no network."
     folder = next(user_folders)
     monkeypatch.setenv("LLM_USER_PATH", f"{folder}llm")
     monkeypatch.setenv("OLLAMA_MODELS", f"{folder}ollama")
+    monkeypatch.setattr(socket.socket, "connect", _connect_to_this_machine)
+
+
+@pytest.fixture(autouse=True)
+def recording(request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    "What a test with a cassette or a real engine needs. Other tests do not have this fixture."
     recorded = request.node.get_closest_marker("vcr") is not None
     if recorded:
         monkeypatch.setenv("LLM_GPT_OSS_DATE", "2026-11-22")  # part of every prompt
         request.getfixturevalue("recorded_transport")
         request.getfixturevalue("whole_cassette")
     if _reaches_engine(request):
+        monkeypatch.setattr(socket.socket, "connect", CONNECT)
         for name, value in OUTSIDE.items():
             if name.startswith(("OLLAMA_", "LOCAL_LLM_MODEL", "VLLM_HOST")):
                 monkeypatch.setenv(name, value)
-        return
-    if recorded:
+    elif recorded:
         # A cassette answers only for the model that it was recorded with.
         tiny = request.node.get_closest_marker("tiny")
         monkeypatch.setenv("LOCAL_LLM_MODEL", TINY if tiny else RECORDED_MODEL.read_text().strip())
-    monkeypatch.setattr(socket.socket, "connect", _connect_to_this_machine)
 
 
 def _connect_to_this_machine(self: socket.socket, address: Any, /) -> None:
@@ -174,7 +191,8 @@ def recorded_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     "VCR records the transports that httpx has itself, so tests with a cassette use those."
     monkeypatch.setattr(
         "llm_gpt_oss.engines.http.connection.LoopbackTransport",
-        lambda limits: httpx.AsyncHTTPTransport(limits=limits),
+        # Without certificates, which take a while to load: these connections are to this machine.
+        lambda limits: httpx.AsyncHTTPTransport(limits=limits, verify=False),
     )
 
 

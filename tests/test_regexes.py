@@ -57,10 +57,10 @@ def modules() -> Iterator[ModuleType]:
 
 
 def method_calls(module: ModuleType) -> Iterator[tuple[str, ast.Attribute, ast.Call]]:
-    "The name before the dot, the method, and the call."
+    "The name before the dot, the method, and the call: of methods that a pattern has."
     tree = ast.parse(Path(inspect.getsourcefile(module) or "").read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
             yield ast.unparse(node.func.value).rpartition(".")[2], node.func, node
 
 
@@ -72,9 +72,8 @@ def uses() -> Iterator[Use]:
             {(name, value): module for name, value in vars(module).items() if isinstance(value, re.Pattern)}
         )
         for name, function, call in method_calls(module):
-            if function.attr in METHODS:
-                methods.setdefault(name, set()).add(function.attr)
-            if name == "re" and function.attr in METHODS and (module.__name__, first(call)) not in MADE:
+            methods.setdefault(name, set()).add(function.attr)
+            if name == "re" and (module.__name__, first(call)) not in MADE:
                 pattern = eval(first(call), vars(module))  # noqa: S307 - our own source
                 yield Use(f"{module.__name__}: {pattern}", re.compile(pattern), function.attr)
     for (name, pattern), module in named.items():

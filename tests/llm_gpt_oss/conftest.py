@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import llm
 import pytest
-from support.empty_log import copy_empty_log
+from support.empty_log import logs_are_copies, write_empty_log
 from support.scripted_engine import AsyncScriptedEngine, Part, ScriptedEngine
 
 from llm_gpt_oss.engines.ollama.provider import OllamaProvider
+
+
+@pytest.fixture(scope="module", autouse=True)
+def copied_migrations() -> Iterator[None]:
+    with logs_are_copies():
+        yield
 
 
 @pytest.fixture
@@ -22,8 +26,7 @@ def log() -> Callable[..., Path]:
 
     def put(name: str = "logs.db") -> Path:
         path: Path = llm.user_dir() / name
-        with closing(sqlite3.connect(path)) as target:
-            copy_empty_log(target)
+        write_empty_log(path)
         return path
 
     return put

@@ -6,7 +6,7 @@ If a new version of llm breaks this file, mend `llm_gpt_oss/llm_internals.py`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -79,9 +79,13 @@ class Picky(ModelBase, Echo):
 # What the module uses
 
 
-def private_attributes(path: Path) -> Iterator[str]:
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def private_attributes(nodes: Iterable[ast.AST]) -> Iterator[str]:
     "Of other objects than `self` and `cls`; and methods that a class of llm's may call."
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
                 yield node.attr
@@ -90,8 +94,8 @@ def private_attributes(path: Path) -> Iterator[str]:
             yield from (name for name in methods if is_private(name) and hasattr(_BaseModel, name))
 
 
-def private_imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def private_imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "llm":
             yield from (alias.name for alias in node.names if is_private(alias.name))
 
@@ -101,8 +105,9 @@ def is_private(name: str) -> bool:
 
 
 def test_the_lists_name_all_that_the_module_uses() -> None:
-    assert set(private_attributes(ROOT / INTERNALS)) == ATTRIBUTES
-    assert set(private_imports(ROOT / INTERNALS)) == MODULE_NAMES
+    module = nodes(ROOT / INTERNALS)
+    assert set(private_attributes(module)) == ATTRIBUTES
+    assert set(private_imports(module)) == MODULE_NAMES
 
 
 @pytest.mark.parametrize(
@@ -115,8 +120,9 @@ def test_the_lists_name_all_that_the_module_uses() -> None:
     ],
 )
 def test_no_other_module_uses_a_private_name_of_llm(module: str) -> None:
-    assert set(private_attributes(ROOT / module)) & ATTRIBUTES == set()
-    assert set(private_imports(ROOT / module)) == set()
+    found = nodes(ROOT / module)
+    assert set(private_attributes(found)) & ATTRIBUTES == set()
+    assert set(private_imports(found)) == set()
 
 
 # What this version of llm has

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,41 +15,34 @@ import anyio
 import llm
 import openai
 import pytest
-import sqlite_utils
 from fastapi import FastAPI
+from support.empty_log import logs_are_copies, write_empty_log
 from support.scripted_engine import AsyncScriptedEngine, Part
 
-from llm_gpt_oss.log import database as llm_database
 from proxy.api.responses import answer
 from proxy.app import create_app
-from proxy.log import database
 from proxy.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def empty_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("log") / "logs.db"
-    database.open_log(path).db.close()
+    write_empty_log(path)
     return path
 
 
-@pytest.fixture(autouse=True)
-def copied_migrations(empty_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    "A new log begins as a copy of an empty one, because llm's migrations take a tenth of a second."
-
-    def open_migrated(path: Path, busy_timeout: int) -> sqlite_utils.Database:
-        if not path.stat().st_size:
-            shutil.copyfile(empty_log, path)
-        return migrate(path, busy_timeout)
-
-    migrate = llm_database._open_migrated
-    monkeypatch.setattr(llm_database, "_open_migrated", open_migrated)
+@pytest.fixture(scope="module", autouse=True)
+def copied_migrations() -> Iterator[None]:
+    with logs_are_copies():
+        yield
 
 
-@pytest.fixture(autouse=True)
-def patient_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def patient_streams() -> Iterator[None]:
     "An engine's error is an HTTP status, however slow the machine is."
-    monkeypatch.setattr(answer, "REJECTION_SECONDS", 30)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(answer, "REJECTION_SECONDS", 30)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from support.logged_turns import system
 from support.proxied_engine import HELLO, proxied
 from support.scripted_engine import AsyncScriptedEngine
 
+from proxy import hookspecs
 from proxy.generation import GenerationRequest
 from proxy.hookspecs import GROUP, Plugins, hookimpl
 from proxy.http.errors import ApiError
@@ -202,4 +203,5 @@ async def test_installed_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("importlib.metadata.distributions", lambda: [Installed()])
     monkeypatch.setattr(EntryPoint, "load", lambda self: NamingPlugin("installed"))
+    monkeypatch.setattr(hookspecs, "installed_plugins", hookspecs.installed_plugins.__wrapped__)
     assert await Plugins().actor_of(Request({"type": "http"})) == "installed"

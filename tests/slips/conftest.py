@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
+from support.empty_log import logs_are_copies
 from support.slips.scripted_ollama import ScriptedOllama
 
 from proxy.app import create_app
@@ -29,7 +30,7 @@ def ollama(shared_ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch) -> Sc
 def client(shared_ollama: ScriptedOllama, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     "A client of the proxy, which logs all turns of a module to one database."
     folder = tmp_path_factory.mktemp("slips")
-    with pytest.MonkeyPatch.context() as environment:
+    with pytest.MonkeyPatch.context() as environment, logs_are_copies():
         environment.setenv("OLLAMA_HOST", shared_ollama.url)
         environment.setenv("LLM_USER_PATH", str(folder))
         app = create_app(Settings(database=folder / "logs.db", host="testserver"))

@@ -26,7 +26,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from support.empty_log import copy_empty_log
+from support.empty_log import write_empty_log
 from support.scripted_server import Reply, Request, Scripted, answer, stream
 
 PATIENCE = 30
@@ -114,8 +114,7 @@ class Serving:
 def serving(path: Path, ollama: Scripted, *, keep_alive: float = 60, grace: float = 60) -> Iterator[Serving]:
     "A server that logs to `path`. A log that does not exist yet begins as a copy of an empty one."
     if not path.exists():
-        with closing(sqlite3.connect(path)) as log:
-            copy_empty_log(log)
+        write_empty_log(path)
     listener = socket.create_server(("127.0.0.1", 0))
     environment = {**os.environ, "OLLAMA_HOST": ollama.host}
     arguments = (path, listener, keep_alive, grace, environment)

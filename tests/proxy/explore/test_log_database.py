@@ -143,9 +143,12 @@ async def test_a_log_that_was_replaced(browser: httpx.AsyncClient, log_path: Pat
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 async def test_writers_and_readers_do_not_disturb_each_other(
-    journal: str, browser: httpx.AsyncClient, log_path: Path
+    journal: str, browser: httpx.AsyncClient, log_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    "Readers run statements up to the time limit. The writer has the patience of the log's own."
+    "Readers run statements up to a time limit. The writer has the patience of the log's own."
+    from proxy.explore.log_datasette import SETTINGS
+
+    monkeypatch.setitem(SETTINGS, "sql_time_limit_ms", 300)
     with closing(sqlite3.connect(log_path)) as connection:
         connection.execute(f"pragma journal_mode = {journal}")
     await browser.get("/logs/")

@@ -28,7 +28,6 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
