@@ -58,7 +58,8 @@ def _neighbours(messages: Sequence[Message]) -> Iterator[list[Message]]:
         if role in MERGED_ROLES:
             yield [*group]
         else:
-            yield from ([message] for message in group)
+            for message in group:
+                yield [message]
 
 
 def _hashes(neighbours: Sequence[Message], before: str | None) -> Generator[str | None, None, str | None]:
