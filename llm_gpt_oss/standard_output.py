@@ -64,7 +64,7 @@ def _flush() -> None:
 
 
 def _discard_output() -> None:
-    "Python flushes what is left when it ends, and would print that this failed."
+    "Discard the rest of the output. At exit Python flushes it, and would print that this failed."
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, sys.stdout.fileno())
     os.close(descriptor)

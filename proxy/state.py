@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProxyState:
-    """The parts of a running proxy, one of each.
+    """The parts of a running server, which all requests share.
 
     `engine_for` returns the engine of a tag; it raises GptOssError if the tag's binding cannot be used.
     `model_status` returns what the engine of a tag reports, or None if it takes too long.

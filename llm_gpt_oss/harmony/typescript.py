@@ -183,7 +183,7 @@ def _items_description(schema: Schema, location: Location) -> str:
 
 
 def _describes_itself(schema: Schema) -> bool:
-    "Whether the type of a simplified schema includes its description, because it is an object's."
+    "Whether the printed type already includes the description of the schema, as objects do."
     is_literal = "const" in schema or bool(sequence(schema.get("enum")))
     return _has_own_type(schema) and not is_literal and "object" in type_names(schema)
 

@@ -1,4 +1,4 @@
-"What a reader of the log should know about a turn."
+"Notes about unusual events in a turn, for readers of the log."
 
 from __future__ import annotations
 

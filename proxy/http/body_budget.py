@@ -15,10 +15,10 @@ BUDGET = "body_budget"
 
 
 class BodyBudget:
-    """How many bytes of bodies may be held.
+    """Limits the bytes of request bodies that are in memory at once.
 
-    An actor is who has one key, or all clients of other machines that need none. It may hold half of the
-    bytes. Clients of this machine that need no key have no actor, and may hold all.
+    One actor may hold half of them. All clients with one key are an actor, and so are all clients on other
+    machines that need no key. Clients on this machine that need no key have no actor, and may hold all.
     """
 
     def __init__(self, limit: int = MAX_HELD) -> None:

@@ -1,4 +1,4 @@
-"""How fast a body must arrive: who sends its parts slowly holds memory and a connection for nothing."""
+"""Limits how slowly a body may arrive, because a slow body occupies memory and a connection."""
 
 from __future__ import annotations
 

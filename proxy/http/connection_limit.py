@@ -1,4 +1,4 @@
-"""How many clients may be connected at once.
+"""Limits how many clients may be connected at once.
 
 Each connection needs a file descriptor, and so do the engines, the log and its spool. A server without free
 descriptors can do nothing, so some are kept for everything but clients.

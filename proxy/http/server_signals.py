@@ -28,10 +28,10 @@ def handling_hangup(handler: Any) -> Iterator[None]:
 
 
 class Stopped(BaseException):
-    """A signal came while no server handled it.
+    """A signal arrived while no server handled it.
 
-    This is not KeyboardInterrupt, after which Python may end with the status of that signal, even if somebody
-    handled it: if it was raised inside of `exec`, which dataclasses use while they are imported.
+    It is not a KeyboardInterrupt. If that is raised inside `exec`, as dataclasses use at import, Python may
+    exit with the status of the signal, even if the exception was handled.
     """
 
 

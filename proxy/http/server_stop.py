@@ -1,7 +1,7 @@
-"""How the application learns that the server stops, and that the time for running requests is over.
+"""Tells the application that the server stops, and when the time for running requests is over.
 
-uvicorn tells only its connections. They pass it on through the state of the lifespan, which is a part of each
-request's scope.
+uvicorn informs only its connections. They pass this on through the state of the lifespan, which is a part of
+each request's scope.
 """
 
 from __future__ import annotations

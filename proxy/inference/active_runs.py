@@ -1,6 +1,6 @@
-"""The model calls that run now, and those that ended last: what they do, and how to stop them.
+"""The model calls that run in this process, and the last ones that ended. `/live` shows and stops them.
 
-Nothing is done for a token. Who wants to know what a run does asks for its row.
+A token costs nothing here: the row of a run is computed when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Row(RowHead):
 
 
 class RunStopped(ApiError):
-    "Somebody who watches the runs stopped this one. Clients that sent it again would undo that."
+    "Somebody stopped the run at `/live`. Clients should not send the request again."
 
     def __init__(self, reason: str) -> None:
         super().__init__(CLIENT_LEFT, reason, SERVER, "stopped", headers=NO_RETRY)
 
 
 class Source(Protocol):
-    "Where the row of a run gets what changes. `queue_ms` is None if the run has not waited for a slot."
+    "The changing part of a run's row. `queue_ms` is None if the run has not waited for a slot."
 
     @property
     def is_queued(self) -> bool: ...
@@ -118,7 +118,7 @@ class ActiveRun:
         self.is_reading = True
 
     def stop(self, reason: str) -> None:
-        "Let the run end with RunStopped. If its reader does something else, it ends when that is done."
+        "End the run with RunStopped, at once or when its reader has done something else."
         self.stop_reason = reason
         if self._task and self.is_reading:
             self._task.cancel(STOP)
@@ -242,7 +242,7 @@ class ActiveRuns:
 
 
 def progress_of_events(events: Sequence[StreamEvent]) -> Progress:
-    "Return the progress of a model of which only the events are known. Each counts as a token."
+    "Return the progress of a model that reports only events. Each event counts as a token."
     if not events:
         return Progress(0)
     last = events[-1]

@@ -1,4 +1,4 @@
-"""Who reads the log through the API."""
+"""The viewer of the log: the client that reads it through the API, and what it may see."""
 
 from __future__ import annotations
 

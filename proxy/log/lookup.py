@@ -97,7 +97,7 @@ def parse_conversation_id(conversation_id: str) -> str:
 
 
 def find_thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
-    "None if the thread does not exist, is deleted, or is not visible to the viewer."
+    "Return the thread, or None if it does not exist, is deleted, or is not visible to the viewer."
     row = log.db.conn.execute(THREAD, [thread_id]).fetchone()
     actor = thread_owner(log.db.conn, thread_id)
     if row is None or not viewer.can_see(actor):
@@ -107,7 +107,7 @@ def find_thread(log: LogStore, thread_id: str, viewer: Viewer) -> Thread | None:
 
 
 def load_conversation(log: LogStore, thread_id: str, viewer: Viewer) -> ThreadContext | None:
-    "None if `find_thread` returns None."
+    "Return the conversation of a thread, or None if `find_thread` returns None."
     thread = find_thread(log, thread_id, viewer)
     if thread is None:
         return None

@@ -65,7 +65,7 @@ select 1 from chain where hash is :earlier
 
 
 def load_turn(log: LogStore, turn_id: str, *, after: str | None = None) -> LoggedTurn | None:
-    "With `after`, the hash of a message of its prompt, `prompt` has only the messages that follow this one."
+    "Return a turn. `after` is the hash of a message: `prompt` then has only the messages that follow it."
     row = next(log.db.query(f"{TURN} where turns.id = ?", [turn_id]), None)
     return _logged_turn(log, row, load_chain(log, row["tip_message_hash"], after=after)) if row else None
 

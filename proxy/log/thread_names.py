@@ -19,9 +19,9 @@ CLOSING_TAG = re.compile(r"</[\w-]+>\Z")
 
 
 def new_thread_id() -> str:
-    """An id with the form of llm's ids that sorts before all of them.
+    """Return an id in the format of llm's ids that sorts before all of them.
 
-    `llm -c` continues the thread with the highest id, which must stay the person's own.
+    `llm -c` continues the thread with the highest id, which must never be the thread of an app.
     """
     return "00" + str(monotonic_ulid()).lower()[2:]
 

@@ -66,10 +66,11 @@ class RequestRecord:
         return json.loads(self.body) if self.parsed is None else self.parsed
 
     def shorten(self, new_messages: int) -> RequestRecord:
-        """Without the entries of the body's list that earlier turns hold: all but those of the prompt's last
-        `new_messages` messages.
+        """Return the record without the entries of the body's list that earlier turns hold.
 
-        Otherwise a long conversation would be stored again with each of its turns."""
+        Only the entries of the prompt's last `new_messages` messages stay. Otherwise a long conversation
+        would be stored again with each of its turns.
+        """
         known = sum(from_end > new_messages for from_end in self.sent)
         if not known:
             return self

@@ -117,7 +117,7 @@ def _to_json(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    "Without line breaks and control characters, because the text is printed to a terminal."
+    "Remove line breaks and control characters from a text that is printed to a terminal."
     return "".join(filter(str.isprintable, " ".join(text.split()))).rstrip(".")
 
 

@@ -128,7 +128,7 @@ class ModelPool(Generic[KeyT, DetailsT, ModelT]):
     async def aborrow(
         self, key: KeyT, details: DetailsT, keep_alive: float = DEFAULT_KEEP_ALIVE
     ) -> AsyncIterator[ModelT]:
-        """As `borrow`, with loading in a thread, because it blocks.
+        """Like `borrow`, but load the model in a thread, because loading blocks.
 
         If the caller is cancelled, loading continues for the next caller, even one in another event loop.
         """

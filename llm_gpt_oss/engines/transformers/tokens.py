@@ -25,7 +25,7 @@ class AddedToken(Protocol):
 
 
 class Tokenizer(Protocol):
-    "What is used of `tokenizers.Tokenizer`."
+    "The methods of `tokenizers.Tokenizer` that this module uses."
 
     def encode(self, text: str, *, add_special_tokens: bool) -> Encoding: ...
     def id_to_token(self, token: int) -> str | None: ...

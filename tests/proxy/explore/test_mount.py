@@ -64,7 +64,7 @@ async def test_only_admins_may_look(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_they_can_only_be_read(method: str, browser: httpx.AsyncClient) -> None:
+async def test_the_pages_are_read_only(method: str, browser: httpx.AsyncClient) -> None:
     answer = await browser.request(method, "/logs/log?sql=select+1")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 

@@ -158,7 +158,7 @@ def test_each_query_on_an_empty_log(query: ReadyQuery, turn_log: TurnLog) -> Non
     turn_log.db.close()
 
 
-def test_the_window(log: TurnLog) -> None:
+def test_days_and_turns_limit_a_query(log: TurnLog) -> None:
     slowest = BY_NAME["slowest"]
     assert column(ask(log, slowest, turns="2"), "duration_ms") == [4000, 3000]
     assert column(ask(log, slowest, turns=1, days=100000), "duration_ms") == [4000]
@@ -166,7 +166,7 @@ def test_the_window(log: TurnLog) -> None:
     assert column(ask(log, slowest, days="9000"), "duration_ms") == [2000, 1000]
 
 
-async def test_their_pages(log: TurnLog, browser: httpx.AsyncClient) -> None:
+async def test_pages_of_queries(log: TurnLog, browser: httpx.AsyncClient) -> None:
     for query in QUERIES:
         page = await browser.get(f"/logs/log/{query.name}?days=100000")
         assert (page.status_code, query.title in page.text) == (200, True), query.name

@@ -42,7 +42,9 @@ async def test_the_printed_address_opens_the_pages(client: httpx.AsyncClient, ac
     assert (await client.get("/logs/log/turns")).status_code == 200
 
 
-async def test_it_opens_them_in_a_second_browser_too(client: httpx.AsyncClient, access: Access) -> None:
+async def test_the_printed_address_works_in_a_second_browser(
+    client: httpx.AsyncClient, access: Access
+) -> None:
     for _ in range(2):
         client.cookies.clear()
         await client.get(f"/logs/?token={access.token}")
@@ -59,7 +61,7 @@ async def test_the_address_that_starts_a_browser_works_once(
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=%ff"])
-async def test_nobody_else_gets_in(query: str, client: httpx.AsyncClient) -> None:
+async def test_requests_without_a_token_are_refused(query: str, client: httpx.AsyncClient) -> None:
     for path in ("/logs/", "/logs/log.json", "/logs/-/static/app.css", "/logs"):
         page = await client.get(path + query)
         assert (page.status_code, "llm gpt-oss explore" in page.text) == (403, True)

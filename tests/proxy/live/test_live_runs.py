@@ -68,7 +68,7 @@ async def test_a_follower_gets_everything_and_then_what_changes() -> None:
         assert await short(updates) == [("1", "done", 1)]
 
 
-async def test_the_first_update_may_be_empty_and_a_start_wakes() -> None:
+async def test_the_first_update_may_be_empty_and_a_new_run_is_sent() -> None:
     runs = ActiveRuns()
     async with aclosing(follow(alone(runs))) as updates:
         assert await short(updates) == []
@@ -78,7 +78,7 @@ async def test_the_first_update_may_be_empty_and_a_start_wakes() -> None:
         assert await next_update == [("1", "reading", 0)]
 
 
-async def test_a_run_that_ends_between_two_looks() -> None:
+async def test_a_run_that_ends_between_two_updates() -> None:
     runs = ActiveRuns()
     async with aclosing(follow(alone(runs))) as updates:
         await short(updates)
@@ -117,7 +117,7 @@ async def test_the_stop_of_the_server_ends_what_follows() -> None:
             await end
 
 
-async def test_few_clients_can_follow() -> None:
+async def test_the_number_of_followers_is_limited() -> None:
     live = alone(ActiveRuns())
     followers = [follow(live) for _ in range(MAX_FOLLOWERS)]
     for each in followers:
@@ -131,9 +131,7 @@ async def test_few_clients_can_follow() -> None:
         await each.aclose()
 
 
-async def test_a_process_that_ends_takes_its_runs_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_runs_of_a_process_that_ended_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_runs, "IDLE", 0.001)
     runs = ActiveRuns()
     here = LiveRuns(ActiveRuns(), WorkerSockets(tmp_path), ServerStop())
@@ -150,5 +148,5 @@ async def test_a_process_that_ends_takes_its_runs_along(
     await here.close()
 
 
-async def test_a_question_that_is_none() -> None:
+async def test_an_unknown_question() -> None:
     assert await alone(ActiveRuns())._answer({"do": "dance"}) is None

@@ -28,7 +28,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("format", "reasoning"), CASES)
-def test_same_bytes(full_log: TurnLog, other: TurnLog, format: Format, reasoning: bool) -> None:
+def test_an_import_is_exported_as_the_same_bytes(
+    full_log: TurnLog, other: TurnLog, format: Format, reasoning: bool
+) -> None:
     text = export_text(full_log.store, format, reasoning=reasoning)
     outcomes = import_text(other.store, text)
     assert [outcome.problem for outcome in outcomes] == [None] * len(text.splitlines())

@@ -81,7 +81,7 @@ def test_a_value_in_a_column_of_turns(log: ViewLog, path: str, value: str) -> No
 
 
 @pytest.mark.parametrize("count", [2**63 - 1, -5, 1.5e300])
-def test_counts_that_cannot_be(log: ViewLog, count: float) -> None:
+def test_impossible_counts_are_null(log: ViewLog, count: float) -> None:
     change(log, "input_tokens", count)
     assert log.all("gpt_oss_turns", "input_tokens")[-1] is None
     check(log)
@@ -100,7 +100,7 @@ def test_a_value_in_the_payload_of_parts(log: ViewLog, name: str, value: str) ->
     check(log)
 
 
-def test_notes_beside_what_is_none(log: ViewLog) -> None:
+def test_notes_that_are_invalid_are_left_out(log: ViewLog) -> None:
     text = '{"outcome": {"notes": ["a", {"kind": "length"}, 5, null, {"kind": "mended"}]}}'
     change(log, "response_json", text)
     assert log.all("gpt_oss_turns", "notes")[-1] == "length, mended"

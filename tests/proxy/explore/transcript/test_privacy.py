@@ -37,7 +37,7 @@ def test_what_is_kept_of_each_app(log: TurnLog, tmp_path: Path) -> None:
     assert all(kept.first and kept.first.year == 2026 for kept in found.kept)
 
 
-def test_times_that_are_none(log: TurnLog, tmp_path: Path) -> None:
+def test_invalid_times_are_left_out(log: TurnLog, tmp_path: Path) -> None:
     log.write(HI)
     log.db.execute("update turns set datetime_utc = 'yesterday'")
     (kept,) = read_privacy(log.db.conn, tmp_path / "logs.db").kept

@@ -28,7 +28,7 @@ def test_ids_of_threads(log: TurnLog, prefix: str, kind: str) -> None:
     assert find(log, f"{prefix}{thread}", kind) == Reference("thread", thread)
 
 
-def test_an_id_of_both(log: TurnLog) -> None:
+def test_an_id_of_a_turn_and_a_thread(log: TurnLog) -> None:
     turn = log.write(HI)
     log.db["threads"].insert({"id": turn.id})
     assert find(log, turn.id, "turn") == Reference("turn", turn.id)

@@ -48,7 +48,7 @@ def full_turn() -> Turn:
 
 
 @pytest.mark.parametrize("place", ["in the log", "in the spool"])
-def test_all_facts(log: TurnLog, place: str) -> None:
+def test_a_complete_summary(log: TurnLog, place: str) -> None:
     written = full_turn()
     log.put(written)
     found = summary(log, written) if place == "in the log" else summary_of_spooled(written, in_progress=False)

@@ -90,7 +90,7 @@ def test_files_that_a_tool_returned(log: TurnLog) -> None:
     assert "<p>Attachment, image/png, 4 bytes</p>" in result.html
 
 
-def test_notes_stand_where_they_belong(log: TurnLog) -> None:
+def test_notes_are_next_to_what_they_are_about(log: TurnLog) -> None:
     turn = log.write(HI, answer=assistant("Let me see.", call("c1", "one"), call("c2", "two")))
     with_notes(
         log,
@@ -182,7 +182,7 @@ def test_a_conversation_without_messages(log: TurnLog) -> None:
     assert (page.exchanges, page.instructions, page.pages.last) == ([], [], 1)
 
 
-def test_what_was_asked_for_gets_its_text_first(log: TurnLog) -> None:
+def test_the_requested_turn_is_rendered_first(log: TurnLog) -> None:
     "Later texts may be more than a page can show."
     earlier = [message for n in range(40) for message in (user(f"{n}" + "a" * 90_000), assistant("b"))]
     turn = log.write(*earlier, answer=None)
