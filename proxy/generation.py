@@ -24,7 +24,7 @@ class ThreadPosition(NamedTuple):
 
 
 class CustomCall(NamedTuple):
-    """A call of a tool that takes free text. Clients choose ids and use some again, so the id alone does not
+    """A call to a tool that takes free text. Clients choose ids and use some again, so the id alone does not
     identify a call, not even within a conversation.
     """
 

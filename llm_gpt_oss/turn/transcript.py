@@ -72,7 +72,7 @@ class ParsedMessage:
 
     @property
     def is_certain_call(self) -> bool:
-        "Whether this is a call of a tool on offer, and not prose in a broken header."
+        "Whether this is a call to a tool on offer, and not prose in a broken header."
         return self.tool is not None and (self.is_whole or self.text.lstrip().startswith("{"))
 
     @property

@@ -11,7 +11,7 @@ from llm_gpt_oss.completion import Json
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    "A call of a tool. `arguments` is JSON text."
+    "A tool call. `arguments` is JSON text."
 
     id: str
     name: str

@@ -76,7 +76,7 @@ class LogPages:
             await asyncio.to_thread(datasette.close)
 
     async def _app(self, scope: Scope) -> ASGIApp:
-        "Return Datasette. Raises ApiError if this client may not see the page, or nobody can at the moment."
+        "Return Datasette. Raises ApiError if this client may not see the page, or the log cannot be read."
         await self._check(scope)
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())

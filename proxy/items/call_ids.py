@@ -1,4 +1,4 @@
-"Pair the results of tools with the calls that they answer, even if a client uses an id twice."
+"Pairs tool results with the calls that they answer, even if a client uses an id twice."
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"The page `/live`: the model calls that run at the moment, with a button to stop each."
+"The page `/live`: the model calls that are running, with a button to stop each."

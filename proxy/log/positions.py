@@ -1,4 +1,4 @@
-"Finds the logged turn that a request continues, by hashes of its history or by its calls of tools."
+"Finds the logged turn that a request continues, by hashes of its history or by its tool calls."
 
 from __future__ import annotations
 

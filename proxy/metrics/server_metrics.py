@@ -1,4 +1,4 @@
-"""The metrics of a server: the counts of its workers, and their state at the moment.
+"""The metrics of a server: the counts of its workers, and their current state.
 
 metrics.render(server_state, accept)  # the answer of GET /metrics
 """

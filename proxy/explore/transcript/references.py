@@ -33,7 +33,7 @@ class Reference(NamedTuple):
 
 
 def find_reference(connection: sqlite3.Connection, id: str, kind: str) -> Reference | None:
-    "Return what the id refers to, or None. `kind` decides for an id that both a turn and a thread have."
+    "Return what the id refers to, or None. `kind` decides for `last`, and if both kinds have the id."
     if id == LATEST:
         found = _first(connection, LAST_THREAD if kind == "thread" else LAST_TURN)
         return Reference(kind, found) if found else None
