@@ -53,9 +53,9 @@ FOR_CASSETTES = {
 CONNECT = socket.socket.connect
 
 # Every run draws the same examples, so that its result depends on the code alone. They find nothing new after
-# their first run, so half of hypothesis' default is enough. `make fuzz` draws 100 new ones for each property,
-# again and again. No deadlines: a busy machine is no bug.
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None, max_examples=50)
+# their first run, so a third of hypothesis' default is enough. `make fuzz` draws 100 new ones for each
+# property, again and again. No deadlines: a busy machine is no bug.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None, max_examples=30)
 hypothesis.settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("same")
 
@@ -124,12 +124,17 @@ def _asks_engine(config: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The beginnings of the names of folders that each test has to itself.
-
-    Not in `tmp_path`, which most tests do not need: to make it takes longer than many a test.
-    """
+    "The beginnings of the names of folders that each test has to itself."
     folder = tmp_path_factory.mktemp("user")
     return (f"{folder}/{number}-" for number in count())
+
+
+@pytest.fixture
+def tmp_path(user_folders: Iterator[str]) -> Path:
+    "pytest's own looks through the folders of all earlier tests for a name that is free."
+    path = Path(f"{next(user_folders)}tmp")
+    path.mkdir()
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,7 @@ AROUND = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(OBJECTS.flatmap(lambda value: st.tuples(st.just(value), careless(value))), AROUND)
 def test_a_careless_object_is_the_object(
     written: tuple[dict[str, Any], str], around: tuple[str, str]
@@ -124,7 +124,7 @@ def broken(draw: st.DrawFn, text: str) -> str:
     return text
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(OBJECTS.flatmap(careless).flatmap(broken))
 def test_no_repair_adds_or_loses_a_character_of_a_string(text: str) -> None:
     try:
