@@ -1,5 +1,7 @@
 """Lists llm's models as `llm models` does, and prints as JSON what the process imported, opened and called.
 
+Then it prompts a model of another plugin, and adds what that imported.
+
 test_startup.py runs it in a process of its own, because a module is imported only once in a process.
 """
 
@@ -8,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 CALLS = {
@@ -32,6 +36,28 @@ sys.addaudithook(watch)
 
 import llm  # noqa: E402
 import llm.cli  # noqa: E402
+from llm.plugins import pm  # noqa: E402
+
+
+class Echo(llm.Model):
+    model_id = "echo"
+
+    def execute(self, prompt: llm.Prompt, **_: Any) -> list[str]:
+        return [prompt.prompt]
+
+
+@llm.hookimpl
+def register_models(register: Any) -> None:
+    register(Echo())
+
+
+def prompt_echo() -> str:
+    with redirect_stdout(StringIO()) as output:
+        llm.cli.cli(["prompt", "-m", "echo", "Hello"], standalone_mode=False)
+    return output.getvalue()
+
+
+pm.register(sys.modules[__name__])
 
 models = {
     entry.model.model_id: [str(entry.model), sorted(entry.aliases), entry.async_model is not None]
@@ -42,14 +68,11 @@ llm.get_async_model("gpt-oss")
 
 # Importing reads the files of Python and of the installed packages.
 installed = tuple(os.path.join(folder, "") for folder in {*sys.path, sys.prefix, sys.base_prefix} if folder)
-print(
-    json.dumps(
-        {
-            "plugins": [plugin["name"] for plugin in llm.get_plugins()],
-            "models": models,
-            "modules": sorted(sys.modules),
-            "opened": sorted(path for path in opened if not path.startswith(installed)),
-            "called": called,
-        }
-    )
-)
+listing = {
+    "plugins": [plugin["name"] for plugin in llm.get_plugins()],
+    "models": models,
+    "modules": sorted(sys.modules),
+    "opened": sorted(path for path in opened if not path.startswith(installed)),
+    "called": [*called],
+}
+print(json.dumps({**listing, "answer": prompt_echo(), "prompt_modules": sorted(sys.modules)}))

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from llm_gpt_oss.log.database import open_database
+
 # What `llm models`, or a prompt to another plugin's model, may import of this package.
 LISTING = {
     "llm_gpt_oss",
@@ -28,6 +30,20 @@ LISTING = {
     "llm_gpt_oss.settings",
 }
 
+# What a prompt to another plugin's model may import besides, when there is a log and nothing waits for it.
+PROMPTING = LISTING | {
+    "llm_gpt_oss.log",
+    "llm_gpt_oss.log.command",
+    "llm_gpt_oss.log.database",
+    "llm_gpt_oss.log.migrations",
+    "llm_gpt_oss.log.redaction",
+    "llm_gpt_oss.log.secret_patterns",
+    "llm_gpt_oss.log.utf8_input",
+    "llm_gpt_oss.log.views",
+    "llm_gpt_oss.log.views.versions",
+    "llm_gpt_oss.standard_output",
+}
+
 PROBE = Path(__file__).with_name("startup_probe.py")
 SERVE = """
 import sys, uvicorn
@@ -42,7 +58,9 @@ command(["--port", "0"])
 
 @pytest.fixture(scope="module")
 def user_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("llm")
+    path = tmp_path_factory.mktemp("llm")
+    open_database(path / "logs.db", busy_timeout=100).close()
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +89,12 @@ def test_nothing_heavy_is_imported(startup: dict[str, Any]) -> None:
 def test_listing_models_imports_nothing_that_only_a_prompt_needs(startup: dict[str, Any]) -> None:
     ours = {name for name in startup["modules"] if name.partition(".")[0] == "llm_gpt_oss"}
     assert ours - LISTING == set()
+
+
+def test_a_prompt_to_another_model_imports_nothing_that_only_our_turns_need(startup: dict[str, Any]) -> None:
+    assert startup["answer"] == "Hello\n"
+    ours = {name for name in startup["prompt_modules"] if name.partition(".")[0] in ("llm_gpt_oss", "proxy")}
+    assert ours - PROMPTING == set()
 
 
 def test_only_the_models_file_is_opened(startup: dict[str, Any], user_path: Path) -> None:

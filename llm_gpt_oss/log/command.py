@@ -2,6 +2,9 @@
 
 llm's own commands log a turn only when the whole command has succeeded. They fail if the log is locked, if
 many of them run at once, or if an argument is not UTF-8. `docs/upstream/` has patches for llm.
+
+Prompts to other plugins' models import this module too. So what only this plugin's turns, turns that wait and
+redaction need is imported when they need it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,14 +23,9 @@ from llm.logs import LogStore
 
 from ..llm_internals import has_output, partial_response, replaced_log_to_db
 from ..standard_output import OutputClosed, is_output_closed
-from .database import is_transient, open_database, write_transaction
-from .exit_signals import exit_on_signals
-from .owned_files import delete_abandoned
-from .redacting_store import RedactingStore
+from .database import is_transient, open_database, unlogged_folder
 from .redaction import Redaction
-from .unlogged_files import unlogged_folder
 from .utf8_input import CONVERT, require_utf8
-from .waiting_turns import is_logged, keep, waiting_turns, write_waiting
 
 # How many milliseconds to wait for a process that has locked the log, before and after the answer. Logging a
 # turn takes a few.
@@ -134,6 +132,8 @@ class CommandLog:
         self.is_turn_lost = False
 
     def add(self, turn: StartedTurn) -> None:
+        from .exit_signals import exit_on_signals
+
         if not self._turns:
             self._stack.enter_context(exit_on_signals())
         self._turns.append(turn)
@@ -175,24 +175,26 @@ class CommandLog:
         self, original: Callable[..., None], response: llm.Response, database: sqlite_utils.Database
     ) -> None:
         if self._redaction:
+            from .redacting_store import RedactingStore
+
             RedactingStore(database, self._redaction).log(response)
         else:
             original(response, database)
 
     def _log(self, *responses: llm.Response) -> None:
+        from .redacting_store import RedactingStore
+        from .waiting_turns import write_turns
+
         try:
             with closing(open_database(self._path, busy_timeout=LOG_TIMEOUT)) as database:
-                store = RedactingStore(database, self._redaction)
-                write_waiting(store, self._path)
-                with write_transaction(database.conn):
-                    for response in responses:
-                        if not is_logged(store, response.id):
-                            store.log(response)
+                write_turns(RedactingStore(database, self._redaction), self._path, responses)
         except Exception as error:
             self._keep(responses, error)
         self._logged_ids |= {response.id for response in responses}
 
     def _keep(self, responses: tuple[llm.Response, ...], error: Exception) -> None:
+        from .waiting_turns import keep
+
         folder = unlogged_folder(self._path)
         try:
             for response in responses:
@@ -242,10 +244,11 @@ def _open_problem(path: Path, redaction: Redaction) -> Exception | None:
     "Create and migrate the log, and write waiting turns to it. Return why it cannot be opened, or None."
     try:
         with closing(open_database(path, busy_timeout=OPEN_TIMEOUT)) as database:
-            delete_abandoned(unlogged_folder(path))
-            if waiting_turns(path):
-                with suppress(OSError, sqlite3.Error):
-                    write_waiting(RedactingStore(database, redaction), path)
+            if unlogged_folder(path).is_dir():
+                from .redacting_store import RedactingStore
+                from .waiting_turns import recover
+
+                recover(RedactingStore(database, redaction), path)
     except Exception as error:
         if not is_transient(error):
             raise

@@ -17,6 +17,11 @@ from . import migrations
 from .views.versions import are_current, create_views, drop_views
 
 
+def unlogged_folder(database: Path) -> Path:
+    "The folder beside the database for turns that are not in it yet (`unlogged_files.py`)."
+    return database.with_name(f"{database.name}-unlogged")
+
+
 def open_database(path: Path, *, busy_timeout: int) -> sqlite_utils.Database:
     """Opens llm's database with llm's migrations and ours applied, and with our views.
 
@@ -56,7 +61,7 @@ def _open_migrated(path: Path, busy_timeout: int) -> sqlite_utils.Database:
     try:
         set_busy_timeout(database.conn, busy_timeout)
         # Checked without the write lock, which another process may hold.
-        if not _is_current(database):
+        if not _is_current(database.conn):
             with write_transaction(database.conn):
                 drop_views(database.conn)
                 migrate_llms_tables(database)  # type: ignore[no-untyped-call]
@@ -68,19 +73,22 @@ def _open_migrated(path: Path, busy_timeout: int) -> sqlite_utils.Database:
         raise
 
 
-def _is_current(database: sqlite_utils.Database) -> bool:
+def _is_current(connection: sqlite3.Connection) -> bool:
     llms = {step.__name__ for step in LLMS}
     ours = {name for name, _ in migrations.MIGRATIONS}
     return (
-        llms <= _applied(database, "_llm_migrations")
-        and ours <= _applied(database, "gpt_oss_migrations")
-        and are_current(database.conn)
+        llms <= _applied(connection, "_llm_migrations")
+        and ours <= _applied(connection, "gpt_oss_migrations")
+        and are_current(connection)
     )
 
 
-def _applied(database: sqlite_utils.Database, table: str) -> set[str]:
+def _applied(connection: sqlite3.Connection, table: str) -> set[str]:
     "The names of the migrations that were applied, which this table holds."
-    return {row["name"] for row in database[table].rows} if database[table].exists() else set()
+    exists = "select 1 from sqlite_master where type = 'table' and name = ?"
+    if connection.execute(exists, [table]).fetchone() is None:
+        return set()
+    return {name for (name,) in connection.execute(f"select name from {table}")}  # noqa: S608
 
 
 def set_busy_timeout(connection: sqlite3.Connection, milliseconds: int) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from .database import check_writable, set_busy_timeout
-from .unlogged_files import unlogged_folder, unlogged_turns
+from .database import check_writable, set_busy_timeout, unlogged_folder
+from .unlogged_files import unlogged_turns
 
 # With less free space than this, SQLite may be unable to write a turn.
 FULL_BYTES = 64 * 1024

@@ -22,10 +22,6 @@ SHELL: Final = ".shell"
 DRAFT, LOCK, CANCEL = ".draft", ".lock", ".cancel"
 
 
-def unlogged_folder(database: Path) -> Path:
-    return database.with_name(f"{database.name}-unlogged")
-
-
 class Entry(NamedTuple):
     """An entry of the folder.
 

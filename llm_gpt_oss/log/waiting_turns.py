@@ -7,7 +7,8 @@ because they lack the server's data about a request. The next command or server 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +17,10 @@ import llm
 from llm.logs import LogStore
 from llm.utils import Fragment
 
-from .database import is_transient, write_transaction
-from .owned_files import OwnedFiles
+from .database import is_transient, unlogged_folder, write_transaction
+from .owned_files import OwnedFiles, delete_abandoned
 from .response_json import response_fields, to_bytes, to_response
-from .unlogged_files import REJECTED, SHELL, entries, unlogged_folder
+from .unlogged_files import REJECTED, SHELL, entries
 
 # The length of a thread's name, as llm makes it from the first prompt.
 NAME_LENGTH = 100
@@ -49,6 +50,26 @@ def waiting_turns(database: Path) -> list[Path]:
     "Return the files of turns that wait, oldest first."
     folder = unlogged_folder(database)
     return [folder / entry.name for entry in entries(folder, SHELL) if entry.is_file]
+
+
+def recover(log: LogStore, database: Path) -> None:
+    "Delete what processes that are gone left in the folder, and write the waiting turns as far as possible."
+    delete_abandoned(unlogged_folder(database))
+    with suppress(OSError, sqlite3.Error):
+        write_waiting(log, database)
+
+
+def write_turns(log: LogStore, database: Path, responses: Iterable[llm.Response]) -> None:
+    """Write the waiting turns, and then all these responses or none of them, as far as the log lacks them.
+
+    Raises OSError or sqlite3.Error if the log cannot be written now, and what llm raises for a turn that it
+    cannot write.
+    """
+    write_waiting(log, database)
+    with write_transaction(log.db.conn):
+        for response in responses:
+            if not is_logged(log, response.id):
+                log.log(response)
 
 
 def write_waiting(log: LogStore, database: Path) -> None:

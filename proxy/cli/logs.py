@@ -11,7 +11,7 @@ import click
 
 from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.cli.terminal import ProgressLine, columns, format_size, format_time
-from llm_gpt_oss.log.unlogged_files import unlogged_folder
+from llm_gpt_oss.log.database import unlogged_folder
 
 from ..log.file_access import protect
 from ..log.prune import PruneResult, prune

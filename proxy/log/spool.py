@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_gpt_oss.log.unlogged_files import BEGUN, ENDED, REJECTED, unlogged_folder, unlogged_turns
+from llm_gpt_oss.log.database import unlogged_folder
+from llm_gpt_oss.log.unlogged_files import BEGUN, ENDED, REJECTED, unlogged_turns
 
 from .spool_folder import SpoolFolder, State, TurnFile
 from .turn import Turn

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llm_gpt_oss.log.database import is_transient, write_transaction
+from llm_gpt_oss.log.database import is_transient, unlogged_folder, write_transaction
 from llm_gpt_oss.log.unlogged_files import (
     BEGUN,
     CANCEL,
@@ -23,7 +23,6 @@ from llm_gpt_oss.log.unlogged_files import (
     Entry,
     entries,
     is_owned,
-    unlogged_folder,
 )
 from llm_gpt_oss.log.waiting_turns import WaitingTurn
 

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from llm_gpt_oss.log.database import unlogged_folder
 from llm_gpt_oss.log.secret_patterns import patterns_file
-from llm_gpt_oss.log.unlogged_files import unlogged_folder, unlogged_turns
+from llm_gpt_oss.log.unlogged_files import unlogged_turns
 
 from ...log.file_access import ENDINGS, is_open_to_others
 from ...settings import user_dir

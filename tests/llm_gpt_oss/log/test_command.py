@@ -28,9 +28,9 @@ from support.scripted_server import HOLD, Scripted, stream
 from support.turn_requests import FINAL, START, THOUGHT
 
 from llm_gpt_oss.log import command
+from llm_gpt_oss.log.database import unlogged_folder
 from llm_gpt_oss.log.owned_files import OwnedFiles
 from llm_gpt_oss.log.secret_patterns import patterns_file
-from llm_gpt_oss.log.unlogged_files import unlogged_folder
 from llm_gpt_oss.log.utf8_input import CONVERT
 from llm_gpt_oss.log.waiting_turns import waiting_turns
 

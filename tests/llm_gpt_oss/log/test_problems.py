@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from llm_gpt_oss.file_lock import acquire
+from llm_gpt_oss.log.database import unlogged_folder
 from llm_gpt_oss.log.problems import log_problems
-from llm_gpt_oss.log.unlogged_files import unlogged_folder
 
 
 @pytest.fixture
