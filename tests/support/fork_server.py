@@ -188,7 +188,9 @@ def _open_stream(
     return (given if isinstance(given, int) else given.fileno()), None
 
 
-SERVER = ForkServer("proxy.cli.serve", "proxy.app")
+SERVER = ForkServer(
+    "proxy.cli.serve", "proxy.app", "uvicorn", "proxy.http.server", "proxy.http.websocket_protocol"
+)
 SHELL = ForkServer(
     "llm.cli", "llm_gpt_oss.log.command", "llm_gpt_oss.turn.run", "llm_gpt_oss.engines.ollama.server"
 )

@@ -5,14 +5,12 @@ with Ollama([*BEGIN, HOLD]) as ollama, serving(path, ollama) as server:
         until(client, b"Hello")
     server.kill()
 
-The process is a fork of one that has imported the server already, since that takes most of a start's time.
-`fork_server.py` does the same for `python -m proxy` with its options and workers.
+`served_app_process.py` is what the process does. It has no command line, so its start is the shortest.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -22,11 +20,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from support.empty_log import write_empty_log
+from support.fork_server import SERVER, Process
 from support.scripted_server import Reply, Request, Scripted, answer, stream
 
 PATIENCE = 30
@@ -65,7 +64,7 @@ class Ollama(Scripted):
 
 
 class Serving:
-    def __init__(self, process: ForkServerProcess, port: int, path: Path) -> None:
+    def __init__(self, process: Process, port: int, path: Path) -> None:
         self._process = process
         self.port = port
         self.path = path
@@ -94,16 +93,17 @@ class Serving:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.wait()
 
     def send_signal(self, signal_: signal.Signals) -> None:
-        assert self._process.pid
-        os.kill(self._process.pid, signal_)
+        self._process.send_signal(signal_)
 
     def wait(self) -> int | None:
         "Return the exit code of the server, or None if it does not end."
-        self._process.join(PATIENCE)
-        return self._process.exitcode
+        try:
+            return self._process.wait(PATIENCE)
+        except TimeoutExpired:
+            return None
 
     def stop(self, signal_: signal.Signals = signal.SIGTERM) -> int | None:
         self.send_signal(signal_)
@@ -115,53 +115,19 @@ def serving(path: Path, ollama: Scripted, *, keep_alive: float = 60, grace: floa
     "A server that logs to `path`. A log that does not exist yet begins as a copy of an empty one."
     if not path.exists():
         write_empty_log(path)
-    listener = socket.create_server(("127.0.0.1", 0))
-    environment = {**os.environ, "OLLAMA_HOST": ollama.host}
-    arguments = (path, listener, keep_alive, grace, environment)
-    process = FORKS.Process(target=_serve, args=arguments, daemon=True)
-    process.start()
-    port: int = listener.getsockname()[1]
-    listener.close()
+    environ = {**os.environ, "OLLAMA_HOST": ollama.host, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ("-m", "support.served_app_process", str(path), str(keep_alive), str(grace))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        path.with_name("stderr.txt").open("ab") as stderr,
+    ):
+        port: int = listener.getsockname()[1]
+        process = SERVER.start(*command, env=environ, stdin=listener.fileno(), stderr=stderr)
     try:
         yield Serving(process, port, path)
     finally:
         process.kill()
-        process.join()
-        process.close()
-
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["uvicorn", "proxy.app", "proxy.http.server", "proxy.http.websocket_protocol"])
-
-
-def _serve(
-    path: Path, listener: socket.socket, keep_alive: float, grace: float, environment: dict[str, str]
-) -> None:
-    "Run a server. This is all that its process does."
-    import uvicorn
-
-    from proxy.app import create_app
-    from proxy.http.protocol import HTTP11Protocol
-    from proxy.http.server import QuietServer
-    from proxy.http.server_stop import CLEAN_UP_SECONDS
-    from proxy.http.websocket_protocol import WebSocketProtocol
-    from proxy.settings import Settings
-
-    os.environ.clear()
-    os.environ.update(environment)
-    with path.with_name("stderr.txt").open("ab") as stderr:
-        os.dup2(stderr.fileno(), sys.stderr.fileno())
-    # uvicorn ends itself by the signal that stopped it, once all is done.
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, lambda *_: sys.exit(0))
-    config = uvicorn.Config(
-        create_app(Settings(database=path, model="gpt-oss-tiny", keep_alive=keep_alive)),
-        http=HTTP11Protocol,
-        ws=WebSocketProtocol,
-        log_level="warning",
-        timeout_graceful_shutdown=int(grace + CLEAN_UP_SECONDS),
-    )
-    QuietServer(config).run(sockets=[listener])
+        process.wait()
 
 
 def until(client: socket.socket, wanted: bytes) -> bytes:
