@@ -185,7 +185,7 @@ def _log_pages(state: ProxyState) -> LogPages:
     async def is_admin(scope: Scope) -> bool:
         return (await viewer_of(Request(scope), state.plugins)).admin
 
-    return LogPages(state.settings.database, state.log_writer.problems, is_admin)
+    return LogPages(state.settings.database, state.log_writer.problems, is_admin, live="/live")
 
 
 def _lifespan(

@@ -46,6 +46,14 @@ def command(id: str | None, database: Path | None, port: int, no_browser: bool) 
 
     if not is_installed():
         raise GptOssError("Datasette is not installed.", remedy=f"Type `{INSTALL}`.")
+    from ..explore.transcript.references import is_known
+
+    path = database or Settings().database
+    if id and not is_known(path, id):
+        raise GptOssError(
+            f"The log {path} has no turn, thread or answer {id!r}.",
+            remedy="`llm logs list` shows the id of each turn, and `last` is the latest one.",
+        )
     with listening("127.0.0.1", port) as listener, suppress(KeyboardInterrupt):
         port = listener.getsockname()[1]
         access = Access(port)
@@ -56,5 +64,5 @@ def command(id: str | None, database: Path | None, port: int, no_browser: bool) 
         if not no_browser:
             # Some browsers run in the foreground.
             Thread(target=webbrowser.open, args=[f"{address}{access.single_use_token}"], daemon=True).start()
-        app = explore_app(database or Settings().database, access)
+        app = explore_app(path, access)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from datasette.database import Database, QueryInterrupted, Results
 from datasette.views.base import DatasetteError
 
 from ..http.errors import ApiError, log_unavailable
-from .sql_functions import DENIED, add_functions
+from .sql_functions import DENIED, BoundedConnection
 
 T = TypeVar("T")
 
@@ -27,13 +27,15 @@ MISSING = "There is no log yet. It appears with the first request that is logged
 # pass between two tries. SQLite itself tries every 100 ms, which can miss the gaps between two writes.
 PATIENCE = 3.0
 RETRY_SECONDS = 0.005
+# After so many steps of SQLite a statement ends if the server stops.
+STEPS = 10_000
 # How many milliseconds Datasette may count the rows of a table. If that is not enough, it shows "many".
 COUNT_LIMIT = 100
 # How many bytes the rows of one answer may have: all of them are in memory, and become JSON, at once.
 MAX_BYTES = 16 * 1024 * 1024
-# The longest text or blob that SQL may make, and the longest pattern of LIKE and GLOB: the time limit does
-# not interrupt a function (`sql_functions.py`). A row of the log with more than that cannot be read.
-SQL_LIMITS = {"SQLITE_LIMIT_LENGTH": 256 * 1024 * 1024, "SQLITE_LIMIT_LIKE_PATTERN_LENGTH": 100}
+# The longest text or blob that SQL may make: the time limit does not interrupt a function
+# (`sql_functions.py`). A row of the log with more than that cannot be read.
+MAX_LENGTH = 256 * 1024 * 1024
 # An error that contains one of these is about the file, not about the statement.
 FILE_PROBLEMS = ("locked", "unable to open", "disk I/O", "disk image", "not a database")
 
@@ -50,6 +52,7 @@ class LogDatabase(Database):
         super().__init__(datasette, path=str(path), is_mutable=True)
         self._path = path
         self._opened = threading.local()
+        self._stopping = threading.Event()
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
         if write:
@@ -59,14 +62,21 @@ class LogDatabase(Database):
             uri=True,
             timeout=0,
             check_same_thread=False,
+            factory=BoundedConnection,
         )
         connection.set_authorizer(_authorize)
-        add_functions(connection)
+        connection.set_progress_handler(self._stopping.is_set, STEPS)
         if hasattr(connection, "setlimit"):  # since Python 3.11
-            for name, limit in SQL_LIMITS.items():
-                connection.setlimit(getattr(sqlite3, name), limit)
+            connection.setlimit(getattr(sqlite3, "SQLITE_LIMIT_LENGTH"), MAX_LENGTH)  # noqa: B009
         self._all_file_connections.append(connection)
         return connection
+
+    def stop(self) -> None:
+        "Interrupt the statements that run, and those that may follow in the same work."
+        self._stopping.set()
+        for connection in [*self._all_file_connections]:
+            with suppress(sqlite3.ProgrammingError):  # its thread has closed it
+                connection.interrupt()
 
     async def check(self) -> None:
         "Raises ApiError if the log cannot be read."
@@ -123,7 +133,8 @@ class LogDatabase(Database):
             try:
                 return fn(self._connection())
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
+                is_over = time.monotonic() > deadline or self._stopping.is_set()
+                if "locked" not in str(error) or is_over:
                     raise
             time.sleep(RETRY_SECONDS)
 

@@ -38,10 +38,11 @@ SETTINGS = {
 class LogDatasette(Datasette):
     """Datasette with the log at `path` as its only database.
 
-    `problems` returns sentences about turns that are not in the log yet. It may read files.
+    `problems` returns sentences about turns that are not in the log yet. It may read files. `live` is the
+    address of the page with what runs now, if this server has one.
     """
 
-    def __init__(self, path: Path, problems: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, path: Path, problems: Callable[[], Sequence[str]], live: str | None = None) -> None:
         _register()
         super().__init__(
             memory=True,
@@ -51,6 +52,7 @@ class LogDatasette(Datasette):
             static_mounts=[("-/explore", str(FOLDER / "static"))],
         )
         self.problems = problems
+        self.live = live
         self.log = LogDatabase(self, path)
         self.databases: dict[str, Any] = {}
         self.add_database(self.log, name=DATABASE)
@@ -60,8 +62,9 @@ class LogDatasette(Datasette):
         "Do nothing: these pages do not use Datasette's catalogue of all databases."
 
     def close(self) -> None:
-        "Close all connections. Waits for statements, which are short."
-        self.executor.shutdown()
+        "Interrupt the statements that run, and close all connections."
+        self.log.stop()
+        self.executor.shutdown(cancel_futures=True)
         self.log.close()
 
 

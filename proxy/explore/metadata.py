@@ -124,7 +124,7 @@ def _queries() -> dict[str, Any]:
 def _description(query: ReadyQuery) -> str:
     "Return what the page of a query says about it, as HTML."
     sentences = [escape(query.description)]
-    if ":days" in query.sql:
+    if query.takes_a_window:
         sentences.append(
             f"Covers the last {DEFAULT_DAYS} days, and at most the last {DEFAULT_TURNS:,} turns, unless you "
             "type other numbers below."

@@ -7,6 +7,7 @@ time and no memory.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,11 +38,15 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 
+# The prefix as a client may write it, with escapes.
+_RAW_PREFIX = re.compile(rb"(?:%%[0-9A-Fa-f]{2}|.){%d}" % len(PATH))
+
 
 class LogPages:
     """Datasette on the log at `database`, for clients for which `is_admin` returns true.
 
-    `problems` returns sentences about turns that are not in the log yet. Call `close` when the server stops.
+    `problems` returns sentences about turns that are not in the log yet. `live` is the address of the page
+    with what runs now, if this server has one. Call `close` when the server stops.
     """
 
     def __init__(
@@ -49,10 +54,12 @@ class LogPages:
         database: Path,
         problems: Callable[[], Sequence[str]],
         is_admin: Callable[[Scope], Awaitable[bool]],
+        live: str | None = None,
     ) -> None:
         self._database = database
         self._problems = problems
         self._is_admin = is_admin
+        self._live = live
         self._opening: asyncio.Task[tuple[LogDatasette, ASGIApp]] | None = None
 
     def routes(self) -> list[BaseRoute]:
@@ -114,7 +121,7 @@ class LogPages:
     def _create(self) -> LogDatasette:
         from .log_datasette import LogDatasette
 
-        return LogDatasette(self._database, self._problems)
+        return LogDatasette(self._database, self._problems, self._live)
 
 
 def is_installed() -> bool:
@@ -140,8 +147,8 @@ def _is_foreign(scope: Scope) -> bool:
 
 def _without_prefix(scope: Scope) -> Scope:
     "Return the scope without the prefix, which Datasette adds to its links but does not expect in requests."
-    raw: bytes = scope["raw_path"]
-    return {**scope, "path": scope["path"][len(PATH) :], "raw_path": raw[len(PATH) :]}
+    raw = _RAW_PREFIX.sub(b"", scope["raw_path"], count=1)
+    return {**scope, "path": scope["path"][len(PATH) :], "raw_path": raw}
 
 
 def _corrected(send: Send) -> Send:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable
+from traceback import walk_tb
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,7 +21,7 @@ from ..http.errors import ApiError
 from .charts import DASHBOARD
 from .message_page import UNREADABLE
 from .metadata import DATABASE, TABLES
-from .queries import QUERIES
+from .queries import DEFAULT_DAYS, DEFAULT_TURNS, QUERIES
 from .search import END_MARK, MARK, PLACES, TEXT, search
 
 NAME = "llm-gpt-oss"
@@ -33,11 +35,13 @@ def extra_css_urls() -> list[str]:
 
 
 @hookimpl
-def extra_template_vars(datasette: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
+def extra_template_vars(datasette: Any, request: Any) -> Callable[[], Awaitable[dict[str, Any]]]:
     "Return the variables of our templates. `problems` are sentences about turns that are not in the log yet."
 
     async def variables() -> dict[str, Any]:
         return {
+            **_parameters(request),
+            "live": datasette.live,
             "problems": await asyncio.to_thread(datasette.problems),
             "database_name": DATABASE,
             "pictures": datasette.urls.path(f"-/dashboards/{DASHBOARD}"),
@@ -51,6 +55,17 @@ def extra_template_vars(datasette: Any) -> Callable[[], Awaitable[dict[str, Any]
         }
 
     return variables
+
+
+def _parameters(request: Any) -> dict[str, dict[str, Any]]:
+    "What the boxes of a ready query's page hold. Datasette would leave them empty."
+    name = request.url_vars.get("table") if request else None
+    if not any(query.name == name and query.takes_a_window for query in QUERIES):
+        return {}
+    defaults = {"days": DEFAULT_DAYS, "turns": DEFAULT_TURNS}
+    return {
+        "named_parameter_values": {key: request.args.get(key) or value for key, value in defaults.items()}
+    }
 
 
 @hookimpl
@@ -91,7 +106,7 @@ def handle_exception(datasette: Any, request: Any, exception: Exception) -> Call
     "Answer with a page, or with JSON for a path in .json. Unexpected exceptions go to the server's own log."
 
     async def answer() -> Response:
-        status, title, message = _describe(exception)
+        status, title, message = _describe(exception, has_query=bool(request.query_string))
         if request.path.endswith(".json"):
             body = {"ok": False, "error": str(message), "status": status, "title": title}
             return Response.json(body, status=status)
@@ -102,18 +117,33 @@ def handle_exception(datasette: Any, request: Any, exception: Exception) -> Call
     return answer
 
 
-def _describe(exception: Exception) -> tuple[int, str | None, str]:
-    "Return the status, the title and the message of the page."
+def _describe(exception: Exception, *, has_query: bool) -> tuple[int, str | None, str]:
+    """Return the status, the title and the message of the page.
+
+    Datasette does not check the parameters of an address, and fails where it uses them.
+    """
     match exception:
         case ApiError():
             return exception.status, UNREADABLE, exception.message
         case DatasetteError():
             message = Markup(exception.message) if exception.message_is_html else exception.message  # noqa: S704
-            return exception.status, exception.title, message
+            # Datasette's own status where it names none. It raises these about parameters.
+            return 400 if exception.status == 500 else exception.status, exception.title, message
         case QueryInterrupted():
             return 400, "This took too long", "Look for fewer or rarer words, or for a shorter time."
         case Base400():
             return exception.status, None, str(exception)
+        case sqlite3.Error() | OverflowError() if has_query:
+            return 400, "Wrong parameter", f"SQLite cannot use a parameter of this address: {exception}."
+        case _ if has_query and _is_of_datasette(exception):
+            return 400, "Wrong parameter", "Datasette cannot use a parameter of this address."
         case _:
             logger.error("A page of the log failed: %s", type(exception).__name__, exc_info=exception)
             return 500, None, "This page failed. The server's output shows the reason."
+
+
+def _is_of_datasette(exception: Exception) -> bool:
+    "Whether Datasette raised the exception, or what it called, and not code of ours."
+    names = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(exception.__traceback__))
+    packages = [name.partition(".")[0] for name in names]
+    return [each for each in packages if each in ("datasette", "proxy")][-1:] == ["datasette"]

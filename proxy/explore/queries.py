@@ -22,6 +22,11 @@ class ReadyQuery(NamedTuple):
     description: str
     sql: str
 
+    @property
+    def takes_a_window(self) -> bool:
+        "Whether it has the parameters `days` and `turns`."
+        return ":days" in self.sql
+
 
 def _number(parameter: str, default: int) -> str:
     return f"cast(coalesce(nullif(:{parameter}, ''), {default}) as integer)"
@@ -225,7 +230,8 @@ QUERIES = (
     ReadyQuery(
         "slowest",
         "Slowest turns",
-        "The 50 turns that took longest, and where the time went. duration_ms does not include queue_ms.",
+        "The 50 turns that took longest after the queue, and where the time went. The wait in the queue is "
+        "in queue_ms. It does not count, since other turns cause it.",
         _recent(
             "app, model, effort, duration_ms, queue_ms, load_ms, prompt_ms, completion_ms, input_tokens, "
             "output_tokens",

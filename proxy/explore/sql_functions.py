@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 Value: TypeAlias = str | bytes | int | float | None
 Part = TypeVar("Part", str, bytes)
@@ -17,37 +18,56 @@ Part = TypeVar("Part", str, bytes)
 MAX_PART = 1000
 # The longest text that `replace` makes, in characters.
 MAX_RESULT = 64 * 1024 * 1024
+# The most that LIKE and GLOB may compare in one text: its length times that of the pattern. It takes a third
+# of a second.
+MAX_MATCH = 256 * 1024 * 1024
 # Its time grows with the square of the number of keys. Nothing here needs it.
 DENIED = {"json_patch"}
 
 
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Replace SQLite's `instr`, `replace` and two-argument `trim` with functions that return the same.
+class BoundedConnection(sqlite3.Connection):
+    """A connection whose `instr`, `replace`, `like`, `glob` and two-argument `trim` end soon.
 
-    They interrupt the statement if the part is longer than MAX_PART, or the result of `replace` too long.
+    They return the same as SQLite's. They interrupt the statement if the part is longer than MAX_PART, the
+    result of `replace` too long, or a text too long for its pattern.
     """
 
-    def interrupting(function: Callable[..., Value]) -> Callable[..., Value]:
-        def call(*arguments: Value) -> Value:
-            if None in arguments:
-                return None
-            try:
-                return function(*arguments)
-            except _TooLong:  # sqlite3 would print an exception
-                connection.interrupt()
-                return None
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # SQLite's own `like` and `glob`, which a connection cannot call once they are replaced there.
+        self._plain = sqlite3.connect(":memory:", check_same_thread=False)
+        functions: dict[tuple[str, int], Callable[..., Value]] = {
+            ("instr", 2): _instr,
+            ("replace", 3): _replace,
+            ("like", 2): partial(self._match, "select ? like ?"),
+            ("like", 3): partial(self._match, "select ? like ? escape ?"),
+            ("glob", 2): partial(self._match, "select ? glob ?"),
+            ("trim", 2): lambda text, characters: _text(text).strip(_checked(_text(characters))),
+            ("ltrim", 2): lambda text, characters: _text(text).lstrip(_checked(_text(characters))),
+            ("rtrim", 2): lambda text, characters: _text(text).rstrip(_checked(_text(characters))),
+        }
+        for (name, count), function in functions.items():
+            self.create_function(name, count, partial(self._call, function), deterministic=True)
 
-        return call
+    def close(self) -> None:
+        super().close()
+        self._plain.close()
 
-    functions: dict[tuple[str, int], Callable[..., Value]] = {
-        ("instr", 2): _instr,
-        ("replace", 3): _replace,
-        ("trim", 2): lambda text, characters: _text(text).strip(_checked(_text(characters))),
-        ("ltrim", 2): lambda text, characters: _text(text).lstrip(_checked(_text(characters))),
-        ("rtrim", 2): lambda text, characters: _text(text).rstrip(_checked(_text(characters))),
-    }
-    for (name, arguments), function in functions.items():
-        connection.create_function(name, arguments, interrupting(function), deterministic=True)
+    def _call(self, function: Callable[..., Value], *arguments: Value) -> Value:
+        if None in arguments:
+            return None
+        try:
+            return function(*arguments)
+        except _TooLong:  # sqlite3 would print an exception
+            self.interrupt()
+            return None
+
+    def _match(self, sql: str, pattern: Value, text: Value, *escape: Value) -> Value:
+        if len(_text(pattern)) * len(_text(text)) > MAX_MATCH:
+            raise _TooLong
+        result: int | None
+        ((result,),) = self._plain.execute(sql, [text, pattern, *escape])
+        return result
 
 
 class _TooLong(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from ...log.logged_turn import from_spool
 from ...log.queries import load_chain
 from ...log.spool import Spool
 from .exchanges import ReadOnlyLog, read_conversation
-from .references import Reference, find_reference, turn_of_answer
+from .references import TURN_ID, Reference, find_reference, turn_of_answer
 from .turn_summary import summary_of_spooled
 from .view import View, view
 
@@ -25,8 +24,6 @@ TURN = """
 select turns.thread_id, turns.tip_message_hash, threads.name
 from turns left join threads on threads.id = turns.thread_id where turns.id = ?
 """
-# The spool is searched only for these ids, because its files are named after turns.
-_TURN_ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
 
 
 class ConversationPage(NamedTuple):
@@ -68,7 +65,7 @@ def find_thread(connection: sqlite3.Connection, id: str, page: int | None) -> Fo
 def _find_spooled(
     connection: sqlite3.Connection, path: Path, id: str, page: int | None
 ) -> ConversationPage | None:
-    found = Spool(path).find(id) if _TURN_ID.fullmatch(id) else None
+    found = Spool(path).find(id) if TURN_ID.fullmatch(id) else None
     if found is None:
         return None
     turn, in_progress = found
@@ -81,5 +78,5 @@ def _find_spooled(
 
 
 def _spooled_reference(path: Path, turn_id: str) -> Reference | None:
-    is_spooled = _TURN_ID.fullmatch(turn_id) and Spool(path).find(turn_id)
+    is_spooled = TURN_ID.fullmatch(turn_id) and Spool(path).find(turn_id)
     return Reference("turn", turn_id) if is_spooled else None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from llm.logs import HASH_PREFIX
 
 from ...items.ids import parse_item_id
 from ...log.lookup import parse_conversation_id
+from ...log.spool import Spool
 from .exchanges import NEAREST_TURN
 
 # Instead of an id, as in `llm gpt-oss prompt --turn last`.
@@ -23,6 +27,10 @@ LAST_TURN = "select max(id) from turns"
 LAST_THREAD = "select thread_id from turns where thread_id is not null order by id desc limit 1"
 KEPT_ITEM = "select message_hash from gpt_oss_items where item_id = ?"
 CALL = "select turn_id from gpt_oss_calls where call_id = ? order by turn_id limit 1"
+
+
+# Other ids are not looked for in the spool, whose files are named after turns.
+TURN_ID = re.compile("[0-9a-z]{1,40}", re.ASCII)
 
 
 class Reference(NamedTuple):
@@ -45,6 +53,24 @@ def find_reference(connection: sqlite3.Connection, id: str, kind: str) -> Refere
         return Reference("thread", thread_id)
     turn_id = _turn_of_item(connection, id) or _first(connection, CALL, id)
     return Reference("turn", turn_id) if turn_id else None
+
+
+def is_known(path: Path, id: str) -> bool:
+    """Whether the log at `path` has a turn or a thread with this id, or a turn with it waits.
+
+    True as well if that cannot be found out now, because the log is locked or is no database.
+    """
+    turn_id = turn_of_answer(id)
+    if TURN_ID.fullmatch(turn_id) and Spool(path).find(turn_id):
+        return True
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
+            return find_reference(connection, id, "turn") is not None
+    except sqlite3.Error as error:
+        # A log that only llm has written to has no ids of the API.
+        return "no such table: gpt_oss_" not in str(error)
 
 
 def turn_of_answer(id: str) -> str:

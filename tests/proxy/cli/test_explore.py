@@ -32,7 +32,6 @@ command(sys.argv[1:])
         pytest.param([], True, "", "The log of gpt-oss", id="browser"),
         pytest.param(["-n"], False, "", "The log of gpt-oss", id="none"),
         pytest.param(["last"], True, "-/turn/last", "<p>Hello</p>", id="a turn"),
-        pytest.param(["a b"], True, "-/turn/a%20b", "Not in this log", id="an id that is none"),
     ],
 )
 def test_it_serves_the_log_until_it_is_stopped(
@@ -61,6 +60,20 @@ def test_it_serves_the_log_until_it_is_stopped(
         finally:
             process.send_signal(signal.SIGINT)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("id", "turns"), [pytest.param("a b", 1, id="unknown"), pytest.param("last", 0, id="no turns")]
+)
+def test_an_id_that_the_log_does_not_have(id: str, turns: int, tmp_path: Path) -> None:
+    pytest.importorskip("datasette_dashboards")
+    log = TurnLog(tmp_path / "logs.db")
+    for _ in range(turns):
+        log.write(user("Hi"), answer=assistant("Hello"))
+    log.db.close()
+    result = CliRunner().invoke(explore.command, ["-d", str(tmp_path / "logs.db"), "-n", id])
+    assert result.exit_code == 1
+    assert f"has no turn, thread or answer {id!r}" in result.output
 
 
 def test_what_to_type_where_datasette_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -205,3 +206,25 @@ async def test_no_statement_is_left_open(browser: httpx.AsyncClient, log_path: P
     busy, *_ = log.db.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
     assert busy == 0
     log.db.close()
+
+
+async def test_closing_interrupts_statements(
+    app: FastAPI, log_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from proxy.explore import log_datasette
+
+    TurnLog(log_path).db.close()
+    datasette = log_datasette.LogDatasette(log_path, list)
+    running = threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        running.set()
+        for _ in range(2):  # an interrupt ends the first
+            with suppress(sqlite3.OperationalError):
+                connection.execute(ENDLESS).fetchall()
+
+    task = asyncio.ensure_future(datasette.log.execute_fn(work))
+    await asyncio.to_thread(running.wait)
+    with anyio.fail_after(20):
+        await asyncio.to_thread(datasette.close)
+        await task

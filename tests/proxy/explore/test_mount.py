@@ -41,6 +41,22 @@ async def test_redirects_stay_below_logs(path: str, location: str, browser: http
     assert (await browser.get(path)).headers["location"] == location
 
 
+@pytest.mark.parametrize(
+    "path", ["/lo%67s/", "/%6Cogs/log/turns", "/lo%67s/log/turns.json", "/lo%67s/-/turn/last"]
+)
+async def test_a_prefix_with_escapes(path: str, browser: httpx.AsyncClient) -> None:
+    plain = await browser.get(path.replace("%67", "g").replace("%6C", "l"))
+    escaped = await browser.get(path)
+    assert (escaped.status_code, escaped.headers.get("location")) == (
+        plain.status_code,
+        plain.headers.get("location"),
+    )
+
+
+async def test_it_links_to_live(browser: httpx.AsyncClient) -> None:
+    assert '<a href="/live">Live</a>' in (await browser.get("/logs/")).text
+
+
 async def test_links_of_formats(browser: httpx.AsyncClient) -> None:
     page = await browser.get("/logs/log/turns")
     assert 'href="http://testserver/logs/log/turns.json"' in page.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -172,3 +173,9 @@ async def test_pages_of_queries(log: TurnLog, browser: httpx.AsyncClient) -> Non
         assert (page.status_code, query.title in page.text) == (200, True), query.name
         rows = (await browser.get(f"/logs/log/{query.name}.json?days=100000")).json()["rows"]
         assert len(rows) == len(ask(log, query)), query.name
+
+
+async def test_the_boxes_of_a_query_hold_what_it_uses(log: TurnLog, browser: httpx.AsyncClient) -> None:
+    page = (await browser.get("/logs/log/tokens?turns=5&days=")).text
+    assert re.findall(r'name="(days|turns)" value="([^"]*)"', page) == [("days", "30"), ("turns", "5")]
+    assert not re.findall(r'name="(?:days|turns)"', (await browser.get("/logs/log/latest")).text)

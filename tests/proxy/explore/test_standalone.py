@@ -42,6 +42,11 @@ async def test_the_printed_address_opens_the_pages(client: httpx.AsyncClient, ac
     assert (await client.get("/logs/log/turns")).status_code == 200
 
 
+async def test_there_is_no_live_page(client: httpx.AsyncClient, access: Access) -> None:
+    page = await client.get(f"/logs/?token={access.token}", follow_redirects=True)
+    assert ("The log of gpt-oss" in page.text, "/live" in page.text) == (True, False)
+
+
 async def test_the_printed_address_works_in_a_second_browser(
     client: httpx.AsyncClient, access: Access
 ) -> None:
