@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from llm_gpt_oss.completion import Completion, Done, Logprob, Piece
 from llm_gpt_oss.harmony.markers import MARKER
@@ -85,13 +85,23 @@ class AsyncScriptedEngine(Script):
             self.closed += 1
 
 
+class SoonEvent(asyncio.Event):
+    "An event for which nobody waits for ever: a request that fails never sets it."
+
+    async def wait(self, seconds: float = 60) -> Literal[True]:
+        try:
+            return await asyncio.wait_for(super().wait(), seconds)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"this did not happen within {seconds:g} seconds") from None
+
+
 class HeldEngine:
     "Sends `text`, sets `silent`, and waits until `go` is set."
 
     def __init__(self, *text: str) -> None:
         self._text = text
         self.go = asyncio.Event()
-        self.silent = asyncio.Event()
+        self.silent = SoonEvent()
         self.open = 0
         self.asked = 0
 
