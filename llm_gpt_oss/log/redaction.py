@@ -82,6 +82,9 @@ class Redaction(NamedTuple):
             return response
         copied = copy(response)
         copied.prompt = replace_texts(response.prompt, self.text, self._fragment)
+        copied.prompt.tools = [*map(self._tool, response.prompt.tools)]
+        copied.prompt.schema = self.value(response.prompt.schema)
+        copied.prompt.options = self._options(response.prompt.options)
         copied.response_json = self.response_json(response)
         return copied
 
@@ -102,6 +105,17 @@ class Redaction(NamedTuple):
         if metadata and redacted.get("arguments") != payload.get("arguments"):
             redacted["provider_metadata"] = _without_written_arguments(metadata)
         return redacted
+
+    def _tool(self, tool: Any) -> Any:
+        if not isinstance(tool, llm.Tool):
+            return tool  # one of the provider's, without texts
+        description = tool.description and self.text(tool.description)
+        return replace(tool, description=description, input_schema=self.value(tool.input_schema))
+
+    def _options(self, options: llm.Options) -> llm.Options:
+        redacted = {name: self.value(each) for name, each in dict(options).items()}
+        changed = {name: each for name, each in redacted.items() if each != getattr(options, name)}
+        return options.model_copy(update=changed)
 
     def _fragment(self, fragment: str) -> Fragment:
         return Fragment(self.text(fragment), getattr(fragment, "source", ""))  # type: ignore[no-untyped-call]

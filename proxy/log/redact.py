@@ -102,7 +102,7 @@ def _redact_table(
                 for redact, text in zip(texts.columns.values(), old, strict=True)
             ]
             if texts.table == "turns" and _spells_out_secrets(connection, key, new[0], redaction):
-                new = [_without_logprobs(new[0])]
+                new[0] = _without_logprobs(new[0])
             if new != old:
                 changes.append((*new, key, *old))
         if really and changes:
@@ -170,7 +170,9 @@ TABLES = (
     Texts("parts", "id", "message_hash", "messages", {"text": _text, "payload": _payload}),
     Texts("messages", "hash", "hash", "messages", {"provider_metadata": _json}),
     Texts("fragments", "id", "id", "fragments", {"content": _text}),
-    Texts("turns", "id", "id", "turns", {"response_json": _json}),
+    Texts("turns", "id", "id", "turns", {"response_json": _json, "options_json": _json}),
+    Texts("tools", "id", "id", "tools", {"description": _text, "input_schema": _json}),
+    Texts("schemas", "id", "id", "schemas", {"content": _json}),
     Texts("threads", "id", "id", "threads", {"name": _text}),
     Texts("turn_search", "id", "turn_id", "turns", {"prompt": _text, "response": _text}),
     Texts(
@@ -178,7 +180,9 @@ TABLES = (
         "turn_id",
         "turn_id",
         "turns",
-        {"request": _body, "error": _text, "ignored": _body},
+        {"request": _body, "error": _text, "ignored": _body, "client": _text, "metadata": _body},
     ),
+    Texts("gpt_oss_metadata", "turn_id", "turn_id", "turns", {"value": _text}),
+    Texts("gpt_oss_conversations", "thread_id", "thread_id", "threads", {"metadata": _body}),
     Texts("gpt_oss_field_values", "id", "id", "values", {"value": _body}),
 )

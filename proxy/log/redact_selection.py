@@ -25,6 +25,8 @@ ALL = {
     "messages": "select hash as id from messages",
     "values": "select id from gpt_oss_field_values",
     "fragments": f"select id from fragments where id not in ({OWN_FRAGMENTS})",
+    "tools": "select id from tools",
+    "schemas": "select id from schemas",
 }
 TURNS = """
 select id from turns
@@ -45,6 +47,8 @@ with recursive chain (hash) as (
 select hash from chain
 """
 USED = {
+    "tools": "select tool_id from turn_tools where turn_id in ({ids})",
+    "schemas": "select schema_id from turns where id in ({ids}) and schema_id is not null",
     "values": "select value_id from gpt_oss_request_fields where turn_id in ({ids})",
     "fragments": f"""
         select fragment_id from turn_fragments

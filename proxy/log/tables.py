@@ -49,17 +49,18 @@ def insert_request(
     `visible_tip` are the columns of that name, computed before anything was redacted.
     """
     request = turn.request.shorten(len(turn.prompt) - covered)
+    metadata = redaction.value(request.metadata)
     body, shared_fields = split_shared_fields(redaction.value(request.content))
     row: dict[str, Any] = {
         "turn_id": turn.id,
         "endpoint": request.endpoint,
         "actor": request.actor,
-        "client": request.client,
+        "client": redaction.value(request.client),
         "status": request.status,
         "error": redaction.value(request.error),
         "finish_reason": request.finish_reason,
         "stored": request.stored,
-        "metadata": json.dumps(request.metadata, ensure_ascii=False) if request.metadata else None,
+        "metadata": json.dumps(metadata, ensure_ascii=False) if metadata else None,
         "request": to_text(body),
         "continues": request.left_out,
         "queue_ms": request.queue_ms,
@@ -70,7 +71,9 @@ def insert_request(
         "model": request.model,
         "answer_id": request.answer_id or turn.id,
         "idempotency_key": request.idempotency_key,
-        "ignored": json.dumps(request.ignored, ensure_ascii=False) if request.ignored else None,
+        "ignored": json.dumps(redaction.value(request.ignored), ensure_ascii=False)
+        if request.ignored
+        else None,
         "added": request.added,
         "first_input": request.added + request.known,
         "pieces": json.dumps(request.pieces, separators=(",", ":")) if request.pieces else None,
@@ -81,7 +84,7 @@ def insert_request(
     calls = [(call.tool_call_id, turn.id) for call in tool_calls(turn.answer)]
     connection.executemany("insert or ignore into gpt_oss_calls values (?, ?)", calls)
     if request.stored and request.endpoint == LISTED and row["answer_id"] == turn.id:
-        set_metadata(connection, turn.id, request.metadata or {})
+        set_metadata(connection, turn.id, metadata or {})
 
 
 def mark_deleted(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from llm.logs import LogStore
 
+from llm_gpt_oss.log.redacting_store import RedactingStore
+
 from ...http.errors import ApiError
 from ...log.access import Viewer
 from ...log.logged_turn import LoggedTurn
@@ -114,10 +116,11 @@ def _is_visible(turn: LoggedTurn, viewer: Viewer) -> bool:
 
 
 def update_metadata(
-    log: LogStore, viewer: Viewer, completion_id: str, metadata: Mapping[str, str]
+    log: RedactingStore, viewer: Viewer, completion_id: str, metadata: Mapping[str, str]
 ) -> list[LoggedTurn]:
     "Replace the metadata of a completion, and return the updated completion."
     first, *_ = find_completion(log, viewer, completion_id)
+    metadata = log.redaction.value(metadata)
     metadata_json = json.dumps(metadata, ensure_ascii=False) if metadata else None
     statement = "update gpt_oss_requests set metadata = ? where answer_id = ?"
     log.db.conn.execute(statement, [metadata_json, first.answer_id])

@@ -139,7 +139,8 @@ class Conversation:
 
     def _save(self, thread: Thread, *, deleted: bool = False) -> None:
         self.thread = thread
-        metadata = json.dumps(thread.metadata, ensure_ascii=False) if thread.metadata else None
+        metadata = self._log.redaction.value(thread.metadata)
+        metadata = json.dumps(metadata, ensure_ascii=False) if metadata else None
         row = [thread.id, thread.actor, metadata, thread.created, deleted]
         self._log.db.conn.execute(SAVE, row)
 

@@ -61,7 +61,15 @@ def everything(log: Log) -> None:
     log.write(system("Say sesame"), SESAME, called, result("1", "sesame"), answer=SAID, error="No sesame")
     failed = turn(SESAME, answer=YES)
     failed.response.response_json = {"error": "sesame", "outcome": {"notes": [{"raw": "sesame"}]}}
+    failed.response.prompt.tools = [llm.Tool("look", "A sesame", {"description": "sesame"})]
+    failed.response.prompt.schema = {"const": "sesame"}
     log.put(failed)
+    stored = log.write(SESAME, answer=YES, stored=True, metadata={"a": "sesame"}, client="sesame/1")
+    log.change('update turns set options_json = \'{"stop": "sesame"}\'')
+    log.change(
+        "insert into gpt_oss_conversations (thread_id, metadata, created) "
+        f"values ('{log.thread_of(stored)}', '{{\"a\": \"sesame\"}}', 0)"
+    )
     log.change("update gpt_oss_requests set ignored = '[\"sesame\"]'")
     log.change('update messages set provider_metadata = \'{"a": "sesame"}\'')
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import llm
 import pytest
 from llm.parts import Message
 from support.logged_turns import assistant, call, reasoning, result, system, turn, user
@@ -19,7 +20,10 @@ from support.turn_logs import TurnLog
 from llm_gpt_oss.errors import GptOssError
 from llm_gpt_oss.log.redaction import Redaction
 from llm_gpt_oss.log.secret_patterns import compile_patterns, patterns_file
+from proxy.api.chat_completions.stored_completions import update_metadata
+from proxy.api.conversations.conversation import create_conversation
 from proxy.app import create_app
+from proxy.log.access import Viewer
 from proxy.log.thread_match import hash_prompt
 from proxy.log.thread_names import NAME_LENGTH
 from proxy.settings import Settings
@@ -118,6 +122,38 @@ def test_our_tables_are_redacted(log: TurnLog) -> None:
         HI, answer=assistant("a"), body=json.dumps(body), sent=[1], status=500, error="No sesame2"
     )
     assert log.request(written)["error"] == "No [redacted]"
+    assert "sesame" not in dump(log)
+
+
+def test_what_belongs_to_no_message_is_redacted(log: TurnLog) -> None:
+    written = turn(
+        HI,
+        answer=assistant("a"),
+        stored=True,
+        metadata={"name": "sesame"},
+        client="app/1 sesame",
+        ignored=["tools[0].sesame"],
+    )
+    prompt = written.response.prompt
+    prompt.tools = [llm.Tool("look", "A sesame", {"properties": {"a": {"description": "sesame"}}})]
+    prompt.schema = {"const": "sesame"}
+    prompt.options = prompt.options.model_copy(update={"stop": ["sesame"], "seed": 5})
+    log.put(written)
+    assert "sesame" not in dump(log)
+    assert json.loads(log.db["turns"].get(written.id)["options_json"]) == {"stop": ["[redacted]"], "seed": 5}
+    assert [prompt.tools[0].description, prompt.schema, prompt.options.stop] == [
+        "A sesame",
+        {"const": "sesame"},
+        ["sesame"],
+    ]
+
+
+def test_metadata_that_is_changed_later(log: TurnLog) -> None:
+    viewer = Viewer(None, admin=True)
+    written = log.write(HI, answer=assistant("a"), stored=True)
+    create_conversation(log.store, viewer, [], {"name": "sesame"}, 0).update_metadata({"name": "sesame2"})
+    (changed,) = update_metadata(log.store, viewer, f"chatcmpl-{written.id}", {"name": "sesame"})
+    assert changed.metadata == {"name": "[redacted]"}
     assert "sesame" not in dump(log)
 
 
