@@ -129,36 +129,59 @@ def command(
     session = Session.new(platform.node(), bound.tag, bound.engine)
     cases = [Case(effort, length) for effort in efforts for length in lengths]
     options = {"max_tokens": tokens, **({"num_ctx": num_ctx} if num_ctx else {})}
+    with nullcontext() if no_log else _opened_log() as log:
+        rows, interrupted = _measure(bound, session, cases, runs, options, log)
+    if json_:
+        click.echo(json.dumps(_report(session, runs, tokens, rows), indent=2))
+    else:
+        _print_summaries(rows)
+    _print_errors(rows)
+    if interrupted:
+        raise KeyboardInterrupt
+    ctx.exit(any(row.error for row in rows))
+
+
+def _measure(
+    bound: BoundModel,
+    session: Session,
+    cases: Sequence[Case],
+    runs: int,
+    options: dict[str, Any],
+    log: sqlite_utils.Database | None,
+) -> tuple[list[Row], bool]:
+    """Measure the cases, and log each turn.
+
+    Return what is known of each case for which anything is, and whether Ctrl-C ended it.
+    """
     measured: list[Run] = []
     errors: dict[Case, str] = {}
     interrupted = False
-    with nullcontext() if no_log else _opened_log() as log:
 
-        def record(response: llm.Response, run: Run) -> None:
-            if log:
-                _log(log, session, response, run)
+    def record(response: llm.Response, run: Run) -> None:
+        if log:
+            _log(log, session, response, run)
 
-        try:
-            with _opened_model(bound) as model:
-                benchmark = Benchmark(model, options, lambda: secrets.token_hex(8), record)
-                for run in _runs(benchmark, cases, runs, errors):
-                    measured.append(run)
-        except KeyboardInterrupt:
-            interrupted = True
-        rows = [_row(case, measured, errors, log, session) for case in cases]
-    rows = [row for row in rows if row.summary or row.error]
-    if json_:
-        click.echo(json.dumps(_report(session, runs, tokens, rows), indent=2))
-    elif any(row.summary for row in rows):
-        (draw_report if is_terminal() else print_report)(
-            [(row.summary, row.earlier) for row in rows if row.summary]
-        )
+    try:
+        with _opened_model(bound) as model:
+            benchmark = Benchmark(model, options, lambda: secrets.token_hex(8), record)
+            for run in _runs(benchmark, cases, runs, errors):
+                measured.append(run)
+    except KeyboardInterrupt:
+        interrupted = True
+    rows = [_row(case, measured, errors, log, session) for case in cases]
+    return [row for row in rows if row.summary or row.error], interrupted
+
+
+def _print_summaries(rows: Sequence[Row]) -> None:
+    summaries = [(row.summary, row.earlier) for row in rows if row.summary]
+    if summaries:
+        (draw_report if is_terminal() else print_report)(summaries)
+
+
+def _print_errors(rows: Sequence[Row]) -> None:
     for row in rows:
         if row.error:
             click.echo(f"{row.case.effort}, {row.case.prompt_tokens} tokens: {row.error}", err=True)
-    if interrupted:
-        raise KeyboardInterrupt
-    ctx.exit(bool(errors))
 
 
 @contextmanager

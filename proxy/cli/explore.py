@@ -13,17 +13,13 @@ import click
 from llm_gpt_oss.errors import GptOssError
 
 from ..settings import Settings
+from .database_option import database_option
 from .run_server import listening
 
 
 @click.command(name="explore")
 @click.argument("id", required=False)
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Use this database instead of llm's logs.db",
-)
+@database_option("Use this database")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on  [default: a free one]"
 )

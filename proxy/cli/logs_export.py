@@ -17,11 +17,13 @@ from llm_gpt_oss.cli.past_time import past_time
 from llm_gpt_oss.errors import GptOssError
 
 from ..settings import Settings
+from .database_option import database_option
 from .line_report import LineReport
 
 if TYPE_CHECKING:
     from ..log.llm_store import ChainStore
     from ..transfer.export import Format
+    from ..transfer.selection import Selection
 
 TIME = "DURATION|DATE"
 
@@ -45,12 +47,7 @@ TIME = "DURATION|DATE"
 @click.option("--failed/--ok", default=None, help="Only turns that failed, or only the others")
 @click.option("search", "-q", "--query", help="Only turns with these words in the prompt or the answer")
 @click.option("--benchmarks", is_flag=True, help="Also the turns of `llm gpt-oss bench`")
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Use this database instead of llm's logs.db",
-)
+@database_option("Use this database")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -90,7 +87,8 @@ def command(
         llm gpt-oss logs export --format chat --since 30d --app my-agent -o train.jsonl
         llm gpt-oss logs export --format responses | head -1 | jq
     """
-    from ..transfer.export import CONVERSATIONS, export_lines
+    from ..log.ids import CONVERSATION_PREFIX
+    from ..transfer.export import CONVERSATIONS
     from ..transfer.selection import Selection
 
     if failed is None and format in CONVERSATIONS:
@@ -100,7 +98,7 @@ def command(
     selection = Selection(
         since,
         until,
-        [thread.removeprefix("conv_") for thread in threads],
+        [thread.removeprefix(CONVERSATION_PREFIX) for thread in threads],
         models,
         apps,
         keys,
@@ -108,7 +106,13 @@ def command(
         search,
         benchmarks,
     )
-    path = database or Settings().database
+    ctx.exit(_export(database or Settings().database, output, selection, format, reasoning=reasoning))
+
+
+def _export(path: Path, output: Path | None, selection: Selection, format: Format, *, reasoning: bool) -> int:
+    "Write the selected turns of the log at `path`, and return the exit code."
+    from ..transfer.export import export_lines
+
     try:
         with _opened_log(path) as log, _opened_output(output, path) as file:
             report = LineReport("turns", counts=not file.isatty())
@@ -123,7 +127,7 @@ def command(
             file.flush()
     except sqlite3.Error as problem:
         raise GptOssError(f"{path} cannot be read: {problem}.") from problem
-    ctx.exit(report.end())
+    return report.end()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import click
 from llm_gpt_oss.errors import GptOssError
 
 from ..settings import Settings
+from .database_option import database_option
 from .line_report import LineReport
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ BUSY_TIMEOUT = 30_000
 @click.argument("file", type=click.File("rb"))
 @click.option("-m", "--model", help="Model of conversations in the format chat, which name none")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added")
-@click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Import into this database instead of llm's logs.db",
-)
+@database_option("Import into this database")
 @click.pass_context
 def command(
     ctx: click.Context, file: BinaryIO, model: str | None, dry_run: bool, database: Path | None

@@ -1,11 +1,22 @@
-"""The id of a turn, and its times."""
+"""The id of a turn, the ids of the API that name it, and its times."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from llm.utils import monotonic_ulid
 from ulid import ULID
+
+# The prefix of a conversation's id, which is otherwise that of its thread.
+CONVERSATION_PREFIX = "conv_"
+# Those of answers, whose ids name their turn: of Responses, chat completions, completions, messages.
+_ANSWER = re.compile("^(resp_|chatcmpl-|cmpl-|msg_)")
+
+
+def turn_of_answer(id: str) -> str:
+    "The turn that the id of an answer names. An id of another form is returned as it is."
+    return _ANSWER.sub("", id, count=1)
 
 
 def new_id() -> str:

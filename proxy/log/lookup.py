@@ -14,7 +14,7 @@ from ..items.ids import parse_item_id
 from ..items.messages import LoggedItem
 from .access import Viewer
 from .fingerprint import tool_calls
-from .ids import end_time
+from .ids import CONVERSATION_PREFIX, end_time
 from .items import ItemChain, split_items, thread_owner
 from .queries import load_chain, load_message
 
@@ -66,8 +66,6 @@ where custom.call_id = ?1 and custom.name = ?2 and (
 )
 limit 1
 """
-# The prefix of a conversation's id, which is otherwise that of its thread.
-CONVERSATION_PREFIX = "conv_"
 
 
 class Thread(NamedTuple):

@@ -11,7 +11,6 @@ The selection is stored in temporary tables of the connection, so a long log doe
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ from sqlite_utils.db import quote_identifier
 
 from llm_gpt_oss.errors import BadRequest
 
+from .ids import CONVERSATION_PREFIX, turn_of_answer
+
 # Tables whose rows are shared by many turns and messages, which refer to them by id.
 SHARED = ("attachments", "fragments", "schemas", "tools", "tool_instances", "gpt_oss_field_values")
-
-# The prefixes of the API's ids for turns and threads.
-PREFIX = re.compile("^(resp_|chatcmpl-|cmpl-|conv_)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +230,7 @@ def find_ids(connection: sqlite3.Connection, noun: str, requested: Iterable[str]
     ids = []
     for id in requested:
         sql = f"select id from {noun}s where id in (?, ?)"
-        row = connection.execute(sql, [id, PREFIX.sub("", id)]).fetchone()
+        row = connection.execute(sql, [id, turn_of_answer(id).removeprefix(CONVERSATION_PREFIX)]).fetchone()
         if row is None:
             raise BadRequest(f"The log has no {noun} {id}.", param=noun, remedy="`llm logs` shows the ids.")
         ids.append(row[0])

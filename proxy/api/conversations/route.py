@@ -12,7 +12,7 @@ from ...http.errors import ApiError
 from ...http.pagination import list_object
 from ...inference.client_request import ClientRequest
 from ...items.output import Item
-from ...log.lookup import CONVERSATION_PREFIX
+from ...log.ids import CONVERSATION_PREFIX
 from ...state import ProxyState, StateDep, ViewerDep, receive
 from ..item_lists import ItemFields, ItemPage, item_page, render_items
 from .conversation import Conversation, create_conversation, find_conversation

@@ -9,7 +9,7 @@ from typing import Any
 from ...http.disconnect import CLIENT_LEFT
 from ...http.errors import NO_RETRY, SERVER, ApiError
 from ...log.access import Viewer
-from ...log.ids import creation_time
+from ...log.ids import creation_time, turn_of_answer
 from ...log.items import ItemEntry, answer_entries, input_entries, request_entries
 from ...log.logged_turn import LoggedTurn
 from ...log.reader import LogReader
@@ -20,8 +20,6 @@ from .response_object import new_response
 from .writer import ResponsesWriter
 
 ENDPOINT = "/v1/responses"
-# The prefixes with which an id may name a turn. The turn's own id has none.
-PREFIXES = ("resp_", "chatcmpl-", "cmpl-", "msg_")
 
 
 async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> LoggedTurn | None:
@@ -29,15 +27,10 @@ async def find_response(reader: LogReader, viewer: Viewer, response_id: str) -> 
 
     Only responses with `store` set to false cannot be found.
     """
-    turn = await reader.turn(_turn_id(response_id))
+    turn = await reader.turn(turn_of_answer(response_id))
     if turn is None or turn.deleted or not viewer.can_see(turn.actor):
         return None
     return turn if turn.stored or not (turn.endpoint or "").startswith(ENDPOINT) else None
-
-
-def _turn_id(response_id: str) -> str:
-    prefix = next((prefix for prefix in PREFIXES if response_id.startswith(prefix)), "")
-    return response_id[len(prefix) :]
 
 
 async def input_items(reader: LogReader, turn: LoggedTurn) -> list[ItemEntry]:
@@ -59,7 +52,7 @@ async def _unlogged_previous(reader: LogReader, turn: LoggedTurn) -> LoggedTurn 
     previous_id = turn.body.get("previous_response_id") if turn.endpoint == ENDPOINT else None
     if turn.thread_id is not None or turn.continues is not None or previous_id is None:
         return None
-    return await reader.turn(_turn_id(previous_id))
+    return await reader.turn(turn_of_answer(previous_id))
 
 
 def response_writer(

@@ -6,11 +6,12 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from ...log.ids import turn_of_answer
 from ...log.logged_turn import from_spool
 from ...log.queries import load_chain
 from ...log.spool import Spool
 from .exchanges import ReadOnlyLog, read_conversation
-from .references import TURN_ID, Reference, find_reference, turn_of_answer
+from .references import TURN_ID, Reference, find_reference
 from .turn_summary import summary_of_spooled
 from .view import View, view
 

@@ -12,14 +12,13 @@ from urllib.parse import quote
 from llm.logs import HASH_PREFIX
 
 from ...items.ids import parse_item_id
+from ...log.ids import turn_of_answer
 from ...log.lookup import parse_conversation_id
 from ...log.spool import Spool
 from .exchanges import NEAREST_TURN
 
 # Instead of an id, as in `llm gpt-oss prompt --turn last`.
 LATEST = "last"
-# The prefixes of answers, whose ids name their turn: of Responses, chat completions, completions, messages.
-ANSWER = re.compile("^(resp_|chatcmpl-|cmpl-|msg_)")
 
 HAS_TURN = "select id from turns where id = ?"
 HAS_THREAD = "select id from threads where id = ?"
@@ -71,11 +70,6 @@ def is_known(path: Path, id: str) -> bool:
     except sqlite3.Error as error:
         # A log that only llm has written to has no ids of the API.
         return "no such table: gpt_oss_" not in str(error)
-
-
-def turn_of_answer(id: str) -> str:
-    "Return the id of the turn that an answer's id names. Other ids are returned unchanged."
-    return ANSWER.sub("", id, count=1)
 
 
 def _turn_of_item(connection: sqlite3.Connection, item_id: str) -> str | None:
