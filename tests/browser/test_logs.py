@@ -104,3 +104,11 @@ def test_ready_queries(serve: Serve, surfing: Surfing, tmp_path: Path) -> None:
         page.goto(f"{server.url}/logs/log/{query.name}")
         expect(page).to_have_title(re.compile(re.escape(query.title)))
         expect(page.get_by_text(query.description).first).to_be_visible()
+
+
+@pytest.mark.parametrize("table", ["gpt_oss_turns", "gpt_oss_threads"])
+def test_a_table_on_a_phone_needs_no_sideways_scrolling(serve: Serve, surfing: Surfing, table: str) -> None:
+    server = serve(AsyncScriptedEngine("<|channel|>final<|message|>Hello."))
+    chat(server, "Hi " * 200)
+    page = surfing(server.url, viewport={"width": 390, "height": 800}).open(f"{server.url}/logs/log/{table}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
