@@ -135,7 +135,8 @@ async def test_the_database_is_locked_until_the_server_stops(path: Path) -> None
 
 
 async def test_it_waits_for_a_lock_before_it_spools(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 5000)
+    for module in (writer, database):
+        monkeypatch.setattr(module, "BUSY_TIMEOUT", 5000)
     async with opened(path) as log_writer:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("begin immediate")
