@@ -10,6 +10,7 @@ asks vLLM is marked `vllm`, and left alone where VLLM_HOST names none.
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import re
 import signal
@@ -80,7 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     another = asks and OUTSIDE.get("LOCAL_LLM_MODEL") != TINY
     for item in items:
         if isinstance(item, pytest.Function) and not any(map(item.get_closest_marker, ("vcr", "live"))):
-            item.fixturenames = [name for name in item.fixturenames if name not in FOR_CASSETTES]
+            needless = FOR_CASSETTES.difference(inspect.signature(item.function).parameters)
+            item.fixturenames = [name for name in item.fixturenames if name not in needless]
         if item.get_closest_marker("live") and not live:
             item.add_marker(pytest.mark.skip(reason="needs a real engine: pytest --live"))
         if item.get_closest_marker("vllm") and asks and "VLLM_HOST" not in OUTSIDE:
