@@ -16,8 +16,11 @@ Part = TypeVar("Part", str, bytes)
 
 # The longest text or blob that is searched for, and the longest set of characters that is trimmed.
 MAX_PART = 1000
-# The longest text that `replace` makes, in characters.
-MAX_RESULT = 64 * 1024 * 1024
+# The longest text that is searched, matched or trimmed, and that `replace` makes, in characters. No request's
+# body is longer. Python searches it without letting other threads run, for up to a third of a second.
+MAX_TEXT = 32 * 1024 * 1024
+# The longest blob that is read as text: to replace bytes that are no text takes much longer.
+MAX_BLOB = 4 * 1024 * 1024
 # The most that LIKE and GLOB may compare in one text: its length times that of the pattern. It takes a third
 # of a second.
 MAX_MATCH = 256 * 1024 * 1024
@@ -28,8 +31,8 @@ DENIED = {"json_patch"}
 class BoundedConnection(sqlite3.Connection):
     """A connection whose `instr`, `replace`, `like`, `glob` and two-argument `trim` end soon.
 
-    They return the same as SQLite's. They interrupt the statement if the part is longer than MAX_PART, the
-    result of `replace` too long, or a text too long for its pattern.
+    They return the same as SQLite's. They interrupt the statement if the part is longer than MAX_PART, a text
+    or the result of `replace` longer than MAX_TEXT, or a text too long for its pattern.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -58,7 +61,7 @@ class BoundedConnection(sqlite3.Connection):
             return None
         try:
             return function(*arguments)
-        except _TooLong:  # sqlite3 would print an exception
+        except (_TooLong, sqlite3.Error):  # sqlite3 would print an exception
             self.interrupt()
             return None
 
@@ -76,7 +79,7 @@ class _TooLong(Exception):
 
 def _instr(text: Value, part: Value) -> int:
     if isinstance(text, bytes) and isinstance(part, bytes):
-        return text.find(_checked(part)) + 1
+        return _checked(text, MAX_TEXT).find(_checked(part)) + 1
     return _text(text).find(_checked(_text(part))) + 1
 
 
@@ -84,16 +87,18 @@ def _replace(text: Value, part: Value, by: Value) -> str:
     text, part, by = _text(text), _checked(_text(part)), _text(by)
     if not part:
         return text
-    if len(text) + text.count(part) * (len(by) - len(part)) > MAX_RESULT:
+    if len(text) + text.count(part) * (len(by) - len(part)) > MAX_TEXT:
         raise _TooLong
     return text.replace(part, by)
 
 
 def _text(value: Value) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return _checked(value, MAX_BLOB).decode(errors="replace")
+    return _checked(str(value), MAX_TEXT)
 
 
-def _checked(part: Part) -> Part:
-    if len(part) > MAX_PART:
+def _checked(part: Part, limit: int = MAX_PART) -> Part:
+    if len(part) > limit:
         raise _TooLong
     return part

@@ -91,11 +91,13 @@ async def forward(request: Request, state: StateDep, viewer: ViewerDep, path: st
         return Relay(request, _from_ollama(state, upload), is_upload=True)
     try:
         body, held = await read_bytes(request, state.body_budget)
+        # Ollama may be able to read what this server cannot, but then the request would not be logged.
+        is_read = name in RUNNING and body
+        data = sent = await off_loop(len(body), parse_body_json, body) if is_read else None
     except ApiError as error:
         return ollama_error(error.message, error.status, error.headers)
     if name == "show" and _other_engine(state, _parsed(body)):
         return JSONResponse(DESCRIPTION)
-    data = sent = await off_loop(len(body), _parsed, body) if name in RUNNING else None
     forwarded = ForwardedRequest(request.method, target, headers.raw, body)
     if isinstance(sent, dict):
         named = _with_tag(state, sent) if name == "generate" and is_raw(sent) else sent

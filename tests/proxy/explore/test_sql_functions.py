@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from proxy.explore import sql_functions
 from proxy.explore.sql_functions import MAX_PART, BoundedConnection
 
 
@@ -51,6 +52,29 @@ def test_long_parts_are_refused(function: str, connection: sqlite3.Connection) -
     connection.execute(f"select {function.format(f'{more}, {most}')}").fetchall()
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         connection.execute(f"select {function.format(f'{more}, {more}')}").fetchall()
+
+
+@pytest.mark.parametrize("text", ["hex(zeroblob(600))", "zeroblob(600)"])
+@pytest.mark.parametrize(
+    "function",
+    ["instr({0}, 'x')", "instr({0}, x'01')", "replace({0}, 'a', 'b')", "trim({0}, '0')", "{0} like '%x'"],
+)
+def test_long_texts_are_refused_before_they_are_read(
+    function: str, text: str, connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute(f"select {function.format(text)}").fetchall()
+    monkeypatch.setattr(sql_functions, "MAX_TEXT", 599)
+    monkeypatch.setattr(sql_functions, "MAX_BLOB", 599)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute(f"select {function.format(text)}").fetchall()
+
+
+@pytest.mark.parametrize("escape", ["'xx'", "''"])
+def test_an_escape_of_like_that_is_no_character_is_an_error(
+    escape: str, connection: sqlite3.Connection
+) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        connection.execute(f"select 'a' like 'b' escape {escape}").fetchall()
 
 
 def test_long_results_are_refused(connection: sqlite3.Connection) -> None:

@@ -243,22 +243,35 @@ async def test_generate_is_logged() -> None:
     assert (turn["endpoint"], turn["finish_reason"]) == ("/api/generate", "length")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b'{"model": "x", "prompt": "Hi", "options": {"temperature": 1e999}}',
-        b'{"model": "x", "prompt": "Hi", "options": {"temperature": NaN}}',
-    ],
-)
-async def test_invalid_bodies_are_forwarded_and_not_logged(body: bytes) -> None:
+@pytest.mark.parametrize("body", [pytest.param(b"", id="nothing"), pytest.param(b"[]", id="a list")])
+async def test_bodies_without_fields_are_forwarded_and_not_logged(body: bytes) -> None:
     with Ollama(answer({"error": "invalid"}, 400)) as ollama:
         async with proxied() as proxy:
             response = await proxy.client.post("/api/generate", content=body)
             assert proxy.turns() == []
     assert (response.status_code, response.json()) == (400, {"error": "invalid"})
     assert len(ollama.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed", "/api/embeddings"])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        pytest.param(b"1e999", 400, id="infinity"),
+        pytest.param(b"NaN", 400, id="not a number"),
+        pytest.param(b'"\\ud83d"', 400, id="half of a character"),
+        pytest.param(b'"\xff"', 400, id="no UTF-8"),
+        pytest.param(b"1}{", 400, id="two values"),
+        pytest.param(b"[" + b"1," * 100_000 + b"1]", 413, id="many values"),
+    ],
+)
+async def test_bodies_that_only_ollama_can_read_are_refused(path: str, value: bytes, status: int) -> None:
+    body = b'{"model": "x", "prompt": "Hi", "options": {"num_ctx": 131072}, "x": ' + value + b"}"
+    with Ollama() as ollama:
+        async with proxied() as proxy:
+            response = await proxy.client.post(path, content=body)
+    assert (response.status_code, [*response.json()]) == (status, ["error"])
+    assert ollama.requests == []
 
 
 @pytest.mark.parametrize(
