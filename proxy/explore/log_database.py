@@ -34,8 +34,9 @@ COUNT_LIMIT = 100
 # How many bytes the rows of one answer may have: all of them are in memory, and become JSON, at once.
 MAX_BYTES = 16 * 1024 * 1024
 # The longest text or blob that SQL may make: the time limit does not interrupt a function
-# (`sql_functions.py`). A row of the log with more than that cannot be read.
-MAX_LENGTH = 256 * 1024 * 1024
+# (`sql_functions.py`), and to hand a value to such a function stops all other threads for as long as the copy
+# takes. A row of the log with more than that cannot be read. The body of a request has at most 32 MiB.
+MAX_LENGTH = 48 * 1024 * 1024
 # An error that contains one of these is about the file, not about the statement.
 FILE_PROBLEMS = ("locked", "unable to open", "disk I/O", "disk image", "not a database")
 
@@ -80,7 +81,7 @@ class LogDatabase(Database):
 
     async def check(self) -> None:
         "Raises ApiError if the log cannot be read."
-        await self.execute("select 1 from sqlite_master")
+        await self.execute_fn(lambda connection: connection.execute("select 1 from sqlite_master").close())
 
     async def execute_fn(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         "Return what `fn` returns for a connection, which it must not keep."
@@ -121,7 +122,8 @@ class LogDatabase(Database):
                     if error.args == ("interrupted",):
                         raise QueryInterrupted(error, sql, params) from error
                     raise
-                except sqlite3.Warning as error:  # several statements, before Python 3.11
+                except (sqlite3.Warning, ValueError) as error:
+                    # Several statements, or a null character, before Python 3.11.
                     raise sqlite3.ProgrammingError(str(error)) from error
 
         return await self.execute_fn(read)
