@@ -25,7 +25,7 @@ MISSING = "There is no log yet. It appears with the first request that is logged
 
 # How many seconds a statement waits for a process that writes with the rollback journal, and how many seconds
 # pass between two tries. SQLite itself tries every 100 ms, which can miss the gaps between two writes.
-PATIENCE = 3.0
+PATIENCE = 2.0
 RETRY_SECONDS = 0.005
 # After so many steps of SQLite a statement ends if the server stops.
 STEPS = 10_000
